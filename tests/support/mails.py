@@ -46,7 +46,7 @@ def plain(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     """A plain text mail; `headers` are added as they are."""
-    return _octets(_message(subject, from_, to, message_id, headers, text))
+    return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
 def html(
@@ -64,7 +64,7 @@ def html(
         message.set_content(markup, subtype="html")
     else:
         message.add_alternative(markup, subtype="html")
-    return _octets(message)
+    return _to_bytes(message)
 
 
 def with_attachment(
@@ -83,7 +83,7 @@ def with_attachment(
     """multipart/mixed with one attachment; subject, sender and file name are not ASCII."""
     message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
-    return _octets(message)
+    return _to_bytes(message)
 
 
 def reply_to(
@@ -98,7 +98,7 @@ def reply_to(
 ) -> bytes:
     """A reply to the mail with the Message-ID `parent`, with a quotation; `references` are those before it."""
     headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
-    return _octets(_message(subject, from_, to, message_id, headers, text))
+    return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
 def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, message_id: str | None = None) -> bytes:
@@ -121,7 +121,7 @@ def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, messag
     returned = MIMEPart(policy=_ASCII)
     returned.set_content(f"Message-ID: {original_id}\nSubject: Re: The door is stuck\n", subtype="rfc822-headers")
     message.set_payload([note, status, returned])
-    return _octets(message)
+    return _to_bytes(message)
 
 
 def out_of_office(
@@ -136,13 +136,13 @@ def out_of_office(
         "References": parent,
     }
     text = "I am away until Monday.\n"
-    return _octets(_message("Automatic reply: The door is stuck", from_, to, message_id, headers, text))
+    return _to_bytes(_message("Automatic reply: The door is stuck", from_, to, message_id, headers, text))
 
 
 def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None) -> bytes:
     """A mail from a mailing list (RFC 2919, RFC 2369)."""
     headers = {"List-Id": "News <news.customer.test>", "List-Unsubscribe": "<mailto:leave@customer.test>"}
-    return _octets(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
+    return _to_bytes(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
 
 
 def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@example.org") -> bytes:
@@ -150,11 +150,11 @@ def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@exa
     return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
 
 
-def of_size(octets: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
+def of_size(size: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
     """A plain mail of exactly this many octets, in lines of 78."""
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
-    lines, rest = divmod(octets - len(head), 78)
-    assert octets >= len(head) + 2, "too small for its header"
+    lines, rest = divmod(size - len(head), 78)
+    assert size >= len(head) + 2, "too small for its header"
     if rest == 1:  # one octet is no line: the last but one lends it another
         lines, rest = lines - 1, 79
     last = b"x" * (rest - 2) + b"\r\n" if rest else b""
@@ -177,7 +177,7 @@ def _message(  # noqa: PLR0917 - the order of the header, and private
     return message
 
 
-def _octets(message: EmailMessage) -> bytes:
+def _to_bytes(message: EmailMessage) -> bytes:
     if message.is_multipart() and message.get_boundary() is None:
         message.set_boundary("=_test_boundary")  # the library's own choice is random
     return message.as_bytes()

@@ -70,4 +70,4 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
 @given(st.integers(min_value=0))
 def test_any_mutation_of_a_mail_is_shown_soundly(seed: int) -> None:
     corpus = [corpus_mail(name) for name in MAILS]
-    fuzz.check(fuzz.mutated(random.Random(seed), corpus))
+    fuzz.check(fuzz.mutate_message(random.Random(seed), corpus))

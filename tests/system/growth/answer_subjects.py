@@ -30,10 +30,10 @@ _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 _OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))
 
 
-def _answered(kind: dns.rdatatype.RdataType, octets: bytes) -> dns.resolver.Answer | None:
+def _make_answer(kind: dns.rdatatype.RdataType, data: bytes) -> dns.resolver.Answer | None:
     request = dns.message.make_query(_NAME, kind, id=0)
     try:
-        response = exchange.decode_response(octets, request)
+        response = exchange.decode_response(data, request)
         return dns.resolver.Answer(_NAME, kind, dns.rdataclass.IN, response)  # type: ignore[arg-type]
     except (dns.exception.DNSException, UnicodeError, ValueError):
         return None
@@ -49,21 +49,21 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
     return head + question + b"".join(rows)
 
 
-def message(octets: bytes) -> None:
+def message(data: bytes) -> None:
     """A response whose sections are the shape."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
         for count in (b"\0\1", b"\0\xc0"):
-            _answered(kind, b"\0\0\x84\0\0\1" + count + b"\0\0\0\0" + question + octets)
+            _make_answer(kind, b"\0\0\x84\0\0\1" + count + b"\0\0\0\0" + question + data)
 
 
-def txt(octets: bytes) -> None:
-    """TXT records of up to 2000 bytes each, and what is said of them."""
+def txt(data: bytes) -> None:
+    """TXT records of up to 2000 bytes each, and problems reported for them."""
     rdatas = []
-    for start in range(0, len(octets), 2000):
-        value = octets[start : start + 2000]
+    for start in range(0, len(data), 2000):
+        value = data[start : start + 2000]
         rdatas.append(b"".join(bytes([len(p := value[at : at + 255])]) + p for at in range(0, len(value), 255)))
-    answer = _answered(dns.rdatatype.TXT, _wire(16, rdatas)[:_MESSAGE])
+    answer = _make_answer(dns.rdatatype.TXT, _wire(16, rdatas)[:_MESSAGE])
     if answer is None or answer.rrset is None:
         return
     values = sorted(b"".join(record.strings).decode("utf-8", "replace")[:1000] for record in answer)[:50]
@@ -72,14 +72,14 @@ def txt(octets: bytes) -> None:
         records.check_txt("example.com", resolver.DnsRecords(texts), "token")
 
 
-def mx(octets: bytes) -> None:
-    """MX records whose hosts are made of the shape, and what is said of them."""
+def mx(data: bytes) -> None:
+    """MX records whose hosts are made of the shape, and problems reported for them."""
     rdatas = []
-    for start in range(0, len(octets), 240):
-        host = octets[start : start + 240]
+    for start in range(0, len(data), 240):
+        host = data[start : start + 240]
         labels = (host[at : at + 60] for at in range(0, len(host), 60))
         rdatas.append(b"\0\1" + b"".join(bytes([len(label)]) + label for label in labels) + b"\0")
-    answer = _answered(dns.rdatatype.MX, _wire(15, rdatas)[:_MESSAGE])
+    answer = _make_answer(dns.rdatatype.MX, _wire(15, rdatas)[:_MESSAGE])
     if answer is None or answer.rrset is None:
         return
     found = sorted(resolver.MxRecord(record.preference, resolver._host_text(record.exchange)) for record in answer)[:50]
@@ -87,58 +87,58 @@ def mx(octets: bytes) -> None:
     records.check_upstream_mx("example.com", resolver.DnsRecords(tuple(found)))
 
 
-def slack_answer(octets: bytes) -> None:
+def slack_response(data: bytes) -> None:
     """Slack's answer: its bytes where aiohttp cannot read them, the start of its body, and its headers."""
-    for received in (octets, b"HTTP/1.1 100 Continue\r\n" + octets, b"HTTP/1.1 200 OK\r\n" + octets):
+    for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
-    excerpt = client._to_printable(octets[:1024])
+    excerpt = client._to_printable(data[:1024])
     for body in (excerpt, f'{{"error": "{excerpt}'):
-        answer = client.HttpResponse(400, client._first_values({"Retry-After": text(octets)[:8190]}), body)
+        answer = client.HttpResponse(400, client._first_values({"Retry-After": text(data)[:8190]}), body)
         slack.classify_response(answer, _NOW)
         slack.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
 
 
-def webhook(octets: bytes) -> None:
+def webhook(data: bytes) -> None:
     """A webhook's URL."""
-    said = text(octets)
-    for url in (said, f"https://{said}", f"https://a.example/{said}", f"https://{said}/a", f"https://[{said}]/a"):
+    value = text(data)
+    for url in (value, f"https://{value}", f"https://a.example/{value}", f"https://{value}/a", f"https://[{value}]/a"):
         with suppress(Refused):
             settings = slack.CHANNEL.parse_settings({"webhookUrl": url})
             slack.CHANNEL.hint(settings)
             client._parse_url(settings.webhook_url)
     with suppress(ValueError):
-        non_public_reason(said)
+        non_public_reason(value)
 
 
-def notice(octets: bytes) -> TicketNotification:
+def notice(data: bytes) -> TicketNotification:
     """A ticket's notification of a mail that consists of the shape everywhere."""
-    said = text(octets)
+    value = text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
-    row |= {"subject": said[:998], "from_name": said[:320], "from_address": said[:320], "address": said[:320]}
+    row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}
     row |= {"automatic": "", "protocol": "ESMTP"}
     files = tuple(
-        Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
+        Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
     )
-    return ticket_notification.from_row(row, Contents(said, said, "", files[:200], (said[:200],)), None)
+    return ticket_notification.from_row(row, Contents(value, value, "", files[:200], (value[:200],)), None)
 
 
-def render(octets: bytes) -> None:
+def render(data: bytes) -> None:
     """Every message to Slack that quotes a stranger."""
-    told = notice(octets)
-    slack.CHANNEL.render(told)
-    slack.CHANNEL.render_plain(told)
-    entry = DigestEntry("opened", 1, told.subject, told.from_address, told.address)
+    notification = notice(data)
+    slack.CHANNEL.render(notification)
+    slack.CHANNEL.render_plain(notification)
+    entry = DigestEntry("opened", 1, notification.subject, notification.from_address, notification.address)
     slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST_ENTRIES)
-    slack.CHANNEL.render_alert(OperatorAlert("a", text(octets)[:50_000], "a", 0))
-    slack.CHANNEL.render_test(TestMessage("a", text(octets)[:200], 0))
+    slack.CHANNEL.render_alert(OperatorAlert("a", text(data)[:50_000], "a", 0))
+    slack.CHANNEL.render_test(TestMessage("a", text(data)[:200], 0))
 
 
-def pieces(octets: bytes) -> None:
+def pieces(data: bytes) -> None:
     """The pieces of Block Kit made of a text of any length."""
-    said = octets.decode("utf-8", "surrogatepass" if octets.isascii() else "replace")
-    is_visible(rich_text.normalize_line(said))
-    rich_text.truncate(rich_text.normalize_text(said), 3000)
-    rich_text.escape(said, 3000)
+    value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
+    is_visible(rich_text.normalize_line(value))
+    rich_text.truncate(rich_text.normalize_text(value), 3000)
+    rich_text.escape(value, 3000)
 
 
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))
@@ -147,7 +147,7 @@ SUBJECTS = (
     Subject("dns: a message", message, _MESSAGE, (PUNCTUATION, TEXT, (b"\xc0\x0c", b"\xc0\x0c\0\x0f\0\1\0\0\0\0\0\0"))),
     Subject("dns: TXT records", txt, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
     Subject("dns: MX records", mx, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
-    Subject("slack: an answer", slack_answer, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))),
+    Subject("slack: an answer", slack_response, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))),
     Subject("slack: a webhook's URL", webhook, 1100, (*PLAIN, URL)),
     Subject("slack_message: a notification", render, 262144, _WORDS),
     Subject("rich_text: pieces", pieces, 262144, _WORDS),

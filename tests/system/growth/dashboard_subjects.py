@@ -24,8 +24,8 @@ from router.local_time import UTC_TIME
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
-from tests.system.growth.http_subjects import done, request
-from tests.system.growth.shapes import FEW, HTML, Shape
+from tests.system.growth.http_subjects import request, run_coroutine
+from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, text
 
 _PAGE = 524288  # characters of a mail's text or HTML
@@ -33,38 +33,38 @@ _IMAGE = 100_000  # bytes of each picture of a mail
 _ACTOR = Actor("ws_1", "admin")
 
 
-def _message(said: str) -> Message:
+def _message(value: str) -> Message:
     return Message(
         id="msg_1",
         workspace_id="ws_1",
-        reverse_path=said[:254],
-        helo=said[:255],
+        reverse_path=value[:254],
+        helo=value[:255],
         peer="192.0.2.1",
         protocol="ESMTP",
         tls="",
         received_by="mx.example",
         size=1,
         received_at=0,
-        rfc_message_id=said[:998],
+        rfc_message_id=value[:998],
         reference_ids="[]",
-        from_address=said[:320],
-        from_name=said[:320],
-        subject=said[:998],
+        from_address=value[:320],
+        from_name=value[:320],
+        subject=value[:998],
         sent_at=None,
         automatic="",
     )
 
 
-def _ticket(said: str) -> Ticket:
+def _ticket(value: str) -> Ticket:
     return Ticket(
         id="ticket_1",
         workspace_id="ws_1",
         number=1,
         alias_id=None,
-        address=said[:254],
-        subject=said[:998],
-        from_address=said[:320],
-        from_name=said[:320],
+        address=value[:254],
+        subject=value[:998],
+        from_address=value[:320],
+        from_name=value[:320],
         status="open",
         assigned_to=None,
         claimed_at=None,
@@ -76,15 +76,15 @@ def _ticket(said: str) -> Ticket:
 
 def _view(content: bytes) -> MessageView:
     """A mail that consists of the shape everywhere."""
-    said = text(content)
+    value = text(content)
     files = tuple(
-        Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
+        Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
     )
-    mailbox = NamedMailbox(said[:320], said[:320])
+    mailbox = NamedMailbox(value[:320], value[:320])
     contents = Contents(
-        said[:262144], said[:262144], said, files[:200], (said[:200],), (mailbox,) * MAX_REPLY_TO, mailbox
+        value[:262144], value[:262144], value, files[:200], (value[:200],), (mailbox,) * MAX_REPLY_TO, mailbox
     )
-    return MessageView(_message(said), (), contents)
+    return MessageView(_message(value), (), contents)
 
 
 def _timeline(content: bytes) -> Timeline:
@@ -171,7 +171,7 @@ def detail(data: bytes) -> None:
 def frame(data: bytes) -> object:
     """The HTML of a mail for its frame, with a large picture under every name it asks for."""
 
-    async def attachment(_: Actor, __: str, n: int) -> AttachmentData:
+    async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))
 
     html = text(data)
@@ -179,14 +179,16 @@ def frame(data: bytes) -> object:
         Attachment(n, "a", "image/png", _IMAGE, inline=True, content_id=name, kind="image")
         for n, name in enumerate(("a", "b"), 1)
     )
-    visit = SimpleNamespace(services=SimpleNamespace(messages=SimpleNamespace(attachment=attachment)), actor=_ACTOR)
+    visit = SimpleNamespace(
+        services=SimpleNamespace(messages=SimpleNamespace(get_attachment=get_attachment)), actor=_ACTOR
+    )
     view = MessageView(_message(""), (), Contents("", "", html, files, ()))
-    return done(message._with_images(cast("Any", visit), view))
+    return run_coroutine(message._with_images(cast("Any", visit), view))
 
 
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each wrote the picture again
 SUBJECTS = (
-    Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML), quick=(*FEW, *HTML[:6])),
+    Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])),
     Subject("api: a ticket as JSON", detail, _PAGE, (*PLAIN,)),
     Subject("dashboard: a mail's HTML", frame, _PAGE, (HTML, (b"&amp;",)), _PICTURES, base=28 << 20),
 )

@@ -44,7 +44,7 @@ _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0
 T = TypeVar("T")
 
 
-def done(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that waits for nothing."""
     try:
         coroutine.send(None)
@@ -63,9 +63,9 @@ def request(path: str = "/", **headers: str) -> web.Request:
     return make_mocked_request("GET", path, headers=named, transport=transport)
 
 
-def in_a_field(octets: bytes) -> str:
+def as_field_value(data: bytes) -> str:
     """As aiohttp gives a field's value: without line ends and NUL."""
-    return octets.translate(None, b"\r\n\0").decode("utf-8", "replace")
+    return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 
 @cache
@@ -73,83 +73,84 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def head(octets: bytes) -> None:
+def head(data: bytes) -> None:
     """The request line and fields, as aiohttp's parser reads them."""
     for start in (b"", b"GET /", b"GET /?", b"POST / HTTP/1.1\r\nHost: a\r\nCookie: ", b"GET / HTTP/1.1\r\nA:"):
         parser = HttpRequestParser(BaseProtocol(_loop()), _loop(), 2**16)
         with suppress(HttpProcessingError, ValueError):
-            parser.feed_data(start + octets + b"\r\n\r\n")
+            parser.feed_data(start + data + b"\r\n\r\n")
 
 
-def fields(octets: bytes) -> None:
+def fields(data: bytes) -> None:
     """What we read of a request's fields."""
-    said = in_a_field(octets)
-    asked = request(X_Forwarded_For=said, X_Forwarded_Proto=said, Cookie=f"er_session={said}", Origin=said)
-    address_key(addresses.client_address(asked, _NETWORKS))
-    addresses.is_https(asked, _NETWORKS)
-    dict(asked.cookies)
-    permission._origin_host(said)
-    permission.is_from_own_page(asked, "http://a")
-    for credential in (f"Bearer {said}", said):
-        asked = request(Authorization=credential, Accept=said, Cookie=said, Referer=said, X_Request_Id=said)
+    value = as_field_value(data)
+    web_request = request(X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value)
+    address_key(addresses.client_address(web_request, _NETWORKS))
+    addresses.is_https(web_request, _NETWORKS)
+    dict(web_request.cookies)
+    permission._origin_host(value)
+    permission.is_from_own_page(web_request, "http://a")
+    for credential in (f"Bearer {value}", value):
+        web_request = request(Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value)
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
-            done(auth._authenticate(asked, cast("Any", None)))
-        error_pages._return_path(asked)
-        request_id._VALID_ID.fullmatch(said)
+            run_coroutine(auth._authenticate(web_request, cast("Any", None)))
+        error_pages._return_path(web_request)
+        request_id._VALID_ID.fullmatch(value)
 
 
-def query(octets: bytes) -> None:
+def query(data: bytes) -> None:
     """The query string, as every route and page reads it."""
-    said = octets.decode("utf-8", "replace")
+    value = data.decode("utf-8", "replace")
     for start in ("", "cursor=", "a="):
-        asked = request("/api/a?" + start + "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in said)[:_HEAD])
+        query_string = "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in value)[:_HEAD]
+        web_request = request(f"/api/a?{start}{query_string}")
         with suppress(Refused):
-            found = endpoint._query_parameters(asked)
+            found = endpoint._query_parameters(web_request)
             for route in ROUTES:
                 with suppress(Refused):
                     shape.validate(route.query, found)
         with suppress(Refused):
-            serving._first_values(asked.query.items())
+            serving._first_values(web_request.query.items())
 
 
 def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
     """A JSON body, with the shape in it."""
 
-    def run(octets: bytes) -> None:
+    def run(data: bytes) -> None:
         with suppress(Refused):
-            body.decode(before + octets + after, "application/json", "")
+            body.decode(before + data + after, "application/json", "")
 
     return run
 
 
-def models(octets: bytes) -> None:
+def models(data: bytes) -> None:
     """A decoded body, as the model of every route."""
-    said = text(octets)
-    many = {f"{said[:20]}{n}": n for n in range(len(said) // 8)}
-    listed = [said[n : n + 4] for n in range(0, len(said), 8)]
+    value = text(data)
+    many = {f"{value[:20]}{n}": n for n in range(len(value) // 8)}
+    listed = [value[n : n + 4] for n in range(0, len(value), 8)]
     for model in dict.fromkeys(route.body for route in ROUTES):
         names = [found.alias or name for name, found in model.model_fields.items()]
-        for values in (dict.fromkeys(names, said), dict.fromkeys(names, listed), many, dict.fromkeys(names, many)):
+        for values in (dict.fromkeys(names, value), dict.fromkeys(names, listed), many, dict.fromkeys(names, many)):
             with suppress(Refused):
                 shape.validate(model, values)
 
 
-def form(octets: bytes) -> None:
+def form(data: bytes) -> None:
     """A form of the dashboard."""
-    asked = request(Content_Type="application/x-www-form-urlencoded")
-    for octets_of_form in (octets, octets.translate(None, bytes(range(128, 256)))):
+    web_request = request(Content_Type="application/x-www-form-urlencoded")
+    for form_data in (data, data.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
-            fields_of_form = serving.parse_form(asked, octets_of_form)
-            refused_form.build_refused_form("/", fields_of_form, 429)
-            submissions.submission_digest(fields_of_form)
-            for value in fields_of_form.values():
+            form_fields = serving.parse_form(web_request, form_data)
+            refused_form.build_refused_form("/", form_fields, 429)
+            submissions.submission_digest(form_fields)
+            for value in form_fields.values():
                 redirects.local_path(value)
                 serving.redirect(See(redirects.local_path(value), note="a"))
 
 
-def values(octets: bytes) -> None:
+def values(data: bytes) -> None:
     """What a person or program sends as a name, an address, a domain, an id, a cursor."""
-    said = text(octets)
+    value = text(data)
     readers: tuple[Callable[[str], object], ...] = (
         domain_names.normalize_domain_name,
         lambda typed: domain_names.normalize_domain_name(f"{typed}.example"),
@@ -168,22 +169,22 @@ def values(octets: bytes) -> None:
         secrets.hash_api_key,
         redirects.local_path,
         lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),
-        lambda typed: done(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
+        lambda typed: run_coroutine(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
     )
     for reader in readers:
         with suppress(Refused, LookupError):
-            reader(said)
+            reader(value)
     with suppress(ValueError):
-        parse_blocked_sender(said[:1280])
+        parse_blocked_sender(value[:1280])
 
 
-def password(octets: bytes) -> None:
+def password(data: bytes) -> None:
     """A password of a sign-in, and one that a user wants."""
-    secrets.verify_password(text(octets), secrets.UNUSABLE_HASH)
+    secrets.verify_password(text(data), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
-        secrets.hash_password(text(octets))
+        secrets.hash_password(text(data))
     with suppress(Refused):
-        check_password(text(octets), "a@b.example")
+        check_password(text(data), "a@b.example")
 
 
 class _NoDatabase:

@@ -2,7 +2,7 @@
 
 `python -m tests.system.growth.long --seconds 900` (`make fuzz`) tries random shapes on the subjects in turn and goes on
 where
-the last run stopped: the folder (`--state`, `.fuzz`) keeps how many were tried and the faults that were found.
+the last run stopped: the folder (`--state`, `.fuzz`) keeps how many were tried and the violations that were found.
 `--table` measures the shapes of `make test` once and prints, for each subject, its worst shape. Exit code 1 when there
 was a fault.
 """
@@ -23,7 +23,7 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-UNTIL = 0.05  # seconds of the longest step
+MAX_STEP_SECONDS = 0.05  # seconds of the longest step
 BATCH = 8  # random shapes of a subject in a row, in one child
 
 
@@ -52,15 +52,15 @@ def table(worst: Sequence[Growth]) -> str:
 
 def measured(subject: Subject, tried: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
     """Measures these shapes and returns how many had a fault."""
-    faults = 0
-    for growth in survey(subject, tried, until=UNTIL):
+    violations = 0
+    for growth in survey(subject, tried, until=MAX_STEP_SECONDS):
         if growth.fault():
-            faults += 1
+            violations += 1
             sys.stderr.write(f"fault: {growth.fault()}\n")
         known = worst.get(subject.name, growth)
         most = max(known.memory, growth.memory)
         worst[subject.name] = replace(max(known, growth, key=rank), memory=most)
-    return faults
+    return violations
 
 
 def main() -> int:
@@ -73,24 +73,24 @@ def main() -> int:
     asked = options.parse_args()
     subjects = [subject for subject in SUBJECTS if asked.only in subject.name]
     worst: dict[str, Growth] = {}
-    faults = 0
+    violations = 0
     if asked.table:
-        faults = sum(measured(subject, (*subject.few, *subject.regressions), worst) for subject in subjects)
+        violations = sum(measured(subject, (*subject.few, *subject.regressions), worst) for subject in subjects)
         sys.stdout.write(table(list(worst.values())))
-        return 1 if faults else 0
+        return 1 if violations else 0
     asked.state.mkdir(parents=True, exist_ok=True)
     file = asked.state / "growth.json"
     batch = json.loads(file.read_text())["batches"] if file.exists() else 0
     began = time.monotonic()
     while time.monotonic() - began < asked.seconds:
         subject, generator = subjects[batch % len(subjects)], random.Random(batch)
-        tried = [shapes.chance(generator, subject.units or shapes.ALPHABET) for _ in range(BATCH)]
-        faults += measured(subject, tried, worst)
+        tried = [shapes.random_shape(generator, subject.units or shapes.ALPHABET) for _ in range(BATCH)]
+        violations += measured(subject, tried, worst)
         batch += 1
         file.write_text(json.dumps({"batches": batch}))
     sys.stdout.write(table(list(worst.values())))
-    sys.stdout.write(f"{batch * BATCH} random shapes (all runs), {faults} faults in this run\n")
-    return 1 if faults else 0
+    sys.stdout.write(f"{batch * BATCH} random shapes (all runs), {violations} faults in this run\n")
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from router.mail.headers import MAX_TEXT_LENGTH, read_headers
 from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
 from router.mail.structure import decode_body, decoded_size, read_structure
 from tests.support.mail_tree import leaves
-from tests.system.growth.shapes import FEW, HEADER, MIME, PARAMETERS, Shape
+from tests.system.growth.shapes import FEW_UNITS, HEADER, MIME, PARAMETERS, Shape
 from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
 
@@ -33,111 +33,111 @@ _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
     """The header facts, with the shape in a field. between: what a line end of the shape becomes."""
 
-    def run(octets: bytes) -> object:
+    def run(data: bytes) -> object:
         if between:
-            octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", between)
-        return read_headers(before + octets + b"\r\n\r\na\r\n")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", between)
+        return read_headers(before + data + b"\r\n\r\na\r\n")
 
     return run
 
 
 def mail(before: bytes) -> Callable[[bytes], object]:
     """The whole mail as people read it."""
-    return lambda octets: reading.parse(before + octets)
+    return lambda data: reading.parse(before + data)
 
 
-def take_out(octets: bytes) -> None:
+def extract_attachments(data: bytes) -> None:
     """The last attachment that is listed."""
-    content = _MULTIPART % b"mixed" + octets
+    content = _MULTIPART % b"mixed" + data
     listed = reading.parse(content).attachments
     if listed:
         reading.extract_attachment(content, listed[-1].n)
 
 
-def structure(octets: bytes) -> None:
+def structure(data: bytes) -> None:
     """The tree of parts, and each leaf decoded."""
-    tree = read_structure(_MULTIPART % b"mixed" + octets, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
+    tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
         decode_body(leaf)
         decoded_size(leaf)
 
 
-def headers_of_parts(octets: bytes) -> object:
+def part_headers(data: bytes) -> object:
     """A part for each line of 8000 bytes of the shape, so that bounded fields are read as often as a mail allows."""
-    parts = (octets[at : at + 8000] for at in range(0, len(octets), 8000))
+    parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return reading.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
     )
 
 
-def parameters(octets: bytes) -> None:
+def parameters(data: bytes) -> None:
     """Content-Type and Content-Disposition."""
-    _, found = decode.parse_parameters(b"a/b" + octets, "utf-8")
-    decode.parse_parameters(b"attachment; filename=" + octets)
+    _, found = decode.parse_parameters(b"a/b" + data, "utf-8")
+    decode.parse_parameters(b"attachment; filename=" + data)
     for value in found.values():
         decode.safe_filename(value)
 
 
-def report(octets: bytes) -> object:
+def report(data: bytes) -> object:
     """A bounce whose report and text are both large."""
     return reading.parse(
         b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
-        b"--b\r\n\r\n" + octets + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + octets[:65536]
+        b"--b\r\n\r\n" + data + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + data[:65536]
     )
 
 
-def free_bounce(octets: bytes) -> object:
+def free_bounce(data: bytes) -> object:
     """A bounce without a report, with the shape in its text and in the returned mail."""
-    half = octets[: len(octets) // 2]
+    half = data[: len(data) // 2]
     return reading.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + half + b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nTo: " + half
     )
 
 
-def signed(octets: bytes) -> None:
+def signed(data: bytes) -> None:
     """The shape as the content of signed-data, as pieces of it, and in the place of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
-        smime.extract_signed(_SIGNED_DATA + prefix + octets, "")
-    smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets, "")
-    smime.classify_pkcs7(octets)
+        smime.extract_signed(_SIGNED_DATA + prefix + data, "")
+    smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
+    smime.classify_pkcs7(data)
 
 
-def encoded(octets: bytes) -> None:
+def encoded(data: bytes) -> None:
     """A body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
-        transfer_encoding.decode(octets, encoding, keep_text=True)
-        transfer_encoding.decoded_size(octets, encoding)
-    transfer_encoding.decode(b"begin 644 a\n" + octets, "uuencode")
-    list(uuencode.find_blocks(b"begin 644 a\n" + octets))
+        transfer_encoding.decode(data, encoding, keep_text=True)
+        transfer_encoding.decoded_size(data, encoding)
+    transfer_encoding.decode(b"begin 644 a\n" + data, "uuencode")
+    list(uuencode.find_blocks(b"begin 644 a\n" + data))
 
 
-def events(octets: bytes) -> object:
+def events(data: bytes) -> object:
     """The shape in an event, and as lines of a calendar."""
-    return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + octets + b"\nDESCRIPTION:" + octets, "utf-8", "")
+    return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 
-def enclosed(octets: bytes) -> object:
+def enclosed(data: bytes) -> object:
     """A mail that is nothing but another mail."""
-    return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + octets)
+    return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
-def people(octets: bytes) -> None:
+def people(data: bytes) -> None:
     """The forms in which addresses and threads are compared."""
-    said = decoded(octets)
-    normalize_address(said)
-    normalize_address(f"a@{said}")
-    choose_ticket([said, "a"], said, [Candidate("ticket_1", said, frozenset({said}))])
+    value = decoded(data)
+    normalize_address(value)
+    normalize_address(f"a@{value}")
+    choose_ticket([value, "a"], value, [Candidate("ticket_1", value, frozenset({value}))])
 
 
-def verdicts(octets: bytes) -> None:
+def classification(data: bytes) -> None:
     """Whether a person wrote it."""
-    said = decoded(octets)[:MAX_TEXT_LENGTH]
-    automatic.classify_message("", null_reverse_path=True, subject=said)
-    automatic.classify_header({b"content-type": [b"multipart/report;" + octets]}, f"mailer-daemon{said}", said)
-    fields = {name: [octets] for name in sorted(automatic.FIELD_NAMES - {b"x-emailrouter-mark"})}
-    automatic.classify_header(fields, said, said)
-    automatic.may_be_relayed(fields, "list", said, said)
+    value = decoded(data)[:MAX_TEXT_LENGTH]
+    automatic.classify_message("", null_reverse_path=True, subject=value)
+    automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)
+    fields = {name: [data] for name in sorted(automatic.FIELD_NAMES - {b"x-emailrouter-mark"})}
+    automatic.classify_header(fields, value, value)
+    automatic.may_be_relayed(fields, "list", value, value)
 
 
 _FIELDS = (*PLAIN, HEADER)
@@ -219,17 +219,17 @@ SUBJECTS = (
     Subject("mailboxes, threads: comparing", people, 998),
     Subject("words: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
-    Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
+    Subject("automatic: verdicts", classification, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.parse_report, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),
-    Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW), quick=_ELEMENTS),
-    Subject("transfer encodings", encoded, _MAIL, (_ENCODED, _UUENCODED, FEW), quick=(*_ENCODED, *_UUENCODED)),
-    Subject("calendar: events", events, MAX_BYTES, (_CALENDAR, FEW), quick=_CALENDAR),
+    Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW_UNITS), quick=_ELEMENTS),
+    Subject("transfer encodings", encoded, _MAIL, (_ENCODED, _UUENCODED, FEW_UNITS), quick=(*_ENCODED, *_UUENCODED)),
+    Subject("calendar: events", events, MAX_BYTES, (_CALENDAR, FEW_UNITS), quick=_CALENDAR),
     Subject(
         "parse: a signed mail",
-        lambda octets: reading.parse(
+        lambda data: reading.parse(
             b"Content-Type: application/pkcs7-mime\r\n\r\n" + _SIGNED_DATA + b"\x24\x80\x04\x2b"
-            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + octets
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + data
         ),
         _MAIL,
         (_ELEMENTS,),
@@ -241,10 +241,10 @@ SUBJECTS = (
         (_UUENCODED,),
         (Shape(b"begin 644 a\n#86)C\n`\nend\n"),),
     ),
-    Subject("accept: fingerprint", lambda octets: compute_fingerprint("a@b", octets), _MAIL, ((b"a",),)),
+    Subject("accept: fingerprint", lambda data: compute_fingerprint("a@b", data), _MAIL, ((b"a",),)),
     Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
-    Subject("structure: the headers of parts", headers_of_parts, _MAIL, (PARAMETERS, HEADER)),
-    Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW)),
+    Subject("structure: the headers of parts", part_headers, _MAIL, (PARAMETERS, HEADER)),
+    Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", mail(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
     # A boundary that looks like a field's name: each part's header was searched for its end through all later parts.
     Subject(
@@ -266,5 +266,5 @@ SUBJECTS = (
         (MIME, (b"=", b" ", b"A ", b"\n ", b"QUJD", b"QUJD\n")),
     ),
     Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
-    Subject("parse: take out an attachment", take_out, _MAIL, (MIME,), quick=MIME[4:10]),
+    Subject("parse: take out an attachment", extract_attachments, _MAIL, (MIME,), quick=MIME[4:10]),
 )

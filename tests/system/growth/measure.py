@@ -23,17 +23,17 @@ from typing import Protocol, cast
 from tests.system.growth.shapes import Shape
 
 MAX_FACTOR = 2.5  # CPU time of twice the input, twice in a row; n log n stays below 2.2 at these sizes
-MIN_STEP = 0.010  # seconds of the larger step; below it the clock and the allocator say more than the function
+MIN_STEP_SECONDS = 0.010  # seconds of the larger step; below it the clock and the allocator say more than the function
 RUNS = 5
 CALL_SECONDS = 3.0  # CPU time of one call; the call before it, on half the input, took a fraction of a second
 # Bytes at the peak for each input byte. A list of one-character texts needs some 60, a parsed JSON or HTML element
 # of three bytes some 200 for each; the HTML bomb that this bound is against needed 32,000.
-MAX_MEMORY = 600
+MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
-_SLOW = 0.5  # seconds; a step that takes longer is measured once in each round
-_SUSPECT = 2.35  # a single measurement above this is repeated
-_TRACED = 0.002  # seconds; the first size that takes as long is traced for its memory, which takes ten times as long
-_TRACE_UNTIL = 0.02  # seconds; only where shapes are measured to longer steps than these
+_SLOW_SECONDS = 0.5  # a longer step is measured once per round
+_SUSPECT_FACTOR = 2.35  # a single measurement above this is repeated
+_TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory, which takes ten times as long
+_MAX_TRACE_SECONDS = 0.02  # only applies if shapes are measured to longer steps
 
 
 class Readable(Protocol):
@@ -70,10 +70,9 @@ class Growth:
         One doubling is enough where its step was too long to try the next size.
         """
         factors = _factors(self.seconds)
-        last = factors[-1:] if self.seconds[-1] >= _SLOW else []
-        both = [
-            min(a, b) for a, b, step in zip(factors, factors[1:], self.seconds[2:], strict=False) if step > MIN_STEP
-        ]
+        last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []
+        pairs = zip(factors, factors[1:], self.seconds[2:], strict=False)
+        both = [min(a, b) for a, b, step in pairs if step > MIN_STEP_SECONDS]
         return max([*both, *last], default=0.0)
 
     def fault(self) -> str:
@@ -85,7 +84,7 @@ class Growth:
                 f"{n}: {s * 1000:.1f} ms" for n, s in zip(self.sizes[-4:], self.seconds[-4:], strict=True)
             )
             return f"{self.subject}: {self.shape}: factor {self.worst:.2f} ({steps})"
-        if self.memory > MAX_MEMORY:
+        if self.memory > MAX_MEMORY_FACTOR:
             return f"{self.subject}: {self.shape}: {self.memory:.0f} bytes of memory for each input byte"
         return ""
 
@@ -102,12 +101,12 @@ def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Itera
         size = 0
         try:
             while todo:
-                said = _heard(ours, child.pid or 0)
-                if isinstance(said, Growth):
-                    yield said
+                value = _receive(ours, child.pid or 0)
+                if isinstance(value, Growth):
+                    yield value
                     todo.pop(0)
-                elif isinstance(said, int):
-                    size = said
+                elif isinstance(value, int):
+                    size = value
                 else:
                     yield Growth(subject.name, todo.pop(0), (size,), (CALL_SECONDS,), 0.0, killed=True)
                     break
@@ -117,7 +116,7 @@ def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Itera
             child.join()
 
 
-def _heard(pipe: Connection, pid: int) -> Growth | int | None:
+def _receive(pipe: Connection, pid: int) -> Growth | int | None:
     """The child's next message; None when it ended, or used up the CPU time of one call."""
     began = _cpu_seconds(pid)
     while not pipe.poll(0.2):
@@ -141,26 +140,26 @@ def _child(pipe: Connection, subject: Readable, shapes: Sequence[Shape], until: 
     gc.freeze()
     gc.disable()
     for shape in shapes:
-        pipe.send(_growth(pipe, subject, shape, until))
+        pipe.send(_measure_growth(pipe, subject, shape, until))
 
 
-def _growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> Growth:
+def _measure_growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> Growth:
     inputs, seconds, traced = list[bytes](), list[float](), 0.0
     subject.run(shape.build(1))  # loads what is loaded once
-    _forget_peak()
+    _reset_peak()
     before = _status("VmRSS")
     for size in _sizes(subject.limit):
         inputs.append(shape.build(size))
         pipe.send(size)
-        seconds.append(_timed(subject.run, inputs[-1]))
-        if not traced and until > _TRACE_UNTIL and (seconds[-1] > _TRACED or size == subject.limit):
-            traced = (_traced(subject.run, inputs[-1]) - subject.base) / len(inputs[-1])
+        seconds.append(_measure_seconds(subject.run, inputs[-1]))
+        if not traced and until > _MAX_TRACE_SECONDS and (seconds[-1] > _TRACE_SECONDS or size == subject.limit):
+            traced = (_measure_memory(subject.run, inputs[-1]) - subject.base) / len(inputs[-1])
         if seconds[-1] > until and len(seconds) > 2:
             break
     resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
-    if seconds[-1] > MIN_STEP and _is_suspect(_factors(seconds)):
+    if seconds[-1] > MIN_STEP_SECONDS and _is_suspect(_factors(seconds)):
         _improve(pipe, subject.run, inputs, seconds)
-        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW:  # is it growth, or one jump?
+        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # is it growth, or one jump?
             inputs.append(shape.build(2 * len(inputs[-1])))
             seconds.append(float("inf"))
             _improve(pipe, subject.run, inputs, seconds)
@@ -169,12 +168,12 @@ def _growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
     """Take the best of `RUNS` for each step that counts, and again twice while a factor is over the bound."""
-    first = next(at for at, step in enumerate(seconds) if step > MIN_STEP / 10)
+    first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
-        for _ in range(1 if _SLOW < seconds[-1] < float("inf") else RUNS):
+        for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
             for at in range(first, len(seconds)):
                 pipe.send(len(inputs[at]))
-                seconds[at] = min(seconds[at], _timed(run, inputs[at]))
+                seconds[at] = min(seconds[at], _measure_seconds(run, inputs[at]))
         if max(_factors(seconds), default=0.0) <= MAX_FACTOR:
             return
 
@@ -187,21 +186,21 @@ def _sizes(limit: int) -> Iterator[int]:
 
 def _factors(seconds: Sequence[float]) -> list[float]:
     """Of each doubling; 0 where its larger step is too short to say anything."""
-    return [larger / max(step, 1e-6) if larger > MIN_STEP / 5 else 0.0 for step, larger in pairwise(seconds)]
+    return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
     """Whether two doublings together, or the last one alone, are over the bound: one slow step is no growth."""
-    return factors[-1] > _SUSPECT or any(a * b > _SUSPECT**2 for a, b in pairwise(factors))
+    return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 
 
-def _timed(run: Callable[[bytes], object], data: bytes) -> float:
+def _measure_seconds(run: Callable[[bytes], object], data: bytes) -> float:
     began = time.process_time()
     run(data)
     return time.process_time() - began
 
 
-def _traced(run: Callable[[bytes], object], data: bytes) -> int:
+def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
     """Peak bytes of Python's own allocations: the resident size alone may miss what the allocator had kept."""
     tracemalloc.start()
     try:
@@ -211,7 +210,7 @@ def _traced(run: Callable[[bytes], object], data: bytes) -> int:
         tracemalloc.stop()
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     """Give free memory back and set VmHWM to what is in use (proc(5)): allocations of libraries in C and Rust show."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

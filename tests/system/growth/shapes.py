@@ -125,15 +125,15 @@ ALPHABET: tuple[bytes, ...] = tuple(
 
 
 # The few that stand for all of the above, where each costs time in `make test`.
-FEW = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\n", "a\u0301".encode())
+FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\n", "a\u0301".encode())
 
 
-def each(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
+def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
     """Each unit by itself."""
     return tuple(Shape(unit) for unit in dict.fromkeys(unit for family in families for unit in family))
 
 
-def chance(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
+def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
     """A prefix, one to three units and a suffix; mostly of the family, else of the whole alphabet."""
 
     def some(least: int, most: int) -> bytes:

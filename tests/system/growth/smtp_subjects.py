@@ -46,11 +46,11 @@ def command(line: bytes) -> None:
         commands.parse_hello,
         commands.parse_bdat,
         commands.parse_no_argument,
-        lambda said: commands.parse_mail(f"FROM:<{said}>"),
-        lambda said: commands.parse_mail(f"FROM:{said}"),
-        lambda said: commands.parse_mail(f"FROM:<a@b.example> {said}"),
-        lambda said: commands.parse_rcpt(f"TO:<{said}>", smtputf8=True),
-        lambda said: commands.parse_rcpt(f"TO:<@a:{said}@example.com>", smtputf8=True),
+        lambda value: commands.parse_mail(f"FROM:<{value}>"),
+        lambda value: commands.parse_mail(f"FROM:{value}"),
+        lambda value: commands.parse_mail(f"FROM:<a@b.example> {value}"),
+        lambda value: commands.parse_rcpt(f"TO:<{value}>", smtputf8=True),
+        lambda value: commands.parse_rcpt(f"TO:<@a:{value}@example.com>", smtputf8=True),
     )
     for parse in parsers:
         with suppress(CommandError):
@@ -60,10 +60,10 @@ def command(line: bytes) -> None:
 def command_lines(piece: int) -> Callable[[bytes], None]:
     """What a client pipelines, in pieces of a size."""
 
-    def run(octets: bytes) -> None:
+    def run(data: bytes) -> None:
         lines = CommandLines()
-        for start in range(0, len(octets), piece):
-            lines.buffer += octets[start : start + piece]
+        for start in range(0, len(data), piece):
+            lines.buffer += data[start : start + piece]
             while True:
                 try:
                     if lines.take_line() is None:
@@ -78,84 +78,84 @@ def command_lines(piece: int) -> Callable[[bytes], None]:
 def data(piece: int) -> Callable[[bytes], None]:
     """DATA, in pieces of a size."""
 
-    def run(octets: bytes) -> None:
+    def run(data: bytes) -> None:
         reader = DataReader(Content(50 << 20))
-        for start in range(0, len(octets), piece):
-            if reader.feed(octets[start : start + piece]) is not None:
+        for start in range(0, len(data), piece):
+            if reader.feed(data[start : start + piece]) is not None:
                 reader = DataReader(Content(50 << 20))
         reader.content.getvalue()
 
     return run
 
 
-def chunks(octets: bytes) -> None:
+def chunks(data: bytes) -> None:
     """BDAT, in chunks of 7 bytes that come in pieces of 3."""
     content = Content(50 << 20)
-    for start in range(0, len(octets), 7):
+    for start in range(0, len(data), 7):
         reader = ChunkReader(content, 7)
         for at in range(start, start + 7, 3):
-            reader.feed(octets[at : min(at + 3, start + 7)])
+            reader.feed(data[at : min(at + 3, start + 7)])
     content.getvalue()
 
 
-def proxy_head(octets: bytes) -> None:
+def proxy_head(data: bytes) -> None:
     """A PROXY header that comes byte by byte: the whole of what came is parsed again."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
-            for end in range(1, len(octets) + 1):
-                proxy.parse_header((head + octets)[:end])
+            for end in range(1, len(data) + 1):
+                proxy.parse_header((head + data)[:end])
 
 
-def address(octets: bytes) -> None:
+def address(data: bytes) -> None:
     """A mailbox and the keys it is compared by."""
-    said = text(octets)
-    for one in (said, f"{said}@example.com", f"a@{said}", f"a@[{said}]", f'"{said}"@example.com'):
+    value = text(data)
+    for one in (value, f"{value}@example.com", f"a@{value}", f"a@[{value}]", f'"{value}"@example.com'):
         with suppress(AddressError):
             str(parse_mailbox(one, local_part_limit=254))
-    local_key(said[:254])
+    local_key(value[:254])
     with suppress(AddressError):
-        domain_key(said[:254])
+        domain_key(value[:254])
 
 
-def recipient(octets: bytes) -> None:
+def recipient(data: bytes) -> None:
     """The decision for a recipient, and whether its sender is blocked."""
-    said = text(octets)[:254]
+    value = text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
-    mailbox = Mailbox(said, "example.com")
+    mailbox = Mailbox(value, "example.com")
     wanted_keys(mailbox)
     decide(mailbox, facts)
     _BLOCKED.entry_for(mailbox, "192.0.2.1")
-    _BLOCKED.entry_for(None, said)
+    _BLOCKED.entry_for(None, value)
     with suppress(AddressError):
-        _BLOCKED.entry_for(Mailbox("a", said), "2001:db8::1")
+        _BLOCKED.entry_for(Mailbox("a", value), "2001:db8::1")
     with suppress(ValueError):
-        senders.entry_form(said)
+        senders.entry_form(value)
     _REFUSED.check("192.0.2.1", mailbox)
 
 
-def peer(octets: bytes) -> None:
+def peer(data: bytes) -> None:
     """An address of a peer, as text."""
     network.address_key.cache_clear()
     network.network_keys.cache_clear()
-    said = text(octets)
-    network.network_keys(said)
-    _ = said in limits.AddressSet(_NETWORKS)
-    dnsbl._query_name(said)
-    dnsbl._is_listing_record(said)
+    value = text(data)
+    network.network_keys(value)
+    _ = value in limits.AddressSet(_NETWORKS)
+    dnsbl._query_name(value)
+    dnsbl._is_listing_record(value)
 
 
-def trace(octets: bytes) -> None:
-    """The trace header of a mail that is handed out, of what a peer said of itself."""
-    said = text(octets)
+def trace(data: bytes) -> None:
+    """The trace header of a mail that is exported, from values that the peer supplied."""
+    value = text(data)
     message = Message(
-        **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), said),
-        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), said),
-        **dict.fromkeys(("from_address", "from_name", "subject", "automatic"), said),
+        **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),
+        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), value),
+        **dict.fromkeys(("from_address", "from_name", "subject", "automatic"), value),
         size=0,
         received_at=0,
         sent_at=None,
     )
-    trace_headers.render(message, [said])
+    trace_headers.render(message, [value])
 
 
 SUBJECTS = (
@@ -171,12 +171,12 @@ SUBJECTS = (
     Subject("proxy: a PROXY header in single bytes", proxy_head, 2064),
     Subject(
         "policy: Received fields",
-        lambda octets: policy.received_fields_reply(octets, 50),
+        lambda data: policy.received_fields_reply(data, 50),
         _MAIL,
         (SPACE, (b"\r\nReceived:",)),
     ),
     Subject("address: a mailbox", address, 254),
     Subject("route: a recipient and a sender", recipient, 1024),
     Subject("network, dnsbl: a peer's address", peer, 256),
-    Subject("trace_headers: what a peer said", trace, 1024),
+    Subject("trace_headers: what a peer value", trace, 1024),
 )

@@ -37,12 +37,12 @@ class Subject:
     def few(self) -> tuple[Shape, ...]:
         """The shapes of `make test`: the units of plain text are left out but for some that stand for them."""
         if self.quick:
-            return shapes.each(self.quick)
+            return shapes.single_shapes(self.quick)
         plain = {unit for family in PLAIN for unit in family}
-        units = [unit for unit in self.units if unit not in plain or unit in shapes.FEW]
-        return shapes.each(tuple(units))
+        units = [unit for unit in self.units if unit not in plain or unit in shapes.FEW_UNITS]
+        return shapes.single_shapes(tuple(units))
 
 
-def text(octets: bytes) -> str:
+def text(data: bytes) -> str:
     """As what was decoded from a stranger's bytes: any code point but lone surrogates."""
-    return octets.decode("utf-8", "replace")
+    return data.decode("utf-8", "replace")

@@ -4,38 +4,39 @@ import pytest
 
 from tests.system.growth import measure
 from tests.system.growth.inventory import SUBJECTS
-from tests.system.growth.measure import MIN_STEP, Growth, survey
+from tests.system.growth.measure import MIN_STEP_SECONDS, Growth, survey
 from tests.system.growth.shapes import Shape
 from tests.system.growth.subject import Subject
 
-LONGER = 0.1  # seconds, for the few shapes that were defects: some are quadratic only where they are large
+LONGER_SECONDS = 0.1  # seconds, for the few shapes that were defects: some are quadratic only where they are large
 
 
-def faults(subject: Subject, *shapes: Shape, until: float = MIN_STEP) -> list[str]:
+def find_violations(subject: Subject, *shapes: Shape, until: float = MIN_STEP_SECONDS) -> list[str]:
     return [fault for growth in survey(subject, shapes, until=until) if (fault := growth.fault())]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_cost_grows_with_the_input_and_no_faster(subject: Subject) -> None:
-    assert faults(subject, *subject.few) + faults(subject, *subject.regressions, until=LONGER) == []
+    assert find_violations(subject, *subject.few) == []
+    assert find_violations(subject, *subject.regressions, until=LONGER_SECONDS) == []
 
 
-def quadratic(octets: bytes) -> None:
-    for at in range(0, len(octets), 16):
-        octets.count(b"b", at)
+def quadratic(data: bytes) -> None:
+    for at in range(0, len(data), 16):
+        data.count(b"b", at)
 
 
-def exponential(octets: bytes) -> None:
-    for _ in range(1 << min(40, len(octets) // 64)):
+def exponential(data: bytes) -> None:
+    for _ in range(1 << min(40, len(data) // 64)):
         pass
 
 
-def copying(octets: bytes) -> None:
+def copying(data: bytes) -> None:
     for _ in range(2):
-        octets * 1000
+        data * 1000
 
 
-def steps_of(*seconds: float) -> Growth:
+def growth_of(*seconds: float) -> Growth:
     sizes = tuple(1024 << doubling for doubling in range(len(seconds)))
     return Growth("a", Shape(b"a"), sizes, seconds, 0.0)
 
@@ -44,13 +45,13 @@ def test_what_grows_faster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "CALL_SECONDS", 1.0)
     monkeypatch.setattr(measure, "RUNS", 1)
     shape = Shape(b"a")
-    assert "factor" in faults(Subject("quadratic", quadratic, 1 << 17), shape)[0]
-    assert "over 1 s" in faults(Subject("exponential", exponential, 1 << 18), shape)[0]
-    assert "memory" in faults(Subject("copying", copying, 1 << 14), shape)[0]
+    assert "factor" in find_violations(Subject("quadratic", quadratic, 1 << 17), shape)[0]
+    assert "over 1 s" in find_violations(Subject("exponential", exponential, 1 << 18), shape)[0]
+    assert "memory" in find_violations(Subject("copying", copying, 1 << 14), shape)[0]
 
 
 def test_two_doublings_in_a_row_decide() -> None:
-    assert steps_of(0.001, 0.004, 0.016).worst == pytest.approx(4)
-    assert steps_of(0.004, 0.008, 0.032).worst == pytest.approx(2)  # one jump
-    assert steps_of(0.0001, 0.0004, 0.0016, 0.0064).worst == 0  # too short to say
-    assert steps_of(0.001, 0.002, 3.0).worst == pytest.approx(1500)  # too long to try the next size
+    assert growth_of(0.001, 0.004, 0.016).worst == pytest.approx(4)
+    assert growth_of(0.004, 0.008, 0.032).worst == pytest.approx(2)  # one jump
+    assert growth_of(0.0001, 0.0004, 0.0016, 0.0064).worst == 0  # too short to say
+    assert growth_of(0.001, 0.002, 3.0).worst == pytest.approx(1500)  # too long to try the next size

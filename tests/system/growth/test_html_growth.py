@@ -91,7 +91,7 @@ def test_nested_elements_of_a_drawing_are_counted() -> None:
 
 
 @pytest.mark.parametrize("name", ["html", "body"])
-def test_attributes_that_are_merged_one_by_one_are_beyond_the_bound(name: str) -> None:
+def test_merged_attributes_exceed_the_limit(name: str) -> None:
     assert is_too_complex("".join(f"<{name} a{number}=1>" for number in range(20_000)))
     assert not is_too_complex(f"<{name} a=1 b=2 c='3'><p>x</p></{name}>" * 100)
 
@@ -122,11 +122,11 @@ def test_sloppy_and_long_html_does_not_grow(html: str) -> None:
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
-def test_no_mail_of_the_corpus_is_beyond_a_bound(path: Path) -> None:
+def test_corpus_stays_within_the_limits(path: Path) -> None:
     assert "HTML too complex: shown as text" not in parse(path.read_bytes()).warnings
 
 
-def test_a_tag_of_endless_attributes_is_beyond_the_bound() -> None:
+def test_a_tag_with_very_many_attributes_exceeds_the_limit() -> None:
     assert is_too_complex("<p " + "".join(f'a{n}="<" ' for n in range(MAX_TAG_LENGTH // 8)) + ">x")
     assert not is_too_complex("<p " + "a " * 100 + ">x")
 
@@ -139,16 +139,14 @@ def test_a_tag_of_endless_attributes_is_beyond_the_bound() -> None:
         f"<p title='{'= < / ' * 10_000}'>",
     ],
 )
-def test_a_long_tag_of_few_attributes_is_no_reason_to_drop_the_html(tag: str) -> None:
+def test_a_long_tag_with_few_attributes_is_accepted(tag: str) -> None:
     contents = parse(f"Content-Type: text/html\n\n<p>before</p>{tag}behind</p>".encode())
     assert contents.warnings == ()
     assert contents.text == "before\n\nbehind"
 
 
 @pytest.mark.parametrize(("html", "warnings"), [(DEFAULT_LIMITS.html, ()), (65536, ("text truncated",))])
-def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out(
-    html: int, warnings: tuple[str, ...]
-) -> None:
+def test_oversized_embedded_image_is_dropped(html: int, warnings: tuple[str, ...]) -> None:
     contents = parse(
         b"Content-Type: text/html\n\n<p>text<img src='data:image/png;base64," + b"A" * 9_000_000 + b"'></p>",
         limits=replace(DEFAULT_LIMITS, html=html),
@@ -159,7 +157,7 @@ def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out(
 
 
 @pytest.mark.parametrize("html", ["<p a <b " * 20_000, "<p a=\"<b a='" * 20_000, "<!--" * 40_000, "</" * 40_000, "<b"])
-def test_markup_without_an_end_is_estimated_too(html: str) -> None:
+def test_unclosed_markup_is_estimated(html: str) -> None:
     assert not is_too_complex(html) or len(html) > MAX_TAG_LENGTH
 
 
@@ -172,12 +170,12 @@ def test_markup_without_an_end_is_estimated_too(html: str) -> None:
         ("one two three four", "one two thr"),
     ],
 )
-def test_sanitised_html_is_cut_outside_of_tags_and_references(clean: str, cut: str) -> None:
+def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut: str) -> None:
     assert truncate_html(clean, 11) == cut
     assert truncate_html(clean, len(clean)) == clean
 
 
-def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
+def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
     """Twenty open elements of 3,400 items are within the bound, and become more HTML than is kept."""
     html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
@@ -187,20 +185,20 @@ def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
     assert contents.text.count("x") > 2000
 
 
-def test_a_reference_of_thousands_of_digits_is_no_reason_to_show_the_source() -> None:
+def test_huge_character_reference_is_tolerated() -> None:
     contents = parse(b"Content-Type: text/html\n\n<p>one &#" + b"9" * 5000 + b"; two" + b"<b>" * 60_000)
     assert contents.warnings[-1] == "HTML too complex: shown as text"
     assert contents.text.split() == ["one", "two"]
 
 
-def test_html_of_references_alone_keeps_its_text() -> None:
+def test_html_with_only_references_keeps_its_text() -> None:
     contents = parse(b"Content-Type: text/html\n\n" + b"&" * 140_000)
     assert contents.text == "&" * 140_000
     contents = parse(b"Content-Type: text/html\n\n" + b"&" * 500_000)
     assert contents.text.startswith("&&&")
 
 
-def test_what_may_grow_stays_small() -> None:
+def test_reopened_elements_stay_small() -> None:
     """The most that the bound allows, in a process of its own: its memory is what a worker must have."""
     html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)

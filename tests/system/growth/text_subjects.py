@@ -53,7 +53,7 @@ def texts(data: bytes) -> None:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
-def without_label(data: bytes) -> None:
+def unlabelled(data: bytes) -> None:
     """A body of which only the bytes tell the charset."""
     reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
@@ -94,7 +94,7 @@ def markup(data: bytes) -> None:
     html_markup.strip_invisible(decoded(data))
 
 
-def deceptions(data: bytes) -> None:
+def deceptive_text(data: bytes) -> None:
     """Characters and domains that deceive."""
     text = decoded(data)
     shown_line(text)
@@ -102,11 +102,11 @@ def deceptions(data: bytes) -> None:
     deceptive_domain(f"a@{text[:250]}")
 
 
-def found_by(data: bytes) -> None:
+def search_terms(data: bytes) -> None:
     """The words of a mail and of a question."""
-    said = decoded(data)
-    terms.of_text(said)
-    terms.question("ws_1", said)
+    value = decoded(data)
+    terms.of_text(value)
+    terms.question("ws_1", value)
 
 
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
@@ -134,7 +134,7 @@ _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # n
 _PARAGRAPH = (Shape(b"a \n"),)  # each line copied the paragraph before it
 SUBJECTS = (
     Subject("words: charsets", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
-    Subject("words: text without a label", without_label, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
+    Subject("words: text without a label", unlabelled, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
     Subject("parse: images in HTML", images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
     Subject("parse: text", mail(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
     Subject(
@@ -147,7 +147,7 @@ SUBJECTS = (
     Subject("parse: text/enriched", mail(b"Content-Type: text/enriched\r\n\r\n"), _MAIL, (HTML,), quick=_ENRICHED),
     Subject("parse: HTML", mail(b"Content-Type: text/html; charset=utf-8\r\n\r\n"), _MAIL, (HTML,), _NOT_CLOSED),
     Subject("parse: HTML with open elements", formatting, _MAIL, (_BLOCKS,), quick=_BLOCKS[1:2]),
-    Subject("unicode_security: what deceives", deceptions, _TEXT, (*PLAIN, _DECEPTIVE)),
+    Subject("unicode_security: what deceives", deceptive_text, _TEXT, (*PLAIN, _DECEPTIVE)),
     Subject("html_markup: what is seen", markup, _MAIL, (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>"))),
     Subject(
         "html_style: declarations",
@@ -156,5 +156,5 @@ SUBJECTS = (
         (_DECLARATIONS,),
     ),
     Subject("quotes: history and signature", answer, _TEXT, (*_BODY, _HISTORY)),
-    Subject("search_words: words of a mail", found_by, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
+    Subject("search_words: words of a mail", search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )

@@ -33,7 +33,7 @@ CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
 # Of this process's CPU time: other programs on the machine do not count.
 SLOW_SECONDS = 1.0
-MOST_OCTETS = 200_000
+MAX_MUTATION_BYTES = 200_000
 
 # What mails are made of and what has broken parsers, a literal a line.
 TOKENS: tuple[bytes, ...] = tuple(
@@ -55,13 +55,13 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
         assert taken.attachment.filename == listed.filename
         assert taken.attachment.size == listed.size == len(taken.data)
     _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
-    notice = notice_of(facts, contents)
+    notice = build_notification(facts, contents)
     for payload in (slack_message.render_ticket(notice), slack_message.render_plain_ticket(notice)):
         sound(payload, (LINK,))
     return facts, contents
 
 
-def notice_of(facts: HeaderFacts, contents: Contents) -> TicketNotification:
+def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotification:
     """What a channel is told of a mail, as `router.dispatch` does it."""
     row = {
         "event": "replied" if facts.reference_ids else "opened",
@@ -91,7 +91,7 @@ def _assert_storable(value: object) -> None:
             _assert_storable(item)
 
 
-def mutated(rng: random.Random, mails: Sequence[bytes]) -> bytes:
+def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
     """A mail with one to eight changes: tokens put in, stretches cut, doubled, repeated, swapped with other mails'."""
     content = bytearray(rng.choice(mails))
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
@@ -116,7 +116,7 @@ def mutated(rng: random.Random, mails: Sequence[bytes]) -> bytes:
                 lines = content.split(b"\n")
                 rng.shuffle(lines) if rng.random() < 0.1 else lines.insert(rng.randrange(len(lines)), rng.choice(lines))
                 content = bytearray(b"\n".join(lines))
-    return bytes(content[:MOST_OCTETS])
+    return bytes(content[:MAX_MUTATION_BYTES])
 
 
 class _State:
@@ -128,7 +128,7 @@ class _State:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.file = folder / "state.json"
         kept = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.tried: int = kept.get("tried", 0)
+        self.runs: int = kept.get("tried", 0)
         self.seconds: float = kept.get("seconds", 0.0)
         self.slowest: float = kept.get("slowest", 0.0)
         self.seen: set[str] = set(kept.get("seen", ()))
@@ -142,25 +142,25 @@ class _State:
             path.with_suffix(".txt").write_text(why)
 
     def save(self) -> None:
-        kept = {"tried": self.tried, "seconds": self.seconds, "slowest": self.slowest, "seen": sorted(self.seen)}
+        kept = {"tried": self.runs, "seconds": self.seconds, "slowest": self.slowest, "seen": sorted(self.seen)}
         self.file.write_text(json.dumps(kept))
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
     """What a mail showed, in words of which there are not too many: new ones make it worth keeping."""
-    said = contents.warnings
+    value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
-    pairs = [f"{a} + {b}" for a in said for b in said if a < b]
-    return [*said, *pairs, shape, *(f"{a.kind} {a.inline} {a.content_type[:20]}" for a in contents.attachments[:5])]
+    pairs = [f"{a} + {b}" for a in value for b in value if a < b]
+    return [*value, *pairs, shape, *(f"{a.kind} {a.inline} {a.content_type[:20]}" for a in contents.attachments[:5])]
 
 
 def run(seconds: float, state: _State) -> int:
     """Tries mutations for so long; returns how many failed."""
     failed = 0
-    rng = random.Random(state.tried)
+    rng = random.Random(state.runs)
     began = time.monotonic()
     while time.monotonic() - began < seconds:
-        content = mutated(rng, state.mails)
+        content = mutate_message(rng, state.mails)
         used = time.process_time()
         try:
             facts, contents = check(content)
@@ -171,14 +171,14 @@ def run(seconds: float, state: _State) -> int:
             state.keep("failures", content, traceback.format_exc())
             sys.stderr.write(f"failed: {traceback.format_exc(limit=-1)}\n")
             continue
-        state.tried += 1
+        state.runs += 1
         state.slowest = max(state.slowest, used)
         new = set(_features(facts, contents)) - state.seen
         if new and len(state.seen) < 5000:
             state.seen |= new
             state.mails.append(content)
             state.keep("interesting", content)
-        if state.tried % 1000 == 0:
+        if state.runs % 1000 == 0:
             state.save()
     state.seconds += time.monotonic() - began
     state.save()
@@ -190,11 +190,11 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Fuzz what reads and shows a mail.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--state", type=Path, default=Path(".fuzz"))
-    asked = options.parse_args()
-    state = _State(asked.state)
-    failed = run(asked.seconds, state)
+    arguments = options.parse_args()
+    state = _State(arguments.state)
+    failed = run(arguments.seconds, state)
     sys.stdout.write(
-        f"{state.tried} mails in {state.seconds:.0f} s (all runs), {len(state.mails)} to start from, "
+        f"{state.runs} mails in {state.seconds:.0f} s (all runs), {len(state.mails)} to start from, "
         f"slowest {state.slowest:.2f} s, {failed} failed in this run\n"
     )
     return 1 if failed else 0

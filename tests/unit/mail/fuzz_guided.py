@@ -36,11 +36,11 @@ def main() -> None:
         # Instrumented code takes about three times as long.
         assert used < 3 * fuzz.SLOW_SECONDS, f"{used:.2f} s"
 
-    def mutate(content: bytes, most: int, seed: int) -> bytes:
+    def mutate(content: bytes, limit: int, seed: int) -> bytes:
         rng = random.Random(seed)
         if rng.random() < 0.5:
-            return bytes(atheris.Mutate(content, most))
-        return bytes(fuzz.mutated(rng, [content])[:most])
+            return bytes(atheris.Mutate(content, limit))
+        return bytes(fuzz.mutate_message(rng, [content])[:limit])
 
     options = [f"-artifact_prefix={STATE}/", "-max_len=20000", "-timeout=30"]
     atheris.Setup([sys.argv[0], *options, *sys.argv[1:], str(corpus)], one, custom_mutator=mutate)

@@ -136,7 +136,7 @@ def test_headers(header: str, expected: str) -> None:
         ("", False),
     ],
 )
-def test_a_reply_that_a_list_or_a_rule_handed_on(header: str, person: bool) -> None:
+def test_relayed_reply_of_a_person(header: str, person: bool) -> None:
     sender = "" if "From: no" in header else "From: Eva <eva@x.example>\n"
     facts = read_headers(f"{sender}{header}\nIn-Reply-To: <a@b>\nReferences: <c@d>\n\nbody".encode())
     ids = ("a@b",) if "auto-generated" in header else ("a@b", "c@d")

@@ -14,7 +14,7 @@ REPORT = (
 )
 
 
-def test_failures() -> None:
+def test_parse_report() -> None:
     report = (
         b"Reporting-MTA: dns; mx\r\n\r\nOriginal-Recipient: rfc822;a@x\r\nFinal-Recipient: rfc822; b@x\r\n"
         b"Action: Failed\r\n"
@@ -56,11 +56,11 @@ def test_failures() -> None:
         (b"Final-Recipient: x400; /c=de/\r\nAction: failed\r\n", ()),
     ],
 )
-def test_recipients_of_a_report(recipients: bytes, expected: tuple[str, ...]) -> None:
+def test_failed_recipients_from_report(recipients: bytes, expected: tuple[str, ...]) -> None:
     assert parse(REPORT % recipients).failed_recipients == expected
 
 
-def test_the_text_names_the_original_recipient_of_a_forwarded_mail() -> None:
+def test_summary_contains_the_original_recipient() -> None:
     group = b"Original-Recipient: rfc822;info@shop.example\r\nFinal-Recipient: rfc822;bob@gone.example\r\n"
     assert parse(REPORT % group).text == "Sorry.\n\nFailed: bob@gone.example, original recipient info@shop.example"
 
@@ -118,11 +118,11 @@ def test_the_text_names_the_original_recipient_of_a_forwarded_mail() -> None:
         ),
     ],
 )
-def test_recipients_without_a_report(rest: bytes, expected: tuple[str, ...]) -> None:
+def test_failed_recipients_without_report(rest: bytes, expected: tuple[str, ...]) -> None:
     assert parse(HEADER + rest).failed_recipients == expected
 
 
-def test_a_person_who_quotes_a_bounce_names_no_failed_recipient() -> None:
+def test_a_quoted_bounce_has_no_failed_recipients() -> None:
     assert (
         parse(b"From: ana@example.org\r\n\r\nWhat is this?\r\n\r\n<bob@gone.example>:\r\nSorry\r\n").failed_recipients
         == ()

@@ -101,7 +101,7 @@ def test_recurrence(rule: str, expected: str) -> None:
     assert event(f"RRULE:{rule}")[1] == f"Repeats: {expected}"
 
 
-def test_the_comment_of_an_answer_is_shown() -> None:
+def test_comment_of_a_reply() -> None:
     lines = event(
         "ATTENDEE;PARTSTAT=DECLINED;CN=Ana:mailto:ana@example.org", "COMMENT:I am ill\\, sorry.", method="REPLY"
     )
@@ -115,7 +115,7 @@ def test_several_components() -> None:
     assert paragraphs[-1] == "And 5 more."
 
 
-def test_old_and_odd_forms() -> None:
+def test_vcalendar_and_malformed_properties() -> None:
     old = "BEGIN:VEVENT\nSUMMARY;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:T=C3=BCr\nEND:VEVENT\n"
     assert shown(old) == "Event: T\u00fcr"
     soft = "BEGIN:VEVENT\nSUMMARY;QUOTED-PRINTABLE:T=C3=BC=\nr und =\nTor\nEND:VEVENT\n"
@@ -129,7 +129,7 @@ def test_old_and_odd_forms() -> None:
         assert "Ana" not in shown(odd)
 
 
-def test_a_calendar_is_the_text_of_a_mail_without_another() -> None:
+def test_calendar_of_a_message_without_text() -> None:
     calendar = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:Call\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     part = b"Content-Type: text/calendar; charset=utf-8; method=REQUEST\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     part += base64.encodebytes(calendar)
@@ -144,5 +144,5 @@ def test_a_calendar_is_the_text_of_a_mail_without_another() -> None:
     assert parse(content.replace(b" \xc2\xa0", b"Please come.")).text == "Please come."
 
 
-def test_a_large_calendar_is_cut() -> None:
+def test_large_calendar_is_truncated() -> None:
     assert shown("BEGIN:VEVENT\nSUMMARY:Call\nATTACH:" + "A" * MAX_BYTES) == "Event: Call"

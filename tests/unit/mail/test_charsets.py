@@ -132,7 +132,7 @@ def test_a_short_subject_is_detected_with_the_body() -> None:
     assert read_headers(mail).subject == LANGUAGES["ru koi8-r"]
 
 
-def test_words_of_an_unknown_charset() -> None:
+def test_encoded_words_with_an_unknown_charset() -> None:
     name, subject = (
         f"=?unknown-8bit?B?{base64.b64encode(text.encode('koi8-r')).decode()}?=" for text in ("Анна", "Счёт")
     )
@@ -148,13 +148,13 @@ def test_a_body_takes_its_charset_from_the_subject() -> None:
     assert parse(b"Subject: " + subject + b"\r\n\r\n" + text.encode("iso8859_5")).text == text
 
 
-def test_a_charset_of_the_subject_that_does_not_fit() -> None:
+def test_unsuitable_subject_charset_is_ignored() -> None:
     subject = Header("Grüße", "utf-8").encode().encode()
     text = LANGUAGES["cs cp1250"]
     assert parse(b"Subject: " + subject + b"\r\n\r\n" + text.encode("cp1250")).text == text
 
 
-def test_the_name_of_a_file_without_a_label() -> None:
+def test_filename_without_a_label() -> None:
     name = "Счёт за октябрь.pdf"
     mail = (
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: application/pdf\r\n"

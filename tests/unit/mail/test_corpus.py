@@ -32,7 +32,7 @@ def _result(content: bytes) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
-def test_mail_reads_as_its_golden_result(path: Path) -> None:
+def test_message_matches_its_golden_result(path: Path) -> None:
     found = json.loads(json.dumps(_result(path.read_bytes())))
     golden = path.with_suffix(".json")
     if os.environ.get("UPDATE_GOLDEN"):
@@ -41,7 +41,7 @@ def test_mail_reads_as_its_golden_result(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
-def test_every_listed_attachment_can_be_taken_out(path: Path) -> None:
+def test_every_listed_attachment_can_be_extracted(path: Path) -> None:
     content = path.read_bytes()
     contents = parse(content)
     for listed in contents.attachments:
@@ -54,11 +54,11 @@ def test_every_listed_attachment_can_be_taken_out(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
-def test_contents_survive_their_storage(path: Path) -> None:
+def test_contents_round_trip_through_json(path: Path) -> None:
     contents = parse(path.read_bytes())
     assert Contents.from_json(contents.to_json()) == contents
 
 
-def test_the_corpus_is_there() -> None:
+def test_corpus_is_complete() -> None:
     assert len(MAILS) >= 35
     assert {path.stem for path in MAILS} == {path.stem for path in CORPUS.glob("*.json")}

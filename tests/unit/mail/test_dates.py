@@ -41,14 +41,14 @@ EXPECTED = int(datetime(2026, 8, 24, 14, 37, tzinfo=UTC).timestamp()) * 1_000_00
         '"Mon, 24 Aug 2026 16:37:00 +0200"',
     ],
 )
-def test_one_moment_in_many_forms(value: str) -> None:
+def test_date_formats(value: str) -> None:
     assert read_date(value.encode()) == EXPECTED
 
 
 @pytest.mark.parametrize(
     "value", ["", "tomorrow", "08/24/2026 16:37", "32 Aug 2026 16:37:00 +0000", "24 Mai 2026 16:37:00 +0000", "("]
 )
-def test_what_is_no_date(value: str) -> None:
+def test_invalid_dates(value: str) -> None:
     assert read_date(value.encode()) is None
 
 

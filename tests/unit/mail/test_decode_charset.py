@@ -151,10 +151,12 @@ def test_a_wrong_label(text: str, encoding: str, label: str) -> None:
     ],
 )
 @pytest.mark.parametrize("inserted", [b"", b"\xff", b"\x80", b"\x00"])
-@pytest.mark.parametrize("place", range(7, 19, 2))
-def test_text_behind_a_damaged_byte_is_read(text: str, encoding: str, label: str, inserted: bytes, place: int) -> None:
+@pytest.mark.parametrize("position", range(7, 19, 2))
+def test_text_after_a_damaged_byte_is_decoded(
+    text: str, encoding: str, label: str, inserted: bytes, position: int
+) -> None:
     data = text.encode(encoding)
-    damaged = data[:place] + inserted + data[place + (not inserted) :]
+    damaged = data[:position] + inserted + data[position + (not inserted) :]
     found = decode_charset(damaged, label)[0]
     assert found.startswith(text[0])
     assert found.endswith(text[-6:])

@@ -57,12 +57,12 @@ def test_mailboxes(value: bytes, expected: list[tuple[str, str]]) -> None:
     assert read_mailboxes(value) == expected
 
 
-def test_comparable_is_one_form_for_one_mailbox() -> None:
+def test_normalize_address() -> None:
     assert normalize_address("JÖRG@Exämple.org") == normalize_address("jörg@xn--exmple-cua.ORG")
     assert normalize_address("Eva@EXAMPLE.org") == "eva@example.org"
 
 
-def test_references_are_newest_first_without_repeats() -> None:
+def test_references_are_newest_first_without_duplicates() -> None:
     found = facts("In-Reply-To: <c@x>", "References: <a@x> (note) <b@x>", "\t<c@x> <a@x>")
     assert found.reference_ids == ("c@x", "a@x", "b@x")
 
@@ -110,7 +110,7 @@ def test_date(value: str, expected: int | None) -> None:
     assert found.has_date
 
 
-def test_what_is_not_there_is_empty() -> None:
+def test_missing_fields_are_empty() -> None:
     found = read_headers(b"")
     assert found.rfc_message_id == found.from_address == found.from_name == found.subject == ""
     assert found.sent_at is None
@@ -119,7 +119,7 @@ def test_what_is_not_there_is_empty() -> None:
     assert found.participants == ()
 
 
-def test_participants_are_all_who_take_part_once() -> None:
+def test_participants_are_unique() -> None:
     found = facts(
         "From: A@example.org",
         "Reply-To: b@example.org",
@@ -132,7 +132,7 @@ def test_participants_are_all_who_take_part_once() -> None:
     assert found.participants == tuple(f"{x}@example.org" for x in "abcde")
 
 
-def test_characters_that_deceive_are_no_part_of_a_sender() -> None:
+def test_deceptive_characters_are_removed_from_senders() -> None:
     found = facts("From: \u202eEva\u200b \U0001f469\u200d\U0001f4bb <e\u200dv\u200ba@\u200ecustomer.example>")
     assert (found.from_name, found.from_address) == ("Eva \U0001f469\u200d\U0001f4bb", "eva@customer.example")
     assert found.participants == ("eva@customer.example",)
@@ -155,7 +155,7 @@ def test_characters_that_deceive_are_no_part_of_a_sender() -> None:
         (["Subject: x"], ""),
     ],
 )
-def test_the_author_of_a_mail_whose_from_a_list_replaced(lines: list[str], author: str) -> None:
+def test_author_of_a_message_with_a_rewritten_from(lines: list[str], author: str) -> None:
     found = facts(*lines)
     assert found.author == author
     assert not author or author in found.participants
@@ -172,13 +172,13 @@ def test_subject_is_one_bounded_line() -> None:
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r", b"\r\r\n"])
-def test_any_line_end(line_end: bytes) -> None:
+def test_line_endings(line_end: bytes) -> None:
     content = line_end.join([b"From: a@example.org", b"Subject: one", b" two", b"", b"Subject: body"])
     found = read_headers(content)
     assert (found.from_address, found.subject) == ("a@example.org", "one two")
 
 
-def test_a_bare_cr_inside_a_field_ends_no_line() -> None:
+def test_bare_cr_inside_a_field_does_not_end_the_line() -> None:
     assert facts("Subject: a\rFrom: forged@example.org", "From: a@example.org").from_address == "a@example.org"
 
 
@@ -187,7 +187,7 @@ def test_garbage_between_fields_is_skipped() -> None:
     assert (found.from_address, found.subject) == ("a@example.org", "after")
 
 
-def test_a_header_over_the_bound_is_cut() -> None:
+def test_oversized_header_is_truncated() -> None:
     content = b"Subject: first\r\n" + b"X-Fill: x\r\n" * 100_000 + b"To: late@example.org\r\n\r\n"
     assert find_header_block(content, 4096).warnings == ("header too large",)
     found = read_headers(content, max_bytes=4096)
@@ -195,6 +195,6 @@ def test_a_header_over_the_bound_is_cut() -> None:
     assert found.participants == ()
 
 
-def test_raw_octets_are_read_by_the_charset_of_the_body() -> None:
+def test_raw_bytes_use_the_charset_of_the_body() -> None:
     found = facts("Subject: Привет".encode("koi8-r"), "Content-Type: text/plain; charset=koi8-r")
     assert found.subject == "Привет"

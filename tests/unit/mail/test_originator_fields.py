@@ -55,7 +55,7 @@ def test_original_author(lines: tuple[str, ...], expected: tuple[str, str] | Non
     assert originators(*lines)[1] == (None if expected is None else NamedMailbox(*expected))
 
 
-def test_only_addresses_that_differ_from_the_sender_are_worth_showing() -> None:
+def test_drop_if_same() -> None:
     ada, team = NamedMailbox("Ada@customer.example", ""), NamedMailbox("team@customer.example", "Team")
     assert drop_if_same("ada@CUSTOMER.example", [ada]) == ()
     assert drop_if_same("ada@customer.example", [ada, team]) == (ada, team)
@@ -63,7 +63,7 @@ def test_only_addresses_that_differ_from_the_sender_are_worth_showing() -> None:
     assert drop_if_same("", [ada]) == (ada,)
 
 
-def test_contents_have_them_also_where_no_parser_gets_through() -> None:
+def test_unparsable_messages_keep_originators() -> None:
     content = f"{FROM}\r\nReply-To: a@x.example\r\nX-Original-From: B <b@x.example>\r\n\r\nHello.".encode()
     for contents in (parse(content), raw_contents(content, "could not be parsed")):
         assert contents.reply_to == (NamedMailbox("a@x.example", ""),)

@@ -21,10 +21,10 @@ from router.mail.parse import parse
         b"text/plain\tcharset=koi8-r; format=fixed",
     ],
 )
-def test_comments_behind_parameters(value: bytes) -> None:
+def test_comments_after_parameters(value: bytes) -> None:
     assert parse(b"Content-Type: " + value + b"\r\n\r\n\xd4\xc5\xd3\xd4").text == "тест"
 
 
-def test_parentheses_in_the_name_of_a_file() -> None:
+def test_parentheses_in_a_filename() -> None:
     mail = b"Content-Type: application/pdf; name=report (1).pdf\r\n\r\nx"
     assert parse(mail).attachments[0].filename == "report (1).pdf"

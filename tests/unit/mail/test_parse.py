@@ -31,7 +31,7 @@ def test_a_thousand_levels() -> None:
     assert "deep inside" in found.text  # shown as it came
 
 
-def test_messages_in_messages() -> None:
+def test_nested_messages() -> None:
     found = parse(b"Content-Type: message/rfc822\r\n\r\n" * 1000 + b"Subject: in\r\n\r\ninner\r\n")
     assert [a.kind for a in found.attachments] == ["message"]
 
@@ -43,14 +43,14 @@ def test_a_crafted_header_of_100_kilobytes() -> None:
             assert isinstance(found, Contents)
 
 
-def test_many_attachments_are_counted_not_all_listed() -> None:
+def test_attachment_list_is_limited() -> None:
     found = parse(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300))
     assert len(found.attachments) == ParseLimits().attachments
     assert "too many attachments: some are not listed" in found.warnings
     assert extract_attachment(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
 
 
-def test_long_text_is_cut_and_says_so() -> None:
+def test_long_text_is_truncated_with_a_warning() -> None:
     found = parse(b"Subject: x\r\n\r\n" + b"words and words\r\n" * 100_000)
     assert len(found.text) == ParseLimits().text
     assert "text truncated" in found.warnings
@@ -65,7 +65,7 @@ def test_deep_html(tag: bytes) -> None:
     assert isinstance(found.text, str)
 
 
-def test_a_tag_with_endless_attributes() -> None:
+def test_a_tag_with_very_many_attributes() -> None:
     attributes = b" ".join(b"a%d=1" % n for n in range(6_000))
     found = parse(b"Content-Type: text/html\r\n\r\n<p " + attributes + b">text")
     assert found.html == ""
@@ -73,7 +73,7 @@ def test_a_tag_with_endless_attributes() -> None:
     assert found.text == "text"
 
 
-def test_images_written_into_html_do_not_push_the_text_out() -> None:
+def test_embedded_images_do_not_displace_text() -> None:
     image = base64.b64encode(bytes(1_000_000))
     found = parse(b'Content-Type: text/html\r\n\r\n<img src="data:image/png;base64,' + image + b'"><p>below</p>')
     assert found.text == "below"
@@ -82,7 +82,7 @@ def test_images_written_into_html_do_not_push_the_text_out() -> None:
     assert (found.text, found.warnings) == ("below", ())
 
 
-def test_what_breaks_the_parser_is_shown_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parser_error_shows_the_raw_message(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a mistake of ours")
 
@@ -93,7 +93,7 @@ def test_what_breaks_the_parser_is_shown_as_it_came(monkeypatch: pytest.MonkeyPa
     assert extract_attachment(b"Subject: x\r\n\r\nthe body", 1) is None
 
 
-def test_a_large_attachment_is_taken_out_whole() -> None:
+def test_large_attachment_is_extracted_completely() -> None:
     data = bytes(range(256)) * 8000
     part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data)
     content = mixed(b"\r\nhello", part)
@@ -109,7 +109,7 @@ def test_a_part_without_an_empty_line_is_text() -> None:
     assert parse(mixed(b"Content-Type: text/plain\r\nwords at once")).text == "words at once"
 
 
-def test_boundaries_that_begin_alike() -> None:
+def test_boundaries_with_a_common_prefix() -> None:
     content = (
         b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: multipart/alternative; boundary=xx\n\n"
         b"--xx\n\nplain\n--xx\nContent-Type: text/html\n\n<b>html</b>\n--xx--\n--x\n\nlast\n--x--\n"
@@ -119,7 +119,7 @@ def test_boundaries_that_begin_alike() -> None:
     assert found.html == "<b>html</b><hr><pre>last</pre>"
 
 
-def test_structure_offsets_are_the_octets() -> None:
+def test_part_offsets() -> None:
     content = mixed(b"\r\none\r\ntwo", b"Content-Type: a/b\r\n\r\n\x00\xff")
     tree = read_structure(content, max_header_bytes=4096, max_parts=10, max_depth=5)
     assert [leaf.content[leaf.start : leaf.end] for leaf in tree.root.children] == [b"one\r\ntwo", b"\x00\xff"]
@@ -155,13 +155,13 @@ PDF = b"Content-Type: application/pdf; name=a.pdf\r\n\r\nx"
         (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", "no text: the message is empty"),
     ],
 )
-def test_a_mail_without_text_says_so(content: bytes, warning: str) -> None:
+def test_warning_for_a_message_without_text(content: bytes, warning: str) -> None:
     found = parse(content)
     assert found.text.strip() in ("", "\u200b")
     assert warning in found.warnings
 
 
-def test_a_mail_with_text_has_no_such_warning() -> None:
+def test_no_warning_for_a_message_with_text() -> None:
     for content in (
         b"Subject: x\r\n\r\nwords",
         mixed(b"\r\nwords", PDF),
@@ -170,7 +170,7 @@ def test_a_mail_with_text_has_no_such_warning() -> None:
         assert parse(content).warnings == ()
 
 
-def test_a_mail_of_one_part_is_read_though_it_calls_itself_an_attachment() -> None:
+def test_single_part_with_attachment_disposition_is_text() -> None:
     found = parse(
         b'Content-Type: text/plain\r\nContent-Disposition: attachment; filename="order.txt"\r\n\r\nTwo lamps.'
     )
@@ -178,7 +178,7 @@ def test_a_mail_of_one_part_is_read_though_it_calls_itself_an_attachment() -> No
     assert [listed.filename for listed in found.attachments] == ["order.txt"]
 
 
-def test_a_digest_shows_each_of_its_mails() -> None:
+def test_a_digest_shows_each_of_its_messages() -> None:
     mails = b"".join(b"--z\r\n\r\nFrom: a@example.org\r\nSubject: no. %d\r\n\r\nwords %d\r\n" % (n, n) for n in (1, 2))
     found = parse(b"Content-Type: multipart/digest; boundary=z\r\n\r\n" + mails + b"--z--\r\n")
     assert [line for line in found.text.split("\n") if "words" in line] == ["words 1", "words 2"]
@@ -192,16 +192,16 @@ def test_empty_lines_inside_the_header() -> None:
         assert "Content-Type:" in parse(written).text
 
 
-def test_a_soft_line_break_of_a_word_processor_ends_a_line() -> None:
+def test_vertical_tab_ends_a_line() -> None:
     assert parse(b"Content-Type: text/plain; charset=utf-8\r\n\r\none\x0btwo\xc2\x85three").text == "one\ntwo\nthree"
 
 
-def test_media_types_that_are_written_the_wrong_way_round() -> None:
+def test_swapped_media_types() -> None:
     assert parse(b"Content-Type: plain/text\r\n\r\nhello").text == "hello"
     assert parse(b"Content-Type: html/text\r\n\r\n<p>hello</p>").text == "hello"
 
 
-def test_fields_that_are_there_twice() -> None:
+def test_repeated_fields() -> None:
     parts = b"\r\n--z\r\n\r\nhello\r\n--z--\r\n"
     multipart = b"Content-Type: multipart/mixed; boundary=z\r\n"
     for other in (b"Content-Type: text/plain\r\n", b"Content-Type: multipart/mixed; boundary=y\r\n"):

@@ -30,8 +30,8 @@ def element(tag: int, contents: bytes) -> bytes:
     return bytes([tag]) + length + contents
 
 
-def cms(octet_string: bytes, kind: str = SIGNED) -> bytes:
-    content = element(0x30, element(6, bytes.fromhex(DATA)) + element(0xA0, octet_string))
+def cms(content: bytes, kind: str = SIGNED) -> bytes:
+    content = element(0x30, element(6, bytes.fromhex(DATA)) + element(0xA0, content))
     signed = element(0x30, element(2, b"\1") + element(0x31, b"") + content + element(0x31, b""))
     return element(0x30, element(6, bytes.fromhex(kind)) + element(0xA0, signed))
 
@@ -52,7 +52,7 @@ def mail(data: bytes, smime_type: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("data", [cms(element(4, INNER)), cms(element(0x24, element(4, INNER))), streamed(INNER)])
 @pytest.mark.parametrize("head", [b"application/pkcs7-mime", b"application/x-pkcs7-mime", b"application/octet-stream"])
-def test_the_mail_inside_is_read(data: bytes, head: bytes) -> None:
+def test_signed_message_is_read(data: bytes, head: bytes) -> None:
     content = mail(data).replace(b"application/pkcs7-mime", head, 1)
     found = parse(content)
     assert found.text == "The contract is attached."
@@ -66,7 +66,7 @@ def test_the_mail_inside_is_read(data: bytes, head: bytes) -> None:
     assert taken.data == b"ABC"
 
 
-def test_encrypted_mail_stays_a_file() -> None:
+def test_encrypted_message_stays_a_file() -> None:
     for smime_type in (b"", b"enveloped-data", b"signed-data"):
         found = parse(mail(cms(element(4, INNER), ENVELOPED), smime_type))
         assert [listed.kind for listed in found.attachments] == ["encrypted"]
@@ -85,14 +85,14 @@ def test_signed_files_are_files() -> None:
     assert found.warnings == ("no text, only attachments",)
 
 
-def test_text_without_a_header_is_a_mail_by_its_name() -> None:
+def test_headerless_text_is_a_message_by_its_filename() -> None:
     data = cms(element(4, b"Just a line.\r\n"))
     assert parse(mail(data)).text == "Just a line."
     assert parse(mail(data).replace(b"smime.p7m", b"order.txt.p7m")).text == ""
     assert parse(mail(cms(element(4, b"\x89PNG\0")))).text == ""
 
 
-def test_signed_mails_in_signed_mails_are_bounded() -> None:
+def test_nested_signed_messages_are_limited() -> None:
     content = INNER
     for _ in range(MAX_CONTAINERS):
         content = mail(cms(element(4, content)))

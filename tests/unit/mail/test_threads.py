@@ -26,7 +26,7 @@ def test_the_newest_reference_wins() -> None:
     )
 
 
-def test_references_rewritten_still_join_by_the_id_that_is_left() -> None:
+def test_rewritten_references_join_by_a_known_id() -> None:
     assert choose_ticket(["rewritten@gateway", "hers@customer.example"], EVA, [OURS, HERS]) == JoinedTicket(
         "ticket_1", "hers@customer.example"
     )
@@ -38,7 +38,7 @@ def test_an_unknown_reference_opens_a_ticket() -> None:
     assert choose_ticket(["ours@acme.example"], EVA, []) is None
 
 
-def test_strangers_who_answer_one_newsletter_stay_apart() -> None:
+def test_strangers_answering_a_newsletter_do_not_share_a_ticket() -> None:
     newsletter = Candidate("ticket_1", "news@shop.example", frozenset({"first@a.example", "support@acme.example"}))
     assert choose_ticket(["news@shop.example"], "second@b.example", [newsletter]) is None
 
@@ -48,19 +48,19 @@ def test_one_message_id_in_two_tickets_joins_the_senders_own() -> None:
     assert choose_ticket(["ours@acme.example"], EVA, [foreign, OURS]) == JoinedTicket("ticket_1", "ours@acme.example")
 
 
-def test_an_older_reference_joins_where_the_newest_is_another_persons() -> None:
+def test_an_older_reference_joins_if_the_newest_belongs_to_someone_else() -> None:
     foreign = Candidate("ticket_9", "new@x", frozenset({"someone@else.example"}))
     assert choose_ticket(["new@x", "ours@acme.example"], EVA, [foreign, OURS]) == JoinedTicket(
         "ticket_1", "ours@acme.example"
     )
 
 
-def test_a_mail_sent_to_oneself_joins_like_any_other() -> None:
+def test_a_message_to_oneself_joins_like_any_other() -> None:
     own = Candidate("ticket_1", "self@acme.example", frozenset({"support@acme.example"}))
     assert choose_ticket(["self@acme.example"], "support@acme.example", [own]) is not None
 
 
-def test_nobody_and_empty_ids_join_nothing() -> None:
+def test_empty_sender_or_id_joins_nothing() -> None:
     nobody = Candidate("ticket_1", "", frozenset({"", "@", EVA}))
     assert choose_ticket([""], EVA, [nobody]) is None
     assert choose_ticket(["ours@acme.example"], "", [OURS]) is None
@@ -69,12 +69,12 @@ def test_nobody_and_empty_ids_join_nothing() -> None:
     )
 
 
-def test_a_reply_that_was_handed_on_is_a_persons_where_it_joins() -> None:
+def test_relayed_reply_counts_as_a_persons_if_it_joins() -> None:
     assert is_persons_reply("a@x", ("a@x", "b@x"))
     assert not is_persons_reply("c@x", ("a@x", "b@x"))
     assert not is_persons_reply("", ("",))
 
 
-def test_only_people_reopen() -> None:
+def test_only_messages_of_people_reopen_tickets() -> None:
     assert should_reopen("")
     assert not any(should_reopen(word) for word in ("bounce", "auto-reply", "list", "bulk", "loop"))

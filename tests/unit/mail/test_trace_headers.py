@@ -32,7 +32,7 @@ MESSAGE = Message(
 )
 
 
-def test_rendered() -> None:
+def test_render() -> None:
     assert render(MESSAGE, ["support@acme.example"]).decode() == (
         "Return-Path: <eva@customer.example>\r\n"
         "Received: from mail.customer.example ([192.0.2.1]) by mx.acme.example\r\n"
@@ -49,17 +49,17 @@ def test_null_reverse_path_ipv6_and_several_recipients() -> None:
 
 
 @given(text=st.text(max_size=400), recipients=st.lists(st.text(max_size=50), max_size=2))
-def test_no_text_of_a_peer_can_end_a_field(text: str, recipients: list[str]) -> None:
+def test_peer_values_cannot_end_a_field(text: str, recipients: list[str]) -> None:
     message = replace(
         MESSAGE, helo=text, reverse_path=text, peer=text, protocol=text, tls=text, received_by=text, id=text
     )
-    octets = render(message, recipients)
-    assert octets.endswith(b"\r\n")
-    assert b"\x00" not in octets
-    assert octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n")
-    assert message_from_bytes(octets + b"\r\nbody").keys() == ["Return-Path", "Received"]
+    data = render(message, recipients)
+    assert data.endswith(b"\r\n")
+    assert b"\x00" not in data
+    assert data.count(b"\n") == data.count(b"\r") == data.count(b"\r\n")
+    assert message_from_bytes(data + b"\r\nbody").keys() == ["Return-Path", "Received"]
 
 
 def test_forged_helo() -> None:
-    octets = render(replace(MESSAGE, helo="x)\r\nFrom: forged (\r\n\r\n<script>"))
-    assert message_from_bytes(octets).keys() == ["Return-Path", "Received"]
+    data = render(replace(MESSAGE, helo="x)\r\nFrom: forged (\r\n\r\n<script>"))
+    assert message_from_bytes(data).keys() == ["Return-Path", "Received"]

@@ -108,14 +108,14 @@ def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, tex
 @pytest.mark.parametrize(
     "body", [b"Hello,\nthis is plain.\n", b"Hello\nthis is plain.\nBob\n", b"Thanks\n", b"foo= bar\n"]
 )
-def test_plain_text_that_calls_itself_base64(body: bytes) -> None:
+def test_plain_text_labelled_as_base64(body: bytes) -> None:
     found = as_text(body)
     assert found.text == body.decode().strip()
     assert found.warnings == ("malformed base64",)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"!", b"xy"])
-def test_a_damaged_line_of_base64_leaves_the_others_alone(damage: bytes) -> None:
+def test_damage_stays_in_its_base64_line(damage: bytes) -> None:
     lines = [f"Line {number}: where is the order für Müller, please? äöü\n" for number in range(9)]
     body = base64.encodebytes("".join(lines).encode())
     body = body[:100] + damage + body[101:]
@@ -135,11 +135,11 @@ def test_a_damaged_line_of_base64_leaves_the_others_alone(damage: bytes) -> None
         (b"5 = 5 =\n", "5 = 5 "),
     ],
 )
-def test_quoted_printable_that_was_damaged_on_the_way(body: bytes, text: str) -> None:
+def test_damaged_quoted_printable(body: bytes, text: str) -> None:
     assert decode(body, "quoted-printable") == (text.encode(), True)
 
 
-def test_a_lone_last_character_is_no_base64() -> None:
+def test_trailing_base64_character_is_dropped() -> None:
     assert decode(b"QUJDR", "base64") == (b"ABC", False)
     assert decode(b"QUJDREU", "base64") == (b"ABCDE", True)  # only the padding is missing: nothing is lost
 
@@ -187,7 +187,7 @@ def test_a_multipart_that_is_encoded_as_a_whole() -> None:
     assert (found.text, [listed.filename for listed in found.attachments], found.warnings) == ("Order 4711.", ["c"], ())
 
 
-def test_an_encoded_cr_before_a_line_end_makes_no_empty_line() -> None:
+def test_encoded_cr_before_a_line_ending_adds_no_empty_line() -> None:
     assert as_text(b"One=0D\r\nTwo=0D=0A=\r\nThree\r\n", b"quoted-printable").text == "One\nTwo\nThree"
 
 
@@ -232,18 +232,18 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
         uuencoded(bytes(200)).decode().replace("M", "N", 1).strip(),
     ],
 )
-def test_prose_and_broken_blocks_stay_text(text: str) -> None:
+def test_prose_and_malformed_blocks_stay_text(text: str) -> None:
     found = parse(f"Content-Type: text/plain\n\nHello.\n{text}\n".encode())
     assert (found.text, found.attachments) == (f"Hello.\n{text}", ())
 
 
-def test_a_last_group_that_is_not_filled_up() -> None:
+def test_unpadded_last_group() -> None:
     block = b"begin 664 a\n!80\n`\nend\n"
     assert [found.name for found in uuencode.find_blocks(block)] == [b"a"]
     assert uuencode.decode(block) == (b"a", True)
 
 
-def test_a_quoted_block_is_no_block() -> None:
+def test_quoted_block_stays_text() -> None:
     block = uuencoded(b"abc")
     assert len(list(uuencode.find_blocks(block))) == 1
     assert list(uuencode.find_blocks(b"> " + block.replace(b"\n", b"\n> "))) == []
@@ -251,7 +251,7 @@ def test_a_quoted_block_is_no_block() -> None:
 
 @pytest.mark.parametrize("word", [b"Disclaimer", b"Regards", b"12345", b"NOVIRUS99"])
 @pytest.mark.parametrize("data", [SENTENCE, SENTENCE[:-1], SENTENCE[:-2]])
-def test_a_word_behind_base64_is_no_part_of_the_file(data: bytes, word: bytes) -> None:
+def test_word_after_base64_is_not_part_of_the_file(data: bytes, word: bytes) -> None:
     for body in (base64.encodebytes(data) + word + b"\r\n", base64.encodebytes(data) + word + b"\nand more words\n"):
         assert decode(body, "base64") == (data, False)
         assert decoded_size(body, "base64") == (len(data), False)

@@ -181,7 +181,7 @@ def test_attribution_above_quoted_lines_is_history() -> None:
     assert [each for each in histories if not is_history(each)] == []
 
 
-def test_attribution_above_lines_without_marks_is_history() -> None:
+def test_attribution_above_unmarked_lines_is_history() -> None:
     lines = [
         *(line for line in LINES if "@" in line and line[-1] != ">" and not line.startswith(NEED_MARKS)),
         *FOLDED,
@@ -197,7 +197,7 @@ def test_attribution_above_lines_without_marks_is_history() -> None:
     assert [line for line in lines if not is_history(f"{line}\n\n{UNMARKED}")] == []
 
 
-def test_own_line_above_an_attribution_stays() -> None:
+def test_new_line_above_an_attribution_is_kept() -> None:
     own = "It is lamp 4711, from 2026"
     assert [line for line in LINES if not is_history(f"{line}\n{MARKED}", f"{own}\n")] == []
 
@@ -210,7 +210,7 @@ def test_own_line_above_an_attribution_stays() -> None:
         ("Merci !", "Le 05/05/2026 à 09:15, Ana Lima a écrit :"),
     ],
 )
-def test_own_words_on_the_line_of_an_attribution_stay(own: str, line: str) -> None:
+def test_new_text_on_an_attribution_line_is_kept(own: str, line: str) -> None:
     new, quoted = split(f"Hello.\n{own} {line}\n{MARKED}", is_reply=True)
     assert new == f"Hello.\n{own}"
     assert quoted == f"{line}\n{MARKED}"
@@ -232,7 +232,7 @@ def test_own_words_on_the_line_of_an_attribution_stay(own: str, line: str) -> No
         "What I found at 09:15:",
     ],
 )
-def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> None:
+def test_introduction_of_own_quote_is_not_an_attribution(line: str) -> None:
     text = f"New words.\n\n{line}\n> Error 500\n> at line 7"
     assert split(text, is_reply=True) == (text, "")
 
@@ -276,7 +276,7 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
         "On 5 May 2026 at 09:15 your system sent:",
     ],
 )
-def test_sentence_above_lines_without_marks_is_no_attribution(line: str) -> None:
+def test_sentence_above_unmarked_lines_is_not_an_attribution(line: str) -> None:
     text = f"New words.\n\n{line}\n\nWe will pay.\n\nThis has not happened."
     assert split(text, is_reply=True) == (text, "")
 
@@ -291,5 +291,5 @@ def test_sentence_above_lines_without_marks_is_no_attribution(line: str) -> None
         "Em qui., 5 de mai. de 2026 às 09:15, Ana Lima <ana@example.org> escreveu:",
     ],
 )
-def test_day_or_month_that_is_a_pronoun_of_another_language(line: str) -> None:
+def test_day_or_month_that_is_a_pronoun_in_another_language(line: str) -> None:
     assert is_history(f"{line}\n\n{UNMARKED}")

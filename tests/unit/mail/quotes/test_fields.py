@@ -202,14 +202,14 @@ BLOCKS = [
 ]
 
 
-def test_block_and_all_below_it_is_history() -> None:
+def test_header_block_and_text_below_are_history() -> None:
     ends = ("\nPlease restart it.\n\nThanks", "\n\nPlease restart it.\n\nThanks")
     histories = [block + end for block in BLOCKS for end in ends]
     wrong = [each for each in histories if split(f"New words.\n\n{each}", is_reply=True) != ("New words.", each)]
     assert wrong == []
 
 
-def test_block_in_quoted_lines_is_history() -> None:
+def test_quoted_header_block_is_history() -> None:
     for first in ("Message du 05/05/26 09:15\n> De : Ana", "Message du : 05/05/26 09:15\n> De : Ana", "De : Ana"):
         history = f"> {first} <ana@example.org>\n> A : eva@example.net\n> Copie à :\n> Objet : La lampe\n>\n> Texte."
         assert split(f"Merci.\n{history}", is_reply=True) == ("Merci.", history)
@@ -247,11 +247,11 @@ def test_rule_above_the_history_belongs_to_it() -> None:
         "a table\n\n| From | To | Date |\n| Rome | Bern | 5 May |\n\nPlease check.",
     ],
 )
-def test_labels_without_address_and_time_of_day_are_no_block(text: str) -> None:
+def test_labels_without_address_and_time_are_not_a_header_block(text: str) -> None:
     assert split(text, is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize("own", ["Q: is it on?\nA: yes", "Date: it suits me on Monday"])
-def test_own_line_with_a_label_above_a_block_stays(own: str) -> None:
+def test_new_line_with_a_label_above_a_header_block_is_kept(own: str) -> None:
     block = "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\nold"
     assert split(f"{own}\n\n{block}", is_reply=True) == (own, block)

@@ -306,11 +306,11 @@ SENTENCES = [
 ]
 
 
-def test_line_that_names_a_device() -> None:
+def test_device_footers() -> None:
     assert [line for line in FOOTERS if split(f"Words.\n\n{line}") != ("Words.", line)] == []
 
 
-def test_sentence_of_the_sender() -> None:
+def test_sentences_are_not_footers() -> None:
     texts = [f"Words.\n\n{line}" for line in SENTENCES]
     assert [text for text in texts if not split(text) == split(text, "Re: x") == (text, "")] == []
 
@@ -322,12 +322,12 @@ def test_footer_above_the_history_and_below_it() -> None:
     assert split(f"{history}\n\nWords.\n\nSent from my iPhone", "Re: x")[0] == "Words."
 
 
-def test_words_below_a_footer_stay() -> None:
+def test_text_below_a_footer_is_kept() -> None:
     text = "Words.\n\nSent from my iPhone\n\nOne more thing: the door is open."
     assert split(text) == (text, "")
 
 
-def test_footer_that_was_wrapped() -> None:
+def test_wrapped_footer() -> None:
     assert split("Words.\n\nSent from my iPhone, please\nexcuse any typos")[0] == "Words."
     assert split("Words.\n\n\u2014\nSent from Mailbox for iPad") == ("Words.", "\u2014\nSent from Mailbox for iPad")
 

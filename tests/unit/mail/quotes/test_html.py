@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.mail.parse import parse
 
 # (what is new, HTML); attributes that only style it are left out.
-ANSWERS = [
+REPLY_CASES = [
     (
         "It works.",
         '<div dir="ltr">It works.</div><br><div class="gmail_quote">'
@@ -206,17 +206,17 @@ def new_text(html: str, header: str = "In-Reply-To: <a@example.com>\r\n") -> str
     return parse(f"{head}{html}".encode()).text
 
 
-def test_answers() -> None:
-    assert [html for new, html in ANSWERS if new_text(html) != new] == []
+def test_replies() -> None:
+    assert [html for new, html in REPLY_CASES if new_text(html) != new] == []
 
 
-def test_quote_of_a_recipient_makes_a_mail_an_answer() -> None:
+def test_quote_of_a_recipient_marks_a_reply() -> None:
     quote = "<blockquote>The lamp.</blockquote>"
     assert new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Acme &lt;Support@acme.test&gt; wrote:</p>{quote}", "") == "Yes."
     own = "Yes.\n\nOn 12 Mar 2026 at 10:02, Eva <eva@example.net> wrote:\n\n> The lamp."
     assert new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Eva &lt;eva@example.net&gt; wrote:</p>{quote}", "") == own
 
 
-def test_signature_mark_keeps_its_blank() -> None:
+def test_signature_delimiter_keeps_its_space() -> None:
     for mark in ("-- ", "--&nbsp;", "<span>-- </span>"):
         assert new_text(f"<p>Words.</p><div>{mark}<br>Eva Muster<br>Customer Ltd.</div>") == "Words."

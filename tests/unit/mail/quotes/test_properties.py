@@ -49,7 +49,7 @@ def test_no_word_is_lost_or_repeated(text: str, subject: str, answers: bool, rec
 
 @settings(max_examples=120, deadline=None)
 @given(TEXTS)
-def test_only_a_short_end_of_a_first_mail_is_cut(text: str) -> None:
+def test_only_a_signature_of_a_first_message_is_split_off(text: str) -> None:
     new, quoted = split(text, "Lamp")
     assert text.strip("\n").startswith(new)
     assert sum(1 for line in quoted.split("\n") if line.strip()) <= 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.mail.quotes import split
 
 # (text, new text)
-ANSWERS = [
+REPLY_CASES = [
     (
         (
             "Hi,\n"
@@ -227,5 +227,5 @@ ANSWERS = [
 ]
 
 
-def test_new_text_of_answers() -> None:
-    assert [text for text, new in ANSWERS if split(text, is_reply=True)[0] != new] == []
+def test_new_text_of_replies() -> None:
+    assert [text for text, new in REPLY_CASES if split(text, is_reply=True)[0] != new] == []

@@ -28,7 +28,7 @@ NOTICE = "This e-mail and its attachments are confidential and intended for the 
         "Sent from my iPhone\n\n-- \nEva",
     ],
 )
-def test_signature_is_cut(signature: str) -> None:
+def test_signature_is_split_off(signature: str) -> None:
     assert split(f"Words.\n\n{signature}") == ("Words.", signature)
 
 
@@ -59,7 +59,7 @@ def test_signature_is_cut(signature: str) -> None:
         "Two lamps--the big and the small one.",
     ],
 )
-def test_words_below_a_rule_stay(text: str) -> None:
+def test_text_below_a_rule_is_kept(text: str) -> None:
     assert split(text) == split(text, is_reply=True) == (text, "")
 
 
@@ -79,7 +79,7 @@ def test_name_of_the_sender_below_a_rule_is_a_signature(sender: str) -> None:
         assert split(f"Words.\n{signature}", sender=sender) == ("Words.", signature)
 
 
-def test_footer_of_a_list_below_the_history_is_no_answer() -> None:
+def test_list_footer_below_the_history_is_not_new_text() -> None:
     footer = f"{'_' * 47}\nLamps mailing list\nhttps://lists.example.net/listinfo/lamps"
     quote = "On Tue, 5 May 2026 at 09:15, Ana <ana@example.org> wrote:\n> old"
     assert split(f"Words.\n\n{quote}\n\n{footer}", is_reply=True) == ("Words.", f"{quote}\n\n{footer}")

@@ -14,7 +14,7 @@ TOP_POSTED = f"The large one.\n\n{QUOTE}"
 
 
 @pytest.mark.parametrize("history", [QUOTE, BLOCK, HEADING, "> only marked\n> as quoted"])
-def test_history_is_cut_from_an_answer_only(history: str) -> None:
+def test_history_is_only_split_off_replies(history: str) -> None:
     text = f"The large one.\n\n{history}"
     assert split(text, is_reply=True) == split(text, "Re: Lamp") == ("The large one.", history)
     assert split(text) == split(text, "Lamp") == (text, "")
@@ -51,12 +51,12 @@ def test_quote_of_a_recipient_is_evidence() -> None:
         "",
     ],
 )
-def test_words_of_the_sender_stay(text: str) -> None:
+def test_text_of_the_sender_is_kept(text: str) -> None:
     assert split(text) == split(text, "Re: x", is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize("shown", [BLOCK, HEADING, f"{ATTRIBUTION}\n\nWe will pay."])
-def test_what_a_line_with_a_colon_introduces_is_the_senders_own(shown: str) -> None:
+def test_text_introduced_by_a_colon_is_new(shown: str) -> None:
     text = f"Your colleague sent me this:\n\n{shown}\n\nIs that true?"
     assert split(text, is_reply=True) == (text, "")
 
@@ -76,7 +76,7 @@ def test_answer_below_one_quote() -> None:
     assert split(f"{QUOTE}\n\nThe large one.\n-- \nEva", is_reply=True) == ("The large one.", quoted)
 
 
-def test_answer_below_quoted_lines_under_a_block() -> None:
+def test_answer_below_quoted_lines_under_a_header_block() -> None:
     """At the top of the mail: below words of the sender's own all of it is history."""
     for quote in (
         "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
@@ -100,7 +100,7 @@ def test_answers_between_quoted_lines_stay_with_them() -> None:
 
 
 @pytest.mark.parametrize("mark", ["|", "EM>", "ana>", ":", "}", "\u2502"])
-def test_other_marks_of_quoted_lines(mark: str) -> None:
+def test_other_quote_marks(mark: str) -> None:
     quote = f"{ATTRIBUTION}\n\n{mark} Which lamp is it?\n{mark} Thanks"
     assert split(f"Hello.\n\n{quote}", is_reply=True) == ("Hello.", quote)
     assert split(f"Hello.\n\n{quote}\n\nThe large one.", is_reply=True) == ("Hello.\n\nThe large one.", quote)
@@ -126,11 +126,11 @@ def test_wrapped_address_in_a_quote() -> None:
         ("x", "-------- 转发邮件信息 --------\n发件人: Joe\n\nforwarded"),
     ],
 )
-def test_forwarded_mail_is_kept(subject: str, text: str) -> None:
+def test_forwarded_message_is_kept(subject: str, text: str) -> None:
     assert split(text, subject, is_reply=True) == (text, "")
 
 
-def test_text_behind_the_bounds_stays_with_its_part() -> None:
+def test_text_beyond_the_limits_stays_with_its_part() -> None:
     long = "word " * 60_000
     assert split(f"New.\n\n{QUOTE}\n> {long}", is_reply=True)[0] == "New."
     new, quoted = split(f"{long}\n\n-- \nEva", is_reply=True)

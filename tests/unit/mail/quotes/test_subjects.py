@@ -16,19 +16,19 @@ FORWARDS = (
     "PD: x|ΠΡΘ: x|İLT: x|ILT: x|Redir: x|Videresend: x|Továbbítás: x|FS: x|TRS: x|转发: x|转发：x|轉寄: x|"
     "轉發: x|転送: x|전달: x|הועבר: x|إعادة توجيه: x|Пересл: x|Chuyển tiếp: x|ส่งต่อ: x|Fwd: Re: x|WG: AW: x"
 )
-NOTHING = (
+WITHOUT_PREFIX = (
     "|x|Lamp|Order 4711: lamp|Invoice: 12|Ref: 4711|Note: x|Urgent: x|Report|Rechnung: x|Repair: x|12:30 meeting|"
     "Q: x|Regarding: x|[Re] x|Re lamp|Forwarding agent: x|A: x|Test: Re: x|Wg. Lampe|Betr.: x|http://re: x|: Re"
 )
 
 
-def test_marks() -> None:
+def test_reply_and_forward_prefixes() -> None:
     assert [subject for subject in REPLIES.split("|") if classify_subject(subject, "") != "reply"] == []
     assert [subject for subject in FORWARDS.split("|") if classify_subject(subject, "") != "forward"] == []
-    assert [subject for subject in NOTHING.split("|") if classify_subject(subject, "") != ""] == []
+    assert [subject for subject in WITHOUT_PREFIX.split("|") if classify_subject(subject, "") != ""] == []
 
 
-def test_mark_with_two_meanings() -> None:
+def test_ambiguous_prefix() -> None:
     """`VS:` is `Vastaus` (an answer) in Finnish, `Videresendt` (forwarded) in Danish and Norwegian."""
     assert (
         classify_subject("VS: Lamppu", "Kiitos.\n\nLähettäjä: Ana\nLähetetty: 5.5.2026 9.15\nAihe: Lamppu") == "reply"

@@ -6,7 +6,7 @@ import pytest
 
 from router.mail.quotes import split
 
-OWN_WORDS = [
+NEW_TEXTS = [
     (
         "Hallo,\n"
         "\n"
@@ -96,7 +96,7 @@ OWN_WORDS = [
     "How do I\nget Outlook for Android?",
     "I typed\n\n>>> print('10:15')\nAna wrote:\n>>> 1\n\nWhy?",
 ]
-OWN_LINES = [
+NEW_LINES = [
     "Order 4711 of 05.05.2026 came.",
     "Rechnung vom 05.05.2026 kam an",
     "It arrived at 10:45",
@@ -111,13 +111,13 @@ ATTRIBUTIONS = [
 ]
 
 
-def test_words_of_an_answer_stay() -> None:
-    texts = [f"Hello.\n\n{text}" for text in OWN_WORDS]
+def test_new_text_of_a_reply_is_kept() -> None:
+    texts = [f"Hello.\n\n{text}" for text in NEW_TEXTS]
     assert [text for text in texts if split(text, is_reply=True) != (text, "")] == []
 
 
-def test_own_line_directly_above_an_attribution_stays() -> None:
-    pairs = [(line, attribution) for line in OWN_LINES for attribution in ATTRIBUTIONS]
+def test_new_line_directly_above_an_attribution_is_kept() -> None:
+    pairs = [(line, attribution) for line in NEW_LINES for attribution in ATTRIBUTIONS]
     wrong = [pair for pair in pairs if split("\n".join((*pair, "> Which lamp?")), is_reply=True)[0] != pair[0]]
     assert wrong == []
 
@@ -141,7 +141,7 @@ def test_own_line_directly_above_an_attribution_stays() -> None:
         "I typed\n\n>>> 1/0\nZeroDivisionError\n>>> quit()",
     ],
 )
-def test_history_below_own_words_that_look_like_it(own: str, history: str) -> None:
+def test_history_below_similar_new_text(own: str, history: str) -> None:
     new, quoted = split(f"Hello.\n\n{own}\n\n{history}", is_reply=True)
     assert new.startswith(f"Hello.\n\n{own}")
     assert quoted == history

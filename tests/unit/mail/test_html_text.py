@@ -126,7 +126,7 @@ def test_sanitized_html_loads_and_runs_nothing(html: str, gone: str) -> None:
     assert gone not in (sanitize_html(html) or "")
 
 
-def test_images_of_the_mail_itself_stay() -> None:
+def test_embedded_images_are_kept() -> None:
     assert 'src="cid:a@b"' in (sanitize_html('<img src="cid:a@b">') or "")
 
 
@@ -151,7 +151,7 @@ def test_images_of_the_mail_itself_stay() -> None:
         ("visibility:visible;white-space:pre", "visibility:visible;white-space:pre"),
     ],
 )
-def test_what_a_style_says_about_showing(style: str, expected: str) -> None:
+def test_visibility_styles(style: str, expected: str) -> None:
     assert canonical_style(style) == expected
 
 
@@ -170,7 +170,7 @@ WORDS = "<p>The lamp is dark.</p>"
     ],
     ids=["style", "comment", "script", "drawing", "image", "attributes"],
 )
-def test_a_bound_cuts_after_what_is_not_seen(before: str) -> None:
+def test_invisible_markup_does_not_count_towards_the_limit(before: str) -> None:
     contents = parse(f"Content-Type: text/html\n\n{before}{WORDS}".encode())
     assert contents.text.endswith("The lamp is dark.")
     assert "The lamp is dark." in contents.html
@@ -187,18 +187,18 @@ def test_a_bound_cuts_after_what_is_not_seen(before: str) -> None:
         ("<p>seen</p><p hidden>hidden</p>", "seen", ""),
     ],
 )
-def test_html_that_shows_nothing_is_shown_all_the_same(html: str, text: str, warning: str) -> None:
+def test_html_without_visible_text(html: str, text: str, warning: str) -> None:
     contents = parse(f"Content-Type: text/html\n\n{html}".encode())
     assert " ".join(contents.text.split()) == text
     assert [found.partition(":")[0] for found in contents.warnings] == [warning] * bool(warning)
 
 
-def test_the_style_of_the_body_holds_for_its_text() -> None:
+def test_body_style_applies_to_its_text() -> None:
     found = parse(b"Content-Type: text/html\n\n<html><body class=x style='white-space:pre-wrap'>a\n  b</body></html>")
     assert found.text == "a\n  b"
 
 
-def test_html_parts_share_the_bound() -> None:
+def test_html_parts_share_the_limit() -> None:
     """The style sheet of the first does not cost the words of the second."""
     styled = f"<style>{'p{margin:0}' * (MAX_HTML_LENGTH // 12)}</style>{WORDS}"
     part = "\n--b\nContent-Type: text/html\n\n"
@@ -207,7 +207,7 @@ def test_html_parts_share_the_bound() -> None:
     assert found.warnings == ()
 
 
-def test_html_beyond_its_bound_keeps_what_the_first_of_two_attributes_says() -> None:
+def test_truncated_html_keeps_the_first_of_two_attributes() -> None:
     html = "<p style='color:red' style='display:none'>seen</p>" + "<!-- x -->" * (MAX_HTML_LENGTH // 10)
     assert parse(f"Content-Type: text/html\n\n{html}".encode()).text == "seen"
 
@@ -224,7 +224,7 @@ words |a<b|<br/>|<br class=x>|<a href='https://x.example/1' class=x>|</a>|<img s
 
 
 @given(st.lists(st.sampled_from(PIECES.split("|")), max_size=24).map("".join))
-def test_what_is_not_seen_makes_no_difference_to_the_sanitiser(html: str) -> None:
+def test_removing_invisible_markup_keeps_the_sanitised_html(html: str) -> None:
     """But for empty elements that a drawing opens again."""
     for same in (visible_markup(html, len(html) + 8), strip_invisible(html)):
         assert text_of(same) == text_of(html)

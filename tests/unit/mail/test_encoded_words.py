@@ -53,7 +53,7 @@ def test_charsets(text: str, encoding: str, label: str, doubtful: bool) -> None:
     assert decode_charset(text.encode(encoding), label) == (text, doubtful)
 
 
-def test_a_cut_character_does_not_change_the_charset() -> None:
+def test_a_split_character_does_not_change_the_charset() -> None:
     assert decode_charset("Grüße aus München, schöne Tage".encode()[:-1] + b"\xc3", "utf-8")[0].startswith("Grüße aus")
 
 
@@ -114,6 +114,6 @@ def test_safe_filename(text: str, expected: str) -> None:
     assert safe_filename(text) == expected
 
 
-def test_cleaning() -> None:
+def test_clean_line_and_text() -> None:
     assert clean_line(" a\r\n\tb\x00\ud800 ", 10) == "a b\ufffd"
     assert clean_text("a\x00b\r\nc\rd\x1b\ud800") == "ab\nc\nd\ufffd"

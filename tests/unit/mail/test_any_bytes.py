@@ -83,7 +83,7 @@ PIECES = [
         b"=\r\n",
     ),
 ]
-any_octets = st.one_of(
+any_bytes = st.one_of(
     st.binary(max_size=300),
     st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join),
     st.builds(
@@ -111,7 +111,7 @@ def assert_storable(value: object) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(content=any_octets)
+@given(content=any_bytes)
 def test_read_headers(content: bytes) -> None:
     facts = read_headers(content)
     assert_storable(facts._asdict())
@@ -124,7 +124,7 @@ def test_read_headers(content: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(content=any_octets, limits=st.sampled_from([ParseLimits(), SMALL]))
+@given(content=any_bytes, limits=st.sampled_from([ParseLimits(), SMALL]))
 def test_parse(content: bytes, limits: ParseLimits) -> None:
     contents = parse(content, limits=limits)
     assert "could not be parsed: raw message shown" not in contents.warnings
@@ -139,8 +139,8 @@ def test_parse(content: bytes, limits: ParseLimits) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(content=any_octets, parts=st.integers(1, 5), depth=st.integers(0, 4))
-def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) -> None:
+@given(content=any_bytes, parts=st.integers(1, 5), depth=st.integers(0, 4))
+def test_part_offsets_lie_within_the_message(content: bytes, parts: int, depth: int) -> None:
     tree = read_structure(content, max_header_bytes=400, max_parts=parts, max_depth=depth)
     found = leaves(tree.root)
     assert len(found) <= parts
@@ -149,15 +149,15 @@ def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) 
 
 
 @settings(max_examples=200, deadline=None)
-@given(octets=any_octets, label=st.text(max_size=20))
-def test_the_small_readers(octets: bytes, label: str) -> None:
-    decode_charset(octets, label)
-    text, _ = CharsetDecoder(label).decode(octets, label, markup=True)
+@given(data=any_bytes, label=st.text(max_size=20))
+def test_helper_parsers(data: bytes, label: str) -> None:
+    decode_charset(data, label)
+    text, _ = CharsetDecoder(label).decode(data, label, markup=True)
     assert_storable(clean_text(text))
-    parse_parameters(octets)
-    parse_report(octets)
-    assert_storable(read_mailboxes(octets))
-    text = decode_encoded_words(octets, label)
+    parse_parameters(data)
+    parse_report(data)
+    assert_storable(read_mailboxes(data))
+    text = decode_encoded_words(data, label)
     assert_storable([clean_line(text, 50), clean_text(text), safe_filename(text)])
     assert_storable([sanitized_to_text(sanitize_html(text) or "", MAX_TEXT_LENGTH), strip_tags(text, MAX_TEXT_LENGTH)])
 
