@@ -43,8 +43,8 @@ def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
     """Returns the reply to the last of `count` rejected recipients of a session: its own, or 421.
 
-    As many recipients past `max_recipients` are allowed as a client may send (RFC 5321 section
-    4.5.3.1.8): the mail continues for those accepted before them.
+    For recipients past `max_recipients` the limit is at least the number that a client may always send
+    (RFC 5321 section 4.5.3.1.8), so that the mail continues for those accepted before.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:

@@ -1,24 +1,24 @@
-r"""SMTP conversations as text files: `run_dialog` plays one against a server.
+r"""SMTP conversations as text files: `run_dialog` runs one against a server.
 
-A `.dialog` file is a connection, line by line; the reason for the dialogue stands in its comments.
+A `.dialog` file describes one connection, line by line; its comments give the reason for it.
 
-    # why this dialogue is here                 comments and empty lines say nothing
-    S: 220 *                                    one line from the server; `*` stands for anything, the rest as it is
-    C: EHLO client.test                         the client says this and CR LF
-    S: 250-${hostname}                          each line of a longer reply by itself...
-    S* 250                                      ...or the rest of it, whatever it says, by its code alone
+    # why this dialogue exists                  comments and empty lines are ignored
+    S: 220 *                                    a line from the server; `*` matches anything
+    C: EHLO client.test                         the client sends this line and CR LF
+    S: 250-${hostname}                          each line of a multiline reply...
+    S* 250                                      ...or all remaining lines, by their code
     C: MAIL FROM:<a@client.test>
-    S~ 250 2\.\d\.\d .*                         one line from the server, as a regular expression (all of it)
-    C<< NOOP\r\nNOOP\x00\r\n                    bytes as they are: \r \n \t \0 \\ and \xHH; no CR LF is added
+    S~ 250 2\.\d\.\d .*                         a line from the server, as a regular expression
+    C<< NOOP\r\nNOOP\x00\r\n                    raw bytes: \r \n \t \0 \\ and \xHH; no CR LF is added
     starttls                                    the TLS handshake, after the server's 220
-    half-close                                  the client ends its side and listens on
-    reset                                       the client breaks the connection
-    close                                       the client closes it; nothing may follow
-    expect-close                                the server closes now, without another word; nothing may follow
+    half-close                                  the client closes its sending direction
+    reset                                       the client resets the connection; last line
+    close                                       the client closes the connection; last line
+    expect-close                                the server closes without another reply; last line
 
-`${name}` is a variable, `${text*600}` is the text 600 times. One space after `C:` and its kin is not part of the
-text. The greeting is read like every other line. Lines that the server said and the dialogue did not ask for are
-seen by `expect-close` alone: end with it wherever an answer too many would be a fault.
+`${name}` is a variable, `${text*600}` repeats the text 600 times. One space after `C:` and the like is
+not part of the text. The greeting is read like any other line. Only `expect-close` detects unexpected
+replies: use it wherever an additional reply would be an error.
 """
 
 import re
@@ -36,7 +36,7 @@ _WITHOUT_TEXT = ("starttls", "half-close", "reset", "close", "expect-close")
 
 
 class DialogError(Exception):
-    """The file itself is wrong."""
+    """The file is invalid."""
 
 
 async def run_dialog(
@@ -49,7 +49,7 @@ async def run_dialog(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> None:
-    """Plays the file. AssertionError (file:line, expected, got, all that was said) where the server differs."""
+    """Runs the file. Raises AssertionError with line, expected and received text on a difference."""
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)
     async with client:
@@ -64,14 +64,14 @@ async def run_dialog(
 
 
 def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    """(line number, verb, text) of each step, variables put in."""
+    """Returns (line number, verb, text) of each step, with variables substituted."""
     steps: list[tuple[int, str, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = _STEP.fullmatch(line)
         if not match:
-            raise DialogError(f"{path}:{number}: no step of a dialogue: {line!r}")
+            raise DialogError(f"{path}:{number}: not a step of a dialogue: {line!r}")
         verb, text = match[1], match[2] or ""
         if text and verb in _WITHOUT_TEXT:
             raise DialogError(f"{path}:{number}: {verb} takes no text: {line!r}")
@@ -80,7 +80,7 @@ def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]
         try:
             steps.append((number, verb, _substitute(text, variables, for_regex=verb == "S~")))
         except KeyError as error:
-            raise DialogError(f"{path}:{number}: no variable is called {error}") from None
+            raise DialogError(f"{path}:{number}: undefined variable {error}") from None
     return steps
 
 
@@ -115,7 +115,7 @@ async def _run_step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLC
 
 
 def unescape(text: str) -> bytes:
-    r"""The bytes that `C<<` sends: text is UTF-8, escapes are bytes."""
+    """Returns the bytes that `C<<` sends: text is UTF-8, escapes are bytes."""
     data = bytearray()
     end = 0
     for match in _ESCAPE.finditer(text):
@@ -142,5 +142,5 @@ def _substitute(text: str, variables: Mapping[str, str], *, for_regex: bool) -> 
 
 
 def _first_line(error: Exception) -> str:
-    """Its message without the history that the client's own failures carry."""
-    return str(error).partition("\n--- said so far")[0]
+    """Returns the message without the exchange that failures of the client contain."""
+    return str(error).partition("\n--- exchange so far")[0]

@@ -1,8 +1,8 @@
-"""An SMTP client that says exactly what a test tells it to, and nothing else.
+"""An SMTP client that sends exactly what a test specifies.
 
-`RawSmtp` sends octets as they are given and reads replies strictly (three digits, CR LF, one code in all lines).
-It never waits longer than its timeout, and its failures carry what was said so far. `send_mail` and
-`send_mail_pipelined` are for tests that only need a mail delivered.
+`RawSmtp` sends bytes unchanged and parses replies strictly: three digits, CR LF, the same code in
+all lines. Its timeout limits every wait, and its failures contain the exchange so far. `send_mail`
+and `send_mail_pipelined` are for tests that only need a message delivered.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _MAX_EXCHANGED_LINES = 200
 
 
 class ConnectionClosedError(Exception):
-    """The server closed the connection where something was expected from it."""
+    """The server closed the connection where the client expected data."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SmtpReply:
 
     @property
     def enhanced(self) -> str:
-        """The enhanced status code (RFC 2034) of the first line, "" without one."""
+        """The enhanced status code (RFC 2034) of the first line, or `""`."""
         match = _ENHANCED.match(self.lines[0])
         return match.group() if match else ""
 
@@ -46,7 +46,7 @@ class SmtpReply:
 
 
 class RawSmtp:
-    """One connection. Made by `connect`; `async with` closes it."""
+    """One connection, created by `connect`; `async with` closes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
         self.timeout = timeout
@@ -66,20 +66,22 @@ class RawSmtp:
         ssl_context: ssl.SSLContext | None = None,
         greeting: bool = True,
     ) -> Self:
-        """`local_addr` picks the address seen by the server (all of 127.0.0.0/8 is there on Linux).
+        """Connects to a server.
 
-        `greeting=False` leaves the server's first words unread.
+        Args:
+            local_addr: The client's address; on Linux any of 127.0.0.0/8.
+            greeting: Whether to read the greeting.
         """
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port, local_addr=local_addr, ssl=ssl_context)
-        made = cls(reader, writer, timeout)
+        client = cls(reader, writer, timeout)
         if greeting:
             try:
-                made.greeting = await made.read_reply()
+                client.greeting = await client.read_reply()
             except BaseException:
-                await made.close()
+                await client.close()
                 raise
-        return made
+        return client
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,10 +89,10 @@ class RawSmtp:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    # --- saying
+    # Sending.
 
     async def send_bytes(self, data: bytes) -> None:
-        """These octets, as they are. Waits while the server reads slower than we write."""
+        """Sends bytes unchanged. Waits while the server reads slowly."""
         self._record("C", data)
         self._writer.write(data)
         async with asyncio.timeout(self.timeout):
@@ -100,12 +102,12 @@ class RawSmtp:
         await self.send_bytes(line.encode() + b"\r\n")
 
     async def command(self, line: str, expect: int | None = None) -> SmtpReply:
-        """Says the line and reads the reply; `expect` fails the test on another code."""
+        """Sends a line and returns the reply; fails if its code is not `expect`."""
         await self.send_line(line)
         return await self.read_reply() if expect is None else await self.expect(expect)
 
     async def data(self, content: bytes) -> SmtpReply:
-        """DATA, the mail (dot-stuffed and ended here), and the reply to it; the reply to DATA if it is no 354."""
+        """Sends DATA and the content; returns the reply to it, or that to DATA if it is not 354."""
         reply = await self.command("DATA")
         if reply.code != 354:
             return reply
@@ -113,26 +115,26 @@ class RawSmtp:
         return await self.read_reply()
 
     async def starttls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> SmtpReply:
-        """STARTTLS and the handshake. The reply; no handshake unless it is 220."""
+        """Sends STARTTLS, performs the handshake after 220, and returns the reply."""
         reply = await self.command("STARTTLS")
         if reply.code == 220:
             await self.start_tls(context, server_hostname)
         return reply
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
-        """The handshake alone. Certificates are checked only as far as `context` says."""
+        """Performs the handshake; `context` decides how certificates are verified."""
         async with asyncio.timeout(self.timeout):
             await self._writer.start_tls(context, server_hostname=server_hostname)
         self.exchanged_lines.append("-- TLS")
 
-    # --- hearing
+    # Receiving.
 
     async def read_line(self) -> str:
-        """One line of a reply without its end. Octets that are not UTF-8 come as surrogates."""
+        """Returns one line of a reply without its end. Bytes that are not UTF-8 become surrogates."""
         return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
     async def read_reply(self) -> SmtpReply:
-        """One whole reply, of one line or several."""
+        """Returns a complete reply of one or more lines."""
         code = 0
         lines = []
         while True:
@@ -146,13 +148,13 @@ class RawSmtp:
                 return SmtpReply(code, tuple(lines))
 
     async def expect(self, code: int) -> SmtpReply:
-        """The next reply, which has this code (three digits, or one for the class)."""
+        """Returns the next reply, whose code must start with `code`."""
         reply = await self.read_reply()
         assert str(reply.code).startswith(str(code)), f"expected {code}, got {reply}{self.exchange_text()}"
         return reply
 
     async def read_to_eof(self) -> bytes:
-        """Waits until the server closes; what it still said before, b"" after silence. A reset counts as closing."""
+        """Returns what the server sends until it closes. A reset counts as closing."""
         rest = b""
         try:
             async with asyncio.timeout(self.timeout):
@@ -165,21 +167,21 @@ class RawSmtp:
             self._record("S", rest)
         return rest
 
-    # --- leaving
+    # Closing.
 
     async def quit(self) -> SmtpReply:
-        """QUIT, its reply, and the server's closing."""
+        """Sends QUIT, waits until the server closes, and returns the reply."""
         reply = await self.command("QUIT")
         await self.read_to_eof()
         await self.close()
         return reply
 
     def half_close(self) -> None:
-        """We shall say nothing more and still listen. Not over TLS."""
+        """Closes the sending direction. Not over TLS."""
         self._writer.write_eof()
 
     async def abort(self) -> None:
-        """A TCP reset: what a crashed client leaves."""
+        """Resets the TCP connection, like a crashed client."""
         sock = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -193,17 +195,17 @@ class RawSmtp:
                 await self._writer.wait_closed()
 
     def exchange_text(self) -> str:
-        """What was said so far, for a failure's message."""
-        return "\n--- said so far\n" + "\n".join(self.exchanged_lines[-_MAX_EXCHANGED_LINES:])
+        """Returns the exchange so far, for the message of a failure."""
+        return "\n--- exchange so far\n" + "\n".join(self.exchanged_lines[-_MAX_EXCHANGED_LINES:])
 
-    # --- inside
+    # Internal.
 
     async def _read_raw_line(self) -> bytes:
         try:
             async with asyncio.timeout(self.timeout):
                 raw = await self._reader.readuntil(b"\n")
         except TimeoutError:
-            raise TimeoutError(f"nothing was said for {self.timeout} s{self.exchange_text()}") from None
+            raise TimeoutError(f"nothing was received for {self.timeout} s{self.exchange_text()}") from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             partial = error.partial if isinstance(error, asyncio.IncompleteReadError) else b""
             raise ConnectionClosedError(f"closed after {partial!r}{self.exchange_text()}") from None
@@ -217,7 +219,7 @@ class RawSmtp:
 
 
 def dot_stuff(content: bytes) -> bytes:
-    """The mail as it goes over the line after DATA (RFC 5321 4.5.2), with its end."""
+    """Returns the content with dot-stuffing and end mark, as sent after DATA (RFC 5321 4.5.2)."""
     stuffed = re.sub(rb"(^|\r\n)\.", rb"\1..", content)
     return stuffed + (b".\r\n" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
@@ -235,9 +237,12 @@ async def send_mail(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> SmtpReply:
-    """Sends one mail and answers the last reply that counts: the one to the mail, or the refusal before it.
+    """Sends one message. Returns the reply to its content, or the rejection before it.
 
-    `parameters` go behind MAIL FROM (`SMTPUTF8`). It goes on while at least one recipient is accepted.
+    Continues while at least one recipient is accepted.
+
+    Args:
+        parameters: Parameters of MAIL, such as `SMTPUTF8`.
     """
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout)
     async with client:
@@ -251,10 +256,10 @@ async def send_mail(
         if reply.code != 250:
             return reply
         replies = [await client.command(f"RCPT TO:<{recipient}>") for recipient in rcpt_tos]
-        if not any(answer.code in (250, 251) for answer in replies):
+        if not any(each.code in (250, 251) for each in replies):
             return replies[-1]
         reply = await client.data(content)
-        with contextlib.suppress(ConnectionClosedError):  # the answer is what counts
+        with contextlib.suppress(ConnectionClosedError):  # only the reply matters
             await client.quit()
         return reply
 
@@ -262,7 +267,7 @@ async def send_mail(
 async def send_mail_pipelined(
     host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
 ) -> SmtpReply:
-    """As `send_mail`, but MAIL, RCPT and DATA in one write (RFC 2920), then the mail and QUIT in another."""
+    """Like `send_mail`; MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
     client = await RawSmtp.connect(host, port, timeout=timeout)
     async with client:
         await client.command("EHLO client.test", 250)

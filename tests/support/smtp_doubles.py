@@ -1,7 +1,7 @@
-"""In-memory doubles of the two ports that the SMTP door calls; what stands behind them has tests of its own.
+"""In-memory doubles of the two ports that the SMTP server calls.
 
-`KnownRecipients` routes by a few fixed names; `KeptMails` keeps what it accepted in a list. Both have named slots for
-failures, so that a test says in one line what goes wrong.
+`KnownRecipients` routes a few fixed names; `AcceptedMails` keeps accepted messages in a list. Tests
+set `failure` and `gate` to inject failures and delays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ DOMAIN = "example.com"
 
 @dataclass
 class KnownRecipients:
-    """`support`, `sales`, `büro` and `user1` ... at example.com; other names there, other domains: as routing would."""
+    """Accepts a few fixed recipients and rejects all others, as routing would.
+
+    Accepted are `support`, `sales`, `büro`, `user1` and the like at example.com, and postmaster.
+    """
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None
@@ -65,7 +68,13 @@ def _target(mailbox: Mailbox, alias: str) -> Target:
 
 @dataclass
 class AcceptedMails:
-    """What was accepted. gate: accept waits for it before it keeps the mail; entered: it was called."""
+    """The accepted messages.
+
+    Attributes:
+        gate: Awaited before a message is kept.
+        accept_started: Set once `accept` was called.
+        accept_finished: Set once a message was kept.
+    """
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None
@@ -110,12 +119,12 @@ class RunningServer:
 
     @property
     def connection(self) -> Connection:
-        """The only connection, or the oldest one."""
+        """The oldest connection."""
         return next(iter(self.server._connections))
 
 
 def make_bounds(**changes: Any) -> Bounds:
-    """The default bounds with some changes."""
+    """Returns the default bounds with some changes."""
     return replace(Bounds.from_settings(SmtpSettings()), **changes)
 
 
@@ -129,7 +138,7 @@ async def running_server(
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningServer]:
-    """A running server; settings are those of `[smtp]`, bounds replace those that follow from them."""
+    """Runs a server with these `[smtp]` settings; `bounds` replaces bounds that follow from them."""
     recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(

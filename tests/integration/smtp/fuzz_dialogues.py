@@ -1,4 +1,4 @@
-"""What the clients of `tests.system.smtp.fuzz` send: conversations, mutated, in random pieces."""
+"""What the clients of `tests.system.smtp.fuzz` send: mutated conversations in random pieces."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIECES = [
 
 
 def random_content(rng: random.Random) -> bytes:
-    """The content of a mail, dangerous bytes mostly; some are large."""
+    """Returns the content of a message, mostly dangerous bytes; some are large."""
     mail = b"".join(rng.choices(PIECES, k=rng.randrange(12)))
     if rng.random() < 0.15:
         mail += b"z" * rng.choice([65_000, 70_000, 99_000, 100_000, 101_000, 260_000])
@@ -38,7 +38,7 @@ def random_content(rng: random.Random) -> bytes:
 
 
 def random_dialogue(rng: random.Random) -> bytes:
-    """What a client sends in one connection, before it is mutated."""
+    """Returns what a client sends in one connection, before mutation."""
     sent = [b"EHLO client.test\r\n"] if rng.random() < 0.9 else []
     for _ in range(rng.randrange(1, 12)):
         kind = rng.random()
@@ -63,7 +63,7 @@ def random_dialogue(rng: random.Random) -> bytes:
 
 
 def mutate(rng: random.Random, data: bytes) -> bytes:
-    """The data with a few places removed, doubled, or something inserted."""
+    """Returns the data with a few places removed, duplicated or replaced."""
     changed = bytearray(data)
     for _ in range(rng.choice([0, 0, 1, 2, 5])):
         position = rng.randrange(len(changed) + 1)
@@ -81,7 +81,7 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 
 def split(rng: random.Random, data: bytes) -> list[bytes]:
-    """The data as packets."""
+    """Returns the data as packets."""
     if rng.random() < 0.1 and len(data) < 3000:
         return [data[position : position + 1] for position in range(len(data))]
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 1, 3, 10, 30])))

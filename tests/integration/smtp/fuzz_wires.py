@@ -1,4 +1,4 @@
-"""Connections of `tests.system.smtp.fuzz`: a server's side over transports in memory, with events in a random order."""
+"""Connections of `tests.system.smtp.fuzz`: in-memory transports, events in random order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningServer
 
-MAX_ITERATIONS = 20_000  # turns of the loop in which a round comes to its end
+MAX_ITERATIONS = 20_000  # of the event loop, in one round
 # The second and the third share a /64; the last one is trusted.
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
@@ -76,7 +76,7 @@ class FuzzPeer:
     address: str
     data: bytes
     unsent: list[bytes]
-    resets: bool  # the connection is lost instead of ended
+    resets: bool  # whether the connection is lost instead of closed
     fed_bytes: int = 0
     ended: bool = False
     handshake_offsets: list[int] = field(default_factory=list)
@@ -89,7 +89,7 @@ class FuzzPeer:
 
 
 async def run_round(server: RunningServer, rng: random.Random) -> list[FuzzPeer]:
-    """One round, to the end of all its connections."""
+    """Runs a round until all its connections have ended."""
     loop = asyncio.get_running_loop()
     smtp_server = server.server
     proxied = smtp_server._context.expects_proxy
@@ -143,7 +143,7 @@ def _run_event(peer: FuzzPeer, rng: random.Random) -> None:
             return
         peer.fed_bytes += len(piece)
         protocol.data_received(piece)
-        # What comes between the end of a handshake and the task's turn is bounded by that turn alone.
+        # Bytes that arrive between the end of a handshake and the next run of the task are not limited.
         bound = Bounds.command_buffer_bytes + len(piece) + (4 * Bounds.read_bytes if peer.handshake_offsets else 0)
         buffered = len(protocol._io.lines.buffer)
         if buffered > bound:

@@ -1,6 +1,6 @@
-"""What `smtp.connection` relies on in aiosmtpd and asyncio, and why it replaces the rest: by what they do.
+"""What `smtp.connection` relies on in aiosmtpd and asyncio, and why it replaces the rest.
 
-When a new aiosmtpd fails here: read its change, adapt `Connection`, and correct decision record 0022.
+If a new aiosmtpd fails here: read its change, adapt `Connection`, and update decision record 0022.
 """
 
 # ruff: noqa: N802 - aiosmtpd names handlers and methods
@@ -26,7 +26,7 @@ MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@examp
 
 
 class Handler:
-    """Notes which hooks a stock server calls; `failure` is raised at DATA, `gate` is waited for."""
+    """Records the hooks that a stock server calls. DATA raises `failure` and waits for `gate`."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
@@ -85,7 +85,7 @@ class Handler:
 
 @asynccontextmanager
 async def stock_server(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.SMTP) -> AsyncIterator[RawSmtp]:
-    """A client of an aiosmtpd server that is used as its documentation describes."""
+    """Yields a client of an aiosmtpd server that is used as its documentation describes."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(handler, hostname="mx", loop=loop), "127.0.0.1", 0)
     try:
@@ -96,7 +96,7 @@ async def stock_server(handler: Handler, kind: Callable[..., upstream.SMTP] = up
 
 
 async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
-    """The commands one after another; the last reply."""
+    """Sends commands one after another; returns the last reply."""
     for line in lines:
         reply = await client.command(line)
     return reply
@@ -135,11 +135,11 @@ async def test_command_is_a_method_found_by_its_name() -> None:
 
 
 def test_every_upstream_command_except_auth_is_replaced() -> None:
-    """AUTH is the only one left out: the server receives mail, it does not relay it for users."""
-    theirs = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
-    ours = {name for name in vars(Connection) if name.startswith("smtp_")}
-    assert theirs - ours == {"smtp_AUTH"}
-    for name in theirs & ours:
+    """AUTH is left out: the server does not relay mail for users."""
+    upstream_names = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
+    own_names = {name for name in vars(Connection) if name.startswith("smtp_")}
+    assert upstream_names - own_names == {"smtp_AUTH"}
+    for name in upstream_names & own_names:
         assert inspect.iscoroutinefunction(getattr(upstream.SMTP, name)), name
         assert inspect.iscoroutinefunction(getattr(Connection, name)), name
 
@@ -149,17 +149,17 @@ async def test_handler_names_are_those_of_upstream() -> None:
     async with stock_server(handler) as client:
         await send_commands(client, "HELO client.test", *MAIL, "NOOP", "VRFY a@b.test", "RSET", *MAIL[1:])
         await client.data(b"x\r\n")
-    ours = {name.removeprefix("handle_") for name in dir(Session) if name.startswith("handle_")}
-    assert ours - set(handler.hooks) == {"STARTTLS", "BDAT"}, "one needs TLS, the other is an extension of ours"
+    own_names = {name.removeprefix("handle_") for name in dir(Session) if name.startswith("handle_")}
+    assert own_names - set(handler.hooks) == {"STARTTLS", "BDAT"}, "STARTTLS needs TLS, BDAT does not exist upstream"
 
 
-# Nothing else of upstream takes part.
+# No other upstream code runs.
 
 
 async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """A method that a release adds or changes has no effect, unless Python itself calls it."""
+    """An added or changed upstream method has no effect, unless Python itself calls it."""
 
     def fails(*_: Any, **__: Any) -> None:
         raise AssertionError("a method of aiosmtpd was called")
@@ -186,25 +186,25 @@ async def test_no_upstream_method_runs_in_a_session(
 
 
 async def test_no_attribute_name_collides_with_upstream() -> None:
-    """An attribute that upstream sets and ours reuse with another meaning would break in silence."""
+    """An attribute with another meaning upstream would break silently."""
     loop = asyncio.get_running_loop()
-    theirs = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
+    upstream_names = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
     async with running_server() as server, await RawSmtp.connect(server.host, server.port):
-        ours = vars(server.connection)
+        own_names = vars(server.connection)
     asyncios = vars(asyncio.StreamReaderProtocol(None, loop=loop))  # type: ignore[arg-type]  # None: no reader
-    assert set(theirs) & set(ours) - set(asyncios) == {"loop", "_handler_coroutine"}
-    assert not {name for name in ours if name not in asyncios} & set(dir(upstream.SMTP)) - {"loop"}
+    assert set(upstream_names) & set(own_names) - set(asyncios) == {"loop", "_handler_coroutine"}
+    assert not {name for name in own_names if name not in asyncios} & set(dir(upstream.SMTP)) - {"loop"}
 
 
 async def test_asyncio_protocol_works_without_a_reader() -> None:
-    """`Connection` reads by `Transport`, so it has no StreamReader."""
+    """`Connection` reads with `Transport`, so it has no StreamReader."""
     loop = asyncio.get_running_loop()
     for error in (None, ConnectionResetError()):
         protocol = asyncio.StreamReaderProtocol(None, loop=loop)  # type: ignore[arg-type]  # None: no reader
         protocol.connection_lost(error)
 
 
-# Why upstream's behaviour is replaced. A release that changes one of these makes code of ours superfluous.
+# Why upstream behaviour is replaced. A release that changes one of these makes code here superfluous.
 
 
 async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
@@ -220,11 +220,11 @@ async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
 
 async def test_stock_sends_the_text_of_an_exception() -> None:
     handler = Handler()
-    handler.failure = RuntimeError("a secret of ours")
+    handler.failure = RuntimeError("an internal detail")
     async with stock_server(handler) as client:
         await send_commands(client, *MAIL, "DATA")
         await client.send_bytes(b"x\r\n.\r\n")
-        assert "a secret of ours" in str(await client.read_reply())
+        assert "an internal detail" in str(await client.read_reply())
 
 
 async def test_stock_ends_a_command_with_a_bare_lf() -> None:

@@ -1,4 +1,4 @@
-"""A client nobody here wrote: the standard library's smtplib, in a thread."""
+"""The standard library's smtplib as the client, in a thread."""
 
 import asyncio
 import smtplib
@@ -16,8 +16,8 @@ def make_message(to: str = "support@example.com") -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@client.test", to, "Grüße"
     message.set_content("a line\n.a dot\n..two\n.\nend\n")
-    message.add_attachment(bytes(range(256)) * 400, maintype="application", subtype="octet-stream", filename="x.bin")
-    message.set_boundary("=_one")  # else every rendering makes a new one
+    message.add_attachment(bytes(range(256)) * 400, maintype="image", subtype="png", filename="x.png")
+    message.set_boundary("=_one")  # otherwise every rendering generates a new one
     return message
 
 

@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and from one address; who is free of that."""
+"""Limits of connections, in total and by address, and the networks that are exempt."""
 
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,7 +15,7 @@ async def test_too_many_connections() -> None:
         assert clients[2].greeting.enhanced == "4.7.0"
         assert not await clients[2].read_to_eof()
         await clients[0].quit()
-        await until(lambda: server.server.connection_count == 1, "a place is free")
+        await until(lambda: server.server.connection_count == 1, "a connection is closed")
         async with await RawSmtp.connect(server.host, server.port) as late:
             assert late.greeting.code == 220
         for client in clients[1:]:
@@ -29,7 +29,7 @@ async def test_too_many_connections_from_one_address() -> None:
                 assert str(second.greeting).startswith("421 4.7.0")
             async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.3", 0)) as other:
                 assert other.greeting.code == 220
-        await until(lambda: server.server.connection_count == 0, "all places are free")
+        await until(lambda: server.server.connection_count == 0, "all connections are closed")
         async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as again:
             assert again.greeting.code == 220
 

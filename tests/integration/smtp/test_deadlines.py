@@ -1,6 +1,7 @@
-"""Peers that are silent, slow or deaf are let go; those who only wait for us are not.
+"""Silent, slow and non-reading peers are disconnected; peers that wait for the server are not.
 
-Deadlines are short by the settings, so that nothing here sleeps: the server's own sweep ends what it should.
+The time limits are short by configuration, so no test sleeps: the server's own timer ends
+connections.
 """
 
 import asyncio
@@ -66,7 +67,7 @@ async def test_server_time_does_not_count_against_the_peer() -> None:
         server.mails.gate = asyncio.Event()
         async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
-            # Another session's timeout is the clock here: when it has fired, ours had time enough too.
+            # The timeout of another session is the clock of this test.
             async with await RawSmtp.connect(server.host, server.port) as other:
                 assert (await other.read_reply()).code == 421
             server.mails.gate.set()
@@ -86,7 +87,7 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
 
 
 async def test_connection_counts_until_it_is_closed() -> None:
-    """Also one whose task has ended: else nothing would abort it when its peer does not read the last reply."""
+    """Even after its task ended: a peer that does not read the last reply must be aborted."""
 
     class Unread(FuzzTransport):
         def close(self) -> None:
@@ -118,7 +119,7 @@ async def test_shorter_timeout_while_connections_are_scarce() -> None:
         connection = server.connection
         second = await RawSmtp.connect(server.host, server.port)
         assert server.server._context.limits.connections_scarce
-        # What the sweep does eleven seconds from now.
+        # What the timer does eleven seconds from now.
         connection.check_deadlines(loop.time() + 11, server.server._command_timeout())
         assert str(await first.read_reply()).startswith("421 4.4.2")
         await first.close()

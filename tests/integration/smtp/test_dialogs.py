@@ -1,6 +1,7 @@
-"""Plays every `tests/dialogs/*.dialog` against a running server: each row of the SMTP table, each attack.
+"""Runs every `tests/dialogs/*.dialog` against a running server.
 
-A dialogue that needs other settings than the defaults is named in `SETTINGS`.
+`SETTINGS` names the dialogues that need settings other than the defaults, `PREPARATIONS` those that
+need more than settings.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ LISTED = FakeResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
 
 @asynccontextmanager
 async def run_concurrently(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Something goes on beside the dialogue, and raises here when it fails."""
+    """Runs work concurrently with the dialogue, and raises its error."""
     task = asyncio.ensure_future(work)
     try:
         yield
@@ -61,7 +62,7 @@ async def fail_accept(server: RunningServer, failure: Exception) -> AsyncIterato
 
 
 async def send_slowly(server: RunningServer) -> None:
-    """Octets that keep coming, each before it is late."""
+    """Sends bytes continuously, each within its time limit."""
     while True:
         for connection in list(server.server._connections):
             if connection.phase is Phase.CONTENT:
@@ -71,7 +72,7 @@ async def send_slowly(server: RunningServer) -> None:
 
 @asynccontextmanager
 async def stop_during_accept(server: RunningServer) -> AsyncIterator[None]:
-    """The stop comes when a mail is being written."""
+    """Stops the server while it commits a message."""
     server.mails.gate = gate = asyncio.Event()
 
     async def stop() -> None:
@@ -87,21 +88,21 @@ async def stop_during_accept(server: RunningServer) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def occupy_connection(server: RunningServer) -> AsyncIterator[None]:
-    """A connection is open before."""
+    """Opens a connection before the dialogue."""
     async with await RawSmtp.connect(server.host, server.port):
         yield
 
 
-# What the server needs besides settings before it says such a thing.
+# What these dialogues need besides settings.
 PREPARATIONS: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]] = {
-    "fault": lambda server: fail_accept(server, RuntimeError("a secret of ours")),
-    "no-storage": lambda server: fail_accept(server, StorageFull("a secret of ours")),
+    "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
+    "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
     "too-many-connections": occupy_connection,
     "too-many-from-address": occupy_connection,
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
-    "listed": lambda _server: nullcontext(),  # a resolver, which is no setting
-    "session-timeout": lambda _server: nullcontext(),  # a program of its own would show no more
+    "listed": lambda _server: nullcontext(),  # needs a resolver
+    "session-timeout": lambda _server: nullcontext(),  # not worth a program of its own
 }
 
 
@@ -116,8 +117,8 @@ async def test_dialog(path: Path, tls_files: tuple[Path, Path], tls_client: ssl.
 
 
 def test_every_dialog_explains_itself() -> None:
-    silent = [path.name for path in DIALOGS if not path.read_text().startswith("# ")]
-    assert not silent
+    unexplained = [path.name for path in DIALOGS if not path.read_text().startswith("# ")]
+    assert not unexplained
 
 
 def test_settings_belong_to_dialogs() -> None:
@@ -134,6 +135,6 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4; the greeting and what is covered to HELO and EHLO are functions, not among these."""
+    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO are functions."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

@@ -1,4 +1,4 @@
-"""DNS block lists: asked about the client's address, believed when they answer, never in the way when they do not."""
+"""DNS block lists: queried for the client's address, and ignored while they do not answer."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class FakeResolver:
-    """A resolver that knows some names."""
+    """A resolver that knows a few names."""
 
     records: dict[str, list[str]] = field(default_factory=dict)
     failure: Exception | None = None

@@ -1,4 +1,4 @@
-"""Stopping: idle sessions are told to come again, running mails end, and nothing that got 250 is lost."""
+"""Shutdown: idle sessions get 421, running messages complete, and accepted mail is never lost."""
 
 import asyncio
 from datetime import timedelta
@@ -92,7 +92,7 @@ async def test_hanging_commit_does_not_block_shutdown() -> None:
         await client.send_bytes(b"x\r\n.\r\n")
         await server.mails.accept_started.wait()
         await asyncio.wait_for(server.server.drain(NOW), 5)
-        # Never a 250 for what is not known to be committed: the sender will try again.
+        # No 250 unless the commit is known: the sender retries.
         assert str(await client.read_reply()).startswith("421 4.3.2")
         await client.close()
 
@@ -104,7 +104,7 @@ async def test_slow_recipient_after_the_grace_period() -> None:
         await client.command("MAIL FROM:<a@client.test>", 250)
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
-        await until(lambda: bool(server.recipients.queries), "the recipient is asked for")
+        await until(lambda: bool(server.recipients.queries), "the recipient is resolved")
         draining = asyncio.ensure_future(server.server.drain(NOW))
         await asyncio.wait([draining], timeout=0.05)
         server.recipients.gate.set()

@@ -1,6 +1,6 @@
-"""One peer's pipelined commands do not stop everybody else's, however many come at once and however cheap they are.
+"""Pipelined commands of one peer do not starve other connections, however many and cheap they are.
 
-What a connection did between two turns of the loop is counted, not timed.
+The commands that run between two iterations of the event loop are counted, not timed.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def test_command_flood_yields_to_other_connections(command: bytes) -> None
 
 
 async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If each chunk of a flood took all that waits behind it into its hands, the time would grow with the square."""
+    """Reading everything behind each chunk would take quadratic time."""
     pieces: list[bytes] = []
 
     class Watched(ChunkReader):
@@ -67,7 +67,7 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_empty_chunks_are_idle_commands() -> None:
-    """They bring no mail nearer, and kept a place and a mail's octets for ever."""
+    """They do not lead to a message, but would keep a connection and its memory for ever."""
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
@@ -78,7 +78,7 @@ async def test_empty_chunks_are_idle_commands() -> None:
 
 
 async def test_repeatedly_rejected_mail_ends_the_session() -> None:
-    """With 421, never 5yz: the next mail in the line may be a good one."""
+    """With 421, never 5yz: the next pipelined message may be legitimate."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
@@ -89,7 +89,7 @@ async def test_repeatedly_rejected_mail_ends_the_session() -> None:
 
 
 async def test_endless_mail_is_throttled() -> None:
-    """Content that is only discarded is not read at full speed; its end is found all the same."""
+    """Discarded content is not read at full speed; its end is found nevertheless."""
     async with running_server(max_message_bytes=1000) as server:
         client = await open_session(server.host, server.port)
         await client.command("DATA", 354)
@@ -101,7 +101,7 @@ async def test_endless_mail_is_throttled() -> None:
 
 
 async def test_endless_line_is_throttled() -> None:
-    """The same for a command line; the commands after it are answered as always."""
+    """The same for a command line; the commands after it are answered."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io
@@ -115,13 +115,13 @@ async def test_endless_line_is_throttled() -> None:
 
 
 async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
-    """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
+    """Sends five pieces; each is read after the pause of the previous one, none during it."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
     paused: list[tuple[int, set[PauseReason], bool]] = []
 
     def recorded(nbytes: int, now: float) -> float:
-        # Here and not after it: on a busy machine the pause may be over before the test runs again.
+        # Record here: on a busy machine the pause may end before the test continues.
         paused.append((nbytes, set(transport.pauses), transport._transport.is_reading()))
         return next_pause(nbytes, now)
 

@@ -1,4 +1,4 @@
-"""What goes wrong on our side is temporary for the sender, and nobody outside learns what it was."""
+"""Failures of the server are temporary for the sender, and replies reveal nothing about them."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_routing_failure_affects_one_recipient_only(failure: Exception, co
         assert SECRET not in str(reply)
         server.recipients.failure = None
         await client.command("RCPT TO:<sales@example.com>", 250)
-        # aiosmtpd would keep the recipients of before the failure
+        # aiosmtpd would keep the recipients from before the failure
         await client.data(b"x\r\n")
         assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
 
@@ -89,8 +89,8 @@ async def test_bug_in_the_server_is_a_temporary_failure(monkeypatch: pytest.Monk
         assert not await client.read_to_eof()
 
 
-@pytest.mark.parametrize("way", ["reset", "close", "half-close"])
-async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(way: str) -> None:
+@pytest.mark.parametrize("ending", ["reset", "close", "half-close"])
+async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(ending: str) -> None:
     async with running_server() as server:
         server.mails.gate = asyncio.Event()
         client = await RawSmtp.connect(server.host, server.port)
@@ -100,15 +100,15 @@ async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(way: st
         await client.command("DATA", 354)
         await client.send_bytes(b"x\r\n.\r\n")
         await asyncio.wait_for(server.mails.accept_started.wait(), 5)
-        if way == "reset":
+        if ending == "reset":
             await client.abort()
-        elif way == "close":
+        elif ending == "close":
             await client.close()
         else:
             client.half_close()
         server.mails.gate.set()
         await asyncio.wait_for(server.mails.accept_finished.wait(), 5)
-        if way == "half-close":
+        if ending == "half-close":
             assert (await client.read_reply()).text == "2.0.0 Ok: queued as msg_1"
             assert not await client.read_to_eof()
             await client.close()
@@ -117,7 +117,7 @@ async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(way: st
 
 
 async def test_pipelined_commands_of_a_lost_client_are_not_run() -> None:
-    """It would not hear the answer, and sends all of it again."""
+    """The client cannot see the replies, and will resend."""
     mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
     async with running_server() as server:
         server.mails.gate = asyncio.Event()

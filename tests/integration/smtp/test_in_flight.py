@@ -1,4 +1,4 @@
-"""The memory for mails, shared by all connections: past its limit reading pauses, then the mail is refused for now."""
+"""The memory for mails, shared by all connections: when it is used up, reading pauses, then 452."""
 
 import asyncio
 
@@ -50,17 +50,17 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Past its half all large mails of an address wait; those of others, and its own small ones, continue."""
+    """Past its half, its large mails wait; its small ones and those of others continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
         greedy = [await start_data(server) for _ in range(3)]
         await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
         await server.mails.accept_started.wait()
-        server.mails.gate = None  # of the others
+        server.mails.gate = None  # for the others
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
-        await until(lambda: memory.waiting_mails == 2, "all of the address that are sending wait")
+        await until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
         assert LIMIT // 2 <= memory.reserved_bytes < LIMIT
         large = b"b" * (LIMIT // 5) + b"\r\n"
         for content, address in ((large, "127.0.0.2"), (b"small\r\n", "127.0.0.1")):
@@ -104,7 +104,7 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A mail between two chunks waits for memory like any other, and is refused after the same time."""
+    """A mail between two chunks waits for memory like any other, and is rejected as well."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
@@ -126,7 +126,7 @@ async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
             assert (await good.read_reply()).code == 250
         await second.send_line("BDAT 0 LAST")
         assert str(await second.read_reply()).startswith("452 4.3.1")
-        # The oldest never waits, and its mail is whole.
+        # The oldest never waits, and its mail is complete.
         await first.send_line("BDAT 0 LAST")
         assert (await first.read_reply()).code == 250
         assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
@@ -149,7 +149,7 @@ async def test_abandoned_chunk_releases_its_memory() -> None:
             await client.expect(250)
             assert (memory.reserved_bytes, memory.large_mails) == (300_000, 1)
             await leave(client)
-            await until(lambda: memory.is_unused, "all is released")
+            await until(lambda: memory.is_unused, "all memory is released")
             await client.close()
 
 
@@ -181,10 +181,10 @@ async def test_mail_that_waited_too_long_is_rejected() -> None:
         assert (reply.code, reply.enhanced) == (452, "4.3.1")
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
-        # and the session that was put off goes on
+        # the rejected session continues
         await second.command("MAIL FROM:<a@client.test>", 250)
         await second.command("RCPT TO:<support@example.com>", 250)
-        assert (await second.data(b"again\r\n")).code == 250
+        assert (await second.data(b"retry\r\n")).code == 250
         await first.close()
         await second.close()
 
@@ -211,27 +211,27 @@ async def test_disconnected_client_releases_its_memory() -> None:
 
 
 async def test_too_large_mail_blocks_no_other() -> None:
-    """The oldest large mail may wait for the memory of a complete one; a discarded one has no memory."""
+    """The oldest large mail may wait for a complete one; a discarded one has no memory."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await start_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
-            await until(lambda: memory.reserved_bytes == 90_000, "most of it is here")
+            await until(lambda: memory.reserved_bytes == 90_000, "most of it is received")
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
             assert (await client.read_reply()).code == 552
             assert memory.is_unused
 
 
 async def test_discarded_mail_is_no_longer_the_oldest() -> None:
-    """At once, not at its end: no memory is set aside for what is discarded, and the next one is the oldest."""
+    """At once, not at its end: no memory is set aside for it, and the next one is the oldest."""
     async with running_server(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
         memory = server.memory
         async with await start_data(server) as client, await start_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
-            await until(lambda: memory.reserved_bytes == 200_000, "it is the oldest")
+            await until(lambda: memory.reserved_bytes == 200_000, "it is received")
             assert memory.available_bytes == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
             await second.send_bytes(b"a" * 300_000)
-            await until(lambda: memory.reserved_bytes == 500_000, "the second is there")
+            await until(lambda: memory.reserved_bytes == 500_000, "the second is received")
             await client.send_bytes(b"a" * (LIMIT // 2))
             await until(lambda: memory.reserved_bytes == 300_000, "the first is discarded")
             assert memory.large_mails == 1

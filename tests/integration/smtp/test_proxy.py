@@ -1,4 +1,4 @@
-"""The PROXY protocol: whose address a connection has, and who may say so."""
+"""The PROXY protocol: the client's address, and which peers may set it."""
 
 import contextlib
 import ipaddress

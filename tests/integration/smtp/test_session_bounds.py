@@ -1,4 +1,4 @@
-"""Sessions have an end, refused recipients have a limit, and refusals have few log lines."""
+"""Sessions end, rejected recipients have a limit, and rejections have few log events."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def connect(host: str, port: int) -> RawSmtp:
 
 
 async def wait_for_command_phase(connection: Connection) -> None:
-    """The reply can come before the server waits for the next command, and only a wait has a time limit."""
+    """Waits until the command timeout applies; the reply may arrive earlier."""
     await until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
 
 
@@ -33,7 +33,7 @@ def refusal_events(logs: list[EventDict]) -> list[EventDict]:
 
 
 async def test_transaction_has_one_event_for_its_refusals() -> None:
-    """However many there are, of any kind. The counts are exact, and the mail goes on for the accepted recipients."""
+    """The counts are exact, and the message continues for the accepted recipients."""
     meter = CountingMeter()
     async with running_server(meter=meter, max_recipients=3, bounds={"guess_delay": 0.0}) as server:
         client = await connect(server.host, server.port)
@@ -98,7 +98,7 @@ async def test_transactions_past_the_log_limit_share_an_event() -> None:
 
 
 async def test_unfinished_mails_end_the_session() -> None:
-    """A complete one starts the count from the beginning. 421 and never 5yz: the next mail may be legitimate."""
+    """A complete message resets the count. 421, never 5yz: the next message may be legitimate."""
     async with running_server(bounds={"max_unfinished_mails": 3}) as server:
         client = await connect(server.host, server.port)
         for _ in range(2):
@@ -123,7 +123,7 @@ async def test_repeated_recipient_is_an_idle_command() -> None:
 
 
 async def test_expired_session_ends_after_the_mail() -> None:
-    """Pipelined mails without a pause do not extend it."""
+    """Pipelined messages without a pause do not extend it."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()
@@ -159,7 +159,7 @@ async def test_expired_session_ends_at_once_outside_a_mail() -> None:
     ids=["no mail", "no recipient, over before", "no recipient", "refused recipient"],
 )
 async def test_expired_session_ends_inside_a_rejected_chunk(before: bytes, over_before: bool) -> None:
-    """The rest of such a chunk is no mail, and would take hours at the lowest rate."""
+    """The rest of it belongs to no message, and could take hours at the minimum rate."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()

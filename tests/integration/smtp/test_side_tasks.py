@@ -1,4 +1,4 @@
-"""A mail that is kept hears 250 also when a count, a wake-up or a log line fails after its commit."""
+"""Committed mail gets 250 even if a count, a wake-up or a log event fails after the commit."""
 
 from collections.abc import Iterator, Sequence
 

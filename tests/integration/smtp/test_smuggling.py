@@ -1,7 +1,8 @@
-"""Smuggling over real sockets: around the end of data no sequence of CR, LF, NUL and dots begins a second mail.
+"""SMTP smuggling over sockets: no CR, LF, NUL or dots around the end of data start a second message.
 
-The whole matrix of short sequences is tried on the reader itself in `test_data`; here the sequences that end a mail at
-some server are sent whole and cut at every packet boundary, and the server must keep one mail with the right octets.
+`test_data` tries all short sequences on the reader. Here the sequences that end a message at some
+server are sent whole and split at every packet boundary, and one message with the right bytes must
+be accepted.
 """
 
 import itertools
@@ -27,7 +28,7 @@ ENDS = [
 ]
 
 
-# The addresses that a balancer tells, and what goes before the greeting then.
+# PROXY headers by version.
 PROXY_HEADERS = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": header_v2("192.0.2.7")}
 
 
@@ -38,7 +39,7 @@ async def start_mail(client: RawSmtp) -> None:
 
 
 async def send_all(server: RunningServer, client: RawSmtp) -> None:
-    """Every sequence as one mail in one packet."""
+    """Sends each sequence as one message in one packet."""
     await client.command("EHLO client.test", 250)
     for end in ENDS:
         stream = b"Subject: x\r\n\r\ntext" + end + SECOND + b".\r\n"
@@ -91,20 +92,20 @@ async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_clien
         await send_all(server, client)
 
 
-@pytest.mark.parametrize("way", ["plain", "STARTTLS", *PROXY_HEADERS])
+@pytest.mark.parametrize("path", ["plain", "STARTTLS", *PROXY_HEADERS])
 @pytest.mark.parametrize("end", [b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n"])
 async def test_split_at_every_boundary(
-    end: bytes, way: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
+    end: bytes, path: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
     """Packets on a plain connection, records in TLS."""
-    header = PROXY_HEADERS.get(way, b"")
+    header = PROXY_HEADERS.get(path, b"")
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND_PROXY if header else {})) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)
         await client.expect(220)
-        if way == "STARTTLS":
+        if path == "STARTTLS":
             await client.starttls(tls_client)
         await client.command("EHLO client.test", 250)
         tail = b".\r\n" if end != b"\r\n.\r\n" else b""
@@ -113,7 +114,7 @@ async def test_split_at_every_boundary(
         for cut in range(1, len(end) + 5):
             await start_mail(client)
             await client.send_bytes(stream[:cut])
-            # The server answers a second session only after it has read what the first one sent before it.
+            # The server replies to the second session only after reading what the first one sent.
             async with await RawSmtp.connect(server.host, server.port, greeting=False) as second_client:
                 await second_client.send_bytes(header)
                 await second_client.expect(220)

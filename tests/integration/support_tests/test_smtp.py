@@ -114,7 +114,7 @@ async def test_silence_and_closing_are_told_apart() -> None:
 
     async with playing(play) as port:
         async with await RawSmtp.connect("127.0.0.1", port, timeout=0.05) as client:
-            with pytest.raises(TimeoutError, match="nothing was said"):
+            with pytest.raises(TimeoutError, match="nothing was received"):
                 await client.read_reply()
             with pytest.raises(TimeoutError, match="not closed"):
                 await client.read_to_eof()
@@ -251,10 +251,10 @@ async def test_a_dialogue_that_differs_says_where(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("c: EHLO\n", "1: no step"),
+        ("c: EHLO\n", "1: not a step"),
         ("#\nclose now\n", "2: close takes no text"),
         ("close\nC: x\n", "2: nothing can follow close"),
-        ("C: ${unknown}\n", "1: no variable is called 'unknown'"),
+        ("C: ${unknown}\n", "1: undefined variable 'unknown'"),
     ],
 )
 def test_a_file_that_is_no_dialogue(tmp_path: Path, text: str, message: str) -> None:

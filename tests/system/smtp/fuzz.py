@@ -1,17 +1,17 @@
-"""Random and mutated sessions against the server, for any time; `make fuzz-smtp SECONDS=900`.
+"""Random and mutated sessions against the server, for any duration: `make fuzz-smtp SECONDS=900`.
 
-A round is one to three connections of a real `smtp.server.Server` whose bytes come in random pieces,
-interleaved, over transports in memory: with the seed and its number a round repeats exactly
-(`--round N`). The seed and the number of the next round are in a state file, so that every run
-continues where the last one ended. After each round:
+A round has one to three connections to a real `smtp.server.Server`. Their bytes arrive in random
+pieces, interleaved, over in-memory transports. Seed and number reproduce a round exactly (`--round
+N`). A state file keeps the seed and the next round, so each run continues where the last one ended.
+After each round:
 
-- each reply is one of `smtp.replies`, word for word, so it has its enhanced code and no text of an exception;
-- each command line got one reply, and each mail was accepted exactly when it got `250`, with the bytes
+- each reply is one of `smtp.replies`, so it has its enhanced code and no text of an exception;
+- each command line got one reply, and each message was accepted exactly if it got `250`, with the bytes
   that `tests.unit.smtp.test_data.reference` finds in the stream;
-- no memory stays reserved, no place in `PeerLimits`, no connection in the server, nothing too long in a buffer;
+- no memory stays reserved, no count in `PeerLimits`, no connection in the server, no oversized buffer;
 - no task and no callback raised.
 
-pytest does not collect it: what it found becomes a dialogue in `tests/dialogs` or a test beside the code.
+pytest does not collect it: findings become dialogues in `tests/dialogs` or tests beside the code.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ ROUNDS_OF_A_SERVER = 100
 
 
 async def check_round(server: RunningServer, seed: int, number: int, raised: list[str]) -> int:
-    """Play and judge a round; how many connections it had."""
+    """Runs and checks a round. Returns its number of connections."""
     rng = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
-    server.mails.failure = RuntimeError("a secret of ours") if rng.random() < 0.05 else None
+    server.mails.failure = RuntimeError("an internal detail") if rng.random() < 0.05 else None
     try:
         peers = await run_round(server, rng)
         check_nothing_left(server)
@@ -72,12 +72,12 @@ async def check_round(server: RunningServer, seed: int, number: int, raised: lis
 
 
 def _abbreviate(data: bytes) -> str:
-    """For reading: long runs of one byte as a count."""
+    """Shortens long runs of one byte to a count."""
     return re.sub(r"((.)\2{40})\2*", lambda run: f"{run[2]}*{len(run[0])}", repr(data))
 
 
 def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, Any]:
-    """Servers take turns: plain, with TLS, behind PROXY, with both."""
+    """Alternates between plain, TLS, PROXY, and both."""
     settings = dict(SETTINGS)
     if server_number & 1:
         settings["tls_cert"], settings["tls_key"] = files
@@ -86,14 +86,21 @@ def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, A
 
 
 async def run(seed: int, first: int, *, seconds: float, rounds: int | None = None) -> tuple[int, int]:
-    """Rounds from `first` on; the number of the next one, and how many connections were made. Raises `FoundError`."""
+    """Runs rounds from `first` on.
+
+    Returns:
+        The number of the next round, and the number of connections.
+
+    Raises:
+        InvariantError: A round failed.
+    """
     raised: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: raised.append(str(context)))
     number, sessions, until = first, 0, time.monotonic() + seconds
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        files = write_certificate(trustme.CA(), Path(folder))
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        files = write_certificate(trustme.CA(), Path(directory))
         while time.monotonic() < until and (rounds is None or number < first + rounds):
             server_number = number // ROUNDS_OF_A_SERVER
             async with running_server(bounds=BOUNDS, **server_settings(server_number, files)) as server:
@@ -110,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1, help="for a new state file")
     parser.add_argument("--state", type=Path, default=Path("build/fuzz-smtp.json"))
-    parser.add_argument("--round", type=int, help="play this one alone, and leave the state file as it is")
+    parser.add_argument("--round", type=int, help="run only this round; do not change the state file")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     state = {"seed": options.seed, "next": 0, "sessions": 0}
@@ -121,8 +128,8 @@ def main() -> None:
         return
     until = time.monotonic() + options.seconds
     options.state.parent.mkdir(parents=True, exist_ok=True)
-    while (left := until - time.monotonic()) > 0:
-        state["next"], sessions = asyncio.run(run(state["seed"], state["next"], seconds=min(left, 30)))
+    while (remaining := until - time.monotonic()) > 0:
+        state["next"], sessions = asyncio.run(run(state["seed"], state["next"], seconds=min(remaining, 30)))
         state["sessions"] += sessions
         options.state.write_text(json.dumps(state))
     print(f"{state['next']} rounds, {state['sessions']} sessions, seed {state['seed']}: nothing found")  # noqa: T201

@@ -1,4 +1,4 @@
-"""What `tests.system.smtp.fuzz` requires of a server: replies that fit the commands, and mails that fit the replies."""
+"""What `tests.system.smtp.fuzz` requires of replies and accepted messages."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ _BDAT = re.compile(rb"BDAT +([0-9]{1,20})( +LAST)? *", re.IGNORECASE)
 
 
 def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) -> None:  # noqa: PLR0912 - a conversation, start to end
-    """Follow the conversation by its replies. accepted: this peer's mails. fails: the acceptor raises in this round."""
+    """Follows the conversation by its replies.
+
+    Args:
+        accepted: The messages of this peer.
+        fails: Whether the acceptor raises in this round.
+    """
     received = list(_split_replies(peer.received))
-    cut_off = peer.resets or bool(peer.handshake_offsets)  # replies may be missing, the last of them alone
+    cut_off = peer.resets or bool(peer.handshake_offsets)  # the last replies may be missing
     expected: list[bytes] = []
     possible: bytes | None = None
     data, position = peer.data, 0
@@ -47,14 +52,14 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
     while not is_over:
         end = data.find(b"\r\n", position)
         if end < 0:
-            for extra in pending_replies:  # a line that did not end may have been refused already
+            for extra in pending_replies:  # an incomplete line may have been rejected already
                 if extra not in (
                     replies.BARE_LF.encoded,
                     replies.TOO_MANY_ERRORS.encoded,
                     replies.LINE_TOO_LONG.encoded,
                     replies.NOT_SMTP.encoded,
                 ):
-                    raise InvariantError(f"a reply to nothing: {extra!r}")
+                    raise InvariantError(f"an unexpected reply: {extra!r}")
             break
         line, position = data[position:end], end + 2
         verb = line[:4].upper()
@@ -90,7 +95,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
         elif (match := _BDAT.fullmatch(line)) and len(line) <= 510:
             size = int(match[1])
             if position + size > len(data) and not reply.startswith((b"552", b"503", b"452", b"421")):
-                raise InvariantError(f"{reply!r} to a chunk that is not whole")
+                raise InvariantError(f"{reply!r} to an incomplete chunk")
             chunk, position = data[position : position + size], min(position + size, len(data))
             if reply.startswith(b"250") and not match[2]:
                 chunks += chunk
@@ -114,18 +119,22 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
     if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded]):
         raise InvariantError(f"more replies: {extra_replies!r}")
     if cut_off and accepted[: len(expected)] == expected and all(len(mail) <= MAX_MESSAGE_BYTES for mail in accepted):
-        return  # replies to a pipelined group leave together, so the peer may have missed those to several mails
+        return  # replies to a pipelined group are sent together, so several may be missing
     if accepted not in (expected, [*expected, possible]):
-        raise InvariantError(f"kept {accepted!r}, expected {expected!r} and possible {possible!r}")
+        raise InvariantError(f"accepted {accepted!r}, expected {expected!r} and possible {possible!r}")
 
 
 def _session_continues(line: bytes) -> bool:
-    """A refused line that could be a BDAT ends the session: its chunk must not be taken for commands."""
+    """Whether the session continues after a rejected line; one that may be BDAT ends it."""
     return not announces_content(line) or (bool(_BDAT.fullmatch(line)) and len(line) <= 510)
 
 
 def _check_content_reply(content_reply: bytes, mail: bytes, expected: list[bytes], *, fails: bool) -> bool:
-    """Whether the session is over after this reply to a mail; what was accepted goes into `expected`."""
+    """Checks the reply to a message, and adds an accepted one to `expected`.
+
+    Returns:
+        Whether the session is over.
+    """
     if content_reply.startswith(b"421"):
         return True
     allowed = {replies.NO_STORAGE.encoded}
@@ -158,7 +167,7 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
 
 
 def check_nothing_left(server: RunningServer) -> None:
-    """The counters of a server without connections."""
+    """Checks the counts of a server without connections."""
     limits = server.server._context.limits
     if limits.connection_count or limits._connections or not server.memory.is_unused:
         raise InvariantError(f"left over: {limits.connection_count} {limits._connections!r} {vars(server.memory)!r}")

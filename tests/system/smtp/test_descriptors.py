@@ -1,4 +1,4 @@
-"""No file descriptor left: new connections end at once, those that are open go on, and all is well afterwards."""
+"""Without free file descriptors new connections end, open ones continue, and the server recovers."""
 
 import resource
 from contextlib import AsyncExitStack
@@ -15,7 +15,7 @@ MAIL = ("a@client.test", ["support@example.org"])
 
 
 def count_descriptors(pid: int) -> int:
-    """How many descriptors a process has."""
+    """Returns the number of open descriptors of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
@@ -47,7 +47,7 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
 
 
 async def try_connect(clients: AsyncExitStack, host: str, port: int, n: int) -> RawSmtp | None:
-    """A connection that was greeted; None for one that the server could not take."""
+    """Returns a greeted connection, or None if the server could not accept it."""
     try:
         client = await RawSmtp.connect(host, port, local_addr=(f"127.0.1.{n + 1}", 0))
     except (ConnectionClosedError, ConnectionError):

@@ -1,7 +1,7 @@
-"""The dialogues again, with the real program behind the door: routing, accepting and committing, on each database.
+"""The dialogues against the real program: routing, accepting and committing, on each database.
 
-`test_dialogs` plays them against the door alone, on both event loops. Here one program is started for each set of
-settings; what needs something prepared that is no setting is left to the tests of that thing.
+`test_dialogs` runs them against the server alone, on both event loops. Here one program is started
+for each set of settings; dialogues that need more than settings are left out.
 """
 
 import itertools
@@ -27,12 +27,12 @@ SETTINGS_SETS = {
 
 
 async def create_rows(installation: Installation) -> None:
-    """What `doubles.KnownRecipients` knows, as rows."""
+    """Creates what `KnownRecipients` knows as rows."""
     database, workspace = installation.database, installation.workspace_id
-    ours = await seeds.domain(database, workspace, DOMAIN)
+    domain = await seeds.domain(database, workspace, DOMAIN)
     for local_part in ("support", "sales", "büro", "user1", "user2", "user3"):
-        await seeds.alias(database, workspace, ours, local_part)
-    await seeds.alias(database, workspace, ours, "disabled", status="disabled")
+        await seeds.alias(database, workspace, domain, local_part)
+    await seeds.alias(database, workspace, domain, "disabled", status="disabled")
     await seeds.alias(database, workspace, await seeds.domain(database, workspace, "xn--bcher-kva.example"), "support")
     await seeds.domain(database, workspace, "pending.example", status="pending_verification")
 
@@ -48,9 +48,9 @@ async def installation(
 ) -> AsyncIterator[Installation]:
     postgres = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
     url = await postgres.create_database() if postgres else None
-    async with installed(tmp_path, slack, url) as made:
-        await create_rows(made)
-        yield made
+    async with installed(tmp_path, slack, url) as created:
+        await create_rows(created)
+        yield created
     if postgres:
         await postgres.drop_database(url)
 
@@ -63,7 +63,7 @@ async def test_dialogs(
     tls_files: tuple[Path, Path],
     tls_client: ssl.SSLContext,
 ) -> None:
-    # STARTTLS is offered where a certificate is set, which only its own dialogues expect.
+    # Only the STARTTLS dialogues expect that STARTTLS is offered.
     for tls, paths in itertools.groupby(sorted(dialogs_with_settings(chosen), key=_is_tls), key=_is_tls):
         settings: dict[str, Any] = {f"smtp.{key}": value for key, value in json.loads(chosen).items()}
         if tls:

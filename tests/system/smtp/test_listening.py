@@ -1,4 +1,4 @@
-"""Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails as a whole."""
+"""Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def test_used_address_stops_the_start() -> None:
 
 
 async def test_reuse_port() -> None:
-    """Two servers of one host on one port, as several smtp processes are."""
+    """Two servers of one host on one port, like several smtp processes."""
     async with (
         running_server(reuse_port=True) as first,
         running_server(reuse_port=True, listen=[first.server.addresses[0]]) as second,
@@ -63,32 +63,32 @@ async def test_reuse_port() -> None:
 
 
 async def test_waiting_connections_are_accepted_in_batches() -> None:
-    """One in a turn would leave good peers waiting while hostile ones make the turns long."""
+    """One per iteration would make clients wait while hostile peers make iterations long."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
-        for n in range(80):  # the kernel takes them while the loop stands still
+        for n in range(80):  # the kernel queues them while the loop is blocked
             host, _, port = server.server.addresses[n % 2].rpartition(":")
             clients.enter_context(socket.create_connection((host, int(port))))
-        turns = 0
+        iterations = 0
         while server.server.connection_count < 80:
             await asyncio.sleep(0)
-            turns += 1
-            assert turns < 20, server.server.connection_count
-        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
+            iterations += 1
+            assert iterations < 20, server.server.connection_count
+        await until(lambda: not server.server._listeners._opening, "all are opened")
 
 
 async def test_connections_accepted_during_shutdown_get_421() -> None:
-    """Also one that the kernel had for us, and that was on its way from the queue to its session."""
+    """Includes connections on the way from the kernel's queue to a session."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
-        await until(lambda: server.server.connection_count > 0, "the first is taken")
+        await until(lambda: server.server.connection_count > 0, "the first is accepted")
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
         notified = 0
         loop = asyncio.get_running_loop()
         for client in clients:
             client.setblocking(False)
             received = b""
-            with contextlib.suppress(ConnectionResetError):  # nobody had taken it
+            with contextlib.suppress(ConnectionResetError):  # not accepted
                 while more := await asyncio.wait_for(loop.sock_recv(client, 100), 5):
                     received += more
             client.close()
@@ -99,7 +99,7 @@ async def test_connections_accepted_during_shutdown_get_421() -> None:
         assert notified
         await draining
         assert server.server.connection_count == 0
-        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
+        await until(lambda: not server.server._listeners._opening, "all are opened")
 
 
 def test_systemd_sockets_of_another_process_are_ignored() -> None:
@@ -116,7 +116,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
 def test_systemd_sockets_are_selected_by_name(names: str) -> None:
-    """In a process of its own, because descriptors 3 to 5 are somebody's in this one."""
+    """In its own process, because descriptors 3 to 5 are in use in this one."""
     program = textwrap.dedent("""
         import os, socket, sys
         from router.sockets import passed
@@ -126,11 +126,11 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
         for n in range(3):
             os.dup2(10 + n, 3 + n)
         environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": sys.argv[1]}
-        for door in ("smtp", "api"):
+        for name in ("smtp", "api"):
             try:
-                print(door, *(sock.detach() for sock in passed(door, environ)))
+                print(name, *(sock.detach() for sock in passed(name, environ)))
             except OSError:
-                print(door, "none")
+                print(name, "none")
         os._exit(0) if sys.stdout.flush() is None else None
     """)
     done = subprocess.run([sys.executable, "-c", program, names], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -143,7 +143,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
 
 
 def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
-    """In a process of its own, because descriptor 3 is somebody's in this one."""
+    """In its own process, because descriptor 3 is in use in this one."""
     program = textwrap.dedent("""
         import os, sys
         from router.sockets import passed
@@ -166,7 +166,7 @@ def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
 async def test_listening_on_systemd_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    monkeypatch.setattr(sockets, "passed", lambda _door, _environ: [listener])
+    monkeypatch.setattr(sockets, "passed", lambda _name, _environ: [listener])
     async with running_server(listen="systemd") as server:
         assert server.port == listener.getsockname()[1]
         async with await RawSmtp.connect(server.host, server.port) as client:

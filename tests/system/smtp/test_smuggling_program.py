@@ -1,7 +1,7 @@
-"""Smuggling through the real program: what is dangerous elsewhere leaves one ticket for each mail in the database.
+"""SMTP smuggling through the real program: one ticket for each message in the database.
 
-The whole matrix is tried on the server in `test_smuggling`; here are the forms that other servers fell for, each once
-on each database, counted where it matters.
+`test_smuggling` tries many sequences on the server; here are those that other servers accepted,
+once on each database.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp
 from tests.unit.smtp.test_data import reference
 
-# Around the dot: what Postfix, Exim, Sendmail, Cisco's gateway and aiosmtpd took for an end of data before they knew.
+# Sequences that Postfix, Exim, Sendmail, Cisco's gateway or aiosmtpd once accepted as the end of data.
 ENDS = [
     b"\n.\n",
     b"\n.\r\n",

@@ -1,4 +1,4 @@
-"""STARTTLS on both event loops: nothing in clear after it, nothing of before it, certificates that change."""
+"""STARTTLS on both event loops: only encrypted replies after it, no state from before it."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """The client's Finished and its first command in one packet: no reply may leave before `start_tls` returned."""
+    """Finished and the first command share a packet: no reply may be sent before `start_tls` returns."""
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -87,13 +87,13 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 
 async def assert_counted_once(server: RunningServer) -> None:
-    """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
-    async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
+    """Asserts that a connection was uncounted once, even if its loss was reported late."""
+    async with await RawSmtp.connect(server.host, server.port):  # some iterations later
         assert server.server._context.limits.connection_count == 1
 
 
 async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
-    """`start_tls` resumes reading: a pause that outlasts it would disable backpressure, and memory would grow."""
+    """`start_tls` resumes reading: a pause that outlasted it would disable backpressure."""
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
@@ -113,7 +113,7 @@ async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_cl
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
         flood = asyncio.ensure_future(client.send_bytes(b"NOOP\r\n" * 1_000_000))
-        await until(lambda: not connection._io._transport.is_reading(), "it is not read on")
+        await until(lambda: not connection._io._transport.is_reading(), "reading pauses")
         assert len(connection._io.lines.buffer) < 1_000_000
         server.recipients.gate.set()
         await client.expect(250)
@@ -219,25 +219,25 @@ async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: 
 
 
 def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:
-    """On a terminal of its own, where OpenSSL would ask and wait."""
+    """On a terminal of its own, where OpenSSL would prompt."""
     chain, key = write_certificate(ca, tmp_path)
-    unsealed = serialization.load_pem_private_key(key.read_bytes(), None)
-    sealing = serialization.BestAvailableEncryption(b"password")
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
-    key.write_bytes(unsealed.private_bytes(*form))
+    private_key = serialization.load_pem_private_key(key.read_bytes(), None)
+    encryption = serialization.BestAvailableEncryption(b"password")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    key.write_bytes(private_key.private_bytes(*form))
     program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
     terminal, child_terminal = pty.openpty()
     arguments = [sys.executable, "-c", program, str(chain), str(key)]
-    # A session of its own: whatever terminal the tests run on must not be asked either.
+    # In its own session, so that OpenSSL cannot use the terminal of the tests.
     with subprocess.Popen(
         arguments, stdin=child_terminal, stdout=child_terminal, stderr=child_terminal, start_new_session=True
-    ) as asking:
+    ) as process:
         os.close(child_terminal)
         output = b""
-        with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
+        with contextlib.suppress(OSError):  # Linux: the terminal is closed
             while b"pass phrase" not in output and (data := os.read(terminal, 4096)):
                 output += data
-        asking.kill()
+        process.kill()
     os.close(terminal)
     assert b"pass phrase" not in output
     assert b"without a password" in output

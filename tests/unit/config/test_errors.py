@@ -1,4 +1,4 @@
-"""Each kind of wrong input is one line that names the key, its value and what is allowed, and shows no secret."""
+"""Each invalid input is one line with the key, its value and what is allowed, and without secrets."""
 
 import os
 import traceback
@@ -23,7 +23,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def error_line(text: str = "", environ: dict[str, str] | None = None) -> str:
-    """The line that is printed for a file and an environment."""
+    """Returns the error for a file and an environment."""
     Path("emailrouter.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(None, environ or {})
@@ -243,7 +243,7 @@ def test_errors_contain_no_secrets(key: str, text: str, directory: Path) -> None
     "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
 )
 def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path) -> None:
-    """Whatever key it is given for by mistake."""
+    """Whatever setting the file is given for by mistake."""
     (directory / "secret").write_text(f"\t{SECRET}\n{SECRET}")
     assert key.variable in error_line(environ={f"{key.variable}_FILE": str(directory / "secret")})
 

@@ -1,4 +1,4 @@
-"""Where settings come from and which one holds."""
+"""The sources of settings and their precedence."""
 
 import os
 from datetime import timedelta
@@ -14,7 +14,7 @@ from config.values import Address
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, and a system-wide file inside it instead of /etc."""
+    """An empty working directory, and a system-wide file in it instead of /etc."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
     return tmp_path
@@ -42,7 +42,7 @@ def test_first_existing_file_is_read(directory: Path) -> None:
 def test_inaccessible_working_directory_is_skipped(
     enters: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root in /root, as the program's user. Root may enter everything, so the answer is given here."""
+    """As for the program's user in /root. Root may enter any directory, so access is simulated."""
     system = write(directory / "etc.toml", "")
     local = write(Path("emailrouter.toml"), "")
     monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))

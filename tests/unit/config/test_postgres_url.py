@@ -1,4 +1,4 @@
-"""The parameters of a PostgreSQL URL: what the driver gets, what the program takes for itself, what is refused."""
+"""The parameters of a PostgreSQL URL: forwarded to the driver, applied by the program, or rejected."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The configuration as the rest of the program sees it: defaults, types, frozen, complete."""
+"""The configuration as the program sees it: defaults, types, frozen, complete."""
 
 import json
 from datetime import timedelta
@@ -46,7 +46,7 @@ def test_specified_sections() -> None:
     for name, model in SECTIONS.items():
         assert isinstance(getattr(Config(), name), model)
     assert len({known.variable for known in SETTINGS}) == len(SETTINGS)
-    # `..._FILE` would be ambiguous beside such a key.
+    # A key that ends in _file would make `..._FILE` ambiguous.
     assert not [known.name for known in SETTINGS if known.key.endswith("_file")]
 
 
@@ -55,7 +55,7 @@ def test_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         config.smtp.max_recipients = 5
     with pytest.raises(ValidationError, match="Extra inputs"):
-        SmtpSettings(max_recipient=5)  # type: ignore[call-arg]  # the misspelt key is the point
+        SmtpSettings(max_recipient=5)  # type: ignore[call-arg]  # misspelled on purpose
 
 
 def test_data_dir_defaults_to_the_directory_of_the_sqlite_file() -> None:

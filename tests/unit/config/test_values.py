@@ -1,4 +1,4 @@
-"""Every form a setting can take: what is read, what is refused, and that texts and values go round."""
+"""Each type of setting: what is parsed, what is rejected, and round trips."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -200,8 +200,20 @@ def test_parse_network() -> None:
 
 def test_parse_hostname() -> None:
     assert values.parse_hostname("MX1.Example.COM.") == "mx1.example.com"
-    wrongs = ("", ".", "a b", "a_b", "-a", "a-", "a..b", "10.0.0.1", "a" * 64, "a." * 127 + "com", "bücher.example")
-    for wrong in (*wrongs, "a\n", None, 1):
+    invalid_values = (
+        "",
+        ".",
+        "a b",
+        "a_b",
+        "-a",
+        "a-",
+        "a..b",
+        "10.0.0.1",
+        "a" * 64,
+        "a." * 127 + "com",
+        "bücher.example",
+    )
+    for wrong in (*invalid_values, "a\n", None, 1):
         with pytest.raises(ValueError, match="must be a host name"):
             values.parse_hostname(wrong)
 
@@ -209,8 +221,26 @@ def test_parse_hostname() -> None:
 def test_parse_public_url() -> None:
     assert values.parse_public_url("https://mail.example.com/") == "https://mail.example.com"
     assert values.parse_public_url("http://[::1]:8080/mail/") == "http://[::1]:8080/mail"
-    wrongs = ["mail.example.com", "ftp://h", "http://", "http://u:p@h", "http://h?q", "http://h#f", "http://h:0"]
-    for wrong in [*wrongs, "http://h:99999", "http://a b", "http://[::1", "http://h:x", "https://\n", "", None, 1]:
+    invalid_values = [
+        "mail.example.com",
+        "ftp://h",
+        "http://",
+        "http://u:p@h",
+        "http://h?q",
+        "http://h#f",
+        "http://h:0",
+    ]
+    for wrong in [
+        *invalid_values,
+        "http://h:99999",
+        "http://a b",
+        "http://[::1",
+        "http://h:x",
+        "https://\n",
+        "",
+        None,
+        1,
+    ]:
         with pytest.raises(ValueError, match="must be an http"):
             values.parse_public_url(wrong)
 
@@ -248,12 +278,12 @@ def test_parse_path() -> None:
 @given(junk)
 def test_parsers_raise_only_value_error(value: object) -> None:
     for parse in PARSERS:
-        told = "must"
+        message = "must"
         try:
             parse(value)
         except ValueError as error:
-            told = str(error)
-        assert told.startswith("must")
+            message = str(error)
+        assert message.startswith("must")
 
 
 def test_system_hostname_is_always_valid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Both event loops for every test of the door, and certificates for STARTTLS, made once for a run."""
+"""Both event loops for every test of the server, and certificates for STARTTLS."""
 
 import asyncio
 import ssl
@@ -12,19 +12,19 @@ from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
 
-# The readers against their references for longer than a test run has time:
+# Compares the readers with their references for longer than a test run:
 # `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
 settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The door works on both loops; what differs is start_tls, half-closed sockets and pausing."""
+    """The server runs on both loops; they differ in start_tls, half-closed sockets and pausing."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    """The authority that the tests' clients trust."""
+    """The authority that the clients of the tests trust."""
     return trustme.CA()
 
 
@@ -36,17 +36,17 @@ def tls_files(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 @pytest.fixture(scope="session")
 def tls_client(ca: trustme.CA) -> ssl.SSLContext:
-    """A client's context that checks the certificate, but not whether the name is the one of loopback."""
+    """A client context that verifies the certificate, but not the host name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     ca.configure_trust(context)
     return context
 
 
-def write_certificate(ca: trustme.CA, folder: Path) -> tuple[Path, Path]:
-    """A new certificate for the server's name in `chain.pem` and `key.pem` of a folder."""
+def write_certificate(ca: trustme.CA, directory: Path) -> tuple[Path, Path]:
+    """Writes a new certificate for the server's name to `chain.pem` and `key.pem`."""
     issued = ca.issue_cert(HOSTNAME)
-    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain, key = directory / "chain.pem", directory / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)
     issued.private_key_pem.write_to_path(key)
     return chain, key

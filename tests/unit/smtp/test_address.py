@@ -1,4 +1,4 @@
-"""`router.mail.address`: what is a mailbox, what is the same mailbox, and that reading one takes no time."""
+"""`router.mail.address`: which texts are mailboxes, which mailboxes are equal; parsing is fast."""
 
 import string
 import time

@@ -1,4 +1,4 @@
-"""`smtp.commands`: any octets are a typed value or a `CommandError`, and reading them takes no time."""
+"""`smtp.commands`: any line parses to a typed value or raises `CommandError`, and parsing is fast."""
 
 import contextlib
 import time

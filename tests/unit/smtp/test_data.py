@@ -1,4 +1,4 @@
-"""`smtp.data` against a reference that anybody can check by eye, for every way the data can be cut."""
+"""`smtp.data` against a simple reference, for every way of splitting the input."""
 
 import itertools
 
@@ -12,7 +12,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join)
 
 
 def reference(stream: bytes) -> tuple[bytes, bytes] | None:
-    """Content and rest of what follows the reply to DATA, None while its end has not come: RFC 5321 section 4.5.2."""
+    """Returns the content and the bytes after it; None without an end (RFC 5321 section 4.5.2)."""
     lines = stream.split(b"\r\n")
     for number, line in enumerate(lines[:-1]):
         if line == b".":
@@ -22,7 +22,7 @@ def reference(stream: bytes) -> tuple[bytes, bytes] | None:
 
 
 def feed(reader: ContentReader, stream: bytes, cuts: list[int]) -> bytes | None:
-    """Feed the stream in pieces; what follows the end, None when it did not come."""
+    """Feeds the stream in pieces. Returns what follows the end; None without an end."""
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(bounds):
         rest = reader.feed(stream[start:end])

@@ -1,4 +1,4 @@
-"""`smtp.deadline` alone: each phase has its limit, and time in which the server does not read never counts."""
+"""`smtp.deadline`: each phase has its limit, and time without reading never counts."""
 
 import pytest
 from hypothesis import given
@@ -104,7 +104,7 @@ def test_closing_is_final() -> None:
 
 
 def test_all_commands_of_a_mail_share_a_limit() -> None:
-    """Each in its time, and no mail: the peer would keep its connection for ever."""
+    """Commands in time that lead to no mail would keep the connection for ever."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.command_time = 650.0
     assert expiry_reply(deadline, 1249.9) is None
@@ -116,14 +116,14 @@ def test_all_commands_of_a_mail_share_a_limit() -> None:
 
 
 def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
-    """A byte in each chunk, in less than data_timeout, is too slow."""
+    """One byte in each chunk, each within data_timeout, is too slow."""
     deadline, now = Deadline(LIMITS), 1000.0
     for _ in range(2):
         deadline.enter(Phase.CONTENT, now)
         deadline.last_byte = now = now + 50.0
         deadline.enter_busy()
         deadline.enter(Phase.COMMAND, now)
-        now += 1000.0  # which is not the content's
+        now += 1000.0  # command time does not count
     deadline.enter(Phase.CONTENT, now)
     assert expiry_reply(deadline, now + 19.9, received=3) is None
     assert expiry_reply(deadline, now + 20.0, received=3) is replies.TOO_SLOW

@@ -1,4 +1,4 @@
-"""`smtp.limits` and `smtp.minute_counts`: each network has its limit, and the counts stay bounded."""
+"""`smtp.limits` and `smtp.minute_counts`: each network has its limit, and the counts are bounded."""
 
 import itertools
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""`smtp.lines` against a reference, for every way the octets can be cut."""
+"""`smtp.lines` against a reference, for every way of splitting the input."""
 
 import itertools
 
@@ -16,7 +16,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=16).map(b"".join)
 
 
 def reference(stream: bytes) -> list[bytes | str]:
-    """One answer for each line: the line, or why it is none."""
+    """Returns one result for each line: the line, or `refused`."""
     answers: list[bytes | str] = []
     for line in stream.split(b"\r\n")[:-1]:
         limit = 563 if line.startswith(b"MAIL ") else 510

@@ -1,4 +1,4 @@
-"""`smtp.memory` alone: the limit holds, somebody always moves, and nobody is forgotten."""
+"""`smtp.memory`: the limit holds, one large mail always progresses, and none is forgotten."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FakeMail:
 
 @dataclass
 class QuotaHarness:
-    """A quota, and the connections that it pauses and resumes."""
+    """A quota, and the mails that it pauses and resumes."""
 
     limit: int
     largest: int = 0
@@ -37,7 +37,7 @@ class QuotaHarness:
         self.quota = MemoryQuota(make_bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
 
     def receive(self, sender: FakeMail, nbytes: int) -> None:
-        """Some more bytes of its mail."""
+        """Receives more bytes of a mail."""
         sender.nbytes += nbytes
         self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
 
@@ -52,7 +52,7 @@ class QuotaHarness:
     def _change(self, senders: Sequence[FakeMail], *, waits: bool) -> None:
         assert len(set(senders)) == len(senders)
         for sender in senders:
-            assert sender.waits != waits, "told twice"
+            assert sender.waits != waits, "notified twice"
             sender.waits = waits
 
 
@@ -71,7 +71,7 @@ def test_ipv6_64_shares_one_quota() -> None:
 
 
 def test_large_mails_complete_one_after_another() -> None:
-    """If all of them waited, each with a part, none would ever end: the oldest continues past the limit."""
+    """If all of them waited, partly received, none would complete: the oldest exceeds the limit."""
     memory = QuotaHarness(1_000_000, largest=900_000)
     senders = [FakeMail(f"192.0.2.{n}") for n in range(4)]
     for sender in senders:
@@ -99,7 +99,7 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """Its address used up its part with its own mails: the oldest of them is what will release memory there."""
+    """Its address used up its fraction with its own mails, and the oldest will release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")
@@ -115,7 +115,7 @@ def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
 
 
 def test_maximum_size_fits_while_a_slow_mail_is_received() -> None:
-    """A slow mail has no more memory set aside than the largest of the others leave."""
+    """No more memory is set aside for a slow mail than the maximum size leaves."""
     for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
         memory = QuotaHarness(limit, largest=1_000_000)
         slow, large = FakeMail("192.0.2.1"), FakeMail("192.0.2.2")
@@ -146,9 +146,9 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """Whoever sends what in which order, from one address or several; two of the eight are trusted.
+    """For any order of events, from one address or several; two of the eight senders are trusted.
 
-    Each mail starts with small pieces: before it is large it never waits, however full the memory is.
+    Each mail starts with small pieces: before it is large it never waits.
     """
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
@@ -177,10 +177,10 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
         assert memory.quota.waiting_mails == sum(mail.waits for mail in sending)
         large = [mail for mail in sending if mail.nbytes > SMALL]
         assert not any(mail.waits for mail in sending if mail.nbytes <= SMALL), "a small mail never waits"
-        assert complete or not large or not all(mail.waits for mail in large), "one of the large mails moves"
+        assert complete or not large or not all(mail.waits for mail in large), "one of the large mails continues"
     for mail in complete:
         memory.release(mail)
-    # No wake-up is lost: each mail that may move ends, and that lets the next one move.
+    # No wake-up is lost: each mail that may continue completes and resumes the next one.
     while any(mail.nbytes for mail in sending):
         n = next(n for n, mail in enumerate(sending) if mail.nbytes and not mail.waits)
         memory.complete(sending[n])
@@ -191,7 +191,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """The mail that became large first moves whenever no complete mail is about to release memory."""
+    """The mail that became large first continues unless a complete mail will release memory."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]

@@ -1,4 +1,4 @@
-"""The hop limit (RFC 5321 section 6.3) counts the Received fields of a mail's header, and nothing else."""
+"""The hop limit (RFC 5321 section 6.3) counts only the Received fields of the header."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`smtp.throttle`: one connection pauses a moment after each read, many of them wait for each other."""
+"""`smtp.throttle`: each connection pauses after a read, and all of them share one rate."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def test_rate_applies_to_all_connections_together() -> None:
     for _ in range(100):
         last = throttle.next_pause(Bounds.read_bytes, 10.0)
     assert last == pytest.approx((100 * Bounds.read_bytes + 1_000) / Bounds.discard_rate)
-    assert throttle.next_pause(1_000, 11.0) == Bounds.min_discard_pause, "quiet time gives neither credit nor debt"
+    assert throttle.next_pause(1_000, 11.0) == Bounds.min_discard_pause, "idle time gives neither credit nor debt"
     for _ in range(2_000):
         last = throttle.next_pause(Bounds.read_bytes, 11.0)
     assert last == Bounds.max_discard_pause
@@ -23,7 +23,7 @@ def test_rate_applies_to_all_connections_together() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 2)), max_size=50))
 def test_pause_is_bounded_and_keeps_the_rate(reads: list[tuple[int, float]]) -> None:
-    """Bytes that were read before the end of a pause were never more than the rate permits from the first read on."""
+    """The bytes read before a pause ends never exceed the rate since the first read."""
     throttle, now, total = DiscardThrottle(make_bounds()), 100.0, 0
     for nbytes, elapsed in reads:
         now += elapsed

@@ -1,4 +1,4 @@
-"""`smtp.transport` over a transport in memory: when it reads, and whom a pause counts against."""
+"""`smtp.transport` over an in-memory transport: when it reads, and which pauses count."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.smtp_doubles import make_bounds
 
 
 class FakeTransport(asyncio.Transport):
-    """The event loop's side. It must not be paused or resumed twice."""
+    """The event loop's side. Fails if it is paused or resumed twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class CompletedFuture:
 
 
 class FakeLoop:
-    """As much of an event loop as `Transport` needs here: a time and timers."""
+    """The parts of an event loop that `Transport` uses: a time and timers."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -101,7 +101,7 @@ class FakeLoop:
     async def start_tls(
         self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
     ) -> FakeTransport:
-        """The handshake: `during` runs in the middle of it, and the new transport reads."""
+        """Performs the handshake: `during` runs in the middle of it, and the new transport reads."""
         assert server_side
         assert transport.reading
         self.during()
@@ -198,7 +198,7 @@ async def test_handshake_ends_a_throttle_pause() -> None:
 
 
 async def test_pause_during_a_handshake_applies_after_it() -> None:
-    """asyncio's TLS reads until then; it must not be paused."""
+    """asyncio's TLS reads until then and must not be paused."""
     transport, wire, _, clock = make_transport(command_buffer_bytes=100)
 
     def decrypted() -> None:
@@ -213,11 +213,11 @@ async def test_pause_during_a_handshake_applies_after_it() -> None:
     secured = cast("FakeTransport", transport._transport)
     assert secured is not wire
     assert not secured.reading
-    assert len(transport.lines.buffer) == 120, "what came in clear is discarded"
+    assert len(transport.lines.buffer) == 120, "bytes sent in clear are discarded"
 
 
 def test_complete_mail_does_not_wait() -> None:
-    """The read that used up the memory may have brought the end of the mail, too."""
+    """The read that used up the memory may also have brought the end of the mail."""
     limits = make_bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
     transport, wire, deadline, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(limits)
@@ -254,7 +254,7 @@ def test_one_failing_resume_does_not_stop_the_others() -> None:
 
 
 def test_command_time_of_the_peer_adds_up() -> None:
-    """The time for our replies does not."""
+    """The time for the server's replies does not count."""
     transport, _, deadline, clock = make_transport()
     for _ in range(3):
         reading = transport.read_line()
@@ -287,7 +287,7 @@ def test_close_sends_queued_replies_once() -> None:
 
 
 def feed_reception(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
-    """A reception that was fed without a task."""
+    """Returns a reception that was fed without a task."""
     transport, _, _, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(make_bounds())
     limits = make_bounds(max_message_bytes=limit, max_discarded_bytes=1000)
