@@ -185,7 +185,7 @@ async def print_plans(big: Dataset) -> None:
                     listening.asked.clear()
                     await served.admin.get(call)
                     for name, values in listening.asked:
-                        if name != "search_missing":
+                        if name != "search_unindexed":
                             print(f"\n{call}\n  {name}")
                             for line in await explain(database, name, values):
                                 print(f"    {line}")

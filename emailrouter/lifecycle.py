@@ -97,8 +97,8 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
         await _refuse_to_make_a_second_key(config, opened)
     key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
     mine = fingerprint(key)
-    await opened.execute("installation_keep", name="secret_key", value=mine)
-    row = await opened.fetch_one("installation_fact", name="secret_key")
+    await opened.execute("installation_insert", name="secret_key", value=mine)
+    row = await opened.fetch_one("installation_value", name="secret_key")
     if row is not None and row["value"] != mine and own is None:
         # A rotation that was cut off after its commit is finished by whoever comes next.
         rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
@@ -116,7 +116,7 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
 async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> None:
     """A key is made once for a database; a host or a folder without the file lacks it, and another is of no use."""
     file = config.server.data_dir / KEY_FILE
-    row = await opened.fetch_one("installation_fact", name="secret_key")
+    row = await opened.fetch_one("installation_value", name="secret_key")
     if row is not None and not await asyncio.to_thread(file.exists):
         raise WrongSecretKey(
             f"{file} is missing, and this database's secrets were encrypted with the key {row['value']}: copy the file "

@@ -94,8 +94,8 @@ class Domain:
     """A mail domain of a workspace. `name` is the A-label form in lower case; `records` the last check as JSON.
 
     mx_managed: `upstream` when another relay's MX records get the mail first, so that TXT alone is the proof. misses,
-    missing_since: rechecks in a row that found neither record, and the first of them. notice: what the integrations
-    are still to be told, `notice_at` None when there is nothing.
+    missing_since: rechecks in a row that found neither record, and the first of them. alert: what the integrations
+    are still to be told, `alert_at` None when there is nothing.
     """
 
     id: str
@@ -111,8 +111,8 @@ class Domain:
     misses: int = 0
     missing_since: Micros | None = None
     next_check_at: Micros = 0
-    notice: str = ""
-    notice_at: Micros | None = None
+    alert: str = ""
+    alert_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

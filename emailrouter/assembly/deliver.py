@@ -74,6 +74,6 @@ def janitor(core: Core) -> Maintenance:
     chores = [
         MaintenanceTask("retention", SWEEP_EVERY, retention.sweep),
         MaintenanceTask("recheck", LOOK_EVERY, checks.recheck_due, shared=False),
-        MaintenanceTask("notices", LOOK_EVERY, notices.post_pending),
+        MaintenanceTask("domain_alerts", LOOK_EVERY, notices.post_pending),
     ]
     return Maintenance(core.database, core.clock, chores)

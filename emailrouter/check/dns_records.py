@@ -88,7 +88,7 @@ async def domains(context: CheckContext) -> list[CheckResult]:
     """Both records of every domain, asked now; nothing is written."""
     if context.database is None:
         return []
-    rows = await fetch_models(context.database, Domain, "check_domains", most=MAX_DOMAINS + 1)
+    rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS + 1)
     if not rows:
         fix = "Add one: emailrouter domain add example.com (prints the DNS records to add)"
         return [warn("domains", "no domains yet: no mail is accepted", fix)]

@@ -27,7 +27,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
     """One result for each integration."""
     if context.database is None:
         return []
-    rows = await fetch_models(context.database, Integration, "check_integrations", most=MAX_INTEGRATIONS)
+    rows = await fetch_models(context.database, Integration, "check_integrations", limit=MAX_INTEGRATIONS)
     if not rows:
         fix = "Add one: emailrouter integration add NAME (prompts for the webhook URL)"
         return [warn("integrations", "no integrations yet: tickets are not posted", fix)]

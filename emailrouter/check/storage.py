@@ -23,13 +23,13 @@ async def database(context: CheckContext) -> list[CheckResult]:
     opened = context.database
     if opened is None:
         return []
-    row = await opened.fetch_one("check_standby")
+    row = await opened.fetch_one("check_is_standby")
     url = context.config.database.url
     if row is not None and row["standby"]:
         fix = "Point [database] url at the primary: this server is a read-only replica"
         return [fail("database", f"{url} is a standby", fix)]
     async with opened.transaction() as transaction:
-        await transaction.fetch_one("installation_fact", name="secret_key")
+        await transaction.fetch_one("installation_value", name="secret_key")
     results = [ok("database", f"{url} is writable and has schema version {LATEST_VERSION}")]
     durability = await opened.fetch_one("check_durability")
     names = ("synchronous_commit", "fsync")
@@ -67,7 +67,7 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
     path = config.server.data_dir / KEY_FILE
     results = []
     known = (
-        None if context.database is None else await context.database.fetch_one("installation_fact", name="secret_key")
+        None if context.database is None else await context.database.fetch_one("installation_value", name="secret_key")
     )
     if own is None:
         try:

@@ -21,7 +21,7 @@ async def policies(context: CheckContext) -> list[CheckResult]:
     """MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
-    rows = await fetch_models(context.database, Domain, "check_domains", most=MAX_DOMAINS)
+    rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS)
     names = dict.fromkeys(row.name for row in rows if row.status == "active" and row.mx_managed == "here")
     found = await asyncio.gather(*(_check_policies(context, name) for name in names))
     return [result for results in found for result in results]

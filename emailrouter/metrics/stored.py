@@ -69,7 +69,7 @@ class StoredFigures(Collector):
             ("metrics_queue", "", {}),
             ("metrics_dead", "", {}),
             ("metrics_failing", "", {}),
-            ("balance_newest", "audit_", {"most": AUDITED_MESSAGES}),
+            ("loss_audit_totals", "audit_", {"max_examined": AUDITED_MESSAGES}),
         ):
             row = await self._database.fetch_one(query, **values)
             if row is not None:

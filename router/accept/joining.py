@@ -30,7 +30,9 @@ class _Participants:
         unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
             self._queried |= unknown
-            rows = yield Statement("accept_takes_part", [{"ticket_id": t, "address": a} for t, a in sorted(unknown)])
+            rows = yield Statement(
+                "accept_find_participants", [{"ticket_id": t, "address": a} for t, a in sorted(unknown)]
+            )
             for row in rows:
                 self.get(row["ticket_id"]).add(row["address"])
 
@@ -99,9 +101,9 @@ def _read_candidates(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[_Ke
     named: dict[_Key, list[str]] = {}
     if asked:
         rows = yield Statement(
-            "accept_candidates",
+            "accept_ticket_candidates",
             [
-                {"thread_key": key, "rfc_message_id": reference, "most": most}
+                {"thread_key": key, "rfc_message_id": reference, "max_tickets": most}
                 for (key, reference), most in sorted(asked.items())
             ],
         )
@@ -135,4 +137,4 @@ def write_participants(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
         if address not in (entry.message.from_address, entry.target.address)
     )
     if people:
-        yield Statement("accept_participant", [{"ticket_id": t, "address": address} for t, address in people])
+        yield Statement("accept_insert_participant", [{"ticket_id": t, "address": address} for t, address in people])

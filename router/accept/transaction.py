@@ -125,7 +125,7 @@ def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dic
         if count
     ]
     if asked:
-        for row in (yield Statement("accept_repeats", asked)):
+        for row in (yield Statement("accept_count_repeats", asked)):
             first[_fingerprint_key(row)] = row["message_id"]
     return first
 
@@ -139,7 +139,7 @@ def _write_messages(fresh: Sequence[AliasEntry], repeated: Counter[str]) -> Stat
     contents = {entry.message.id: entry.mail.content for entry in fresh}
     new = Counter(entry.message.id for entry in fresh)
     yield Statement(
-        "accept_message",
+        "accept_insert_message",
         [
             dict(
                 zip(_MESSAGE_COLUMNS, _message_values(m), strict=True),
@@ -160,19 +160,20 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
         for n, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES)):
             data = view[start : start + CHUNK_BYTES]
             if rows and octets + len(data) > MAX_STATEMENT_BYTES:
-                yield Statement("accept_chunk", rows)
+                yield Statement("accept_insert_chunk", rows)
                 rows, octets = [], 0
             rows.append({"message_id": message_id, "n": n, "data": data})
             octets += len(data)
     if rows:
-        yield Statement("accept_chunk", rows)
+        yield Statement("accept_insert_chunk", rows)
 
 
 def _read_integrations(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
     """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
     asked = {entry.target.alias_key: entry.target for entry in fresh}
     rows = yield Statement(
-        "accept_routes", [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in asked.values()]
+        "accept_current_integrations",
+        [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in asked.values()],
     )
     found = {
         (row["workspace_id"], row["alias_id"]): _CurrentIntegration(row["integration_id"], row["integration_status"])
@@ -189,11 +190,13 @@ def _update_joined_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[No
     joined = [entry for entry in fresh if entry.ticket_id not in opened]
     if not joined:
         return
-    yield Statement("accept_touch", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined])
-    reopening = {e.ticket_id: e.message for e in joined if threads.should_reopen(e.message.automatic)}
-    reopened = yield Statement("accept_reopen", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
     yield Statement(
-        "accept_reopened",
+        "accept_update_ticket_time", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined]
+    )
+    reopening = {e.ticket_id: e.message for e in joined if threads.should_reopen(e.message.automatic)}
+    reopened = yield Statement("accept_reopen_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
+    yield Statement(
+        "accept_insert_reopen_event",
         [
             {
                 "id": ids.new("evt"),
@@ -212,7 +215,7 @@ def _link_recipients(
 ) -> StatementGenerator[None]:
     """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
     yield Statement(
-        "accept_link",
+        "accept_insert_recipient",
         [
             {
                 "ticket_id": entry.ticket_id,
@@ -223,7 +226,9 @@ def _link_recipients(
                 "alias_id": target.alias_id,
                 "tag": target.tag,
                 "joined_by": entry.joined_by,
-                "owed_to": integrations[entry.target.alias_key].id if entry.target.alias_key in integrations else None,
+                "integration_id": integrations[entry.target.alias_key].id
+                if entry.target.alias_key in integrations
+                else None,
                 "created_at": entry.message.received_at,
             }
             for entry in fresh
@@ -264,7 +269,7 @@ def _queue_deliveries(
                 "expires_at": entry.mail.expires_at,
             }
         )
-    yield Statement("accept_delivery", rows)
+    yield Statement("accept_insert_delivery", rows)
     return woken
 
 
@@ -278,7 +283,7 @@ def _insert_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
     latest: dict[str, Micros] = {}  # replies of the same group have come since
     for entry in fresh:
         latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
-    rows = yield Statement("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
+    rows = yield Statement("accept_reserve_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
     following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
     tickets = []
     for entry in opened:
@@ -299,7 +304,7 @@ def _insert_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
                 "updated_at": latest[entry.ticket_id],
             }
         )
-    yield Statement("accept_ticket", tickets)
+    yield Statement("accept_insert_ticket", tickets)
 
 
 def _build_result(

@@ -47,6 +47,6 @@ class AuditService:
             "audit_page",
             workspace_id=actor.workspace_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda entry: entry.id)

@@ -81,7 +81,7 @@ class IdempotencyService:
     async def store_response(self, claim: IdempotencyClaim, status: int, answer: str | None) -> None:
         """The answer for whoever asks again; None where it holds a secret."""
         await self._database.execute(
-            "idempotency_keep", scope=claim.scope, key=claim.key, at=claim.at, status=status, answer=answer
+            "idempotency_store", scope=claim.scope, key=claim.key, at=claim.at, status=status, answer=answer
         )
 
     async def release(self, claim: IdempotencyClaim) -> None:
@@ -92,4 +92,4 @@ class IdempotencyService:
         if self._clock.monotonic() - self._cleaned_at < CLEANUP_SECONDS:
             return
         self._cleaned_at = self._clock.monotonic()
-        await self._database.execute("idempotency_forget", horizon=now - RESPONSE_RETENTION)
+        await self._database.execute("idempotency_delete_expired", horizon=now - RESPONSE_RETENTION)

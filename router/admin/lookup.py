@@ -26,7 +26,7 @@ class LookupService:
         found: list[Workspace] = []
         while True:
             after = found[-1].id if found else ""
-            page = await fetch_models(self._database, Workspace, "operator_workspaces", after=after, most=200)
+            page = await fetch_models(self._database, Workspace, "operator_workspaces", after=after, limit=200)
             found += page
             if len(page) < 200:
                 return found

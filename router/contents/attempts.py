@@ -55,7 +55,7 @@ class ParseAttempts:
         }
         if await self._database.execute("parse_attempt_begin", **values):
             return
-        row = await self._database.fetch_one("parse_attempt_of", message_id=message_id)
+        row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
         if row is None:
             return  # the other attempt has just ended, or the message was erased
         own = row["owner"] == self._owner  # not withdrawn because the database was unavailable

@@ -53,7 +53,7 @@ class ContentStore:
 
     async def get(self, message_id: str) -> Contents:
         """Return the contents of a message, parsing it if this parser version has not done so."""
-        row = await self._database.fetch_one("contents_of", message_id=message_id)
+        row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
         if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
@@ -77,7 +77,8 @@ class ContentStore:
                 content = await self.read_raw(message_id)
                 if (
                     not content
-                    and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None
+                    and (row := await self._database.fetch_one("contents_by_message", message_id=message_id))
+                    is not None
                 ):
                     return _from_row(row)
                 reading = await self._parse_raw(message_id, content, retry=retry)
@@ -106,7 +107,7 @@ class ContentStore:
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
         """Return attachment number `n` with its decoded data, None if there is none."""
-        row = await self._database.fetch_one("contents_of", message_id=message_id)
+        row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # an unparsable message has no attachments
         async with self._parse_slots:
@@ -151,7 +152,7 @@ class ContentStore:
     async def _parse_missing(self) -> None:
         try:
             horizon = ids.oldest("msg", CATCH_UP_MARGIN_SECONDS)
-            rows = await self._database.fetch_all("search_missing", after=self._parsed_up_to, most=CATCH_UP_LIMIT)
+            rows = await self._database.fetch_all("search_unindexed", after=self._parsed_up_to, limit=CATCH_UP_LIMIT)
             all_parsed = len(rows) < CATCH_UP_LIMIT
             for message_id, outcome in zip(
                 (row["id"] for row in rows),
@@ -170,11 +171,11 @@ class ContentStore:
         contents = reading.contents
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
         async with self._database.transaction() as transaction:
-            await transaction.fetch_all("contents_hold_tickets", message_id=message_id)
-            if await transaction.fetch_one("contents_hold", message_id=message_id) is None:
+            await transaction.fetch_all("contents_lock_tickets", message_id=message_id)
+            if await transaction.fetch_one("contents_lock_message", message_id=message_id) is None:
                 return  # erased in the meantime
             await transaction.execute(
-                "contents_keep",
+                "contents_upsert",
                 message_id=message_id,
                 text=contents.text,
                 quoted=contents.quoted,
@@ -188,8 +189,8 @@ class ContentStore:
                 parsed_at=self._clock.now(),
             )
             await self._attempts.finish(message_id, transaction)
-            await transaction.fetch_all("search_turn")
-            for row in await transaction.fetch_all("search_tickets_of", message_id=message_id):
+            await transaction.fetch_all("search_lock")
+            for row in await transaction.fetch_all("search_tickets_by_message", message_id=message_id):
                 header = terms.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
                 words = terms.document(
                     row["workspace_id"],
@@ -199,7 +200,7 @@ class ContentStore:
                     more=[*header, *reading.search_words],
                 )
                 await transaction.execute(
-                    "search_keep",
+                    "search_upsert",
                     ticket_id=row["ticket_id"],
                     workspace_id=row["workspace_id"],
                     place=terms.place(row["ticket_id"]),

@@ -1,6 +1,6 @@
 """What the integrations of a domain are told about it: verified, in doubt, given up, taken over.
 
-Promise: a notice that was put down with the change (`domains.notice`) is posted to each integration that the domain's
+Promise: a notice that was put down with the change (`domains.alert`) is posted to each integration that the domain's
 tickets go to, at least once where the far side takes it within a day, and given up after that; it never becomes a
 ticket, delays none, and says nothing that `GET /api/domains/{id}` does not. Why it does not go through the outbox:
 docs/decisions/0008-domain-alerts.md. Who calls: `router.dispatch.maintenance`.
@@ -39,7 +39,9 @@ class DomainAlerts:
         done = 0
         after = ""
         while True:
-            domains = await fetch_models(self._database, Domain, "domain_with_notice", after=after, most=MAX_DOMAINS)
+            domains = await fetch_models(
+                self._database, Domain, "domain_pending_alerts", after=after, limit=MAX_DOMAINS
+            )
             for domain in domains:
                 done += await self._post_alert(domain)
             if len(domains) < MAX_DOMAINS:
@@ -47,17 +49,17 @@ class DomainAlerts:
             after = domains[-1].id
 
     async def _post_alert(self, domain: Domain) -> bool:
-        at = domain.notice_at or 0
+        at = domain.alert_at or 0
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=domain.workspace_id)
         integrations = await fetch_models(
             self._database,
             Integration,
-            "domain_notice_targets",
+            "domain_alert_integrations",
             workspace_id=domain.workspace_id,
             domain_id=domain.id,
-            most=MAX_INTEGRATIONS,
+            limit=MAX_INTEGRATIONS,
         )
-        notice = OperatorAlert(TITLE, domain.notice, workspace.name if workspace else "", at)
+        notice = OperatorAlert(TITLE, domain.alert, workspace.name if workspace else "", at)
         waiting = 0
         for integration in integrations:
             key = (domain.id, at, integration.id)
@@ -77,7 +79,7 @@ class DomainAlerts:
                 _log_outcome(domain, integration, outcome)
         if waiting and 0 <= self._clock.now() - at < RETRY_PERIOD:
             return False
-        await self._database.execute("domain_told", id=domain.id, notice_at=at)
+        await self._database.execute("domain_clear_alert", id=domain.id, alert_at=at)
         self._posted = {key for key in self._posted if key[0] != domain.id}
         return True
 

@@ -79,5 +79,7 @@ class Maintenance:
 
     async def _claim(self, chore: MaintenanceTask) -> bool:
         now = self._clock.now()
-        name = f"janitor.{chore.name}"
-        return bool(await self._database.execute("janitor_claim", name=name, now=now, after=now - chore.interval + 1))
+        name = f"maintenance.{chore.name}"
+        return bool(
+            await self._database.execute("maintenance_claim", name=name, now=now, after=now - chore.interval + 1)
+        )

@@ -87,12 +87,12 @@ class Outbox:
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
         rows = await self._database.fetch_all(
-            "dispatch_ready",
+            "dispatch_ready_integrations",
             now=now,
-            impossible=self._latest_plausible(now),
-            paced_first=first,
-            paced_last=last,
-            most=most,
+            latest_plausible=self._latest_plausible(now),
+            max_paced_at=first,
+            max_plausible_paced_at=last,
+            limit=most,
         )
         return [row["id"] for row in rows]
 
@@ -109,42 +109,42 @@ class Outbox:
                 await self._record_outcome(transaction, finished, now)
             integration = None if stop else await self._take_lease(transaction, integration_id, now)
             if integration is None:
-                await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
+                await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if finished is None and integration.status == "active":
                 # An accept that saw the integration failing may have committed after it healed: nobody else looks.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             found = await self._open_next(transaction, integration, now, digest_limit)
             if found is None or (isinstance(found, PacingDelay) and found.until > now + self._limits.max_lease_wait):
-                await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
+                await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             return found
 
     async def repair(self) -> None:
         """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
         now = self._clock.now()
-        await self._database.execute("dispatch_mend_times", now=now, impossible=now + schedule.MAX_WAIT)
-        await self._database.execute("dispatch_orphans", reason="the integration was removed")
+        await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
+        await self._database.execute("dispatch_fail_orphans", reason="the integration was removed")
 
     async def release_owner(self, owner: str) -> None:
         """Frees what a process held that is known to be dead; what it was sending is due at once."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("dispatch_free_owner_deliveries", owner=owner, now=self._clock.now())
-            await transaction.execute("dispatch_free_owner", owner=owner)
+            await transaction.execute("dispatch_release_owner_deliveries", owner=owner, now=self._clock.now())
+            await transaction.execute("dispatch_release_owner", owner=owner)
 
     async def lease_owners(self) -> list[str]:
         """Every process that holds an integration."""
-        return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_owners")]
+        return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_lease_owners")]
 
     async def _take_lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:
         return await fetch_model(
             transaction,
             Integration,
-            "dispatch_lease",
+            "dispatch_take_lease",
             id=integration_id,
             owner=self._owner,
             now=now,
-            impossible=self._latest_plausible(now),
+            latest_plausible=self._latest_plausible(now),
             until=now + self._limits.lease,
         )
 
@@ -170,13 +170,13 @@ class Outbox:
                 break
             for delivery in poisoned:
                 reason = f"failed permanently: claimed {delivery.claims} times without an outcome"
-                await transaction.execute("dispatch_lost", delivery_id=delivery.id, now=now)
-                await transaction.execute("dispatch_dead", id=delivery.id, reason=reason)
+                await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
+                await transaction.execute("dispatch_mark_dead", id=delivery.id, reason=reason)
         form: Form = "text" if waiting[0].via == "text" else "message"
         if len(waiting) > 1:
             form = "digest"
         attempts = [await self._open_attempt(transaction, delivery, now) for delivery in waiting]
-        await transaction.execute("dispatch_paced", id=integration.id, paced_at=paced_at)
+        await transaction.execute("dispatch_set_pace", id=integration.id, paced_at=paced_at)
         return DeliveryBatch(integration, tuple(waiting), tuple(attempts), form, probe)
 
     async def _select_deliveries(
@@ -184,20 +184,22 @@ class Outbox:
     ) -> Sequence[Delivery]:
         """One delivery, or as many as a digest takes when more than `digest_after` wait."""
         if probe:
-            return await fetch_models(transaction, Delivery, "dispatch_probe", integration_id=integration_id)
+            return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after
-        flood = await transaction.fetch_one("dispatch_flood", integration_id=integration_id, now=now, after=after)
+        flood = await transaction.fetch_one(
+            "dispatch_digest_threshold", integration_id=integration_id, now=now, after=after
+        )
         most = 1 if flood is None else digest_limit
         return await fetch_models(
-            transaction, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most
+            transaction, Delivery, "dispatch_due_deliveries", integration_id=integration_id, now=now, limit=most
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
         if delivery.attempts:  # not `claims`: parking forgets those, and an attempt may be open all the same
-            await transaction.execute("dispatch_lost", delivery_id=delivery.id, now=now)
-        row = await transaction.fetch_one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
+            await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
+        row = await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
-        await transaction.execute("dispatch_attempt", delivery_id=delivery.id, n=n, started_at=now)
+        await transaction.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=n, started_at=now)
         return n
 
     async def _record_outcome(self, transaction: QueryExecutor, finished: CompletedBatch, now: Micros) -> None:
@@ -211,13 +213,13 @@ class Outbox:
         }
         # In one call for a whole digest: until the commit, a crash has it sent again.
         await transaction.execute_many(
-            "dispatch_attempted",
+            "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
         )
         if not isinstance(outcome, SendSuccess) and await self._was_changed_meanwhile(transaction, work):
             for delivery in work.deliveries:
                 await transaction.execute(
-                    "dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
+                    "dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
                 )
             return
         match outcome:
@@ -230,11 +232,11 @@ class Outbox:
             case SendFailure(kind="payload") if work.form == "message":
                 for delivery in work.deliveries:
                     await transaction.execute(
-                        "dispatch_again", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
+                        "dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
                     )
             case SendFailure():
                 for delivery in work.deliveries:
-                    await transaction.execute("dispatch_dead", id=delivery.id, reason=outcome.reason)
+                    await transaction.execute("dispatch_mark_dead", id=delivery.id, reason=outcome.reason)
                 await self._record_failure(transaction, work, outcome.reason, now)
 
     async def _was_changed_meanwhile(self, transaction: QueryExecutor, work: DeliveryBatch) -> bool:
@@ -242,7 +244,7 @@ class Outbox:
 
         What the old one answered says nothing about the new one.
         """
-        row = await transaction.fetch_one("dispatch_integration", id=work.integration.id)
+        row = await transaction.fetch_one("dispatch_current_integration", id=work.integration.id)
         if row is None:
             return False
         healed = work.probe and row["status"] == "active"
@@ -250,12 +252,13 @@ class Outbox:
 
     async def _record_delivered(self, transaction: QueryExecutor, work: DeliveryBatch, now: Micros) -> None:
         await transaction.execute_many(
-            "dispatch_delivered", [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries]
+            "dispatch_mark_delivered",
+            [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries],
         )
         if work.probe:
             await reactivate_integration(transaction, work.integration.id, now)
         elif work.integration.last_error:
-            await transaction.execute("dispatch_trouble", id=work.integration.id, reason="")
+            await transaction.execute("dispatch_set_last_error", id=work.integration.id, reason="")
 
     async def _record_retry(
         self, transaction: QueryExecutor, work: DeliveryBatch, outcome: SendRetry, random: float, now: Micros
@@ -266,24 +269,24 @@ class Outbox:
             due = schedule.next_attempt(step, now, delivery.expires_at, outcome.retry_after, random)
             if due is None and delivery.parked_at is None:
                 await transaction.execute(
-                    "dispatch_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"
+                    "dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"
                 )
             else:
                 via = "text" if work.form == "text" else ""
                 # The statement keeps a parked one parked; one that was set free meanwhile needs a time.
                 again = now if due is None else due
                 await transaction.execute(
-                    "dispatch_again", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
+                    "dispatch_reschedule", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
                 )
         if outcome.retry_after is not None:
             # "Not before" is about the webhook, not about this one message.
             held = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.paced_at_for(held, self._limits.per_second, self._limits.burst)
-            await transaction.execute("dispatch_paced", id=work.integration.id, paced_at=paced_at)
+            await transaction.execute("dispatch_set_pace", id=work.integration.id, paced_at=paced_at)
 
     async def _mark_failing(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:
         for delivery in work.deliveries:
-            await transaction.execute("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=reason)
+            await transaction.execute("dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="", reason=reason)
         await self._schedule_probe(transaction, work.integration, reason, now)
         await transaction.execute("dispatch_park", integration_id=work.integration.id, now=now)
 
@@ -291,14 +294,14 @@ class Outbox:
         if work.probe:
             await self._schedule_probe(transaction, work.integration, reason, now)
         else:
-            await transaction.execute("dispatch_trouble", id=work.integration.id, reason=reason)
+            await transaction.execute("dispatch_set_last_error", id=work.integration.id, reason=reason)
 
     async def _schedule_probe(
         self, transaction: QueryExecutor, integration: Integration, reason: str, now: Micros
     ) -> None:
         interval = schedule.next_probe_interval(integration.probe_interval)
         await transaction.execute(
-            "dispatch_failing",
+            "dispatch_mark_failing",
             id=integration.id,
             reason=reason,
             now=now,
@@ -309,7 +312,7 @@ class Outbox:
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
     """The integration is active again, and its parked deliveries are due."""
-    await transaction.execute("dispatch_healed", id=integration_id)
+    await transaction.execute("dispatch_mark_active", id=integration_id)
     await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 
 

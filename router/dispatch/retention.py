@@ -110,7 +110,7 @@ class Retention:
     async def _erase_raw(self, horizon: Micros, erased: ErasedCounts) -> None:
         after = ""
         while True:
-            rows = await self._database.fetch_all("retention_raw", after=after, most=MAX_CHUNKS)
+            rows = await self._database.fetch_all("retention_raw_chunks", after=after, limit=MAX_CHUNKS)
             old = [row for row in rows if row["received_at"] < horizon]
             unreadable = await self._store_contents(old)
             async with self._database.transaction() as transaction:
@@ -142,7 +142,7 @@ class Retention:
         after_at, after_id = -1, ""
         while True:
             rows = await self._database.fetch_all(
-                "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, most=MAX_TICKETS
+                "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, limit=MAX_TICKETS
             )
             for row in rows:
                 await self._erase_ticket(row["id"], horizon, erased)
@@ -158,7 +158,7 @@ class Retention:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     return
                 pieces = await transaction.fetch_all(
-                    "retention_raw_of_ticket", ticket_id=ticket_id, most=MAX_CHUNKS + 1
+                    "retention_raw_chunks_by_ticket", ticket_id=ticket_id, limit=MAX_CHUNKS + 1
                 )
                 if len(pieces) <= MAX_CHUNKS:
                     erased.messages += await erase_ticket(transaction, ticket_id)
@@ -175,7 +175,7 @@ class Retention:
 
     async def _erase_small_rows(self, query: str, horizon: int, erased: ErasedCounts) -> None:
         while True:
-            gone = await self._database.execute(query, horizon=horizon, most=MAX_SMALL_ROWS)
+            gone = await self._database.execute(query, horizon=horizon, limit=MAX_SMALL_ROWS)
             erased.small_rows += gone
             if gone < MAX_SMALL_ROWS:
                 return
@@ -184,9 +184,9 @@ class Retention:
 
 async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
     """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
-    if await transaction.fetch_one("retention_hold_ticket", ticket_id=ticket_id, horizon=horizon) is None:
+    if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
-    held = await transaction.fetch_all("retention_hold_deliveries", ticket_id=ticket_id)
+    held = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
     row = await transaction.fetch_one("retention_count_deliveries", ticket_id=ticket_id)
     return row is not None and row["deliveries"] == len(held) and all(d["state"] != "pending" for d in held)
 
@@ -194,4 +194,4 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
     last = {row["message_id"]: row["n"] for row in rows}  # they come in order
     for message_id, n in last.items():
-        await transaction.execute("retention_erase_raw", message_id=message_id, last=n)
+        await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

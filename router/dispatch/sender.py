@@ -47,14 +47,14 @@ class TicketSender:
 
     async def notice(self, delivery: Delivery) -> TicketNotification | None:
         """What a delivery tells, None when its ticket is gone."""
-        row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
+        row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:
             return None
         contents = await self._contents.get(row["message_id"])
         return ticket_notification.from_row(row, contents, self._ticket_link(row["ticket_id"]))
 
     async def _read_digest_entry(self, delivery: Delivery) -> DigestEntry | None:
-        row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
+        row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:
             return None
         return DigestEntry(

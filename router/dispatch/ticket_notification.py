@@ -24,7 +24,7 @@ MAX_EVENTS = 100
 
 
 def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
-    """row: of the queries `dispatch_notice` and `dispatch_notices_of_ticket`."""
+    """row: of the queries `dispatch_notification` and `dispatch_notifications_by_ticket`."""
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotification(
         event=row["event"],
@@ -80,7 +80,7 @@ class NotificationPreview:
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render
         rows = await self._database.fetch_all(
-            "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MAX_EVENTS
+            "dispatch_notifications_by_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, limit=MAX_EVENTS
         )
         if not rows:
             raise not_found("Ticket")

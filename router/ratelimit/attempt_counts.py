@@ -45,7 +45,7 @@ class AttemptCounts:
         if current < bound:
             async with self._database.transaction() as transaction:
                 row = await transaction.fetch_one(
-                    "rate_limit_add", scope=scope, window_start=start, amount=1, bound=bound
+                    "rate_limit_add", scope=scope, window_start=start, amount=1, max_used=bound
                 )
                 if row is not None:
                     if row["used"] == 1:
@@ -57,7 +57,7 @@ class AttemptCounts:
 async def is_first(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
     """Whether nothing was counted in this scope within the current window of `seconds`; it is then."""
     start = sliding_window.start_of(Limit(1, seconds), clock.now())
-    if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=1) is None:
+    if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False
     await transaction.execute("rate_limit_prune", scope=scope, horizon=start)
     return True

@@ -90,7 +90,7 @@ class SharedCounts:
             scope=scope,
             window_start=start,
             amount=1,
-            bound=sliding_window.bound(limit, previous, now),
+            max_used=sliding_window.bound(limit, previous, now),
         )
         if row is not None:
             return sliding_window.verdict(limit, previous, row["used"], now, allowed=True)
@@ -114,7 +114,7 @@ class SharedCounts:
         if self._clock.monotonic() - self._forgot_at < FORGET_EVERY:
             return
         self._forgot_at = self._clock.monotonic()
-        await self._database.execute("rate_limit_forget", horizon=self._clock.now() // 1_000_000 - KEPT_SECONDS)
+        await self._database.execute("rate_limit_delete_expired", horizon=self._clock.now() // 1_000_000 - KEPT_SECONDS)
 
 
 @dataclass(slots=True)
@@ -183,7 +183,7 @@ class ProcessCounts:
             async with self._database.transaction() as transaction:
                 for scope, start, amount in counted:
                     row = await transaction.fetch_one(
-                        "rate_limit_add", scope=scope, window_start=start, amount=amount, bound=2**62
+                        "rate_limit_add", scope=scope, window_start=start, amount=amount, max_used=2**62
                     )
                     tally = self._tallies.get(scope)
                     if row is not None and tally is not None and tally.start == start:
@@ -252,7 +252,7 @@ class ProcessCounts:
         for scope in idle:
             del self._tallies[scope]
         with contextlib.suppress(Unavailable):
-            await self._database.execute("rate_limit_forget", horizon=horizon)
+            await self._database.execute("rate_limit_delete_expired", horizon=horizon)
 
 
 async def window_counts(transaction: QueryExecutor, scope: str, limit: Limit, now: Micros) -> tuple[int, int]:

@@ -26,5 +26,5 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
 
 async def read_blocked(transaction: QueryExecutor, workspace_id: str) -> Blocked:
     """The senders that a workspace blocks."""
-    rows = await transaction.fetch_all("blocked_all", workspace_id=workspace_id)
+    rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
     return Blocked(row["sender"] for row in rows)

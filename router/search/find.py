@@ -87,11 +87,11 @@ class Search:
 
     async def _along_the_list(self, most: int) -> bool:
         """One step; False at the end of the list."""
-        rows = await self._database.fetch_all(self._query, **self._narrowed, before=self._before, most=most)
+        rows = await self._database.fetch_all(self._query, **self._narrowed, before=self._before, limit=most)
         if not rows:
             return False
         listed = json.dumps([row["id"] for row in rows])
-        having = await self._database.fetch_all("search_having", ids=listed, asked=self._asked)
+        having = await self._database.fetch_all("search_match_tickets", ids=listed, criteria=self._asked)
         for part in ("whole", "begun"):
             self._having[part] += sum(row[part] for row in having)
         those = {row["ticket_id"] for row in having if row["whole"] and row["begun"]}
@@ -109,14 +109,14 @@ class Search:
         since = max(end, newest - stretch)
         bound = TOO_MANY * self._aim if stretch > 1 else UNBOUNDED
         rows = await self._database.fetch_all(
-            "search_stretch",
+            "search_range",
             **self._narrowed,
-            asked=self._asked,
+            criteria=self._asked,
             since=since << SLOT_BITS,
             until=newest + 1 << SLOT_BITS,
-            bound=bound,
+            max_hits=bound,
             before=self._before,
-            most=self._most,
+            limit=self._most,
         )
         hits = rows[0]["hits"]
         if hits > bound:

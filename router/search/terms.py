@@ -135,8 +135,8 @@ def _asking(scope: str, parts: Sequence[Sequence[str]], *, begun: bool = False) 
 def place(ticket_id: str) -> int:
     """A number of 63 bits that sorts as the ids of tickets do, to the millisecond: within one, many may share it.
 
-    The lowest of its `SLOT_BITS` are random, and half of what they can say: the other half is for `search_keep`, which
-    gives the next number where one is taken. So places of different milliseconds never change sides.
+    The lowest of its `SLOT_BITS` are random, and half of what they can say: the other half is for `search_upsert`,
+    which gives the next number where one is taken. So places of different milliseconds never change sides.
     """
     moment, chance = divmod(ids.number(ticket_id) >> _CHANCE_BELOW, 1 << SLOT_BITS - 1)
     return moment << SLOT_BITS | chance

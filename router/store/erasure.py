@@ -19,5 +19,5 @@ async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
         gone = await transaction.execute("erasure_message", message_id=row["id"])
         erased += gone
         if not gone:
-            await transaction.execute("erasure_uncount", message_id=row["id"])
+            await transaction.execute("erasure_decrement_aliases", message_id=row["id"])
     return erased

@@ -116,7 +116,7 @@ async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatc
     all_rows = at.store.database.fetch_all
 
     async def noted(query: str, /, **values: object) -> object:
-        if query == "search_missing":
+        if query == "search_unindexed":
             asked.append(str(values["after"]))
         return await all_rows(query, **values)
 

@@ -53,7 +53,7 @@ class AuthenticationService:
         if row["expires_at"] is not None and row["expires_at"] <= now:
             raise Refused("unauthorized", "The API key has expired")
         if row["last_used_at"] is None or row["last_used_at"] < now - LAST_USE_INTERVAL:
-            self._schedule_write("key_used", id=row["id"], now=now, horizon=now - LAST_USE_INTERVAL)
+            self._schedule_write("key_mark_used", id=row["id"], now=now, horizon=now - LAST_USE_INTERVAL)
         actor = Actor(
             workspace_id=row["workspace_id"],
             role=lower_role(row["role"], row["user_role"]),
@@ -70,7 +70,7 @@ class AuthenticationService:
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
             raise Refused("unauthorized", "Your session has ended: sign in again")
         if row["last_used_at"] < now - LAST_USE_INTERVAL:
-            self._schedule_write("session_used", hash=row["hash"], now=now, horizon=now - LAST_USE_INTERVAL)
+            self._schedule_write("session_mark_used", hash=row["hash"], now=now, horizon=now - LAST_USE_INTERVAL)
         actor = Actor(row["workspace_id"], row["role"], user_id=row["user_id"], address=address)
         return Caller(actor, f"session:{row['hash'][:32]}", is_session=True)
 

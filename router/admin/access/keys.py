@@ -47,7 +47,7 @@ class KeyService:
             workspace_id=actor.workspace_id,
             user_id=None if actor.role == "admin" else actor.user_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda key: key.id)
 

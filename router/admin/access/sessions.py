@@ -123,7 +123,7 @@ class SessionService:
             if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
                 raise _invalid_credentials()
             session = NewSession(random.token_urlsafe(32), found, now + SESSION_LIFETIME, self._devices.issue(found))
-            await transaction.execute("session_forget", now=now)
+            await transaction.execute("session_delete_expired", now=now)
             await transaction.execute(
                 "session_insert",
                 hash=secrets.hash_api_key(session.token),
@@ -153,14 +153,14 @@ class SessionService:
             user_id=actor.user_id or "",
             workspace_id=actor.workspace_id,
             now=self._clock.now(),
-            most=MAX_SESSIONS,
+            limit=MAX_SESSIONS,
         )
         return tuple(rows)
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
         ended = _SESSION_ID.fullmatch(session_id) and await self._database.execute(
-            "session_end", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
+            "session_delete_one", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
         if not ended:
             raise not_found("Session")
@@ -192,16 +192,16 @@ class SessionService:
         password_hash = await hash_valid_password(new, user.email)
         async with self._database.transaction() as transaction:
             changed = await transaction.execute(
-                "user_change_password",
+                "user_update_password",
                 id=user.id,
                 workspace_id=user.workspace_id,
-                known_hash=user.password_hash,
+                expected_hash=user.password_hash,
                 password_hash=password_hash,
             )
             if not changed:
                 raise _incorrect_password()
             await attempt.release(transaction)
-            await transaction.execute("session_keep_one", user_id=user.id, id=keep_session_id)
+            await transaction.execute("session_delete_others", user_id=user.id, id=keep_session_id)
             await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
         return self._devices.issue(replace(user, password_hash=password_hash))
 

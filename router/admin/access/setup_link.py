@@ -87,14 +87,14 @@ class SetupLinkService:
         now = self._clock.now()
         async with self._database.transaction() as transaction:
             found = await _find_link(transaction, token, now)
-            if found is None or not await transaction.execute("installation_forget", name=LINK_FACT, value=found[1]):
+            if found is None or not await transaction.execute("installation_delete", name=LINK_FACT, value=found[1]):
                 raise Refused("not_found", "This setup link has just been used")
             user, _ = found
             if not await transaction.execute(
-                "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
+                "user_complete_setup", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
             ):
                 raise email_in_use()
-            await transaction.execute("session_delete_of_user", user_id=user.id)
+            await transaction.execute("session_delete_by_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
             await audit.record(transaction, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
             await _revoke_file_key(transaction, actor, now)
@@ -112,24 +112,24 @@ class SetupLinkService:
 
 
 async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros) -> None:
-    row = await transaction.fetch_one("installation_fact", name=FILE_KEY_FACT)
+    row = await transaction.fetch_one("installation_value", name=FILE_KEY_FACT)
     if row is None:
         return
     key_id: str = row["value"]
-    await transaction.execute("installation_forget", name=FILE_KEY_FACT, value=key_id)
+    await transaction.execute("installation_delete", name=FILE_KEY_FACT, value=key_id)
     if await transaction.execute("key_revoke", id=key_id, workspace_id=actor.workspace_id, now=now):
         await audit.record(transaction, actor, now, "key.revoke", key_id, name=FIRST_KEY_NAME)
 
 
 async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
-    row = await transaction.fetch_one("installation_fact", name=LINK_FACT)
+    row = await transaction.fetch_one("installation_value", name=LINK_FACT)
     if row is None:
         return None
     value: str = row["value"]
     kept = json.loads(value)
     if kept["hash"] != secrets.hash_api_key(token) or kept["until"] <= now:
         return None
-    user = await fetch_model(transaction, User, "user_invited", id=kept["userId"])
+    user = await fetch_model(transaction, User, "user_by_setup_link", id=kept["userId"])
     if user is None or user.password_hash is None or user.disabled_at is not None:
         return None
     return (user, value) if secrets.hash_api_key(user.password_hash) == kept["password"] else None

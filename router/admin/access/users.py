@@ -53,7 +53,7 @@ class UserService:
             "user_page",
             workspace_id=actor.workspace_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda user: user.id)
 
@@ -127,7 +127,7 @@ class UserService:
             )
             await _update(transaction, changed)
             if password_hash or disabled:
-                await transaction.execute("session_delete_of_user", user_id=user.id)
+                await transaction.execute("session_delete_by_user", user_id=user.id)
             revoked = await _revoke_keys(transaction, user, now) if disabled else 0
             details: dict[str, object] = {
                 "name": name,
@@ -152,7 +152,7 @@ class UserService:
             )
             for row in released:
                 await transaction.execute(
-                    "ticket_event",
+                    "ticket_event_insert",
                     id=ids.new("evt"),
                     ticket_id=row["id"],
                     workspace_id=actor.workspace_id,
@@ -199,7 +199,7 @@ async def _fetch_user(transaction: QueryExecutor, actor: Actor, user_id: str, qu
 
 async def _update(transaction: QueryExecutor, user: User) -> None:
     await transaction.execute(
-        "user_change",
+        "user_update",
         id=user.id,
         workspace_id=user.workspace_id,
         name=user.name,
@@ -212,7 +212,7 @@ async def _update(transaction: QueryExecutor, user: User) -> None:
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:
     """How many keys the user had."""
-    return await transaction.execute("key_revoke_of_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
+    return await transaction.execute("key_revoke_by_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
 
 
 async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:

@@ -91,7 +91,7 @@ class DomainCheckService:
             # A time further ahead than any recheck lies was written by a clock that was wrong.
             impossible = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
-                self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=BATCH_SIZE
+                self._database, Domain, "domain_due_checks", now=now, latest_plausible=impossible, limit=BATCH_SIZE
             )
             places = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
             outcomes = await asyncio.gather(
@@ -107,7 +107,7 @@ class DomainCheckService:
     async def _recheck(self, domain: Domain, now: Micros, impossible: Micros, places: asyncio.Semaphore) -> None:
         async with places:
             if not await self._database.execute(
-                "domain_claim_check", id=domain.id, now=now, impossible=impossible, until=now + CLAIM_DURATION
+                "domain_claim_check", id=domain.id, now=now, latest_plausible=impossible, until=now + CLAIM_DURATION
             ):
                 return
             await self.check(domain, None)
@@ -138,7 +138,7 @@ class DomainCheckService:
             updated = self._apply_outcome(current, verdict, outcome, now, notify=actor is None)
             await _update_domain(transaction, updated)
             if outcome.status != current.status:
-                await transaction.execute("routing_changed")
+                await transaction.execute("routing_increment_version")
                 await audit.record(
                     transaction,
                     actor or Actor(domain.workspace_id, "admin"),
@@ -190,8 +190,8 @@ class DomainCheckService:
                 misses=0,
                 missing_since=None,
                 next_check_at=now + self._policy.recheck_interval,
-                notice=sentence,
-                notice_at=now,
+                alert=sentence,
+                alert_at=now,
             ),
         )
         loser = Actor(domain.workspace_id, "admin")
@@ -218,8 +218,8 @@ class DomainCheckService:
                 interval=self._policy.recheck_interval,
                 jitter=self._jitter(),
             ),
-            notice=sentence or domain.notice,
-            notice_at=now if sentence else domain.notice_at,
+            alert=sentence or domain.alert,
+            alert_at=now if sentence else domain.alert_at,
         )
 
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
@@ -250,7 +250,7 @@ def domain_taken_message(name: str) -> str:
 
 async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
     await transaction.execute(
-        "domain_checked",
+        "domain_record_check",
         id=domain.id,
         token=domain.token,
         records=domain.records,
@@ -260,8 +260,8 @@ async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
         misses=domain.misses,
         missing_since=domain.missing_since,
         next_check_at=domain.next_check_at,
-        notice=domain.notice,
-        notice_at=domain.notice_at,
+        alert=domain.alert,
+        alert_at=domain.alert_at,
     )
 
 

@@ -65,7 +65,7 @@ class DomainService:
             "domain_page",
             workspace_id=actor.workspace_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda domain: domain.id)
 
@@ -99,7 +99,7 @@ class DomainService:
             )
             if not added:
                 raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
             view = await self._view(transaction, domain)
         self._on_routing_change()
@@ -127,7 +127,7 @@ class DomainService:
             if (domain.mx_managed == "upstream") != upstream:
                 managed: MxManaged = "upstream" if upstream else "here"
                 domain = replace(domain, mx_managed=managed, records="[]", checked_at=None, next_check_at=0)
-                await transaction.execute("domain_set_mx", id=domain.id, mx_managed=domain.mx_managed)
+                await transaction.execute("domain_set_mx_managed", id=domain.id, mx_managed=domain.mx_managed)
                 await audit.record(
                     transaction,
                     actor,
@@ -152,7 +152,7 @@ class DomainService:
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
             await transaction.execute("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
                 actor,
@@ -182,5 +182,5 @@ async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str
 
 
 async def _count_aliases(transaction: QueryExecutor, domain: Domain) -> int:
-    row = await transaction.fetch_one("domain_aliases", id=domain.id)
+    row = await transaction.fetch_one("domain_alias_count", id=domain.id)
     return row["aliases"] if row else 0

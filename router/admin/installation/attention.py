@@ -63,7 +63,7 @@ class AttentionService:
         kept = self._cache.get(workspace_id)
         if kept is not None and self._clock.monotonic() < kept[0]:
             return kept[1]
-        row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
+        row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, limit=MAX_COUNTED)
         found = AttentionCounts() if row is None else AttentionCounts(**row)
         self._cache[workspace_id] = self._clock.monotonic() + CACHE_SECONDS, found
         self._cache.move_to_end(workspace_id)
@@ -83,12 +83,12 @@ class AttentionService:
             "attention_failed",
             workspace_id=actor.workspace_id,
             scanned=MAX_SCANNED_DELIVERIES,
-            most=limit,
+            limit=limit,
         )
 
     async def count_parked(self, actor: Actor) -> Mapping[str, int]:
         """The parked deliveries of each failing integration, by its id: of the newest `MAX_INTEGRATIONS`."""
         rows = await self._database.fetch_all(
-            "attention_parked", workspace_id=actor.workspace_id, most=MAX_COUNTED, integrations=MAX_INTEGRATIONS
+            "attention_parked", workspace_id=actor.workspace_id, limit=MAX_COUNTED, integrations=MAX_INTEGRATIONS
         )
         return {row["id"]: row["parked"] for row in rows}

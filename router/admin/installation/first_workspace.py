@@ -108,16 +108,16 @@ class SetupService:
         made = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
         async with self._database.transaction() as transaction:
             # One row that always exists: a concurrent setup waits here, and then finds the workspace.
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             row = await transaction.fetch_one("workspace_count")
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "This database is already set up: it has a workspace")
             await made.insert(transaction)
             fact = setup_link.link_record(link, made.login.user_id, made.password_hash, now)
-            await transaction.execute("installation_keep", name=setup_link.LINK_FACT, value=fact)
+            await transaction.execute("installation_insert", name=setup_link.LINK_FACT, value=fact)
         return made.login
 
     async def record_file_key(self, login: FirstLogin) -> None:
         """Records that the key of this login is written to a file, so that the link that is used revokes it."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("installation_keep", name=setup_link.FILE_KEY_FACT, value=login.key_id)
+            await transaction.execute("installation_insert", name=setup_link.FILE_KEY_FACT, value=login.key_id)

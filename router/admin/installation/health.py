@@ -58,8 +58,8 @@ class HealthService:
             self._database.fetch_one("health_queue", **workspace),
             self._database.fetch_one("health_dead", **workspace),
             self._database.fetch_one("health_deliverer"),
-            fetch_models(self._database, Integration, "health_integrations", most=MAX_LISTED, **workspace),
-            fetch_models(self._database, Domain, "health_domains", most=MAX_LISTED, **workspace),
+            fetch_models(self._database, Integration, "health_integrations", limit=MAX_LISTED, **workspace),
+            fetch_models(self._database, Domain, "health_domains", limit=MAX_LISTED, **workspace),
         )
         seen_at = None if seen is None else seen["seen_at"]
         return Health(

@@ -39,7 +39,7 @@ class KeyRotationService:
         box = SecretBox([new, old])
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            rows = await transaction.fetch_all("operator_sealed")
+            rows = await transaction.fetch_all("operator_sealed_settings")
             for row in rows:
                 try:
                     sealed = box.reseal(row["sealed_settings"])
@@ -49,13 +49,13 @@ class KeyRotationService:
                         f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "
                         "secret key: set its webhook URL again, or remove it; nothing was changed",
                     ) from None
-                await transaction.execute("operator_reseal", id=row["id"], sealed_settings=sealed)
+                await transaction.execute("operator_update_settings", id=row["id"], sealed_settings=sealed)
             replaced = await transaction.execute(
-                "operator_replace_fact", name=FINGERPRINT_FACT, value=fingerprint(new), known=fingerprint(old)
+                "operator_replace_value", name=FINGERPRINT_FACT, value=fingerprint(new), expected=fingerprint(old)
             )
             if not replaced:
                 raise Refused("conflict", "The secret key was changed concurrently; nothing was changed")
-            for workspace in await transaction.fetch_all("operator_workspaces", after="", most=10_000):
+            for workspace in await transaction.fetch_all("operator_workspaces", after="", limit=10_000):
                 actor = Actor(workspace["id"], "admin")
                 await audit.record(
                     transaction, actor, now, "secret_key.rotate", workspace["id"], fingerprint=fingerprint(new)

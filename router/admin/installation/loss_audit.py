@@ -73,26 +73,26 @@ class LossAuditReport:
 
 async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
     """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
-    sums = await transaction.fetch_one("balance_newest", most=MAX_MESSAGES)
-    repeats = await transaction.fetch_one("balance_repeats")
+    sums = await transaction.fetch_one("loss_audit_totals", max_examined=MAX_MESSAGES)
+    repeats = await transaction.fetch_one("loss_audit_repeats")
     assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
 
     async def ids(query: str, **values: int) -> tuple[str, ...]:
-        return tuple(row["id"] for row in await transaction.fetch_all(query, shown=MAX_LISTED_IDS, **values))
+        return tuple(row["id"] for row in await transaction.fetch_all(query, limit=MAX_LISTED_IDS, **values))
 
     return LossAuditReport(
         messages=sums["messages"],
         accepted=sums["accepted"],
         repeated=sums["repeated"],
         events=sums["events"],
-        expected=sums["owed"],
+        expected=sums["queued"],
         delivered=sums["delivered"],
         pending=sums["pending"],
         dead=sums["dead"],
-        duplicated=sums["doubled"],
+        duplicated=sums["duplicated"],
         repeats=repeats["repeats"],
-        incomplete_messages=await ids("balance_offenders", most=MAX_MESSAGES),
-        damaged_messages=await ids("balance_damaged", most=MAX_MESSAGES),
-        stuck_deliveries=await ids("balance_stuck"),
-        empty_tickets=await ids("balance_empty_tickets", most=MAX_MESSAGES),
+        incomplete_messages=await ids("loss_audit_mismatched_messages", max_examined=MAX_MESSAGES),
+        damaged_messages=await ids("loss_audit_damaged_messages", max_examined=MAX_MESSAGES),
+        stuck_deliveries=await ids("loss_audit_stuck_deliveries"),
+        empty_tickets=await ids("loss_audit_empty_tickets", max_examined=MAX_MESSAGES),
     )

@@ -120,10 +120,10 @@ class OverviewService:
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
         """The figures of the actor's workspace. timezone: where the days begin and end."""
         month = await self._get_month(actor.workspace_id, timezone)
-        asked = {"workspace_id": actor.workspace_id, "most": MAX_COUNTED}
+        asked = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
         status, aliases = await asyncio.gather(
             self._database.fetch_one("overview_status", **asked),
-            self._database.fetch_all("overview_aliases", most_aliases=MAX_ALIASES, **asked),
+            self._database.fetch_all("overview_aliases", max_aliases=MAX_ALIASES, **asked),
         )
         now = _open_tickets(status) if status is not None else OpenTickets(0, 0, 0)
         by_alias = [
@@ -158,7 +158,7 @@ class OverviewService:
         today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, days_in).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
         begins = [_first_id_suffix(day, days_in) for day in (*dates, today + timedelta(days=1))]
-        asked = {"workspace_id": workspace_id, "most": MAX_COUNTED, "days": json.dumps(list(pairwise(begins)))}
+        asked = {"workspace_id": workspace_id, "limit": MAX_COUNTED, "days": json.dumps(list(pairwise(begins)))}
         mails, tickets, dead = await asyncio.gather(
             self._database.fetch_all("overview_mails", **asked),
             self._database.fetch_all("overview_tickets", **asked),
@@ -182,7 +182,7 @@ class OverviewService:
             workspace_id=workspace_id,
             since=f"ticket_{since}",
             every=sample_step(count),
-            most=2 * SAMPLE_SIZE,
+            limit=2 * SAMPLE_SIZE,
         )
         claims, resolutions = [], []
         for row in rows:
@@ -200,7 +200,7 @@ class OverviewService:
             workspace_id=workspace_id,
             since=f"dlv_{since}",
             every=sample_step(count),
-            most=2 * SAMPLE_SIZE,
+            limit=2 * SAMPLE_SIZE,
         )
         return duration_statistics(
             [max(0, row["delivered_at"] - row["created_at"]) for row in rows if row["delivered_at"] is not None], 0.95

@@ -48,7 +48,7 @@ class WorkspaceAdminService:
 
     async def count_contents(self, workspace_id: str) -> WorkspaceContents:
         """What `erase` would erase."""
-        row = await self._database.fetch_one("operator_holdings", id=workspace_id)
+        row = await self._database.fetch_one("operator_count_contents", id=workspace_id)
         return (
             WorkspaceContents(row["domains"], row["users"], row["tickets"], row["messages"])
             if row
@@ -62,12 +62,12 @@ class WorkspaceAdminService:
             workspace = await fetch_model(transaction, Workspace, "workspace_lock", id=workspace_id)
             if workspace is None:
                 raise not_found("Workspace")
-            await transaction.execute("operator_close_domains", id=workspace_id)
-            await transaction.execute("routing_changed")
+            await transaction.execute("operator_delete_domains", id=workspace_id)
+            await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name
             )
         for query in ("operator_erase_tickets", "operator_erase_messages"):
-            while await self._database.execute(query, id=workspace_id, most=BATCH_SIZE) == BATCH_SIZE:
+            while await self._database.execute(query, id=workspace_id, limit=BATCH_SIZE) == BATCH_SIZE:
                 pass
         await self._database.execute("operator_erase_workspace", id=workspace_id)

@@ -41,7 +41,7 @@ class WorkspaceService:
             workspace = await _fetch_workspace(transaction, actor, "workspace_lock")
             default = None if clear_default_integration else workspace.default_integration_id
             await transaction.execute(
-                "workspace_change",
+                "workspace_update",
                 id=actor.workspace_id,
                 name=workspace.name if name is None else validation.validate_line(name, "name"),
                 default_integration_id=default_integration_id or default,

@@ -67,7 +67,7 @@ class AliasService:
             query,
             workspace_id=actor.workspace_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
             **values,
         )
         return request.to_page(rows, lambda alias: alias.id)
@@ -96,7 +96,7 @@ class AliasService:
             )
             if not added:
                 raise Refused("alias_taken", f"{local.written}@{domain.name} already exists", "localPart")
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
                 actor,
@@ -121,13 +121,13 @@ class AliasService:
             if integration_id is not None:
                 await _lock_integration(transaction, actor, integration_id)
             await transaction.execute(
-                "alias_change",
+                "alias_update",
                 id=alias.id,
                 workspace_id=actor.workspace_id,
                 integration_id=integration_id,
                 status=new_status,
             )
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
                 actor,
@@ -148,7 +148,7 @@ class AliasService:
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
             await transaction.execute("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, self._clock.now(), "alias.delete", alias.id, email=alias.email)
         self._on_routing_change()
 

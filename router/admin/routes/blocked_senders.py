@@ -29,36 +29,38 @@ class BlockedSenderService:
         rows = await fetch_models(
             self._database,
             BlockedSender,
-            "blocked_page",
+            "blocked_sender_page",
             workspace_id=actor.workspace_id,
             after="" if cursor is None else paging.decode_cursor(cursor),
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda blocked: blocked.sender)
 
     async def list_all(self, workspace_id: str) -> tuple[str, ...]:
         """Every entry of a workspace."""
-        return tuple(row["sender"] for row in await self._database.fetch_all("blocked_all", workspace_id=workspace_id))
+        return tuple(
+            row["sender"] for row in await self._database.fetch_all("blocked_sender_list", workspace_id=workspace_id)
+        )
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
         """From now on mail from this sender is refused for the workspace."""
         blocked = BlockedSender(_normalize(sender), self._clock.now())
         async with self._database.transaction() as transaction:
-            row = await transaction.fetch_one("blocked_count", workspace_id=actor.workspace_id)
+            row = await transaction.fetch_one("blocked_sender_count", workspace_id=actor.workspace_id)
             if row is not None and row["senders"] >= MAX_BLOCKED_SENDERS:
                 raise Refused(
                     "conflict",
                     f"The limit of {MAX_BLOCKED_SENDERS} blocked senders is reached: block a domain or a network",
                 )
             added = await transaction.execute(
-                "blocked_insert",
+                "blocked_sender_insert",
                 workspace_id=actor.workspace_id,
                 sender=blocked.sender,
                 created_at=blocked.created_at,
             )
             if not added:
                 raise Refused("conflict", f"{blocked.sender} is already blocked", "sender")
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
         return blocked
 
@@ -66,9 +68,9 @@ class BlockedSenderService:
         """Its mail is taken again."""
         known = _normalize(sender)
         async with self._database.transaction() as transaction:
-            if not await transaction.execute("blocked_delete", workspace_id=actor.workspace_id, sender=known):
+            if not await transaction.execute("blocked_sender_delete", workspace_id=actor.workspace_id, sender=known):
                 raise not_found("Blocked sender")
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", known)
 
 

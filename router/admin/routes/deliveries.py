@@ -70,7 +70,7 @@ class DeliveryService:
             integration_id=integration_id,
             ticket_id=ticket_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda delivery: delivery.id)
 
@@ -78,7 +78,7 @@ class DeliveryService:
         """One delivery and its attempts."""
         delivery = await _fetch_delivery(self._database, actor, delivery_id)
         attempts = await fetch_models(
-            self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, most=MAX_ATTEMPTS
+            self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, limit=MAX_ATTEMPTS
         )
         return DeliveryView(delivery, tuple(attempts[::-1]))
 
@@ -129,7 +129,7 @@ class DeliveryService:
                     state=wanted,
                     now=now,
                     expires_at=now + self._max_age,
-                    most=MAX_REPLAYED,
+                    limit=MAX_REPLAYED,
                 )
             )
             integrations = sorted({row["integration_id"] for row in rows})

@@ -56,7 +56,7 @@ class IntegrationService:
             "integration_page",
             workspace_id=actor.workspace_id,
             before=request.before,
-            most=request.row_limit,
+            limit=request.row_limit,
         )
         return request.to_page(rows, lambda integration: integration.id)
 
@@ -107,7 +107,7 @@ class IntegrationService:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 sealed, hint = self._poster.encrypt_settings(channel, settings)
             await transaction.execute(
-                "integration_change",
+                "integration_update",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
                 name=None if name is None else validation.validate_line(name, "name"),
@@ -144,13 +144,13 @@ class IntegrationService:
             )
             if integration is None:
                 raise not_found("Integration")
-            row = await transaction.fetch_one("integration_aliases", id=integration.id)
+            row = await transaction.fetch_one("integration_alias_count", id=integration.id)
             if row is not None and row["aliases"]:
                 raise Refused(
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
-            await transaction.execute("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
-            await transaction.execute("integration_abandon", id=integration.id, reason=REMOVED_REASON)
+            await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
+            await transaction.execute("integration_fail_pending", id=integration.id, reason=REMOVED_REASON)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
                 transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
@@ -169,7 +169,7 @@ class IntegrationService:
             if result.ok:
                 await reactivate_integration(transaction, integration.id, self._clock.now())
             else:
-                await transaction.execute("dispatch_trouble", id=integration.id, reason=result.reason)
+                await transaction.execute("dispatch_set_last_error", id=integration.id, reason=result.reason)
             await audit.record(
                 transaction,
                 actor,

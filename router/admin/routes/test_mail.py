@@ -66,7 +66,7 @@ class TestMailService:
             reverse_path=sender, targets=(target,), peer="127.0.0.1", helo=self._hostname, protocol=TEST_PROTOCOL
         )
         accepted = await self._acceptor.accept(envelope, self._compose(alias, mailbox, sender))
-        row = await self._database.fetch_one("message_links", message_id=accepted.message_id, most=1)
+        row = await self._database.fetch_one("message_recipients", message_id=accepted.message_id, limit=1)
         return TestMail(accepted.message_id, None if row is None else row["ticket_id"])
 
     def _compose(self, alias: Alias, mailbox: Mailbox, sender: str) -> bytes:

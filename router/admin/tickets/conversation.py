@@ -81,10 +81,10 @@ class ConversationReader:
         events = await fetch_models(
             self._database,
             TicketEvent,
-            "ticket_events_of",
+            "ticket_event_page",
             ticket_id=ticket.id,
             before=f"evt_{timeline.MAX_ID_SUFFIX}",
-            most=MAX_EVENTS,
+            limit=MAX_EVENTS,
         )
         deliveries = await self._fetch_deliveries(ticket)
         views = sorted(
@@ -121,7 +121,7 @@ class ConversationReader:
 
     async def _fetch_page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
         return await fetch_models(
-            self._database, Message, "message_of_ticket", ticket_id=ticket.id, before=before, most=most
+            self._database, Message, "message_page_by_ticket", ticket_id=ticket.id, before=before, limit=most
         )
 
     async def _fetch_message(self, ticket: Ticket, message_id: str) -> Message | None:
@@ -157,7 +157,7 @@ class ConversationReader:
             ticket_id=ticket.id,
             workspace_id=ticket.workspace_id,
             before=f"dlv_{'z' * 26}",
-            most=MAX_DELIVERIES,
+            limit=MAX_DELIVERIES,
             state=None,
             integration_id=None,
         )

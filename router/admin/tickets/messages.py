@@ -72,13 +72,13 @@ class MessageService:
             if ticket_id is None:
                 return ()
             return await self._fetch_messages(
-                "message_of_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", most=MAX_RESULTS
+                "message_page_by_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", limit=MAX_RESULTS
             )
         if ids.looks_valid(wanted, "msg"):
             return await self._fetch_messages("message_by_id", id=wanted, workspace_id=actor.workspace_id)
         bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted
         return await self._fetch_messages(
-            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, most=MAX_RESULTS
+            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, limit=MAX_RESULTS
         )
 
     async def _fetch_messages(self, query: str, **values: object) -> tuple[Message, ...]:
@@ -116,9 +116,9 @@ class MessageService:
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
         deliveries = await fetch_models(
-            self._database, Delivery, "message_deliveries", message_id=message.id, most=MAX_DELIVERIES
+            self._database, Delivery, "message_deliveries", message_id=message.id, limit=MAX_DELIVERIES
         )
-        rows = await self._database.fetch_all("message_attempts", message_id=message.id, most=MAX_ATTEMPTS)
+        rows = await self._database.fetch_all("message_attempts", message_id=message.id, limit=MAX_ATTEMPTS)
         events = [_receipt_event(message)]
         events += [_routing_event(link) for link in links]
         events += [_queueing_event(delivery) for delivery in deliveries]
@@ -131,7 +131,9 @@ class MessageService:
         )
 
     async def _fetch_links(self, message: Message) -> list[TicketMessage]:
-        return await fetch_models(self._database, TicketMessage, "message_links", message_id=message.id, most=MAX_LINKS)
+        return await fetch_models(
+            self._database, TicketMessage, "message_recipients", message_id=message.id, limit=MAX_LINKS
+        )
 
 
 async def _fetch_message(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:

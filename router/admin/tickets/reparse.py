@@ -41,7 +41,7 @@ class ReparseService:
         done, after = 0, ""
         while True:
             rows = await self._database.fetch_all(
-                "operator_reparse_next", after=after, since=since, workspace_id=workspace_id, most=BATCH_SIZE
+                "operator_reparse_batch", after=after, since=since, workspace_id=workspace_id, limit=BATCH_SIZE
             )
             if not rows:
                 return done

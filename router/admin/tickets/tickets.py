@@ -68,7 +68,7 @@ class TicketService:
         values = {"assigned_to": ticket_filter.assigned_to, "alias_id": ticket_filter.alias_id, "status": status}
         if ticket_filter.q is not None and ticket_filter.q.strip():
             return await self._search(actor, ticket_filter.q, query, request, values)
-        return await self._fetch_page(actor, query, request, before=request.before, most=request.row_limit, **values)
+        return await self._fetch_page(actor, query, request, before=request.before, limit=request.row_limit, **values)
 
     async def list_assigned(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -83,7 +83,7 @@ class TicketService:
         """The queue: nobody's and not resolved."""
         request = paging.page_request("ticket", limit, cursor)
         return await self._fetch_page(
-            actor, "ticket_page_unassigned", request, before=request.before, most=request.row_limit
+            actor, "ticket_page_unassigned", request, before=request.before, limit=request.row_limit
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
@@ -92,7 +92,7 @@ class TicketService:
         Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
         however much there is: where others get more than that within one look, a change is told with the next one.
         """
-        rows = await self._database.fetch_all("ticket_newest", workspace_id=actor.workspace_id, most=MAX_NEWEST)
+        rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
@@ -117,7 +117,7 @@ class TicketService:
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
         asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
-        found = await fetch_models(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
+        found = await fetch_models(self._database, Ticket, "ticket_by_ids", ids=asked, workspace_id=actor.workspace_id)
         return {ticket.id: ticket for ticket in found}
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
@@ -227,7 +227,7 @@ class TicketService:
     ) -> Ticket:
         now = self._clock.now()
         await transaction.execute(
-            "ticket_change",
+            "ticket_update",
             id=ticket.id,
             workspace_id=ticket.workspace_id,
             status=ticket.status,
@@ -303,7 +303,7 @@ async def _record_event(
         detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
     )
     await transaction.execute(
-        "ticket_event",
+        "ticket_event_insert",
         id=event.id,
         ticket_id=event.ticket_id,
         workspace_id=event.workspace_id,

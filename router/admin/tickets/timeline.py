@@ -96,7 +96,7 @@ async def fetch_links(
     found: dict[str, list[TicketMessage]] = {}
     asked = json.dumps(list(message_ids))
     for link in await fetch_models(
-        database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, ids=asked, most=MAX_LINKS
+        database, TicketMessage, "ticket_recipients", ticket_id=ticket.id, ids=asked, limit=MAX_LINKS
     ):
         found.setdefault(link.message_id, []).append(link)
     return {message_id: tuple(links) for message_id, links in found.items()}
@@ -150,9 +150,9 @@ class TimelineReader:
 
     async def _fetch_section(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
         """The newest messages and events before a place, oldest first."""
-        bounds = {"ticket_id": ticket.id, "most": MAX_ENTRIES}
-        messages = await fetch_models(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
-        events = await fetch_models(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
+        bounds = {"ticket_id": ticket.id, "limit": MAX_ENTRIES}
+        messages = await fetch_models(self._database, Message, "message_page_by_ticket", before=f"msg_{end}", **bounds)
+        events = await fetch_models(self._database, TicketEvent, "ticket_event_page", before=f"evt_{end}", **bounds)
         newest: list[Message | TicketEvent] = [*messages, *events]
         return sorted(newest, key=lambda one: _id_suffix(one.id))[-MAX_ENTRIES:]
 
@@ -200,7 +200,7 @@ class TimelineReader:
             "ticket_latest_from",
             ticket_id=ticket.id,
             from_address=ticket.from_address,
-            most=MAX_REPLY_SEARCH,
+            limit=MAX_REPLY_SEARCH,
         ) or await self._fetch_message(ticket, ends.first)
         if message is None or message.automatic == "bounce":
             return ()

@@ -58,15 +58,15 @@ CREATE TABLE domains (
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
     -- What its integrations are still to be told, in words, and since when.
-    notice TEXT NOT NULL DEFAULT '',
-    notice_at BIGINT,
+    alert TEXT NOT NULL DEFAULT '',
+    alert_at BIGINT,
     UNIQUE (workspace_id, name)
 );
 -- Mail for a name goes to one workspace: whoever else claims it stays pending.
 CREATE UNIQUE INDEX domains_active ON domains (name) WHERE status = 'active';
 CREATE INDEX domains_by_name ON domains (name);
 CREATE INDEX domains_by_check ON domains (next_check_at, id);
-CREATE INDEX domains_with_notice ON domains (id) WHERE notice_at IS NOT NULL;
+CREATE INDEX domains_with_alert ON domains (id) WHERE alert_at IS NOT NULL;
 
 CREATE TABLE integrations (
     id TEXT PRIMARY KEY,
@@ -230,7 +230,7 @@ CREATE TABLE ticket_messages (
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
     -- The integration that a delivery was owed to at the commit: what the audit holds the outbox against.
-    owed_to TEXT,
+    integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
 );

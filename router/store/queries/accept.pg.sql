@@ -1,7 +1,7 @@
 -- PostgreSQL takes each step of a group as one statement, its parameters being arrays: one round trip for up to 200
 -- mails instead of 200.
 
--- name: accept_routes
+-- name: accept_current_integrations
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:alias_id AS TEXT[])) AS wanted (workspace_id, alias_id)
 JOIN workspaces w ON w.id = wanted.workspace_id
@@ -21,46 +21,46 @@ SET message_id = excluded.message_id, accepted_at = excluded.accepted_at, repeat
 WHERE fingerprints.accepted_at < (CAST(:horizon AS BIGINT[]))[1]
 RETURNING alias_key, fingerprint;
 
--- name: accept_repeats
+-- name: accept_count_repeats
 -- The claim before has locked these rows, in their order.
-UPDATE fingerprints f SET repeats = f.repeats + asked.repeats
+UPDATE fingerprints f SET repeats = f.repeats + wanted.repeats
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:repeats AS BIGINT[]))
-     AS asked (alias_key, fingerprint, repeats)
-WHERE f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint
+     AS wanted (alias_key, fingerprint, repeats)
+WHERE f.alias_key = wanted.alias_key AND f.fingerprint = wanted.fingerprint
 RETURNING f.alias_key, f.fingerprint, f.message_id;
 
--- name: accept_candidates
-SELECT asked.thread_key, asked.rfc_message_id, found.ticket_id
-FROM unnest(CAST(:thread_key AS TEXT[]), CAST(:rfc_message_id AS TEXT[]), CAST(:most AS BIGINT[]))
-     AS asked (thread_key, rfc_message_id, most)
+-- name: accept_ticket_candidates
+SELECT wanted.thread_key, wanted.rfc_message_id, found.ticket_id
+FROM unnest(CAST(:thread_key AS TEXT[]), CAST(:rfc_message_id AS TEXT[]), CAST(:max_tickets AS BIGINT[]))
+     AS wanted (thread_key, rfc_message_id, max_tickets)
 CROSS JOIN LATERAL (
     WITH RECURSIVE newest (ticket_id, n) AS (
         SELECT MAX(tm.ticket_id), CAST(1 AS BIGINT) FROM ticket_messages tm
-        WHERE tm.rfc_message_id = asked.rfc_message_id AND tm.thread_key = asked.thread_key AND tm.rfc_message_id <> ''
+        WHERE tm.rfc_message_id = wanted.rfc_message_id AND tm.thread_key = wanted.thread_key AND tm.rfc_message_id <> ''
         UNION ALL
         SELECT (SELECT MAX(tm.ticket_id) FROM ticket_messages tm
-                WHERE tm.rfc_message_id = asked.rfc_message_id AND tm.thread_key = asked.thread_key
+                WHERE tm.rfc_message_id = wanted.rfc_message_id AND tm.thread_key = wanted.thread_key
                   AND tm.rfc_message_id <> '' AND tm.ticket_id < newest.ticket_id),
                newest.n + 1
-        FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < asked.most
+        FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < wanted.max_tickets
     )
     SELECT newest.ticket_id FROM newest WHERE newest.ticket_id IS NOT NULL
 ) AS found;
 
--- name: accept_takes_part
-SELECT asked.ticket_id, asked.address
-FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[])) AS asked (ticket_id, address)
-WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = asked.ticket_id AND p.address = asked.address)
+-- name: accept_find_participants
+SELECT wanted.ticket_id, wanted.address
+FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[])) AS wanted (ticket_id, address)
+WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.ticket_id AND p.address = wanted.address)
    OR EXISTS (SELECT 1 FROM tickets t
-              WHERE t.id = asked.ticket_id AND asked.address IN (t.from_address, t.address) AND asked.address <> '');
+              WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
--- name: accept_participant
+-- name: accept_insert_participant
 -- The touch before has locked the tickets that others may add participants to.
 INSERT INTO ticket_participants (ticket_id, address)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
 ON CONFLICT (ticket_id, address) DO NOTHING;
 
--- name: accept_message
+-- name: accept_insert_message
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
                       rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
@@ -72,11 +72,11 @@ SELECT * FROM unnest(
     CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]),
     CAST(:aliases AS BIGINT[]), CAST(:repeated AS BIGINT[]));
 
--- name: accept_chunk
+-- name: accept_insert_chunk
 INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
--- name: accept_numbers
+-- name: accept_reserve_numbers
 -- The rows are locked in the order of their ids first, so that two hosts never wait for each other crosswise. NO KEY:
 -- whoever has written a message of the workspace holds a share of its key until the commit, and two such would deadlock.
 WITH wanted AS (
@@ -89,7 +89,7 @@ FROM wanted JOIN locked ON locked.id = wanted.workspace_id
 WHERE w.id = wanted.workspace_id
 RETURNING w.id AS workspace_id, w.last_ticket_number;
 
--- name: accept_ticket
+-- name: accept_insert_ticket
 INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
                      updated_at)
 SELECT * FROM unnest(
@@ -97,7 +97,7 @@ SELECT * FROM unnest(
     CAST(:address AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:from_address AS TEXT[]), CAST(:from_name AS TEXT[]),
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
--- name: accept_touch
+-- name: accept_update_ticket_time
 -- Locked in the order of their ids first, as the numbers are: replies to the same tickets come at several hosts at once.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
@@ -110,26 +110,26 @@ UPDATE tickets t SET updated_at = joined.received_at
 FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id;
 
--- name: accept_reopen
+-- name: accept_reopen_ticket
 -- The touch before has locked these rows, in their order.
 UPDATE tickets SET status = 'open', resolved_at = NULL
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;
 
--- name: accept_reopened
+-- name: accept_insert_reopen_event
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
 SELECT id, ticket_id, workspace_id, at, 'reopened', detail
 FROM unnest(CAST(:id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:at AS BIGINT[]),
             CAST(:detail AS TEXT[])) AS reopened (id, ticket_id, workspace_id, at, detail);
 
--- name: accept_link
-INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, owed_to, created_at)
+-- name: accept_insert_recipient
+INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:rfc_message_id AS TEXT[]),
                      CAST(:thread_key AS TEXT[]), CAST(:recipient AS TEXT[]), CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
-                     CAST(:owed_to AS TEXT[]), CAST(:created_at AS BIGINT[]))
+                     CAST(:integration_id AS TEXT[]), CAST(:created_at AS BIGINT[]))
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
--- name: accept_delivery
+-- name: accept_insert_delivery
 INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
                         expires_at, created_at)
 SELECT * FROM unnest(

@@ -1,7 +1,7 @@
 -- The statements of the accept (router/accept/transaction.py). On SQLite each runs once for each row of its step;
 -- accept.pg.sql has the texts that take a whole group as arrays.
 
--- name: accept_routes
+-- name: accept_current_integrations
 -- What an alias and its workspace say about the integration at the moment of the commit.
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM workspaces w
@@ -19,13 +19,13 @@ SET message_id = excluded.message_id, accepted_at = excluded.accepted_at, repeat
 WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
--- name: accept_repeats
+-- name: accept_count_repeats
 -- The message that was accepted first; counts the repeats.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
--- name: accept_candidates
+-- name: accept_ticket_candidates
 -- The newest tickets at an alias that have a Message-ID. Each is one probe of the index, from the ticket before it: one
 -- ticket may have a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
@@ -36,11 +36,11 @@ WITH RECURSIVE newest (ticket_id, n) AS (
             WHERE tm.rfc_message_id = :rfc_message_id AND tm.thread_key = :thread_key AND tm.rfc_message_id <> ''
               AND tm.ticket_id < newest.ticket_id),
            newest.n + 1
-    FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < :most
+    FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < :max_tickets
 )
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
--- name: accept_takes_part
+-- name: accept_find_participants
 -- Whether an address takes part in a ticket: a row, if it does. The ticket's first sender and its own address take part
 -- without a row in ticket_participants.
 SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
@@ -48,12 +48,12 @@ UNION ALL
 SELECT id, CAST(:address AS TEXT) FROM tickets
 WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
--- name: accept_participant
+-- name: accept_insert_participant
 -- An address that takes part in a ticket.
 INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :address)
 ON CONFLICT (ticket_id, address) DO NOTHING;
 
--- name: accept_message
+-- name: accept_insert_message
 -- One message, without its octets.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
                       rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
@@ -62,43 +62,43 @@ VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :recei
         :rfc_message_id, :reference_ids, :from_address, :from_name, :subject, :sent_at, :automatic,
         :aliases, :repeated);
 
--- name: accept_chunk
+-- name: accept_insert_chunk
 -- One piece of the mail's octets.
 INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
 
--- name: accept_numbers
+-- name: accept_reserve_numbers
 -- Reserves ticket numbers of a workspace; from here to the commit its row is locked.
 UPDATE workspaces SET last_ticket_number = last_ticket_number + :wanted WHERE id = :workspace_id
 RETURNING id AS workspace_id, last_ticket_number;
 
--- name: accept_ticket
+-- name: accept_insert_ticket
 -- A new ticket.
 INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
                      updated_at)
 VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_address, :from_name, :received_at,
         :updated_at);
 
--- name: accept_touch
+-- name: accept_update_ticket_time
 -- A ticket that a message joined: moved to the front.
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
--- name: accept_reopen
+-- name: accept_reopen_ticket
 -- A person's reply opens the ticket again; returns it if it was not open.
 UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;
 
--- name: accept_reopened
+-- name: accept_insert_reopen_event
 -- Tells in the ticket's history that a reply opened it again.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
--- name: accept_link
+-- name: accept_insert_recipient
 -- A recipient's share of a message in a ticket.
-INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, owed_to, created_at)
-VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :owed_to, :created_at)
+INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
+VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :integration_id, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
--- name: accept_delivery
+-- name: accept_insert_delivery
 -- The ticket event owed to an integration: due at once, or parked while the integration is failing.
 INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
                         expires_at, created_at)

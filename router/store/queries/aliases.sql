@@ -10,7 +10,7 @@ WHERE a.id = :id AND a.workspace_id = :workspace_id;
 SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
        a.created_at
 FROM aliases a JOIN domains d ON d.id = a.domain_id
-WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :most;
+WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_page_by_domain
 -- Aliases of one domain, newest first.
@@ -18,7 +18,7 @@ SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.loca
        a.created_at
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :before
-ORDER BY a.id DESC LIMIT :most;
+ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
 -- A new alias, unless its domain has one that the same mail would match.
@@ -26,7 +26,7 @@ INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integra
 VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
--- name: alias_change
+-- name: alias_update
 -- Another integration, or switched on or off; NULL leaves what is there.
 UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
                    status = COALESCE(CAST(:status AS TEXT), status)

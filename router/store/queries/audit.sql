@@ -6,4 +6,4 @@ VALUES (:id, :workspace_id, :at, :user_id, :key_id, :address, :action, :target, 
 -- name: audit_page
 -- Changes in a workspace, newest first.
 SELECT id, workspace_id, at, user_id, key_id, address, action, target, detail
-FROM audit WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
+FROM audit WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;

@@ -3,7 +3,7 @@
 -- name: check_clock
 SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;
 
--- name: check_standby
+-- name: check_is_standby
 SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS standby;
 
 -- name: check_durability

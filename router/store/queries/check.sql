@@ -4,7 +4,7 @@
 -- The time of the host that the database is on, in microseconds.
 SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000000.0) AS INTEGER) AS now;
 
--- name: check_standby
+-- name: check_is_standby
 -- Whether this is a copy that takes no writes.
 SELECT 0 AS standby;
 
@@ -15,14 +15,14 @@ SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
 -- name: check_domains
 -- Domains of all workspaces.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, notice, notice_at
-FROM domains ORDER BY name, id LIMIT :most;
+       misses, missing_since, next_check_at, alert, alert_at
+FROM domains ORDER BY name, id LIMIT :limit;
 
 -- name: check_integrations
 -- Integrations of all workspaces.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
-FROM integrations ORDER BY name, id LIMIT :most;
+FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
 -- Whether a commit is on the disk when it is reported: SQLite's is, by the settings of each connection.

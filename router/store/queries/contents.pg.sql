@@ -8,12 +8,12 @@ WHERE NOT EXISTS (
     SELECT 1 FROM message_contents c WHERE c.message_id = asked.id AND c.parser >= CAST(:parser AS BIGINT)
 );
 
--- name: contents_hold_tickets
+-- name: contents_lock_tickets
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
 WHERE tm.message_id = :message_id ORDER BY t.id
 FOR KEY SHARE OF t;
 
--- name: contents_hold
+-- name: contents_lock_message
 SELECT id FROM messages WHERE id = :message_id
 FOR KEY SHARE;
 

@@ -1,4 +1,4 @@
--- name: contents_of
+-- name: contents_by_message
 -- What people read of a message, if a parser has been over it.
 SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, failed_recipients, parser
 FROM message_contents WHERE message_id = :message_id;
@@ -8,16 +8,16 @@ FROM message_contents WHERE message_id = :message_id;
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
--- name: contents_hold_tickets
+-- name: contents_lock_tickets
 -- The tickets of a message, none of which is erased before the transaction ends.
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
 WHERE tm.message_id = :message_id ORDER BY t.id;
 
--- name: contents_hold
+-- name: contents_lock_message
 -- A message that is not erased before the transaction ends.
 SELECT id FROM messages WHERE id = :message_id;
 
--- name: contents_keep
+-- name: contents_upsert
 -- Keeps what the parser made; two that parse at once write the same.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
@@ -38,7 +38,7 @@ INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
 
--- name: parse_attempt_of
+-- name: parse_attempt_by_message
 -- Which process began to parse a mail, with which parser, and when.
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 

@@ -11,7 +11,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries
 WHERE workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_ticket
 -- Deliveries of a ticket, newest first; in one state and for one integration where they are given.
@@ -21,7 +21,7 @@ FROM deliveries
 WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
   AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_integration
 -- Deliveries for one integration, newest first; in one state where one is given.
@@ -30,7 +30,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries
 WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead
 -- Deliveries that gave up, newest first. The words are those of the index.
@@ -38,7 +38,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
 WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
 -- Deliveries to one integration that gave up, newest first. COALESCE: an integration is in one workspace, and SQLite
@@ -48,7 +48,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries
 WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
   AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
 -- Deliveries that wait, newest first, found by their integrations; for one of them where one is given. The inner
@@ -61,13 +61,13 @@ WHERE d.id IN (
     WHERE p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
       AND p.state = 'pending' AND COALESCE(p.id, '') < :before
       AND (CAST(:integration_id AS TEXT) IS NULL OR p.integration_id = CAST(:integration_id AS TEXT))
-    ORDER BY p.id DESC LIMIT :most)
+    ORDER BY p.id DESC LIMIT :limit)
 ORDER BY d.id DESC;
 
 -- name: delivery_attempts
 -- The latest attempts of a delivery, newest first.
 SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
-FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :most;
+FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
 -- A delivery that gave up or waits is due now, as if it were new; one that is being sent is left alone.
@@ -86,6 +86,6 @@ WHERE id IN (
     WHERE d.workspace_id = :workspace_id AND d.state = :state AND (d.state = 'dead' OR d.claims = 0)
       AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
       AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
-    ORDER BY d.id LIMIT :most)
+    ORDER BY d.id LIMIT :limit)
   AND state = :state AND (state = 'dead' OR claims = 0)
 RETURNING id, integration_id;

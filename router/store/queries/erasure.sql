@@ -19,6 +19,6 @@ DELETE FROM tickets WHERE id = :ticket_id;
 DELETE FROM messages
 WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
 
--- name: erasure_uncount
+-- name: erasure_decrement_aliases
 -- A message that another ticket still has was accepted for one alias that nobody can find any more.
 UPDATE messages SET aliases = aliases - 1 WHERE id = :message_id;

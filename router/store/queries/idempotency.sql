@@ -10,7 +10,7 @@ RETURNING key;
 -- What a key was used for.
 SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND key = :key;
 
--- name: idempotency_keep
+-- name: idempotency_store
 -- The answer, for whoever asks again.
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
@@ -18,6 +18,6 @@ UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = 
 -- The request was refused or failed: the same key may try again.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
--- name: idempotency_forget
+-- name: idempotency_delete_expired
 -- Answers nobody will ask for again.
 DELETE FROM idempotent_requests WHERE at < :horizon;

@@ -16,7 +16,7 @@ SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at
 FROM api_keys
 WHERE workspace_id = :workspace_id AND id < :before
   AND (CAST(:user_id AS TEXT) IS NULL OR user_id = CAST(:user_id AS TEXT))
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert
 -- A new key, as its hash.
@@ -27,12 +27,12 @@ VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :
 -- From now on the key opens nothing.
 UPDATE api_keys SET revoked_at = :now WHERE id = :id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
--- name: key_revoke_of_user
+-- name: key_revoke_by_user
 -- The same for every key of a user.
 UPDATE api_keys SET revoked_at = :now
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
--- name: key_used
+-- name: key_mark_used
 -- Remembers that a key was used, at most once in a while.
 UPDATE api_keys SET last_used_at = :now
 WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :horizon);

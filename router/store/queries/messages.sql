@@ -5,7 +5,7 @@ SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, 
        m.automatic
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
--- name: message_of_ticket
+-- name: message_page_by_ticket
 -- The latest messages of a ticket before an id, newest first; found by the primary key, however many there are.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
@@ -14,15 +14,15 @@ FROM messages m
 WHERE m.id IN (
     SELECT message_id FROM (
         SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :before
-        ORDER BY message_id DESC LIMIT :most
+        ORDER BY message_id DESC LIMIT :limit
     ) AS latest
 )
 ORDER BY m.id DESC;
 
--- name: message_links
+-- name: message_recipients
 -- Which recipients brought a message into which tickets.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
-FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :most;
+FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
 -- name: message_attempts
 -- Every attempt to tell of a message, with its delivery.
@@ -34,7 +34,7 @@ JOIN attempts a ON a.delivery_id = d.id
 WHERE tm.message_id = :message_id
 GROUP BY a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer,
          d.integration_id, d.ticket_id
-ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :most;
+ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :limit;
 
 -- name: message_deliveries
 -- The deliveries that tell of a message.
@@ -43,7 +43,7 @@ SELECT DISTINCT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_i
 FROM ticket_messages tm
 JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
 WHERE tm.message_id = :message_id
-ORDER BY d.id LIMIT :most;
+ORDER BY d.id LIMIT :limit;
 
 -- name: message_by_rfc_id
 -- A workspace's messages with one Message-ID, newest first: senders may use one twice. The words are those of the index.
@@ -53,4 +53,4 @@ SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, 
 FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE rfc_message_id = :rfc_message_id AND rfc_message_id <> '')
   AND m.workspace_id = :workspace_id
-ORDER BY m.id DESC LIMIT :most;
+ORDER BY m.id DESC LIMIT :limit;

@@ -6,7 +6,7 @@ SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHER
 FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n)
 LEFT JOIN LATERAL (
     SELECT r.workspace_id FROM messages r
-    WHERE r.id >= 'msg_' || (one.span ->> 0) AND r.id < 'msg_' || (one.span ->> 1) LIMIT :most) AS m ON TRUE
+    WHERE r.id >= 'msg_' || (one.span ->> 0) AND r.id < 'msg_' || (one.span ->> 1) LIMIT :limit) AS m ON TRUE
 GROUP BY one.n;
 
 -- name: overview_tickets
@@ -14,7 +14,7 @@ SELECT one.n - 1 AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
         WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || (one.span ->> 0)
-          AND t.id < 'ticket_' || (one.span ->> 1) LIMIT :most) AS found) AS tickets
+          AND t.id < 'ticket_' || (one.span ->> 1) LIMIT :limit) AS found) AS tickets
 FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);
 
 -- name: overview_dead
@@ -22,5 +22,5 @@ SELECT one.n - 1 AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
         WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.id >= 'dlv_' || (one.span ->> 0)
-          AND d.id < 'dlv_' || (one.span ->> 1) LIMIT :most) AS found) AS dead
+          AND d.id < 'dlv_' || (one.span ->> 1) LIMIT :limit) AS found) AS dead
 FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);

@@ -1,5 +1,5 @@
 -- What a workspace looks like from above (router/admin/installation/overview.py, health.py). Ids sort by time, so a stretch of days
--- is a range of a key that is there anyway. Each question is bounded: `most` rows a day, an alias or a sample.
+-- is a range of a key that is there anyway. Each question is bounded: `limit` rows a day, an alias or a sample.
 
 -- name: overview_mails
 -- How many mails came on each day, and how many were looked at for it: messages have no index by workspace, so those of
@@ -8,11 +8,11 @@ SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
-        LIMIT :most) AS found) AS mails,
+        LIMIT :limit) AS found) AS mails,
     (SELECT count(*) FROM (
         SELECT 1 FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
-        LIMIT :most) AS found) AS scanned
+        LIMIT :limit) AS found) AS scanned
 FROM json_each(:days) AS one;
 
 -- name: overview_tickets
@@ -22,7 +22,7 @@ SELECT one.key AS day, (
         SELECT 1 FROM tickets t
         WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || json_extract(one.value, '$[0]')
           AND t.id < 'ticket_' || json_extract(one.value, '$[1]')
-        LIMIT :most) AS found) AS tickets
+        LIMIT :limit) AS found) AS tickets
 FROM json_each(:days) AS one;
 
 -- name: overview_dead
@@ -32,33 +32,33 @@ SELECT one.key AS day, (
         SELECT 1 FROM deliveries d
         WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
           AND d.id >= 'dlv_' || json_extract(one.value, '$[0]') AND d.id < 'dlv_' || json_extract(one.value, '$[1]')
-        LIMIT :most) AS found) AS dead
+        LIMIT :limit) AS found) AS dead
 FROM json_each(:days) AS one;
 
 -- name: overview_status
 -- How many tickets are in each status that is not the end, and how many of them are nobody's.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
-                           LIMIT :most) AS a) AS open,
+                           LIMIT :limit) AS a) AS open,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'in_progress'
-                           LIMIT :most) AS b) AS in_progress,
+                           LIMIT :limit) AS b) AS in_progress,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'waiting'
-                           LIMIT :most) AS c) AS waiting,
+                           LIMIT :limit) AS c) AS waiting,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to IS NULL
-                             AND t.status <> 'resolved' LIMIT :most) AS d) AS unassigned;
+                             AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
 -- The same for each alias, the newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
-                           LIMIT :most) AS o) AS open,
+                           LIMIT :limit) AS o) AS open,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'in_progress'
-                           LIMIT :most) AS p) AS in_progress,
+                           LIMIT :limit) AS p) AS in_progress,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'waiting'
-                           LIMIT :most) AS w) AS waiting
+                           LIMIT :limit) AS w) AS waiting
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.workspace_id = :workspace_id
-ORDER BY a.id DESC LIMIT :most_aliases;
+ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- name: overview_ticket_times
 -- When tickets came, were first assigned and were resolved: those whose number is a multiple of `every`.
@@ -67,7 +67,7 @@ SELECT t.received_at, t.claimed_at, t.resolved_at,
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
 FROM tickets t
 WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 0
-ORDER BY t.id DESC LIMIT :most;
+ORDER BY t.id DESC LIMIT :limit;
 
 -- name: overview_delivery_times
 -- When deliveries were queued and delivered: the newest one and each `every`-th before it.
@@ -75,7 +75,7 @@ SELECT d.created_at, d.delivered_at
 FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
       FROM deliveries s
       WHERE s.workspace_id = :workspace_id AND s.id >= :since) AS d
-WHERE (d.n - 1) % :every = 0 LIMIT :most;
+WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
 -- What waits for the integrations of a workspace: for its time, or parked; and the oldest of it. From one index.
@@ -96,34 +96,34 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
        paced_at, lease_until, created_at
 FROM integrations
 WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
-ORDER BY status DESC, id DESC LIMIT :most;
+ORDER BY status DESC, id DESC LIMIT :limit;
 
 -- name: health_domains
 -- Domains whose records were missing at the last recheck, and those that are not verified.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, notice, notice_at
+       misses, missing_since, next_check_at, alert, alert_at
 FROM domains
 WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verification')
-ORDER BY misses DESC, id DESC LIMIT :most;
+ORDER BY misses DESC, id DESC LIMIT :limit;
 
 -- name: health_deliverer
 -- When a process that delivers last did a chore that one of all does at a time.
-SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('janitor.retention', 'janitor.notices');
+SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- What needs a person, each counted up to `most`. The conditions on deliveries are those of their partial indexes.
+-- What needs a person, each counted up to `limit`. The conditions on deliveries are those of their partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
-                           WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :most) AS a) AS failed,
+                           WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries p ON p.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND i.status = 'failing' AND p.state = 'pending'
-                             AND p.next_attempt_at IS NULL LIMIT :most) AS b) AS parked,
+                             AND p.next_attempt_at IS NULL LIMIT :limit) AS b) AS parked,
     (SELECT count(*) FROM (SELECT 1 FROM integrations i WHERE i.workspace_id = :workspace_id
-                             AND i.status = 'failing' LIMIT :most) AS c) AS failing,
+                             AND i.status = 'failing' LIMIT :limit) AS c) AS failing,
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
-                             AND d.status = 'pending_verification' LIMIT :most) AS d) AS unverified,
+                             AND d.status = 'pending_verification' LIMIT :limit) AS d) AS unverified,
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
-                             AND d.status = 'active' AND d.misses > 0 LIMIT :most) AS e) AS missing;
+                             AND d.status = 'active' AND d.misses > 0 LIMIT :limit) AS e) AS missing;
 
 -- name: attention_failed
 -- The newest failed deliveries whose integration exists, among the newest `scanned` failed ones of the workspace.
@@ -132,11 +132,11 @@ SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.even
 FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
       ORDER BY d.id DESC LIMIT :scanned) AS f
 WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
-ORDER BY f.id DESC LIMIT :most;
+ORDER BY f.id DESC LIMIT :limit;
 
 -- name: attention_parked
--- The parked deliveries of each failing integration, counted up to `most`.
+-- The parked deliveries of each failing integration, counted up to `limit`.
 SELECT i.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries p WHERE p.integration_id = i.id AND p.state = 'pending'
-                                      AND p.next_attempt_at IS NULL LIMIT :most) AS a) AS parked
+                                      AND p.next_attempt_at IS NULL LIMIT :limit) AS a) AS parked
 FROM integrations i WHERE i.workspace_id = :workspace_id AND i.status = 'failing'
 ORDER BY i.id DESC LIMIT :integrations;

@@ -1,7 +1,7 @@
 -- name: routing_domain
 -- The rows of a domain name over all workspaces, the active one first.
 SELECT d.id, d.workspace_id, d.name, d.status, d.token, d.records, d.created_at, d.verified_at, d.checked_at,
-       d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.notice, d.notice_at,
+       d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.alert, d.alert_at,
        w.default_integration_id AS default_integration_id
 FROM domains d JOIN workspaces w ON w.id = d.workspace_id
 WHERE d.name = :name ORDER BY CASE d.status WHEN 'active' THEN 0 ELSE 1 END, d.id LIMIT 1;
@@ -17,7 +17,7 @@ WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 -- Counts the changes of domains and aliases; a cache of an older version is stale.
 SELECT version FROM versions WHERE name = 'routes';
 
--- name: routing_changed
+-- name: routing_increment_version
 -- Tells every cache, in the transaction that changes a domain or an alias.
 UPDATE versions SET version = version + 1 WHERE name = 'routes';
 

@@ -1,11 +1,11 @@
 -- PostgreSQL searches a tsvector by a tsquery. Both are made of our words as they are: its own parser would cut them
 -- again, by rules that SQLite does not have.
 
--- name: search_turn
+-- name: search_lock
 -- Any number does that nobody else locks: "search" in a BIGINT.
 SELECT pg_advisory_xact_lock(126879263777640);
 
--- name: search_stretch
+-- name: search_range
 -- The index of words has no order: it is asked for the words and for the stretches of time that cover this one, the
 -- smallest of which 16 are enough; for a stretch too long for that, for the workspace. MATERIALIZED: by this index,
 -- always; left to its estimates PostgreSQL may read the whole table instead.
@@ -16,7 +16,7 @@ WITH grain AS (
     SELECT string_agg(concat('''_', bits, '_', n, '_', right(:workspace_id, 4), ''''), ' | ') AS words
     FROM grain, generate_series(CAST(:since AS BIGINT) >> bits, (CAST(:until AS BIGINT) - 1) >> bits) AS n
 ), asked AS (
-    SELECT CAST(concat(CAST(:asked AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:asked AS JSON) ->> 'scope'), ')')
+    SELECT CAST(concat(CAST(:criteria AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:criteria AS JSON) ->> 'scope'), ')')
                 AS tsquery) AS query
     FROM covering
 ), found AS MATERIALIZED (
@@ -24,7 +24,7 @@ WITH grain AS (
     WHERE ticket_search_vector(s.words, s.place, s.workspace_id) @@ (SELECT query FROM asked)
       AND s.workspace_id = :workspace_id
       AND NOT EXISTS (
-        SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'further') AS part
+        SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'further') AS part
         WHERE NOT EXISTS (
             SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(concat(' ', s.words, ' '), needle) > 0
         )
@@ -32,7 +32,7 @@ WITH grain AS (
 ), hits AS MATERIALIZED (
     SELECT ticket_id FROM found
     WHERE place >= CAST(:since AS BIGINT) AND place < CAST(:until AS BIGINT)
-    LIMIT CAST(:bound AS BIGINT) + 1
+    LIMIT CAST(:max_hits AS BIGINT) + 1
 ), counted AS MATERIALIZED (
     SELECT count(*) AS hits FROM hits
 )
@@ -43,25 +43,25 @@ FROM counted LEFT JOIN (
     FROM (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
         LIMIT CASE WHEN CAST(:status AS TEXT) IS NULL AND CAST(:assigned_to AS TEXT) IS NULL
-              THEN CAST(:most AS BIGINT) ELSE CAST(:bound AS BIGINT) END
+              THEN CAST(:limit AS BIGINT) ELSE CAST(:max_hits AS BIGINT) END
     ) AS those JOIN tickets t ON t.id = those.ticket_id
-    WHERE (SELECT hits FROM counted) <= CAST(:bound AS BIGINT) AND t.workspace_id = :workspace_id
+    WHERE (SELECT hits FROM counted) <= CAST(:max_hits AS BIGINT) AND t.workspace_id = :workspace_id
       AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
       AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
       AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
-    ORDER BY t.id DESC LIMIT CAST(:most AS BIGINT)
+    ORDER BY t.id DESC LIMIT CAST(:limit AS BIGINT)
 ) AS page ON TRUE
 ORDER BY page.id DESC;
 
--- name: search_having
+-- name: search_match_tickets
 -- OFFSET 0: each ticket by its key, whatever the estimates say.
 SELECT s.ticket_id,
        NOT EXISTS (
-           SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'whole') AS part
+           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'whole') AS part
            WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
        ) AS whole,
        NOT EXISTS (
-           SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'begun') AS part
+           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'begun') AS part
            WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
        ) AS begun
 FROM json_array_elements_text(CAST(:ids AS JSON)) AS one (id)

@@ -14,14 +14,14 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 -- Tickets of a workspace, newest first.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
-FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
+FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_status
 -- Tickets in one status, newest first.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
-WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :most;
+WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee
 -- Tickets of one user, newest first.
@@ -29,7 +29,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND id < :before
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_status
 -- Tickets of one user in one status, newest first.
@@ -37,7 +37,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :status AND id < :before
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
 -- Tickets of one user at one alias, newest first: a page of each status, and of these the newest.
@@ -46,18 +46,18 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
 FROM tickets
 WHERE id IN (
     SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'open' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS open
+                    ORDER BY id DESC LIMIT :limit) AS open
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'in_progress' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS in_progress
+                    ORDER BY id DESC LIMIT :limit) AS in_progress
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'waiting' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS waiting
+                    ORDER BY id DESC LIMIT :limit) AS waiting
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'resolved' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS resolved
+                    ORDER BY id DESC LIMIT :limit) AS resolved
 ) AND workspace_id = :workspace_id
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
 -- Tickets of one user at one alias in one status, newest first. COALESCE: an alias is in one workspace, and SQLite must
@@ -67,7 +67,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
 FROM tickets
 WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status AND id < :before
   AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
 -- Tickets at one alias, newest first: a page of each status, and of these the newest.
@@ -76,18 +76,18 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
 FROM tickets
 WHERE id IN (
     SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'open' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS open
+                    ORDER BY id DESC LIMIT :limit) AS open
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'in_progress' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS in_progress
+                    ORDER BY id DESC LIMIT :limit) AS in_progress
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'waiting' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS waiting
+                    ORDER BY id DESC LIMIT :limit) AS waiting
     UNION ALL
     SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'resolved' AND id < :before
-                    ORDER BY id DESC LIMIT :most) AS resolved
+                    ORDER BY id DESC LIMIT :limit) AS resolved
 ) AND workspace_id = :workspace_id
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias_and_status
 -- Tickets at one alias in one status, newest first. COALESCE as above.
@@ -95,7 +95,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_unassigned
 -- Tickets that nobody has and that are not resolved, newest first. The words are those of the index.
@@ -103,7 +103,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolved' AND id < :before
-ORDER BY id DESC LIMIT :most;
+ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
 -- Gives a ticket to a user if it is nobody's or theirs; of any number at once one gets it. A ticket that was theirs
@@ -118,28 +118,28 @@ WHERE id = :id AND workspace_id = :workspace_id AND status <> 'resolved'
 RETURNING id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at;
 
--- name: ticket_change
+-- name: ticket_update
 -- New values for a ticket that the transaction holds.
 UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
--- name: ticket_event
+-- name: ticket_event_insert
 -- Something happened to a ticket.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
 
--- name: ticket_events_of
+-- name: ticket_event_page
 -- The latest events of a ticket before an id, newest first.
 SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
-FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :most;
+FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
--- name: ticket_links_of
+-- name: ticket_recipients
 -- Which recipients brought some messages, JSON, into a ticket.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages
 WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids))
-ORDER BY message_id DESC, recipient LIMIT :most;
+ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
 -- How many messages a ticket has, the first of them and the newest.
@@ -155,7 +155,7 @@ FROM messages m
 WHERE m.id IN (
     SELECT message_id FROM (
         SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id
-        ORDER BY message_id DESC LIMIT :most
+        ORDER BY message_id DESC LIMIT :limit
     ) AS latest
 ) AND m.from_address = :from_address AND m.automatic <> 'bounce'
 ORDER BY m.id DESC LIMIT 1;
@@ -165,14 +165,14 @@ ORDER BY m.id DESC LIMIT 1;
 SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :message)
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
--- name: ticket_newest
+-- name: ticket_latest_ids
 -- The latest mails and events of a workspace, among the latest of all: by the primary keys, without an index more.
-SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :most) m WHERE workspace_id = :workspace_id
+SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
-SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :most) e
+SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
 WHERE workspace_id = :workspace_id;
 
--- name: ticket_named
+-- name: ticket_by_ids
 -- Some tickets by their ids, JSON.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at

@@ -21,7 +21,7 @@ SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at,
 -- name: user_page
 -- Users of a workspace, newest first.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
-FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
+FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: user_insert
 -- A new user, unless the address signs somebody in already.
@@ -29,22 +29,22 @@ INSERT INTO users (id, workspace_id, email, name, role, password_hash, timezone,
 VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :created_at)
 ON CONFLICT (email) DO NOTHING;
 
--- name: user_change
+-- name: user_update
 -- New values for what may change of a user that the transaction holds.
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
 
--- name: user_change_password
+-- name: user_update_password
 -- Another password instead of the one that was shown to be known; nothing changes when that is not theirs any more.
 UPDATE users SET password_hash = :password_hash
-WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :known_hash AND disabled_at IS NULL;
+WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_hash AND disabled_at IS NULL;
 
--- name: user_invited
+-- name: user_by_setup_link
 -- The user that the first link is for.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
--- name: user_introduce
+-- name: user_complete_setup
 -- The first admin says who they are; nothing changes when somebody else has that address.
 UPDATE users SET email = :email, name = :name, password_hash = :password_hash
 WHERE id = :id AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = :email AND o.id <> :id);

@@ -14,13 +14,13 @@ SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, c
 -- A new workspace.
 INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at);
 
--- name: workspace_change
+-- name: workspace_update
 -- New values for what a person may change.
 UPDATE workspaces SET name = :name, default_integration_id = :default_integration_id, timezone = :timezone,
                       locale = :locale
 WHERE id = :id;
 
--- name: workspace_forget_default
+-- name: workspace_clear_default
 -- No default integration any more, if it was this one.
 UPDATE workspaces SET default_integration_id = NULL
 WHERE id = :id AND default_integration_id = :integration_id;

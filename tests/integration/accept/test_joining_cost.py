@@ -71,10 +71,10 @@ async def test_candidates_cost_no_more_however_many_there_are(installation: Inst
         read.append(
             await _rows_read(
                 installation,
-                "accept_candidates",
+                "accept_ticket_candidates",
                 thread_key=installation.aliases["support"],
                 rfc_message_id=reference,
-                most=MAX_TICKETS,
+                max_tickets=MAX_TICKETS,
             )
         )
     small, large = read
@@ -103,7 +103,12 @@ class Groups:
 
     def write(self, mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         transcript = commit_group(mails)
-        counted = {"accept_candidates": 0, "accept_link": 0, "accept_participant": 0, "accept_takes_part": 0}
+        counted = {
+            "accept_ticket_candidates": 0,
+            "accept_insert_recipient": 0,
+            "accept_insert_participant": 0,
+            "accept_find_participants": 0,
+        }
         step = next(transcript)
         try:
             while True:
@@ -111,10 +116,10 @@ class Groups:
                     counted[step.query] += len(step.rows)
                 step = transcript.send((yield step))
         except StopIteration as end:
-            self.lookups.append(counted["accept_candidates"])
-            self.entries.append(counted["accept_link"])
-            self.participants.append(counted["accept_participant"])
-            self.candidates.append(counted["accept_takes_part"])
+            self.lookups.append(counted["accept_ticket_candidates"])
+            self.entries.append(counted["accept_insert_recipient"])
+            self.participants.append(counted["accept_insert_participant"])
+            self.candidates.append(counted["accept_find_participants"])
             results: Sequence[Committed] = end.value
             return results
 

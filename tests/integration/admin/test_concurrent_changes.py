@@ -145,13 +145,13 @@ async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Ins
     """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
     ticket_id = await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
-    await installation.database.execute("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
+    await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
     async with installation.database.transaction() as transaction:
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
-        await transaction.execute("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
+        await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
         erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
         await happened_or_waits(installation, erasing)
-        await transaction.execute("dispatch_delivered", id=delivery.id, now=2, via="message")
+        await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
     await erasing
     assert await installation.rows("SELECT 1 FROM attempts") == []
 
@@ -176,12 +176,12 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
     opened = 1
     try:
         async with installation.database.transaction() as transaction:
-            await transaction.execute("dispatch_paced", id=installation.integration_id, paced_at=1)
+            await transaction.execute("dispatch_set_pace", id=installation.integration_id, paced_at=1)
             replaying = asyncio.create_task(
                 installation.services.deliveries.replay_many(installation.actor, state="pending")
             )
             await happened_or_waits(installation, replaying)
-            await transaction.fetch_one("dispatch_open", id=delivery.id, until=installation.clock.now() + 1)
+            await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
         # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
         # long it is the deliverer that is ended, and comes again. The replay is answered all the same.

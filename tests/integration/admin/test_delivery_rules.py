@@ -40,10 +40,10 @@ async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(in
     (delivery,) = (await deliveries.list(actor)).items
     database, now = installation.database, installation.clock.now()
     ended = {"finished_at": now, "outcome": "sent", "status": 200, "latency": 12_000, "answer": "ok"}
-    await database.execute("dispatch_open", id=delivery.id, until=now)
-    await database.execute("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=now)
-    await database.execute("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
-    await database.execute("dispatch_delivered", id=delivery.id, now=now, via="message")
+    await database.execute("dispatch_begin_attempt", id=delivery.id, until=now)
+    await database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=now)
+    await database.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
+    await database.execute("dispatch_mark_delivered", id=delivery.id, now=now, via="message")
     view = await deliveries.get(actor, delivery.id)
     assert (view.delivery.state, view.delivery.attempts, view.delivery.delivered_at) == ("delivered", 1, now)
     (attempt,) = view.attempts
@@ -61,7 +61,7 @@ async def test_deliveries_are_replayed(installation: Installation) -> None:
         await installation.ticket()
     one, two, _ = (await deliveries.list(actor)).items
     for delivery in (one, two):
-        await installation.database.execute("dispatch_dead", id=delivery.id, reason="gave up")
+        await installation.database.execute("dispatch_mark_dead", id=delivery.id, reason="gave up")
     installation.clock.advance(days=5)
     installation.woken.integration_ids.clear()
     replayed = await deliveries.replay(actor, one.id)

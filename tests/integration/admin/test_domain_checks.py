@@ -296,5 +296,5 @@ async def test_an_alert_is_abandoned_after_a_day(two: TwoWorkspaces) -> None:
     assert await two.notices.post_pending() == 0
     two.clock.advance(hours=25)
     assert await two.notices.post_pending() == 1
-    assert (await two.row(two.ours)).notice_at is None
+    assert (await two.row(two.ours)).alert_at is None
     assert two.clock.now() > SECOND

@@ -48,7 +48,7 @@ async def test_a_new_webhook_url_reactivates_a_failing_integration(installation:
     await installation.ticket()
     database, now = installation.database, installation.clock.now()
     await database.execute(
-        "dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
+        "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
     )
     await database.execute("dispatch_park", integration_id=integration_id, now=now)
     shown = await services.integrations.get(actor, integration_id)

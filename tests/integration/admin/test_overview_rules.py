@@ -96,13 +96,13 @@ async def test_health(installation: Installation) -> None:
         await installation.mail()
     database, now = installation.database, installation.clock.now()
     one, two, oldest = (await services.deliveries.list(actor)).items
-    await database.execute("dispatch_dead", id=one.id, reason="gave up")
+    await database.execute("dispatch_mark_dead", id=one.id, reason="gave up")
     await database.execute(
-        "dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now
+        "dispatch_mark_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now
     )
     await database.execute("dispatch_park", integration_id=integration_id, now=now)
     await services.deliveries.replay(actor, two.id)
-    await database.execute("janitor_claim", name="janitor.notices", now=now, after=now)
+    await database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     await services.domains.create(actor, "new.example")
     found = await services.health.get(actor)
     assert found.deliverer_alive is True

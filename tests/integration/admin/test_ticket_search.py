@@ -121,7 +121,7 @@ class Archive:
             return
         words = terms.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
         await self.store.database.execute(
-            "search_keep",
+            "search_upsert",
             ticket_id=ticket.id,
             workspace_id=workspace,
             place=terms.place(ticket.id),
@@ -200,7 +200,7 @@ async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, se
             for wanted in (TicketFilter(q=q), at.wish(q), at.wish(q)):
                 found = await at.pages(wanted, at.chance.choice((1, 2, 3, 10)))
                 assert found == at.expected(wanted, at.known), wanted
-        assert {"search_having", "search_stretch"} <= at.database.asked.keys()
+        assert {"search_match_tickets", "search_range"} <= at.database.asked.keys()
 
 
 async def test_a_search_with_default_bounds(store: Store) -> None:
@@ -249,7 +249,7 @@ async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
     """No table is read from end to end."""
     async with opened_sqlite(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
-        for name in ("search_stretch", "search_having", "search_oldest", "search_missing"):
+        for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):
             query = store.catalog[name]
             asked = terms.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # it has a word
             values = dict.fromkeys(query.parameters, 1) | {"asked": asked, "ids": "[]"}

@@ -35,7 +35,7 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
         assert (answer.status, len(answer.body["deliveries"])) == (200, expected), query
     path = f"/deliveries/{listed[1]['id']}"
     await attempt(served, listed[1]["id"], "sent", 200, "ok")
-    await served.database.execute("dispatch_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
+    await served.database.execute("dispatch_mark_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
     one = (await served.admin.get(path)).body
     assert (one["state"], one["attempts"], one["deliveredAt"]) == ("delivered", 1, "2030-01-01T12:00:00Z")
     (created,) = one["attemptList"]
@@ -49,10 +49,10 @@ async def test_replay_one_and_many(sqlite_served: ServedInstallation) -> None:
     _, integration_id, _ = await served.alias()
     await served.ticket()
     delivery_id = (await served.admin.get("/deliveries")).body["deliveries"][0]["id"]
-    await served.database.execute("dispatch_dead", id=delivery_id, reason="gave up")
+    await served.database.execute("dispatch_mark_dead", id=delivery_id, reason="gave up")
     one = await served.admin.post(f"/deliveries/{delivery_id}/replay")
     assert (one.status, one.body["state"], one.body["nextAttemptAt"]) == (202, "pending", "2030-01-01T12:00:00Z")
-    await served.database.execute("dispatch_dead", id=delivery_id, reason="gave up")
+    await served.database.execute("dispatch_mark_dead", id=delivery_id, reason="gave up")
     many = await served.admin.post("/deliveries/replay", {"integrationId": integration_id})
     assert (many.status, many.body) == (202, {"replayed": 1})
     assert (await served.admin.post("/deliveries/replay", {"state": "pending"})).body == {"replayed": 1}

@@ -44,7 +44,7 @@ async def test_new_url_reactivates_a_failing_integration(sqlite_served: ServedIn
     await served.ticket()
     database, now = served.database, served.clock.now()
     await database.execute(
-        "dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
+        "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
     )
     await database.execute("dispatch_park", integration_id=integration_id, now=now)
     shown = await served.admin.get(path)

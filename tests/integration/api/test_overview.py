@@ -48,13 +48,13 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
     database, now = served.database, served.clock.now()
     replayed, *dead, _ = (await served.services.deliveries.list(served.actor)).items
     for delivery in dead:
-        await database.execute("dispatch_dead", id=delivery.id, reason="gave up")
+        await database.execute("dispatch_mark_dead", id=delivery.id, reason="gave up")
     await database.execute(
-        "dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now
+        "dispatch_mark_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now
     )
     await database.execute("dispatch_park", integration_id=integration_id, now=now)
     await served.services.deliveries.replay(served.actor, replayed.id)
-    await database.execute("janitor_claim", name="janitor.notices", now=now, after=now)
+    await database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     await served.services.domains.create(served.actor, "new.example")
     health = (await client.get("/health")).body
     assert health["deliverer"] == {"alive": True, "seenAt": "2030-01-01T12:00:00Z"}

@@ -10,12 +10,12 @@ from tests.support.installation import Installation
 async def attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
     """One attempt to send a delivery, ended."""
     database, now = installation.database, installation.clock.now()
-    row = await database.fetch_one("dispatch_open", id=delivery_id, until=now)
+    row = await database.fetch_one("dispatch_begin_attempt", id=delivery_id, until=now)
     assert row is not None
     n = row["attempts"]
-    await database.execute("dispatch_attempt", delivery_id=delivery_id, n=n, started_at=now)
+    await database.execute("dispatch_insert_attempt", delivery_id=delivery_id, n=n, started_at=now)
     await database.execute(
-        "dispatch_attempted",
+        "dispatch_record_attempt",
         delivery_id=delivery_id,
         n=n,
         finished_at=now,

@@ -15,7 +15,7 @@ async def failed(served: ServedInstallation, reason: str = "Slack did not take t
     await served.mail(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
     await attempt(served, delivery.id, "rejected", 400, "<b>no_text")
-    await served.database.execute("dispatch_dead", id=delivery.id, reason=reason)
+    await served.database.execute("dispatch_mark_dead", id=delivery.id, reason=reason)
     return delivery.id
 
 
@@ -46,7 +46,7 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
     await failed(served)
     now, database = served.clock.now(), served.database
     await database.execute(
-        "dispatch_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
+        "dispatch_mark_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
     )
     for _ in range(2):
         await served.mail()
@@ -96,7 +96,7 @@ async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallat
     delivery = await failed(served)
     client = await signed_in(served)
     await served.services.deliveries.replay(served.actor, delivery)
-    await served.database.execute("dispatch_delivered", id=delivery, now=served.clock.now(), via="message")
+    await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
     seen = await client.post(f"/activity/deliveries/{delivery}/replay")
     assert seen.status == 409
     assert "has already been delivered" in seen.words
@@ -155,7 +155,7 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     message = await served.mail(mails.plain(message_id="<one@customer.test>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0].id
     await attempt(served, delivery, "sent", 200, "ok")
-    await served.database.execute("dispatch_delivered", id=delivery, now=served.clock.now(), via="message")
+    await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
     client = await signed_in(served, "viewer")
     for q in (message, "<one@customer.test>", "%231"):
         assert (await client.get(f"/activity/trace?q={q}")).location == f"/activity/trace/{message}"
@@ -184,14 +184,14 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     _, integration, _ = await served.alias()
     client = await signed_in(served, "viewer")
     now = served.clock.now()
-    await served.database.execute("janitor_claim", name="janitor.notices", now=now, after=now)
+    await served.database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     well = await client.get("/activity/health")
     assert "Problem" not in well.words
     assert "Domains no DNS problems" in well.words
     await failed(served)
     await served.mail()
     await served.database.execute(
-        "dispatch_failing", id=integration, reason="the webhook is gone", now=now, probe_interval=60, probe_at=now
+        "dispatch_mark_failing", id=integration, reason="the webhook is gone", now=now, probe_interval=60, probe_at=now
     )
     served.clock.advance(minutes=20)
     ill = await client.get("/activity/health")

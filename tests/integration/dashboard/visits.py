@@ -73,9 +73,13 @@ async def _watched(served: ServedInstallation, ticket: str) -> dict[str, str]:
     await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
     await attempt(served, dead.id, "rejected", 400, "no_text")
-    await served.database.execute("dispatch_dead", id=dead.id, reason="Slack did not take the message: no_text (400)")
+    await served.database.execute(
+        "dispatch_mark_dead", id=dead.id, reason="Slack did not take the message: no_text (400)"
+    )
     await attempt(served, arrived.id, "sent", 200, "ok")
-    await served.database.execute("dispatch_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message")
+    await served.database.execute(
+        "dispatch_mark_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message"
+    )
     await month(served)
     return {"dead": dead.id, "message": dead.message_id}
 
@@ -88,7 +92,7 @@ async def _managed(served: ServedInstallation, owned: str, integration: str, ali
     key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
     await services.blocked_senders.create(served.actor, "@spam.example")
     await served.database.execute(
-        "dispatch_failing",
+        "dispatch_mark_failing",
         id=integration,
         reason="the webhook was removed or disabled in Slack",
         now=served.clock.now(),

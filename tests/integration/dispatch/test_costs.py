@@ -55,11 +55,11 @@ def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("query", "state", "due"),
     [
-        ("dispatch_probe", "delivered", "NULL"),
+        ("dispatch_probe_delivery", "delivered", "NULL"),
         ("dispatch_unpark", "pending", "n"),
-        ("dispatch_due", "delivered", "NULL"),
-        ("dispatch_due", "pending", "n"),
-        ("dispatch_flood", "pending", "n"),
+        ("dispatch_due_deliveries", "delivered", "NULL"),
+        ("dispatch_due_deliveries", "pending", "n"),
+        ("dispatch_digest_threshold", "pending", "n"),
     ],
 )
 async def test_a_turn_costs_no_more_with_a_long_history(store: Store, query: str, state: str, due: str) -> None:
@@ -71,12 +71,12 @@ async def test_a_turn_costs_no_more_with_a_long_history(store: Store, query: str
         "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
         workspace=workspace,
     )
-    values = {"integration_id": integration, "now": 10**9, "most": 1, "after": 20}
+    values = {"integration_id": integration, "now": 10**9, "limit": 1, "after": 20}
     wanted = {name: values[name] for name in store.catalog[query].parameters}
     await _deliveries(store, integration, 1, HISTORY, state=state, due=due)
     await _deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")
     small, found = _steps(store, query, **wanted)
-    assert found == (0 if query == "dispatch_due" and state == "delivered" else 1)
+    assert found == (0 if query == "dispatch_due_deliveries" and state == "delivered" else 1)
     await _deliveries(store, integration, HISTORY + 1, 4 * HISTORY, state=state, due=due)
     assert _steps(store, query, **wanted) == (small, found)
 
@@ -92,10 +92,10 @@ async def test_a_probe_is_of_the_oldest_that_waits(store: Store) -> None:
         workspace=workspace,
     )
     await _deliveries(store, integration, 1, 2, state="pending", due="n")
-    row = await store.database.fetch_one("dispatch_probe", integration_id=integration)
+    row = await store.database.fetch_one("dispatch_probe_delivery", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000001"
     await _deliveries(store, integration, 5, 2, state="pending", due="NULL")
-    row = await store.database.fetch_one("dispatch_probe", integration_id=integration)
+    row = await store.database.fetch_one("dispatch_probe_delivery", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000005"

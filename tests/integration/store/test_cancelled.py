@@ -27,7 +27,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
     async def work() -> None:
         async with store.database.transaction() as transaction:
             for _ in range(4):
-                await transaction.execute("routing_changed")
+                await transaction.execute("routing_increment_version")
 
     for _ in range(TIMES):
         task = asyncio.create_task(work())
@@ -37,7 +37,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
         await asyncio.gather(task, return_exceptions=True)
     async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
         before = await transaction.fetch_one("routing_version")
-        await transaction.execute("routing_changed")
+        await transaction.execute("routing_increment_version")
     after = await store.database.fetch_one("routing_version")
     assert before is not None
     assert after is not None
@@ -52,7 +52,7 @@ async def test_a_transaction_that_fails_has_ended_when_its_error_arrives(store: 
 
     async def fail() -> None:
         async with store.database.transaction() as transaction:
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             raise ZeroDivisionError
 
     for _ in range(TIMES):
@@ -71,7 +71,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            writers = [asyncio.create_task(database.execute("routing_changed")) for _ in range(3)]
+            writers = [asyncio.create_task(database.execute("routing_increment_version")) for _ in range(3)]
             await asyncio.sleep(0)
             for writer in writers:
                 with pytest.raises(TimeoutError):
@@ -80,7 +80,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
             assert all(writer.done() for writer in writers)
             assert other.in_transaction, "the lock is still held"
             other.execute("ROLLBACK")
-        await database.execute("routing_changed")
+        await database.execute("routing_increment_version")
         row = await database.fetch_one("routing_version")
         assert row is not None
         assert row["version"] in (2, 3), "the first may have begun before it was cancelled"

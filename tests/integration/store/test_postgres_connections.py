@@ -122,8 +122,8 @@ async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_s
         async with monitor.transaction():
             await monitor.execute("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(Unavailable, match="57014"):
-                await found.database.fetch_one("installation_fact", name="secret_key")
-        assert await found.database.fetch_one("installation_fact", name="secret_key") is None
+                await found.database.fetch_one("installation_value", name="secret_key")
+        assert await found.database.fetch_one("installation_value", name="secret_key") is None
         assert found.relay.made == USED + 1  # the monitor's
         await monitor.close()
 
@@ -275,8 +275,8 @@ async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_serve
     async with opened_postgres(postgres_server) as store:
         other = await asyncpg.connect(store.url)
         await other.execute(CONFLICTS.format(times=3, table="installation"))
-        await store.database.execute("installation_keep", name="a", value="b")
-        row = await store.database.fetch_one("installation_fact", name="a")
+        await store.database.execute("installation_insert", name="a", value="b")
+        row = await store.database.fetch_one("installation_value", name="a")
         assert row is not None
         assert row["value"] == "b"
         await other.close()

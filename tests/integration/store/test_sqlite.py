@@ -21,8 +21,8 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
 
         async def work() -> None:
             async with store.database.transaction() as transaction:
-                await transaction.execute("routing_changed")
-                await transaction.execute("routing_changed")
+                await transaction.execute("routing_increment_version")
+                await transaction.execute("routing_increment_version")
 
         task = asyncio.create_task(work())
         for _ in range(steps):
@@ -32,7 +32,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         await asyncio.gather(task, return_exceptions=True)
         async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
             before = await transaction.fetch_one("routing_version")
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
         assert before is not None
         after = await store.database.fetch_one("routing_version")
         assert after is not None

@@ -108,7 +108,7 @@ async def test_nothing_is_accepted_and_no_change_is_made(
             with pytest.raises(StorageReplaced):
                 await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
             with pytest.raises(StorageReplaced):
-                await installation.database.execute("routing_changed")
+                await installation.database.execute("routing_increment_version")
             with pytest.raises(StorageReplaced):
                 await migrate.check_schema(installation.database)
     (line,) = logged
@@ -123,7 +123,7 @@ async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(install
 
     async def change() -> None:
         async with installation.database.transaction() as transaction:
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             path.rename(path.with_name("away.db"))
 
     with pytest.raises(StorageReplaced):
@@ -139,7 +139,7 @@ async def test_moved_back_it_heals_by_itself(installation: Installation) -> None
             await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
         away.rename(path)
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
-        await installation.database.execute("routing_changed")
+        await installation.database.execute("routing_increment_version")
         await migrate.check_schema(installation.database)
     assert [line["event"] for line in logged] == ["database.file_replaced", "database.file_restored"]
     with closing(sqlite3.connect(path)) as connection:
@@ -156,11 +156,11 @@ async def test_a_link_to_the_file_may_not_lead_elsewhere(tmp_path: Path) -> None
     database = sqlite_database(link)
     await database.open()
     try:
-        await database.execute("routing_changed")
+        await database.execute("routing_increment_version")
         link.unlink()
         link.symlink_to(tmp_path / "other.db")
         with pytest.raises(StorageReplaced):
-            await database.execute("routing_changed")
+            await database.execute("routing_increment_version")
     finally:
         await database.close()
 
@@ -186,7 +186,7 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
     limit = 1
     database = sqlite_database(path)
     await database.open()
-    await database.execute("routing_changed")
+    await database.execute("routing_increment_version")
     await database.close()
     copies, limit = 0, 1000
     with pytest.raises(Unavailable, match="replaced"):

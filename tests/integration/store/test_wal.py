@@ -80,7 +80,7 @@ async def test_a_writer_is_not_waited_for(installation: Installation, writer: st
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     if writer == "ours":
         async with database.transaction() as transaction:
-            await transaction.execute("routing_changed")
+            await transaction.execute("routing_increment_version")
             assert not wal.truncate_wal(database)
     else:
         with closing(sqlite3.connect(database.path, isolation_level=None)) as other:

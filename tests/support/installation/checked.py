@@ -102,7 +102,7 @@ async def right(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallat
     async with SlackStandIn(ssl_context=server) as slack, installation.opened():
         database = installation.database
         await migrate.migrate(database)
-        await database.execute("installation_keep", name="secret_key", value=fingerprint(installation.secret_key))
+        await database.execute("installation_insert", name="secret_key", value=fingerprint(installation.secret_key))
         await installation.seed(DOMAIN, (), webhook=slack.url(host="localhost"))
         found = CheckedInstallation(installation, folder, dns, slack, trust, authority)
         found.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))

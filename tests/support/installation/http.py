@@ -125,7 +125,7 @@ class ServedInstallation(Installation):
         """A domain that is active without any DNS; its id."""
         view = await self.services.domains.create(actor or self.actor, name)
         await self.database.execute(
-            "domain_checked",
+            "domain_record_check",
             id=view.domain.id,
             token=view.domain.token,
             records="[]",
@@ -135,8 +135,8 @@ class ServedInstallation(Installation):
             misses=0,
             missing_since=None,
             next_check_at=0,
-            notice="",
-            notice_at=None,
+            alert="",
+            alert_at=None,
         )
         self.core.directory.forget()
         return view.domain.id

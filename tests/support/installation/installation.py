@@ -180,7 +180,7 @@ class Installation:
 
     async def ticket(self, content: bytes | None = None, *to: Target | str) -> str:
         """A mail as by `mail`; the id of its ticket."""
-        row = await self.database.fetch_one("message_links", message_id=await self.mail(content, *to), most=1)
+        row = await self.database.fetch_one("message_recipients", message_id=await self.mail(content, *to), limit=1)
         assert row is not None
         return str(row["ticket_id"])
 

@@ -43,7 +43,9 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     await served.ticket(mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example")
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
-    await served.database.execute("dispatch_dead", id=delivery["id"], reason="failed permanently: connection refused")
+    await served.database.execute(
+        "dispatch_mark_dead", id=delivery["id"], reason="failed permanently: connection refused"
+    )
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="127.0.0.1")
     session = (await served.services.sessions.list(served.actor))[0]
     dns.set("example.com", "MX", f"10 {HOST}.")

@@ -115,7 +115,7 @@ async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Sto
     workspace_id = await seeds.workspace(store.database)
     good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))
     await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
-    await store.database.execute("installation_keep", name="secret_key", value=fingerprint(old))
+    await store.database.execute("installation_insert", name="secret_key", value=fingerprint(old))
     rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
         await rotation.reseal(old, new_key())

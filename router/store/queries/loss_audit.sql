@@ -1,60 +1,60 @@
 -- What proves that nothing was lost, from the rows themselves (router/admin/installation/loss_audit.py; the metrics ask the first one too).
 
--- name: balance_newest
+-- name: loss_audit_totals
 -- The newest messages held against what must have become of them: accepted = ticketed + repeated for their aliases, and
 -- for the ticket events what is owed = delivered + pending + dead.
 WITH newest AS (
-    SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :most
+    SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
-    SELECT tm.message_id, tm.ticket_id, MAX(tm.owed_to) AS owed_to
+    SELECT tm.message_id, tm.ticket_id, MAX(tm.integration_id) AS integration_id
     FROM ticket_messages tm JOIN newest ON newest.id = tm.message_id GROUP BY tm.message_id, tm.ticket_id
 )
 SELECT (SELECT COUNT(*) FROM newest) AS messages,
        (SELECT CAST(COALESCE(SUM(aliases), 0) AS BIGINT) FROM newest) AS accepted,
        (SELECT CAST(COALESCE(SUM(repeated), 0) AS BIGINT) FROM newest) AS repeated,
        (SELECT COUNT(*) FROM events) AS events,
-       (SELECT COUNT(*) FROM events WHERE owed_to IS NOT NULL) AS owed,
+       (SELECT COUNT(*) FROM events WHERE integration_id IS NOT NULL) AS queued,
        COUNT(DISTINCT events.message_id) AS ticketed,
        COUNT(CASE WHEN d.state = 'delivered' THEN 1 END) AS delivered,
        COUNT(CASE WHEN d.state = 'pending' THEN 1 END) AS pending,
        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead,
-       COUNT(CASE WHEN d.id IS NULL AND events.owed_to IS NOT NULL THEN 1 END) AS undelivered,
-       COUNT(*) - (SELECT COUNT(*) FROM events) AS doubled
+       COUNT(CASE WHEN d.id IS NULL AND events.integration_id IS NOT NULL THEN 1 END) AS undelivered,
+       COUNT(*) - (SELECT COUNT(*) FROM events) AS duplicated
 FROM events
 LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id;
 
--- name: balance_offenders
+-- name: loss_audit_mismatched_messages
 -- Of the newest messages those whose tickets are not as many as they must be, or that lack a delivery they are owed.
-SELECT n.id FROM (SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :most) n
+SELECT n.id FROM (SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined) n
 WHERE n.aliases - n.repeated <> (
         SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = n.id)
    OR EXISTS (
-        SELECT 1 FROM ticket_messages tm WHERE tm.message_id = n.id AND tm.owed_to IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM ticket_messages tm WHERE tm.message_id = n.id AND tm.integration_id IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM deliveries d WHERE d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id))
-ORDER BY n.id LIMIT :shown;
+ORDER BY n.id LIMIT :limit;
 
--- name: balance_damaged
+-- name: loss_audit_damaged_messages
 -- Of the newest messages those whose octets are not all there, and that retention has not begun to erase.
-SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :most) n
+SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :max_examined) n
 LEFT JOIN raw_chunks first ON first.message_id = n.id AND first.n = 0
 WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = n.id))
    OR (first.message_id IS NOT NULL
        AND n.size <> (SELECT SUM(length(r.data)) FROM raw_chunks r WHERE r.message_id = n.id))
-ORDER BY n.id LIMIT :shown;
+ORDER BY n.id LIMIT :limit;
 
--- name: balance_stuck
+-- name: loss_audit_stuck_deliveries
 -- Deliveries that wait for nothing: no deliverer looks for them.
 SELECT d.id FROM deliveries d
 WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
     OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
-ORDER BY d.id LIMIT :shown;
+ORDER BY d.id LIMIT :limit;
 
--- name: balance_empty_tickets
+-- name: loss_audit_empty_tickets
 -- Of the newest tickets those that no message belongs to.
-SELECT t.id FROM (SELECT id FROM tickets ORDER BY id DESC LIMIT :most) t
+SELECT t.id FROM (SELECT id FROM tickets ORDER BY id DESC LIMIT :max_examined) t
 WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
-ORDER BY t.id LIMIT :shown;
+ORDER BY t.id LIMIT :limit;
 
--- name: balance_repeats
+-- name: loss_audit_repeats
 -- Mails that were answered as repeats, within the window that their marks are kept for.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;
