@@ -1,1 +1,1 @@
-"""The REST API: a door. It decodes a request, calls one use case of `router.admin`, and encodes what that returns."""
+"""The REST API. Each call decodes a request, calls one use case of `router.admin` and encodes its result."""

@@ -1,9 +1,7 @@
-"""The aiohttp application: the routes under `/api` and, the same, under `/v1`, and the dashboard at `/`, behind one
-set of middlewares.
+"""The aiohttp application: the API under `/api` and `/v1` and the dashboard at `/`, behind the same middlewares.
 
-Outside both and without authentication: `/healthz` (this process answers) and `/readyz` (its database is there and
-has this program's schema). The OpenAPI document and its page are made on the first request for them, of the routes that
-are served.
+Two more routes need no authentication: `/healthz` (the process responds) and `/readyz` (the database is reachable and
+has this program's schema). The OpenAPI document and its page are generated from the route table on first request.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ PREFIXES = ("/api", "/v1")
 def build_app(
     services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = UNMETERED
 ) -> web.Application:
-    """settings: `[api]`. public_url: `[server] public_url`. The caller starts, stops and owns the services."""
+    """Builds the application from `[api]` and `[server] public_url`. The caller starts and stops the services."""
     dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)
     app = web.Application(
         middlewares=[
@@ -52,7 +50,7 @@ def build_app(
             rate_limit(services.rate_limits, settings),
             permission(public_url),
         ],
-        # The bodies are read and bounded by `api.body`.
+        # `api.body` reads the bodies and applies the limits of the routes.
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(on_prepare)
@@ -98,7 +96,7 @@ def _add_probes(app: web.Application, services: Services) -> None:
 
 
 def _path_pattern(route: Route) -> str:
-    """The path as aiohttp matches it: `/tickets/{id}` is not `/tickets/mine`, so that 405 names the right methods."""
+    """The path as an aiohttp pattern. `/tickets/{id}` excludes `/tickets/mine`: a 405 then lists the right methods."""
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
         return route.path
@@ -108,7 +106,7 @@ def _path_pattern(route: Route) -> str:
 
 
 def _add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:
-    """GET also answers HEAD (RFC 9110 section 9.1)."""
+    """Registers a handler; GET also serves HEAD (RFC 9110 section 9.1)."""
     resource = app.router.add_resource(path)
     resource.add_route(method, handler, expect_handler=_handle_expect)
     if method == "GET":
@@ -116,7 +114,7 @@ def _add_route(app: web.Application, method: str, path: str, handler: Handler) -
 
 
 async def _handle_expect(request: web.Request) -> web.StreamResponse | None:
-    """RFC 9110 section 10.1.1: the one expectation there is; `api.body` answers it when it reads the body."""
+    """Rejects all expectations but `100-continue` (RFC 9110 section 10.1.1), which `api.body` answers."""
     if request.headers.get("Expect", "").lower() != "100-continue":
         return responses.error("invalid_request", "Expect must be 100-continue")
     return None

@@ -1,7 +1,7 @@
-"""From a request's bytes to a JSON object: bounded in size and depth, and strict about what JSON leaves open.
+"""Reads request bodies and decodes them as JSON objects, with limits on size, depth and number of containers.
 
-Refused: what is not UTF-8, not an object, nested too deep, has a field duplicate, numbers that are not finite or too
-large to mean anything, NUL and lone surrogates in any text. An empty body is an empty object.
+Rejects what RFC 8259 leaves to implementations: encodings other than UTF-8, duplicate names, non-finite and very large
+numbers, NUL and unpaired surrogates. An empty body is an empty object.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Arrays and objects, and brackets within texts, of which the longest has 20,000 characters (a note). A container takes
-# up to a hundred times its bytes in memory, and the garbage collector's time grows faster than their number.
+# Arrays and objects. Brackets in strings count as well: the longest string, a note, has 20,000 characters. A container
+# takes up to 100 times its size in memory, and garbage collection takes more than linear time.
 MAX_CONTAINERS = 30_000
-# Bytes. Enough for every form of sign-in, and small enough that a client without a key costs nothing.
+# Enough for every sign-in form. Keeps unauthenticated requests cheap.
 SMALL_BODY_BYTES = 4096
-# Characters of a Content-Type. aiohttp parses the header in time that grows with the square of its length.
+# Characters. aiohttp parses a Content-Type in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-_MAX_DIGITS = 18  # more than any number of ours, and within 64 bits
+_MAX_DIGITS = 18  # larger than every number of the API, and within 64 bits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
-    """The largest body of a route in bytes.
+    """The maximum body size of a route in bytes.
 
     Args:
-        declared: What the route declares itself.
-        cap: `[api] max_body_bytes`, the limit of every route.
+        declared: The limit that the route declares, if any.
+        cap: `[api] max_body_bytes`.
         small: Whether the route needs no authentication or takes no body.
     """
     if declared is None:
@@ -42,9 +42,9 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 
 
 async def read(request: web.Request, limit: int) -> bytes:
-    """The body; raises `Refused` for more than `limit` bytes, and for a content coding.
+    """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    A client that waits for `100 Continue` gets it here: not before it is authenticated, nor for a body that is refused.
+    Sends `100 Continue` if the client expects it. The request is authenticated by then and its body is acceptable.
     """
     declared = request.content_length
     if declared is not None and declared > limit:
@@ -53,7 +53,7 @@ async def read(request: web.Request, limit: int) -> bytes:
         raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the request body unencoded")
     if "Expect" in request.headers and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        request.writer.output_size = 0  # the response itself has not started
     content = bytearray()
     async for chunk in request.content.iter_any():
         if len(content) + len(chunk) > limit:
@@ -63,7 +63,7 @@ async def read(request: web.Request, limit: int) -> bytes:
 
 
 def content_type(request: web.Request) -> tuple[str, str]:
-    """The media type of the body in lower case and its charset; `""` where the header does not name one."""
+    """The media type and the charset of the body in lower case, each `""` if missing."""
     header = request.headers.get("Content-Type", "")
     if len(header) > _MAX_CONTENT_TYPE:
         raise Refused("unsupported_media_type", f"Content-Type must be at most {_MAX_CONTENT_TYPE} characters long")
@@ -72,7 +72,7 @@ def content_type(request: web.Request) -> tuple[str, str]:
 
 
 def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
-    """The JSON object of a body; an empty body needs no media type."""
+    """Decodes a JSON object. An empty body needs no media type."""
     if not content:
         return {}
     if media_type != "application/json":
@@ -96,7 +96,7 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
             "invalid_request",
             f"Request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
         ) from None
-    except RecursionError:  # the decoder counts its own depth, long before the C stack ends
+    except RecursionError:  # the decoder limits its own depth well below the C stack
         raise _too_deep() from None
     _check_values([decoded])
     if not isinstance(decoded, dict):
@@ -105,12 +105,12 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
 
 
 def check_storable(values: dict[str, str]) -> None:
-    """Raises `Refused` for a name or a text that no database can keep."""
+    """Raises `Refused` for names and values that PostgreSQL or SQLite cannot store."""
     _check_values([values])
 
 
 def _check_values(level: list[Any]) -> None:
-    """Walks decoded values level by level. Raises `Refused` for too many levels and for texts that cannot be kept."""
+    """Checks decoded values level by level. Raises `Refused` for too many levels and unstorable text."""
     depth = 0
     while level:
         below: list[Any] = []

@@ -1,6 +1,6 @@
-"""The open connections of one API process: in all, and from one IPv4 address or IPv6 /64.
+"""Limits the open connections of one API process, in total and per IPv4 address or IPv6 /64.
 
-Trusted proxies are free of the limit by address, because all their clients share it; so are Unix sockets.
+Trusted proxies and Unix sockets are exempt from the limit per address, because many clients share them.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from api.middleware.addresses import is_in
 from config.values import Network
 from router.network import address_key
 
-# Seconds between two log lines about refused connections: a flood must not fill the log.
+# Minimum interval between two log events about refused connections.
 LOG_EVERY = 60.0
 
 log = structlog.get_logger()
 
 
 class ConnectionLimits:
-    """Counts connections. Each `admit` that returned True is followed by one `release`.
+    """Counts connections. The caller releases each admitted connection once.
 
     Args:
-        total: Connections at once in all.
-        per_address: Connections at once from one address that is not trusted.
-        trusted: Networks of proxies.
-        monotonic: Seconds of a monotonic clock.
+        total: Maximum number of connections.
+        per_address: Maximum number of connections from one untrusted address.
+        trusted: Networks of trusted proxies.
+        monotonic: A monotonic clock in seconds.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ConnectionLimits:
         self._logged_at = float("-inf")
 
     def admit(self, peer: IPv4Address | IPv6Address | None) -> bool:
-        """Counts a connection, or refuses it: then it is to be closed. peer: None for a Unix socket."""
+        """Counts a connection and returns True, or returns False if it must be closed. peer: None for a Unix socket."""
         key = self._address_key(peer)
         from_address = self._by_address.get(key, 0)
         if self._open >= self._total:
@@ -58,7 +58,7 @@ class ConnectionLimits:
         return True
 
     def release(self, peer: IPv4Address | IPv6Address | None) -> None:
-        """The opposite of an `admit` that returned True."""
+        """Removes an admitted connection from the counts."""
         self._open -= 1
         key = self._address_key(peer)
         left = self._by_address.pop(key, 0) - 1
@@ -66,7 +66,7 @@ class ConnectionLimits:
             self._by_address[key] = left
 
     def _address_key(self, peer: IPv4Address | IPv6Address | None) -> str:
-        """What the connections of this peer are counted under; `""` for one that has no limit of its own."""
+        """The key that connections of this peer are counted by; `""` for an exempt peer."""
         return "" if peer is None or is_in(peer, self._trusted) else address_key(str(peer))
 
     def _log_refused(self, peer: IPv4Address | IPv6Address | None, reason: str, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""The cookies of a session and of a known device: read, set and removed in one place."""
+"""The session cookie and the device cookie."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _DEVICE = "er_device"
 
 
 def cookie_name(public_url: str) -> str:
-    """The name of the session cookie."""
+    """The name of the session cookie, which depends on the scheme of `public_url`."""
     return f"{_prefix(public_url)}{_SESSION}"
 
 
 def _prefix(public_url: str) -> str:
-    """`__Host-` where people use https (RFC 6265bis section 4.1.3.2).
+    """`__Host-` with HTTPS (RFC 6265bis section 4.1.3.2).
 
-    Browsers take such a cookie only by https, from this host and for all its paths. So no other host of the domain and
-    no page in plain HTTP can set it.
+    Browsers accept such a cookie only over HTTPS, from this host and for all paths. Other hosts of the domain and pages
+    over plain HTTP cannot set it.
     """
     return "__Host-" if public_url.startswith("https://") else ""
 
 
 class Cookies:
-    """public_url: `[server] public_url`. With https no cookie is ever sent in clear, not even once."""
+    """Reads and sets the cookies. With an HTTPS `public_url` they are always `Secure`."""
 
     def __init__(self, public_url: str, trusted_proxies: Sequence[Network]) -> None:
         self._session = cookie_name(public_url)
@@ -40,28 +40,28 @@ class Cookies:
         self._trusted = trusted_proxies
 
     def session_token(self, request: web.Request) -> str | None:
-        """The token of the session that the client has."""
+        """The session token of the request, or None."""
         return request.cookies.get(self._session)
 
     def device_token(self, request: web.Request) -> str:
-        """What says that the client is a known device; `""` where nothing does."""
+        """The device token of the request, or `""`."""
         return request.cookies.get(self._device, "")
 
     def set_session(self, request: web.Request, response: web.StreamResponse, new: NewSession) -> None:
-        """A new session, on a device that is known from now on."""
+        """Sets the cookies of a new session and its device."""
         self._set(request, response, self._session, new.token, sessions.SESSION_LIFETIME // SECOND)
         self.set_device(request, response, new.device_cookie)
 
     def set_device(self, request: web.Request, response: web.StreamResponse, device: str) -> None:
-        """It stays when its user signs out."""
+        """Sets the device cookie, which outlives the session."""
         self._set(request, response, self._device, device, devices.COOKIE_LIFETIME // SECOND)
 
     def remove_session(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Ends it in the browser."""
+        """Deletes the session cookie."""
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Not for scripts, not from other sites; `Lax` so that a link in Slack opens signed in."""
+        """Sets a cookie. `Lax` rather than `Strict`, so that links in Slack open with the session."""
         response.set_cookie(
             name,
             value,

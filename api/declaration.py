@@ -1,7 +1,7 @@
-"""What the middlewares need to know of what a request goes to: who may call it, and whether its answer is a stream.
+"""What middlewares need to know about the target of a request: the required role and the kind of response.
 
-A call of the API (`api.endpoint.Endpoint`) and a page of the dashboard (`api.dashboard.serving.PageEndpoint`) are both
-served by a bound method of such an object, so that one set of middlewares guards them all.
+Calls of the API and pages of the dashboard are both served by bound methods of a `DeclaredHandler`, so the same
+middlewares apply to both.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from router.model import Role
 
 
 class Declaration(Protocol):
-    """A route or a page, as it was declared. role: the least that may call it, None for everybody."""
+    """The declaration of a route or page. role: the lowest role that may call it; None needs no authentication."""
 
     @property
     def role(self) -> Role | None: ...
 
     @property
     def media(self) -> str:
-        """The type of an answer that streams, which no time limit bounds as a whole; `""` for any other."""
+        """The media type of a streamed response, which has no overall time limit; else `""`."""
         ...
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """Whether a page that is open requests this again by itself."""
+        """Whether an open page repeats this request automatically."""
         ...
 
 
 class DeclaredHandler:
-    """Whoever serves one declared route; subclasses hand aiohttp their `serve`."""
+    """Base of the handlers. Subclasses register their bound method `serve` with aiohttp."""
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
 
 
 def find_declaration(request: web.Request) -> Declaration | None:
-    """What the request goes to, as it was declared; None where there is nothing of ours."""
+    """The declaration of the target of a request; None for static files, documents and unknown paths."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner.declaration if isinstance(owner, DeclaredHandler) else None

@@ -1,4 +1,4 @@
-"""`/api/docs`: the calls of the API on one page of plain HTML. Nothing on it is loaded from anywhere, nothing runs."""
+"""`/api/docs`: a plain HTML page of all calls. It loads no resources and runs no scripts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OpenAPI document: <a href="openapi.json">openapi.json</a>.</p>"""
 
 @functools.cache
 def render(routes: tuple[Route, ...]) -> str:
-    """The page, which takes some 30 ms to make."""
+    """Renders the page. Cached, because rendering takes about 30 ms."""
     by_tag: dict[str, list[Route]] = {}
     for route in routes:
         by_tag.setdefault(route.tag, []).append(route)
@@ -46,7 +46,7 @@ def render(routes: tuple[Route, ...]) -> str:
 
 
 def make_response(page: str) -> web.Response:
-    """The page as an answer that may run and load nothing."""
+    """The page with a Content-Security-Policy that forbids scripts and resources."""
     return web.Response(
         text=page,
         content_type="text/html",

@@ -1,6 +1,6 @@
-"""One route as aiohttp serves it: decodes the request into the route's models, calls the handler, encodes its answer.
+"""Serves one route: decodes the request into the models of the route, calls the handler and encodes its result.
 
-Also the `Idempotency-Key` of routes that create: the same request again gets the same answer.
+Implements `Idempotency-Key` for routes that create something: a repeated request gets the stored response.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class Endpoint(DeclaredHandler):
-    """The handler that is registered for a route, under each of its paths."""
+    """The aiohttp handler of a route."""
 
     def __init__(self, route: Route, services: Services, *, max_body: int) -> None:
         super().__init__(route)
@@ -37,8 +37,8 @@ class Endpoint(DeclaredHandler):
         self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """The aiohttp handler."""
-        # A download, which no time limit bounds, must not wait for a body that nobody reads.
+        """Serves a request."""
+        # A download has no overall time limit, so it must not wait for a body.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
         ids = dict(request.match_info)
         body.check_storable(ids)
@@ -70,7 +70,7 @@ class Endpoint(DeclaredHandler):
             response = responses.json_text(claim.answer, claim.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
-        # On its own: a client that hangs up, or a time limit, must not leave the key taken.
+        # A separate task: a disconnect or a timeout must not leave the key claimed.
         task = asyncio.create_task(self._handle_claimed(call, claim))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -89,7 +89,7 @@ class Endpoint(DeclaredHandler):
 
 
 def _query_parameters(request: web.Request) -> Mapping[str, str]:
-    """The parameters, each at most once, without what the database cannot keep."""
+    """The query parameters. Raises `Refused` for duplicates and unstorable text."""
     parameters: dict[str, str] = {}
     for name, value in request.query.items():
         if name in parameters:

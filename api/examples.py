@@ -1,8 +1,7 @@
-"""The examples of the OpenAPI document: the requests and answers of docs/api.md, call by call.
+"""The examples of the OpenAPI document: the requests and responses of docs/api.md.
 
-docs/api.md is where they are written and tried (tests/system/api/test_docs.py); `python -m api.examples` copies them
-into
-`examples.json`, which is what the program has with it. A test holds the copy to the document.
+docs/api.md is the source, and its commands are tested. `python -m api.examples` copies them to `examples.json`, which
+is part of the package; a test compares the two.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ COPY = Path("api/examples.json")
 _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
-# What a reader sets, and which kind of id a variable stands for.
+# Values of the variables that the reader sets, and the id prefix of each of the others.
 _VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",
@@ -43,13 +42,13 @@ _IDS = {
 
 @cache
 def examples() -> Mapping[str, Mapping[str, Any]]:
-    """By method and path (`POST /domains`): `request` and `answer`, each where there is one."""
+    """Examples by method and path (`POST /domains`), each with `request` and `answer` if present."""
     loaded: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
     return loaded
 
 
 def parse_document(text: str) -> dict[str, dict[str, Any]]:
-    """The same, from the text of docs/api.md."""
+    """Extracts the examples from the text of docs/api.md."""
     examples_by_call: dict[str, dict[str, Any]] = {}
     for call in _CALL.finditer(text):
         command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
@@ -63,7 +62,7 @@ def parse_document(text: str) -> dict[str, dict[str, Any]]:
 
 
 def _substitute(command: str, text: str) -> str:
-    """With the first id of its kind that the document shows in place of each variable."""
+    """Replaces each variable with the first id of its kind in the document."""
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])
@@ -74,7 +73,7 @@ def _substitute(command: str, text: str) -> str:
 
 
 def main() -> None:
-    """Writes the copy; in a checkout."""
+    """Writes `examples.json`. Runs in a checkout only."""
     parsed = parse_document(DOCUMENT.read_text(encoding="utf-8"))
     COPY.write_text(json.dumps(parsed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

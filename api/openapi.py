@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the route table and the models that serve the requests."""
+"""The OpenAPI 3.1 document, generated from the route table and its models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ items. `POST` calls that create something accept an `Idempotency-Key`. All error
 
 
 def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
-    """The whole document as plain values."""
+    """The document as plain values."""
     listed = list(routes)
     references, schemas = _schemas(listed)
     paths: dict[str, dict[str, Any]] = {}
@@ -53,7 +53,7 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
 
 @functools.cache
 def document_json(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
-    """The document as JSON, which takes some 30 ms to make."""
+    """The document as JSON. Cached, because generating it takes about 30 ms."""
     return json.dumps(document(routes, public_url=public_url, version=version), ensure_ascii=False)
 
 
@@ -69,7 +69,7 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
 
 
 def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
-    """A field that may be left out has no default to speak of."""
+    """Removes null defaults: the field is optional and has no default."""
     fields = {
         name: {key: value for key, value in field.items() if (key, value) != ("default", None)}
         for name, field in shape.get("properties", {}).items()
@@ -130,7 +130,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _parameter_schema(shape: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter's schema: in a query string there is no null, only absence."""
+    """The schema of a query parameter, without null: a query string has no null."""
     schema = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
     choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
     if shape.get("default") is not None:
@@ -154,7 +154,7 @@ def _example(route: Route, part: str) -> dict[str, Any]:
 
 
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:
-    """Every code that this call may answer, by status."""
+    """All error codes of a route by status."""
     codes: list[ErrorCode] = ["invalid_request", "unsupported_media_type", "payload_too_large"]
     if route.role is not None:
         codes += ["unauthorized", "forbidden", "rate_limited"]

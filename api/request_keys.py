@@ -1,4 +1,4 @@
-"""What the middlewares leave on a request for those further in."""
+"""Keys of the values that middlewares store on a request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from router.ratelimit.sliding_window import Verdict
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
-# How long the request may take; a stream lifts it when its answer begins.
+# Time limit of the request. A stream removes it when its response starts.
 TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
 VERDICT = web.RequestKey("verdict", Verdict)

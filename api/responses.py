@@ -1,4 +1,4 @@
-"""The responses of the API: JSON and nothing else, never stored by anybody on the way."""
+"""JSON responses of the API."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from api.schema.errors import STATUS, Error, ErrorDetail
 from api.schema.shape import Answer
 from router.errors import ErrorCode, Refused
 
-# What an error says, for the dashboard's middleware, which shows it to a person as a page.
+# Code and message of an error response. The dashboard renders them as a page.
 ERROR = web.ResponseKey("error", tuple[ErrorCode, str])
 
 
 def json_text(text: str, status: int = 200) -> web.Response:
-    """JSON that is written already."""
+    """A response with encoded JSON."""
     return web.Response(body=text.encode("utf-8", "replace"), status=status, content_type="application/json")
 
 
 def json(answer: Answer, status: int = 200) -> web.Response:
-    """A model as JSON."""
+    """A response with a model as JSON."""
     return web.Response(body=answer.to_json_bytes(), status=status, content_type="application/json")
 
 
 def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:
-    """An error in the one shape there is."""
+    """An error response."""
     response = json(Error(error=ErrorDetail(code=code, message=message, field=field)), STATUS[code])
     response[ERROR] = (code, message)
     return response
 
 
 def from_refusal(refusal: Refused) -> web.Response:
-    """What a use case refused, in its words."""
+    """The error response for a `Refused`, with `Retry-After` and `WWW-Authenticate` where they apply."""
     response = error(refusal.code, refusal.message, refusal.field)
     retry_after = getattr(refusal, "retry_after", None)
     if retry_after is not None:

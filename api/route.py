@@ -1,4 +1,4 @@
-"""What one call of the API is: declared once, served, documented and tested from that declaration."""
+"""Declarations of API calls. Serving, the OpenAPI document and the role tests are derived from them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,16 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[B, Q]):
-    """One decoded request. ids: the path's parameters. address: the client's, past trusted proxies.
+    """A decoded request.
 
-    request: for what is not data (streams, cookies); handlers of plain calls do not look at it.
+    Args:
+        services: The use cases.
+        caller: Who is authenticated; None on routes without a role.
+        ids: Path parameters.
+        body: The decoded body.
+        query: The decoded query string.
+        request: The aiohttp request, needed only for streams and cookies.
+        address: Client address, determined past trusted proxies.
     """
 
     services: Services
@@ -37,25 +44,35 @@ class Call(Generic[B, Q]):
 
     @property
     def actor(self) -> Actor:
-        """Who asks; there is one on every route with a role."""
+        """The authenticated actor. Raises RuntimeError on a route without a role."""
         if self.caller is None:
             raise RuntimeError("a route without a role has no actor")
         return self.caller.actor
 
 
-# Any: a handler takes the models that its own route names, which a list of routes cannot say.
+# Any: the models differ from route to route, which a list of routes cannot express.
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer | web.StreamResponse | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call.
+    """The declaration of a call.
 
-    path: below `/api`, with `{name}` for parameters. role: the least that may call it, None for everybody.
-    answer: None where there is nothing to say (204) or the handler streams (`media` says what).
-    creates: takes `Idempotency-Key`. secret: its answer holds one, and is never kept.
-    errors: the codes of its own, beside those that every call of its kind has.
-    max_body: the largest request body in bytes; None is the default of its kind (`body_limit`).
+    Args:
+        method: HTTP method.
+        path: Path below `/api`, with `{name}` for parameters.
+        handler: Coroutine that performs the call.
+        summary: Summary in the OpenAPI document.
+        role: The lowest role that may call it; None needs no authentication.
+        answer: Model of the response; None for 204 and for streams.
+        body: Model of the request body.
+        query: Model of the query string.
+        status: Status of success.
+        creates: Whether it accepts `Idempotency-Key`.
+        secret: Whether the response contains a secret and must not be stored.
+        media: Media type of a streamed response.
+        errors: Error codes in addition to those of all calls of its kind.
+        max_body: Maximum body size in bytes; None for the default (`body_limit`).
     """
 
     method: Method
@@ -74,22 +91,22 @@ class Route:
     max_body: int | None = None
 
     def body_limit(self, cap: int) -> int:
-        """The largest request body in bytes, at most `cap`, which is `[api] max_body_bytes`."""
+        """The maximum body size in bytes. cap: `[api] max_body_bytes`."""
         return body.effective_limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """See `api.declaration.Declaration`."""
+        """No page repeats a call of the API automatically."""
         return False
 
     @property
     def operation_id(self) -> str:
-        """For OpenAPI: `get_domains_id_verify`."""
+        """The operation id in OpenAPI, such as `get_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
         return "_".join([self.method.lower(), *parts])
 
     @property
     def tag(self) -> str:
-        """The noun it is about."""
+        """The tag in OpenAPI: the noun of the path."""
         parts = [part for part in self.path.split("/") if part and not part.startswith("{")]
         return parts[1] if parts[0] == "emails" else parts[0]

@@ -1,7 +1,7 @@
-"""The API's sockets: started on an address, stopped without cutting off what is being answered.
+"""The HTTP server of the API. Stopping it lets running requests finish.
 
-What cannot be read as HTTP is answered in the same JSON shape as everything else. A connection that says nothing, or
-only half a request's head, is closed after a while; `connection_limits` bounds how many there are.
+Malformed HTTP is answered with a JSON error like any other. Idle connections and incomplete request heads time out, and
+`connection_limits` limits the number of connections.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# Longer than the 60 s for which nginx and balancers keep an idle connection: the side that sends requests closes first.
+# Longer than the 60 s of nginx and load balancers: the side that sends requests must close first.
 KEEPALIVE_SECONDS = 75.0
-# Connections at once in one process: each takes a descriptor and some 100 KiB.
+# Each connection takes a file descriptor and about 100 KiB.
 MAX_CONNECTIONS = 1000
-# How long a client may take nothing of an answer that waits for it. As long as a network that fails for a moment needs.
+# How long a client may read nothing of a pending response. Covers a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
+# On stop, the wait for the first request of a new connection. Browsers also open connections that stay idle.
 FIRST_REQUEST_SECONDS = 0.5
-# At a stop, how long requests that run may take to end, and then to react to being cut off.
+# On stop, the wait for running requests, and then for cancelled ones.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
-# Of the requests that are cut off, how many the log names.
+# Aborted requests that a log event lists.
 MAX_LOGGED = 10
 _POLL_SECONDS = 0.02
 _LINGER_SECONDS = 2.0
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class _HttpConnection(RequestHandler):
-    """aiohttp's, but its own errors are ours, silence has an end, and connections are limited."""
+    """aiohttp's connection with JSON errors, a time limit for stalled writes and connection limits."""
 
     __slots__ = ("_admitted", "_limits", "_peer", "_unread")
 
@@ -51,7 +51,7 @@ class _HttpConnection(RequestHandler):
         self._limits = limits
         self._peer: IPv4Address | IPv6Address | None = None
         self._admitted = False
-        self._unread: asyncio.TimerHandle | None = None  # while the client takes less than there is
+        self._unread: asyncio.TimerHandle | None = None  # runs while the write buffer is full
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._peer = peer_address(transport)
@@ -59,7 +59,7 @@ class _HttpConnection(RequestHandler):
         if self._admitted:
             super().connection_made(transport)
         else:
-            # Nothing is sent: there is no request yet that an answer could be for.
+            # No response: there is no request yet.
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -78,7 +78,7 @@ class _HttpConnection(RequestHandler):
         super().resume_writing()
 
     def _start_stall_timer(self) -> None:
-        """A client that never reads would keep its connection: aiohttp waits for it without a limit."""
+        """Limits how long the client may stop reading; aiohttp has no such limit."""
         if self.transport is not None:
             unread = self.transport.get_write_buffer_size()
             self._unread = self._loop.call_later(CLIENT_READ_SECONDS, self._check_stall, unread)
@@ -89,7 +89,7 @@ class _HttpConnection(RequestHandler):
             self._unread = None
 
     def _check_stall(self, unread: int) -> None:
-        """Closes the connection if the client took nothing since `unread` bytes waited for it."""
+        """Aborts the connection if the client has read nothing since `unread` bytes were buffered."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size() < unread:
@@ -99,12 +99,12 @@ class _HttpConnection(RequestHandler):
 
     @property
     def has_no_request(self) -> bool:
-        """Nothing has come yet: whoever connected is about to ask."""
+        """Whether the connection has not received a request yet."""
         return self._request_count == 0
 
     @property
     def current_request(self) -> str:
-        """The request that is being answered, by method and path; `""` for none."""
+        """Method and path of the request in progress, or `""`."""
         request = self._current_request
         return "" if request is None else f"{request.method} {request.path}"
 
@@ -113,7 +113,7 @@ class _HttpConnection(RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - aiohttp's words quote what the client sent
+        message: str | None = None,  # noqa: ARG002 - the message of aiohttp quotes client input
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has been begun already")
@@ -128,7 +128,7 @@ class _HttpConnection(RequestHandler):
 
 
 class ApiServer:
-    """One address, or systemd's sockets. `address` is where it listens, with the port that the system chose for 0."""
+    """Listens on one address or on sockets from systemd. `address` is the bound address, also for port 0."""
 
     def __init__(
         self,
@@ -141,9 +141,16 @@ class ApiServer:
         keepalive_timeout: float = KEEPALIVE_SECONDS,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """systemd: instead of `host` and `port`, what systemd passed by the environment.
+        """Does not listen yet.
 
-        keepalive_timeout: seconds after which a connection without a request, or with half a head, is closed.
+        Args:
+            app: The application.
+            host: Address to listen on.
+            port: Port to listen on; 0 selects a free one.
+            systemd: Whether to use the sockets passed by systemd instead.
+            limits: Connection limits.
+            keepalive_timeout: Seconds after which an idle connection or an incomplete request head is closed.
+            environ: Environment with the variables of systemd.
         """
         self._limits = limits
         self._app = app
@@ -157,7 +164,7 @@ class ApiServer:
         self.address = (host, port)
 
     async def start(self) -> None:
-        """Listens. Raises OSError when the address, or a socket of systemd's, is not to be had."""
+        """Starts listening. Raises OSError if the address or a socket of systemd is unavailable."""
         runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
         await runner.setup()
         self._runner = runner
@@ -185,7 +192,7 @@ class ApiServer:
         self.address = self._servers[0].sockets[0].getsockname()[:2]
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """No new connections; requests that run are cut off after `grace` seconds. Safe to call twice."""
+        """Stops listening and cancels running requests after `grace` seconds. Idempotent."""
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
@@ -193,14 +200,14 @@ class ApiServer:
             await self._await_first_requests(self._runner)
         runner, self._runner = self._runner, None
         if runner is not None:
-            # What streams until it is told to end is told now, not after everybody has waited for it.
+            # Ends event streams now; the grace period would otherwise wait for them.
             await runner.shutdown()
             manager = runner.server
             if manager is not None:
                 manager.pre_shutdown()
                 try:
                     async with asyncio.timeout(grace):
-                        # aiohttp waits for its own limit twice, and cancels no request before.
+                        # aiohttp waits for its own limit twice and cancels no request before that.
                         await manager.shutdown(grace + 1)
                 except TimeoutError:
                     connections = [each for each in manager.connections if isinstance(each, _HttpConnection)]
@@ -216,7 +223,7 @@ class ApiServer:
 
     @staticmethod
     async def _await_first_requests(runner: web.AppRunner) -> None:
-        """Who connected a moment before the listeners closed is still heard: to them it would be a refusal."""
+        """Waits for the first request of connections that were accepted just before the listeners closed."""
         manager = runner.server
         end = asyncio.get_running_loop().time() + FIRST_REQUEST_SECONDS
         while manager is not None and asyncio.get_running_loop().time() < end:

@@ -1,2 +1,1 @@
-"""What every request passes, from the outside in: counting, request id, errors, time limit, authentication,
-rate limit, permission."""
+"""The middlewares of the application; `api.app` lists them from the outside in."""

@@ -1,4 +1,4 @@
-"""The client's address: the peer's, unless that is a proxy we trust to say whom it speaks for."""
+"""The address and scheme of the client, from the connection or from headers of trusted proxies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_HOPS = 20
 
 
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
-    """The nearest address that is not a trusted proxy's; `""` where there is none (a Unix socket)."""
+    """The nearest address that is not a trusted proxy; `""` for a Unix socket."""
     nearest = peer_address(request.transport)
     if nearest is None:
         return ""
@@ -31,7 +31,7 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
 
 
 def is_https(request: web.Request, trusted: Sequence[Network]) -> bool:
-    """Whether the client speaks HTTPS, to us or to a trusted proxy."""
+    """Whether the client uses HTTPS, to this server or to a trusted proxy."""
     nearest = peer_address(request.transport)
     if nearest is not None and is_in(nearest, trusted):
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
@@ -39,11 +39,11 @@ def is_https(request: web.Request, trusted: Sequence[Network]) -> bool:
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> IPv4Address | IPv6Address | None:
-    """The other end of a TCP connection; None for a Unix socket and for a connection that has ended."""
+    """The peer address of a TCP connection; None for a Unix socket or a closed connection."""
     peer = transport.get_extra_info("peername") if transport is not None else None
     return parse_address(str(peer[0])) if isinstance(peer, tuple) else None
 
 
 def is_in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
-    """Whether one of the networks has the address."""
+    """Whether one of the networks contains the address."""
     return any(address.version == network.version and address in network for network in networks)

@@ -1,6 +1,6 @@
-"""Who asks: by a key in `Authorization: Bearer`, else by a session's cookie.
+"""Authenticates requests by an API key in `Authorization: Bearer`, else by the session cookie.
 
-Failures are throttled by address; valid keys never are. What the caller may do is `permission`'s question.
+Throttles failures per address; requests with valid credentials are never throttled here. `permission` authorises them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from router.network import address_key
 from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 
-# Keys cannot be guessed; this bounds what somebody who tries costs us.
+# Keys cannot be guessed; this limits the load of attempts.
 FAILURES = Limit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 
 
 def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
-    """The middleware; it remembers the failures of each address."""
+    """The middleware. It keeps the failures of each address in memory."""
     attempts = Attempts(clock, FAILURES)
 
     @web.middleware

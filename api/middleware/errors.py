@@ -1,7 +1,7 @@
-"""Whatever happens, the answer is JSON in the one shape of errors; nothing of the inside is in it.
+"""Turns every exception into a JSON error without internal details.
 
-What a use case refused is said in its words; what is away is `unavailable`; everything else is `internal_error` and
-a line in the log with the request's id. One address causes at most `LINES` such attempts.
+A `Refused` keeps its code and message, an unavailable database becomes `unavailable`, and everything else becomes
+`internal_error` with a log event that has the request id. `LOG_LINES` limits the log events per address.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from router.ratelimit.sliding_window import Limit
 
 log = structlog.get_logger()
 
-# Log lines about faults from one address: while the database is away each request causes one, also without a key.
+# Log events per address. While the database is unavailable every request causes one, authenticated or not.
 LOG_LINES = Limit(requests=300, seconds=60)
 FAULT_LOG_LIMIT = web.AppKey("fault_lines", Attempts)
 
-# What aiohttp itself may raise before a handler of ours runs.
+# Errors that aiohttp raises before a handler runs.
 _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
     404: ("not_found", "Not found"),
     413: ("payload_too_large", "Request body is too large"),
@@ -34,7 +34,7 @@ _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The last word on every request."""
+    """The middleware."""
     try:
         return await handler(request)
     except Refused as refusal:
@@ -72,7 +72,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _may_log(request: web.Request) -> bool:
-    """Whether the client may cause one more log line; counts it."""
+    """Counts a log event of the client and returns whether it is within the limit."""
     attempts, key = request.app[FAULT_LOG_LIMIT], address_key(request.get(ADDRESS, ""))
     try:
         attempts.check(key)
@@ -83,12 +83,12 @@ def _may_log(request: web.Request) -> bool:
 
 
 def _log_fields(request: web.Request) -> dict[str, str]:
-    """What tells which request it was."""
+    """Fields that identify the request in the log."""
     return {"request_id": request[REQUEST_ID], "method": request.method, "path": request.path}
 
 
 def _check_response_not_started(request: web.Request) -> None:
-    """An answer that has begun cannot become another one: the connection breaks, so that nobody takes it for whole."""
+    """Breaks the connection if the response has started: the client must not take it for complete."""
     if request.writer.output_size > 0:
         raise ConnectionResetError("the answer could not be finished")
 
@@ -100,7 +100,7 @@ def _unavailable() -> web.Response:
 
 
 def _close_if_unread(request: web.Request, response: web.Response) -> web.Response:
-    """A body that nobody will read must not be waited for: the connection ends with the answer."""
+    """Closes the connection after the response if the body was not read."""
     if response.status == 413 or (request.body_exists and not request.content.at_eof()):
         response.force_close()
     return response

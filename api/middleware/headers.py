@@ -1,6 +1,6 @@
-"""The headers of every response: not cached, not sniffed, no versions, nothing for a page of another site.
+"""Security headers of every response: no caching, no MIME sniffing, no version numbers, no use by other sites.
 
-A page, an asset or a download that needs another Content-Security-Policy sets its own before.
+Responses that need another Cache-Control or Content-Security-Policy set it before.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from aiohttp import web
 
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-# A year, as OWASP ASVS 3.4.1 asks. Other names below the host are not ours to decide: no includeSubDomains.
+# One year (OWASP ASVS 3.4.1). No includeSubDomains: subdomains may belong to other services.
 _HSTS = "max-age=31536000"
 
 
 def set_headers(response: web.StreamResponse) -> None:
-    """Also for the response to what is no HTTP request."""
+    """Sets the headers, also on responses to malformed requests."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Security-Policy", _NO_CONTENT)
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -22,9 +22,9 @@ def set_headers(response: web.StreamResponse) -> None:
 
 
 async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
-    """A signal of aiohttp: RFC 6797, where people reach us by https.
+    """Sets Strict-Transport-Security (RFC 6797); an aiohttp signal, connected if `public_url` is HTTPS.
 
-    Also where this request came in plain HTTP: a proxy may end TLS without saying so, and browsers ignore the field
-    there (RFC 6797 section 8.1).
+    Plain HTTP requests get it too: a proxy may terminate TLS without reporting it. Browsers ignore the header over
+    plain HTTP (RFC 6797 section 8.1).
     """
     response.headers["Strict-Transport-Security"] = _HSTS

@@ -1,8 +1,8 @@
-"""Whether this caller may make this call at all: by their role, and from where their browser was told to make it.
+"""Authorises requests by role and protects sessions against cross-site request forgery.
 
-A session's request that changes something must come from our own pages: browsers say so in `Sec-Fetch-Site`, older
-ones in `Origin`; what says neither is no browser, and has no cookie that somebody else could ride on. Signing in and
-out is asked the same: nobody may sign somebody else in. Comes after the rate limit: what is forbidden counts too.
+A request of a session that changes something must come from the dashboard's own pages. Browsers send `Sec-Fetch-Site`,
+older ones `Origin`; a client that sends neither is not a browser and has no cookie to abuse. The same applies to
+signing in and out, so that no other site can sign a user in. Runs after the rate limit: forbidden requests count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def permission(public_url: str) -> Middleware:
-    """The middleware. public_url: where our own pages are."""
+    """The middleware. public_url: address of the dashboard's own pages."""
     origin = url_origin(public_url)
 
     @web.middleware
@@ -46,13 +46,13 @@ def permission(public_url: str) -> Middleware:
 
 
 def url_origin(public_url: str) -> str:
-    """The origin of our own pages, as browsers write it."""
+    """The origin of a URL, as browsers send it."""
     parts = urlsplit(public_url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_from_own_page(request: web.Request, origin: str) -> bool:
-    """False for a request that another site made a browser send."""
+    """Whether the request was not caused by another site."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
@@ -61,8 +61,8 @@ def is_from_own_page(request: web.Request, origin: str) -> bool:
 
 
 def _origin_host(origin: str) -> str:
-    """The host and port of an Origin; `""` where it has none (`null`) or cannot be read."""
-    if not origin.isascii():  # no browser sends such an Origin, and `urlsplit` would normalise it
+    """Host and port of an Origin; `""` for `null` and malformed values."""
+    if not origin.isascii():  # no browser sends it, and `urlsplit` would normalise it
         return ""
     try:
         return urlsplit(origin).netloc

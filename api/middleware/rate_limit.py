@@ -1,8 +1,8 @@
-"""The limits of requests, by API key and by person (docs/decisions/0033-rate-limits-of-sessions.md).
+"""Rate limits per API key, workspace and user (docs/decisions/0033-rate-limits-of-sessions.md).
 
-A key has a limit a minute; all keys of a workspace share a limit a day. All sessions of a person share a limit a minute
-and have none a day. What an open page requests by itself to stay current is counted by itself, so it never uses up what
-the person may do. Every authenticated answer has the figures of the nearer limit (`request_id.on_prepare`).
+A key has a limit per minute; all keys of a workspace share a limit per day. All sessions of a user share a limit per
+minute and have no daily limit. Automatic requests of open pages are counted separately, so they never use up the limit
+of the user. `request_id.on_prepare` sets the headers of the limit that is closest to being reached.
 """
 
 from __future__ import annotations
@@ -22,24 +22,22 @@ from router.ratelimit.sliding_window import Limit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
-# Requests a minute that the open pages of one person may make by themselves: 20 pages
-# (`change_feed.MAX_STREAMS_PER_USER`) that each get a change once a second (`change_feed.POLL_SECONDS`).
-# Five pages need about 250, and a client that forges the header gets no
-# more than this.
+# Automatic requests per minute and user: 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that refresh once a second
+# (`change_feed.POLL_SECONDS`). Five pages need about 250. A client that forges the header gets no more than this.
 AUTOMATIC_REQUESTS = 1200
-# The request header of `static/app.js` for a refresh. A page of another site cannot set it (CORS).
+# Header that `static/app.js` sends with a refresh. Other sites cannot set it (CORS).
 REFRESH_HEADER = "X-Page-Refresh"
 
 
 def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
-    """The middleware; a limit of 0 is none."""
+    """The middleware. A limit of 0 means no limit."""
     by_key = Limit(settings.requests_per_minute, MINUTE_SECONDS)
     by_workspace = Limit(settings.requests_per_day, DAY_SECONDS)
     by_user = Limit(settings.session_requests_per_minute, MINUTE_SECONDS)
     automatic = Limit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
     def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
-        """The limits of this request, by the scope that it is counted under."""
+        """The limits of this request by the key that it is counted by."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):
@@ -62,7 +60,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
 
 
 def _is_automatic(request: web.Request) -> bool:
-    """Whether an open page made this request by itself: its event stream (which has no such header) or a refresh."""
+    """Whether an open page sent this request automatically: an event stream or a refresh."""
     declaration = find_declaration(request)
     if declaration is None or not declaration.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False

@@ -1,6 +1,6 @@
-"""Every request has an id: in the answer's `X-Request-Id`, and in every line that is logged about it.
+"""Assigns an id to every request, for the `X-Request-Id` of the response and the log.
 
-One that the client sends is kept if it looks like one.
+A valid id from the client is kept.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request before anything else sees it."""
+    """The middleware."""
     given = request.headers.get(HEADER, "")
     request[REQUEST_ID] = given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
     return await handler(request)
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
-    """A signal of aiohttp: called for every answer right before it leaves, errors and streams alike."""
+    """Sets the headers of every response just before it is sent; an aiohttp signal."""
     assigned = request.get(REQUEST_ID)
     if assigned is not None:
         response.headers[HEADER] = assigned

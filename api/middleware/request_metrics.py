@@ -1,7 +1,7 @@
-"""Every request is counted, by its route and the class of its answer, with the time it took.
+"""Counts and times requests by route and status class.
 
-The outermost, so that it sees the answers that people see. The route is the pattern it is registered under (`/v1` is
-counted as `/api`), never the path that was asked for.
+The outermost middleware, so it sees the final responses. The label is the registered pattern (`/v1` counts as `/api`),
+never the requested path, so the number of label values is bounded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def request_metrics(meter: Meter) -> Middleware:
 
 
 def _route_labels(request: web.Request) -> tuple[str, str]:
-    """The method and the pattern of what the request went to."""
+    """Method and pattern of the matched route."""
     resource = request.match_info.route.resource
     if resource is None:
         return _NONE, _NONE

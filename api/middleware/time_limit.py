@@ -1,7 +1,6 @@
-"""No request takes longer than `[api] request_timeout`: a body that trickles in, a database that hangs.
+"""Limits every request to `[api] request_timeout`, including slow bodies and a slow database.
 
-Streams and downloads are bounded so until their answer begins; then piece by piece (`resources.messages`), since their
-length is not.
+For streams and downloads the limit ends when the response starts; each chunk then has its own (`resources.messages`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _OWN_MODULES = ("api.", "router.")
 
 
 def time_limit(limit: timedelta) -> Middleware:
-    """The middleware; what takes too long is answered 503."""
+    """The middleware. A request over the limit is answered with 503."""
 
     @web.middleware
     async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,9 +35,9 @@ def time_limit(limit: timedelta) -> Middleware:
 
 
 def innermost_call(error: TimeoutError) -> str:
-    """What a request waited for when its time was over: the innermost function of ours, and the query it runs.
+    """The innermost function of this program that the request was waiting in, with its query if any.
 
-    Read from the cancellation's traceback, so that naming it costs a request in time nothing.
+    Reads the traceback of the cancellation, so requests that finish in time pay nothing.
     """
     trace = error.__cause__.__traceback__ if error.__cause__ is not None else None
     call = ""

@@ -1,6 +1,6 @@
-"""The routes of the API. This listing is the list of what it can do: one file for each noun, one line here.
+"""The routes of the API, one module per noun.
 
-The aiohttp routes, the OpenAPI document and the tests' matrix of roles are all made of `ROUTES`.
+The aiohttp routes, the OpenAPI document and the role tests are derived from `ROUTES`.
 """
 
 from __future__ import annotations

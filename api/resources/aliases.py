@@ -1,4 +1,4 @@
-"""The addresses of the workspace."""
+"""Calls for aliases."""
 
 from __future__ import annotations
 

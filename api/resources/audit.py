@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""Call for the audit log."""
 
 from __future__ import annotations
 

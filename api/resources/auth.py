@@ -1,4 +1,4 @@
-"""Signing in and out, and who one is."""
+"""Calls for signing in and out, sessions and the own password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from router.model import Actor
 
 
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
-    """The session is in the cookie alone: scripts cannot read it, other sites cannot send it."""
+    """Returns the token in a cookie only: scripts cannot read it, and other sites cannot send it."""
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device_token(call.request)
@@ -27,7 +27,7 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
 
 
 async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """Also without a session: then there is nothing to end."""
+    """Succeeds also without a session."""
     cookies = call.request.app[COOKIES]
     token = cookies.session_token(call.request)
     if token:

@@ -1,4 +1,4 @@
-"""Senders that the workspace takes no mail from."""
+"""Calls for blocked senders."""
 
 from __future__ import annotations
 

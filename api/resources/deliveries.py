@@ -1,4 +1,4 @@
-"""What is owed to the integrations."""
+"""Calls for deliveries."""
 
 from __future__ import annotations
 

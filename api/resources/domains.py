@@ -1,4 +1,4 @@
-"""Mail domains and their proof."""
+"""Calls for domains and their verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would happen to a mail."""
+"""Call that explains the routing of a message."""
 
 from __future__ import annotations
 

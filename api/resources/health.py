@@ -1,4 +1,4 @@
-"""Whether mail gets through."""
+"""Call for the delivery status of the workspace."""
 
 from __future__ import annotations
 

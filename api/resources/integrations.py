@@ -1,4 +1,4 @@
-"""The places that tickets are posted to."""
+"""Calls for integrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Calls for API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mails, found by their ids; of one the `.eml`, its attachments, its trace. What strangers wrote is only a download."""
+"""Calls for messages: search, original message, attachments and trace.
+
+Content of messages is returned as a download only, never for display in the browser.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from api.schema.shape import EmptyBody, NoQuery
 from api.schema.tickets import TraceAnswer
 from router.errors import not_found
 
-# Seconds for one piece to get through to a client that reads slowly.
+# Time limit of one chunk, for clients that read slowly.
 WRITE_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
 
@@ -24,7 +27,7 @@ async def find(call: Call[EmptyBody, MessageSearchParameters]) -> MessageList:
 
 
 async def download_raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """The mail with our trace headers on top, in the pieces it is kept in."""
+    """Streams the trace header fields and then the original message in its stored chunks."""
     mail = await call.services.messages.get_raw(call.actor, call.ids["id"])
     response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.size)
     await response.prepare(call.request)
@@ -38,7 +41,7 @@ async def download_raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
 
 
 async def download_attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """The file; never shown in place, whatever it claims to be."""
+    """Sends the attachment as `application/octet-stream`, whatever its own type."""
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
         raise not_found("Attachment")

@@ -1,4 +1,4 @@
-"""The workspace from above."""
+"""Call for the statistics of the workspace."""
 
 from __future__ import annotations
 

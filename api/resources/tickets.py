@@ -1,4 +1,4 @@
-"""Tickets."""
+"""Calls for tickets."""
 
 from __future__ import annotations
 

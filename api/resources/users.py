@@ -1,4 +1,4 @@
-"""The people of the workspace."""
+"""Calls for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caller's own workspace."""
+"""Calls for the workspace of the caller."""
 
 from __future__ import annotations
 

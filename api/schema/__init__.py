@@ -1,1 +1,1 @@
-"""The shapes of requests and answers. Requests are strict: nothing unknown, nothing converted."""
+"""Models of requests and responses. Requests are strict: no unknown fields, no type conversion."""

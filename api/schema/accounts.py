@@ -1,4 +1,4 @@
-"""Shapes of the workspace, its users and keys, and of signing in."""
+"""Models of the workspace, users, API keys, sessions and sign-in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from router.model import ApiKey, Role, User, Workspace
 
 
 def _parse_time(value: object) -> object:
-    """ISO 8601 with an offset; anything else could mean several moments."""
+    """Parses ISO 8601 with an offset; without one the time would be ambiguous."""
     if isinstance(value, str) and len(value) <= 40:
         try:
             parsed = datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""Shapes of deliveries and their attempts."""
+"""Models of deliveries and attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of mails that were looked for."""
+"""Models of the message search."""
 
 from __future__ import annotations
 

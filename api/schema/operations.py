@@ -1,4 +1,4 @@
-"""Shapes of the explanation, the audit and the blocked senders."""
+"""Models of the routing explanation, the audit log and blocked senders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of the overview and of a workspace's health."""
+"""Models of the statistics and the delivery status of a workspace."""
 
 from __future__ import annotations
 

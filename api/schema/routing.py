@@ -1,4 +1,4 @@
-"""Shapes of domains, integrations and aliases: what a mail is routed by."""
+"""Models of domains, integrations and aliases."""
 
 from __future__ import annotations
 

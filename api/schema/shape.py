@@ -1,8 +1,7 @@
-"""What all models of the API have in common, and how a request that does not fit is told so.
+"""Base classes and field types of all models, and validation of requests.
 
-Requests: strict types, unknown fields refused; the message names the field as the client spells it. Answers: times
-as ISO 8601 in UTC to whole seconds, names in camelCase. Bounds on lengths are the use cases' business; here a text
-is only bounded by the body it comes in.
+Requests have strict types and no unknown fields; error messages name the field in camelCase. Responses have times in
+ISO 8601, in UTC and whole seconds. Length limits are enforced by the use cases, not by the models.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _LAST = 253402300799  # 9999-12-31T23:59:59Z
 
 
 def iso(at: Micros) -> str:
-    """Microseconds since the epoch as `2030-01-01T12:00:00Z`."""
+    """Formats microseconds since the epoch as `2030-01-01T12:00:00Z`."""
     time = datetime.fromtimestamp(min(max(at // 1_000_000, 0), _LAST), UTC)
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -32,7 +31,7 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
 ]
-# Left out where there is nothing to go on to.
+# Omitted on the last page.
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
 
@@ -41,43 +40,43 @@ class _CamelCaseModel(BaseModel):
 
 
 class Answer(_CamelCaseModel):
-    """What a call answers. Built with the names of the model, sent with those of the API."""
+    """Base of responses: built with snake_case names, serialised in camelCase."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
 
     def to_json(self) -> str:
-        """As it is kept for a repeated request."""
+        """JSON text, as stored for idempotent requests."""
         return self.model_dump_json(by_alias=True)
 
     def to_json_bytes(self) -> bytes:
-        """As it is sent: without a string between, which for the largest answers is 16 MB more."""
+        """JSON bytes. Avoids an intermediate string, which takes 16 MB for the largest responses."""
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
 class Body(_CamelCaseModel):
-    """A request's JSON object. codes: the error code of a field whose value is of the wrong shape."""
+    """Base of request bodies. codes: error codes of invalid fields, where not `invalid_request`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
 
 
 class EmptyBody(Body):
-    """No fields."""
+    """A body without fields."""
 
 
 class QueryParameters(_CamelCaseModel):
-    """A request's query string: texts, read as what they should be."""
+    """Base of query strings. codes: as in `Body`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
 
 
 class NoQuery(QueryParameters):
-    """No parameters."""
+    """A query string without parameters."""
 
 
 def _parse_int(value: object) -> object:
-    """Digits alone: no sign, no space, no underscore, no other script's digits."""
+    """Parses ASCII digits only: no sign, space or underscore."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
     raise ValueError("must be an integer")
@@ -89,7 +88,7 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# Bounds as the document tells them; the use cases hold them, with codes and words of their own.
+# Limits for the OpenAPI document only; the use cases enforce them with their own codes and messages.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
@@ -100,7 +99,7 @@ BoolParameter = Annotated[bool, BeforeValidator(_parse_bool)]
 
 
 class PageParameters(QueryParameters):
-    """The parameters of every list."""
+    """Parameters of all lists."""
 
     limit: IntParameter = Field(
         default=DEFAULT_LIMIT,
@@ -114,7 +113,7 @@ M = TypeVar("M", Body, QueryParameters)
 
 
 def validate(model: type[M], values: Mapping[str, Any]) -> M:
-    """The values as the model; raises `Refused` for the first thing that does not fit."""
+    """Validates values as the model. Raises `Refused` for the first invalid field."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Shapes of tickets, their messages and what happened to them."""
+"""Models of tickets, their messages and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the API's tests."""
+"""Fixtures of the API tests."""
 
 from tests.support.installation.fixtures import served, sqlite_served
 

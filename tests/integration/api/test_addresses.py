@@ -1,4 +1,4 @@
-"""Whose request it is behind proxies: only those that are trusted may say, and only the nearest other one counts."""
+"""Client address and scheme behind proxies: only headers of trusted proxies count."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 
 async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
-    """The address that the audit has of a change whose request came with these headers."""
+    """The address in the audit log of a change that was requested with this header."""
     headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
     async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
         assert response.status == 200
@@ -32,7 +32,7 @@ async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
         ([], "127.0.0.1"),
         ([CLIENT], CLIENT),
         ([f" {CLIENT} "], CLIENT),
-        ([f"10.0.0.1, {CLIENT}"], CLIENT),  # what the client itself wrote before it
+        ([f"10.0.0.1, {CLIENT}"], CLIENT),  # written by the client
         ([f"10.0.0.1, {CLIENT}, 192.0.2.7"], CLIENT),
         ([f"10.0.0.1, {CLIENT}", "2001:db8:1::7"], CLIENT),
         ([f"::ffff:{CLIENT}"], CLIENT),
@@ -62,7 +62,7 @@ async def test_clients_behind_a_proxy_are_throttled_separately(proxied: ServedIn
 
 
 async def is_secure(served: ServedInstallation) -> bool:
-    """Whether the cookie of a sign-in that is said to have come by HTTPS is for HTTPS alone."""
+    """Whether the session cookie is `Secure` after a sign-in with `X-Forwarded-Proto: https`."""
     login = {"email": served.login.email, "password": served.login.password}
     answer = await served.nobody.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
     return "Secure" in answer.headers["Set-Cookie"]

@@ -1,4 +1,4 @@
-"""Request bodies: limits of each route, no body before authentication, headers that describe them."""
+"""Request bodies: limits per route, no reading before authentication, media types."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ def decode_json(data: bytes) -> Any:
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> None:
-    """The fields and the content of an answer whose status line was read."""
+    """Header fields and content of a response whose status line was read."""
     fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
     await reader.readexactly(length)
@@ -58,7 +58,7 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 
 def test_number_of_containers_is_limited() -> None:
-    """Within [api] max_body_bytes they could take a hundred times as much memory, and seconds to be collected."""
+    """Containers within `max_body_bytes` could take 100 times its memory and seconds of garbage collection."""
     maximum = body.MAX_CONTAINERS - 2
     assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
     for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
@@ -75,7 +75,7 @@ def test_brackets_in_strings_do_not_count_as_depth() -> None:
 
 @pytest.mark.parametrize("data", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000])
 def test_many_quotes_and_backslashes_take_linear_time(data: bytes) -> None:
-    """With the former regular expression each of these takes minutes: pytest's time limit ends the test."""
+    """Quadratic parsing would take minutes and exceed the time limit of the test."""
     with pytest.raises(Refused, match="not valid JSON"):
         decode_json(data)
 
@@ -101,7 +101,7 @@ async def test_content_types(sqlite_served: ServedInstallation, header: str, rea
 async def test_long_content_type_is_not_parsed(
     sqlite_served: ServedInstallation, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """aiohttp's parser needs half a second for one of these; it must not run, neither for a form nor for JSON."""
+    """The parser of aiohttp takes half a second for such a header; it must run neither for forms nor for JSON."""
 
     def parsed(raw: str) -> Any:
         assert len(raw) < 200, "the header went to the parser"
@@ -185,7 +185,7 @@ async def test_setting_limits_every_body(tmp_path: Path) -> None:
 async def test_body_is_not_read_before_authentication(
     sqlite_served: ServedInstallation, start: str, status: bytes, framing: str, expect: str
 ) -> None:
-    """The answer is there although not one byte of the body was sent, and no client is told to go on."""
+    """The response arrives before any byte of the body, and without `100 Continue`."""
     reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     try:
         writer.write(f"{start} HTTP/1.1\r\nHost: x\r\n{framing}\r\n{expect}\r\n".encode())
@@ -222,7 +222,7 @@ async def test_100_continue_is_sent_only_for_an_accepted_body(
 async def test_hosts_in_headers_are_not_normalised(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Normalising takes time that grows with the square of the length."""
+    """Normalising takes quadratic time."""
     marks = "http://a" + "\u0301\u0323" * 1000
 
     def parsed(url: str, *_: object) -> Any:

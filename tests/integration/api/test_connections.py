@@ -1,4 +1,4 @@
-"""Connections that say nothing, too little, too slowly, or are too many: cut off, while others are answered."""
+"""Idle, slow, stalled and too many connections are closed while others are served."""
 
 import asyncio
 import socket
@@ -17,22 +17,19 @@ PATIENCE = 0.25
 
 @pytest.fixture
 async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
-    """An API that waits a quarter of a second for a request's head."""
+    """An API that waits 0.25 s for a request head."""
     settings = served_settings(keepalive_timeout=f"{PATIENCE * 1000:.0f}ms")
     async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, serving(store, settings) as served:
         yield served
 
 
-async def wait_until_closed(served: ServedInstallation, *pieces: bytes) -> bytes:
-    """Sends the pieces, one for each tenth of the patience until there are no more; all that came back.
-
-    `b""` also where the connection was reset: nobody reads an answer while still sending without end.
-    """
+async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
+    """Sends the chunks at intervals of a tenth of `PATIENCE` and returns everything received, `b""` after a reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:
-        for piece in pieces:
-            writer.write(piece)
+        for chunk in chunks:
+            writer.write(chunk)
             await asyncio.wait([answer], timeout=PATIENCE / 10)
             if answer.done():
                 break
@@ -45,17 +42,17 @@ async def wait_until_closed(served: ServedInstallation, *pieces: bytes) -> bytes
 
 
 @pytest.mark.parametrize(
-    "pieces",
+    "chunks",
     [
         [],
         [b"GET /api/domains HTTP/1.1\r\nHost: x\r\n"],
         [b"GET /api/domains HTTP/1.1\r\nHost: x\r\n", *[b"X: y\r\n"] * 1000],
-        [*(bytes([octet]) for octet in b"GET /api/domains HTTP/1.1\r\n" * 100)],
+        [*(bytes([byte]) for byte in b"GET /api/domains HTTP/1.1\r\n" * 100)],
     ],
-    ids=["silence", "half a head", "a head without end, line by line", "a head octet by octet"],
+    ids=["no data", "half a head", "endless head, line by line", "head byte by byte"],
 )
-async def test_incomplete_request_head_times_out(impatient: ServedInstallation, pieces: list[bytes]) -> None:
-    assert await wait_until_closed(impatient, *pieces) == b""
+async def test_incomplete_request_head_times_out(impatient: ServedInstallation, chunks: list[bytes]) -> None:
+    assert await wait_until_closed(impatient, *chunks) == b""
     assert (await impatient.nobody.get("//healthz")).status == 200
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is JSON in the one shape; no HTML, no traceback, no 5xx."""
+"""Every error is JSON in the same format: no HTML, no traceback, no 5xx for invalid input."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.support.stores import opened_sqlite
 
 
 async def raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
-    """Octets as they are on a connection of their own; all that comes back."""
+    """Sends raw bytes on a new connection and returns everything received."""
     host, port = served.server.address
     reader, writer = await asyncio.open_connection(host, port)
     try:
@@ -47,7 +47,7 @@ def assert_error_format(answer: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b" \n", "invalid_request"),  # blanks are no JSON; nothing at all is an empty object
+        (b" \n", "invalid_request"),  # white space is not JSON; an empty body is an empty object
         (b"{", "invalid_request"),
         (b"\xff\xfe", "invalid_request"),
         (b"[]", "invalid_request"),

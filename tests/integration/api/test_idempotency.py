@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: done once, answered the same, refused for anything else."""
+"""`Idempotency-Key`: executed once, same response, rejected for another request."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def test_repeated_request_is_executed_once(served: ServedInstallation) -> 
     assert elsewhere.status == 201
     admin, _ = await served.person("admin")
     taken = await admin.post("/domains", {"domain": "example.org"}, headers=KEY)
-    assert (taken.status, taken.code) == (409, "domain_taken")  # another key's key
+    assert (taken.status, taken.code) == (409, "domain_taken")  # the key of another API key
     served.clock.advance(days=1, seconds=1)
     assert (await served.admin.post("/domains", {"domain": "example.com"}, headers=KEY)).status == 201
 

@@ -1,4 +1,4 @@
-"""The two limits as clients see them: headers on every authenticated answer, 429 beyond."""
+"""Rate limits as clients see them: headers of authenticated responses, 429 over the limit."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.support.clock import FakeClock
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import Store, opened_sqlite
 
-NOON = 1893499200  # the test clock's beginning, 2030-01-01T12:00:00Z
+NOON = 1893499200  # start of the test clock, 2030-01-01T12:00:00Z
 
 
 @pytest.fixture
@@ -51,12 +51,12 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     refused = await limited.admin.get("/domains")
     assert (refused.code, refused.headers["X-RateLimit-Remaining"]) == ("rate_limited", "0")
     assert 60 <= int(refused.headers["Retry-After"]) <= 120
-    assert (await agent.get("/domains")).status == 200  # another key
+    assert (await agent.get("/domains")).status == 200  # another API key
     limited.clock.advance(int(refused.headers["Retry-After"]))
     assert (await limited.admin.get("/domains")).status == 200
     limited.clock.advance(600)
     statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
-    assert statuses == [200] * 5 + [429]  # 12 today, refused ones not counted
+    assert statuses == [200] * 5 + [429]  # 12 on this day; rejected requests do not count
     over = await agent.get("/domains")
     assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
 
@@ -80,7 +80,7 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     over = await limited.admin.get("/domains")
     assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
     one, two = [{"Cookie": await session(limited)} for _ in range(2)]
-    for _ in range(2):  # 16 requests in all, after the day's 12
+    for _ in range(2):  # 16 requests in total, after 12 on this day
         answers = [await limited.nobody.get("/domains", headers=cookie) for cookie in (one, two) * 5]
         assert [answer.status for answer in answers] == [200] * 8 + [429] * 2
         assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"8"}
@@ -105,14 +105,14 @@ async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInsta
         stream = await limited.nobody.ask("HEAD", "//live", headers=cookie)
         assert (refreshed.status, stream.status) == (200, 200)
         assert refreshed.headers["X-RateLimit-Limit"] == "1200"
-    # The header makes nothing else free.
+    # The header has no effect on other requests.
     for method, path in (("GET", "/domains"), ("POST", "//account/password"), ("GET", "//tickets/1/messages/1/html")):
         answer = await limited.nobody.ask(method, path, headers=cookie | {REFRESH_HEADER: "1"})
         assert answer.headers["X-RateLimit-Limit"] == "8", path
 
 
 class RequestStub(dict[Any, Any]):
-    """As much of a request as the middleware reads."""
+    """The parts of a request that the middleware reads."""
 
     def __init__(self, method: str, page: Page, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", is_session=True)})
@@ -122,7 +122,7 @@ class RequestStub(dict[Any, Any]):
 
 
 async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
-    """A ticket every 3 s, five pages open, with the settings of the sample. What is forged has an end."""
+    """One ticket every 3 s and five open pages, with the settings of the sample file. Forged headers are limited."""
     clock = FakeClock()
     async with opened_sqlite(tmp_path) as store:
         limits = ProcessCounts(store.database, clock)

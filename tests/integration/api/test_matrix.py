@@ -1,4 +1,4 @@
-"""Every route against every role and every state of a key, by construction: made of the route table itself."""
+"""Every route with every role and every state of a key; the cases are derived from the route table."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.stores import opened_sqlite
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# What each route may be called by, written down a second time: a route that is new, or changed, fails until here too.
+# The required role of each route, repeated on purpose: a new or changed route fails until it is added here.
 LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/auth/login"): None,
     ("POST", "/auth/logout"): None,
@@ -77,7 +77,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/overview"): "viewer",
     ("GET", "/health"): "viewer",
 }
-# A body that passes the shape, so that a missing thing is told as missing.
+# Bodies that pass validation, so that a missing object is reported as missing.
 BODIES = {
     "/domains/{id}": {"mxManagedUpstream": True},
     "/emails/tickets/{id}/assign": {"userId": "user_none"},
@@ -195,7 +195,7 @@ async def test_not_ready_without_a_database(tmp_path: Path) -> None:
 
 
 async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation) -> None:
-    """NUL, plain and inside a cursor, in every parameter of every route. PostgreSQL would fail at each."""
+    """NUL in every parameter of every route, also inside a cursor. PostgreSQL would fail for each."""
     admin = served.admin
     for route in ROUTES:
         body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None

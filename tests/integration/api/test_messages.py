@@ -1,4 +1,4 @@
-"""Mails as they came: the `.eml`, attachments, the trace."""
+"""Original messages, attachments and traces by REST."""
 
 import pytest
 

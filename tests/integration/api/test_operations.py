@@ -1,4 +1,4 @@
-"""The explanation, the audit, blocked senders by REST, and the documents of the API. Rules: tests/integration/admin."""
+"""Routing explanation, audit log, blocked senders and the documents of the API by REST."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The figures of a workspace, its health and the search for mails by REST. Their rules: tests/integration/admin."""
+"""Statistics, delivery status and message search by REST. Their rules: tests/integration/admin."""
 
 from tests.integration.dashboard.past import Old, old_mails
 from tests.support import mails

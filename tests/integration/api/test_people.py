@@ -1,4 +1,4 @@
-"""The workspace, its users and keys by REST: status codes and shapes. Their rules:
+"""The workspace, its users and API keys by REST: status codes and fields. Their rules:
 tests/integration/admin/test_access_rules.py."""
 
 from tests.support.installation.http import PASSWORD, ServedInstallation
@@ -20,7 +20,7 @@ async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) 
     changed = await served.admin.patch("/workspace", {"name": "Doors Ltd", "defaultIntegrationId": integration_id})
     assert changed.status == 200
     assert changed.body == shown.body | {"name": "Doors Ltd", "defaultIntegrationId": integration_id}
-    # A field that is absent stays, one that is null is removed.
+    # An absent field is kept, null removes the value.
     assert (await served.admin.patch("/workspace", {"name": "Doors"})).body["defaultIntegrationId"] == integration_id
     assert (await served.admin.patch("/workspace", {"defaultIntegrationId": None})).body["defaultIntegrationId"] is None
     refused = await served.admin.patch("/workspace", {"defaultIntegrationId": "int_" + "0" * 26})

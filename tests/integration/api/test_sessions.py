@@ -1,4 +1,4 @@
-"""Signing in by REST: the cookie, who may send it, and status codes. The rules:
+"""Sign-in by REST: cookies, protection against other sites and status codes. Its rules:
 tests/integration/admin/test_session_rules.py."""
 
 from pathlib import Path
@@ -20,7 +20,7 @@ async def login(served: ServedInstallation, password: str = PASSWORD, email: str
 
 @pytest.fixture
 def served(sqlite_served: ServedInstallation) -> ServedInstallation:
-    """On SQLite: the rules are tested on both databases."""
+    """SQLite only: the rules are tested on both databases elsewhere."""
     return sqlite_served
 
 
@@ -88,7 +88,7 @@ async def test_cross_site_requests_cannot_use_the_cookie(served: ServedInstallat
         assert (await served.nobody.get("/auth/me", headers=headers | foreign)).status == 200
     for own in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{host}"}, {}):
         assert (await served.nobody.post(path, headers=headers | own)).status == 200
-    # A key is not sent by browsers on their own.
+    # Browsers never send an API key on their own.
     assert (await served.admin.post(path, headers={"Origin": "https://evil.test"})).status == 409
 
 
@@ -132,7 +132,7 @@ async def test_cookie_has_the_host_prefix_with_https(tmp_path: Path) -> None:
         assert "Domain" not in set_cookie
         assert reply.headers.getall("Set-Cookie")[1].startswith("__Host-er_device=")
         assert (await served.nobody.get("/auth/me", headers=cookie(reply))).status == 200
-        # A host below the same domain could have set this one.
+        # A subdomain could have set this cookie.
         planted = {"Cookie": cookie(reply)["Cookie"].removeprefix("__Host-")}
         assert (await served.nobody.get("/auth/me", headers=planted)).status == 401
         removed = await served.nobody.post("/auth/logout", headers=cookie(reply))

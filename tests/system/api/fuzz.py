@@ -1,13 +1,11 @@
-"""The started program under schemathesis, on both databases: `make api-fuzz`, or `python -m tests.system.api.fuzz
-[KIND...]`.
+"""Runs schemathesis against the started program on both databases: `make api-fuzz`.
 
-All phases, `--examples` (200) for each operation. Fails on any answer of 5xx, on any outside the document, on a call
-that was never answered as it should be (each has one request that has to be: `tests.system.api.fuzz_good`), and when a
-database takes longer than `--minutes`. Nothing leaves this machine: DNS, Slack and the databases are stand-ins and
-servers of the run's own.
+Runs all phases with `--examples` (200) per operation. Fails on a 5xx, on a response that the OpenAPI document does not
+allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request of each), and if a database
+takes longer than `--minutes`. DNS, Slack and the databases are stand-ins; nothing leaves the machine.
 """
 
-# ruff: noqa: T201 - a command: what it prints is its result
+# ruff: noqa: T201 - a command that prints its result
 
 import argparse
 import asyncio
@@ -39,7 +37,7 @@ from tests.support.stores import KINDS
 from tests.system.api import fuzz_good
 
 MAILS = 30
-# `positive_data_acceptance` is left out: ids, names taken and what is reserved cannot be said in a schema.
+# Without `positive_data_acceptance`: a schema cannot express which ids exist and which names are taken.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -56,7 +54,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class FuzzTarget:
-    """A program that runs, and what the hooks must know of it."""
+    """A running program, and the facts that the hooks need."""
 
     url: str
     key: str
@@ -64,7 +62,7 @@ class FuzzTarget:
 
 
 async def prepare(created: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
-    """An admin's key, some mails with tickets, and what one good request of each call needs."""
+    """Creates an API key of an admin, some tickets, and the objects for a valid request of each call."""
     actor, clock = Actor(created.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await UserService(created.database, clock).create(actor, **login, role="admin")
@@ -100,7 +98,7 @@ def _send(host: str, port: int) -> None:
 
 
 async def schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
-    """Runs it to its end, or to the end of its time; its exit code."""
+    """Runs schemathesis until it ends or times out, and returns its exit code."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
     command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]
@@ -121,7 +119,7 @@ async def schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Nam
         print(f"not done within {arguments.minutes} minutes")
         return 1
     finally:
-        if process.returncode is None:  # SIGINT: it then says what it has found so far
+        if process.returncode is None:  # on SIGINT it reports its findings so far
             process.send_signal(signal.SIGINT)
             try:
                 await asyncio.wait_for(process.wait(), 30)
@@ -131,7 +129,7 @@ async def schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Nam
 
 
 def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
-    """Prints what came of it, and whether every call was answered as it should be at least once."""
+    """Prints a summary. Returns whether every call succeeded at least once and no response was a 5xx."""
     total: Counter[int] = Counter()
     for by_status in counts.values():
         total.update({int(status): number for status, number in by_status.items()})
@@ -141,14 +139,14 @@ def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool
         if str(route.status) not in counts.get(f"{route.method} {route.path}", {})
     ]
     summary = ", ".join(f"{number} x {status}" for status, number in sorted(total.items()))
-    print(f"{kind}: {total.total()} answers in {seconds:.0f} s: {summary}")
+    print(f"{kind}: {total.total()} responses in {seconds:.0f} s: {summary}")
     for call in never:
-        print(f"{kind}: {call} was never answered as it should be")
+        print(f"{kind}: {call} never succeeded")
     return not never and not any(status >= 500 for status in total)
 
 
 async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
-    """One database; whether all is well."""
+    """Fuzzes the program on one database. Returns whether it passed."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         slack = await stack.enter_async_context(SlackStandIn())
@@ -164,7 +162,7 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
             "dns.nameservers": [dns.address],
         }
         slack.forget("gone")
-        slack.forget("general")  # where the first mails go: their deliveries wait, and can be replayed
+        slack.forget("general")  # makes the first deliveries fail, so that they can be replayed
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
         target = await prepare(created, await program.ready(), slack, folder)
         began = time.monotonic()
@@ -187,7 +185,7 @@ async def main() -> int:
     parser.add_argument("--minutes", type=float, default=30, help="for each database")
     parser.add_argument("--seed", type=int)
     arguments, options = parser.parse_known_args()
-    arguments.schemathesis_options = options  # schemathesis's own options
+    arguments.schemathesis_options = options  # passed on to schemathesis
     results = [await fuzz_database(kind, arguments) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 

@@ -1,8 +1,7 @@
-"""For each call of the API one request that succeeds, with things of its own that no other request touches.
+"""One valid request per call of the API, with objects that no other request uses.
 
-`tests.system.api.fuzz` creates these before it begins; `tests.system.api.fuzz_hooks` sends each until it was answered
-as it should
-be once. So a call that never is has a fault, whatever the fuzzer happened to think of.
+`tests.system.api.fuzz` creates the objects first; `tests.system.api.fuzz_hooks` sends each request until it succeeds
+once. A call that never succeeds therefore has a fault, independent of the random requests.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ DOMAIN = "kept.example"
 
 @dataclass
 class ValidRequests:
-    """requests: by method and path, `{"path": {...}, "query": {...}, "body": ...}`. kept: ids for these alone."""
+    """requests: `{"path": {...}, "body": ...}` by method and path. kept: ids reserved for them."""
 
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
@@ -30,7 +29,7 @@ class ValidRequests:
 
 
 class RequestBuilder:
-    """Asks the running program with an admin's key; every answer has to be a good one."""
+    """Creates objects in the running program with the API key of an admin. Raises RuntimeError on an error response."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, good: ValidRequests) -> None:
         self._http = http
@@ -44,13 +43,13 @@ class RequestBuilder:
             return await response.json() if response.content_type == "application/json" else None
 
     async def make(self, path: str, **body: str) -> str:
-        """The id of something new that is kept."""
+        """Creates an object, reserves its id and returns it."""
         created: str = (await self.ask("POST", path, body))["id"]
         self._good.kept.append(created)
         return created
 
     async def tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
-        """So many new ones at an alias, each with its only message and delivery; all are kept."""
+        """Creates tickets at an alias, each with one message and one delivery, and reserves their ids."""
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.ask("GET", "/emails/tickets?limit=200"))["tickets"]
         details = [await self.ask("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address]
@@ -70,11 +69,11 @@ def _send(host: str, port: int, address: str, count: int) -> None:
 async def valid_requests(
     url: str, key: str, *, login: dict[str, str], domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
 ) -> ValidRequests:
-    """domain: the id of `DOMAIN`, active. webhooks: `alive` and `gone`. smtp: where mail is taken."""
+    """Builds the requests. domain: id of the active `DOMAIN`. webhooks: `alive` and `gone`. smtp: server address."""
     good = ValidRequests(kept=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         builder = RequestBuilder(http, url, good)
-        for route in ROUTES:  # lists and the like need nothing
+        for route in ROUTES:  # lists need no objects
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
         await _people(builder, good, login)

@@ -1,9 +1,8 @@
-"""What schemathesis is told about our API while `tests.system.api.fuzz` runs it; loaded by it as SCHEMATHESIS_HOOKS.
+"""Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
 
-It must not saw off the branch it sits on (its own user and key), must not leave this machine (every webhook is the
-stand-in's), and half of what it names (ids, the login) should exist. Each call is created with a request that has to
-succeed until it did once (`tests.system.api.fuzz_good`). All answers are counted, to see that each call was really
-created.
+They protect the user and the API key of the run, replace every webhook URL by one of the stand-in, and make half of the
+ids and credentials exist. They send a valid request of each call until it succeeds once (`tests.system.api.fuzz_good`),
+and count the responses of each call.
 """
 
 import atexit
@@ -20,7 +19,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.generation import GenerationMode
 
 _FACTS: dict[str, Any] = json.loads(os.environ["API_FUZZ"])
-_KEPT = 200  # ids of each kind, the latest
+_KEPT = 200  # latest ids per kind
 _KINDS = {
     "users": "user",
     "keys": "key",
@@ -42,31 +41,31 @@ for _id in _FACTS["ids"]:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Called before each request that is sent."""
+    """Adjusts a request before it is sent."""
     path: str = case.operation.path
-    if _is_wanted(case):
-        _make_good(case)
+    if _needs_success(case):
+        _make_valid(case)
         return
     if "id" in (case.path_parameters or {}):
         kind = next((kind for noun, kind in _KINDS.items() if f"/{noun}/{{id}}" in path), "")
-        case.path_parameters["id"] = _chosen(kind, str(case.path_parameters["id"]))
-    if "n" in (case.path_parameters or {}) and _odd(str(case.path_parameters["n"])):
+        case.path_parameters["id"] = _choose_id(kind, str(case.path_parameters["id"]))
+    if "n" in (case.path_parameters or {}) and _is_odd(str(case.path_parameters["n"])):
         case.path_parameters["n"] = "1"
     if not isinstance(case.body, dict):
         return
     for field, kind in _FIELDS.items():
         if isinstance(case.body.get(field), str):
-            case.body[field] = _chosen(kind, case.body[field])
-    if isinstance(case.body.get("localPart"), str) and _odd(case.body["localPart"]):
+            case.body[field] = _choose_id(kind, case.body[field])
+    if isinstance(case.body.get("localPart"), str) and _is_odd(case.body["localPart"]):
         case.body["localPart"] = f"desk{zlib.crc32(case.body['localPart'].encode('utf-8', 'replace'))}"
     if isinstance(case.body.get("webhookUrl"), str):
-        case.body["webhookUrl"] = _here(case.body["webhookUrl"])
-    if path == "/auth/login" and set(case.body) == {"email", "password"} and _odd(str(case.body["password"])):
+        case.body["webhookUrl"] = _local_url(case.body["webhookUrl"])
+    if path == "/auth/login" and set(case.body) == {"email", "password"} and _is_odd(str(case.body["password"])):
         case.body |= _FACTS["login"]
 
 
-def _is_wanted(case: Any) -> bool:
-    """Whether this call still has to succeed, and a valid request of it is to be sent."""
+def _needs_success(case: Any) -> bool:
+    """Whether to send the valid request: the call has not succeeded yet and the case is a positive one."""
     label = case.operation.label
     good = _FACTS["good"].get(label)
     if good is None or _answers[label][good["status"]]:
@@ -74,51 +73,48 @@ def _is_wanted(case: Any) -> bool:
     return case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
 
 
-def _make_good(case: Any) -> None:
+def _make_valid(case: Any) -> None:
     good = _FACTS["good"][case.operation.label]
     case.path_parameters, case.query = dict(good["path"]), {}
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
     if case.operation.path == "/auth/password" and not _answers["DELETE /auth/sessions/{id}"][204]:
-        body["password"] = "short"  # a new one would end the session that the other call is to end
+        body["password"] = "short"  # a valid one would end the session that the other call deletes
     if body or case.body is not NOT_SET:
         case.body = body
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Called with each answer."""
+    """Counts a response and remembers its ids."""
     _answers[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:
             _remember(json.loads(response.content))
         except ValueError:
-            return  # not JSON: a mail
+            return  # not JSON but a message
 
 
-def _odd(text: str) -> bool:
-    """The same for the same text: half of all texts."""
+def _is_odd(text: str) -> bool:
+    """True for half of all texts, always the same for a text."""
     return bool(zlib.crc32(text.encode("utf-8", "replace")) % 2)
 
 
-def _chosen(kind: str, value: str) -> str:
-    """An id that exists for every second one that is asked for; never one of our own."""
+def _choose_id(kind: str, value: str) -> str:
+    """Replaces half of the ids by existing ones, and protected ids by unknown ones."""
     known = _seen[kind]
-    if known and _odd(value):
+    if known and _is_odd(value):
         value = known[zlib.crc32(value.encode("utf-8", "replace")) // 2 % len(known)]
     return f"{kind}_{'0' * 26}" if value in _FACTS["protected"] else value
 
 
-def _here(url: str) -> str:
-    """A URL of the stand-in, every second one of which is dead, for whatever could be asked somewhere.
-
-    What is no URL stays, to be refused.
-    """
+def _local_url(url: str) -> str:
+    """Replaces a URL by one of the stand-in, half of them dead. Malformed URLs are kept."""
     try:
         goes_out = bool(urlsplit(url.strip()).netloc)
     except ValueError:
         return url
-    stand_in: str = _FACTS["webhooks"][_odd(url)]
+    stand_in: str = _FACTS["webhooks"][_is_odd(url)]
     return stand_in if goes_out else url
 
 

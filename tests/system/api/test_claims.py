@@ -1,4 +1,4 @@
-"""50 people claim the same 100 tickets at once, through three API processes over one PostgreSQL: one wins each."""
+"""50 users claim the same 100 tickets concurrently in three API processes on PostgreSQL: each ticket has one winner."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
             async def claim(root: str, key: str) -> list[tuple[int, str, str]]:
-                """One person goes for all tickets, in the same order as everybody: each is contested by all."""
+                """One user claims all tickets in the same order as the others, so every ticket is contested."""
                 answers = []
                 for ticket in tickets:
                     headers = {"Authorization": f"Bearer {key}"}
@@ -54,9 +54,9 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
         assert await created.count("ticket_events", "kind = 'claimed'") == TICKETS
-        assert len(set(winners.values())) > 1  # they did meet
+        assert len(set(winners.values())) > 1  # the claims overlapped
 
 
 async def _tickets(created: Installation) -> list[str]:
-    """Open tickets of nobody's; their ids."""
+    """Creates open unassigned tickets and returns their ids."""
     return [await seeds.ticket(created.database, created.workspace_id, number) for number in range(1, TICKETS + 1)]

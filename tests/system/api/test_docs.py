@@ -1,4 +1,4 @@
-"""docs/api.md is true: each command, run by a shell as it stands, answers with the status and the fields it shows."""
+"""docs/api.md is correct: each command, run by a shell, returns the documented status and fields."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
-    """What the document begins with: a key, a mail in a ticket with a dead delivery, DNS records that are right."""
+    """The preconditions of the document: an API key, a ticket with a dead delivery, correct DNS records."""
     await served.alias("office", "office.example")
     await served.ticket(mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example")
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
@@ -64,9 +64,9 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
 
 
 async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
-    """What a shell makes of a command as it is printed; an id that a POST makes becomes the variable of its kind.
+    """Runs a command of the document in a shell; the id of a created object is stored in its variable.
 
-    What curl is told beside that, to be silent and to say the status last, is in a `.curlrc` in the folder.
+    A `.curlrc` in the folder makes curl silent and appends the status to its output.
     """
     env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
     process = await asyncio.create_subprocess_exec(
@@ -86,7 +86,7 @@ async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
 
 
 def _shape(value: Any) -> Any:
-    """The fields at every level; lists by their first entry, free-form objects as they are named."""
+    """The fields of all levels: lists by their first item, free-form objects by name."""
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
     if isinstance(value, list):
@@ -95,7 +95,7 @@ def _shape(value: Any) -> Any:
 
 
 def test_openapi_examples_match_the_document() -> None:
-    """`python -m api.examples` writes them anew; each call with a body has one, and each that answers something."""
+    """`python -m api.examples` updates them. Every request and response body has an example."""
     assert examples() == parse_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:
         example = examples()[f"{route.method} {route.path}"]

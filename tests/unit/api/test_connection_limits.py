@@ -1,4 +1,4 @@
-"""Connections in all and by address: what counts as one address, who is exempt, how often it is logged."""
+"""Connection limits: total, per address, exemptions and logging."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
