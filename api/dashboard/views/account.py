@@ -15,7 +15,7 @@ async def show(visit: Visit) -> Html:
     sessions = await visit.services.sessions.list(visit.actor)
     me = await visit.services.sessions.get_identity(visit.actor)
     if me.user is None or me.workspace is None:
-        raise Refused("unauthorized", "You were removed a moment ago")
+        raise Refused("unauthorized", "Your account was removed")
     context = {"sessions": sessions, "here_id": _own(visit), "timezones": timezones.options(me.user, me.workspace)}
     return Html("account.html", "Your account", context)
 

@@ -33,7 +33,7 @@ async def change(visit: Visit) -> See:
     return See("/manage/workspace", note="workspace-changed")
 
 
-NOTES = {"workspace-changed": "The workspace is changed."}
+NOTES = {"workspace-changed": "Workspace saved."}
 PAGES = (
     Page("GET", "/manage/workspace", show, "viewer"),
     Page("POST", "/manage/workspace", change, "admin", again=show),

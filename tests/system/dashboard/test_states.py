@@ -151,7 +151,7 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("/manage/users/{person}", "Set password", {"New password": "x"}),
     ("/manage/keys", "Create key", {"Name": ""}),
     ("/manage/blocked-senders", "Block sender", {"Sender": "a b"}),
-    ("/manage/workspace", "Keep the change", {"Name": ""}),
+    ("/manage/workspace", "Save changes", {"Name": ""}),
     ("/set-up", "Save and send test message", {"Webhook URL": "nonsense"}),
     ("/tickets/{talk}", "Add note", {"Internal note": " "}),
     ("/tickets?cursor=nonsense", "", {}),
