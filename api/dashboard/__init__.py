@@ -11,7 +11,7 @@ How to add a page:
    role)`, and where it has them `NAV` (a `Nav` is a link that those who may call its page see on top of every page)
    and `NOTES` (word -> sentence, for what was done; words are unique over all files).
 2. One line: its module in `MODULES` in `views/__init__.py`.
-3. A handler takes a `Visit` and returns `Html("things.html", "Title", {...})`, `See("/things", note="thing-added")`
+3. A handler takes a `Visit` and returns `Html("things.html", "Title", {...})`, `See("/things", flash="thing-added")`
    or a response of its own. GET shows; POST does one thing and answers with `See` (Post/Redirect/Get). What a use case
    refuses (`Refused`) is not caught: name the handler that shows the form in `Page.again`, and the page comes again
    with `visit.problem` and what was typed in `visit.form`; without `again` it is an error page. Form fields have the

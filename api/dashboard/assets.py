@@ -19,10 +19,10 @@ class Assets:
         self._paths: dict[str, str] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         for file in sorted(FOLDER.iterdir()):
-            octets = file.read_bytes()
-            path = f"{PREFIX}/{file.stem}.{hashlib.sha256(octets).hexdigest()[:12]}{file.suffix}"
+            content = file.read_bytes()
+            path = f"{PREFIX}/{file.stem}.{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
             self._paths[file.name] = path
-            self._files[path] = (octets, _TYPES[file.suffix])
+            self._files[path] = (content, _TYPES[file.suffix])
 
     def path(self, name: str) -> str:
         """Where a file is to be had; KeyError for one that there is not."""
@@ -33,8 +33,8 @@ class Assets:
         found = self._files.get(request.path)
         if found is None:
             raise web.HTTPNotFound
-        octets, media = found
-        response = web.Response(body=octets, content_type=media, charset=None if "svg" in media else "utf-8")
+        content, media = found
+        response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         # An SVG that is opened by itself is a document too.
         response.headers["Content-Security-Policy"] = (

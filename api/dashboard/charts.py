@@ -33,7 +33,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     """A column for each point, the largest with its number. name: unique on the page. title: the chart in one sentence,
     for who does not see it. Labels below: of the first and the last.
     """
-    most = max((point.value for point in points), default=0)
+    maximum = max((point.value for point in points), default=0)
     base = HEIGHT - _BOTTOM
     parts = [_svg_start(name, title, "columns", HEIGHT)]
     parts.append(Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(base))
@@ -41,20 +41,20 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     for n, point in enumerate(points):
         if point.value <= 0:
             continue
-        tall = max(_MIN_HEIGHT, (base - _TOP) * point.value / most)
+        height = max(_MIN_HEIGHT, (base - _TOP) * point.value / maximum)
         parts.append(
             Markup('<rect class="column" x="{}%" y="{}" width="{}%" height="{}"><title>{}: {}</title></rect>').format(
                 _format_number(n * step + step * 0.15),
-                _format_number(base - tall),
+                _format_number(base - height),
                 _format_number(step * 0.7),
-                _format_number(tall),
+                _format_number(height),
                 _escape(point.label),
                 f"{point.value:,}",
             )
         )
-    if most > 0:
-        at = next(n for n, point in enumerate(points) if point.value == most)
-        parts.append(_svg_text((at + 0.5) * step, _TOP - 6, f"{most:,}", "most"))
+    if maximum > 0:
+        at = next(n for n, point in enumerate(points) if point.value == maximum)
+        parts.append(_svg_text((at + 0.5) * step, _TOP - 6, f"{maximum:,}", "maximum"))
     if points:
         parts.append(_svg_text(0, HEIGHT - 6, points[0].label, "label"))
         if len(points) > 1:
@@ -71,13 +71,13 @@ def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Mark
     left = 0.0
     for n, value in enumerate(parts):
         if value > 0 and total > 0:
-            wide = min(100.0 * value / total, 100.0 - left)
+            width = min(100.0 * value / total, 100.0 - left)
             drawn.append(
                 Markup('<rect class="part-{}" x="{}%" y="0.5" width="{}%" height="11"/>').format(
-                    n, _format_number(left), _format_number(wide)
+                    n, _format_number(left), _format_number(width)
                 )
             )
-            left += wide
+            left += width
     return Markup("").join([*drawn, Markup("</svg>")])
 
 
@@ -115,7 +115,7 @@ def _svg_text(x: float, y: float, text: str, kind: str) -> Markup:
 
 
 def _format_number(number: float) -> str:
-    """At most two decimals: the page stays small."""
+    """At maximum two decimals: the page stays small."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 

@@ -62,7 +62,7 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
             "sign_in": f"/sign-in?next={quote(_return_path(request), safe='')}" if response.status == 401 else "",
             "again": request.path_qs if request.method == "GET" and response.status in (429, 503) else "",
         }
-        response.body = renderer().text("error.html", context)
+        response.body = renderer().render_bytes("error.html", context)
         response.content_type = "text/html"
         response.charset = "utf-8"
         set_page_headers(response)

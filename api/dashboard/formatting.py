@@ -15,11 +15,11 @@ from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros
 from router.unicode_security import with_a_labels
 
-STATUS_WORDS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
+STATUS_LABELS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
-def ago(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
+def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
     """`3 hours ago`; the date when it is more than a month."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
@@ -54,8 +54,8 @@ def _minute_with_utc(context: Context, at: Micros) -> str:
 
 
 @pass_context
-def _ago(context: Context, at: Micros) -> str:
-    return ago(at, context["now"](), _local_time(context))
+def _relative_time(context: Context, at: Micros) -> str:
+    return relative_time(at, context["now"](), _local_time(context))
 
 
 def _local_time(context: Context) -> LocalTime:
@@ -64,36 +64,36 @@ def _local_time(context: Context) -> LocalTime:
     return local
 
 
-def size(count: int) -> str:
+def format_size(nbytes: int) -> str:
     """`1.4 MB`; powers of ten."""
-    if count < 1000:
-        return f"{count} byte{'' if count == 1 else 's'}"
+    if nbytes < 1000:
+        return f"{nbytes} byte{'' if nbytes == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
-        if count < limit:
-            return f"{count / (limit / 1000):.3g} {name}"
-    return f"{count / 10**9:.3g} GB"
+        if nbytes < limit:
+            return f"{nbytes / (limit / 1000):.3g} {name}"
+    return f"{nbytes / 10**9:.3g} GB"
 
 
-def short(text: str, most: int) -> str:
+def shorten(text: str, max_length: int) -> str:
     """A text of one line for a list, at most so many characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def counted(number: int, one: str, several: str = "") -> str:
+def pluralize(number: int, singular: str, plural: str = "") -> str:
     """`1 line`, `1,200 lines`; several: the plural where it is not `one` with an s."""
-    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
-def status(value: str) -> str:
+def status_label(value: str) -> str:
     """A ticket's status in words."""
-    return STATUS_WORDS.get(value, value)
+    return STATUS_LABELS.get(value, value)
 
 
-def span(length: Micros) -> str:
+def format_duration(duration: Micros) -> str:
     """A duration: `350 ms`, `12 s`, `5 min`, `3.2 hours`, `2.1 days`."""
-    seconds = length / SECOND
+    seconds = duration / SECOND
     if seconds < 1:
-        shown = f"{length // 1000} ms"
+        shown = f"{duration // 1000} ms"
     elif seconds < 60:
         shown = f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
     elif seconds < 3600:
@@ -105,14 +105,14 @@ def span(length: Micros) -> str:
     return shown.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def troubles(found: AttentionCounts) -> list[str]:
+def attention_summary(counts: AttentionCounts) -> list[str]:
     """`3 failed deliveries`, `1 failing integration`: what of it there is; a count at its bound has a `+`."""
     named = (
-        (found.failed, "failed delivery", "failed deliveries"),
-        (found.parked, "parked delivery", "parked deliveries"),
-        (found.failing, "failing integration", "failing integrations"),
-        (found.unverified, "unverified domain", "unverified domains"),
-        (found.missing, "domain with missing records", "domains with missing records"),
+        (counts.failed, "failed delivery", "failed deliveries"),
+        (counts.parked, "parked delivery", "parked deliveries"),
+        (counts.failing, "failing integration", "failing integrations"),
+        (counts.unverified, "unverified domain", "unverified domains"),
+        (counts.missing, "domain with missing records", "domains with missing records"),
     )
     return [
         f"{count:,}{'+' if count >= MAX_COUNTED else ''} {one if count == 1 else many}"
@@ -121,7 +121,7 @@ def troubles(found: AttentionCounts) -> list[str]:
     ]
 
 
-def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
+def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
     """What a choice offers: (value, shown) of things with an id, or of words."""
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
 
@@ -134,12 +134,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "second": _second,
     "utc_minute": UTC_TIME.minute,
     "utc_second": UTC_TIME.second,
-    "ago": _ago,
-    "counted": counted,
-    "size": size,
-    "short": short,
-    "span": span,
-    "status": status,
-    "options": options,
-    "troubles": troubles,
+    "relative_time": _relative_time,
+    "pluralize": pluralize,
+    "size": format_size,
+    "shorten": shorten,
+    "duration": format_duration,
+    "status": status_label,
+    "options": select_options,
+    "attention_summary": attention_summary,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from api.dashboard.page import Html, Visit
+from api.dashboard.page import HtmlPage, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as Found
 from router.model import Alias, Domain, Integration, Role
@@ -25,15 +25,15 @@ TABS: tuple[tuple[str, str, Role], ...] = (
 )
 
 
-def manage_page(visit: Visit, template: str, title: str, **context: Any) -> Html:
+def manage_page(visit: Visit, template: str, title: str, **context: Any) -> HtmlPage:
     """A page under the tabs. path: of the tab that it is under, for links and the tab itself."""
     path = visit.request.path
-    tabs = [(label, to) for label, to, role in TABS if visit.can(role)]
-    under = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)
-    return Html(template, title, {"tabs": tabs, "under": under} | context)
+    tabs = [(label, to) for label, to, role in TABS if visit.has_role(role)]
+    active_path = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)
+    return HtmlPage(template, title, {"tabs": tabs, "active_path": active_path} | context)
 
 
-def list_page(visit: Visit, template: str, title: str, batch: Found[Any], **context: Any) -> Html:
+def list_page(visit: Visit, template: str, title: str, batch: Found[Any], **context: Any) -> HtmlPage:
     """A page of a list: `items`, and where it goes on."""
     return manage_page(
         visit,
@@ -55,9 +55,15 @@ def confirmation_page(
     label: str,
     cancel_path: str,
     **fields: str,
-) -> Html:
+) -> HtmlPage:
     """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
-    context = {"says": list(consequences), "action": action, "label": label, "back": cancel_path, "fields": fields}
+    context = {
+        "consequences": list(consequences),
+        "action": action,
+        "label": label,
+        "cancel_path": cancel_path,
+        "fields": fields,
+    }
     return manage_page(visit, "confirm.html", question, **context)
 
 

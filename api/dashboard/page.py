@@ -18,7 +18,7 @@ from router.services import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Html:
+class HtmlPage:
     """A page to be rendered. template: in `templates/`. title: of the page, also its heading in the window."""
 
     template: str
@@ -28,14 +28,14 @@ class Html:
 
 
 @dataclass(frozen=True, slots=True)
-class See:
+class Redirect:
     """Go to another page of ours (303). path: local, percent-encoded. note: a word of `NOTES`, said there once."""
 
     path: str
-    note: str = ""
+    flash: str = ""
 
 
-Outcome = Html | See | web.StreamResponse
+PageResult = HtmlPage | Redirect | web.StreamResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class Visit:
 
     services: Services
     caller: Caller | None
-    ids: Mapping[str, str]
+    path_params: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str]
     request: web.Request
-    address: str
-    problem: Refused | None = None
+    client_address: str
+    error: Refused | None = None
 
     @property
     def actor(self) -> Actor:
@@ -68,16 +68,16 @@ class Visit:
         me = await self.services.sessions.get_identity(self.caller.actor)
         return UTC_TIME if me.workspace is None else LocalTime.of_user(me.user, me.workspace)
 
-    def can(self, role: Role) -> bool:
+    def has_role(self, role: Role) -> bool:
         """Whether who asks may do what this role may."""
         return self.caller is not None and ROLES.index(self.caller.actor.role) <= ROLES.index(role)
 
 
-Handler = Callable[[Visit], Awaitable[Outcome]]
+Handler = Callable[[Visit], Awaitable[PageResult]]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageRoute:
     """One page, or one action of a page.
 
     path: from the root, with `{name}` for parameters. role: the least that may call it, None for everybody.
@@ -90,15 +90,15 @@ class Page:
     path: str
     handler: Handler
     role: Role | None
-    again: Handler | None = None
+    form_view: Handler | None = None
     media: str = ""
-    part: bool = False
+    is_fragment: bool = False
     max_body: int | None = None
 
     @property
     def is_auto_refreshed(self) -> bool:
         """See `api.declaration.Declaration`: whole pages and event streams, not the parts that a person opens."""
-        return self.method == "GET" and not self.part and self.media in ("", "text/event-stream")
+        return self.method == "GET" and not self.is_fragment and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:
         """The largest form in bytes, at most `cap`, which is `[api] max_body_bytes`."""
@@ -106,10 +106,10 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Nav:
+class NavLink:
     """A link on top of every page, for those who may call it; those with a lower `place` come first."""
 
     label: str
     path: str
     role: Role
-    place: int
+    position: int

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dashboard import formatting
 from api.dashboard.assets import FOLDER, Assets
-from api.dashboard.page import Html, Nav, Visit
+from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
 from router.clock import Clock
@@ -27,9 +27,11 @@ from router.local_time import UTC_TIME, LocalTime
 class Renderer:
     """One for each process; templates are compiled once."""
 
-    def __init__(self, assets: Assets, nav: Sequence[Nav], notes: Mapping[str, str], clock: Clock) -> None:
-        self._nav = sorted(nav, key=lambda link: link.place)
-        self._notes = notes
+    def __init__(
+        self, assets: Assets, nav_links: Sequence[NavLink], flash_messages: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._nav_links = sorted(nav_links, key=lambda link: link.position)
+        self._flash_messages = flash_messages
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER.parent / "templates"),
             autoescape=True,
@@ -39,49 +41,49 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.globals["asset"] = assets.path
-        self._environment.globals["query"] = _query
+        self._environment.globals["query"] = _query_string
         self._environment.globals["now"] = clock.now
         self._environment.globals["new_token"] = lambda: token_urlsafe(12)
         self._environment.filters.update(formatting.FILTERS)
 
-    async def page(self, visit: Visit, html: Html) -> web.Response:
+    async def render_page(self, visit: Visit, page: HtmlPage) -> web.Response:
         """The page as this visitor sees it."""
         me = None if visit.caller is None else await visit.services.sessions.get_identity(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "Your account was removed")
-        trouble = (
+        attention = (
             AttentionCounts() if visit.caller is None else await visit.services.attention.get_counts(visit.caller.actor)
         )
         context = {
             "visit": visit,
             "me": me,
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.of_user(me.user, me.workspace),
-            "trouble": trouble,
-            "nav": [link for link in self._nav if visit.can(link.role)],
-            "here": self._here(visit.request.path),
-            "note": self._notes.get(visit.query.get("note", ""), ""),
-            "title": html.title,
+            "attention": attention,
+            "nav_links": [link for link in self._nav_links if visit.has_role(link.role)],
+            "active_path": self._active_path(visit.request.path),
+            "flash": self._flash_messages.get(visit.query.get("note", ""), ""),
+            "title": page.title,
         }
-        return self.plain(html.template, {**context, **html.context}, html.status)
+        return self.render(page.template, {**context, **page.context}, page.status)
 
-    def plain(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
+    def render(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
         """A page that needs nothing of a visitor: also when the database is away."""
-        response = web.Response(body=self.text(template, context), status=status, content_type="text/html")
+        response = web.Response(body=self.render_bytes(template, context), status=status, content_type="text/html")
         response.charset = "utf-8"
         set_page_headers(response)
         return response
 
-    def text(self, template: str, context: Mapping[str, Any]) -> bytes:
+    def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
         """The rendered octets."""
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")
 
-    def _here(self, path: str) -> str:
+    def _active_path(self, path: str) -> str:
         """The link that a page is under: the longest path that it begins with."""
-        under = [link.path for link in self._nav if path == link.path or path.startswith(f"{link.path}/")]
+        under = [link.path for link in self._nav_links if path == link.path or path.startswith(f"{link.path}/")]
         return max(under, key=len, default="")
 
 
-def _query(**values: str | None) -> str:
+def _query_string(**values: str | None) -> str:
     """`?a=b&c=d` of what is there, or nothing."""
     given = {name: value for name, value in values.items() if value}
     return f"?{urlencode(given)}" if given else ""

@@ -12,7 +12,7 @@ from api.dashboard.change_feed import CHANGE_FEED, ChangeFeed
 from api.dashboard.error_pages import error_pages
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
-from api.dashboard.views import NAV, NOTES, PAGES
+from api.dashboard.views import FLASH_MESSAGES, NAV_LINKS, PAGES
 from router.services import Services
 
 
@@ -24,7 +24,7 @@ class Dashboard:
         self._public_url = public_url
         self._max_body = max_body
         self._assets = Assets()
-        self._renderer = Renderer(self._assets, NAV, NOTES, services.clock)
+        self._renderer = Renderer(self._assets, NAV_LINKS, FLASH_MESSAGES, services.clock)
         self._change_feed = ChangeFeed(services.tickets, services.attention)
 
     @property

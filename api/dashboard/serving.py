@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from api import body
-from api.dashboard.page import Html, Outcome, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageResult, PageRoute, Redirect, Visit
 from api.dashboard.render import Renderer
 from api.dashboard.submissions import SUBMISSION_FIELD, Submissions
 from api.declaration import DeclaredHandler
@@ -31,7 +31,7 @@ FORM_FIELDS = web.RequestKey("form", dict[str, str])
 class PageEndpoint(DeclaredHandler):
     """The handler that is registered for a page."""
 
-    def __init__(self, page: Page, services: Services, renderer: Renderer, *, max_body: int) -> None:
+    def __init__(self, page: PageRoute, services: Services, renderer: Renderer, *, max_body: int) -> None:
         super().__init__(page)
         self._page = page
         self._services = services
@@ -48,21 +48,21 @@ class PageEndpoint(DeclaredHandler):
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
-            ids=dict(request.match_info),
+            path_params=dict(request.match_info),
             query=_first_values(request.query.items()),
             form=form,
             request=request,
-            address=request[ADDRESS],
+            client_address=request[ADDRESS],
         )
-        if self._page.method == "GET" or self._page.again is None:
+        if self._page.method == "GET" or self._page.form_view is None:
             return await self._build_response(visit, await self._run_handler(visit))
         try:
             outcome = await self._run_handler(visit)
         except Refused as refusal:
             if refusal.code == "not_found":
                 raise
-            visit = replace(visit, problem=refusal)
-            outcome = await self._page.again(visit)
+            visit = replace(visit, error=refusal)
+            outcome = await self._page.form_view(visit)
             response = await self._build_response(visit, outcome)
             response.set_status(STATUS[refusal.code])
             retry_after = getattr(refusal, "retry_after", None)
@@ -71,7 +71,7 @@ class PageEndpoint(DeclaredHandler):
             return response
         return await self._build_response(visit, outcome)
 
-    async def _run_handler(self, visit: Visit) -> Outcome:
+    async def _run_handler(self, visit: Visit) -> PageResult:
         """Calls the handler; the counts of what needs attention are read again after an action."""
         try:
             if self._page.method == "POST" and visit.caller is not None and visit.form.get(SUBMISSION_FIELD):
@@ -81,22 +81,22 @@ class PageEndpoint(DeclaredHandler):
             if self._page.method == "POST" and visit.caller is not None:
                 visit.services.attention.invalidate(visit.caller.actor)
 
-    async def _build_response(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
+    async def _build_response(self, visit: Visit, outcome: PageResult) -> web.StreamResponse:
         match outcome:
-            case Html():
-                return await self._renderer.page(visit, outcome)
-            case See():
-                return redirect(outcome)
+            case HtmlPage():
+                return await self._renderer.render_page(visit, outcome)
+            case Redirect():
+                return redirect_response(outcome)
             case _:
                 return outcome
 
 
-def redirect(outcome: See) -> web.Response:
+def redirect_response(outcome: Redirect) -> web.Response:
     """The redirection."""
     path = outcome.path
-    if outcome.note:
+    if outcome.flash:
         path, _, fragment = path.partition("#")
-        path += f"{'&' if urlsplit(path).query else '?'}note={outcome.note}"
+        path += f"{'&' if urlsplit(path).query else '?'}note={outcome.flash}"
         path += f"#{fragment}" if fragment else ""
     return web.Response(status=303, headers={"Location": path})
 

@@ -15,7 +15,7 @@ from api.dashboard.page import Visit
 from router.admin.domains.domains import DomainView
 from router.model import Alias, Domain, Integration
 
-StepState = Literal["later", "now", "waits", "failed", "done"]
+StepState = Literal["locked", "next", "pending", "failed", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class SetupProgress:
 
     def step_states(self, latest: LatestMessage | None) -> dict[str, StepState]:
         """Each step's state. A domain that waits for its records holds up nothing but the mail."""
-        domain: StepState = "done" if self.is_verified else "waits" if self.domain is not None else "now"
-        integration: StepState = "now" if self.domain is not None else "later"
+        domain: StepState = "done" if self.is_verified else "pending" if self.domain is not None else "next"
+        integration: StepState = "next" if self.domain is not None else "locked"
         if self.integration is not None:
             integration = "failed" if self.integration.last_error else "done"
-        alias: StepState = "done" if self.alias is not None else "now" if self._can_add_alias else "later"
-        mail: StepState = "now" if self.is_complete else "later"
+        alias: StepState = "done" if self.alias is not None else "next" if self._can_add_alias else "locked"
+        mail: StepState = "next" if self.is_complete else "locked"
         if latest is not None and latest.ticket is not None:
-            mail = "done" if latest.is_delivered else "failed" if latest.is_failed else "waits"
+            mail = "done" if latest.is_delivered else "failed" if latest.is_failed else "pending"
         return {"domain": domain, "integration": integration, "alias": alias, "mail": mail}
 
 
@@ -70,7 +70,7 @@ async def load_progress(visit: Visit) -> SetupProgress:
 
 async def needs_setup(visit: Visit) -> bool:
     """Whether who asks has something to set up: never so for those who may not."""
-    return visit.can("admin") and not (await load_progress(visit)).is_complete
+    return visit.has_role("admin") and not (await load_progress(visit)).is_complete
 
 
 async def find_latest(visit: Visit, progress: SetupProgress) -> LatestMessage | None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlencode
 
-from api.dashboard.page import Handler, Outcome, See, Visit
+from api.dashboard.page import Handler, PageResult, Redirect, Visit
 from router.admin.idempotency import IdempotencyClaim, IdempotencyService, StoredResponse
 from router.errors import Refused
 
@@ -30,9 +30,9 @@ class Submissions:
 
     def __init__(self, idempotency: IdempotencyService) -> None:
         self._idempotency = idempotency
-        self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._tasks: set[asyncio.Task[PageResult]] = set()
 
-    async def run_once(self, visit: Visit, handler: Handler) -> Outcome:
+    async def run_once(self, visit: Visit, handler: Handler) -> PageResult:
         """What the handler returns; where this form was carried out before, what it returned then."""
         digest = submission_digest(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
@@ -41,20 +41,20 @@ class Submissions:
         except Refused as refusal:
             raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
         if isinstance(begun, StoredResponse):
-            return See(**json.loads(begun.answer))
+            return Redirect(**json.loads(begun.answer))
         # A task of its own: a time limit or a client that hangs up must not end it halfway.
         task = asyncio.ensure_future(self._run(visit, handler, begun))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _run(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> Outcome:
+    async def _run(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> PageResult:
         try:
             outcome = await handler(visit)
         except BaseException:
             await self._idempotency.release(begun)
             raise
-        if isinstance(outcome, See):
+        if isinstance(outcome, Redirect):
             await self._idempotency.store_response(begun, 303, json.dumps(asdict(outcome)))
         else:
             await self._idempotency.release(begun)

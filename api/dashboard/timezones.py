@@ -16,24 +16,24 @@ class TimezoneChange(TypedDict):
     clear_timezone: bool
 
 
-def names(current: str) -> list[str]:
+def timezone_names(current: str) -> list[str]:
     """The names on offer, and the current one where it is none of them."""
     offered = offered_timezones()
     return [*offered] if current in offered else [current, *offered]
 
 
-def options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
+def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
     """Values and labels for a user: first the workspace's time zone, whose value is empty."""
     workspace_default = ("", f"Workspace default ({workspace.timezone})")
-    return [workspace_default, *((name, name) for name in names(user.timezone or workspace.timezone))]
+    return [workspace_default, *((name, name) for name in timezone_names(user.timezone or workspace.timezone))]
 
 
-def date_formats(now: Micros) -> list[tuple[str, str]]:
+def locale_options(now: Micros) -> list[tuple[str, str]]:
     """Values and labels: each locale with today's date in its format."""
     return [(locale, f"{LocalTime(locale=locale).date(now)} ({locale})") for locale in LOCALES]
 
 
-def change(form: Mapping[str, str]) -> TimezoneChange:
+def timezone_change(form: Mapping[str, str]) -> TimezoneChange:
     """What the form changes: nothing where the field is missing."""
     timezone = form.get("timezone")
     return {"timezone": timezone or None, "clear_timezone": timezone == ""}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import ModuleType
 
-from api.dashboard.page import Nav, Page
+from api.dashboard.page import NavLink, PageRoute
 from api.dashboard.views import (
     account,
     aliases,
@@ -57,8 +57,10 @@ MODULES: tuple[ModuleType, ...] = (
     audit,
 )
 
-PAGES: tuple[Page, ...] = tuple(page for module in MODULES for page in module.PAGES)
-NAV: tuple[Nav, ...] = tuple(link for module in MODULES for link in getattr(module, "NAV", ()))
-NOTES: Mapping[str, str] = {word: said for module in MODULES for word, said in getattr(module, "NOTES", {}).items()}
+PAGES: tuple[PageRoute, ...] = tuple(page for module in MODULES for page in module.PAGES)
+NAV_LINKS: tuple[NavLink, ...] = tuple(link for module in MODULES for link in getattr(module, "NAV_LINKS", ()))
+FLASH_MESSAGES: Mapping[str, str] = {
+    word: said for module in MODULES for word, said in getattr(module, "FLASH_MESSAGES", {}).items()
+}
 
-__all__ = ["MODULES", "NAV", "NOTES", "PAGES"]
+__all__ = ["FLASH_MESSAGES", "MODULES", "NAV_LINKS", "PAGES"]

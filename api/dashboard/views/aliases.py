@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from api.dashboard import display_names, manage
 from api.dashboard.latest_message import find_latest_message
-from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 
-async def page(visit: Visit) -> Html:
-    asked = visit.query.get("domainId") or None
+async def show_list(visit: Visit) -> HtmlPage:
+    domain_id = visit.query.get("domainId") or None
     found = await visit.services.aliases.list(
-        visit.actor, domain_id=asked, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+        visit.actor, domain_id=domain_id, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
     return manage.list_page(
         visit,
@@ -20,22 +20,22 @@ async def page(visit: Visit) -> Html:
         domains=await manage.list_domains(visit),
         integrations=await manage.list_integrations(visit),
         names=await display_names.resolve(visit, (alias.integration_id for alias in found.items)),
-        asked=asked,
+        domain_id=domain_id,
     )
 
 
-async def create(visit: Visit) -> See:
+async def create(visit: Visit) -> Redirect:
     alias = await visit.services.aliases.create(
         visit.actor,
         domain_id=visit.form.get("domainId", ""),
         local_part=visit.form.get("localPart", ""),
         integration_id=visit.form.get("integrationId", ""),
     )
-    return See(f"/manage/aliases/{alias.id}", note="alias-added")
+    return Redirect(f"/manage/aliases/{alias.id}", flash="alias-added")
 
 
-async def show(visit: Visit) -> Html:
-    alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
+async def show_alias(visit: Visit) -> HtmlPage:
+    alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
     latest = await find_latest_message(visit, alias)
     integrations = await manage.list_integrations(visit)
     mentioned = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
@@ -45,47 +45,49 @@ async def show(visit: Visit) -> Html:
     )
 
 
-async def change(visit: Visit) -> See:
+async def change_integration(visit: Visit) -> Redirect:
     """Points it elsewhere."""
     await visit.services.aliases.change(
-        visit.actor, visit.ids["id"], integration_id=visit.form.get("integrationId", "")
+        visit.actor, visit.path_params["id"], integration_id=visit.form.get("integrationId", "")
     )
-    return _back(visit, "alias-changed")
+    return _redirect_to_alias(visit, "alias-changed")
 
 
-async def set_status(visit: Visit) -> See:
+async def set_status(visit: Visit) -> Redirect:
     """Switches it on or off."""
-    changed = await visit.services.aliases.change(visit.actor, visit.ids["id"], status=visit.form.get("status", ""))
-    return _back(visit, "alias-on" if changed.status == "active" else "alias-off")
+    changed = await visit.services.aliases.change(
+        visit.actor, visit.path_params["id"], status=visit.form.get("status", "")
+    )
+    return _redirect_to_alias(visit, "alias-on" if changed.status == "active" else "alias-off")
 
 
-async def test(visit: Visit) -> See:
-    await visit.services.aliases.test(visit.actor, visit.ids["id"])
-    return _back(visit, "test-mail-sent")
+async def send_test_email(visit: Visit) -> Redirect:
+    await visit.services.aliases.test(visit.actor, visit.path_params["id"])
+    return _redirect_to_alias(visit, "test-mail-sent")
 
 
-async def ask(visit: Visit) -> Html:
-    alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
+async def confirm_delete(visit: Visit) -> HtmlPage:
+    alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
     path = f"/manage/aliases/{alias.id}"
-    says = [
+    consequences = [
         "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
         "Existing tickets are kept.",
     ]
     return manage.confirmation_page(
-        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove alias", cancel_path=path
+        visit, f"Remove {alias.email}?", consequences, action=f"{path}/delete", label="Remove alias", cancel_path=path
     )
 
 
-async def delete(visit: Visit) -> See:
-    await visit.services.aliases.delete(visit.actor, visit.ids["id"])
-    return See("/manage/aliases", note="alias-removed")
+async def delete(visit: Visit) -> Redirect:
+    await visit.services.aliases.delete(visit.actor, visit.path_params["id"])
+    return Redirect("/manage/aliases", flash="alias-removed")
 
 
-def _back(visit: Visit, note: str) -> See:
-    return See(f"/manage/aliases/{visit.ids['id']}", note=note)
+def _redirect_to_alias(visit: Visit, flash: str) -> Redirect:
+    return Redirect(f"/manage/aliases/{visit.path_params['id']}", flash=flash)
 
 
-NOTES = {
+FLASH_MESSAGES = {
     "alias-added": "Alias added.",
     "alias-changed": "Alias saved. New tickets go to this integration.",
     "alias-on": "Alias enabled.",
@@ -94,12 +96,12 @@ NOTES = {
     "test-mail-sent": "Test email sent.",
 }
 PAGES = (
-    Page("GET", "/manage/aliases", page, "viewer"),
-    Page("POST", "/manage/aliases", create, "admin", again=page),
-    Page("GET", "/manage/aliases/{id}", show, "viewer"),
-    Page("POST", "/manage/aliases/{id}", change, "admin", again=show),
-    Page("POST", "/manage/aliases/{id}/status", set_status, "admin", again=show),
-    Page("POST", "/manage/aliases/{id}/test", test, "admin", again=show),
-    Page("GET", "/manage/aliases/{id}/delete", ask, "admin"),
-    Page("POST", "/manage/aliases/{id}/delete", delete, "admin", again=ask),
+    PageRoute("GET", "/manage/aliases", show_list, "viewer"),
+    PageRoute("POST", "/manage/aliases", create, "admin", form_view=show_list),
+    PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer"),
+    PageRoute("POST", "/manage/aliases/{id}", change_integration, "admin", form_view=show_alias),
+    PageRoute("POST", "/manage/aliases/{id}/status", set_status, "admin", form_view=show_alias),
+    PageRoute("POST", "/manage/aliases/{id}/test", send_test_email, "admin", form_view=show_alias),
+    PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin"),
+    PageRoute("POST", "/manage/aliases/{id}/delete", delete, "admin", form_view=confirm_delete),
 )

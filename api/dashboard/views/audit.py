@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from api.dashboard import display_names, manage
-from api.dashboard.page import Html, Page, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Visit
 
 # Where the targets of changes are shown, by the prefix of their ids.
-_PLACES = {
+_FOLDERS = {
     "dom": "/manage/domains",
     "alias": "/manage/aliases",
     "int": "/manage/integrations",
@@ -32,7 +32,7 @@ _VERBS = {
 }
 
 
-async def page(visit: Visit) -> Html:
+async def show_list(visit: Visit) -> HtmlPage:
     found = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
     return manage.list_page(
         visit,
@@ -40,28 +40,28 @@ async def page(visit: Visit) -> Html:
         "Audit log",
         found,
         names=await display_names.resolve(visit, (entry.user_id for entry in found.items)),
-        details={entry.id: _details(entry.detail) for entry in found.items},
-        said={entry.id: _said(entry.action) for entry in found.items},
-        places={entry.id: _place(entry.action, entry.target) for entry in found.items},
+        details={entry.id: _detail_items(entry.detail) for entry in found.items},
+        actions={entry.id: _describe_action(entry.action) for entry in found.items},
+        paths={entry.id: _target_path(entry.action, entry.target) for entry in found.items},
     )
 
 
-def _said(action: str) -> str:
+def _describe_action(action: str) -> str:
     """`domain.create` as people say it: `domain added`."""
     noun, _, verb = action.partition(".")
     return f"{noun.replace('_', ' ')} {_VERBS.get(verb, verb)}"
 
 
-def _place(action: str, target: str) -> str:
+def _target_path(action: str, target: str) -> str:
     """Where to see the target; "" when it is gone, or has no page."""
     if action.endswith(".delete"):
         return ""
-    folder = _PLACES.get(target.partition("_")[0], "")
+    folder = _FOLDERS.get(target.partition("_")[0], "")
     return f"{folder}/{target}" if folder else ""
 
 
-def _details(detail: str) -> list[tuple[str, Any]]:
+def _detail_items(detail: str) -> list[tuple[str, Any]]:
     return list(json.loads(detail).items())
 
 
-PAGES = (Page("GET", "/manage/audit", page, "admin"),)
+PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin"),)

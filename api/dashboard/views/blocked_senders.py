@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from api.dashboard import manage
-from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 
-async def page(visit: Visit) -> Html:
+async def show_list(visit: Visit) -> HtmlPage:
     found = await visit.services.blocked_senders.list(
         visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
     return manage.list_page(visit, "blocked_senders.html", "Blocked senders", found)
 
 
-async def create(visit: Visit) -> See:
+async def create(visit: Visit) -> Redirect:
     await visit.services.blocked_senders.create(visit.actor, visit.form.get("sender", ""))
-    return See("/manage/blocked-senders", note="sender-blocked")
+    return Redirect("/manage/blocked-senders", flash="sender-blocked")
 
 
-async def ask(visit: Visit) -> Html:
+async def confirm_delete(visit: Visit) -> HtmlPage:
     sender = visit.form.get("sender") or visit.query.get("sender", "")
     return manage.confirmation_page(
         visit,
@@ -31,18 +31,18 @@ async def ask(visit: Visit) -> Html:
     )
 
 
-async def delete(visit: Visit) -> See:
+async def delete(visit: Visit) -> Redirect:
     await visit.services.blocked_senders.delete(visit.actor, visit.form.get("sender", ""))
-    return See("/manage/blocked-senders", note="sender-unblocked")
+    return Redirect("/manage/blocked-senders", flash="sender-unblocked")
 
 
-NOTES = {
+FLASH_MESSAGES = {
     "sender-blocked": "Sender blocked.",
     "sender-unblocked": "Sender unblocked.",
 }
 PAGES = (
-    Page("GET", "/manage/blocked-senders", page, "viewer"),
-    Page("POST", "/manage/blocked-senders", create, "admin", again=page),
-    Page("GET", "/manage/blocked-senders/remove", ask, "admin"),
-    Page("POST", "/manage/blocked-senders/remove", delete, "admin", again=ask),
+    PageRoute("GET", "/manage/blocked-senders", show_list, "viewer"),
+    PageRoute("POST", "/manage/blocked-senders", create, "admin", form_view=show_list),
+    PageRoute("GET", "/manage/blocked-senders/remove", confirm_delete, "admin"),
+    PageRoute("POST", "/manage/blocked-senders/remove", delete, "admin", form_view=confirm_delete),
 )

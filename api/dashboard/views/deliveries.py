@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from api.dashboard import display_names
-from api.dashboard.page import Html, Nav, Page, See, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
 from router.errors import Refused
 
 PER_PAGE = 50
-LIST = "/activity"
+ACTIVITY_PATH = "/activity"
 # Failed deliveries that are shown among what needs attention.
-MOST_FAILED = 10
+MAX_FAILED_SHOWN = 10
 # Any of these in the query asks for a list.
-_LISTED = frozenset({"state", "integrationId", "cursor"})
+_LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
 # The word in the address, as the tabs call it.
 STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
 
 
-async def page(visit: Visit) -> Html:
+async def show_activity(visit: Visit) -> HtmlPage:
     """What needs attention; a list of deliveries where one is asked for."""
-    if not _LISTED.isdisjoint(visit.query) or visit.problem is not None:
-        return await listed(visit)
+    if not _LIST_PARAMETERS.isdisjoint(visit.query) or visit.error is not None:
+        return await show_list(visit)
     health = await visit.services.health.get(visit.actor)
-    failed = await visit.services.attention.list_failed(visit.actor, limit=MOST_FAILED + 1)
+    failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_FAILED_SHOWN + 1)
     context = {
         "integrations": health.failing,
         "parked": await visit.services.attention.count_parked(visit.actor),
         "domains": health.domains,
-        "failed": failed[:MOST_FAILED],
-        "more_failed": len(failed) > MOST_FAILED,
+        "failed": failed[:MAX_FAILED_SHOWN],
+        "more_failed": len(failed) > MAX_FAILED_SHOWN,
         "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in failed)),
         "names": await display_names.resolve(visit, (delivery.integration_id for delivery in failed)),
-        "most": MAX_REPLAYED,
-        "most_parked": MAX_COUNTED,
+        "replay_limit": MAX_REPLAYED,
+        "count_limit": MAX_COUNTED,
     }
-    return Html("attention.html", "Needs attention", context)
+    return HtmlPage("attention.html", "Needs attention", context)
 
 
-async def listed(visit: Visit) -> Html:
+async def show_list(visit: Visit) -> HtmlPage:
     """Those that failed, unless another state is asked for."""
-    state = _state(visit)
+    state = _requested_state(visit)
     integration_id = visit.query.get("integrationId", "") or None
     found = await visit.services.deliveries.list(
         visit.actor,
@@ -63,14 +63,14 @@ async def listed(visit: Visit) -> Html:
         "states": STATES,
         "state": state,
         "integration_id": integration_id,
-        "most": MAX_REPLAYED,
+        "replay_limit": MAX_REPLAYED,
     }
-    return Html("deliveries.html", "Deliveries", context)
+    return HtmlPage("deliveries.html", "Deliveries", context)
 
 
-async def show(visit: Visit) -> Html:
+async def show_delivery(visit: Visit) -> HtmlPage:
     """One delivery with its attempts."""
-    view = await visit.services.deliveries.get(visit.actor, visit.ids["id"])
+    view = await visit.services.deliveries.get(visit.actor, visit.path_params["id"])
     delivery = view.delivery
     tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])
     context = {
@@ -79,37 +79,37 @@ async def show(visit: Visit) -> Html:
         "ticket": tickets.get(delivery.ticket_id),
         "name": (await display_names.resolve(visit, [delivery.integration_id]))[delivery.integration_id],
     }
-    return Html("delivery.html", "Delivery", context)
+    return HtmlPage("delivery.html", "Delivery", context)
 
 
-async def replay(visit: Visit) -> See:
-    await visit.services.deliveries.replay(visit.actor, visit.ids["id"])
-    return See(f"{LIST}/deliveries/{visit.ids['id']}", note="replayed")
+async def replay(visit: Visit) -> Redirect:
+    await visit.services.deliveries.replay(visit.actor, visit.path_params["id"])
+    return Redirect(f"{ACTIVITY_PATH}/deliveries/{visit.path_params['id']}", flash="replayed")
 
 
-async def replay_many(visit: Visit) -> See:
+async def replay_many(visit: Visit) -> Redirect:
     """All of the list that the form is on; the use case bounds how many."""
     await visit.services.deliveries.replay_many(
         visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
     )
-    return See(f"{LIST}?state=pending", note="replayed-all")
+    return Redirect(f"{ACTIVITY_PATH}?state=pending", flash="replayed-all")
 
 
-def _state(visit: Visit) -> str:
+def _requested_state(visit: Visit) -> str:
     state = visit.query.get("state", "dead")
     if state not in dict(STATES):
         raise Refused("invalid_request", f"state must be one of: {', '.join(word for word, _ in STATES)}", "state")
     return state
 
 
-NOTES = {
+FLASH_MESSAGES = {
     "replayed": "Queued for redelivery.",
     "replayed-all": "Queued for redelivery.",
 }
-NAV = (Nav("Activity", LIST, "viewer", 30),)
+NAV_LINKS = (NavLink("Activity", ACTIVITY_PATH, "viewer", 30),)
 PAGES = (
-    Page("GET", LIST, page, "viewer"),
-    Page("POST", f"{LIST}/replay", replay_many, "admin", again=page),
-    Page("GET", f"{LIST}/deliveries/{{id}}", show, "viewer"),
-    Page("POST", f"{LIST}/deliveries/{{id}}/replay", replay, "admin", again=show),
+    PageRoute("GET", ACTIVITY_PATH, show_activity, "viewer"),
+    PageRoute("POST", f"{ACTIVITY_PATH}/replay", replay_many, "admin", form_view=show_activity),
+    PageRoute("GET", f"{ACTIVITY_PATH}/deliveries/{{id}}", show_delivery, "viewer"),
+    PageRoute("POST", f"{ACTIVITY_PATH}/deliveries/{{id}}/replay", replay, "admin", form_view=show_delivery),
 )

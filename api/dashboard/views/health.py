@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from api.dashboard.page import Html, Page, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Visit
 from router.admin.installation.health import OLD_DELIVERY_AGE
 
 
-async def show(visit: Visit) -> Html:
+async def show_health(visit: Visit) -> HtmlPage:
     """A database that is away, or of another schema, is the error page that says so."""
     await visit.services.ready()
     health = await visit.services.health.get(visit.actor)
     oldest = health.oldest_at
     old = oldest is not None and visit.services.clock.now() - oldest > OLD_DELIVERY_AGE
-    return Html("health.html", "Health", {"health": health, "old": old})
+    return HtmlPage("health.html", "Health", {"health": health, "old": old})
 
 
-PAGES = (Page("GET", "/activity/health", show, "viewer"),)
+PAGES = (PageRoute("GET", "/activity/health", show_health, "viewer"),)

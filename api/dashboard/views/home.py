@@ -7,54 +7,56 @@ from typing import Any
 
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
-from api.dashboard.page import Html, Nav, Page, See, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.overview import MAX_COUNTED, Overview
 from router.local_time import LocalTime
 
-MOST_ROWS = 12
+MAX_ROWS = 12
 
 
-async def home(visit: Visit) -> Html | See:
+async def show_overview(visit: Visit) -> HtmlPage | Redirect:
     """What is not set up yet comes first, for those who may do it."""
     if await setup_progress.needs_setup(visit):
-        return See("/set-up")
+        return Redirect("/set-up")
     local = await visit.local_time()
-    found = await visit.services.overview.get(visit.actor, timezone=local.timezone)
+    overview = await visit.services.overview.get(visit.actor, timezone=local.timezone)
     health = await visit.services.health.get(visit.actor)
-    return Html("home.html", "Overview", {"found": found, "health": health, **_drawn(found, local)})
+    return HtmlPage(
+        "home.html", "Overview", {"overview": overview, "health": health, **_chart_context(overview, local)}
+    )
 
 
-def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
+def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
     """The charts, and the words around them."""
-    labels = [local.day(day.date) for day in found.days]
+    labels = [local.day(day.date) for day in overview.days]
 
     def points(counts: Iterable[int]) -> list[ChartPoint]:
         return [ChartPoint(label, count) for label, count in zip(labels, counts, strict=True)]
 
-    shown = found.by_alias[:MOST_ROWS]
-    rest = [total - sum(counts) for total, counts in zip(found.now.counts, _columns(shown), strict=True)]
+    shown = overview.by_alias[:MAX_ROWS]
+    rest = [total - sum(counts) for total, counts in zip(overview.now.counts, _status_columns(shown), strict=True)]
     rows: list[tuple[str, str, tuple[int, ...]]] = [(at.address, at.alias_id, at.tickets.counts) for at in shown]
     if any(count > 0 for count in rest):
         rows.append(("Other addresses", "", tuple(max(0, count) for count in rest)))
     longest = max((sum(counts) for _, _, counts in rows), default=0)
     return {
         "charts": [
-            _chart("mails", "Messages", points(day.messages for day in found.days)),
-            _chart("tickets", "New tickets", points(day.tickets for day in found.days)),
-            _chart("dead", "Failed deliveries", points(day.dead for day in found.days)),
+            _chart("mails", "Messages", points(day.messages for day in overview.days)),
+            _chart("tickets", "New tickets", points(day.tickets for day in overview.days)),
+            _chart("dead", "Failed deliveries", points(day.dead for day in overview.days)),
         ],
         "patterns": charts.pattern_definitions(),
         "legend": [(charts.swatch(n), word) for n, word in enumerate(("open", "in progress", "waiting"))],
         "rows": [
-            (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _split(address, counts), counts, longest))
+            (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _bar_title(address, counts), counts, longest))
             for n, (address, alias_id, counts) in enumerate(rows)
         ],
-        "most": MAX_COUNTED,
-        "days": list(zip(labels, found.days, strict=True)),
+        "count_limit": MAX_COUNTED,
+        "days": list(zip(labels, overview.days, strict=True)),
     }
 
 
-def _columns(shown: Any) -> list[tuple[int, ...]]:
+def _status_columns(shown: Any) -> list[tuple[int, ...]]:
     return list(zip(*(at.tickets.counts for at in shown), strict=True)) or [(), (), ()]
 
 
@@ -67,10 +69,10 @@ def _chart(name: str, heading: str, points: list[ChartPoint]) -> dict[str, Any]:
     return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, words, points)}
 
 
-def _split(address: str, counts: tuple[int, ...]) -> str:
+def _bar_title(address: str, counts: tuple[int, ...]) -> str:
     said = (f"{count} {word}" for count, word in zip(counts, ("open", "in progress", "waiting"), strict=True))
     return f"{address}: {', '.join(said)}"
 
 
-NAV = (Nav("Overview", "/", "viewer", 10),)
-PAGES = (Page("GET", "/", home, "viewer"),)
+NAV_LINKS = (NavLink("Overview", "/", "viewer", 10),)
+PAGES = (PageRoute("GET", "/", show_overview, "viewer"),)

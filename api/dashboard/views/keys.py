@@ -6,7 +6,7 @@ import secrets
 from datetime import date, datetime, timedelta, tzinfo
 
 from api.dashboard import display_names, manage, users
-from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.access.users import ROLES
 from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
@@ -14,22 +14,22 @@ from router.errors import Refused
 from router.model import Micros
 
 
-async def page(visit: Visit) -> Html:
+async def show_list(visit: Visit) -> HtmlPage:
     found = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    colleagues = await users.list_users(visit)
+    workspace_users = await users.list_users(visit)
     return manage.list_page(
         visit,
         "keys.html",
         "API keys",
         found,
         names=await display_names.resolve(visit, (key.user_id for key in found.items)),
-        people=[user for user in colleagues if user.disabled_at is None],
+        owners=[user for user in workspace_users if user.disabled_at is None],
         roles=ROLES,
-        once=secrets.token_urlsafe(16),
+        form_token=secrets.token_urlsafe(16),
     )
 
 
-async def create(visit: Visit) -> Html:
+async def create(visit: Visit) -> HtmlPage:
     """The answer holds the key, so it cannot be a redirection: what is sent again is refused by its own mark."""
     idempotency = visit.services.idempotency
     begun = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
@@ -41,7 +41,7 @@ async def create(visit: Visit) -> Html:
             name=visit.form.get("name", ""),
             role=visit.form.get("role") or None,
             user_id=visit.form.get("userId") or None,
-            expires_at=_end_of(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
+            expires_at=_end_of_day(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
     except Exception:  # a request whose time is over is not to wait for the database again: the mark ends by itself
         await idempotency.release(begun)
@@ -50,7 +50,7 @@ async def create(visit: Visit) -> Html:
     return manage.manage_page(visit, "key.html", "New API key", new=new)
 
 
-def _end_of(day: str, zone: tzinfo) -> Micros | None:
+def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
     """The end of a day in the user's time zone; None for no day."""
     if not day:
         return None
@@ -61,8 +61,8 @@ def _end_of(day: str, zone: tzinfo) -> Micros | None:
         raise Refused("invalid_request", "expiresAt must be a date (YYYY-MM-DD)", "expiresAt") from None
 
 
-async def ask(visit: Visit) -> Html:
-    key = await visit.services.keys.get(visit.actor, visit.ids["id"])
+async def confirm_revoke(visit: Visit) -> HtmlPage:
+    key = await visit.services.keys.get(visit.actor, visit.path_params["id"])
     return manage.confirmation_page(
         visit,
         f"Revoke {key.name}?",
@@ -73,15 +73,15 @@ async def ask(visit: Visit) -> Html:
     )
 
 
-async def revoke(visit: Visit) -> See:
-    await visit.services.keys.revoke(visit.actor, visit.ids["id"])
-    return See("/manage/keys", note="key-revoked")
+async def revoke(visit: Visit) -> Redirect:
+    await visit.services.keys.revoke(visit.actor, visit.path_params["id"])
+    return Redirect("/manage/keys", flash="key-revoked")
 
 
-NOTES = {"key-revoked": "Key revoked."}
+FLASH_MESSAGES = {"key-revoked": "Key revoked."}
 PAGES = (
-    Page("GET", "/manage/keys", page, "viewer"),
-    Page("POST", "/manage/keys", create, "admin", again=page),
-    Page("GET", "/manage/keys/{id}/revoke", ask, "admin"),
-    Page("POST", "/manage/keys/{id}/revoke", revoke, "admin", again=ask),
+    PageRoute("GET", "/manage/keys", show_list, "viewer"),
+    PageRoute("POST", "/manage/keys", create, "admin", form_view=show_list),
+    PageRoute("GET", "/manage/keys/{id}/revoke", confirm_revoke, "admin"),
+    PageRoute("POST", "/manage/keys/{id}/revoke", revoke, "admin", form_view=confirm_revoke),
 )

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from api.dashboard.change_feed import CHANGE_FEED, ChangeStream
-from api.dashboard.page import Page, Visit
+from api.dashboard.page import PageRoute, Visit
 
 # A stream's longest life: then the browser comes back, and is asked who it is again.
 STREAM_SECONDS = 300.0
@@ -59,4 +59,4 @@ async def _send_events(request: web.Request, response: web.StreamResponse, strea
             beat = loop.time() + HEARTBEAT_SECONDS
 
 
-PAGES = (Page("GET", "/live", stream_changes, "viewer", media="text/event-stream"),)
+PAGES = (PageRoute("GET", "/live", stream_changes, "viewer", media="text/event-stream"),)

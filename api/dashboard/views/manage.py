@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from api.dashboard.page import Nav, Page, See, Visit
+from api.dashboard.page import NavLink, PageRoute, Redirect, Visit
 
 
-async def first(_: Visit) -> See:
-    return See("/manage/domains")
+async def redirect_to_first_tab(_: Visit) -> Redirect:
+    return Redirect("/manage/domains")
 
 
-NAV = (Nav("Manage", "/manage", "viewer", 60),)
-PAGES = (Page("GET", "/manage", first, "viewer"),)
+NAV_LINKS = (NavLink("Manage", "/manage", "viewer", 60),)
+PAGES = (PageRoute("GET", "/manage", redirect_to_first_tab, "viewer"),)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from api.dashboard import setup_progress
-from api.dashboard.page import Html, Page, See, Visit
-from api.dashboard.views.domains import checked
-from api.dashboard.views.integrations import TYPE, try_out
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.views.domains import verification_flash
+from api.dashboard.views.integrations import DEFAULT_TYPE, send_test_message
 
 
-async def show(visit: Visit) -> Html:
+async def show_setup(visit: Visit) -> HtmlPage:
     progress = await setup_progress.load_progress(visit)
     latest = await setup_progress.find_latest(visit, progress)
     context = {
@@ -17,70 +17,70 @@ async def show(visit: Visit) -> Html:
         "view": await setup_progress.get_domain_view(visit, progress),
         "latest": latest,
     }
-    return Html("setup.html", "Setup", context)
+    return HtmlPage("setup.html", "Setup", context)
 
 
-async def domain(visit: Visit) -> See:
+async def add_domain(visit: Visit) -> Redirect:
     await visit.services.domains.create(visit.actor, visit.form.get("domain", ""))
-    return _back("domain-added", "domain")
+    return _redirect_to_step("domain-added", "domain")
 
 
-async def verify(visit: Visit) -> See:
-    view = await visit.services.domains.verify(visit.actor, visit.ids["id"])
-    return _back(checked(view.domain.status), "domain")
+async def verify_domain(visit: Visit) -> Redirect:
+    view = await visit.services.domains.verify(visit.actor, visit.path_params["id"])
+    return _redirect_to_step(verification_flash(view.domain.status), "domain")
 
 
-async def integration(visit: Visit) -> See:
+async def add_integration(visit: Visit) -> Redirect:
     """Made and tried out at once: an integration that does not work is better known now."""
     made = await visit.services.integrations.create(
         visit.actor,
-        type=TYPE,
+        type=DEFAULT_TYPE,
         name=visit.form.get("name", ""),
         settings={"webhookUrl": visit.form.get("webhookUrl", "").strip()},
     )
-    await try_out(visit, made.id)
-    return _back("test-arrived", "integration")
+    await send_test_message(visit, made.id)
+    return _redirect_to_step("test-arrived", "integration")
 
 
-async def url(visit: Visit) -> See:
+async def set_integration_url(visit: Visit) -> Redirect:
     """Another URL for an integration whose test did not arrive."""
     settings = {"webhookUrl": visit.form.get("webhookUrl", "").strip()}
-    await visit.services.integrations.change(visit.actor, visit.ids["id"], settings=settings)
-    await try_out(visit, visit.ids["id"])
-    return _back("test-arrived", "integration")
+    await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings=settings)
+    await send_test_message(visit, visit.path_params["id"])
+    return _redirect_to_step("test-arrived", "integration")
 
 
-async def test_message(visit: Visit) -> See:
-    await try_out(visit, visit.ids["id"])
-    return _back("test-arrived", "integration")
+async def test_integration(visit: Visit) -> Redirect:
+    await send_test_message(visit, visit.path_params["id"])
+    return _redirect_to_step("test-arrived", "integration")
 
 
-async def alias(visit: Visit) -> See:
+async def add_alias(visit: Visit) -> Redirect:
     await visit.services.aliases.create(
         visit.actor,
         domain_id=visit.form.get("domainId", ""),
         local_part=visit.form.get("localPart", ""),
         integration_id=visit.form.get("integrationId", ""),
     )
-    return _back("alias-added", "alias")
+    return _redirect_to_step("alias-added", "alias")
 
 
-async def test_mail(visit: Visit) -> See:
-    await visit.services.aliases.test(visit.actor, visit.ids["id"])
-    return _back("test-mail-sent", "mail")
+async def send_test_email(visit: Visit) -> Redirect:
+    await visit.services.aliases.test(visit.actor, visit.path_params["id"])
+    return _redirect_to_step("test-mail-sent", "mail")
 
 
-def _back(note: str, step: str) -> See:
-    return See(f"/set-up#step-{step}", note=note)
+def _redirect_to_step(flash: str, step: str) -> Redirect:
+    return Redirect(f"/set-up#step-{step}", flash=flash)
 
 
 PAGES = (
-    Page("GET", "/set-up", show, "admin"),
-    Page("POST", "/set-up/domain", domain, "admin", again=show),
-    Page("POST", "/set-up/domains/{id}/verify", verify, "admin", again=show),
-    Page("POST", "/set-up/integration", integration, "admin", again=show),
-    Page("POST", "/set-up/integrations/{id}/url", url, "admin", again=show),
-    Page("POST", "/set-up/integrations/{id}/test", test_message, "admin", again=show),
-    Page("POST", "/set-up/alias", alias, "admin", again=show),
-    Page("POST", "/set-up/aliases/{id}/test", test_mail, "admin", again=show),
+    PageRoute("GET", "/set-up", show_setup, "admin"),
+    PageRoute("POST", "/set-up/domain", add_domain, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/domains/{id}/verify", verify_domain, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/integration", add_integration, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/integrations/{id}/url", set_integration_url, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/integrations/{id}/test", test_integration, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/alias", add_alias, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/aliases/{id}/test", send_test_email, "admin", form_view=show_setup),
 )

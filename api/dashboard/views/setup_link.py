@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from api.dashboard.page import Html, Page, See, Visit
-from api.dashboard.views.sign_in import enter
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.views.sign_in import start_session
 
 
-async def show(visit: Visit) -> Html:
+async def show_setup_link(visit: Visit) -> HtmlPage:
     token = visit.form.get("token") or visit.query.get("token", "")
-    user = await visit.services.setup_link.find_user(token, address=visit.address)
-    return Html("setup_link.html", "Welcome", {"user": user, "token": token})
+    user = await visit.services.setup_link.find_user(token, address=visit.client_address)
+    return HtmlPage("setup_link.html", "Welcome", {"user": user, "token": token})
 
 
-async def begin(visit: Visit) -> web.StreamResponse:
+async def create_account(visit: Visit) -> web.StreamResponse:
     """The link is used up by this; who used it is signed in."""
     user = await visit.services.setup_link.complete(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),
         name=visit.form.get("name", "").strip(),
         password=visit.form.get("password", ""),
-        address=visit.address,
+        address=visit.client_address,
     )
-    new = await visit.services.sessions.start(user, address=visit.address)
-    return await enter(visit, new, See("/set-up", note="welcome"))
+    new = await visit.services.sessions.start(user, address=visit.client_address)
+    return await start_session(visit, new, Redirect("/set-up", flash="welcome"))
 
 
-NOTES = {"welcome": "Welcome! You are the first admin of this installation."}
+FLASH_MESSAGES = {"welcome": "Welcome! You are the first admin of this installation."}
 PAGES = (
-    Page("GET", "/welcome", show, None),
-    Page("POST", "/welcome", begin, None, again=show),
+    PageRoute("GET", "/welcome", show_setup_link, None),
+    PageRoute("POST", "/welcome", create_account, None, form_view=show_setup_link),
 )

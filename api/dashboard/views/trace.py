@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from api.dashboard import display_names
-from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.tickets.messages import MAX_RESULTS
 from router.errors import not_found
 
-PATH = "/activity/trace"
+TRACE_PATH = "/activity/trace"
 
 
-async def look_up(visit: Visit) -> Html | See:
+async def search(visit: Visit) -> HtmlPage | Redirect:
     """One mail is shown at once; of several one chooses."""
     q = visit.query.get("q", "").strip()
-    found = await visit.services.messages.find(visit.actor, q) if q else ()
-    if len(found) == 1:
-        return See(f"{PATH}/{found[0].id}")
-    return Html("trace_search.html", "Trace a message", {"q": q, "found": found, "most": MAX_RESULTS})
+    messages = await visit.services.messages.find(visit.actor, q) if q else ()
+    if len(messages) == 1:
+        return Redirect(f"{TRACE_PATH}/{messages[0].id}")
+    return HtmlPage("trace_search.html", "Trace a message", {"q": q, "messages": messages, "limit": MAX_RESULTS})
 
 
-async def show(visit: Visit) -> Html:
+async def show_trace(visit: Visit) -> HtmlPage:
     """All that happened to a mail."""
-    trace = await visit.services.messages.get_trace(visit.actor, visit.ids["id"])
-    found = await visit.services.messages.find(visit.actor, trace.message_id)
-    if not found:  # erased a moment ago
+    trace = await visit.services.messages.get_trace(visit.actor, visit.path_params["id"])
+    messages = await visit.services.messages.find(visit.actor, trace.message_id)
+    if not messages:  # erased a moment ago
         raise not_found("Message")
     integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
     context = {
-        "message": found[0],
+        "message": messages[0],
         "trace": trace,
         "tickets": await visit.services.tickets.get_many(visit.actor, trace.ticket_ids),
         "names": await display_names.resolve(visit, integrations),
     }
-    return Html("trace.html", "Message trace", context)
+    return HtmlPage("trace.html", "Message trace", context)
 
 
 PAGES = (
-    Page("GET", PATH, look_up, "viewer"),
-    Page("GET", f"{PATH}/{{id}}", show, "viewer"),
+    PageRoute("GET", TRACE_PATH, search, "viewer"),
+    PageRoute("GET", f"{TRACE_PATH}/{{id}}", show_trace, "viewer"),
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from api.dashboard import manage, timezones
-from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 
-async def show(visit: Visit) -> Html:
+async def show_workspace(visit: Visit) -> HtmlPage:
     workspace = await visit.services.workspaces.get(visit.actor)
     integrations = await manage.list_integrations(visit)
     return manage.manage_page(
@@ -15,12 +15,12 @@ async def show(visit: Visit) -> Html:
         "Workspace",
         workspace=workspace,
         integrations=integrations,
-        timezones=timezones.names(workspace.timezone),
-        locales=timezones.date_formats(visit.services.clock.now()),
+        timezones=timezones.timezone_names(workspace.timezone),
+        locales=timezones.locale_options(visit.services.clock.now()),
     )
 
 
-async def change(visit: Visit) -> See:
+async def change(visit: Visit) -> Redirect:
     default = visit.form.get("defaultIntegrationId", "")
     await visit.services.workspaces.change(
         visit.actor,
@@ -30,11 +30,11 @@ async def change(visit: Visit) -> See:
         timezone=visit.form.get("timezone"),
         locale=visit.form.get("locale"),
     )
-    return See("/manage/workspace", note="workspace-changed")
+    return Redirect("/manage/workspace", flash="workspace-changed")
 
 
-NOTES = {"workspace-changed": "Workspace saved."}
+FLASH_MESSAGES = {"workspace-changed": "Workspace saved."}
 PAGES = (
-    Page("GET", "/manage/workspace", show, "viewer"),
-    Page("POST", "/manage/workspace", change, "admin", again=show),
+    PageRoute("GET", "/manage/workspace", show_workspace, "viewer"),
+    PageRoute("POST", "/manage/workspace", change, "admin", form_view=show_workspace),
 )

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from api.dashboard.change_feed import MAX_STREAMS_PER_USER, POLL_SECONDS
-from api.dashboard.page import Page
+from api.dashboard.page import PageRoute
 from api.dashboard.views import PAGES
 from api.declaration import DeclaredHandler
 from api.middleware.rate_limit import AUTOMATIC_REQUESTS, MINUTE_SECONDS, REFRESH_HEADER, rate_limit
@@ -114,7 +114,7 @@ async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInsta
 class RequestStub(dict[Any, Any]):
     """The parts of a request that the middleware reads."""
 
-    def __init__(self, method: str, page: Page, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, method: str, page: PageRoute, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", is_session=True)})
         self.method = method
         self.headers = headers

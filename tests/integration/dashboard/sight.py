@@ -9,7 +9,7 @@ from playwright.async_api import Page
 from tests.support.browser import axe, look
 
 Kind = Literal["light", "dark", "phone"]
-MOST_OCTETS = 100_000
+MAX_PAGE_BYTES = 100_000
 # Set to folders, pictures are put there: those of every page (`docs/images` is made by it), and those of every state.
 PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
 STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
@@ -24,7 +24,7 @@ _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.cli
 async def sees(page: Page, name: str, *kinds: Kind, folder: str) -> None:
     """Light enough, nothing that axe finds, room for everything. folder: "" for no pictures."""
     assert await page.locator("h1").count() == 1, name
-    assert len((await page.content()).encode()) < MOST_OCTETS, name
+    assert len((await page.content()).encode()) < MAX_PAGE_BYTES, name
     for kind in kinds:
         await fits(page, name, kind, folder=folder)
         assert await axe(page) == [], f"{name} ({kind})"

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api.dashboard.views import message as mail_view
+from api.dashboard.views import message as message_view
 from tests.support.installation.dashboard import Browser, Seen, signed_in
 from tests.support.installation.http import ServedInstallation
 
@@ -55,7 +55,7 @@ async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
     await sqlite_served.alias()
     client, content = await signed_in(sqlite_served, "viewer"), with_pictures(*["image/png"] * 9)
     for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
-        monkeypatch.setattr(mail_view, "MOST_READ_OCTETS", most_read)
+        monkeypatch.setattr(message_view, "MAX_READ_BYTES", most_read)
         seen = await frame(sqlite_served, client, content)
         assert seen.text.count("data:image/png") == shown
 
@@ -67,7 +67,7 @@ async def test_a_picture_that_is_shown_again_and_again_does_not_multiply(
     shown = b'<img alt="a > b" src="cid:0@c.test">'
     content = with_pictures("image/png").replace(shown, shown * 50)
     uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")
-    monkeypatch.setattr(mail_view, "MAX_FRAME_IMAGES", 3 * uri + 1)
+    monkeypatch.setattr(message_view, "MAX_FRAME_IMAGE_LENGTH", 3 * uri + 1)
     seen = await frame(sqlite_served, await signed_in(sqlite_served, "viewer"), content)
     assert seen.text.count("data:image/png") == 3
     assert seen.text.count("<img") == 51

@@ -3,8 +3,8 @@
 import re
 
 from api.dashboard import views
-from api.dashboard.page import Page
-from api.dashboard.views import MODULES, NAV, NOTES, PAGES
+from api.dashboard.page import PageRoute
+from api.dashboard.views import FLASH_MESSAGES, MODULES, NAV_LINKS, PAGES
 from router.model import Role
 from tests.integration.dashboard.visits import prepare
 from tests.support.installation.dashboard import Browser, Seen, browser, signed_in
@@ -116,15 +116,19 @@ def test_every_file_of_pages_is_listed() -> None:
 
 def test_links_and_notes_are_sound() -> None:
     shown = {page.path: page.role for page in PAGES if page.method == "GET"}
-    assert all(shown.get(link.path) == link.role for link in NAV), "no dead link, and none to what one may not see"
-    assert len(NOTES) == sum(len(getattr(module, "NOTES", {})) for module in MODULES), "a word is there twice"
+    assert all(shown.get(link.path) == link.role for link in NAV_LINKS), (
+        "no dead link, and none to what one may not see"
+    )
+    assert len(FLASH_MESSAGES) == sum(len(getattr(module, "FLASH_MESSAGES", {})) for module in MODULES), (
+        "a word is there twice"
+    )
 
 
-def filled(page: Page, names: dict[str, str] | None = None) -> str:
+def filled(page: PageRoute, names: dict[str, str] | None = None) -> str:
     return re.sub(r"{([a-z]+)}", lambda match: (names or {}).get(match[1], "1"), page.path)
 
 
-async def ask(client: Browser, page: Page, names: dict[str, str] | None = None) -> Seen:
+async def ask(client: Browser, page: PageRoute, names: dict[str, str] | None = None) -> Seen:
     if page.media:  # a stream does not end by itself
         return await client.request("HEAD", filled(page, names))
     return await (client.get if page.method == "GET" else client.post)(filled(page, names))

@@ -45,7 +45,7 @@ VISITS = {
     "/activity/health": "/activity/health",
 }
 # What a person opens: not the forms that are sent, nor what is only ever a part of a page.
-OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.part}
+OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
 
 
 async def prepare(served: ServedInstallation) -> dict[str, str]:

@@ -143,7 +143,7 @@ async def test_keys(shop: ServedInstallation, window: Window) -> None:
     await page.keyboard.press("n")
     await page.keyboard.type("just a note, r is no key here")
     await page.get_by_role("button", name="Add note").click()
-    await expect(page.locator(".remark")).to_contain_text("r is no key here")
+    await expect(page.locator(".internal-note")).to_contain_text("r is no key here")
     # They can be switched off.
     await page.keyboard.press("?")
     await page.get_by_label("Enable shortcuts").uncheck()

@@ -46,7 +46,7 @@ async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Wi
     await page.keyboard.press("n")
     await page.keyboard.type("It works.")
     await page.get_by_role("button", name="Add note").click()
-    await expect(page.locator(".remark")).to_have_count(1)
+    await expect(page.locator(".internal-note")).to_have_count(1)
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
 
@@ -242,8 +242,8 @@ async def test_a_form_that_is_sent_twice_is_sent_once(
     # A page that comes back can be used again.
     await page.get_by_label("Internal note").fill("Called again.")
     await page.get_by_role("button", name="Add note").click()
-    await expect(page.locator(".remark")).to_have_count(2)
+    await expect(page.locator(".internal-note")).to_have_count(2)
     await page.go_back()
     await page.get_by_label("Internal note").fill("A third.")
     await page.get_by_role("button", name="Add note").click()
-    await expect(page.locator(".remark")).to_have_count(3)
+    await expect(page.locator(".internal-note")).to_have_count(3)

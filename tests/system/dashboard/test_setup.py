@@ -102,7 +102,7 @@ async def test_each_step_without_javascript(
     dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
     page = await admin.follow(check, {})
     assert "Fix:" in page.words
-    assert 'class="note waits"' in page.text, "what is not done yet does not look done"
+    assert 'class="note pending"' in page.text, "what is not done yet does not look done"
     assert "5 mx.elsewhere.test" in page.words
 
     secret = "QxYz0123456789"
@@ -135,5 +135,5 @@ async def test_each_step_without_javascript(
     assert "Domain verified" in (await admin.follow(check, {})).words
     page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
     assert "Posting to Help desk Queued" in page.words
-    assert 'data-again="yes"' in page.text
+    assert 'data-poll="yes"' in page.text
     assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).words

@@ -11,7 +11,7 @@ from api.dashboard import formatting, reply_link
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
 from api.dashboard.render import Renderer
-from api.dashboard.views import NAV, NOTES, message, ticket
+from api.dashboard.views import FLASH_MESSAGES, NAV_LINKS, message, ticket
 from api.resources import messages
 from api.schema.tickets import TicketDetail
 from router.admin import paging
@@ -118,7 +118,7 @@ def _timeline(content: bytes) -> Timeline:
 
 @cache
 def _renderer() -> Renderer:
-    return Renderer(Assets(), NAV, NOTES, SystemClock())
+    return Renderer(Assets(), NAV_LINKS, FLASH_MESSAGES, SystemClock())
 
 
 def page(data: bytes) -> None:
@@ -127,11 +127,11 @@ def page(data: bytes) -> None:
     visit = Visit(
         services=cast("Any", None),
         caller=Caller(_ACTOR, "key:1"),
-        ids={},
+        path_params={},
         query={},
         form={},
         request=request("/tickets/ticket_1"),
-        address="192.0.2.1",
+        client_address="192.0.2.1",
     )
     me = SimpleNamespace(
         workspace=SimpleNamespace(name="a"), user=SimpleNamespace(name="a", email="a@b.example", role="admin")
@@ -140,24 +140,24 @@ def page(data: bytes) -> None:
         "visit": visit,
         "me": me,
         "local_time": UTC_TIME,
-        "trouble": AttentionCounts(),
-        "nav": [],
-        "here": "",
-        "note": "",
+        "attention": AttentionCounts(),
+        "nav_links": [],
+        "active_path": "",
+        "flash": "",
         "title": timeline.ticket.subject,
         "ticket": timeline.ticket,
-        "entries": ticket._entries(timeline),
+        "entries": ticket._page_entries(timeline),
         "deliveries": paging.Page((), None),
-        "older": True,
-        "reply": reply_link.build_mailto(timeline.reply_addresses, timeline.ticket.subject),
+        "is_older": True,
+        "reply_link": reply_link.build_mailto(timeline.reply_addresses, timeline.ticket.subject),
         "names": {},
-        "people": [],
+        "assignees": [],
         "statuses": [],
-        "may_give": True,
-        "seen": "",
+        "can_assign": True,
+        "newest_id": "",
     }
-    _renderer().text("ticket.html", context)
-    formatting.short(timeline.ticket.subject, 60)
+    _renderer().render_bytes("ticket.html", context)
+    formatting.shorten(timeline.ticket.subject, 60)
 
 
 def detail(data: bytes) -> None:
@@ -183,7 +183,7 @@ def frame(data: bytes) -> object:
         services=SimpleNamespace(messages=SimpleNamespace(get_attachment=get_attachment)), actor=_ACTOR
     )
     view = MessageView(_message(""), (), Contents("", "", html, files, ()))
-    return run_coroutine(message._with_images(cast("Any", visit), view))
+    return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each wrote the picture again

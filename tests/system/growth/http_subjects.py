@@ -18,7 +18,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from api import body, endpoint
 from api.dashboard import error_pages, redirects, refused_form, serving, submissions
-from api.dashboard.page import See
+from api.dashboard.page import Redirect
 from api.middleware import addresses, auth, permission, request_id
 from api.resources import ROUTES
 from api.schema import shape
@@ -145,7 +145,7 @@ def form(data: bytes) -> None:
             submissions.submission_digest(form_fields)
             for value in form_fields.values():
                 redirects.local_path(value)
-                serving.redirect(See(redirects.local_path(value), note="a"))
+                serving.redirect_response(Redirect(redirects.local_path(value), flash="a"))
 
 
 def values(data: bytes) -> None:

@@ -14,7 +14,7 @@ NOW = 1_900_000_000 * SECOND
     [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (1_440_000, "1.44 MB"), (2 * 10**9, "2 GB")],
 )
 def test_sizes(octets: int, shown: str) -> None:
-    assert formatting.size(octets) == shown
+    assert formatting.format_size(octets) == shown
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def test_sizes(octets: int, shown: str) -> None:
     ],
 )
 def test_how_long_ago(seconds: int, shown: str) -> None:
-    assert formatting.ago(NOW - seconds * SECOND, NOW) == shown
+    assert formatting.relative_time(NOW - seconds * SECOND, NOW) == shown
 
 
 def test_troubles() -> None:
-    assert formatting.troubles(AttentionCounts()) == []
-    assert formatting.troubles(AttentionCounts(failed=1, parked=2, failing=1)) == [
+    assert formatting.attention_summary(AttentionCounts()) == []
+    assert formatting.attention_summary(AttentionCounts(failed=1, parked=2, failing=1)) == [
         "1 failed delivery",
         "2 parked deliveries",
         "1 failing integration",
     ]
-    assert formatting.troubles(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
+    assert formatting.attention_summary(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
         "1,000+ failed deliveries",
         "2 unverified domains",
         "1 domain with missing records",
