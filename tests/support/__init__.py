@@ -1,4 +1,4 @@
-"""What tests stand on: raw clients, real processes, a real PostgreSQL, scripted outsiders.
+"""Support for tests: raw clients, real processes, a real PostgreSQL, and stand-ins for external services.
 
-Nothing here is imported by the product. Each module has tests of its own in `tests/*/support_tests`.
+The product imports nothing from here. `tests/*/support_tests` test these modules.
 """

@@ -1,7 +1,7 @@
-"""A clock that a test moves by hand: the `router.clock.Clock` of tests.
+"""A clock that a test advances: the `router.clock.Clock` of tests.
 
-Wall time in whole microseconds since the epoch, monotonic time in seconds. `advance` moves both; `set` moves the
-wall alone, as an administrator or NTP does. It never moves by itself, and sleeping on it is not its business.
+Wall-clock time is in whole microseconds since the epoch, monotonic time in seconds. `advance` changes both, `set` only
+the wall clock, as an administrator or NTP does. The clock never advances by itself.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,18 +14,18 @@ class FakeClock:
 
     def __init__(self, start: datetime = _START) -> None:
         self._now = _micros(start)
-        self._monotonic = 1000.0  # not 0: nothing may take its beginning for "never"
+        self._monotonic = 1000.0  # not 0, which code could mistake for "never"
 
     def now(self) -> int:
         """Microseconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since a moment that means nothing."""
+        """Seconds since an arbitrary moment."""
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
-        """Time passes; the new wall time. Never backwards."""
+        """Advance both clocks and return the new wall-clock time. Raises ValueError for a negative step."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         assert passed >= timedelta(0), "time does not run backwards: use set()"
         self._now += passed // timedelta(microseconds=1)
@@ -33,7 +33,7 @@ class FakeClock:
         return self._now
 
     def set(self, wall: datetime) -> None:
-        """Somebody sets the machine's clock; the monotonic one does not notice."""
+        """Set the wall clock; the monotonic clock is unchanged."""
         self._now = _micros(wall)
 
 

@@ -1,4 +1,4 @@
-"""The mails of tests/corpus."""
+"""Access to the messages of tests/corpus."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 
 
 def corpus_mail(name: str) -> bytes:
-    """A mail of tests/corpus."""
+    """The raw bytes of a message of tests/corpus."""
     return (CORPUS / f"{name}.eml").read_bytes()

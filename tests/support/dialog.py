@@ -1,24 +1,24 @@
-r"""SMTP conversations as text files: `run_dialog` runs one against a server.
+r"""SMTP dialogues as text files: `run_dialog` plays one against a server.
 
-A `.dialog` file describes one connection, line by line; its comments give the reason for it.
+A `.dialog` file is one connection, line by line. Its comments give the reason for the dialogue.
 
     # why this dialogue exists                  comments and empty lines are ignored
-    S: 220 *                                    a line from the server; `*` matches anything
-    C: EHLO client.test                         the client sends this line and CR LF
-    S: 250-${hostname}                          each line of a multiline reply...
-    S* 250                                      ...or all remaining lines, by their code
+    S: 220 *                                    one line from the server; `*` matches anything
+    C: EHLO client.test                         the client sends this line and CRLF
+    S: 250-${hostname}                          each line of a longer reply...
+    S* 250                                      ...or all remaining lines of a reply with this code
     C: MAIL FROM:<a@client.test>
-    S~ 250 2\.\d\.\d .*                         a line from the server, as a regular expression
-    C<< NOOP\r\nNOOP\x00\r\n                    raw bytes: \r \n \t \0 \\ and \xHH; no CR LF is added
+    S~ 250 2\.\d\.\d .*                         one line from the server that matches a regular expression
+    C<< NOOP\r\nNOOP\x00\r\n                    exact bytes: \r \n \t \0 \\ and \xHH; no CRLF is added
     starttls                                    the TLS handshake, after the server's 220
-    half-close                                  the client closes its sending direction
-    reset                                       the client resets the connection; last line
-    close                                       the client closes the connection; last line
-    expect-close                                the server closes without another reply; last line
+    half-close                                  the client closes its sending side and continues to read
+    reset                                       the client resets the connection
+    close                                       the client closes the connection; nothing may follow
+    expect-close                                the server closes without further output; nothing may follow
 
-`${name}` is a variable, `${text*600}` repeats the text 600 times. One space after `C:` and the like is
-not part of the text. The greeting is read like any other line. Only `expect-close` detects unexpected
-replies: use it wherever an additional reply would be an error.
+`${name}` is a variable, `${text*600}` repeats the text 600 times. One space after `C:` and the like is not part of the
+text. The greeting is read like every other line. Only `expect-close` detects lines that the dialogue did not expect:
+end with it where an additional reply would be an error.
 """
 
 import re
@@ -36,7 +36,7 @@ _WITHOUT_TEXT = ("starttls", "half-close", "reset", "close", "expect-close")
 
 
 class DialogError(Exception):
-    """The file is invalid."""
+    """A dialogue file is invalid."""
 
 
 async def run_dialog(
@@ -49,7 +49,10 @@ async def run_dialog(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> None:
-    """Runs the file. Raises AssertionError with line, expected and received text on a difference."""
+    """Play a dialogue.
+
+    Raises AssertionError with file, line, expected, received and history where the server differs.
+    """
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)
     async with client:
@@ -64,7 +67,7 @@ async def run_dialog(
 
 
 def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    """Returns (line number, verb, text) of each step, with variables substituted."""
+    """(line number, verb, text) of each step, with variables replaced."""
     steps: list[tuple[int, str, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -115,7 +118,7 @@ async def _run_step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLC
 
 
 def unescape(text: str) -> bytes:
-    """Returns the bytes that `C<<` sends: text is UTF-8, escapes are bytes."""
+    """The bytes that `C<<` sends: text is encoded as UTF-8, escapes are bytes."""
     data = bytearray()
     end = 0
     for match in _ESCAPE.finditer(text):
@@ -142,5 +145,5 @@ def _substitute(text: str, variables: Mapping[str, str], *, for_regex: bool) -> 
 
 
 def _first_line(error: Exception) -> str:
-    """Returns the message without the exchange that failures of the client contain."""
+    """The error's message without the history that the client's own errors contain."""
     return str(error).partition("\n--- exchange so far")[0]

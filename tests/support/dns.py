@@ -1,9 +1,8 @@
-"""A stand-in for the DNS: one server on 127.0.0.1, UDP and TCP on the same free port, answering from a dict.
+"""A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It promises: what `set` was told is answered (a CNAME together with what it points to), a name without
-records is NXDOMAIN, a name with other records is an empty answer, and `fail` makes a name misbehave until
-`heal`. An answer too large for UDP is cut with the TC bit, and whole over TCP. Every question is in
-`queries`, in order. It never asks another server and knows nothing but what it was told.
+It answers what `set` declared (a CNAME together with its target). A name without records is NXDOMAIN, a name with other
+records an empty answer. `fail` makes a name misbehave until `heal`. An answer too large for UDP is truncated with the
+TC bit and complete over TCP. Every query is in `queries`, in order. It never asks another server.
 """
 
 import asyncio
@@ -50,10 +49,10 @@ class DnsStandIn:
     """`async with DnsStandIn() as server: server.set("example.org", "MX", "10 mx.ours.test.")`."""
 
     def __init__(self) -> None:
-        self.queries: list[tuple[str, str]] = []  # (name without the last dot, type), lower and upper case
+        self.queries: list[tuple[str, str]] = []  # (lower-case name without the trailing dot, upper-case type)
         self.port = 0
-        self.edns_failure: EdnsFailure | None = None  # what questions with EDNS (RFC 6891) meet
-        self.edns_queries = 0  # how many questions had EDNS
+        self.edns_failure: EdnsFailure | None = None  # the reaction to queries with EDNS (RFC 6891)
+        self.edns_queries = 0  # number of queries with EDNS
         self._zone: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
         self._delays: dict[dns.name.Name, float] = {}
@@ -64,10 +63,10 @@ class DnsStandIn:
 
     @property
     def address(self) -> str:
-        """`127.0.0.1:port`, as the setting `[dns] nameservers` takes it."""
+        """`127.0.0.1:port`, as in the setting `[dns] nameservers`."""
         return f"127.0.0.1:{self.port}"
 
-    # --- life
+    # --- start and stop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -83,7 +82,7 @@ class DnsStandIn:
             port = int(tcp.sockets[0].getsockname()[1])
             try:
                 udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", port))
-            except OSError:  # somebody has this port for UDP: another one
+            except OSError:  # the port is in use for UDP: try another
                 tcp.close()
                 if not left:
                     raise
@@ -102,12 +101,12 @@ class DnsStandIn:
         if self._tcp is not None:
             await self._tcp.wait_closed()
 
-    # --- what a test says
+    # --- set up by tests
 
     def set(self, name: str, rdtype: str, *values: str, ttl: int = 1) -> None:
-        """This name's records of this type are these (in zone-file form); with no value there are none.
+        """Set the records of a name and type, in zone-file form; without a value there are none.
 
-        A TXT value is taken as it stands, cut into strings of 255 octets. A PTR's name may be an IP address.
+        A TXT value is split into strings of 255 bytes. The name of a PTR record may be an IP address.
         """
         kind = dns.rdatatype.from_text(rdtype)
         owner = _name(name)
@@ -117,32 +116,32 @@ class DnsStandIn:
             records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_rdata(kind, value) for value in values])
 
     def remove(self, name: str) -> None:
-        """The name has no records any more: NXDOMAIN."""
+        """Remove all records of a name: NXDOMAIN."""
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, how: Failure, rdtype: str | None = None) -> None:
-        """Questions for this name (of this type, or all) meet this. TRUNCATED: over UDP only."""
+        """Make queries for this name (and type, if given) fail. TRUNCATED applies to UDP only."""
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = how
 
     def delay(self, name: str, seconds: float) -> None:
-        """Answers about this name come this much later."""
+        """Delay answers about this name."""
         self._delays[_name(name)] = seconds
 
     def heal(self, name: str) -> None:
-        """Undoes `fail` and `delay` for this name."""
+        """Undo `fail` and `delay` for this name."""
         owner = _name(name)
         self._delays.pop(owner, None)
         for key in [key for key in self._failures if key[0] == owner]:
             del self._failures[key]
 
-    # --- what a test asks
+    # --- queried by tests
 
     def asked(self, name: str, rdtype: str) -> int:
         """How many questions for this name and type have come."""
         return self.queries.count((_plain(_name(name)), rdtype.upper()))
 
     async def wait_for(self, name: str, rdtype: str, n: int = 1, *, timeout: float = 10) -> None:
-        """Returns when the question has come `n` times; TimeoutError says what came instead."""
+        """Wait for the n-th query. Raises TimeoutError with the queries that were received instead."""
         try:
             async with asyncio.timeout(timeout), self._asked:
                 await self._asked.wait_for(lambda: self.asked(name, rdtype) >= n)
@@ -151,10 +150,10 @@ class DnsStandIn:
                 f"DNS stand-in: waited {timeout} s for {n} questions {name} {rdtype}; came: {self.queries or 'none'}"
             ) from None
 
-    # --- inside
+    # --- internals
 
     def received(self, wire: bytes, address: tuple[str, int]) -> None:
-        """A datagram came in (called by the protocol)."""
+        """Handle a datagram of the protocol."""
         task = asyncio.get_running_loop().create_task(self._answer_udp(wire, address))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -173,7 +172,7 @@ class DnsStandIn:
                 while True:
                     (length,) = struct.unpack("!H", await reader.readexactly(2))
                     answer = await self._answer(await reader.readexactly(length), udp=False)
-                    if answer is not None:  # else the peer waits until it has enough
+                    if answer is not None:  # no answer: the client waits for its timeout
                         writer.write(struct.pack("!H", len(answer)) + answer)
                         await writer.drain()
         finally:
@@ -185,7 +184,7 @@ class DnsStandIn:
             message = dns.message.from_wire(wire)
             asked = message.question[0]
         except (dns.exception.DNSException, IndexError):
-            return None  # not a question: a stand-in has nothing to say to it
+            return None  # not a query
         question = _Question(message, asked.name.canonicalize(), asked.rdtype, udp)
         self.queries.append((_plain(question.name), dns.rdatatype.to_text(question.rdtype)))
         async with self._asked:
@@ -203,7 +202,7 @@ class DnsStandIn:
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
     def _without_edns(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
-        """What a server answers that does not know EDNS; one that knows a later version alone says BADVERS."""
+        """The answer of a server without EDNS, or of one that knows only a later version (BADVERS)."""
         if how == "SILENT":
             return None
         response = dns.message.make_response(message)
@@ -228,7 +227,7 @@ class DnsStandIn:
         for _ in range(_MAX_CNAMES):
             records = self._zone.get(name)
             if not records:
-                # A name above other names exists and is empty (RFC 8020): only the rest is NXDOMAIN.
+                # An empty non-terminal exists (RFC 8020); only other names are NXDOMAIN.
                 if not any(known.is_subdomain(name) for known, sets in self._zone.items() if sets):
                     response.set_rcode(dns.rcode.NXDOMAIN)
                 return

@@ -1,4 +1,4 @@
-"""Side tasks that fail: a meter and a wake of which every call raises, and a log of which chosen events do."""
+"""Side tasks that fail: a meter and a wake-up that always raise, and a log that raises for chosen events."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from router.meter import Unmetered
 
 
 class FailingError(Exception):
-    """Raised by everything here."""
+    """Raised by every class of this module."""
 
 
 def _fails(*_: object, **__: object) -> NoReturn:
@@ -33,7 +33,7 @@ class FailingWake:
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
-    """Raises from every log call of these events, as a log of another program could; yields the others' names."""
+    """Make every log call of these events raise; yield the names of other events."""
     told: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:
@@ -44,7 +44,7 @@ def failing_log(*events: str) -> Iterator[list[str]]:
 
     processors = structlog.get_config()["processors"]
     before = processors[:]
-    processors[:] = [processor]  # the same list: loggers in use keep it
+    processors[:] = [processor]  # in place: loggers in use keep the list
     try:
         yield told
     finally:

@@ -1,4 +1,4 @@
-"""The fixtures of integration and system tests. Each is one line of `tests.support`: read the contract there."""
+"""Fixtures of integration and system tests. `tests.support` documents what they return."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ from tests.support.stores import KINDS, Store, opened_postgres, opened_sqlite
 
 @pytest.fixture(autouse=True)
 def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever a test is about: no program that it starts logs a key, a webhook, a password or the text of a mail."""
+    """After each test: no started program has logged a key, webhook, password or text of a message."""
     started: list[Program] = []
     start = Program.start
 
@@ -33,21 +33,21 @@ def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackStandIn]:
-    """A Slack of this test's own."""
+    """A Slack stand-in for this test."""
     async with SlackStandIn() as server:
         yield server
 
 
 @pytest.fixture
 async def dns_server() -> AsyncIterator[DnsStandIn]:
-    """A DNS of this test's own; every name is NXDOMAIN until it is set."""
+    """A DNS stand-in for this test; every name is NXDOMAIN until it is set."""
     async with DnsStandIn() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """The PostgreSQL of this test run, the same for every xdist worker."""
+    """The PostgreSQL server of this test run, shared by all xdist workers."""
     folder = tmp_path_factory.getbasetemp()
     server = shared_server(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
     yield server
@@ -56,7 +56,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """An empty database of this test's own."""
+    """An empty database for this test."""
     url = await postgres_server.create_database()
     yield url
     await postgres_server.drop_database(url)
@@ -64,7 +64,7 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 @pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A database with today's schema; a test that asks for it runs on SQLite and on PostgreSQL."""
+    """A database with the current schema. The test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         async with opened_sqlite(tmp_path) as found:
             yield found

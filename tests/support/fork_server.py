@@ -1,10 +1,10 @@
 """Starts the program without importing it each time: a process that has imported it forks for every start.
 
-A forked child is a real process with its own pid, session, pipes and signals. Only its imports (more than half a
-second) were done before. `ForkServer` is the client in the test process; this module run as
-`python -m tests.support.fork_server FD PARENT` is the server. A request is one datagram with the child's standard
-streams and one end of its status channel. The server sends the child's pid on that channel and, when the child has
-ended, its exit status. The child stays a zombie until the test has closed the channel, so that its pid is not reused.
+A forked child is a real process with its own pid, session, pipes and signals; only its imports, more than half a
+second, were done before. `ForkServer` is the client in the test process. This module, run as `python -m
+tests.support.fork_server FD PARENT`, is the server. A request is one datagram with the child's standard streams and one
+end of its status channel. The server sends the child's pid on that channel and, after the child has ended, its exit
+status. The child stays a zombie until the test has closed the channel, so its pid is not reused.
 
 On Linux the server dies with the test process, and its children die with the server.
 """
@@ -33,18 +33,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# Importing them starts nothing. The program loads only what a command needs, so all of it is named here.
+# Importing these has no side effects. Commands import only what they need, so all modules are listed here.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
-# These are read once, by the interpreter or (SSL_CERT_FILE) by what is imported: a child that wants them otherwise
-# needs a start of its own.
+# The interpreter or (SSL_CERT_FILE) an imported module reads these once. A child with other values must be executed.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MOST = 200_000  # octets of a request: an environment and a command line
+_MOST = 200_000  # bytes of a request: environment and command line
 _PR_SET_PDEATHSIG = 1
 
 
 def possible(env: Mapping[str, str], of: Mapping[str, str]) -> bool:
-    """Whether a child with this environment may come from a process that was started with the other one."""
+    """Whether a process started with environment `of` may fork a child with environment `env`."""
     return all(
         {name: value for name, value in env.items() if name.startswith(prefix)}
         == {name: value for name, value in of.items() if name.startswith(prefix)}
@@ -53,7 +52,7 @@ def possible(env: Mapping[str, str], of: Mapping[str, str]) -> bool:
 
 
 class ForkServer:
-    """The client of a server that was started with `env`. Threads may share it."""
+    """The client of a server that was started with `env`. Thread-safe."""
 
     def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
         self.env = dict(env)
@@ -69,29 +68,29 @@ class ForkServer:
     def start(
         self, module: str, args: Sequence[str], env: Mapping[str, str], cwd: Path, streams: tuple[int, int, int]
     ) -> tuple[int, socket.socket]:
-        """The child's number and its status channel; `streams` stay the caller's to close. Raises `OSError`."""
+        """Return the child's pid and status channel; the caller closes `streams`. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         umask = os.umask(0o077)
         os.umask(umask)
         request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd), "umask": umask}
         with theirs, self._turn:
             socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, theirs.fileno()])
-        answer = ours.recv(100)  # the first one waits for the imports
+        answer = ours.recv(100)  # the first request waits for the imports
         if not answer:
             raise OSError(f"no child: {module}")
         return int(answer), ours
 
     def close(self) -> None:
-        """Ends it and, with it, what it started and nobody ended."""
+        """Stop the server and all children that still run."""
         if self._owner != os.getpid():
-            return  # a child of this process that ends is not the one to clean up
+            return  # forked children must not clean up
         self._control.close()
         self._process.wait()
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to become; `files` are the standard streams and the status channel."""
+    """What to run; `files` are the standard streams and the status channel."""
 
     module: str
     args: list[str]
@@ -102,17 +101,17 @@ class Request:
 
 
 class _ForkLoop:
-    """The server: forks for each request and reports how each child ended."""
+    """The server: forks for each request and reports the exit of each child."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
-        self._ends: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> number, status channel
-        self._told: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, number, channel
+        self._ends: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> pid, status channel
+        self._told: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
 
     def serve(self) -> Request | None:
-        """Forks for each request; in the child it returns what to become, in the parent None at the end."""
+        """Fork for each request. Returns in the child what to run, and in the parent None at the end."""
         while True:
             for file, _ in self._poll.poll():
                 if file == self._control.fileno():
@@ -142,12 +141,12 @@ class _ForkLoop:
         pidfd = os.pidfd_open(pid)
         self._ends[pidfd] = (pid, channel)
         self._poll.register(pidfd, select.POLLIN)
-        with contextlib.suppress(OSError):  # the test has gone; the child goes with it
+        with contextlib.suppress(OSError):  # the test process is gone: end its child
             channel.send(str(pid).encode())
         return False
 
     def _leave(self, request: Request, channel: socket.socket, parent: int) -> None:
-        """The child keeps nothing of this process but what it has imported."""
+        """Close everything in the child that belongs to the server."""
         os.setsid()
         die_with(parent)
         self._control.close()
@@ -182,10 +181,10 @@ class _ForkLoop:
 
 
 def restore_signals() -> None:
-    """Sets ignored signals to their default action, whatever the test run inherited.
+    """Set ignored signals to their default action, whatever the test run inherited.
 
-    A shell script starts background commands with SIGINT ignored, `nohup` with SIGHUP. Leaves out the two that the
-    interpreter itself ignores.
+    A shell starts background commands with SIGINT ignored, `nohup` with SIGHUP. The two signals that the interpreter
+    itself ignores are left alone.
     """
     for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -193,7 +192,7 @@ def restore_signals() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Asks the kernel for SIGKILL when the parent dies, and checks that it has not died already."""
+    """Request SIGKILL from the kernel when the parent dies, and check that it has not died already."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -201,7 +200,7 @@ def die_with(parent: int) -> None:
 
 
 def become(request: Request) -> None:
-    """Runs the module as `python -m` does; how it ends is how the process ends."""
+    """Run the module as `python -m` does, and exit as it does."""
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
@@ -220,11 +219,11 @@ def become(request: Request) -> None:
 
 
 def end(code: int) -> None:
-    """Ends as the interpreter does, except that it does not destroy every object; returns when a stream is closed.
+    """Exit as the interpreter does, but without destroying every object. Returns if a stream is closed.
 
-    Destroying them copies the memory that is shared with the server: two thirds of the cost of a short command.
+    Destroying objects copies memory that is shared with the server: two thirds of the cost of a short command.
     """
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for all threads that are not daemons
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -233,7 +232,7 @@ def end(code: int) -> None:
 
 
 def open_streams() -> None:
-    """The standard streams as the interpreter opened them when this process started, over the new files."""
+    """Open the standard streams over the new files, as the interpreter opened them at the start."""
     sys.stdin = sys.__stdin__ = _as(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _as(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _as(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
@@ -244,9 +243,9 @@ def _as(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOWrapper:
 
 
 def main() -> None:
-    """`FD PARENT`: the control socket, and whose end is ours."""
+    """`FD PARENT`: the control socket, and the process with which this one ends."""
     restore_signals()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then close the socket
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which then close the socket
     die_with(int(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in PRELOADED:

@@ -1,4 +1,4 @@
-"""A forked program as a test's event loop sees it: what `asyncio.subprocess.Process` is for one that was executed."""
+"""A forked program with the interface of `asyncio.subprocess.Process`."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
 
 class Forked:
-    """pid, returncode (None while it runs; negative: the signal), its output as streams."""
+    """pid, returncode (None while it runs; negative: the signal), and its output as streams."""
 
     def __init__(self, pid: int, channel: socket.socket, stdout: Output, stderr: Output):
         self.pid = pid
@@ -29,12 +29,12 @@ class Forked:
         asyncio.get_running_loop().add_reader(channel, self._ended)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Its number is its own until its end was read here."""
+        """Send a signal. The pid is not reused before the exit status is read."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def close(self) -> None:
-        """Closes the pipes, which were read to their end."""
+        """Close the pipes after they were read to the end."""
         self._stdout.close()
         self._stderr.close()
 
@@ -42,26 +42,26 @@ class Forked:
         answer = self._channel.recv(100)
         asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()
-        # Without an answer the forking process is gone, and has taken its children with it.
+        # Without an answer the fork server is gone, and its children with it.
         self.returncode = int(answer) if answer else -signal.SIGKILL
 
 
 @functools.cache
 def _fork_server() -> ForkServer:
-    from tests.support.process import ROOT, environment  # noqa: PLC0415 - it imports this module
+    from tests.support.process import ROOT, environment  # noqa: PLC0415 - circular import
 
     return ForkServer(environment(), ROOT)
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether such a start may be a fork: under pytest, on Linux, for `-m MODULE ...`, in the same language."""
+    """Whether this command can be forked: under pytest, on Linux, for `-m MODULE ...`, in the same locale."""
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
     return possible(env, _fork_server().env)
 
 
 async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int) -> Forked:
-    """`words`: the module and its arguments. `limit`: octets of a line of output, at most."""
+    """Fork a program. words: module and arguments. limit: maximum bytes of a line of output."""
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
         given.write(stdin or b"")
         given.seek(0)

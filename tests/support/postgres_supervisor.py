@@ -1,14 +1,15 @@
-"""A process of its own that owns one PostgreSQL server, so that nothing is left behind however tests end.
+"""A process that owns one PostgreSQL server, so that nothing remains however the tests end.
 
 Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (where the server's
-directory is made), `sockets` (the same for its sockets; a short path, the kernel wants it so), `uid`/`gid` (whom
-the server runs as, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). It goes into
-the background and prints one JSON line, `{"control": path}` or `{"error": text}`.
+directory is created), `sockets` (the same for its sockets; the kernel requires a short path), `uid`/`gid` (of the
+server, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). It goes into the background
+and prints one JSON line, `{"control": path}` or `{"error": text}`.
 
-Test processes connect to the Unix socket `control` and stay connected. It stops the server and removes its
-directory when the last of them is gone, by whatever death: closing sockets is the kernel's work. Until the first
-one connects, an open standard input counts as one. Each request is a line `{"do": verb}`, each answer a line;
-the verbs are the `do_` methods. Standard library only: it also runs under another Python than the tests'.
+Test processes connect to the Unix socket `control` and stay connected. When the last of them is gone, for any reason,
+the supervisor stops the server and removes its directory. Until the first one connects, an open standard input counts
+as a connection. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_` methods. Standard
+library
+only: it also runs under another Python than the tests.
 """
 
 import contextlib
@@ -28,8 +29,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-USER = "emailrouter"  # the server's superuser; nothing else about it is secret or special
-# Below the range the kernel hands out: while the server is stopped nobody else gets its port.
+USER = "emailrouter"  # the server's superuser
+# Below the ephemeral range, so that nothing else gets the port while the server is stopped.
 _PORTS = range(20_000, 32_000)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -92,7 +93,7 @@ class Server:
                 return
 
     def do_stop(self) -> None:
-        """A fast shutdown: sessions are ended, everything is written."""
+        """Fast shutdown: sessions are ended, everything is written."""
         process = self.process
         if process is None:
             return
@@ -106,7 +107,7 @@ class Server:
         self.do_kill()
 
     def do_kill(self) -> None:
-        """SIGKILL to every process of it: what a crash of the machine's kernel would leave, but for the disk."""
+        """Send SIGKILL to every process of the server, like a crash of the kernel without loss of the disk."""
         if self.process is None:
             return
         everyone = self._everyone()
@@ -115,14 +116,14 @@ class Server:
         self.process = None
         end = time.monotonic() + _STOP_SECONDS
         while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
-            time.sleep(0.005)  # they still hold the shared memory, and the next start would refuse it
+            time.sleep(0.005)  # they still hold the shared memory, and the next start would fail
         with contextlib.suppress(FileNotFoundError):
-            (self.data / "postmaster.pid").unlink()  # its number may be somebody else's by the next start
+            (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
 
     def do_pause(self) -> None:
-        """SIGSTOP to every process of it, the postmaster first so that none is added."""
+        """Send SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
         _signal_all(self._everyone(), signal.SIGSTOP)
-        _signal_all(self._everyone(), signal.SIGSTOP)  # those that were just being born
+        _signal_all(self._everyone(), signal.SIGSTOP)  # processes that were just started
 
     def do_resume(self) -> None:
         _signal_all(reversed(self._everyone()), signal.SIGCONT)
@@ -154,7 +155,7 @@ class Server:
             time.sleep(0.01)
 
     def _is_ready(self, pid: int) -> bool:
-        """The postmaster writes its state into line 8 of its pid file (as `pg_ctl -w` reads it)."""
+        """Read the state in line 8 of the postmaster's pid file, as `pg_ctl -w` does."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -162,7 +163,7 @@ class Server:
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
     def _everyone(self) -> list[int]:
-        """The postmaster, then its children (each has a session of its own, so no group holds them)."""
+        """The postmaster, then its children; each has its own session, so no process group contains them."""
         if self.process is None or self.process.poll() is not None:
             return []
         found = [self.process.pid]
@@ -175,7 +176,7 @@ class Server:
 
 
 def serve(server: Server, listener: socket.socket, last: list[socket.socket]) -> None:
-    """Answers until the last client is gone. That one may wait for the end: this process closes it by ending."""
+    """Serve until the last client is gone. It may wait for the end: this process closes its connection by exiting."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
@@ -200,7 +201,7 @@ def serve(server: Server, listener: socket.socket, last: list[socket.socket]) ->
 
 
 def answer(server: Server, connection: socket.socket) -> bool:
-    """One request; False when the client is gone. Requests are short and asked one at a time."""
+    """Answer one request; False if the client is gone. Requests are short and sent one at a time."""
     try:
         line = connection.recv(65536)
         if not line:
@@ -223,7 +224,7 @@ def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Also a zombie that nobody reaps (in some containers nobody does) holds nothing any more."""
+    """Whether the process has ended. A zombie counts: in some containers nothing reaps it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
@@ -239,19 +240,19 @@ def _free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Nothing of ours reaches the server: no PG* settings, no locale but C."""
+    """Remove PG* settings and set the locale C."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _stop_when_parent_dies() -> None:
-    """Should this supervisor itself be killed, the kernel asks the server for a fast shutdown (Linux)."""
+    """Request a fast shutdown from the kernel in case this supervisor is killed (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGINT)
 
 
 def main() -> None:
     if os.fork():
-        os._exit(0)  # whoever started this has nothing to reap: nobody's child, in nobody's way
+        os._exit(0)  # double fork: the starter has no child to reap
     config = json.loads(sys.argv[1])
     last: list[socket.socket] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

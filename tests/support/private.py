@@ -1,7 +1,6 @@
-"""What must never stand in a line of the log, whoever wrote it: looked for in every line of every program tests start.
+"""Finds what must never be in the log: checked in every line of every program that tests start.
 
-`tests/support/fixtures.py` asks after each test. What only one test can know (its passwords, its mails) is in
-`test_redaction`, which looks at a whole day of one program.
+What only one test can know, such as its passwords and messages, is checked by `test_redaction`.
 """
 
 import re
@@ -13,12 +12,12 @@ _FORMS = {
     "a password in a URL": re.compile(r"://[^/\s:@\"]+:(?!\*\*\*)[^@/\s\"]+@"),
     "a login of a request": re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/_=-]{8,}"),
     "a link that signs in": re.compile(r"[?&]token=[A-Za-z0-9_-]{8,}"),
-    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # as `tests.support.mails` writes it
+    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the text of `tests.support.mails`
 }
 
 
 def private(lines: Iterable[bytes]) -> set[str]:
-    """What was found, in words with its line. A line of the log is JSON; what else is on standard error is no log."""
+    """Descriptions of secrets in these lines. Lines that are not JSON are not log lines."""
     return {
         f"{what}: {text}"
         for text in (line.decode(errors="replace") for line in lines if line.startswith(b"{"))

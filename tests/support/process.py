@@ -1,14 +1,12 @@
-"""The real program as a child process, really signalled and really killed.
+"""The real program as a child process that tests signal and kill.
 
-`Program` starts `python -m emailrouter ARGS` in a process group of its own (by a fork of a process that has imported
-it already, where `tests.support.fork_server` can; `fresh=True` executes it), reads its output in the background
-(bounded), and learns from its JSON log lines on stderr what it does: `ready()` waits for
-`{"event": "ready", "smtp": [...], "api": "..."}`. However a test ends, `async with` leaves no process behind,
-and where the kernel can do it (Linux) neither does a killed test run. Only processes started here are
-signalled.
+`Program` starts `python -m emailrouter ARGS` in its own process group, by a fork of a process that has imported it
+where `tests.support.fork_server` can (`fresh=True` executes it). It reads the output in the background, bounded, and
+follows the JSON log lines on stderr: `ready()` waits for `{"event": "ready", "smtp": [...], "api": "..."}`. However a
+test ends, `async with` leaves no process behind; on Linux neither does a killed test run. Only processes started here
+are signalled.
 
-Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN`, with JSON
-inside.
+Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
 
 import asyncio
@@ -28,14 +26,14 @@ from tests.support.forked import Forked, can_fork, fork
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_LINES = 20_000  # of each stream; the oldest go first
+KEPT_LINES = 20_000  # lines of each stream; the oldest are dropped
 _LINE_LIMIT = 4 * 1024 * 1024
 
-# Variables by which the machine's own service manager or user would reach into a test.
+# Variables of the machine's service manager or user that would influence a test.
 _FOREIGN = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
-# Asks the kernel for SIGKILL when the test process dies, checks that it has not died already, sets every signal to its
-# default action, and becomes the program: the pid stays. A `preexec_fn` could do it too, but threads make it unsafe.
+# Requests SIGKILL when the test process dies, checks that it has not died already, sets every signal to its default
+# action, and executes the program with the same pid. A `preexec_fn` is unsafe with threads.
 _LAUNCH = """
 import ctypes, os, signal, sys
 try:
@@ -53,14 +51,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """This process's environment without foreign settings, plus `settings`; logs are JSON.
 
-    Keys with a dot are settings (`api.listen`), others are taken as variable names. Text stands as it is,
-    anything else is JSON; None removes the variable.
+    Keys with a dot are settings (`api.listen`), others are names of variables. Text is passed unchanged, other values
+    as JSON; None removes the variable.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, also from another directory
+    paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, from any directory
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the program anew costs each of many starts a fifth of a second
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the program at each start takes a fifth of a second
     env["EMAILROUTER_SERVER__LOG_FORMAT"] = "json"
     for key, value in (settings or {}).items():
         name = "EMAILROUTER_" + key.upper().replace(".", "__") if "." in key else key
@@ -83,7 +81,7 @@ class Program:
         stdin: bytes | None = None,
         fresh: bool = False,
     ) -> None:
-        """`command` is what Python runs; tests of this module run something else than the program."""
+        """command: what Python runs instead of the program, for tests of this module."""
         self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
         self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]
@@ -96,17 +94,17 @@ class Program:
         self._process: asyncio.subprocess.Process | Forked | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._heard = asyncio.Condition()
-        self._open = 2  # streams not read to their end
+        self._open = 2  # streams that were not read completely
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
 
-    # --- life
+    # --- start and stop
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Kills what still runs; `terminate()` is for tests that look at the drain."""
+        """Kill what still runs; `terminate()` is for tests of the shutdown."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         await self.wait()
@@ -143,35 +141,35 @@ class Program:
         return process
 
     async def terminate(self, timeout: float = 30) -> int:
-        """SIGTERM, then waits for the drain; the exit code."""
+        """Send SIGTERM, wait for the shutdown, and return the exit code."""
         self._signal(signal.SIGTERM)
         return await self.wait(timeout)
 
     async def kill(self) -> int:
-        """SIGKILL, to it and everything it started; returns when it is gone."""
+        """Send SIGKILL to the process group and wait for the exit."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         return await self.wait()
 
     def pause(self) -> None:
-        """SIGSTOP: the process holds its sockets and does nothing."""
+        """Send SIGSTOP: the process keeps its sockets and does nothing."""
         self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._signal_group(signal.SIGCONT)
 
     def hang_up(self) -> None:
-        """SIGHUP: re-read certificates."""
+        """Send SIGHUP: the program reloads its certificates."""
         self._signal(signal.SIGHUP)
 
     async def wait(self, timeout: float = 30) -> int:
-        """The exit code, when the program has ended and its output is read to the end."""
+        """The exit code, after the program has ended and its output was read completely."""
         process = self._started()
-        try:  # `process.wait()` would wait for the pipes too, and children may hold them
+        try:  # `process.wait()` also waits for the pipes, which children may hold
             await until(lambda: process.returncode is not None, "exit", timeout=timeout)
         except TimeoutError:
             raise TimeoutError(f"{self} has not ended within {timeout} s{self._tail()}") from None
-        # A child of its own may still hold the pipes. The group then still exists, so the number is its own.
+        # A child may still hold the pipes. The group then still exists, so its number is not reused.
         _, unfinished = await asyncio.wait(self._readers, timeout=1)
         if unfinished:
             with contextlib.suppress(ProcessLookupError):
@@ -182,7 +180,7 @@ class Program:
         assert process.returncode is not None
         return process.returncode
 
-    # --- what it says
+    # --- output
 
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
@@ -200,11 +198,11 @@ class Program:
         return b"".join(self.stderr).decode(errors="replace")
 
     def log_events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The JSON lines of stderr whose `event` is `name`; all JSON lines for None."""
+        """The JSON lines of stderr with this `event`; all JSON lines for None."""
         return [event for event in self._events if name is None or event.get("event") == name]
 
     async def ready(self, timeout: float = 20) -> dict[str, Any]:
-        """The `ready` line with the addresses bound. Fails at once when the program ends before."""
+        """The `ready` event with the bound addresses. Fails at once if the program ends before."""
         return (await self.wait_event("ready", timeout=timeout))[0]
 
     async def wait_event(self, name: str, n: int = 1, *, timeout: float = 20) -> list[dict[str, Any]]:
@@ -213,7 +211,7 @@ class Program:
         return self.log_events(name)
 
     async def wait_until(self, true: Callable[[], bool], what: str, *, timeout: float = 20) -> None:
-        """Returns when `true()` holds, looked at after every line of output."""
+        """Wait until `true()` holds; it is checked after every line of output."""
         try:
             async with asyncio.timeout(timeout), self._heard:
                 await self._heard.wait_for(lambda: true() or not self._open)
@@ -226,7 +224,7 @@ class Program:
     def __str__(self) -> str:
         return f"`{self._says}`"
 
-    # --- inside
+    # --- internals
 
     def _started(self) -> asyncio.subprocess.Process | Forked:
         assert self._process is not None, f"{self} was not started"
@@ -237,7 +235,7 @@ class Program:
             self._started().send_signal(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        """Its group has its number; while it is not reaped nobody else can have that number."""
+        """Signal the group by the leader's pid, which is not reused before it is reaped."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._started().pid, number)
 
@@ -260,7 +258,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a one-shot command ended, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     stdout: str
@@ -270,7 +268,7 @@ class Finished:
         return json.loads(self.stdout)
 
     def ok(self) -> Self:
-        """Itself, when the command succeeded; the test fails with its output otherwise."""
+        """Return itself if the command succeeded; else fail the test with the output."""
         assert self.code == 0, f"exit {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
         return self
 
@@ -284,7 +282,7 @@ async def run_cli(
     command: tuple[str, ...] = ("-m", "emailrouter"),
     fresh: bool = False,
 ) -> Finished:
-    """Runs one command to its end."""
+    """Run one command to its end."""
     async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command, fresh=fresh) as program:
         code = await program.wait(timeout)
     return Finished(code, program.stdout_text, program.stderr_text)
@@ -295,7 +293,7 @@ Start = Callable[..., Awaitable[Program]]
 
 @asynccontextmanager
 async def starting() -> AsyncIterator[Start]:
-    """For tests with several programs: `start("serve", env=...)`; all are gone at the end."""
+    """For tests with several programs: `start("serve", env=...)`; all are stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*args: str, **options: Any) -> Program:

@@ -1,4 +1,4 @@
-"""A TCP server that reads HTTP requests and answers with given bytes, right or wrong."""
+"""A TCP server that reads HTTP requests and answers with given bytes, valid or not."""
 
 import asyncio
 import contextlib
@@ -13,16 +13,16 @@ After = Literal["keep", "close", "reset"]
 
 @dataclass(frozen=True)
 class Script:
-    """The pieces of one answer, each in a segment of its own where the network permits, and what follows them."""
+    """The pieces of one response, each in its own segment where the network permits, and what follows them."""
 
     pieces: tuple[bytes, ...]
     after: After = "keep"
 
 
 class RawHttpServer:
-    """`async with RawHttpServer(Script(...), ...)`: the nth request meets the nth script, later ones the last.
+    """`async with RawHttpServer(Script(...), ...)`: the n-th request gets the n-th script, later ones the last.
 
-    requests: every request, head and body. connections: how many were accepted.
+    requests: every request, head and body. connections: the number of accepted connections.
     """
 
     def __init__(self, *scripts: Script) -> None:
@@ -48,7 +48,7 @@ class RawHttpServer:
 
     @property
     def url(self) -> str:
-        """A webhook's URL."""
+        """The URL of a webhook."""
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/services/T000/B000/raw"
 

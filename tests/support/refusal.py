@@ -1,4 +1,4 @@
-"""What a use case refuses, as one value that a test compares."""
+"""A use case's refusal as one value for comparisons."""
 
 from collections.abc import Awaitable
 
@@ -8,7 +8,7 @@ from router.errors import ErrorCode, Refused
 
 
 async def refusal(call: Awaitable[object]) -> tuple[ErrorCode, str | None]:
-    """The code and the field of the `Refused` that the call must raise."""
+    """Code and field of the `Refused` that the call must raise."""
     with pytest.raises(Refused) as refused:
         await call
     return refused.value.code, refused.value.field

@@ -1,8 +1,8 @@
-"""A TCP relay that can forget its connections as a firewall does: they stay open, and nothing comes through.
+"""A TCP relay that can drop its connections silently, like a firewall: they stay open and nothing passes.
 
     async with Relay(port) as relay: ...  # connect to relay.port; relay.forget()
 
-New connections work after `forget`. What is sent on a forgotten one is acknowledged by the kernel and thrown away.
+New connections work after `forget`. The kernel acknowledges what is sent on a dropped one, and the relay discards it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Relay:
         self._connections: list[_Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._last = 0.0  # the loop's time when something came through
+        self._last = 0.0  # the loop's time of the last traffic
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -48,23 +48,23 @@ class Relay:
 
     @property
     def made(self) -> int:
-        """How many connections were made in all."""
+        """The number of connections so far."""
         return len(self._connections)
 
     def forget(self) -> None:
-        """Every connection there is becomes dead, without a word to either end."""
+        """Silently drop all connections."""
         for connection in self._connections:
             connection.forgotten = True
 
     async def forget_when_idle(self, seconds: float) -> None:
-        """The same, as soon as nothing has come through for so long: firewalls forget what is not used."""
+        """Drop all connections after this many seconds without traffic, as firewalls do."""
         loop = asyncio.get_running_loop()
-        while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte
+        while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte would be slower
             await asyncio.sleep(left)
         self.forget()
 
     def dead(self) -> int:
-        """How many forgotten connections the client has still open."""
+        """The number of dropped connections that the client has not closed."""
         return sum(connection.forgotten and not connection.closed for connection in self._connections)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

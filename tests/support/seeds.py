@@ -1,4 +1,4 @@
-"""Rows to start from, written as the product would: a workspace, a verified domain, an integration, aliases."""
+"""Rows for tests, written by the store's own queries: a workspace, a verified domain, an integration, aliases."""
 
 from router import ids
 from router.clock import SECOND, SystemClock
@@ -7,12 +7,12 @@ from router.store.database import Database
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Written with the store's own statements, so that a seed can never hold what the product could not.
+# Written by the store's queries, so that a seed cannot contain what the product could not write.
 NOW = SystemClock().now()
 
 
 async def workspace(database: Database, name: str = "Acme") -> str:
-    """A workspace; returns its id."""
+    """Insert a workspace; return its id."""
     workspace_id = ids.new("ws")
     await execute(
         database,
@@ -25,9 +25,9 @@ async def workspace(database: Database, name: str = "Acme") -> str:
 
 
 async def domain(database: Database, workspace_id: str, name: str = "example.com", status: str = "active") -> str:
-    """A domain, verified unless said otherwise; returns its id."""
+    """Insert a domain, verified by default; return its id."""
     domain_id = ids.new("dom")
-    # Its next check is tomorrow: a test's program must not ask the machine's name servers.
+    # The next check is tomorrow: programs in tests must not query the machine's name servers.
     await execute(
         database,
         "INSERT INTO domains (id, workspace_id, name, status, token, created_at, next_check_at) "
@@ -43,7 +43,7 @@ async def domain(database: Database, workspace_id: str, name: str = "example.com
 
 
 async def integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
-    """A Slack integration with sealed settings; returns its id."""
+    """Insert a Slack integration with sealed settings; return its id."""
     integration_id = ids.new("int")
     await execute(
         database,
@@ -67,7 +67,7 @@ async def alias(
     *,
     status: str = "active",
 ) -> str:
-    """An alias; returns its id."""
+    """Insert an alias; return its id."""
     alias_id = ids.new("alias")
     await execute(
         database,
@@ -87,7 +87,7 @@ async def alias(
 
 
 async def ticket(database: Database, workspace_id: str, number: int) -> str:
-    """An open ticket of nobody's, without a message; returns its id."""
+    """Insert an open, unassigned ticket without messages; return its id."""
     ticket_id = ids.new("ticket")
     await execute(
         database,
@@ -103,7 +103,7 @@ async def ticket(database: Database, workspace_id: str, number: int) -> str:
 
 
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
-    """Runs a statement of the test's own, with named parameters, on either database; returns its rows."""
+    """Run a statement with named parameters on either database; return its rows."""
 
     query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):

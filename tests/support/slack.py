@@ -1,14 +1,13 @@
 """A stand-in for Slack's incoming webhooks: an HTTP(S) server on 127.0.0.1 and a free port.
 
-It promises:
-* every request that arrives whole is in `posts`, in the order of arrival, before anything is answered;
-* a well-formed message to `/services/T.../B.../...` is answered `200 ok`, and the rest in Slack's own words
-  (`no_service`, `invalid_payload`, `no_text`, `invalid_blocks`), by the rules in `slack_rules`;
-* a test can script each path: a queue of behaviours for the next requests (`script`), and what holds when the
-  queue is empty (`default`); a scripted behaviour is carried out without looking at the payload.
+- Every complete request is in `posts`, in order of arrival, before it is answered.
+- A valid message to `/services/T.../B.../...` is answered `200 ok`, others with Slack's errors (`no_service`,
+  `invalid_payload`, `no_text`, `invalid_blocks`) by the rules in `slack_rules`.
+- A test can script each path: a queue of behaviours for the next requests (`script`), and the behaviour when the queue
+  is empty (`default`). A scripted behaviour ignores the payload.
 
-It keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` octets of one request.
-It never connects to anything.
+It keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` bytes of a request. It never opens a
+connection.
 """
 
 import asyncio
@@ -53,7 +52,7 @@ class SlackStandIn:
     ) -> None:
         self.posts: deque[Post] = deque(maxlen=keep)
         self.port = 0
-        self.peak: defaultdict[str, int] = defaultdict(int)  # most requests at once, for each path
+        self.peak: defaultdict[str, int] = defaultdict(int)  # maximum of concurrent requests, for each path
         self._ssl = ssl_context
         self._max_body = max_body
         self._scripts: defaultdict[str, deque[Behaviour]] = defaultdict(deque)
@@ -64,7 +63,7 @@ class SlackStandIn:
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
-    # --- life
+    # --- start and stop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -74,7 +73,7 @@ class SlackStandIn:
         await self.stop()
 
     async def start(self, port: int = 0) -> None:
-        """Listen. With the `port` of an earlier life it comes back where it was."""
+        """Listen; with the port of an earlier start, at the same address."""
         self._stopping.clear()
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
@@ -84,27 +83,27 @@ class SlackStandIn:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening and cut every connection; `posts` stay. `start(slack.port)` brings it back."""
+        """Stop listening and close every connection; `posts` stay. `start(slack.port)` restarts it."""
         self._stopping.set()
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
-    # --- what a test says
+    # --- set up by tests
 
     def path(self, name: str = "general") -> str:
         return f"/services/T000/B000/{name}"
 
     def url(self, name: str = "general", *, host: str = "127.0.0.1") -> str:
-        """The webhook URL of the channel `name`. Every name works without being announced."""
+        """The webhook URL of the channel `name`. Every name works."""
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
 
     def script(self, name: str, *behaviours: Behaviour) -> None:
-        """Queue what the next requests to this channel (or path, with a leading `/`) meet, one each."""
+        """Queue behaviours for the next requests to this channel, or to a path with a leading `/`."""
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """What requests to this channel meet when nothing is queued; None: what Slack itself would answer."""
+        """The behaviour when nothing is queued; None answers as Slack does."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)
@@ -112,32 +111,32 @@ class SlackStandIn:
             self._defaults[path] = behaviour
 
     def forget(self, name: str) -> None:
-        """The webhook was removed in Slack: 404 `no_service` from now on."""
+        """Remove the webhook: 404 `no_service` from now on."""
         self._forgotten.add(self._path_of(name))
 
     def remember(self, name: str) -> None:
-        """Undoes `forget`."""
+        """Undo `forget`."""
         self._forgotten.discard(self._path_of(name))
 
-    # --- what a test asks
+    # --- queried by tests
 
     def posts_to(self, name: str | None = None) -> list[Post]:
-        """The posts to one channel (or path); all of them for None."""
+        """The posts to one channel or path; all posts for None."""
         if name is None:
             return list(self.posts)
         path = self._path_of(name)
         return [post for post in self.posts if post.path == path]
 
     def delivered(self, name: str | None = None) -> list[Post]:
-        """The posts that were answered 2xx: what a person sees in the channel."""
+        """The posts that were answered 2xx, which users see in the channel."""
         return [post for post in self.posts_to(name) if post.status is not None and 200 <= post.status < 300]
 
     async def wait_for(
         self, n: int = 1, path: str | None = None, *, timeout: float = 10, delivered: bool = False
     ) -> list[Post]:
-        """At least `n` posts (to `path`, a path or a channel's name), as soon as they are there.
+        """Wait for at least `n` posts (to `path`, a path or the name of a channel).
 
-        `delivered` counts only posts answered 2xx. Raises TimeoutError saying what has come instead.
+        `delivered` counts only posts that were answered 2xx. Raises TimeoutError with what was received instead.
         """
         found = self.delivered if delivered else self.posts_to
         try:
@@ -151,7 +150,7 @@ class SlackStandIn:
             ) from None
         return found(path)
 
-    # --- inside
+    # --- internals
 
     def _path_of(self, name: str) -> str:
         return name if name.startswith("/") else self.path(name)
@@ -223,7 +222,7 @@ class SlackStandIn:
         return Answer(400, wrong) if wrong else Answer()
 
     async def _until_released(self, hang: Hang) -> None:
-        """Ends at the release; at the stand-in's own end the connection goes without an answer."""
+        """Wait for the release; when the stand-in stops, the connection ends without a response."""
         waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -268,7 +267,7 @@ class SlackStandIn:
 def _json(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:  # also what cannot be decoded as text
+    except ValueError:  # includes undecodable bytes
         return None
 
 

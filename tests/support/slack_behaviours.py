@@ -1,7 +1,4 @@
-"""The words of the Slack stand-in: how it can answer a request, and what it remembers of one.
-
-Values only. They are imported from `tests.support.slack`, which carries them out.
-"""
+"""How the Slack stand-in can answer a request, and what it records of one. Values only."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Hang:
-    """Answer nothing until `release()` (then `200 ok`), the client's leaving or the stand-in's end."""
+    """Do not answer until `release()` (then `200 ok`), the client's close, or the stand-in's stop."""
 
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -29,7 +26,7 @@ class Hang:
 
 @dataclass(frozen=True)
 class Slow:
-    """Answer `body` in pieces of `per_chunk` octets, `seconds` before each piece."""
+    """Answer `body` in pieces of `per_chunk` bytes, `seconds` before each piece."""
 
     seconds: float
     per_chunk: int = 1
@@ -38,12 +35,12 @@ class Slow:
 
 @dataclass(frozen=True)
 class Reset:
-    """Close the connection with a TCP reset, without an answer."""
+    """Reset the TCP connection without an answer."""
 
 
 @dataclass(frozen=True)
 class Half:
-    """Promise 100 octets, send some, and close the connection."""
+    """Announce 100 bytes, send some, and close the connection."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +63,18 @@ Behaviour = Answer | Hang | Slow | Reset | Half | Huge | Redirect
 
 @dataclass
 class Post:
-    """One request as it came in; `status` is what it was answered, None while there was no whole answer."""
+    """A received request; `status` is that of its complete answer, else None."""
 
     method: str
     path: str
     headers: dict[str, str]
-    payload: Any  # the decoded JSON, None when it was not JSON
+    payload: Any  # the decoded JSON; None if it is not JSON
     raw: bytes
-    at: float  # the loop's clock, seconds
+    at: float  # the loop's time in seconds
     status: int | None = None
     answer: str = ""
 
     @property
     def text(self) -> str:
-        """The message's plain-text fallback, "" where it has none."""
+        """The plain-text fallback of the message, or ""."""
         return str(self.payload.get("text", "")) if isinstance(self.payload, dict) else ""

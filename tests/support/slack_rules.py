@@ -1,7 +1,7 @@
-"""What Slack refuses in a message to an incoming webhook: `objection(payload)` is its word for it, or None.
+"""What Slack rejects in a message to an incoming webhook: `objection(payload)` is its error, or None.
 
-The rules are those of Slack's Block Kit reference that a message of ours could break; what is not listed here
-passes. Lengths count code points. Pure; called by the stand-in, and by tests that look at payloads directly.
+Contains the rules of Slack's Block Kit reference that our messages could violate; everything else passes. Lengths count
+code points. Pure.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _KNOWN_RICH = {"rich_text_section", "rich_text_list", "rich_text_preformatted", 
 
 
 def objection(payload: Any) -> str | None:
-    """None for a message Slack takes, else the body of its 400: `no_text`, `invalid_blocks` and so on."""
+    """None for a valid message, else the body of the 400: `no_text`, `invalid_blocks` and so on."""
     if not isinstance(payload, dict):
         return "invalid_payload"
     blocks, text, attachments = (payload.get(key) for key in ("blocks", "text", "attachments"))
@@ -47,7 +47,7 @@ def objection(payload: Any) -> str | None:
 
 
 def faults(blocks: Any) -> Iterator[str]:
-    """Everything wrong with the blocks, in words for a failing test; nothing for blocks that Slack takes."""
+    """Descriptions of all errors in the blocks; empty for blocks that Slack accepts."""
     if not isinstance(blocks, list):
         yield "blocks is not a list"
         return
@@ -80,7 +80,7 @@ def _block(block: dict[str, Any], where: str) -> Iterator[str]:
         case "rich_text":
             yield from _rich_text(block, where)
         case _:
-            pass  # a divider says nothing; images, videos and markdown are not ours
+            pass  # a divider has no text; we send no images, videos and markdown
 
 
 def _section(block: dict[str, Any], where: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""The two databases, opened and with today's schema, for the suites that run on both.
+"""The two databases, open and with the current schema, for suites that run on both.
 
 `opened_sqlite(folder)` and `opened_postgres(server)` yield a `Store`: the database and its catalogue. The schema of
-PostgreSQL is made once in a test run and copied.
+PostgreSQL is built once in a test run and copied.
 """
 
 from collections.abc import AsyncIterator
@@ -30,12 +30,12 @@ class Store:
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:
-    """A SQLite database, not opened yet."""
+    """A SQLite database, not open."""
     return SqliteDatabase(path, catalog.load_catalog(), readers=3, busy_timeout=BUSY_TIMEOUT)
 
 
 def postgres_database(url: str) -> PostgresDatabase:
-    """A PostgreSQL database, not opened yet."""
+    """A PostgreSQL database, not open."""
     return PostgresDatabase(url, catalog.load_catalog(), pool_size=5, connect_timeout=10, statement_timeout=30)
 
 
@@ -53,7 +53,7 @@ async def opened_sqlite(folder: Path) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def opened_postgres(server: PostgresServer) -> AsyncIterator[Store]:
-    """A new database on `server`, dropped afterwards."""
+    """A new database on `server`, dropped at the end."""
     template = await server.template("schema", _migrated)
     url = await server.create_database(template)
     database = postgres_database(url)

@@ -1,4 +1,4 @@
-"""Waiting for a condition, where nobody tells when it changes: another process, a file, the kernel."""
+"""Waiting for conditions of other processes, files and the kernel, by polling."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def state(pid: int) -> str:
-    """The kernel's letter for what a process does (`S` waits, `T` stopped, `Z` zombie); "" for none."""
+    """The kernel's letter for a process state (`S` sleeping, `T` stopped, `Z` zombie); "" if there is no process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -15,14 +15,14 @@ def state(pid: int) -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process with this number exists and is not a zombie."""
+    """Whether a process exists and is not a zombie."""
     return state(pid) not in ("", "Z")
 
 
 def children(pid: int) -> list[int]:
-    """The child processes of all threads of a process, zombies included.
+    """The child processes of all threads of a process, including zombies.
 
-    The children of a thread that ends pass to another thread, which may have been read already: then all are read
+    The children of a thread that ends pass to another thread, which may have been read already; then all are read
     again.
     """
     while True:
@@ -35,7 +35,7 @@ def children(pid: int) -> list[int]:
 
 
 async def until(true: Callable[[], bool], what: str, *, timeout: float = 10) -> None:
-    """Polls `true()` until it holds: for what tells nobody when it changes, such as another process."""
+    """Poll until `true()` holds."""
     end = time.monotonic() + timeout
     while not true():
         if time.monotonic() > end:

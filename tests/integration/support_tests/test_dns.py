@@ -1,4 +1,4 @@
-"""The DNS stand-in, asked by dnspython's own resolver."""
+"""The DNS stand-in, queried by dnspython's resolver."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The Slack stand-in keeps its word: answers, refusals, and every way to misbehave."""
+"""The Slack stand-in: answers, rejections, and every misbehaviour."""
 
 import asyncio
 import ssl
@@ -103,7 +103,7 @@ async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandI
 @pytest.mark.parametrize("behaviour", [Reset(), Half()])
 async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | Half) -> None:
     slack.script("general", behaviour)
-    async with aiohttp.ClientSession() as http:  # its own: a kept connection would be tried twice
+    async with aiohttp.ClientSession() as http:  # a new connection: a kept one would be tried twice
         with pytest.raises(aiohttp.ClientError):
             await post(http, slack.url(), {"text": "a"})
     assert [seen.status for seen in slack.posts] == [None]

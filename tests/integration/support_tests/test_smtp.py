@@ -1,4 +1,4 @@
-"""The raw SMTP client and the dialogues, against a server that plays a script of octets."""
+"""The raw SMTP client and the dialogues, against a server that plays scripted bytes."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def playing(play: Play) -> AsyncIterator[int]:
-    """A server that does `play` with each connection and closes it; its port."""
+    """A server that runs `play` for each connection and closes it; yields its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -40,7 +40,7 @@ async def playing(play: Play) -> AsyncIterator[int]:
 
 
 class Mta:
-    """As little of a mail server as the helpers need; keeps what it gets. `refuse` maps a verb to a reply."""
+    """A minimal mail server that keeps what it receives. `refuse` maps a verb to a reply."""
 
     def __init__(self, refuse: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.mails: list[bytes] = []

@@ -1,4 +1,4 @@
-"""One builder of installations for tests: in this process, served over HTTP, or as settings of a started program."""
+"""Installations for tests: in this process, served over HTTP, or as settings of a started program."""
 
 from tests.support.installation.installation import Installation, Woken
 from tests.support.installation.opened import installation_at, installation_over, installed, store_at

@@ -1,4 +1,4 @@
-"""An installation for `emailrouter check`: everything is right, and a test breaks one thing."""
+"""An installation for `emailrouter check`: everything is correct, and a test breaks one thing."""
 
 import socket
 import ssl
@@ -42,7 +42,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class CheckedInstallation:
-    """A test changes the settings, the files, the DNS or the rows, then reads `lines`."""
+    """A test changes settings, files, DNS or rows and reads the `lines` of the check."""
 
     installation: Installation
     folder: Path
@@ -60,7 +60,7 @@ class CheckedInstallation:
         return config_of(self.settings)
 
     async def lines(self, **replacements: Any) -> list[CheckResult]:
-        """What the doctor says."""
+        """The lines of `emailrouter check`."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
             self.config,
@@ -73,7 +73,7 @@ class CheckedInstallation:
         return await run.run_checks(replace(found, **replacements))
 
     def certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
-        """Writes the chain and the key; see `trustme.CA.issue_cert`."""
+        """Write chain and key; see `trustme.CA.issue_cert`."""
         leaf = self.authority.issue_cert(*names, **options)
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         (self.folder / "chain.pem").write_bytes(chain)
@@ -125,14 +125,14 @@ def _settings(folder: Path) -> dict[str, object]:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on just now."""
+    """A port on loopback that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def disk_with(**values: int) -> Any:
-    """A `statvfs` of a disk of 100 GB, half full, but for these."""
+    """A `statvfs` of a disk of 100 GB, half full, with these fields replaced."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
 

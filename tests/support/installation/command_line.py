@@ -1,4 +1,4 @@
-"""An installation as its operator uses it: by commands, each a process of its own."""
+"""An installation that is operated by commands, each a process of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEBHOOK = "https://hooks.slack.com/services/T000/B000/abcdefgh"
 
 @dataclass
 class CommandLine:
-    """`await cli("domain", "list")`: one command, to its end, in a folder of its own."""
+    """`await cli("domain", "list")` runs one command to its end in its own folder."""
 
     folder: Path
     env: dict[str, object] = field(default_factory=dict)
@@ -28,11 +28,11 @@ class CommandLine:
         return done
 
     async def json(self, *args: str, stdin: str | None = None) -> Any:
-        """What a command that succeeds prints with `--json`."""
+        """The `--json` output of a command that must succeed."""
         return (await self(*args, "--json", stdin=stdin)).ok().json()
 
     async def refused(self, *args: str, code: int = 1, stdin: str | None = None) -> str:
-        """The one line of a command that does not succeed."""
+        """The error line of a command that must fail with this code."""
         done = await self(*args, stdin=stdin)
         lines = done.stderr.splitlines()
         assert done.code == code, (done.code, done.stdout, done.stderr)

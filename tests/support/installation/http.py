@@ -1,4 +1,4 @@
-"""An installation whose API and dashboard answer on a real socket, seeded by its own use cases."""
+"""An installation with API and dashboard on a real socket, seeded by its use cases."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: status, headers, and the body as JSON (None when it is empty or no JSON)."""
+    """A response: status, headers, and the body as JSON (None if empty or not JSON)."""
 
     status: int
     headers: Any
@@ -43,7 +43,7 @@ class Reply:
 
 
 class Client:
-    """Asks the API with one key (or none)."""
+    """A client of the API with one key, or without."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
         self._session = session
@@ -51,7 +51,7 @@ class Client:
         self.key = key
 
     async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
-        """One request; `path` below /api unless it begins with `//`. body: sent as JSON."""
+        """Send one request; `path` is below /api unless it begins with `//`. body: sent as JSON."""
         url = self.root + (path[1:] if path.startswith("//") else f"/api{path}")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= options.pop("headers", {})
@@ -76,7 +76,7 @@ class Client:
 
 
 class ServedInstallation(Installation):
-    """Made by `serving`: a workspace, its admin with a key, and whatever a test adds."""
+    """A workspace, its admin with a key, and what a test adds; see `serving`."""
 
     login: FirstLogin
     session: aiohttp.ClientSession
@@ -104,7 +104,7 @@ class ServedInstallation(Installation):
         return Client(self.session, self.root, key)
 
     async def person(self, role: Role, email: str | None = None, *, actor: Actor | None = None) -> tuple[Client, str]:
-        """A new user with a key of that role; the client and the user's id."""
+        """Add a user with a key of that role; return the client and the user's id."""
         asker = actor or self.actor
         user = await self.services.users.create(
             asker, email=email or f"{role}-{mails.new_message_id()[1:-1]}", role=role, password=None
@@ -113,7 +113,7 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), user.id
 
     async def other_workspace(self) -> tuple[Client, Actor]:
-        """Another tenant on the same installation, its admin's client and actor."""
+        """Add another workspace; return the client and the actor of its admin."""
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
@@ -122,7 +122,7 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 
     async def domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
-        """A domain that is active without any DNS; its id."""
+        """Add a domain that is active without DNS; return its id."""
         view = await self.services.domains.create(actor or self.actor, name)
         await self.database.execute(
             "domain_record_check",
@@ -142,14 +142,14 @@ class ServedInstallation(Installation):
         return view.domain.id
 
     async def integration(self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None) -> str:
-        """An integration; its id."""
+        """Add an integration; return its id."""
         made = await self.services.integrations.create(
             actor or self.actor, type="slack", name="Support", settings={"webhookUrl": url}
         )
         return made.id
 
     async def alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
-        """A domain, an integration and an alias between them; their ids."""
+        """Add a domain, an integration and an alias; return their ids."""
         domain_id, integration_id = await self.domain(domain), await self.integration()
         made = await self.services.aliases.create(
             self.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
@@ -159,9 +159,10 @@ class ServedInstallation(Installation):
     async def mail(
         self, content: bytes | None = None, *to: Target | str, reverse_path: str = "ada@customer.test"
     ) -> str:
-        """Accepts a mail as the SMTP server would; its message id. to: whole addresses; `support` of `DOMAIN` without.
+        """Accept a message as the SMTP server does; return its message id. The clock is not advanced.
 
-        The clock does not move.
+        Args:
+            to: whole addresses; by default `support` of `DOMAIN`.
         """
         chosen = to or (f"support@{DOMAIN}",)
         targets = [one if isinstance(one, Target) else await self.resolve(one) for one in chosen]
@@ -170,7 +171,7 @@ class ServedInstallation(Installation):
 
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
-    """Without limits of requests unless a test sets them. own: further settings of `[api]`."""
+    """Settings without request limits unless a test sets them. own: further settings of `[api]`."""
     found: dict[str, object] = {
         f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
     }
@@ -188,7 +189,7 @@ async def serving(
     login: FirstLogin | None = None,
     real_time: bool = False,
 ) -> AsyncIterator[ServedInstallation]:
-    """An API process. login: of a workspace that is there already, for a second process over the same store."""
+    """An API process. login: of an existing workspace, for a second process over the same store."""
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
         "admin@example.org"

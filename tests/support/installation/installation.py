@@ -1,7 +1,7 @@
 """An installation in a test: an open database, its settings, and the core over both.
 
-Nothing runs that a test did not start. Rows are written directly (`tests.support.seeds`), mail is accepted by the
-product's own `Accept`. `tests.support.installation.served` adds the HTTP API.
+Nothing runs that a test did not start. Rows are written directly (`tests.support.seeds`); the product's own `Accept`
+accepts messages. `tests.support.installation.http` adds the HTTP API.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ from tests.support.installation.settings import SETTINGS, config_of
 from tests.support.stores import Store
 
 SENDER = "ann@customer.test"
-# Tables whose rows have no id of their own.
+# Tables without an id column.
 _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}
 
 
 class Woken:
-    """Remembers which integrations were woken."""
+    """Records which integrations were woken."""
 
     def __init__(self) -> None:
         self.integration_ids: list[str] = []
@@ -52,10 +52,10 @@ class Installation:
     """`await installation.seed()` adds a workspace with `support` and `billing` at one domain and integration.
 
     Args:
-        settings: Over `SETTINGS`.
+        settings: Override `SETTINGS`.
         wake: `woken` if None; "dispatcher" is the core's own, which the test runs.
-        real_time: The core reads the machine's clock instead of `clock`.
-        write: Instead of the product's transaction behind every 250.
+        real_time: The core uses the machine's clock instead of `clock`.
+        write: Replaces the accept transaction.
     """
 
     def __init__(
@@ -117,26 +117,26 @@ class Installation:
 
     @property
     def actor(self) -> Actor:
-        """An admin who is no user."""
+        """An admin without a user."""
         return Actor(self.workspace_id, "admin")
 
     async def seed(
         self, domain: str = "example.com", aliases: Iterable[str] = ("support", "billing"), *, webhook: str = ""
     ) -> None:
-        """A workspace, a verified domain, an integration, and aliases between them."""
+        """Add a workspace, a verified domain, an integration and aliases."""
         await self.seed_domain(domain)
         self.integration_id = await self.add_integration(webhook=webhook)
         for name in aliases:
             await self.add_alias(name)
 
     async def seed_domain(self, domain: str) -> None:
-        """A workspace and a verified domain."""
+        """Add a workspace and a verified domain."""
         self.domain_name = domain
         self.workspace_id = await seeds.workspace(self.database)
         self.domain_id = await seeds.domain(self.database, self.workspace_id, domain)
 
     def another(self, **options: Any) -> Self:
-        """Another process over the same database and seeds, which the test closes."""
+        """A second process over the same database and seeds; the test closes it."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
         found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
@@ -144,49 +144,49 @@ class Installation:
         return found
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
-        """An integration of the workspace; its id. webhook: its URL, without which nothing can be sent."""
+        """Add an integration; return its id. webhook: its URL, needed only for sending."""
         sealed = self.core.box.seal(json.dumps({"webhookUrl": webhook})) if webhook else ""
         return await seeds.integration(self.database, self.workspace_id, sealed, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
-        """An alias of the domain, by default for the first integration; None for none."""
+        """Add an alias of the domain. integration_id: by default the first integration; None for none."""
         chosen = self.integration_id if integration_id == "" else integration_id
         self.aliases[name] = await seeds.alias(self.database, self.workspace_id, self.domain_id, name, chosen)
         return self.target(name, integration_id=chosen)
 
     def target(self, name: str, *, tag: str = "", integration_id: str | None = "") -> Target:
-        """An alias as the directory resolves it."""
+        """The routing target of an alias."""
         alias, address = self.aliases[name], f"{name}@{self.domain_name}"
         recipient = f"{name}+{tag}@{self.domain_name}" if tag else address
         chosen = self.integration_id if integration_id == "" else integration_id
         return Target(recipient, self.workspace_id, alias, alias, address, chosen, tag)
 
     def envelope(self, *to: Target | str, reverse_path: str = SENDER) -> Envelope:
-        """to: targets, or names of aliases; `support` without any."""
+        """An envelope. to: targets or names of aliases; by default `support`."""
         targets = tuple(self.target(one) if isinstance(one, str) else one for one in to or ("support",))
         return Envelope(reverse_path, targets, "192.0.2.7", "customer.test", "ESMTP")
 
     async def resolve(self, address: str) -> Target:
-        """The target of a whole address, which must have one."""
+        """The routing target of an address, which must have one."""
         found = await self.core.directory.resolve(parse_mailbox(address))
         assert isinstance(found, Target), found
         return found
 
     async def mail(self, content: bytes | None = None, *to: Target | str, reverse_path: str = SENDER) -> str:
-        """A second later, accepts a mail; its message id. to: as for `envelope`."""
+        """Advance the clock by a second and accept a message; return its id. to: as for `envelope`."""
         self.clock.advance(1)
         envelope = self.envelope(*to, reverse_path=reverse_path)
         return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
 
     async def ticket(self, content: bytes | None = None, *to: Target | str) -> str:
-        """A mail as by `mail`; the id of its ticket."""
+        """Accept a message as `mail` does; return the id of its ticket."""
         row = await self.database.fetch_one("message_recipients", message_id=await self.mail(content, *to), limit=1)
         assert row is not None
         return str(row["ticket_id"])
 
     @asynccontextmanager
     async def dispatching(self) -> AsyncIterator[None]:
-        """The core's dispatcher runs during the block and has recorded the outcome of each attempt at its end."""
+        """Run the core's dispatcher during the block; at its end every outcome is recorded."""
         dispatcher = self.core.dispatcher
         running = asyncio.create_task(dispatcher.run())
         try:
@@ -196,49 +196,49 @@ class Installation:
             await running
 
     async def found(self, q: str) -> list[int]:
-        """The numbers of the tickets that a search finds, in its order."""
+        """The numbers of the tickets that a search finds, in order."""
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
 
     async def set_status(self, status: str) -> None:
-        """Every ticket gets this status."""
+        """Set the status of every ticket."""
         for ticket in (await self.tickets.list(self.actor)).items:
             await self.tickets.set_status(self.actor, ticket.id, status)
 
     async def rows(self, statement: str, **values: object) -> list[dict[str, object]]:
-        """Runs a statement of the test's own; its rows."""
+        """Run a statement; return its rows."""
         return await seeds.execute(self.database, statement, **values)
 
     async def table(self, name: str) -> list[dict[str, object]]:
-        """All rows of a table, the oldest first."""
+        """All rows of a table, oldest first."""
         return await self.rows(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
 
     async def count(self, table: str, where: str = "1 = 1") -> int:
-        """How many rows there are."""
+        """The number of rows."""
         (row,) = await self.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
         assert isinstance(row["n"], int)
         return row["n"]
 
     async def add_user(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
-        """A new user with a key: the user's id, and the key."""
+        """Add a user with a key; return the user's id and the key."""
         email = email or f"{role}{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
         return user.id, key.plaintext
 
     async def add_person(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
-        """A new user, as the actor of a use case. actor: of another workspace."""
+        """Add a user; return its actor. actor: who adds it, for another workspace."""
         creator = actor or self.actor
         email = f"{role}-{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(creator, email=email, role=role)
         return Actor(user.workspace_id, role, user_id=user.id)
 
     async def add_workspace(self) -> Actor:
-        """Another workspace; an admin of it who is no user."""
+        """Add a workspace; return an admin of it without a user."""
         return Actor(await seeds.workspace(self.database, "Other"), "admin")
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """The database is open during the block."""
+        """Keep the database open during the block."""
         await self.database.open()
         try:
             yield
@@ -247,5 +247,5 @@ class Installation:
             await self.database.close()
 
     async def close(self) -> None:
-        """Closes the core; the database stays open."""
+        """Close the core; the database stays open."""
         await self.core.close()

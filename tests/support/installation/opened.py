@@ -1,4 +1,4 @@
-"""Installations that a test opens and closes as a block."""
+"""Context managers for installations."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from tests.support.stores import Store, postgres_database, sqlite_database
 async def installation_over(
     store: Store, settings: Mapping[str, object] | None = None, **options: Any
 ) -> AsyncIterator[Installation]:
-    """Seeded, over an open store. options: of `Installation`."""
+    """A seeded installation over an open store. options: of `Installation`."""
     found = Installation(store, settings, **options)
     await found.seed()
     try:
@@ -26,13 +26,13 @@ async def installation_over(
 
 
 def installation_at(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
-    """For started programs, which keep their files in `folder`. The database is not open: see `Installation.opened`."""
+    """An installation for started programs with files in `folder`. Its database is not open."""
     store = store_at(url)
     return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
 
 
 def store_at(url: str) -> Store:
-    """The database at a URL, not opened yet."""
+    """The database at a URL, closed."""
     if url.startswith("sqlite:///"):
         return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
     return Store("postgres", url, catalog.load_catalog(), postgres_database(url))
@@ -40,9 +40,9 @@ def store_at(url: str) -> Store:
 
 @asynccontextmanager
 async def installed(folder: Path, slack: SlackStandIn, postgres_url: str | None = None) -> AsyncIterator[Installation]:
-    """For a started program: on a new SQLite file in `folder`, or in the empty database `postgres_url`.
+    """An installation for a started program, on a new SQLite file in `folder` or in the empty database `postgres_url`.
 
-    One integration that posts to `slack`, and the alias `support` of `DOMAIN`.
+    It has one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
     """
     found = installation_at(postgres_url or f"sqlite:///{folder / 'emailrouter.db'}", folder, UNPACED)
     async with found.opened():

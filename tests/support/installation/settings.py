@@ -1,6 +1,6 @@
-"""Settings of an installation in a test, by their documented names (`smtp.max_header_bytes`).
+"""Settings of a test installation by their documented names (`smtp.max_header_bytes`).
 
-The same settings make the configuration of a core in this process and the environment of a started program.
+The same settings configure a core in this process and the environment of a started program.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,7 @@ from config.schema import Config
 
 HOST = "mx1.host.test"
 DOMAIN = "example.org"
-# Servers take any free port, webhooks may be on loopback, no name server answers, and how full this machine's disk is
-# does not matter.
+# Servers use any free port, webhooks may be on loopback, no name server answers, and free disk space is ignored.
 SETTINGS: Mapping[str, object] = {
     "server.hostname": HOST,
     "smtp.listen": ["127.0.0.1:0"],
@@ -20,7 +19,7 @@ SETTINGS: Mapping[str, object] = {
     "dns.nameservers": ["127.0.0.1:9"],
     "delivery.allow_private_networks": True,
 }
-# For tests of what arrives: a second between two messages would be most of their time.
+# No pacing: a second between two messages would be most of a test's time.
 UNPACED: Mapping[str, object] = {
     "delivery.per_second": 1000.0,
     "delivery.burst": 1000,
@@ -29,13 +28,13 @@ UNPACED: Mapping[str, object] = {
 
 
 def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str, object]:
-    """For `Program(env=...)` and `run_cli(env=...)`. key: None lets the program make its secret key in `folder`."""
+    """For `Program(env=...)` and `run_cli(env=...)`. key: None lets the program create its secret key in `folder`."""
     own = {} if key is None else {"server.secret_key": key}
     return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
 
 
 def config_of(settings: Mapping[str, object]) -> Config:
-    """The configuration with these settings, defaults for the others, no file and no environment."""
+    """The configuration with these settings and defaults, without file and environment."""
     document: dict[str, dict[str, object]] = {}
     for key, value in settings.items():
         section, _, name = key.partition(".")
@@ -44,6 +43,6 @@ def config_of(settings: Mapping[str, object]) -> Config:
 
 
 def port_of(address: str) -> tuple[str, int]:
-    """`127.0.0.1:2525` as what one connects to."""
+    """Host and port of `127.0.0.1:2525`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

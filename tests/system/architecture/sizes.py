@@ -1,4 +1,4 @@
-"""How long files and functions are, and how many attributes classes assign on `self`, read from the syntax tree."""
+"""Lengths of modules and functions, and numbers of attributes assigned on `self`, from the syntax tree."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 FILE_LINES, FUNCTION_LINES, ATTRIBUTES = 350, 50, 15
-# A class that inherits from or is decorated with one of these declares its attributes.
+# Classes with one of these as base or decorator declare their attributes.
 DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
 
 
 @dataclass
 class Class:
-    """A class as it is written. above: its bases and decorators, as dotted names."""
+    """A class definition. above: its bases and decorators, as dotted names."""
 
     place: str
     attributes: set[str] = field(default_factory=set)
@@ -21,10 +21,10 @@ class Class:
 
 
 def oversized(sources: Mapping[str, str]) -> dict[str, int]:
-    """What exceeds a bound, and its size. sources: texts of modules by their path, like `smtp/server.py`.
+    """What exceeds a limit, with its size. sources: texts of modules by their path, such as `smtp/server.py`.
 
     A function counts from its `def` to its last line. The attributes of a class include those of its bases among the
-    sources; a class that declares its attributes (`DECLARING`) has no bound.
+    sources; a class that declares its attributes (`DECLARING`) has no limit.
     """
     found = {path: text.count("\n") for path, text in sources.items() if text.count("\n") > FILE_LINES}
     classes: dict[str, Class] = {}
@@ -59,7 +59,7 @@ def _definitions(
 
 
 def _assigned(node: ast.AST) -> Iterator[str]:
-    """The attributes that a class assigns on `self`, without those of a class inside it."""
+    """The attributes that a class assigns on `self`, without those of nested classes."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Attribute(ast.Name("self"), attribute, ast.Store()):
@@ -70,7 +70,7 @@ def _assigned(node: ast.AST) -> Iterator[str]:
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """The names that a module imports, and their dotted names."""
+    """The imported names of a module and their dotted names."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):

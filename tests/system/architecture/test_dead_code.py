@@ -1,4 +1,4 @@
-"""vulture, as `make lint` runs it, finds names that nothing uses, and has no exception without a need."""
+"""vulture, as in `make lint`, finds no unused name and has no unneeded exception."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ def unused(*arguments: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-m", "vulture", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode in (0, 3), done.stderr  # 3: something is unused
+    assert done.returncode in (0, 3), done.stderr  # exit code 3: unused names
     return re.findall(r"unused \w+ '(.+)' \(", done.stdout)
 
 

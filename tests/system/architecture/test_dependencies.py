@@ -1,4 +1,4 @@
-"""Dependencies: what pyproject.toml allows begins at what is tested, and what the docs install is compared by hash."""
+"""Dependencies: lower bounds are the tested versions, and documented installations verify hashes."""
 
 import re
 import tomllib

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-# The documents of what is; a decision record may name what is no more.
+# Documents of the current state; a decision record may name what no longer exists.
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "tests" / "README.md"])
 LINKING = sorted(
     path
@@ -21,7 +21,7 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# Elsewhere `smtp.` and `api.` begin the keys of settings, `emailrouter.` the names of units.
+# In other documents `smtp.` and `api.` are prefixes of settings, and `emailrouter.` of units.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -29,7 +29,7 @@ _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests
 
 
 def exists(module: str) -> bool:
-    """Whether there is such a module, or such a name in one."""
+    """Whether there is such a module, or such a name in a module."""
     package, _, name = module.rpartition(".")
     if find_spec(package) is None:
         return False

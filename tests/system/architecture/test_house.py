@@ -1,4 +1,4 @@
-"""The rules of the house that no other tool holds."""
+"""Rules for the whole repository that no other tool checks."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def name(path: Path) -> str:
 
 
 def tracked() -> list[Path]:
-    """What git has, or in an unpacked archive what there is."""
+    """The files that git tracks, or all files of an unpacked archive."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         return [p for p in ROOT.rglob("*") if p.is_file() and ".venv" not in p.parts]
@@ -62,14 +62,14 @@ def test_sql_lives_in_the_store_alone() -> None:
 
 
 def test_the_environment_is_read_at_the_edges_alone() -> None:
-    """Settings come from `config`; the command line hands the environment in; systemd's protocol has variables."""
+    """Settings come from `config`, the command line passes the environment, and systemd's protocol uses variables."""
     allowed = {"config", "emailrouter"}
     found = [
         name(p)
         for p in SOURCES
         if re.search(r"os\.(environ|getenv)\b(?!,)", p.read_text(encoding="utf-8"))
         and p.relative_to(ROOT).parts[0] not in allowed
-        and name(p) != "smtp/server.py"  # LISTEN_FDS of sd_listen_fds(3), as an argument's default
+        and name(p) != "smtp/server.py"  # LISTEN_FDS of sd_listen_fds(3), as a default argument
     ]
     assert found == []
 
@@ -103,7 +103,7 @@ def test_a_process_that_takes_mail_loads_nothing_of_what_answers_http() -> None:
 
 
 def test_no_file_names_a_package_registry_or_a_machines_path() -> None:
-    # Written apart, so that this file does not name them either.
+    # Split, so that this file does not contain them.
     hosts = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "deb." + "debian.org"]
     paths = ["/ro" + "ot/", "/wo" + "rk/"]
     found = []

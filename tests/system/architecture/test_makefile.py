@@ -1,4 +1,4 @@
-"""`make help` lists every target that a person runs."""
+"""`make help` lists every target."""
 
 import re
 import subprocess

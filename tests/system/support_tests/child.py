@@ -1,4 +1,4 @@
-"""A program for `test_fork_server.py`: says what it is, then does what its last argument says."""
+"""A program for `test_fork_server.py`: prints its state, then does what its last argument says."""
 
 import json
 import os

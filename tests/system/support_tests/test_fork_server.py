@@ -1,4 +1,4 @@
-"""A forked program is started, heard, signalled and ended as an executed one is."""
+"""A forked program starts, prints, receives signals and exits like an executed one."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A real PostgreSQL, from either source, that survives nothing it should not."""
+"""PostgreSQL for tests, from either source, leaves nothing behind."""
 
 import asyncio
 import json
@@ -131,7 +131,7 @@ async def test_a_paused_server_is_silent_until_resumed(server: PostgresServer) -
 
 @pytest.fixture
 def long_folder() -> Iterator[Path]:
-    """Its path is too long for a socket: those lie elsewhere."""
+    """A path that is too long for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="a" * 100))
     folder.chmod(0o777)
     yield folder
@@ -195,7 +195,7 @@ def test_all_processes_of_a_run_share_one_server_and_nothing_stays_when_they_are
             user.kill()
             user.communicate()
     asyncio.run(until(lambda: not folder.exists(), "removal of the server"))
-    again = shared_server(tmp_path)  # the address of the old one is still written down
+    again = shared_server(tmp_path)  # the address of the previous server is still recorded
     assert asyncio.run(run(again.url, "SELECT 1")) == 1
     again.close()
     assert again.root is not None
@@ -212,13 +212,13 @@ async def test_a_killed_supervisor_takes_the_server_along() -> None:
         await until(lambda: not alive(pid), "end of the server")
         with pytest.raises(OSError, match=r"."):
             await server.start()
-    shutil.rmtree(server.root)  # the one thing it cannot do any more
+    shutil.rmtree(server.root)  # the one operation that fails after the move
     shutil.rmtree(server.socket_dir)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="root becomes another user")
 def test_the_supervisor_runs_as_an_ordinary_user() -> None:
-    """As a developer who is not root runs it; with the machine's own Python, which that user can reach."""
+    """As for a developer who is not root, with the system's Python, which that user can run."""
     try:
         nobody = pwd.getpwnam("nobody")
         binaries = find(RunAs(nobody.pw_uid, nobody.pw_gid))

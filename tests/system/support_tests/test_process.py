@@ -1,4 +1,4 @@
-"""Child processes: started with settings, heard, signalled, and never left behind."""
+"""Child processes: settings, output, signals, and that none is left behind."""
 
 import json
 import os

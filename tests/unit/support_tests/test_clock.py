@@ -1,4 +1,4 @@
-"""The hand-moved clock."""
+"""The fake clock."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The mails are what their builders say, read by another parser than the product's."""
+"""Test messages are what their builders say, read by another parser than the product's."""
 
 from collections.abc import Callable
 from email import message_from_bytes
