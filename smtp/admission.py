@@ -19,7 +19,7 @@ def canonical_address(host: str) -> str:
     return str(parse_address(host) or host)
 
 
-async def client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
+async def resolve_client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
     """Returns the address of the client behind a trusted proxy, or of the peer itself.
 
     None means that the header of a proxy is missing or invalid. Such a connection is closed without
@@ -41,12 +41,12 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     """Counts the connection for its networks, or returns the reply if there are too many."""
     limits = context.limits
     if limits.connections_exceeded:
-        refused, network = replies.TOO_MANY_CONNECTIONS, ""
+        refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
         _log.debug("smtp.client_connected", peer=peer)  # first: if it fails, nothing is counted
-        full = limits.admit(peer)
-        if full is None:
+        exhausted_network = limits.admit(peer)
+        if exhausted_network is None:
             return None
-        refused, network = replies.TOO_MANY_FROM_ADDRESS, full
-    context.network_refusals.add_connection(context.meter, refused, peer, network)
-    return refused
+        refusal, network = replies.TOO_MANY_FROM_ADDRESS, exhausted_network
+    context.network_refusals.add_connection(context.meter, refusal, peer, network)
+    return refusal

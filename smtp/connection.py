@@ -20,7 +20,7 @@ from aiosmtpd import smtp as upstream
 
 from router.network import address_key
 from smtp import commands, replies
-from smtp.admission import admit, canonical_address, client_address
+from smtp.admission import admit, canonical_address, resolve_client_address
 from smtp.commands import CommandError
 from smtp.context import ServerContext
 from smtp.data import ChunkReader, DataReader
@@ -130,7 +130,9 @@ class Connection(upstream.SMTP):
         reception = self._reception
         if reception is not None:
             reception.check_memory_timeout(now)
-        reply = self._deadline.expiry_reply(now, command_timeout, reception.received if reception is not None else 0)
+        reply = self._deadline.expiry_reply(
+            now, command_timeout, reception.received_bytes if reception is not None else 0
+        )
         if reply is not None:
             if self._deadline.phase is CLOSING:
                 self._io.abort()
@@ -142,12 +144,12 @@ class Connection(upstream.SMTP):
     async def _handle_client(self) -> None:
         context = self._context
         try:
-            peer = await client_address(self._io, context, self.handler.peer)
+            peer = await resolve_client_address(self._io, context, self.handler.peer)
             if peer is None:
                 return
             self.handler.peer = peer
-            if (refused := admit(context, peer)) is not None:
-                self.send(refused)
+            if (refusal := admit(context, peer)) is not None:
+                self.send(refusal)
                 return
             try:
                 await self._serve()
@@ -237,11 +239,11 @@ class Connection(upstream.SMTP):
     async def smtp_DATA(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.4."""
         commands.parse_no_argument(argument)
-        refused = self.handler.content_refusal()
-        if refused is None and (self._reception is not None or self.handler.has_refused_chunk):
-            refused = replies.MIXED_DATA
-        if refused is not None:
-            self.send(refused)
+        refusal = self.handler.content_refusal()
+        if refusal is None and (self._reception is not None or self.handler.has_refused_chunk):
+            refusal = replies.MIXED_DATA
+        if refusal is not None:
+            self.send(refusal)
             return
         self.send(replies.START_DATA)
         reception = self._reception = self._new_reception()
@@ -251,17 +253,17 @@ class Connection(upstream.SMTP):
     async def smtp_BDAT(self, argument: str | None) -> None:
         """RFC 3030 section 2. Reads a rejected chunk too, so that it is not parsed as commands."""
         chunk = commands.parse_bdat(argument)
-        refused = self.handler.chunk_refusal()
+        refusal = self.handler.chunk_refusal()
         reception = self._reception = self._reception or self._new_reception()
-        if refused is not None:
+        if refusal is not None:
             reception.content.discard()
         reader = ChunkReader(reception.content, chunk.size)
-        if not await reception.read(reader, last=refused is not None or chunk.last):
+        if not await reception.read(reader, last=refusal is not None or chunk.last):
             return
-        if refused is not None:
+        if refusal is not None:
             self.handler.mark_chunk_refused()
             self._release()
-            self.send(refused)
+            self.send(refusal)
             if reception.is_endless:
                 self.close()
         elif chunk.last or reception.content.is_discarded:

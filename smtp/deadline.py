@@ -88,13 +88,13 @@ class Deadline:
             self.started += suspended
             self.last_byte += suspended
 
-    def expiry_reply(self, now: float, command_timeout: float, received: int) -> Reply | None:
+    def expiry_reply(self, now: float, command_timeout: float, received_bytes: int) -> Reply | None:
         """Returns the reply to a peer that exceeded the limit of the phase, else None.
 
         Args:
             now: The current time.
             command_timeout: Seconds for a command; shorter while connections are scarce.
-            received: Bytes of content received for the mail.
+            received_bytes: Bytes of content received for the mail.
         """
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:
@@ -111,6 +111,6 @@ class Deadline:
         if now - self.last_byte >= bounds.data_timeout:
             return replies.TIMEOUT
         # Not earlier: a pause that data_timeout permits must not count against the average rate.
-        if elapsed >= bounds.data_timeout and received < elapsed * bounds.min_data_rate:
+        if elapsed >= bounds.data_timeout and received_bytes < elapsed * bounds.min_data_rate:
             return replies.TOO_SLOW
         return None

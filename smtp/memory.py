@@ -122,17 +122,17 @@ class MemoryQuota(Generic[_User]):
         resumed = self._find_resumable(key)
         self._waiting.difference_update(resumed)
         available = self.available_bytes
-        promised: dict[str | None, int] = {}
+        granted: dict[str | None, int] = {}
         for other in self._large:
             if available <= 0:
                 break
             if other not in self._waiting:
                 continue
             other_key = other.quota_key
-            given = promised.get(other_key, 0)
-            if given < self._available_bytes_of(other_key) or other is self._find_oldest_of(other_key):
+            already_granted = granted.get(other_key, 0)
+            if already_granted < self._available_bytes_of(other_key) or other is self._find_oldest_of(other_key):
                 available -= self._read_size
-                promised[other_key] = given + self._read_size
+                granted[other_key] = already_granted + self._read_size
                 resumed.append(other)
         self._waiting.difference_update(resumed)
         return resumed

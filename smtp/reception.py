@@ -78,7 +78,7 @@ class Reception:
         return complete
 
     @property
-    def received(self) -> int:
+    def received_bytes(self) -> int:
         """Bytes of content of all chunks."""
         return self.content.size
 

@@ -135,12 +135,12 @@ class Session:
 
     def handle_MAIL(self, mail: MailCommand) -> Reply:
         """Starts a transaction."""
-        refused = self._sender_refusal(mail)
-        if refused is not None:
-            if not refused.is_error:
+        refusal = self._sender_refusal(mail)
+        if refusal is not None:
+            if not refusal.is_error:
                 self._idle_commands += 1
-                self._count_refusal(refused, reverse_path=_display(mail.mailbox))
-            return refused
+                self._count_refusal(refusal, reverse_path=_display(mail.mailbox))
+            return refusal
         self._log_refusals()  # of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
@@ -156,21 +156,21 @@ class Session:
         if self._too_many_idle or self._unfinished_mails >= context.bounds.max_unfinished_mails:
             # 421 rather than 503: the next message may be legitimate and should be retried.
             return replies.TOO_MANY_ERRORS
-        refused = context.blocked_senders.check(self.peer, mail.mailbox)
-        refused = refused or policy.declared_size_reply(mail.size, context.bounds.max_message_bytes)
-        if refused is None and not context.limits.count_mail(self.peer, context.clock.monotonic()):
-            refused = replies.TOO_MANY_MAILS
-        return refused
+        refusal = context.blocked_senders.check(self.peer, mail.mailbox)
+        refusal = refusal or policy.declared_size_reply(mail.size, context.bounds.max_message_bytes)
+        if refusal is None and not context.limits.count_mail(self.peer, context.clock.monotonic()):
+            refusal = replies.TOO_MANY_MAILS
+        return refusal
 
     async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
         """Adds a recipient to the transaction, or rejects it; earlier recipients stay."""
         transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
-        refused = policy.recipient_count_reply(len(transaction.targets), context.bounds.max_recipients)
-        if refused is None and self.block_list_query is not None and await self.block_list_query:
-            refused = replies.ADDRESS_LISTED
-        if refused is None:
+        refusal = policy.recipient_count_reply(len(transaction.targets), context.bounds.max_recipients)
+        if refusal is None and self.block_list_query is not None and await self.block_list_query:
+            refusal = replies.ADDRESS_LISTED
+        if refusal is None:
             sender = "" if transaction.sender is None else str(transaction.sender)
             result = await self._call_core(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
             if isinstance(result, Target):
@@ -178,11 +178,11 @@ class Session:
                     return self._count_idle_command(replies.RECIPIENT_OK)
                 transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
-            refused = policy.refusal_reply(result) if isinstance(result, Refusal) else result
+            refusal = policy.refusal_reply(result) if isinstance(result, Refusal) else result
         self._refused_recipients += 1
-        refused = policy.refused_recipient_reply(refused, self._refused_recipients, context.bounds)
-        self._count_refusal(refused, _display(mailbox), reverse_path=_display(transaction.sender))
-        return refused
+        refusal = policy.refused_recipient_reply(refusal, self._refused_recipients, context.bounds)
+        self._count_refusal(refusal, _display(mailbox), reverse_path=_display(transaction.sender))
+        return refusal
 
     def next_guess_delay(self, reply: Reply) -> float:
         """Returns the seconds to wait before this reply to RCPT; slows down address harvesting."""
@@ -234,9 +234,9 @@ class Session:
         if content.is_discarded:
             return self._refuse_content(replies.NO_STORAGE, transaction, content.size)
         mail, bounds = content.getvalue(), self._context.bounds
-        refused = policy.received_fields_reply(mail, bounds.max_received_fields, bounds.max_searched_header_bytes)
-        if refused is not None:
-            return self._refuse_content(refused, transaction, len(mail))
+        refusal = policy.received_fields_reply(mail, bounds.max_received_fields, bounds.max_searched_header_bytes)
+        if refusal is not None:
+            return self._refuse_content(refusal, transaction, len(mail))
         accepted = await self._call_core(self._context.acceptor.accept(self._envelope(transaction), mail))
         if isinstance(accepted, Reply):
             return self._refuse_content(accepted, transaction, len(mail))
