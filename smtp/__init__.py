@@ -3,7 +3,7 @@
 In the order in which bytes pass: `server` and `listeners` (sockets, deadlines, shutdown);
 `connection` (one task, one method for each command) with `admission`, `proxy` and `tls`;
 `transport` over `lines`, `deadline` and `throttle` (bytes, pauses, time limits); `reception` over
-`data` and `memory` (one mail); `session` and `policy` with `commands`, `limits`, `dnsbl` and
+`data` and `memory` (one message); `session` and `policy` with `commands`, `limits`, `dnsbl` and
 `replies` (the reply to a command). `bounds` defines every limit, `context` what connections share.
-The package never decides where a mail goes: `router` does.
+The package never decides where a message goes: `router` does.
 """

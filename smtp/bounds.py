@@ -19,13 +19,13 @@ class Bounds:
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
     max_received_fields: int
-    max_recipients: int  # of one mail
+    max_recipients: int  # of one message
     max_errors: int  # of one session
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # from one address; 0 is unlimited
-    max_session: float  # outside a mail
-    max_memory_bytes: int  # content of all mails that are being received
+    max_session: float  # outside a message
+    max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
@@ -33,17 +33,17 @@ class Bounds:
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
     commands_per_iteration: int = 16  # answered in a row before other connections run: about 1 ms
-    max_idle_commands: int = 100  # between two mails, of commands that do not lead to a mail
-    max_unfinished_mails: int = 300  # consecutive, without a complete mail; rejected recipients cause some
+    max_idle_commands: int = 100  # between two messages, of commands that do not lead to a message
+    max_unfinished_mails: int = 300  # consecutive, without a complete message; rejected recipients cause some
     max_skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
     max_discarded_bytes: int = 67108864  # past the size limit, before the connection is closed
-    max_searched_header_bytes: int = 262144  # an endless header must not delay other mails
+    max_searched_header_bytes: int = 262144  # an endless header must not delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # some round trips of a slow network
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # for all commands of a mail together; clients need seconds
-    guaranteed_recipients: int = 100  # that a client may send in one mail (RFC 5321 4.5.3.1.8)
+    command_timeouts_per_mail: int = 3  # for all commands of a message together; clients need seconds
+    guaranteed_recipients: int = 100  # that a client may send in one message (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
     undelayed_guesses: int = 3  # rejected recipients; legitimate senders rarely have more
     guess_delay: float = 0.5  # added for each further one
@@ -52,17 +52,17 @@ class Bounds:
     # Limits by network. One customer often has several addresses, so the networks around an address
     # are limited too. Their limits are multiples, because they may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
-    counted_networks: int = 30_000  # with mails in the current minute; about 8 MB
+    counted_networks: int = 30_000  # with messages in the current minute; about 8 MB
     logged_networks: int = 1000  # with rejected connections in the current minute, or log events
     max_log_lines: int = 300  # a minute, of rejections and failures of one address; more are only counted
 
-    # Memory for mails that are being received.
-    small_mail_bytes: int = 65536  # a mail up to this size never waits for memory
+    # Memory for messages that are being received.
+    small_mail_bytes: int = 65536  # a message up to this size never waits for memory
     read_bytes: int = 262144  # of one read, at most
     memory_per_address: float = 0.5  # fraction; one address cannot fill the memory
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
-    # Discarded bytes. At full speed, endless mails would starve other connections; at 50 MB a second
+    # Discarded bytes. At full speed, endless messages would starve other connections; at 50 MB a second
     # they use a tenth of a core.
     discard_rate: int = 50_000_000  # bytes a second, of all connections together
     min_discard_pause: float = 0.02  # after each read: about 13 MB a second of one connection

@@ -3,8 +3,7 @@
 `Connection` is an `aiosmtpd.smtp.SMTP`: a protocol with one task (`_handle_client`, kept in
 `_handler_coroutine`). The task finds the method of a command in a table, a `handle_*` method of
 `smtp.session` decides, and the task sends the reply. docs/decisions/0022-smtp-receive-path.md lists
-the behaviour of aiosmtpd that is replaced, with reasons. `smtp.transport` handles bytes, pauses and
-TLS, `smtp.reception` the content of a mail.
+the behaviour of aiosmtpd that is replaced. `smtp.transport` handles bytes, pauses and TLS.
 """
 
 # ruff: noqa: N802, N815 - aiosmtpd names the methods of commands
@@ -112,7 +111,7 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after the current mail; without one or in a rejected chunk, at once."""
+        """Ends the session after the current message; without one or in a rejected chunk, at once."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -127,12 +126,11 @@ class Connection(upstream.SMTP):
         """Closes the connection if the peer exceeded a time limit; see `Deadline.expiry_reply`."""
         if self.stop_point is not None or now - self._opened_at >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
-        reception = self._reception
-        if reception is not None:
-            reception.check_memory_timeout(now)
-        reply = self._deadline.expiry_reply(
-            now, command_timeout, reception.received_bytes if reception is not None else 0
-        )
+        received_bytes = 0
+        if self._reception is not None:
+            self._reception.check_memory_timeout(now)
+            received_bytes = self._reception.received_bytes
+        reply = self._deadline.expiry_reply(now, command_timeout, received_bytes)
         if reply is not None:
             if self._deadline.phase is CLOSING:
                 self._io.abort()
@@ -278,12 +276,12 @@ class Connection(upstream.SMTP):
         return Reception(context.memory, quota_key, self._io, context.bounds)
 
     async def _finish_mail(self, reception: Reception) -> None:
-        """Replies to a mail whose content is complete or was discarded."""
+        """Replies to a message whose content is complete or was discarded."""
         self._reception = None
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Reply before the memory is released: the mail may be committed, and the release resumes
+            # Reply before the memory is released: the message may be committed, and the release resumes
             # other connections, which may fail.
             self.send(reply)
         if reception.is_endless:
@@ -340,7 +338,7 @@ class Connection(upstream.SMTP):
         self._release()
 
     def _release(self) -> None:
-        """Discards the mail that is being received."""
+        """Discards the message that is being received."""
         reception, self._reception = self._reception, None
         if reception is not None:
             reception.release()

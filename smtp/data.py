@@ -1,4 +1,4 @@
-"""The content of a mail as it arrives, by DATA or BDAT.
+"""The content of a message as it arrives, by DATA or BDAT.
 
 Pure and incremental: readers take pieces that are split anywhere, find the end, and return what
 follows it. They do not split lines, so a piece of 256 KiB costs a few searches. Only CR LF . CR LF
@@ -17,11 +17,11 @@ _STUFFED = b"\r\n."
 
 
 class Content:
-    """The content of a mail so far, at most `limit` bytes; further bytes are only counted.
+    """The content of a message so far, at most `limit` bytes; further bytes are only counted.
 
     Attributes:
         limit: The largest size that is kept.
-        size: Bytes of the mail, including discarded ones.
+        size: Bytes of the message, including discarded ones.
         buffered_bytes: Bytes in memory.
     """
 
@@ -31,13 +31,13 @@ class Content:
         self.limit = limit
         self.size = 0
         self.buffered_bytes = 0
-        # A mail in one piece, as most are, is never copied. Nor is the value of a BytesIO.
+        # A message in one piece, as most are, is never copied. Nor is the value of a BytesIO.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the mail is larger than the limit."""
+        """Whether the message is larger than the limit."""
         return self.size > self.limit
 
     @property
@@ -75,7 +75,7 @@ class Content:
 
 
 class ContentReader(Protocol):
-    """Finds the end of a mail or chunk, and appends the bytes before it to `content`."""
+    """Finds the end of a message or chunk, and appends the bytes before it to `content`."""
 
     content: Content
 
@@ -92,9 +92,9 @@ class ContentReader(Protocol):
 class DataReader:
     """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
-    The first CR LF of the end mark is part of the mail. A possible start of that mark at the end of
-    a piece, at most four bytes, is kept for the next piece. The mail begins at the start of a line,
-    as if CR LF preceded it; this matters only if its first byte is a dot.
+    The first CR LF of the end mark is part of the message. A possible start of that mark at the end
+    of a piece, at most four bytes, is kept for the next piece. The message begins at the start of a
+    line, as if CR LF preceded it; this matters only if its first byte is a dot.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
@@ -108,11 +108,11 @@ class DataReader:
     def feed(self, piece: bytes) -> bytes | None:
         """See `ContentReader.feed`."""
         block = self._pending + piece if self._pending else piece
-        skip = 0  # bytes at the start of the block that are not part of the mail
+        skip = 0  # bytes at the start of the block that are not part of the message
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # Finding one byte is 70 times as fast as three, and base64, as in large mails, has no dot.
+        # Finding one byte is 70 times as fast as three, and base64, as in large messages, has no dot.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))

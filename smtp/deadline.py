@@ -1,8 +1,8 @@
 """The phases of a connection and their time limits.
 
 Pure: the time is an argument, the result a reply. Time in which the server does not read never
-counts against a peer that is sending content. All commands of a mail share one limit, and so do all
-its chunks: no command and no chunk restarts it.
+counts against a peer that is sending content. All commands of a message share one limit, and so do
+all its chunks: no command and no chunk restarts it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Phase(Enum):
 
     PROXY_HEADER = auto()  # the header that a proxy sends before the bytes of the client
     COMMAND = auto()  # the next command line, or the peer reading the replies
-    CONTENT = auto()  # the content of a mail
+    CONTENT = auto()  # the content of a message
     BUSY = auto()  # the server itself
     HANDSHAKE = auto()  # TLS; `Transport.start_tls` limits it
     CLOSING = auto()  # the peer reading the last reply
@@ -33,7 +33,7 @@ class Deadline:
     """The time limit of a connection's current phase. All times are monotonic seconds.
 
     Attributes:
-        command_time: Seconds that the peer took for commands since its last complete mail.
+        command_time: Seconds that the peer took for commands since its last complete message.
         phase: What the connection waits for.
         started: When the phase began; for a later chunk, moved back by the time of the earlier
             ones.
@@ -48,7 +48,7 @@ class Deadline:
         self.started = 0.0
         self.last_byte = 0.0
         self.command_time = 0.0
-        self._content_time = 0.0  # of the earlier chunks of the mail
+        self._content_time = 0.0  # of the earlier chunks of the message
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:
@@ -70,7 +70,7 @@ class Deadline:
             self.phase = BUSY
 
     def start_mail(self) -> None:
-        """Resets the content time: the content of another mail follows."""
+        """Resets the content time: the content of another message follows."""
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
@@ -94,7 +94,7 @@ class Deadline:
         Args:
             now: The current time.
             command_timeout: Seconds for a command; shorter while connections are scarce.
-            received_bytes: Bytes of content received for the mail.
+            received_bytes: Bytes of content received for the message.
         """
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:

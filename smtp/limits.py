@@ -1,8 +1,8 @@
-"""Limits for connections in total, and for connections, mails and log events by network.
+"""Limits for connections in total, and for connections, messages and log events by network.
 
-The counts are those of one process; several smtp processes allow as many each. An address counts in
-three networks around it (`router.network.network_keys`), each with its own limit, because one
-customer often has many addresses. This module only counts; `smtp.policy` and `smtp.admission`
+The counts are those of one process: with several smtp processes, each allows as many. An address
+counts in three networks around it (`router.network.network_keys`), each with its own limit, because
+one customer often has many addresses. This module only counts; `smtp.policy` and `smtp.admission`
 choose the reply.
 """
 
@@ -35,7 +35,7 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts connections, and the mails and log events a minute of each network.
+    """Counts connections, and the messages and log events a minute of each network.
 
     The limits by network do not apply to `trusted` addresses.
     """
@@ -98,11 +98,11 @@ class PeerLimits:
                 self._connections.pop(network, None)
 
     def quota_key(self, address: str) -> str | None:
-        """Returns the key by which memory for mails is counted; None for a trusted address."""
+        """Returns the key by which memory for messages is counted; None for a trusted address."""
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a mail at `now` (monotonic seconds). Returns False if a limit is reached."""
+        """Counts a message at `now` (monotonic seconds). Returns False if a limit is reached."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)

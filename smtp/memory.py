@@ -1,7 +1,7 @@
-"""The memory for mails that are being received: which may grow, which must wait.
+"""The memory for messages that are being received: which may grow, which must wait.
 
-Pure: nothing here waits, reads or knows a connection. The caller pauses and resumes the mails that
-`reserve` and `release` return. The counts are those of one process.
+Pure: nothing here waits, reads or knows a connection. The caller pauses and resumes the messages
+that `reserve` and `release` return. The counts are those of one process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from smtp.bounds import Bounds
 
 
 class QuotaUser(Protocol):
-    """A mail that is being received; compared by identity."""
+    """A message that is being received; compared by identity."""
 
     @property
     def quota_key(self) -> str | None:
@@ -28,22 +28,22 @@ _User = TypeVar("_User", bound=QuotaUser)
 
 
 class MemoryQuota(Generic[_User]):
-    """Bytes of mails in memory, in total and by address.
+    """Bytes of messages in memory, in total and by address.
 
-    A mail of up to `small_mail_bytes` never waits. Once `max_memory_bytes` are reserved, all large
-    mails wait. As memory is released, they resume in the order in which they became large, as many
-    as can have `read_bytes` each.
+    A message of up to `small_mail_bytes` never waits. Once `max_memory_bytes` are reserved, all
+    large messages wait. As memory is released, they resume in the order in which they became large,
+    as many as can have `read_bytes` each.
 
-    The oldest large mail does not wait, unless a complete mail will release memory. Otherwise all
-    mails could wait, each partly received, and none would become complete. The memory that the
-    oldest mail may still need is set aside, as far as that leaves `max_message_bytes` for another
-    mail. Likewise, the oldest mail of an address that used up its fraction (`memory_per_address`)
-    does not wait while memory is left for others.
+    The oldest large message does not wait, unless a complete message will release memory. Otherwise
+    all messages could wait, each partly received, and none would become complete. The memory that
+    the oldest message may still need is set aside, as far as that leaves `max_message_bytes` for
+    another message. Likewise, the oldest message of an address that used up its fraction
+    (`memory_per_address`) does not wait while memory is left for others.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._max_mail_bytes = bounds.max_message_bytes
-        # A mail of the maximum size always fits, whatever the settings are.
+        # A message of the maximum size always fits, whatever the settings are.
         self._limit = max(bounds.max_memory_bytes, self._max_mail_bytes)
         self._address_limit = max(int(self._limit * bounds.memory_per_address), self._max_mail_bytes)
         self._small_mail_bytes = bounds.small_mail_bytes
@@ -57,7 +57,7 @@ class MemoryQuota(Generic[_User]):
 
     @property
     def available_bytes(self) -> int:
-        """Bytes that large mails other than the oldest may still reserve."""
+        """Bytes that large messages other than the oldest may still reserve."""
         oldest = next(iter(self._large), None)
         if oldest is None:
             return self._limit - self.reserved_bytes
@@ -66,12 +66,12 @@ class MemoryQuota(Generic[_User]):
 
     @property
     def large_mails(self) -> int:
-        """The number of large mails that still grow."""
+        """The number of large messages that still grow."""
         return len(self._large)
 
     @property
     def waiting_mails(self) -> int:
-        """The number of large mails that must not grow now."""
+        """The number of large messages that must not grow now."""
         return len(self._waiting)
 
     @property
@@ -82,7 +82,7 @@ class MemoryQuota(Generic[_User]):
         )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
-        """Sets the size of a mail, which never shrinks. Returns the mails that must wait now."""
+        """Sets the size of a message, which never shrinks. Returns the messages that must wait now."""
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
             return ()
@@ -104,14 +104,14 @@ class MemoryQuota(Generic[_User]):
         return paused
 
     def mark_complete(self, mail: _User) -> None:
-        """Marks a mail as no longer growing, so that it does not wait. Its bytes stay reserved."""
+        """Marks a message as no longer growing, so that it does not wait. Its bytes stay reserved."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)
             self._complete.add(mail)
 
     def release(self, mail: _User) -> Sequence[_User]:
-        """Releases all bytes of a mail. Returns the mails that resume."""
+        """Releases all bytes of a message. Returns the messages that resume."""
         self._large.pop(mail, None)
         self._waiting.discard(mail)
         self._complete.discard(mail)
@@ -138,12 +138,12 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """Returns the oldest mail and the oldest one of an address if they wait without need."""
+        """Returns the oldest message and the oldest one of an address if they wait without need."""
         oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large mail; None if it must wait for the memory of a complete mail."""
+        """Returns the oldest large message; None if it must wait for the memory of a complete message."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -153,7 +153,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of(self, key: str | None) -> _User | None:
-        """Returns the oldest large mail of an address; None if a complete one has memory."""
+        """Returns the oldest large message of an address; None if a complete one has memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)
@@ -162,7 +162,7 @@ class MemoryQuota(Generic[_User]):
         return any(mail.quota_key == key for mail in self._complete)
 
     def _available_bytes_of(self, key: str | None) -> int:
-        """Returns the bytes that the mails of this address may still reserve."""
+        """Returns the bytes that the messages of this address may still reserve."""
         return self.available_bytes if key is None else self._address_limit - self._by_address.get(key, 0)
 
     def _count(self, key: str | None, nbytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Returns the reply that a fact about a mail requires; None if the mail is accepted. Pure.
+"""The reply that each kind of fact about a message requires; None if the message is accepted. Pure.
 
 One function for each kind of fact. Nothing here waits, keeps state or knows a connection.
 """
@@ -31,7 +31,7 @@ def refusal_reply(refusal: Refusal) -> Reply:
 
 
 def declared_size_reply(size: int | None, limit: int) -> Reply | None:
-    """Rejects a mail by its declared size before it is sent (RFC 1870 section 6.1)."""
+    """Rejects a message by its declared size before it is sent (RFC 1870 section 6.1)."""
     return replies.TOO_LARGE if size is not None and size > limit else None
 
 
@@ -41,10 +41,10 @@ def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` rejected recipients of a session: its own, or 421.
+    """Returns the reply to the last of `count` rejected recipients: its own, or 421 past the limit.
 
-    For recipients past `max_recipients` the limit is at least the number that a client may always send
-    (RFC 5321 section 4.5.3.1.8), so that the mail continues for those accepted before.
+    For recipients past `max_recipients` the limit is at least the number that a client may always
+    send (RFC 5321 section 4.5.3.1.8), so that the message continues for those accepted before.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:

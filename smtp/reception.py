@@ -1,7 +1,7 @@
-"""One mail that is being received, by DATA or by one or more BDAT chunks.
+"""One message that is being received, by DATA or by one or more BDAT chunks.
 
-A `Reception` owns the memory of the mail's content: it reserves it as bytes arrive, waits when none
-is left, and releases it exactly once, at the end of its `with` block or by `release`.
+A `Reception` owns the memory of the message's content: it reserves it as bytes arrive, waits when
+none is left, and releases it exactly once, at the end of its `with` block or by `release`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Reception:
     Attributes:
         content: The content so far.
         quota_key: See `smtp.memory.QuotaUser`.
-        is_endless: Whether the mail exceeds the size limit so far that the connection must be
+        is_endless: Whether the message exceeds the size limit so far that the connection must be
             closed.
     """
 
@@ -64,7 +64,7 @@ class Reception:
 
         Args:
             reader: Finds the end, and appends the content to `self.content`.
-            last: Whether the mail ends there, so that it will not grow.
+            last: Whether the message ends there, so that it will not grow.
 
         Returns:
             False if the connection ended earlier.
@@ -83,7 +83,7 @@ class Reception:
         return self.content.size
 
     def release(self) -> None:
-        """Discards the content, releases its memory, and resumes the mails that waited for it."""
+        """Discards the content, releases its memory, and resumes the messages that waited for it."""
         if self._released:
             return
         self._released = True
@@ -108,7 +108,7 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Abandons a mail that waited too long; the rest of it is discarded, then rejected."""
+        """Abandons a message that waited too long; the rest of it is discarded, then rejected."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

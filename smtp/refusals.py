@@ -97,7 +97,7 @@ class _NetworkCounts:
         self._networks: dict[str, dict[str, int]] = {}
 
     def needs_line(self, network: str, reason: str) -> bool:
-        """Returns True, uncounted, for the first of a network and reason; counts all others."""
+        """Returns True for the first rejection of a network and reason; counts all later ones."""
         counts = self._counts(network)
         if reason in counts:
             counts[reason] += 1
@@ -106,7 +106,6 @@ class _NetworkCounts:
         return True
 
     def add(self, network: str, reason: str, number: int) -> None:
-        """Adds to a count."""
         counts = self._counts(network)
         counts[reason] = counts.get(reason, 0) + number
 

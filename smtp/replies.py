@@ -74,7 +74,7 @@ def ehlo_reply(hostname: str, extensions: tuple[str, ...]) -> Reply:
 
 
 def queued_reply(message_id: str) -> Reply:
-    """Returns the reply to a mail (RFC 5321 6.1). The id is from the result of the commit."""
+    """Returns the reply to a message (RFC 5321 6.1). The id is from the result of the commit."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
@@ -113,7 +113,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
 TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many rejected recipients")  # RFC 5321 7.8
 NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC 5321 7.8
 
-# The mail.
+# The message.
 TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")  # RFC 1870 6.1, 6.3
 LOOP = Reply(554, "5.4.6", "Routing loop detected: too many Received fields")  # RFC 5321 6.3
 

@@ -1,7 +1,7 @@
 """The SMTP server of a process: its connections, its certificate and its shutdown.
 
-A mail is committed before its `250`, so a shutdown loses nothing. `drain` lets mails in transfer
-complete and asks other clients to retry. The server never decides where a mail goes.
+A message is committed before its `250`, so a shutdown loses nothing. `drain` lets messages in
+transfer complete and asks other clients to retry. The server never decides where a message goes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Server:
         settings: `[smtp]` of the configuration.
         hostname: The name in the greeting.
         recipients: Resolves recipients.
-        acceptor: Commits mails.
+        acceptor: Commits messages.
         clock: The time for the limits by address.
         resolver: For the block lists of `settings`; without it no list is queried.
         environ: The variables in which systemd passes sockets.
@@ -89,7 +89,7 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # In order of arrival: of two mails that waited too long for memory, the older is rejected.
+        # In order of arrival: of two messages that waited too long for memory, the older is rejected.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # no connection is open

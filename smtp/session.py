@@ -2,9 +2,9 @@
 
 `Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
 decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a
-recipient, and `Acceptor` commits the mail. No method raises: an exception of the core becomes `451
-4.3.0` (`452 4.3.1` for a full disk) and a log event, and never part of a reply. `250 queued` is
-only made from the result of a commit.
+recipient, and `Acceptor` commits the message. No method raises: an exception of the core becomes
+`451 4.3.0` (`452 4.3.1` for a full disk) and a log event, and never part of a reply. `250 queued`
+is only made from the result of a commit.
 """
 
 # ruff: noqa: N802 - aiosmtpd names the handlers
@@ -42,7 +42,7 @@ class Transaction:
     Attributes:
         targets: By recipient, so that a repeated recipient counts once.
         has_refused_chunk: Whether a BDAT chunk was rejected; then no later one may complete the
-            mail.
+            message.
     """
 
     sender: Mailbox | None
@@ -125,7 +125,7 @@ class Session:
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
-        """Returns the reply to a command that does not lead to a mail, and counts it."""
+        """Returns the reply to a command that does not lead to a message, and counts it."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._too_many_idle else reply
 
@@ -219,7 +219,7 @@ class Session:
         return reply if size else self._count_idle_command(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
-        """Accepts or rejects a complete mail; ends the transaction (RFC 5321 section 4.1.1.4)."""
+        """Accepts or rejects a complete message; ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # the caller did not check `content_refusal`
             return replies.MAIL_FIRST
@@ -255,7 +255,7 @@ class Session:
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
-        """Counts a mail of `size` bytes that was rejected after its content was received."""
+        """Counts a message of `size` bytes that was rejected after its content was received."""
         self._count_refusal(reply, reverse_path=_display(transaction.sender), size=size)
         return reply
 

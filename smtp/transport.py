@@ -25,7 +25,7 @@ class PauseReason(Enum):
     """Why a connection is not read."""
 
     BUFFER = auto()  # the buffer is full of commands that are not answered yet
-    MEMORY = auto()  # no memory is left for mails
+    MEMORY = auto()  # no memory is left for messages
     THROTTLE = auto()  # data was discarded; more of it must not arrive so fast
 
 

@@ -1,4 +1,4 @@
-"""The memory for mails, shared by all connections: when it is used up, reading pauses, then 452."""
+"""The memory for messages, shared by all connections: when it is used up, reading pauses, then 452."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def test_reading_waits_for_memory() -> None:
 
 
 async def test_small_mail_never_waits() -> None:
-    """A client that fills the memory with large mails does not stop small ones."""
+    """A client that fills the memory with large messages does not stop small ones."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await start_data(server), await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
@@ -50,7 +50,7 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Past its half, its large mails wait; its small ones and those of others continue."""
+    """Past its half, its large messages wait; its small ones and those of others continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
@@ -104,7 +104,7 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A mail between two chunks waits for memory like any other, and is rejected as well."""
+    """A message between two chunks waits for memory like any other, and is rejected as well."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
@@ -126,7 +126,7 @@ async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
             assert (await good.read_reply()).code == 250
         await second.send_line("BDAT 0 LAST")
         assert str(await second.read_reply()).startswith("452 4.3.1")
-        # The oldest never waits, and its mail is complete.
+        # The oldest never waits, and its message is complete.
         await first.send_line("BDAT 0 LAST")
         assert (await first.read_reply()).code == 250
         assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
@@ -211,7 +211,7 @@ async def test_disconnected_client_releases_its_memory() -> None:
 
 
 async def test_too_large_mail_blocks_no_other() -> None:
-    """The oldest large mail may wait for a complete one; a discarded one has no memory."""
+    """The oldest large message may wait for a complete one; a discarded one has no memory."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await start_data(server) as client:

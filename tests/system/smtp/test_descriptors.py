@@ -26,7 +26,7 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
         AsyncExitStack() as clients,
     ):
         host, port = port_of((await program.ready())["smtp"][0])
-        # The database's files are open from the first mail on.
+        # The database's files are open from the first message on.
         assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (count_descriptors(program.pid) + FREE, hard))

@@ -104,7 +104,7 @@ def test_closing_is_final() -> None:
 
 
 def test_all_commands_of_a_mail_share_a_limit() -> None:
-    """Commands in time that lead to no mail would keep the connection for ever."""
+    """Commands in time that lead to no message would keep the connection for ever."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.command_time = 650.0
     assert expiry_reply(deadline, 1249.9) is None

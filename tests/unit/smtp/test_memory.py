@@ -1,4 +1,4 @@
-"""`smtp.memory`: the limit holds, one large mail always progresses, and none is forgotten."""
+"""`smtp.memory`: the limit holds, one large message always progresses, and none is forgotten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
 
 @dataclass(eq=False)
 class FakeMail:
-    """A mail whose connection obeys the quota."""
+    """A message whose connection obeys the quota."""
 
     quota_key: str | None
     waits: bool = False
@@ -27,7 +27,7 @@ class FakeMail:
 
 @dataclass
 class QuotaHarness:
-    """A quota, and the mails that it pauses and resumes."""
+    """A quota, and the messages that it pauses and resumes."""
 
     limit: int
     largest: int = 0
@@ -37,7 +37,7 @@ class QuotaHarness:
         self.quota = MemoryQuota(make_bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
 
     def receive(self, sender: FakeMail, nbytes: int) -> None:
-        """Receives more bytes of a mail."""
+        """Receives more bytes of a message."""
         sender.nbytes += nbytes
         self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
 
@@ -88,7 +88,7 @@ def test_large_mails_complete_one_after_another() -> None:
 
 
 def test_a_mail_of_the_maximum_size_always_fits() -> None:
-    """Whatever the settings are: a mail of a permitted size never waits for itself."""
+    """Whatever the settings are: a message of a permitted size never waits for itself."""
     for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
         memory, alone = QuotaHarness(limit, largest), FakeMail("192.0.2.1")
         memory.receive(alone, largest - 1)
@@ -99,7 +99,7 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """Its address used up its fraction with its own mails, and the oldest will release memory."""
+    """Its address used up its fraction with its own messages, and the oldest will release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")
@@ -115,7 +115,7 @@ def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
 
 
 def test_maximum_size_fits_while_a_slow_mail_is_received() -> None:
-    """No more memory is set aside for a slow mail than the maximum size leaves."""
+    """No more memory is set aside for a slow message than the maximum size leaves."""
     for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
         memory = QuotaHarness(limit, largest=1_000_000)
         slow, large = FakeMail("192.0.2.1"), FakeMail("192.0.2.2")
@@ -148,7 +148,7 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
     """For any order of events, from one address or several; two of the eight senders are trusted.
 
-    Each mail starts with small pieces: before it is large it never waits.
+    Each message starts with small pieces: before it is large it never waits.
     """
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
@@ -180,7 +180,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
         assert complete or not large or not all(mail.waits for mail in large), "one of the large mails continues"
     for mail in complete:
         memory.release(mail)
-    # No wake-up is lost: each mail that may continue completes and resumes the next one.
+    # No wake-up is lost: each message that may continue completes and resumes the next one.
     while any(mail.nbytes for mail in sending):
         n = next(n for n, mail in enumerate(sending) if mail.nbytes and not mail.waits)
         memory.complete(sending[n])
@@ -191,7 +191,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """The mail that became large first continues unless a complete mail will release memory."""
+    """The message that became large first continues unless a complete message will release memory."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]
