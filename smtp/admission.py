@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """Returns the form of an address for counts, logs and trace headers: never IPv4-mapped IPv6."""
+    """Returns the canonical form of an address for counts and logs: never IPv4-mapped IPv6."""
     return str(parse_address(host) or host)
 
 

@@ -36,14 +36,14 @@ class Bounds:
     max_idle_commands: int = 100  # between two messages, of commands that do not lead to a message
     max_unfinished_mails: int = 300  # consecutive, without a complete message; rejected recipients cause some
     max_skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
-    max_discarded_bytes: int = 67108864  # past the size limit, before the connection is closed
+    max_discarded_bytes: int = 67108864  # read past the size limit before the connection is closed
     max_searched_header_bytes: int = 262144  # an endless header must not delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # some round trips of a slow network
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # for all commands of a message together; clients need seconds
-    guaranteed_recipients: int = 100  # that a client may send in one message (RFC 5321 4.5.3.1.8)
+    guaranteed_recipients: int = 100  # of one message, which a client may always send (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
     undelayed_guesses: int = 3  # rejected recipients; legitimate senders rarely have more
     guess_delay: float = 0.5  # added for each further one
@@ -53,7 +53,7 @@ class Bounds:
     # are limited too. Their limits are multiples, because they may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
     counted_networks: int = 30_000  # with messages in the current minute; about 8 MB
-    logged_networks: int = 1000  # with rejected connections in the current minute, or log events
+    logged_networks: int = 1000  # with rejections or log events in the current minute
     max_log_lines: int = 300  # a minute, of rejections and failures of one address; more are only counted
 
     # Memory for messages that are being received.

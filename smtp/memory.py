@@ -82,7 +82,7 @@ class MemoryQuota(Generic[_User]):
         )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
-        """Sets the size of a message, which never shrinks. Returns the messages that must wait now."""
+        """Sets the size of a message, which never shrinks. Returns those that must wait now."""
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
             return ()
@@ -138,12 +138,12 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """Returns the oldest message and the oldest one of an address if they wait without need."""
+        """Returns the oldest message, and the oldest of an address, if they wait but may continue."""
         oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message; None if it must wait for the memory of a complete message."""
+        """Returns the oldest large message; None if it must wait for a complete one to release memory."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -153,7 +153,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address; None if a complete one has memory."""
+        """Returns the oldest large message of an address; None if a complete one will release memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

@@ -1,6 +1,6 @@
-"""Counts a minute by network, in bounded memory. Pure.
+"""Counts per minute and network, in bounded memory. Pure.
 
-A client cannot evict its own large count: a full table discards the smallest counts. That would
+A client cannot evict its own large count: a full table discards the smallest counts. Eviction would
 take half a table of other networks with larger counts.
 """
 

@@ -159,7 +159,7 @@ async def test_expired_session_ends_at_once_outside_a_mail() -> None:
     ids=["no mail", "no recipient, over before", "no recipient", "refused recipient"],
 )
 async def test_expired_session_ends_inside_a_rejected_chunk(before: bytes, over_before: bool) -> None:
-    """The rest of it belongs to no message, and could take hours at the minimum rate."""
+    """The rest of the chunk belongs to no message, and could take hours at the minimum rate."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()
