@@ -77,11 +77,11 @@ class Accept:
 
     async def _commit(self, mail: IncomingMail) -> Committed:
         meter = self._meter
-        handed_in = self._clock.monotonic()
+        started_at = self._clock.monotonic()
         try:
             committed = await self._writer.commit(mail)
         finally:
-            meter.committed(self._clock.monotonic() - handed_in)
+            meter.committed(self._clock.monotonic() - started_at)
         meter.accepted(len(mail.content), repeat=committed.is_repeat)
         meter.routed(
             sum(len(share.by_alias) for share in mail.shares),

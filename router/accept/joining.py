@@ -44,97 +44,107 @@ class _Participants:
         self._new_tickets.add(ticket_id)
 
 
-def join_conversations(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
 
     The mails of the group come in their order: a reply may join a ticket that this very group opens.
     """
-    named = yield from _read_candidates(fresh)
-    people = _Participants()
-    answers = [entry for entry in fresh if entry.mail.reference_ids]
-    yield from people.read(
-        (ticket_id, entry.mail.author) for entry in answers for _, ticket_id in _candidate_pairs(entry, named)
+    tickets_by_reference = yield from _read_candidates(new_entries)
+    participants = _Participants()
+    answers = [entry for entry in new_entries if entry.mail.reference_ids]
+    yield from participants.read(
+        (ticket_id, entry.mail.author)
+        for entry in answers
+        for _, ticket_id in _candidate_pairs(entry, tickets_by_reference)
     )
-    for entry in fresh:
-        joined = (yield from _choose_ticket(entry, named, people)) if entry.mail.reference_ids else None
+    for entry in new_entries:
+        joined = (
+            (yield from _choose_ticket(entry, tickets_by_reference, participants)) if entry.mail.reference_ids else None
+        )
         if joined is None:
             entry.ticket_id = ids.new("ticket")
-            people.add_new_ticket(entry.ticket_id)
+            participants.add_new_ticket(entry.ticket_id)
         else:
             entry.ticket_id, entry.joined_by = joined.ticket_id, joined.by
         if answers:
-            people.get(entry.ticket_id).update(entry.mail.participants)
+            participants.get(entry.ticket_id).update(entry.mail.participants)
             if entry.message.rfc_message_id:
-                own = named.setdefault((entry.thread_key, entry.message.rfc_message_id), [])
+                own = tickets_by_reference.setdefault((entry.thread_key, entry.message.rfc_message_id), [])
                 own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
 
 
 def _choose_ticket(
-    entry: AliasEntry, named: dict[_Key, list[str]], people: _Participants
+    entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
 ) -> StatementGenerator[threads.JoinedTicket | None]:
     """The conversation that a mail with references joins, None if it opens one."""
     author = entry.mail.author
-    found = _candidate_pairs(entry, named)
+    found = _candidate_pairs(entry, tickets_by_reference)
     # A mail of this group may have joined an older ticket that no reference of this mail names.
-    yield from people.read((ticket_id, author) for _, ticket_id in found)
-    candidates = [threads.Candidate(ticket_id, reference, people.get(ticket_id)) for reference, ticket_id in found]
+    yield from participants.read((ticket_id, author) for _, ticket_id in found)
+    candidates = [
+        threads.Candidate(ticket_id, reference, participants.get(ticket_id)) for reference, ticket_id in found
+    ]
     return threads.choose_ticket(entry.mail.reference_ids, author, candidates)
 
 
-def _candidate_pairs(entry: AliasEntry, named: dict[_Key, list[str]]) -> list[tuple[str, str]]:
+def _candidate_pairs(entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
     """Each reference with each of the newest tickets that it may mean, as many as one mail may consider."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
         for reference in entry.mail.reference_ids
-        for ticket_id in named.get((entry.thread_key, reference), ())[-newest:]
+        for ticket_id in tickets_by_reference.get((entry.thread_key, reference), ())[-newest:]
     ]
 
 
-def _read_candidates(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
+def _read_candidates(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
     """The newest tickets at an alias that a reference may mean, oldest first, as the database has them."""
-    asked: dict[_Key, int] = {}
-    for entry in fresh:
-        most = entry.mail.max_tickets_per_lookup
+    limits: dict[_Key, int] = {}
+    for entry in new_entries:
+        max_tickets = entry.mail.max_tickets_per_lookup
         for reference in entry.mail.reference_ids:
-            asked[entry.thread_key, reference] = max(most, asked.get((entry.thread_key, reference), 0))
-    named: dict[_Key, list[str]] = {}
-    if asked:
+            limits[entry.thread_key, reference] = max(max_tickets, limits.get((entry.thread_key, reference), 0))
+    tickets_by_reference: dict[_Key, list[str]] = {}
+    if limits:
         rows = yield Statement(
             "accept_ticket_candidates",
             [
-                {"thread_key": key, "rfc_message_id": reference, "max_tickets": most}
-                for (key, reference), most in sorted(asked.items())
+                {"thread_key": key, "rfc_message_id": reference, "max_tickets": max_tickets}
+                for (key, reference), max_tickets in sorted(limits.items())
             ],
         )
         for row in rows:
-            named.setdefault((row["thread_key"], row["rfc_message_id"]), []).append(row["ticket_id"])
-    for tickets in named.values():
+            tickets_by_reference.setdefault((row["thread_key"], row["rfc_message_id"]), []).append(row["ticket_id"])
+    for tickets in tickets_by_reference.values():
         tickets.sort()
-    return named
+    return tickets_by_reference
 
 
-def clear_automatic_of_replies(fresh: Sequence[AliasEntry]) -> None:
+def clear_automatic_of_replies(new_entries: Sequence[AliasEntry]) -> None:
     """Takes the automatic mark from the messages that are a person's reply at one of their aliases."""
     replies = {
-        entry.message.id for entry in fresh if threads.is_persons_reply(entry.joined_by, entry.mail.relayed_reply_ids)
+        entry.message.id
+        for entry in new_entries
+        if threads.is_persons_reply(entry.joined_by, entry.mail.relayed_reply_ids)
     }
-    for entry in fresh:
+    for entry in new_entries:
         if entry.message.id in replies:
             entry.message = replace(entry.message, automatic="")
 
 
-def write_participants(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def write_participants(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Writes who takes part in the tickets of the group, as far as the tickets themselves do not say it.
 
     A ticket has its first sender and its own address, which most mails have nobody beside: one page less to write. The
     sender of an answer takes part already, or it would not have joined.
     """
-    people = dict.fromkeys(
+    participants = dict.fromkeys(
         (entry.ticket_id, address)
-        for entry in fresh
+        for entry in new_entries
         for address in entry.mail.participants
         if address not in (entry.message.from_address, entry.target.address)
     )
-    if people:
-        yield Statement("accept_insert_participant", [{"ticket_id": t, "address": address} for t, address in people])
+    if participants:
+        yield Statement(
+            "accept_insert_participant", [{"ticket_id": t, "address": address} for t, address in participants]
+        )

@@ -72,7 +72,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         for targets in share.by_alias
     ]
     first_ids = yield from _claim_fingerprints(entries)
-    fresh = [
+    new_entries = [
         entry
         for entry in entries
         if entry.fingerprint_key not in first_ids or first_ids[entry.fingerprint_key] == entry.message.id
@@ -82,21 +82,21 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         for entry in entries
         if first_ids.get(entry.fingerprint_key, entry.message.id) != entry.message.id
     )
-    yield from join_conversations(fresh)
-    clear_automatic_of_replies(fresh)  # the messages are written with the mark that their tickets give them
-    yield from _write_messages(fresh, repeated)
-    integrations = yield from _read_integrations(fresh)
-    yield from _update_joined_tickets(fresh)
-    yield from _link_recipients(fresh, integrations)
-    yield from write_participants(fresh)
+    yield from join_conversations(new_entries)
+    clear_automatic_of_replies(new_entries)  # the messages are written with the mark that their tickets give them
+    yield from _write_messages(new_entries, repeated)
+    integrations = yield from _read_integrations(new_entries)
+    yield from _update_joined_tickets(new_entries)
+    yield from _link_recipients(new_entries, integrations)
+    yield from write_participants(new_entries)
     tally = _GroupCounts(
-        ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
+        ticketed=Counter(entry.message.id for entry in new_entries if entry.ticket_id),
         repeated=repeated,
         queued=Counter(),
     )
-    woken = yield from _queue_deliveries(fresh, integrations, tally.queued)
-    yield from _insert_tickets(fresh)
-    return [_build_result(mail, tally, first_ids, woken) for mail in mails]
+    due_integrations = yield from _queue_deliveries(new_entries, integrations, tally.queued)
+    yield from _insert_tickets(new_entries)
+    return [_build_result(mail, tally, first_ids, due_integrations) for mail in mails]
 
 
 def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
@@ -119,13 +119,13 @@ def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dic
     # A mark that was claimed just now has one mail that is new; all others with it, of this group too, are repeats.
     repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
-    asked = [
+    wanted_counts = [
         {"alias_key": key, "fingerprint": fingerprint, "repeats": count}
         for (key, fingerprint), count in sorted(repeats.items())
         if count
     ]
-    if asked:
-        for row in (yield Statement("accept_count_repeats", asked)):
+    if wanted_counts:
+        for row in (yield Statement("accept_count_repeats", wanted_counts)):
             first[_fingerprint_key(row)] = row["message_id"]
     return first
 
@@ -134,10 +134,10 @@ def _fingerprint_key(row: Row) -> tuple[str, str]:
     return row["alias_key"], row["fingerprint"]
 
 
-def _write_messages(fresh: Sequence[AliasEntry], repeated: Counter[str]) -> StatementGenerator[None]:
+def _write_messages(new_entries: Sequence[AliasEntry], repeated: Counter[str]) -> StatementGenerator[None]:
     """Each message once, with the aliases it was accepted for, then its octets in pieces."""
-    contents = {entry.message.id: entry.mail.content for entry in fresh}
-    new = Counter(entry.message.id for entry in fresh)
+    contents = {entry.message.id: entry.mail.content for entry in new_entries}
+    new = Counter(entry.message.id for entry in new_entries)
     yield Statement(
         "accept_insert_message",
         [
@@ -146,7 +146,7 @@ def _write_messages(fresh: Sequence[AliasEntry], repeated: Counter[str]) -> Stat
                 aliases=new[m.id] + repeated[m.id],
                 repeated=repeated[m.id],
             )
-            for m in {entry.message.id: entry.message for entry in fresh}.values()
+            for m in {entry.message.id: entry.message for entry in new_entries}.values()
         ],
     )
     yield from _chunk_statements(contents)
@@ -168,26 +168,26 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
         yield Statement("accept_insert_chunk", rows)
 
 
-def _read_integrations(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
+def _read_integrations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
     """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
-    asked = {entry.target.alias_key: entry.target for entry in fresh}
+    targets = {entry.target.alias_key: entry.target for entry in new_entries}
     rows = yield Statement(
         "accept_current_integrations",
-        [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in asked.values()],
+        [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in targets.values()],
     )
     found = {
         (row["workspace_id"], row["alias_id"]): _CurrentIntegration(row["integration_id"], row["integration_status"])
         for row in rows
         if row["integration_id"] is not None
     }
-    known = {key: found.get((target.workspace_id, target.alias_id)) for key, target in asked.items()}
+    known = {key: found.get((target.workspace_id, target.alias_id)) for key, target in targets.items()}
     return {key: integration for key, integration in known.items() if integration is not None}
 
 
-def _update_joined_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Tickets that were answered come to the front; a person's answer opens them again."""
-    opened = {entry.ticket_id for entry in fresh if not entry.joined_by}
-    joined = [entry for entry in fresh if entry.ticket_id not in opened]
+    opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
+    joined = [entry for entry in new_entries if entry.ticket_id not in opened]
     if not joined:
         return
     yield Statement(
@@ -211,7 +211,7 @@ def _update_joined_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[No
 
 
 def _link_recipients(
-    fresh: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration]
+    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
     """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
     yield Statement(
@@ -231,22 +231,22 @@ def _link_recipients(
                 else None,
                 "created_at": entry.message.received_at,
             }
-            for entry in fresh
+            for entry in new_entries
             for target in entry.targets
         ],
     )
 
 
 def _queue_deliveries(
-    fresh: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], owed: Counter[str]
+    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], owed: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
     """The outbox rows, counted into `owed`; returns for each message the integrations to wake.
 
     A failing integration's deliveries wait, parked.
     """
-    woken: dict[str, list[str]] = {}
+    due_integrations: dict[str, list[str]] = {}
     rows = []
-    for entry in fresh:
+    for entry in new_entries:
         integration = integrations.get(entry.target.alias_key)
         if integration is None:
             continue
@@ -254,7 +254,7 @@ def _queue_deliveries(
         now = entry.message.received_at
         parked = integration.status == "failing"
         if not parked:
-            woken.setdefault(entry.message.id, []).append(integration.id)
+            due_integrations.setdefault(entry.message.id, []).append(integration.id)
         rows.append(
             {
                 "id": ids.new("dlv"),
@@ -270,26 +270,26 @@ def _queue_deliveries(
             }
         )
     yield Statement("accept_insert_delivery", rows)
-    return woken
+    return due_integrations
 
 
-def _insert_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def _insert_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """The new tickets, last of all: their numbers lock the workspace until the commit.
 
     What belongs to them is written already; its foreign keys are checked when the transaction commits.
     """
-    opened = [entry for entry in fresh if not entry.joined_by]
+    opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)
     latest: dict[str, Micros] = {}  # replies of the same group have come since
-    for entry in fresh:
+    for entry in new_entries:
         latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
     rows = yield Statement("accept_reserve_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
-    following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
+    next_number = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
     tickets = []
     for entry in opened:
         message = entry.message
-        number = following[message.workspace_id]
-        following[message.workspace_id] += 1
+        number = next_number[message.workspace_id]
+        next_number[message.workspace_id] += 1
         tickets.append(
             {
                 "id": entry.ticket_id,
@@ -311,7 +311,7 @@ def _build_result(
     mail: IncomingMail,
     tally: _GroupCounts,
     first_ids: dict[tuple[str, str], str],
-    woken: dict[str, list[str]],
+    due_integrations: dict[str, list[str]],
 ) -> Committed:
     """The first message that is new; for a mail that is a repeat for every alias, the id it had the first time."""
     shares = [share.message.id for share in mail.shares]
@@ -320,7 +320,9 @@ def _build_result(
     return Committed(
         message_id=new[0] if new else first_ids[first_target.alias_key, mail.fingerprint],
         is_repeat=not new,
-        due_integrations=tuple(dict.fromkeys(lane for message_id in new for lane in woken.get(message_id, ()))),
+        due_integrations=tuple(
+            dict.fromkeys(each for message_id in new for each in due_integrations.get(message_id, ()))
+        ),
         ticketed=sum(tally.ticketed[message_id] for message_id in shares),
         repeated=sum(tally.repeated[message_id] for message_id in shares),
         queued=sum(tally.queued[message_id] for message_id in shares),

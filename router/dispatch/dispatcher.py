@@ -88,26 +88,26 @@ class Dispatcher:
     async def run(self) -> None:
         """Works until `stop`."""
         await self._release_dead_owners()
-        look_at = self._clock.monotonic()
+        poll_at = self._clock.monotonic()
         while not self._stopping.is_set():
-            if self._clock.monotonic() >= look_at:
+            if self._clock.monotonic() >= poll_at:
                 await self._poll()
-                look_at = self._clock.monotonic() + self._poll_interval
+                poll_at = self._clock.monotonic() + self._poll_interval
             self._changed.clear()
             self._start_workers()
-            await _wait(self._changed, look_at - self._clock.monotonic())
+            await _wait(self._changed, poll_at - self._clock.monotonic())
         await self._drain_workers()
 
     async def _drain_workers(self) -> None:
         """The lanes come to their ends. The lease of one that does not ends by itself; then its attempt is known."""
         if not self._workers:
             return
-        lanes = {lane: integration_id for integration_id, lane in self._workers.items()}
-        _, late = await asyncio.wait(lanes, timeout=self._drain)
-        for lane in late:
-            log.error("dispatch.outcome_not_saved", integration_id=lanes[lane], after_seconds=self._drain)
-            lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
+        workers = {worker: integration_id for integration_id, worker in self._workers.items()}
+        _, late = await asyncio.wait(workers, timeout=self._drain)
+        for worker in late:
+            log.error("dispatch.outcome_not_saved", integration_id=workers[worker], after_seconds=self._drain)
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
     def _start_workers(self) -> None:
         for integration_id in list(self._due):
@@ -115,23 +115,23 @@ class Dispatcher:
                 return
             if integration_id not in self._workers:
                 del self._due[integration_id]
-                lane = asyncio.get_running_loop().create_task(self._run_worker(integration_id))
-                self._workers[integration_id] = lane
+                worker = asyncio.get_running_loop().create_task(self._run_worker(integration_id))
+                self._workers[integration_id] = worker
 
     async def _poll(self) -> None:
-        room = self._concurrency - len(self._workers)
-        if room <= 0:
+        free_slots = self._concurrency - len(self._workers)
+        if free_slots <= 0:
             return
         try:
             if self._clock.monotonic() >= self._repair_at:
                 await self._outbox.repair()
                 self._repair_at = self._clock.monotonic() + REPAIR_INTERVAL_SECONDS
-            found = await self._outbox.find_ready_integrations(room)
+            ready = await self._outbox.find_ready_integrations(free_slots)
         except Unavailable as error:
             if not isinstance(error, StorageReplaced):
                 log.warning("dispatch.database_unavailable", reason=str(error))
             return
-        for integration_id in found:
+        for integration_id in ready:
             if integration_id not in self._workers:
                 self._due[integration_id] = None
 
@@ -141,19 +141,19 @@ class Dispatcher:
             finished: CompletedBatch | None = None
             while True:
                 try:
-                    turn = await self._claim_and_record(integration_id, finished)
+                    claimed = await self._claim_and_record(integration_id, finished)
                 finally:
                     if finished is not None:  # written, or beyond writing: only now is it logged and counted
                         self._report_outcome(finished)
                 finished = None
-                match turn:
+                match claimed:
                     case None:
                         return
                     case PacingDelay(until=until):
                         await _wait(self._stopping, (until - self._clock.now()) / 1_000_000)
                     case DeliveryBatch():
-                        outcome = await self._send(turn)
-                        finished = CompletedBatch(turn, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
+                        outcome = await self._send(claimed)
+                        finished = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
         except Exception:
             # The lease ends by itself and the delivery counts its claims: the lane is taken up again, boundedly.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
@@ -165,7 +165,7 @@ class Dispatcher:
         self, integration_id: str, finished: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
         """As `Outbox.turn`; with an outcome in hand it tries until that is written, also while stopping."""
-        wait = RETRY_MIN_SECONDS
+        delay = RETRY_MIN_SECONDS
         while True:
             try:
                 stop = self._stopping.is_set()
@@ -175,8 +175,8 @@ class Dispatcher:
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if finished is None:
                     return None
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, RETRY_MAX_SECONDS)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_MAX_SECONDS)
 
     async def _send(self, work: DeliveryBatch) -> SendOutcome:
         try:

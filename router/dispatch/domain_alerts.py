@@ -59,15 +59,15 @@ class DomainAlerts:
             domain_id=domain.id,
             limit=MAX_INTEGRATIONS,
         )
-        notice = OperatorAlert(TITLE, domain.alert, workspace.name if workspace else "", at)
-        waiting = 0
+        alert = OperatorAlert(TITLE, domain.alert, workspace.name if workspace else "", at)
+        retries = 0
         for integration in integrations:
             key = (domain.id, at, integration.id)
             if key in self._posted:
                 continue
-            outcome = await self._send(integration, notice)
+            outcome = await self._send(integration, alert)
             if isinstance(outcome, SendRetry):
-                waiting += 1
+                retries += 1
                 log.warning(
                     "domain.alert_retry_scheduled",
                     domain_id=domain.id,
@@ -77,17 +77,17 @@ class DomainAlerts:
             else:
                 self._posted.add(key)
                 _log_outcome(domain, integration, outcome)
-        if waiting and 0 <= self._clock.now() - at < RETRY_PERIOD:
+        if retries and 0 <= self._clock.now() - at < RETRY_PERIOD:
             return False
         await self._database.execute("domain_clear_alert", id=domain.id, alert_at=at)
         self._posted = {key for key in self._posted if key[0] != domain.id}
         return True
 
-    async def _send(self, integration: Integration, notice: OperatorAlert) -> SendOutcome:
-        found = self._poster.prepare(integration)
-        if isinstance(found, SendFailure):
-            return found
-        return await found.send(found.channel.render_alert(notice))
+    async def _send(self, integration: Integration, alert: OperatorAlert) -> SendOutcome:
+        prepared = self._poster.prepare(integration)
+        if isinstance(prepared, SendFailure):
+            return prepared
+        return await prepared.send(prepared.channel.render_alert(alert))
 
 
 def _log_outcome(domain: Domain, integration: Integration, outcome: SendOutcome) -> None:

@@ -46,11 +46,11 @@ class MaintenanceTask:
 class Maintenance:
     """One for each deliver process. Chores run one after the other: none of them is in a hurry."""
 
-    def __init__(self, database: Database, clock: Clock, chores: Sequence[MaintenanceTask]) -> None:
+    def __init__(self, database: Database, clock: Clock, tasks: Sequence[MaintenanceTask]) -> None:
         self._database = database
         self._clock = clock
-        self._tasks = tuple(chores)
-        self._due_at = dict.fromkeys((chore.name for chore in chores), clock.monotonic())
+        self._tasks = tuple(tasks)
+        self._due_at = dict.fromkeys((task.name for task in tasks), clock.monotonic())
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -61,25 +61,27 @@ class Maintenance:
 
     async def run_due_tasks(self) -> None:
         """Does what is due now."""
-        for chore in self._tasks:
-            if self._clock.monotonic() < self._due_at[chore.name]:
+        for task in self._tasks:
+            if self._clock.monotonic() < self._due_at[task.name]:
                 continue
             try:
-                if not chore.shared or await self._claim(chore):
-                    await chore.run()
+                if not task.shared or await self._claim(task):
+                    await task.run()
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):  # the check has logged it
-                    log.warning("maintenance.database_unavailable", task=chore.name, reason=str(error))
+                    log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
                 continue  # at the next tick again
             except Exception:
-                log.exception("maintenance.task_failed", task=chore.name)
+                log.exception("maintenance.task_failed", task=task.name)
             # A shared chore is asked for more often than it is done: its last doer may have left.
-            wait = chore.interval / SECOND
-            self._due_at[chore.name] = self._clock.monotonic() + (wait / 4 if chore.shared else wait)
+            interval_seconds = task.interval / SECOND
+            self._due_at[task.name] = self._clock.monotonic() + (
+                interval_seconds / 4 if task.shared else interval_seconds
+            )
 
-    async def _claim(self, chore: MaintenanceTask) -> bool:
+    async def _claim(self, task: MaintenanceTask) -> bool:
         now = self._clock.now()
-        name = f"maintenance.{chore.name}"
+        name = f"maintenance.{task.name}"
         return bool(
-            await self._database.execute("maintenance_claim", name=name, now=now, after=now - chore.interval + 1)
+            await self._database.execute("maintenance_claim", name=name, now=now, after=now - task.interval + 1)
         )

@@ -81,7 +81,7 @@ class Outbox:
         self._owner = owner
         self._limits = limits
 
-    async def find_ready_integrations(self, most: int) -> list[str]:
+    async def find_ready_integrations(self, limit: int) -> list[str]:
         """Ids of integrations that nobody holds and that have something to do now."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
@@ -92,7 +92,7 @@ class Outbox:
             latest_plausible=self._latest_plausible(now),
             max_paced_at=first,
             max_plausible_paced_at=last,
-            limit=most,
+            limit=limit,
         )
         return [row["id"] for row in rows]
 
@@ -114,11 +114,13 @@ class Outbox:
             if finished is None and integration.status == "active":
                 # An accept that saw the integration failing may have committed after it healed: nobody else looks.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
-            found = await self._open_next(transaction, integration, now, digest_limit)
-            if found is None or (isinstance(found, PacingDelay) and found.until > now + self._limits.max_lease_wait):
+            claimed = await self._open_next(transaction, integration, now, digest_limit)
+            if claimed is None or (
+                isinstance(claimed, PacingDelay) and claimed.until > now + self._limits.max_lease_wait
+            ):
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
-            return found
+            return claimed
 
     async def repair(self) -> None:
         """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
@@ -162,22 +164,22 @@ class Outbox:
         if wait:
             return PacingDelay(now + wait)
         while True:
-            waiting = await self._select_deliveries(transaction, integration.id, now, digest_limit, probe=probe)
-            if not waiting:
+            selected = await self._select_deliveries(transaction, integration.id, now, digest_limit, probe=probe)
+            if not selected:
                 return None
-            poisoned = [d for d in waiting if d.claims >= self._limits.max_claims]
-            if not poisoned:
+            exhausted = [d for d in selected if d.claims >= self._limits.max_claims]
+            if not exhausted:
                 break
-            for delivery in poisoned:
+            for delivery in exhausted:
                 reason = f"failed permanently: claimed {delivery.claims} times without an outcome"
                 await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
                 await transaction.execute("dispatch_mark_dead", id=delivery.id, reason=reason)
-        form: Form = "text" if waiting[0].via == "text" else "message"
-        if len(waiting) > 1:
+        form: Form = "text" if selected[0].via == "text" else "message"
+        if len(selected) > 1:
             form = "digest"
-        attempts = [await self._open_attempt(transaction, delivery, now) for delivery in waiting]
+        attempts = [await self._open_attempt(transaction, delivery, now) for delivery in selected]
         await transaction.execute("dispatch_set_pace", id=integration.id, paced_at=paced_at)
-        return DeliveryBatch(integration, tuple(waiting), tuple(attempts), form, probe)
+        return DeliveryBatch(integration, tuple(selected), tuple(attempts), form, probe)
 
     async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
@@ -186,12 +188,12 @@ class Outbox:
         if probe:
             return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after
-        flood = await transaction.fetch_one(
+        over_threshold = await transaction.fetch_one(
             "dispatch_digest_threshold", integration_id=integration_id, now=now, after=after
         )
-        most = 1 if flood is None else digest_limit
+        limit = 1 if over_threshold is None else digest_limit
         return await fetch_models(
-            transaction, Delivery, "dispatch_due_deliveries", integration_id=integration_id, now=now, limit=most
+            transaction, Delivery, "dispatch_due_deliveries", integration_id=integration_id, now=now, limit=limit
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
@@ -204,7 +206,7 @@ class Outbox:
 
     async def _record_outcome(self, transaction: QueryExecutor, finished: CompletedBatch, now: Micros) -> None:
         work, outcome = finished.work, finished.outcome
-        told = {
+        result = {
             "finished_at": now,
             "outcome": outcome_name(outcome),
             "status": outcome.status,
@@ -214,7 +216,7 @@ class Outbox:
         # In one call for a whole digest: until the commit, a crash has it sent again.
         await transaction.execute_many(
             "dispatch_record_attempt",
-            [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
+            [{"delivery_id": d.id, "n": n, **result} for d, n in zip(work.deliveries, work.attempts, strict=True)],
         )
         if not isinstance(outcome, SendSuccess) and await self._was_changed_meanwhile(transaction, work):
             for delivery in work.deliveries:
@@ -274,14 +276,18 @@ class Outbox:
             else:
                 via = "text" if work.form == "text" else ""
                 # The statement keeps a parked one parked; one that was set free meanwhile needs a time.
-                again = now if due is None else due
+                next_attempt_at = now if due is None else due
                 await transaction.execute(
-                    "dispatch_reschedule", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
+                    "dispatch_reschedule",
+                    id=delivery.id,
+                    next_attempt_at=next_attempt_at,
+                    via=via,
+                    reason=outcome.reason,
                 )
         if outcome.retry_after is not None:
             # "Not before" is about the webhook, not about this one message.
-            held = now + round(outcome.retry_after * SECOND)
-            paced_at = pacing.paced_at_for(held, self._limits.per_second, self._limits.burst)
+            not_before = now + round(outcome.retry_after * SECOND)
+            paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_set_pace", id=work.integration.id, paced_at=paced_at)
 
     async def _mark_failing(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:

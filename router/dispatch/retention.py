@@ -114,9 +114,9 @@ class Retention:
             old = [row for row in rows if row["received_at"] < horizon]
             unreadable = await self._store_contents(old)
             async with self._database.transaction() as transaction:
-                gone = [row for row in old if row["message_id"] not in unreadable]
-                await _erase_chunks(transaction, gone)
-            erased.raw_messages += sum(row["n"] == 0 for row in gone)
+                erased_rows = [row for row in old if row["message_id"] not in unreadable]
+                await _erase_chunks(transaction, erased_rows)
+            erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
                 return  # ids sort by time: what follows is younger
             # What cannot be parsed keeps its octets; the next look begins behind it.
@@ -157,27 +157,27 @@ class Retention:
             async with self._database.transaction() as transaction:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     return
-                pieces = await transaction.fetch_all(
+                chunks = await transaction.fetch_all(
                     "retention_raw_chunks_by_ticket", ticket_id=ticket_id, limit=MAX_CHUNKS + 1
                 )
-                if len(pieces) <= MAX_CHUNKS:
+                if len(chunks) <= MAX_CHUNKS:
                     erased.messages += await erase_ticket(transaction, ticket_id)
                     erased.tickets += 1
                     return
-            if await self._store_contents([{**row, "readable": False} for row in pieces]):
+            if await self._store_contents([{**row, "readable": False} for row in chunks]):
                 return  # it stays until it can be parsed: a reply may still open the ticket again
             async with self._database.transaction() as transaction:
                 if await _lock_erasable_ticket(transaction, ticket_id, horizon):
-                    await _erase_chunks(transaction, pieces[:MAX_CHUNKS])
+                    await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
             await self._pause()
 
     # --- marks and counts
 
     async def _erase_small_rows(self, query: str, horizon: int, erased: ErasedCounts) -> None:
         while True:
-            gone = await self._database.execute(query, horizon=horizon, limit=MAX_SMALL_ROWS)
-            erased.small_rows += gone
-            if gone < MAX_SMALL_ROWS:
+            erased_rows = await self._database.execute(query, horizon=horizon, limit=MAX_SMALL_ROWS)
+            erased.small_rows += erased_rows
+            if erased_rows < MAX_SMALL_ROWS:
                 return
             await self._pause()
 
@@ -186,9 +186,9 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
     """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
     if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
-    held = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
+    locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
     row = await transaction.fetch_one("retention_count_deliveries", ticket_id=ticket_id)
-    return row is not None and row["deliveries"] == len(held) and all(d["state"] != "pending" for d in held)
+    return row is not None and row["deliveries"] == len(locked) and all(d["state"] != "pending" for d in locked)
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:

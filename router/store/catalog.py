@@ -79,16 +79,16 @@ def load_catalog() -> Catalog:
 
 
 def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
-    heads = list(_NAME_LINE.finditer(text))
-    found = []
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
-        block = text[head.end() : following.start() if following else len(text)].strip()
-        sentence = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
+    headers = list(_NAME_LINE.finditer(text))
+    queries = []
+    for header, next_header in zip(headers, [*headers[1:], None], strict=True):
+        block = text[header.end() : next_header.start() if next_header else len(text)].strip()
+        comment = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
         statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
-        if not statement or not (sentence or file.endswith(".pg.sql")):
-            raise ValueError(f"{file}: {head.group(1)} needs a comment (`-- ...`) and a statement")
-        found.append((head.group(1), statement))
-    return found
+        if not statement or not (comment or file.endswith(".pg.sql")):
+            raise ValueError(f"{file}: {header.group(1)} needs a comment (`-- ...`) and a statement")
+        queries.append((header.group(1), statement))
+    return queries
 
 
 def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:

@@ -34,13 +34,13 @@ class CleanupTasks:
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task
 
-        def ended(_: object) -> None:
+        def on_done(_: object) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("database.rollback_failed", exc_info=error)
             if self._last.get(connection) is task:
                 del self._last[connection]
 
-        task.add_done_callback(ended)
+        task.add_done_callback(on_done)
         current = asyncio.current_task()
         if current is None or not current.cancelling():
             await asyncio.shield(task)
@@ -52,10 +52,10 @@ class CleanupTasks:
 
 
 async def _run_with_timeout(
-    before: asyncio.Task[None] | None, cleanup: Coroutine[Any, Any, None], seconds: float | None
+    previous: asyncio.Task[None] | None, cleanup: Coroutine[Any, Any, None], seconds: float | None
 ) -> None:
-    if before is not None:
-        await asyncio.wait({before})
+    if previous is not None:
+        await asyncio.wait({previous})
     try:
         async with asyncio.timeout(seconds):
             await cleanup

@@ -77,8 +77,8 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 def model_from_row(cls: type[T], row: Row) -> T:
     """The row as a frozen value of `router.model`: columns are named as its fields; further columns are ignored."""
-    kind: Any = cls  # a dataclass, which the type system cannot say
-    return cls(**{name: row[name] for name in _field_names(kind)})
+    dataclass_type: Any = cls  # a dataclass, which the type system cannot say
+    return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 
 async def fetch_models(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> list[T]:
@@ -99,7 +99,7 @@ def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, 
     """
 
     @wraps(work)
-    async def again(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         for _ in range(MAX_CONFLICT_TRIES - 1):
             try:
                 return await work(*args, **kwargs)
@@ -107,4 +107,4 @@ def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, 
                 continue
         return await work(*args, **kwargs)
 
-    return again
+    return wrapper

@@ -28,29 +28,29 @@ class FreeSpaceCheck:
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
         self._folder = path.absolute().parent
         self._wal = wal_path(path)
-        self._least = min_free_bytes
+        self._min_free_bytes = min_free_bytes
         self._clock = clock
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._needed = min_free_bytes
         self._free = min_free_bytes  # until the first look has its answer, those beside it are let through
 
     async def check(self) -> None:
         """Raises `StorageFull` while less than `least` is free for us."""
-        if not self._least:
+        if not self._min_free_bytes:
             return
         now = self._clock.monotonic()
-        if now - self._looked_at >= CHECK_INTERVAL_SECONDS:
-            self._looked_at = now
+        if now - self._checked_at >= CHECK_INTERVAL_SECONDS:
+            self._checked_at = now
             try:
-                found = await asyncio.to_thread(os.statvfs, self._folder)
+                stats = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
                 return  # the folder was moved away: the commit is refused by the check of the file, with the reason
-            self._free = found.f_bavail * found.f_frsize
-            self._needed = self._least + await asyncio.to_thread(file_size, self._wal)
+            self._free = stats.f_bavail * stats.f_frsize
+            self._needed = self._min_free_bytes + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:
             raise StorageFull(
                 f"the database disk has {self._free / 1e6:.1f} MB free, but {self._needed / 1e6:.1f} MB are required: "
-                f"{self._least / 1e6:.1f} MB ([smtp] min_free_bytes) and the size of the WAL"
+                f"{self._min_free_bytes / 1e6:.1f} MB ([smtp] min_free_bytes) and the size of the WAL"
             )
 
 

@@ -23,9 +23,9 @@ class FairLock:
 
     def acquire_in_thread(self) -> None:
         """Blocks the calling thread until it is its turn."""
-        turn = threading.Event()
-        if not self._acquire_or_queue(turn.set):
-            turn.wait()
+        granted = threading.Event()
+        if not self._acquire_or_queue(granted.set):
+            granted.wait()
 
     def try_acquire(self) -> bool:
         """Enters if nobody is in, without waiting; whether it did."""
@@ -37,33 +37,33 @@ class FairLock:
     async def acquire(self) -> None:
         """Waits for the turn; a cancelled waiter passes its turn on."""
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
+        granted: asyncio.Future[None] = loop.create_future()
 
         def wake() -> None:
             loop.call_soon_threadsafe(grant)
 
         def grant() -> None:
-            if turn.cancelled():
+            if granted.cancelled():
                 self.release()
             else:
-                turn.set_result(None)
+                granted.set_result(None)
 
         if self._acquire_or_queue(wake):
             return
         try:
-            await turn
+            await granted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if granted.done() and not granted.cancelled():
                 self.release()
             raise
 
     def release(self) -> None:
         """Lets the next one in; called exactly once for each time in."""
         with self._mutex:
-            following = self._waiting.popleft() if self._waiting else None
-            self._is_locked = following is not None
-        if following is not None:
-            following()
+            next_waiter = self._waiting.popleft() if self._waiting else None
+            self._is_locked = next_waiter is not None
+        if next_waiter is not None:
+            next_waiter()
 
     def _acquire_or_queue(self, wake: Callable[[], None]) -> bool:
         with self._mutex:

@@ -63,12 +63,12 @@ class Migration:
 def load_migrations() -> list[Migration]:
     """Every migration this program brings, oldest first; their numbers have no gaps."""
     folder = resources.files("router.store") / "migrations"
-    found = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    current = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     migrations = [
-        Migration(int(name.split("_")[0]), name, (folder / name).read_text(encoding="utf-8")) for name in found
+        Migration(int(name.split("_")[0]), name, (folder / name).read_text(encoding="utf-8")) for name in current
     ]
     if [m.version for m in migrations] != list(range(1, len(migrations) + 1)):
-        raise ValueError(f"migrations must be numbered 1, 2, 3, ...: {found}")
+        raise ValueError(f"migrations must be numbered 1, 2, 3, ...: {current}")
     return migrations
 
 
@@ -91,19 +91,19 @@ async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> in
 
 async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
     """Raises `SchemaMismatch` unless the schema is exactly this program's; the message says what to do."""
-    found = await read_schema_version(database)
-    if found < LATEST_VERSION:
+    current = await read_schema_version(database)
+    if current < LATEST_VERSION:
         raise SchemaMismatch(
-            f"the database schema is version {found}, this program requires version {LATEST_VERSION}: "
+            f"the database schema is version {current}, this program requires version {LATEST_VERSION}: "
             "run `emailrouter migrate`"
         )
-    if found > LATEST_VERSION:
-        raise _newer_schema_error(found)
+    if current > LATEST_VERSION:
+        raise _newer_schema_error(current)
 
 
-def _newer_schema_error(found: int) -> SchemaMismatch:
+def _newer_schema_error(current: int) -> SchemaMismatch:
     return SchemaMismatch(
-        f"the database schema is version {found}, newer than version {LATEST_VERSION} of this program: "
+        f"the database schema is version {current}, newer than version {LATEST_VERSION} of this program: "
         "install the release that created it, or a later one"
     )
 
@@ -117,10 +117,10 @@ async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
     applied = []
     for migration in load_migrations():
         async with _migration_transaction(database, write=True) as connection:
-            found = await connection.schema_version()
-            if found > LATEST_VERSION:
-                raise _newer_schema_error(found)
-            if found >= migration.version:
+            current = await connection.schema_version()
+            if current > LATEST_VERSION:
+                raise _newer_schema_error(current)
+            if current >= migration.version:
                 continue
             for statement in migration.statements(dialect):
                 await connection.execute(statement)

@@ -95,27 +95,31 @@ async def move(source: AnyDatabase, target: AnyDatabase, report_progress: Report
 
     `conflict`: the target holds something, or the counts differ in the end; then nothing is written.
     """
-    async with _open_source(source) as old, _open_target(target) as new:
-        await _check_tables(old, new)
-        await _check_empty(new)
-        moved = []
+    async with _open_source(source) as reader, _open_target(target) as writer:
+        await _check_tables(reader, writer)
+        await _check_empty(writer)
+        counts = []
         for table in TABLES:
-            columns = await old.columns(table)
+            columns = await reader.columns(table)
             if table in SEEDED_TABLES:
-                await new.clear(table)
-            done, total = 0, await old.count(table)
+                await writer.clear(table)
+            done, total = 0, await reader.count(table)
             report_progress(table, 0, total)
-            async for batch in old.rows(table, columns):
-                await new.write(table, columns, batch)
+            async for batch in reader.rows(table, columns):
+                await writer.write(table, columns, batch)
                 done += len(batch)
                 report_progress(table, done, total)
-            moved.append(TableCounts(table, total, await new.count(table)))
-        different = [f"{each.table} ({each.source} and {each.target})" for each in moved if each.source != each.target]
-        if different:
+            counts.append(TableCounts(table, total, await writer.count(table)))
+        mismatches = [
+            f"{table_counts.table} ({table_counts.source} and {table_counts.target})"
+            for table_counts in counts
+            if table_counts.source != table_counts.target
+        ]
+        if mismatches:
             raise Refused(
-                "conflict", f"the row counts of source and target differ, nothing was moved: {', '.join(different)}"
+                "conflict", f"the row counts of source and target differ, nothing was moved: {', '.join(mismatches)}"
             )
-        return moved
+        return counts
 
 
 async def count_rows(database: AnyDatabase) -> dict[str, int]:
@@ -124,17 +128,19 @@ async def count_rows(database: AnyDatabase) -> dict[str, int]:
         return {table: await side.count(table) for table in TABLES}
 
 
-async def _check_tables(old: _Endpoint, new: _Endpoint) -> None:
-    for name, side in (("source", old), ("target", new)):
+async def _check_tables(reader: _Endpoint, writer: _Endpoint) -> None:
+    for name, side in (("source", reader), ("target", writer)):
         missing = set(TABLES) - await side.tables()
         if missing:
             raise Refused("conflict", f"the {name} database lacks these tables: {', '.join(sorted(missing))}")
 
 
-async def _check_empty(new: _Endpoint) -> None:
-    full = [f"{table} ({n})" for table in TABLES if table not in SEEDED_TABLES and (n := await new.count(table))]
-    if full:
-        raise Refused("conflict", f"the target database is not empty, nothing was moved: {', '.join(full)}")
+async def _check_empty(writer: _Endpoint) -> None:
+    non_empty = [
+        f"{table} ({n})" for table in TABLES if table not in SEEDED_TABLES and (n := await writer.count(table))
+    ]
+    if non_empty:
+        raise Refused("conflict", f"the target database is not empty, nothing was moved: {', '.join(non_empty)}")
 
 
 def _open_source(database: AnyDatabase) -> AbstractAsyncContextManager[_Endpoint]:
@@ -204,9 +210,11 @@ class _SqliteEndpoint:
         await self._connection.execute_fetchall(f"DELETE FROM {table}")
 
     async def write(self, table: str, columns: Sequence[str], rows: Rows) -> None:
-        marks = ", ".join("?" * len(columns))
+        placeholders = ", ".join("?" * len(columns))
         try:
-            await self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+            await self._connection.executemany(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})", rows
+            )
         except sqlite3.IntegrityError as error:
             raise Refused(
                 "conflict", f"a row of {table} cannot be inserted into the target: {error}; nothing was moved"

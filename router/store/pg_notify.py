@@ -32,21 +32,21 @@ class Notifier:
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._pending: dict[str, None] = {}
-        self._something = asyncio.Event()
+        self._has_pending = asyncio.Event()
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         """See `router.ports.Wake`."""
         for integration_id in integration_ids:
             self._pending[integration_id] = None
-            self._something.set()
+            self._has_pending.set()
 
     async def run(self) -> None:
         """Sends until cancelled. What cannot be sent is dropped: the deliverer looks by itself."""
         connection: PostgresConnection | None = None
         try:
             while True:
-                await self._something.wait()
-                self._something.clear()
+                await self._has_pending.wait()
+                self._has_pending.clear()
                 ids = list(self._pending)
                 self._pending.clear()
                 try:
@@ -65,7 +65,7 @@ class Notifier:
 
 async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
     """Calls `wake` for each signal, until cancelled; connects again whenever the connection is lost."""
-    wait = RECONNECT_MIN_SECONDS
+    delay = RECONNECT_MIN_SECONDS
     while True:
         connection: PostgresConnection | None = None
         try:
@@ -74,7 +74,7 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
             with database.guard_statements(connection):
                 await connection.add_listener(CHANNEL, lambda _c, _p, _n, ids: wake(ids.split(",")))
-            wait = RECONNECT_MIN_SECONDS
+            delay = RECONNECT_MIN_SECONDS
             while not await _wait_for(lost, LISTEN_CHECK_SECONDS) and await database.is_usable(connection):
                 pass
         except Unavailable as error:
@@ -82,8 +82,8 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
         finally:
             if connection is not None:
                 connection.terminate()
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, RECONNECT_MAX_SECONDS)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, RECONNECT_MAX_SECONDS)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -31,12 +31,14 @@ _RELEASE_SECONDS = 2.0
 _CLOSE_SECONDS = 3.0
 
 
-async def _ignore_connection_errors(ending: Callable[..., Awaitable[object]], *args: object, **options: object) -> None:
+async def _ignore_connection_errors(
+    operation: Callable[..., Awaitable[object]], *args: object, **options: object
+) -> None:
     """Calls a rollback or a release, whose failure is no news: a connection that is gone has rolled back by itself,
     and the pool drops it. It must not hide the error that came before, nor the commit that was made.
     """
     try:
-        await ending(*args, **options)
+        await operation(*args, **options)
     except (asyncpg.PostgresError, *CONNECTION_ERRORS):
         return
 
@@ -60,10 +62,10 @@ class PostgresExecutor:
         self._asking = asking
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        found = self._catalog[query]
+        named_query = self._catalog[query]
         with self._asking(self._connection):
             rows: Sequence[Row] = await self._connection.fetch(
-                found.postgres, *(values[name] for name in found.parameters)
+                named_query.postgres, *(values[name] for name in named_query.parameters)
             )
         return rows
 
@@ -72,17 +74,19 @@ class PostgresExecutor:
         return rows[0] if rows else None
 
     async def execute(self, query: str, /, **values: object) -> int:
-        found = self._catalog[query]
+        named_query = self._catalog[query]
         with self._asking(self._connection):
-            status: str = await self._connection.execute(found.postgres, *(values[name] for name in found.parameters))
+            status: str = await self._connection.execute(
+                named_query.postgres, *(values[name] for name in named_query.parameters)
+            )
         # The command tag: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        found = self._catalog[query]
+        named_query = self._catalog[query]
         with self._asking(self._connection):
             await self._connection.executemany(
-                found.postgres, [tuple(row[name] for name in found.parameters) for row in rows]
+                named_query.postgres, [tuple(row[name] for name in named_query.parameters) for row in rows]
             )
 
 
@@ -191,11 +195,11 @@ class PostgresDatabase:
         """The pool's stand-in, to give back, and the connection behind it. Only connections made before are tried."""
         for _ in range(self._pool_size + 1):
             with translate_errors():
-                stand_in = await pool.acquire(timeout=self._connect_timeout)
-            connection: PostgresConnection = stand_in.unwrap()
+                proxy = await pool.acquire(timeout=self._connect_timeout)
+            connection: PostgresConnection = proxy.unwrap()
             try:
                 if await self.is_usable(connection):
-                    return stand_in, connection
+                    return proxy, connection
             except BaseException:
                 connection.terminate()
                 raise
@@ -207,12 +211,12 @@ class PostgresDatabase:
         pool = self._pool
         if pool is None:
             raise Unavailable("the database is closed")
-        stand_in, connection = await self._acquire(pool)
+        proxy, connection = await self._acquire(pool)
         try:
             yield connection, PostgresExecutor(connection, self._catalog, self.guard_statements)
         finally:
             connection.is_busy = False
-            release = _ignore_connection_errors(pool.release, stand_in, timeout=_RELEASE_SECONDS)
+            release = _ignore_connection_errors(pool.release, proxy, timeout=_RELEASE_SECONDS)
             await self._cleanups.run(connection, release)
 
     @retry_on_conflict
@@ -250,9 +254,9 @@ class PostgresDatabase:
             await self._cleanups.wait(_RELEASE_SECONDS)
 
 
-async def _mark_busy(stand_in: Any) -> None:
+async def _mark_busy(proxy: Any) -> None:
     """The pool's `setup`: runs while the connection is taken out, so none is closed as idle in between."""
-    stand_in.unwrap().is_busy = True
+    proxy.unwrap().is_busy = True
 
 
 async def _keep_settings(_: object) -> None:

@@ -85,10 +85,10 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
 
     def enable_keepalive(self, connect_timeout: float) -> None:
         """Has the kernel ask for a sign of life, and give up on data that is not acknowledged for so many seconds."""
-        found = self._transport.get_extra_info("socket")
-        if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (
             ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
             ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
@@ -96,7 +96,7 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
             ("TCP_USER_TIMEOUT", int(connect_timeout * 1000)),
         ):
             if hasattr(socket, option):  # not on every platform
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def is_expired(self, now: float) -> bool:
         """Whether it is closed, too old, or was idle for too long to be tried."""

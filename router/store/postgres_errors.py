@@ -50,10 +50,10 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        found = from_server_error(error)
-        if found is None:
+        translated = from_server_error(error)
+        if translated is None:
             raise
-        raise found from error
+        raise translated from error
     except TimeoutError as error:
         raise StatementTimeout("PostgreSQL: timed out waiting for a response") from error
     except CONNECTION_ERRORS as error:
@@ -74,16 +74,16 @@ def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
     return Misconfigured(text, fix) if fix else None
 
 
-def from_connect_error(error: Exception, where: str) -> Unavailable:
+def from_connect_error(error: Exception, hosts: str) -> Unavailable:
     """The error of the core for a connection that was not made. where: the hosts, for the message."""
     if isinstance(error, asyncpg.PostgresError):
         if "unsupported startup parameter" in first_line(error):  # a pooler's words
             return Misconfigured(
-                f"PostgreSQL at {where}: {first_line(error)}", "remove this parameter from database.url"
+                f"PostgreSQL at {hosts}: {first_line(error)}", "remove this parameter from database.url"
             )
-        found = from_server_error(error)
-        return found or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
-    text = f"PostgreSQL at {where}: {_reason(error)}"
+        translated = from_server_error(error)
+        return translated or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
+    text = f"PostgreSQL at {hosts}: {_reason(error)}"
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Misconfigured(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)

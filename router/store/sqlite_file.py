@@ -37,13 +37,13 @@ def make_private(path: Path) -> None:
     """
     real = path.resolve()  # as SQLite does before it names what is beside
     with suppress(OSError):
-        created = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        os.fchmod(created, FILE_MODE)  # a umask can take rights from the owner, too
-        os.close(created)
-    for each in (real, *(real.with_name(real.name + ending) for ending in COMPANION_SUFFIXES)):
+        descriptor = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        os.fchmod(descriptor, FILE_MODE)  # a umask can take rights from the owner, too
+        os.close(descriptor)
+    for file in (real, *(real.with_name(real.name + ending) for ending in COMPANION_SUFFIXES)):
         with suppress(FileNotFoundError, PermissionError):
-            if stat.S_IMODE(each.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-                each.chmod(FILE_MODE)
+            if stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+                file.chmod(FILE_MODE)
 
 
 class DatabaseFile:
@@ -72,42 +72,42 @@ class DatabaseFile:
 
         Logs one line when that ends and one when it holds again.
         """
-        found = self._current_identities()
-        trouble = "" if found == self._opened_identities else self._describe(found)
-        if trouble != self._problem:
-            self._log_change(trouble)
-        if trouble:
-            raise StorageReplaced(trouble)
+        current = self._current_identities()
+        problem = "" if current == self._opened_identities else self._describe(current)
+        if problem != self._problem:
+            self._log_change(problem)
+        if problem:
+            raise StorageReplaced(problem)
 
     def _current_identities(self) -> tuple[_FileIdentity, ...]:
         return (_file_identity(self._path), *[_file_identity(path) for path in self._companions])
 
-    def _describe(self, found: tuple[_FileIdentity, ...]) -> str:
-        if found[0] is None:
+    def _describe(self, current: tuple[_FileIdentity, ...]) -> str:
+        if current[0] is None:
             return (
                 f"{self.path} was removed or moved while the program had it open: move the file back; "
                 "if it is lost, stop the program, restore a backup and start the program"
             )
-        if found[0] != self._opened_identities[0]:
+        if current[0] != self._opened_identities[0]:
             return (
                 f"{self.path} was replaced while the program had it open: restart the program to use the new file; "
                 "stop the program before you restore a backup"
             )
-        lost = [
+        changed = [
             path
-            for path, now, then in zip(self._companions, found[1:], self._opened_identities[1:], strict=True)
+            for path, now, then in zip(self._companions, current[1:], self._opened_identities[1:], strict=True)
             if now != then
         ]
-        verb = "was" if len(lost) == 1 else "were"
-        names = " and ".join(lost)
+        verb = "was" if len(changed) == 1 else "were"
+        names = " and ".join(changed)
         return f"{names} {verb} removed or replaced while the program had the database open: restart the program"
 
-    def _log_change(self, trouble: str) -> None:
+    def _log_change(self, problem: str) -> None:
         with self._mutex:
-            begun, ended = trouble and not self._problem, self._problem and not trouble
-            self._problem = trouble
-        if begun:
-            log.error("database.file_replaced", reason=trouble)
+            started, ended = problem and not self._problem, self._problem and not problem
+            self._problem = problem
+        if started:
+            log.error("database.file_replaced", reason=problem)
         elif ended:
             log.info("database.file_restored", path=str(self.path))
 
@@ -115,7 +115,7 @@ class DatabaseFile:
 def _file_identity(path: str) -> _FileIdentity:
     """Device and inode; None for a file that is not there, or only for those who have it open or mounted."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - three for each commit; through a Path each costs three times as much
+        current = os.stat(path)  # noqa: PTH116 - three for each commit; through a Path each costs three times as much
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found.st_nlink else None
+    return (current.st_dev, current.st_ino) if current.st_nlink else None

@@ -81,21 +81,21 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             self._loop.call_soon_threadsafe(self._finished.set)
 
     def _process_queue(self) -> None:
-        held = None
-        while (first := held or self._queue.get()) is not None:
-            held = None
+        deferred = None
+        while (first := deferred or self._queue.get()) is not None:
+            deferred = None
             group = [first]
             octets = first[0].weight
             while not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
+                queued = self._queue.get()
+                if queued is None:
                     self._queue.put(None)  # the end is seen again after this group
                     break
-                if not self._bounds.fits(len(group), octets, following[0]):
-                    held = following
+                if not self._bounds.fits(len(group), octets, queued[0]):
+                    deferred = queued
                     break
-                group.append(following)
-                octets += following[0].weight
+                group.append(queued)
+                octets += queued[0].weight
             outcomes = self._commit_group([item for item, _ in group])
             self._loop.call_soon_threadsafe(resolve_futures, [future for _, future in group], outcomes)
         self._drop_connection()
