@@ -1,14 +1,14 @@
-"""The named queries of `queries/*.sql`, loaded once, one text for both databases.
+"""Loads the named queries of `queries/*.sql`: one text for both databases.
 
-A file holds queries in this form, and nothing else:
+A file contains queries in this form:
 
     -- name: domain_by_id
     -- One domain of a workspace.
     SELECT ... FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
-Parameters are named (`:id`): SQLite takes them as they are, for PostgreSQL they become `$1`, `$2`, ... in the order
-of their first use. A sibling `NAME.pg.sql` holds the text of those queries where PostgreSQL needs its own, with the
-reason in its first lines. A test prepares every query on both databases.
+Parameters are named (`:id`). SQLite takes them unchanged; for PostgreSQL they become `$1`, `$2`, ... in the
+order of first use. A file `NAME.pg.sql` has the PostgreSQL text of the queries that need one; its first lines
+give the reason.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """One statement: `sqlite` with named parameters, `postgres` with numbered ones, `parameters` in that order.
+    """One statement, with named parameters for SQLite and numbered ones for PostgreSQL.
 
-    returns: it gives rows back, on both databases alike.
+    `parameters` are in the order of the numbers. `returns_rows` is the same for both databases.
     """
 
     name: str
@@ -40,7 +40,7 @@ class NamedQuery:
 
 
 class Catalog:
-    """All queries by name. Built once by the assembly; a misspelt name is a KeyError that says so."""
+    """All queries by name. An unknown name raises KeyError."""
 
     def __init__(self, queries: Mapping[str, NamedQuery]) -> None:
         self._queries = dict(queries)
@@ -60,7 +60,7 @@ class Catalog:
 
 @functools.cache
 def load_catalog() -> Catalog:
-    """Reads every file of `queries/`, once; raises ValueError for a text that breaks the form."""
+    """Reads every file of `queries/`, once. Raises ValueError for an invalid file."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"
@@ -92,7 +92,7 @@ def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
 
 
 def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:
-    """A query from its two texts; raises ValueError when they take different parameters."""
+    """Builds a query from its two texts. Raises ValueError when their parameters differ."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"query {name}: the SQLite and PostgreSQL texts take different parameters")

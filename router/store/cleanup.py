@@ -1,7 +1,7 @@
-"""Ends of transactions and uses of connections, which must run even where their caller is cancelled.
+"""Runs the cleanup of transactions and connections, also when the caller is cancelled.
 
-A cancelled caller does not wait for them: a request whose time is over is answered at once, although the server that
-would have to confirm the ROLLBACK does not answer. Cleanups of one connection run in the order they were started.
+A cancelled caller does not wait for the cleanup: a request that timed out is answered at once, even if the
+server does not confirm the ROLLBACK. Cleanups of one connection run in the order in which they were started.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class CleanupTasks:
-    """The cleanups of one database that are running."""
+    """The running cleanups of one database."""
 
     def __init__(self) -> None:
         self._last: dict[object, asyncio.Task[None]] = {}
@@ -27,9 +27,9 @@ class CleanupTasks:
         """Starts `cleanup` and waits for it, unless the calling task is being cancelled.
 
         Args:
-            connection: What it cleans up: a later cleanup of the same waits for this one.
-            cleanup: Raises nothing but faults of ours.
-            seconds: The bound, after which it is cancelled; None where it has one of its own.
+            connection: The connection to clean up. A later cleanup of the same connection waits for this one.
+            cleanup: Must not raise; an exception is logged as an internal error.
+            seconds: Cancels the cleanup after this time; None if the cleanup has its own limit.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task
@@ -46,7 +46,7 @@ class CleanupTasks:
             await asyncio.shield(task)
 
     async def wait(self, seconds: float) -> None:
-        """Waits for those that run, at most so many seconds."""
+        """Waits for the running cleanups, up to `seconds`."""
         if self._last:
             await asyncio.wait(self._last.values(), timeout=seconds)
 

@@ -1,8 +1,8 @@
 """The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
 
-Statements are asked for by name (`catalog`), values go in by name, rows come out as mappings or as the frozen
-values of `router.model`. Whatever keeps the database from answering is `Unavailable` (or `StorageFull`); any other
-database error is a fault of ours and comes through as it is. Used by the use cases of `router`; no door sees it.
+Statements are named (see `catalog`) and take named values. Rows are mappings, or become the frozen
+dataclasses of `router.model`. A database that cannot answer raises `Unavailable` (or `StorageFull`). Every
+other database error is a programming error and is not translated.
 """
 
 from __future__ import annotations
@@ -18,55 +18,56 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# Each deadlock costs the server's `deadlock_timeout`, a second; who loses this often meets more than chance.
+# A deadlock is detected after `deadlock_timeout` (one second). More conflicts in a row than this are no
+# coincidence.
 MAX_CONFLICT_TRIES = 4
 
 
 class QueryExecutor(Protocol):
-    """Where statements run: a transaction, or the database itself with a transaction for each statement."""
+    """Executes named queries: in a transaction, or on the database with one transaction for each statement."""
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        """All rows of a query."""
+        """Returns all rows of a query."""
         ...
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
-        """The first row of a query, None when there is none."""
+        """Returns the first row of a query, or None."""
         ...
 
     async def execute(self, query: str, /, **values: object) -> int:
-        """Runs a statement that writes; returns how many rows it changed."""
+        """Executes a statement that writes; returns the number of rows it changed."""
         ...
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        """Runs a statement that writes once for each row of values, all in one call to the database."""
+        """Executes a statement that writes once for each row of values, in one call to the database."""
         ...
 
 
 class Database(QueryExecutor, Protocol):
-    """A whole database. `transaction` commits when its block ends and rolls back when it raises."""
+    """A database. `transaction` commits when its block ends and rolls back when the block raises."""
 
     def transaction(self) -> AbstractAsyncContextManager[QueryExecutor]:
-        """A read-write transaction; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
+        """Begins a read-write transaction. On SQLite it takes the write lock at once (BEGIN IMMEDIATE)."""
         ...
 
     async def close(self) -> None:
-        """Waits for what runs, then lets every connection go."""
+        """Waits for running statements, then closes all connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a group commit, for many rows at once: what a `Transcript` yields.
+    """One statement of a group commit, executed for many rows.
 
-    SQLite runs it once for each row; PostgreSQL once for all, each parameter being the array of that column.
+    SQLite executes it once for each row; PostgreSQL once for all rows, with an array for each parameter.
     """
 
     query: str
     rows: Sequence[Mapping[str, object]]
 
 
-# A transaction written as a generator: it yields steps, gets back the rows they returned, and returns its result.
-# So one text, without waiting in it, runs in SQLite's writer thread and on PostgreSQL's event loop alike.
+# A transaction as a generator: it yields statements, receives the rows they return, and returns its result. It
+# contains no await, so the same code runs in the writer thread of SQLite and on the event loop for PostgreSQL.
 StatementGenerator = Generator[Statement, Sequence[Row], T]
 
 
@@ -76,26 +77,27 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 
 def model_from_row(cls: type[T], row: Row) -> T:
-    """The row as a frozen value of `router.model`: columns are named as its fields; further columns are ignored."""
-    dataclass_type: Any = cls  # a dataclass, which the type system cannot say
+    """Builds a dataclass of `router.model` from the columns named like its fields; ignores other columns."""
+    dataclass_type: Any = cls  # a dataclass; the type system cannot express that
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 
 async def fetch_models(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> list[T]:
-    """All rows of a query as values."""
+    """Returns all rows of a query as dataclasses."""
     return [model_from_row(cls, row) for row in await executor.fetch_all(query, **values)]
 
 
 async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> T | None:
-    """The first row of a query as a value, or None."""
+    """Returns the first row of a query as a dataclass, or None."""
     row = await executor.fetch_one(query, **values)
     return None if row is None else model_from_row(cls, row)
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Retries a function that is one transaction and nothing else after a `SerializationConflict`.
+    """Retries a function that consists of exactly one transaction after a `SerializationConflict`.
 
-    Deliverers write to deliveries and their integration in one order, who replays or erases them in another.
+    Deliverers lock deliveries before their integration, replay and erasure lock them in another order:
+    deadlocks are possible.
     """
 
     @wraps(work)

@@ -1,10 +1,10 @@
-"""Whether the disk has room for mail: near its end nothing more is accepted, so that what is here can be worked off.
+"""Checks the free disk space before a message is accepted.
 
-A database that meets a full disk in mid-write recovers, but a full disk also stops logs, backups and people.
-Asked before each accept; the file system is looked at no more than once a second.
+Near the limit nothing more is accepted: a full disk would also stop logs, backups and the delivery of stored
+messages. The file system is queried at most once a second.
 
-The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may still have to copy
-all of it to the database, which may grow by as much.
+The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may copy all of
+it to the database file, which can grow by as much.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """path: the embedded database's file. least: octets that must stay free, 0 never looks.
-
-    PostgreSQL's disk is on another host and its administrator's: there is no room to ask about.
+    """Args:
+    path: The SQLite database file. The disk of a PostgreSQL server is not checked.
+    min_free_bytes: Bytes that must stay free; 0 disables the check.
     """
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
@@ -32,10 +32,10 @@ class FreeSpaceCheck:
         self._clock = clock
         self._checked_at = float("-inf")
         self._needed = min_free_bytes
-        self._free = min_free_bytes  # until the first look has its answer, those beside it are let through
+        self._free = min_free_bytes  # concurrent calls pass until the first result is there
 
     async def check(self) -> None:
-        """Raises `StorageFull` while less than `least` is free for us."""
+        """Raises `StorageFull` if less than the required space is free."""
         if not self._min_free_bytes:
             return
         now = self._clock.monotonic()
@@ -44,7 +44,7 @@ class FreeSpaceCheck:
             try:
                 stats = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
-                return  # the folder was moved away: the commit is refused by the check of the file, with the reason
+                return  # the directory was moved: `DatabaseFile.check` rejects the commit with the reason
             self._free = stats.f_bavail * stats.f_frsize
             self._needed = self._min_free_bytes + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:
@@ -55,13 +55,13 @@ class FreeSpaceCheck:
 
 
 def wal_path(path: Path) -> Path:
-    """The write-ahead log of a database file, wherever a link leads to."""
+    """Returns the path of the write-ahead log of a database file; follows symbolic links."""
     real = path.resolve()
     return real.with_name(f"{real.name}-wal")
 
 
 def file_size(path: Path) -> int:
-    """Bytes; 0 for a file that is not there."""
+    """Returns the size in bytes, 0 for a missing file."""
     try:
         return path.stat().st_size
     except OSError:

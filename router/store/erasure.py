@@ -1,6 +1,6 @@
-"""A ticket is erased: with its deliveries and events, and each of its messages that no other ticket has.
+"""Erases a ticket with its deliveries, its events, and the messages that belong to no other ticket.
 
-All of it or nothing, in the caller's transaction; the counts of the loss audit stay right. The caller decides whether
+Runs in the caller's transaction and keeps the counts of the loss audit correct. The caller decides whether
 the ticket may be erased.
 """
 
@@ -10,7 +10,7 @@ from router.store.database import QueryExecutor
 
 
 async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
-    """Returns how many messages went with it."""
+    """Returns the number of messages that were erased with the ticket."""
     rows = await transaction.fetch_all("erasure_messages", ticket_id=ticket_id)
     await transaction.execute("erasure_attempts", ticket_id=ticket_id)
     await transaction.execute("erasure_ticket", ticket_id=ticket_id)

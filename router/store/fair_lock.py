@@ -1,8 +1,7 @@
-"""Lets one writer of this process through at a time, first come first served, threads and coroutines alike.
+"""A fair lock for the one writer of SQLite, shared by threads and coroutines of this process.
 
-SQLite has one writer; a second one that finds it busy sleeps and tries again, and under load it may sleep through
-every gap. Waiting here instead costs a wake-up and is fair. Other processes on the same file still meet SQLite's
-own busy timeout.
+With SQLite's own lock a second writer sleeps and retries, and can miss every gap under load. A waiter of this
+lock is woken in the order of arrival. Other processes on the same file still use the busy timeout of SQLite.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable
 
 
 class FairLock:
-    """A fair lock with a door for threads (`enter_thread`) and one for the event loop (`enter`)."""
+    """A first-come, first-served lock: `acquire_in_thread` for threads, `acquire` for coroutines."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -22,20 +21,20 @@ class FairLock:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def acquire_in_thread(self) -> None:
-        """Blocks the calling thread until it is its turn."""
+        """Blocks the calling thread until it has the lock."""
         granted = threading.Event()
         if not self._acquire_or_queue(granted.set):
             granted.wait()
 
     def try_acquire(self) -> bool:
-        """Enters if nobody is in, without waiting; whether it did."""
+        """Acquires the lock if it is free; returns whether it did."""
         with self._mutex:
             entered = not self._is_locked
             self._is_locked = True
         return entered
 
     async def acquire(self) -> None:
-        """Waits for the turn; a cancelled waiter passes its turn on."""
+        """Waits for the lock. A cancelled waiter passes the lock on."""
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
 
@@ -58,7 +57,7 @@ class FairLock:
             raise
 
     def release(self) -> None:
-        """Lets the next one in; called exactly once for each time in."""
+        """Passes the lock to the next waiter. Must be called exactly once for each acquisition."""
         with self._mutex:
             next_waiter = self._waiting.popleft() if self._waiting else None
             self._is_locked = next_waiter is not None

@@ -1,11 +1,12 @@
-"""Group commit: concurrent accepts share one transaction, so that a busy server pays one fsync for many mails.
+"""Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
 
-A group forms by itself out of what came while the last one was being written; nobody ever waits for company. It
-holds at most `mails` items or `octets` octets; a larger item commits alone. If a group fails, each of its items is
-tried alone, so that one bad item never fails its neighbours; only when the database is away they all are, untried.
+A group consists of the items that arrived while the previous group was written; no item waits for others.
+`GroupLimits` bounds a group; a larger item commits alone. If a group fails, each item is retried
+individually, so that one bad item does not fail the others. If the database is unavailable, all items fail
+without a retry.
 
-What is written is not known here: a `Transcript` (see `database`) says it. Two writers run it: `SqliteWriter` in a
-thread of its own, `PostgresWriter` on connections of its own.
+The transaction itself is a `StatementGenerator`. `SqliteWriter` runs it in its own thread, `PostgresWriter`
+on its own connections.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from router.store.database import StatementGenerator
 
 
 class WeightedItem(Protocol):
-    """An item of a group; `octets` is its share of the group's bound."""
+    """An item of a group. `weight` counts against `GroupLimits.max_weight`, in bytes."""
 
     @property
     def weight(self) -> int: ...
@@ -31,53 +32,53 @@ ResultT = TypeVar("ResultT")
 ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
-# Items in, one result for each item out, in their order.
+# Takes items, returns one result for each item in the same order.
 WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
 class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
-    """Where the accept hands its mails in."""
+    """Accepts items and commits them in groups."""
 
     async def commit(self, item: ItemC_contra) -> ResultC_co:
-        """Returns the item's result after its commit. Raises `Unavailable`, or what the item itself is at fault for.
+        """Returns the result of the item after its commit.
 
-        A caller that is cancelled does not cancel the commit.
+        Raises `Unavailable`, or the error that the item caused. Cancelling the caller does not cancel the commit.
         """
         ...
 
     async def close(self) -> None:
-        """Commits what is queued, then ends. Later commits are `Unavailable`."""
+        """Commits the queued items, then stops. Later commits raise `Unavailable`."""
         ...
 
     @property
     def is_alive(self) -> bool:
-        """Whether what is handed in is still worked on: a fault of ours could end the worker before `close` does."""
+        """Whether queued items are processed. False if an internal error ended the worker."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """How large a group may get."""
+    """The maximum size of a group: number of items, and their total weight in bytes."""
 
     max_items: int
     max_weight: int
 
     def fits(self, count: int, octets: int, item: WeightedItem) -> bool:
-        """Whether one more item fits a group of `count` items and `octets` octets; the first one always does."""
+        """Whether `item` fits a group of `count` items with this total weight. The first item always fits."""
         return count == 0 or (count < self.max_items and octets + item.weight <= self.max_weight)
 
 
 def should_retry_individually(error: Exception) -> bool:
-    """Whether the items of a group that failed so are tried one by one.
+    """Whether the items of a group that failed with `error` are retried one by one.
 
-    A disk that lacks the room for all may have it for some, and who was in another's way may not be so again. A
-    database that is away, or does not answer in time, would say the same to each: only slowly.
+    A disk without space for the group may have space for some items, and a conflict may not happen again. An
+    unavailable database would fail each item in the same way, but more slowly.
     """
     return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
 
 
 def resolve_futures(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:
-    """Hands each caller its outcome; one that was cancelled is passed over, the commit holds all the same."""
+    """Sets the outcome of each future. A cancelled caller is skipped; its item stays committed."""
     for future, outcome in zip(futures, outcomes, strict=True):
         if future.done():
             continue

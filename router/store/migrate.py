@@ -1,8 +1,9 @@
-"""Brings a database to this program's schema, and refuses one that is newer.
+"""Migrates a database to the schema of this program, and rejects a newer schema.
 
-Migrations are `migrations/NNNN_*.sql`, applied in order, each in a transaction of its own together with its mark in
-`schema_versions`: a kill between any two lines leaves the schema of the last whole one. Two processes that migrate
-at once wait for each other and then find it done. Schemas only ever expand while the old program may still run.
+Migrations are `migrations/NNNN_*.sql`, applied in order. Each is one transaction together with its row in
+`schema_versions`, so an interruption leaves the schema of the last complete migration. Of two concurrent
+migrations one waits for the other. A migration never breaks a program of the previous version that is still
+running.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from router.store.sqlite import SqliteDatabase
 
 _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
-# Any number does, as long as nobody else on the server locks the same one: "emailrouter" in a BIGINT.
+# An arbitrary key that nothing else on the server locks: "emailrouter" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
-# Seconds that a statement of a migration may take: an index over many mails takes as long as it takes, and the other
-# of two hosts that migrate at once waits as long.
+# The limit for a statement of a migration, and for waiting for a concurrent migration. Creating an index over
+# many messages can take hours.
 STATEMENT_SECONDS = 86400.0
 _CREATE_VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
@@ -39,14 +40,14 @@ _CREATE_VERSION_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema: `text` with the blocks that hold on one database alone still marked."""
+    """One migration. `text` still has the marked blocks that apply to one database only."""
 
     version: int
     name: str
     text: str
 
     def statements(self, dialect: str) -> Iterator[str]:
-        """The single statements of one dialect, in order."""
+        """Yields the single statements for one dialect (`sqlite` or `postgres`), in order."""
         text = _DIALECT_BLOCK.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
         statement = ""
         for line in text.splitlines(keepends=True):
@@ -61,7 +62,7 @@ class Migration:
 
 
 def load_migrations() -> list[Migration]:
-    """Every migration this program brings, oldest first; their numbers have no gaps."""
+    """Returns all migrations, oldest first. Their numbers have no gaps."""
     folder = resources.files("router.store") / "migrations"
     current = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     migrations = [
@@ -76,7 +77,7 @@ LATEST_VERSION = len(load_migrations())
 
 
 class _MigrationConnection(Protocol):
-    """What a migration needs of a connection inside a transaction."""
+    """A connection inside the transaction of a migration."""
 
     async def execute(self, statement: str) -> None: ...
 
@@ -84,13 +85,13 @@ class _MigrationConnection(Protocol):
 
 
 async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> int:
-    """The schema's number, 0 for an empty database. Raises `Unavailable`."""
+    """Returns the schema version, 0 for an empty database. Raises `Unavailable`."""
     async with _migration_transaction(database, write=False) as connection:
         return await connection.schema_version()
 
 
 async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Raises `SchemaMismatch` unless the schema is exactly this program's; the message says what to do."""
+    """Raises `SchemaMismatch` unless the schema is exactly that of this program; the message says what to do."""
     current = await read_schema_version(database)
     if current < LATEST_VERSION:
         raise SchemaMismatch(
@@ -109,9 +110,9 @@ def _newer_schema_error(current: int) -> SchemaMismatch:
 
 
 async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
-    """Applies what is missing; returns the names of what was applied, none when it was all there.
+    """Applies the missing migrations; returns their names.
 
-    Raises `SchemaMismatch` for a newer schema, `Unavailable` when the database is away.
+    Raises `SchemaMismatch` for a newer schema, `Unavailable` if the database is unavailable.
     """
     dialect = "postgres" if isinstance(database, PostgresDatabase) else "sqlite"
     applied = []
@@ -155,7 +156,7 @@ async def _migration_transaction(
 
 
 async def _require_current_schema(connection: PostgresConnection) -> None:
-    """Without one, tables are neither found nor made, and PostgreSQL does not say why they are not found."""
+    """Without a current schema PostgreSQL finds no tables and does not say why."""
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise Misconfigured(

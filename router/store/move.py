@@ -1,8 +1,9 @@
-"""To another database: every row of every table, from a consistent read into one transaction, counts compared.
+"""Copies every row of every table to another database and compares the row counts.
 
-Cut off anywhere, the target is as empty as before and the move is begun again; the source is only ever read. Rows go
-in batches, so memory stays flat. Mail that the source accepts meanwhile is not moved: who moves stops the program
-first, and comparing `counts` afterwards tells when that was forgotten.
+Reads from one consistent snapshot and writes in one transaction. If it is interrupted, the target stays empty
+and the move can be repeated; the source is never changed. Rows are copied in batches, so memory use is
+constant. Mail that the source accepts during the move is not copied: stop the program first. Comparing
+`count_rows` afterwards detects this.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# Every table but the schema's own marks, in an order in which each row finds what it refers to.
+# Every table except `schema_versions`, ordered so that references are satisfied.
 TABLES = (
     "workspaces",
     "users",
@@ -50,12 +51,12 @@ TABLES = (
     "audit",
     "blocked_senders",
 )
-# What a new schema brings along: replaced, and no sign that somebody uses the target.
+# Tables that the migration fills: their rows are replaced, and do not count as data of the target.
 SEEDED_TABLES = frozenset({"versions"})
-# Rows that are held at once: 4 MiB of raw mail, otherwise some hundred texts.
+# Rows in memory at a time: 4 MiB of raw messages, otherwise some hundred texts.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# Counting and copying many rows takes as long as it takes, in seconds; the settings' bounds are for mail.
+# The limit for one statement. The configured limits are meant for mail, not for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
@@ -63,7 +64,7 @@ Rows = Sequence[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class TableCounts:
-    """A table with its rows counted on both sides, each by its own database."""
+    """The row counts of a table, each counted by its own database."""
 
     table: str
     source: int
@@ -71,7 +72,7 @@ class TableCounts:
 
 
 class _Endpoint(Protocol):
-    """A database inside one transaction."""
+    """Source or target of the move, inside one transaction."""
 
     async def tables(self) -> set[str]: ...
 
@@ -91,9 +92,13 @@ ReportProgress = Callable[[str, int, int], None]
 
 
 async def move(source: AnyDatabase, target: AnyDatabase, report_progress: ReportProgress) -> list[TableCounts]:
-    """Copies everything; both have this program's schema. tell(table, rows so far, rows in all): after each batch.
+    """Copies all tables. Both databases must have the schema of this program.
 
-    `conflict`: the target holds something, or the counts differ in the end; then nothing is written.
+    Args:
+        report_progress: Called with table, rows copied so far and rows in total, after each batch.
+
+    Raises:
+        Refused: `conflict` if the target is not empty or the counts differ; nothing is written then.
     """
     async with _open_source(source) as reader, _open_target(target) as writer:
         await _check_tables(reader, writer)
@@ -123,7 +128,7 @@ async def move(source: AnyDatabase, target: AnyDatabase, report_progress: Report
 
 
 async def count_rows(database: AnyDatabase) -> dict[str, int]:
-    """How many rows each table has now."""
+    """Returns the current number of rows of each table."""
     async with _open_source(database) as side:
         return {table: await side.count(table) for table in TABLES}
 
@@ -144,7 +149,7 @@ async def _check_empty(writer: _Endpoint) -> None:
 
 
 def _open_source(database: AnyDatabase) -> AbstractAsyncContextManager[_Endpoint]:
-    """A read that sees one moment, whatever is written meanwhile."""
+    """Opens a read transaction that sees one snapshot, regardless of concurrent writes."""
     return (
         _open_postgres(database, read=True)
         if isinstance(database, PostgresDatabase)
@@ -165,7 +170,7 @@ async def _open_sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator
     async with database.raw_transaction(write=not read) as connection:
         with sqlite.translate_errors():
             if read:
-                # BEGIN alone sees nothing yet; the first read fixes the moment.
+                # The snapshot is taken by the first read, not by BEGIN.
                 await connection.execute_fetchall("SELECT count(*) FROM workspaces")
             yield _SqliteEndpoint(connection)
 
@@ -178,7 +183,7 @@ async def _open_postgres(database: PostgresDatabase, *, read: bool) -> AsyncIter
             isolation = {"isolation": "repeatable_read", "readonly": True} if read else {}
             async with connection.transaction(**isolation):
                 if not read:
-                    # Whoever else would write, or move, waits until this is over and then finds it full.
+                    # Concurrent writers and moves wait; a second move then finds a non-empty target.
                     await connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE")
                 yield _PostgresEndpoint(connection)
     finally:

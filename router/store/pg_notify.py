@@ -1,8 +1,8 @@
-"""Tells deliver processes on other hosts that something is due, by PostgreSQL's LISTEN and NOTIFY.
+"""Notifies deliver processes on other hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
 
-A signal is a hint: it may be lost with a connection, and then the deliverer's own look (every half second) finds
-the work. So nothing here may delay or fail an accept: signals are sent after the commit, by a task of their own,
-many at once. NOTIFY inside the accept's transaction would serialise the commits of all hosts.
+A notification is a hint. It can be lost with a connection; the deliverer then finds the work when it polls. A
+separate task sends notifications after the commit, many at once, so they cannot delay or fail an accept.
+NOTIFY inside the accept's transaction would serialize the commits of all hosts.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
-# PostgreSQL takes payloads under 8000 octets; ids have 30 and a comma.
+# PostgreSQL limits a payload to less than 8000 bytes; an id has 30 and a comma.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# Seconds between two questions to a server that sends no signals: a dead connection would be silent for ever.
+# How often a listening connection is checked: a dead one would stay silent forever.
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()
 
 
 class Notifier:
-    """The `Wake` of a process that delivers nothing itself. `run` sends what `wake` collects."""
+    """The `Wake` of a process without a dispatcher. `run` sends the ids that `wake` collects."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class Notifier:
             self._has_pending.set()
 
     async def run(self) -> None:
-        """Sends until cancelled. What cannot be sent is dropped: the deliverer looks by itself."""
+        """Sends until cancelled. Drops what cannot be sent, because the deliverer also polls."""
         connection: PostgresConnection | None = None
         try:
             while True:
@@ -64,7 +64,7 @@ class Notifier:
 
 
 async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
-    """Calls `wake` for each signal, until cancelled; connects again whenever the connection is lost."""
+    """Calls `wake` for each notification until cancelled. Reconnects when the connection is lost."""
     delay = RECONNECT_MIN_SECONDS
     while True:
         connection: PostgresConnection | None = None
@@ -87,7 +87,7 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """Waits for the event; False when it did not come within so many seconds."""
+    """Waits for the event; returns False after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

@@ -1,7 +1,7 @@
-"""PostgreSQL behind `Database`, by asyncpg: a pool of connections, made when first needed.
+"""PostgreSQL behind `Database`, by asyncpg: a pool of connections that are opened when needed.
 
-A lost connection, a server that refuses, restarts or takes too long is `Unavailable`; the pool mends itself when
-the server is back, without a restart of ours.
+A lost connection, or a server that refuses, restarts or times out, raises `Unavailable`. The pool recovers
+when the server is available again.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ from router.store.database import QueryExecutor, Row, retry_on_conflict
 from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnection
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
-# Runs statements of one connection; see `PostgresDatabase.asking`.
+# See `PostgresDatabase.guard_statements`.
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
-# Seconds that a ROLLBACK, and then the return of a connection to the pool, may take: each is one round trip. A
-# connection that needs longer is closed; a new one costs less than what waits for a server that does not answer.
+# Limit for a ROLLBACK, and for returning a connection to the pool: each is one round trip. A slower connection is
+# closed, because opening a new one is cheaper than waiting.
 _RELEASE_SECONDS = 2.0
-# Seconds that statements under way at a stop may take before their connections are cut.
+# Limit for statements that are running when the pool closes.
 _CLOSE_SECONDS = 3.0
 
 
 async def _ignore_connection_errors(
     operation: Callable[..., Awaitable[object]], *args: object, **options: object
 ) -> None:
-    """Calls a rollback or a release, whose failure is no news: a connection that is gone has rolled back by itself,
-    and the pool drops it. It must not hide the error that came before, nor the commit that was made.
+    """Runs a rollback or a release and ignores a lost connection.
+
+    The server has rolled back a lost connection, and the pool drops it. The error must not hide an earlier
+    one, nor a successful commit.
     """
     try:
         await operation(*args, **options)
@@ -45,7 +47,7 @@ async def _ignore_connection_errors(
 
 @contextmanager
 def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
-    """Closes a connection whose BEGIN or COMMIT was cancelled: whether there is a transaction on it is unknown."""
+    """Closes a connection whose BEGIN or COMMIT was cancelled: its transaction state is unknown."""
     try:
         yield
     except asyncio.CancelledError:
@@ -54,7 +56,7 @@ def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
 
 
 class PostgresExecutor:
-    """Statements on one connection."""
+    """Executes statements on one connection."""
 
     def __init__(self, connection: PostgresConnection, catalog: Catalog, asking: StatementGuard) -> None:
         self._connection = connection
@@ -91,7 +93,7 @@ class PostgresExecutor:
 
 
 class PostgresDatabase:
-    """A PostgreSQL database shared by any number of hosts."""
+    """A PostgreSQL database, shared by any number of hosts."""
 
     def __init__(
         self, url: str, catalog: Catalog, *, pool_size: int, connect_timeout: float, statement_timeout: float
@@ -107,7 +109,7 @@ class PostgresDatabase:
         self._suspect_before = float("-inf")
 
     async def open(self) -> None:
-        """Makes the pool. No connection is made before one is needed, so this works while the server is away."""
+        """Creates the pool. It opens no connection, so it works while the server is unavailable."""
         with translate_errors():
             self._pool = await asyncpg.create_pool(
                 min_size=0,
@@ -120,9 +122,10 @@ class PostgresDatabase:
             )
 
     async def connect(self, *, client_timeout: float | None = None) -> PostgresConnection:
-        """A connection of its own, outside the pool: for the group commit, LISTEN, and long work.
+        """Opens a connection outside the pool: for group commit, LISTEN and long operations.
 
-        patience: seconds a statement may take, which then the server does not bound; None is the configured time.
+        Args:
+            client_timeout: Seconds for one statement, enforced by the client only; None for the configured timeout.
         """
         return await postgres_connection.connect(
             self.url,
@@ -132,7 +135,7 @@ class PostgresDatabase:
         )
 
     async def ensure_usable(self, connection: PostgresConnection | None) -> PostgresConnection:
-        """`connection` if it can be trusted, else a new one in its place. For a connection outside the pool."""
+        """Returns `connection` if it is usable, otherwise closes it and opens a new one outside the pool."""
         if connection is not None:
             if await self.is_usable(connection):
                 return connection
@@ -140,7 +143,7 @@ class PostgresDatabase:
         return await self.connect()
 
     async def is_usable(self, connection: PostgresConnection) -> bool:
-        """Whether a connection that is not in use can be trusted. A dead one has all others closed that are idle."""
+        """Whether an unused connection can be trusted. If it is dead, all idle connections are closed."""
         now = asyncio.get_running_loop().time()
         if connection.is_expired(now) or connection.used_at < self._suspect_before:
             return False
@@ -151,7 +154,9 @@ class PostgresDatabase:
 
     @contextmanager
     def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
-        """Runs statements of one connection; one that does not answer is dropped, and those idle meanwhile with it."""
+        """Translates errors of statements on a connection. After a timeout, closes it and all connections idle
+        since before.
+        """
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -165,7 +170,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def connection_transaction(self, connection: PostgresConnection) -> AsyncIterator[None]:
-        """A transaction on a connection: commits at the end of the block, rolls back when it raises."""
+        """A transaction on one connection: commits at the end of the block, rolls back when it raises."""
         with self.guard_statements(connection), _terminate_on_cancel(connection):
             transaction = connection.transaction()
             await transaction.start()
@@ -185,14 +190,14 @@ class PostgresDatabase:
         return connection
 
     def _discard_idle(self, since: float) -> None:
-        """A connection is dead: what was not used after `since` may be dead the same way, and is not waited for."""
+        """Closes the pooled connections that were last used before `since`: they may be dead, too."""
         self._suspect_before = max(self._suspect_before, since)
         for connection in tuple(self._pooled):
             if not connection.is_busy and connection.used_at < since:
                 connection.terminate()
 
     async def _acquire(self, pool: Any) -> tuple[Any, PostgresConnection]:
-        """The pool's stand-in, to give back, and the connection behind it. Only connections made before are tried."""
+        """Returns the pool's proxy, for the release, and the connection behind it. Discards unusable connections."""
         for _ in range(self._pool_size + 1):
             with translate_errors():
                 proxy = await pool.acquire(timeout=self._connect_timeout)
@@ -255,9 +260,13 @@ class PostgresDatabase:
 
 
 async def _mark_busy(proxy: Any) -> None:
-    """The pool's `setup`: runs while the connection is taken out, so none is closed as idle in between."""
+    """The pool's `setup` callback: marks the connection before it leaves the pool, so that it is not closed as
+    idle.
+    """
     proxy.unwrap().is_busy = True
 
 
 async def _keep_settings(_: object) -> None:
-    """The pool's `reset`, which would undo what is set on a connection: no statement of ours leaves a trace on it."""
+    """The pool's `reset` callback. Does nothing: the default would reset the session settings, and no statement
+    changes them.
+    """

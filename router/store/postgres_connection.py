@@ -1,8 +1,8 @@
-"""One connection to PostgreSQL: how it is made, what is set on it, and when it is no longer trusted.
+"""A connection to PostgreSQL: how it is opened and configured, and when it is no longer trusted.
 
-A firewall may forget a connection without a word: then nothing comes back, and a statement would wait for its whole
-timeout. Keep-alive keeps connections known, and tells of some that are not; a connection that was not used for a
-moment has to answer a short question before it is used; one that was idle for long, or is old, is replaced.
+A firewall can drop the state of a connection silently; a statement would then wait for its whole timeout. TCP
+keep-alive prevents this or detects it. In addition, a connection that was unused for a moment must answer a
+probe before use, and a connection that was idle for long, or is old, is replaced.
 """
 
 from __future__ import annotations
@@ -20,56 +20,57 @@ import asyncpg
 from router.errors import Misconfigured, Unavailable
 from router.store.postgres_errors import from_connect_error
 
-# Seconds without use after which a connection has to answer before it is used. One round trip (0.1 ms on one host, 0.5
-# ms in a data centre), at most 20 times a second; a busy server never pays it. The dispatcher asks twice a second,
-# so a longer time would take a connection for alive that was forgotten since.
+# Unused for longer than this, a connection must answer a probe: one round trip (0.1 ms on one host, 0.5 ms in a
+# data centre), at most 20 times a second. Busy connections never pay it. The dispatcher polls twice a second, so
+# a longer time would trust a dead connection.
 PROBE_AFTER_SECONDS = 0.05
-# Seconds to wait for that answer, or `connect_timeout` where that is less: a query that reads nothing takes
-# milliseconds, and a lost packet is sent again after 0.2, 0.6 and 1.4 s. A false alarm costs a new connection.
+# Limit for the probe (or `connect_timeout`, if that is less). It takes milliseconds; a lost packet is resent
+# after 0.2, 0.6 and 1.4 s. A false alarm costs one new connection.
 PROBE_TIMEOUT_SECONDS = 2.0
-# Seconds without use after which a connection is replaced unseen: firewalls forget after 240 to 350 s.
+# A connection that was idle for longer is replaced without a probe: firewalls drop state after 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0
-# Seconds after which any connection is replaced, so that a changed address, role or certificate takes effect.
+# Every connection is replaced after this time, so that a changed address, role or certificate takes effect.
 MAX_AGE_SECONDS = 1800.0
-# Seconds that the client waits longer than the server's own statement_timeout, for the server's answer to arrive.
+# The client waits this much longer than `statement_timeout`, so that the response of the server can arrive.
 CLIENT_GRACE_SECONDS = 2.0
 
-# TCP keep-alive: first after 60 s without traffic (address translation may forget after 120 s), then every 10 s;
-# three without an answer end the connection.
+# TCP keep-alive: first probe after 60 s without traffic (NAT may drop state after 120 s), then every 10 s; three
+# without a reply end the connection.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 3
 
-# The oldest server with all that the queries use: CTEs marked MATERIALIZED came with 12.
+# The oldest version with every feature that the queries use: MATERIALIZED CTEs came with 12.
 MIN_SERVER_VERSION = 12
 
 APPLICATION_NAME = "emailrouter"
 
-# What the program relies on, whatever a role, a database or the server sets. Not among them: settings that are an
-# administrator's choice (search_path, synchronous_commit) or say what the server is (default_transaction_read_only).
+# Settings that the program relies on, set on each connection whatever the defaults are. Not here: choices of the
+# administrator (search_path, synchronous_commit) and facts about the server (default_transaction_read_only).
 _SESSION_SETTINGS = {
-    # Claims, ticket numbers and group commits wait for a row's lock and then see what was committed meanwhile.
+    # Claims, ticket numbers and group commits wait for a row lock and then see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
-    # statement_timeout bounds waiting for locks too; a shorter bound would put mail off for a busy row.
+    # statement_timeout also limits waiting for locks; a shorter limit would defer mail because of a busy row.
     "lock_timeout": "0",
     # Patterns in the queries contain backslashes.
     "standard_conforming_strings": "on",
 }
 
 
-# The files of TLS by parameter, with their names in ~/.postgresql, where the driver looks for them too.
+# TLS files by parameter, with the names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
     "sslrootcert": "root.crt",
     "sslcrl": "root.crl",
     "sslkey": "postgresql.key",
     "sslcert": "postgresql.crt",
 }
-# Errors that no file can be the reason for: the driver reads the files before it connects.
+# Errors that a TLS file cannot cause: the driver reads the files before it connects.
 _NETWORK_ERRORS = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A connection that knows its age. made_at, used_at: the loop's time when it was made, and last answered.
+    """A connection with its age.
 
-    busy: taken out of the pool, so it must not be closed as idle.
+    `created_at` and `used_at` are times of the event loop: when it was opened, and when it last answered.
+    `is_busy`: taken out of the pool, so it must not be closed as idle.
     """
 
     __slots__ = ("created_at", "is_busy", "used_at")
@@ -80,11 +81,11 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
         self.is_busy = False
 
     def unwrap(self) -> PostgresConnection:
-        """The connection behind the pool's stand-in for it."""
+        """Returns the connection itself when called on the pool's proxy."""
         return self
 
     def enable_keepalive(self, connect_timeout: float) -> None:
-        """Has the kernel ask for a sign of life, and give up on data that is not acknowledged for so many seconds."""
+        """Enables TCP keep-alive; data that is unacknowledged for `connect_timeout` seconds ends the connection."""
         sock = self._transport.get_extra_info("socket")
         if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -99,11 +100,11 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def is_expired(self, now: float) -> bool:
-        """Whether it is closed, too old, or was idle for too long to be tried."""
+        """Whether the connection is closed, too old, or was idle for too long."""
         return self.is_closed() or now - self.created_at > MAX_AGE_SECONDS or now - self.used_at > MAX_IDLE_SECONDS
 
     async def check_alive(self, now: float, within: float) -> bool:
-        """Whether the server answers; not asked again within `PROBE_AFTER` of its last answer."""
+        """Whether the server responds. No query is sent within `PROBE_AFTER_SECONDS` of the last response."""
         if now - self.used_at <= PROBE_AFTER_SECONDS:
             return True
         try:
@@ -117,13 +118,16 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
 async def connect(
     dsn: str, *, timeout: float, statement_timeout: float, without_server_timeout: bool = False
 ) -> PostgresConnection:
-    """A new connection, with everything set that the program relies on. Raises `Unavailable` and its kinds.
+    """Opens a connection and sets everything that the program relies on.
 
     Args:
         dsn: A PostgreSQL URL, as asyncpg takes it.
-        timeout: Seconds for all of it.
-        statement_timeout: Seconds a statement may take, in the server; the client waits a little longer.
-        patient: The server does not bound statements: for copies and migrations of large tables.
+        timeout: Seconds for opening and configuring.
+        statement_timeout: Seconds for one statement, enforced by the server; the client waits slightly longer.
+        without_server_timeout: The server does not limit statements: for copies and migrations of large tables.
+
+    Raises:
+        Unavailable: Or one of its subclasses.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}
@@ -156,7 +160,7 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
     pinned = {
         **_SESSION_SETTINGS,
         "statement_timeout": milliseconds,
-        # A process that stands still must not hold locks for ever, and one that works must not be cut short.
+        # A stopped process must not hold locks forever, and a working one must not be interrupted.
         "idle_in_transaction_session_timeout": milliseconds,
     }
     if connection.get_server_version().major >= 17:
@@ -171,7 +175,7 @@ def _check_server(connection: PostgresConnection) -> None:
             f"the server is PostgreSQL {version.major}.{version.minor}",
             f"version {MIN_SERVER_VERSION} or later is required",
         )
-    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may keep it to itself
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may not report it
     if encoding != "UTF8":
         raise Misconfigured(
             f"the database encoding is {encoding}, which cannot store every message",
@@ -180,7 +184,7 @@ def _check_server(connection: PostgresConnection) -> None:
 
 
 def _check_tls_files(query: Mapping[str, str]) -> None:
-    """Raises `Misconfigured` for a file of TLS that cannot be read, or does not hold what it should."""
+    """Raises `Misconfigured` for a TLS file that cannot be read or is invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in _TLS_FILES:
         file, origin = _tls_file(name, query)
@@ -202,7 +206,7 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
-    """The file of a parameter, None for none, and what names it: the URL, or the user's folder."""
+    """Returns the file of a parameter (or None) and where it was configured, for messages."""
     if name in query:
         return query[name], f"{name} in database.url"
     file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()
@@ -210,7 +214,7 @@ def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
 
 
 def _describe_hosts(dsn: str) -> str:
-    """Where the server is, for messages."""
+    """Returns the hosts of the URL, for messages."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
     return unquote(parts.netloc.rpartition("@")[2]) or ",".join(query.get("host", [])) or "the local socket"

@@ -1,6 +1,8 @@
-"""What PostgreSQL and asyncpg raise, as the errors of the core: waiting helps, or an administrator has to act.
+"""Translates errors of PostgreSQL and asyncpg: `Unavailable` if waiting helps, `Misconfigured` if an
+administrator must act.
 
-An error's text is one line of PostgreSQL's primary message: never its detail, which may quote data, nor a password.
+The text is the first line of the primary message. It never contains the detail, which may quote data, or a
+password.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import asyncpg
 
 from router.errors import Misconfigured, SerializationConflict, StorageFull, Unavailable
 
-# What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
+# Raised by asyncpg for a connection that is lost or does not respond, in addition to errors of the server.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-# What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
-# 40003 outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
+# SQLSTATE classes about the state of the server rather than the statement: 08 connection, 25006 read-only, 40003
+# outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
-_CONFLICT_CLASS = "40"  # serialisation failure, deadlock
+_CONFLICT_CLASS = "40"  # serialization failure, deadlock
 _DISK_FULL = "53100"
-# What an administrator has to change, by SQLSTATE or its class, with the fix.
+# Hints for an administrator, by SQLSTATE or its class.
 _FIXES = {
     "26000": "set the connection pooler to session mode, or connect to the server directly",
     "28P01": "check the user and the password in database.url",
@@ -33,19 +35,18 @@ _FIXES = {
     "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: a clock that is not set yet, a renewal that is late.
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: the clock is not set yet, or a renewal is late.
 _TRANSIENT_VERIFY_CODES = (9, 10)
 
 
 class StatementTimeout(Unavailable):
-    """A statement got no answer in time, although the server would have ended it before: the connection is dead."""
+    """A statement got no response, although the server should have cancelled it earlier: the connection is dead."""
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns what says that the server is away, busy, full or wrongly set up into `Unavailable` and its kinds.
-
-    The rest is our fault and comes through as it is.
+    """Translates errors that say that the server is unavailable, busy, full or misconfigured. Others pass
+    unchanged.
     """
     try:
         yield
@@ -61,7 +62,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
-    """The error of the core for one that the server reported; None for a fault of ours."""
+    """Translates an error reported by the server; None for a programming error."""
     state = error.sqlstate or ""
     text = f"PostgreSQL {state}: {first_line(error)}"
     if state == _DISK_FULL:
@@ -75,9 +76,9 @@ def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
 
 
 def from_connect_error(error: Exception, hosts: str) -> Unavailable:
-    """The error of the core for a connection that was not made. where: the hosts, for the message."""
+    """Translates a failed connection attempt. `hosts` is for the message."""
     if isinstance(error, asyncpg.PostgresError):
-        if "unsupported startup parameter" in first_line(error):  # a pooler's words
+        if "unsupported startup parameter" in first_line(error):  # the wording of PgBouncer
             return Misconfigured(
                 f"PostgreSQL at {hosts}: {first_line(error)}", "remove this parameter from database.url"
             )
@@ -87,7 +88,7 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Misconfigured(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
-    if from_asyncpg and "authentication" in first_line(error):  # a method that needs more than asyncpg has
+    if from_asyncpg and "authentication" in first_line(error):  # a method that asyncpg does not support
         return Misconfigured(
             text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
         )
@@ -99,14 +100,14 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
         return Misconfigured(text, "give the program's user read access to the file, or access to the socket directory")
     if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(text)
-    # Anything else was raised while asyncpg read the URL; such a text may quote a part of it.
+    # Raised while asyncpg parsed the URL; the text may quote a part of it.
     return Misconfigured(
         f"database.url cannot be used ({type(error).__name__})", "check the user, host and parameters in it"
     )
 
 
 def first_line(error: BaseException) -> str:
-    """The message itself, on one line."""
+    """Returns the first line of the message."""
     return " ".join(str(error.args[0] if error.args else error).split("\n")[0].split())
 
 

@@ -1,7 +1,8 @@
-"""The group commit on PostgreSQL: one statement for each step of a whole group, on connections of its own.
+"""Group commit on PostgreSQL: each statement is executed once for the whole group, on separate connections.
 
-While one connection waits for its commit, the next group forms on the other; more than two add nothing. A
-connection that fails is left, and the next group makes a new one. See `group_commit` for the promises.
+While one connection waits for its commit, the next group is written on the other; more than two connections
+add nothing. A connection that fails is closed, and the next group opens a new one. See `group_commit` for the
+guarantees.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CONNECTIONS = 2
 
 
 class PostgresWriter(Generic[ItemT, ResultT]):
-    """Built on the event loop that calls `commit`; its tasks start at once and end with `close`."""
+    """Must be created on the event loop that calls `commit`. Its tasks start at once and end with `close`."""
 
     def __init__(
         self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], bounds: GroupLimits
@@ -91,11 +92,11 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     async def _commit_group(
         self, items: Sequence[ItemT], connection: PostgresConnection | None
     ) -> tuple[list[ResultT | BaseException], PostgresConnection | None]:
-        """The outcomes, and the connection to go on with (None after it failed)."""
+        """Returns the outcomes, and the connection to use next (None after it failed)."""
         try:
             connection = await self._database.ensure_usable(connection)
             return list(await self._transaction(connection, items)), connection
-        except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
+        except Exception as error:  # noqa: BLE001 - returned to the callers of the items
             if isinstance(error, Unavailable) and not should_retry_individually(error) and connection is not None:
                 await _close_connection(connection)
                 connection = None
@@ -108,7 +109,9 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return outcomes, connection
 
     async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        """One transaction for all items; for a single one, which is not split further, repeated after a conflict."""
+        """Commits all items in one transaction. A single item, which cannot be split further, is retried after a
+        conflict.
+        """
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:
                 return await self._commit_once(connection, items)
@@ -142,8 +145,8 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
 
 async def _close_connection(connection: PostgresConnection) -> None:
-    """Lets a connection go without waiting long for a server that may be gone."""
+    """Closes a connection without waiting long for an unresponsive server."""
     try:
         await connection.close(timeout=1)
-    except Exception:  # noqa: BLE001 - whatever a dying connection says, terminate() cannot fail
+    except Exception:  # noqa: BLE001 - terminate() cannot fail
         connection.terminate()

@@ -1,7 +1,7 @@
-"""SQLite behind `Database`: WAL, `synchronous=FULL`, one writer and a few readers, by aiosqlite.
+"""SQLite behind `Database`, by aiosqlite: WAL, `synchronous=FULL`, one writer connection and several readers.
 
-The writer connection is shared with nobody but the group commit's thread (`sqlite_writer`), and both go through one
-turnstile. Readers see the last committed state and never wait for the writer.
+The writer connection and the group commit's thread (`sqlite_writer`) exclude each other with a fair lock.
+Readers see the last committed state and never wait for the writer.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from router.store.database import QueryExecutor, Row
 from router.store.fair_lock import FairLock
 from router.store.sqlite_file import DatabaseFile, make_private
 
-# 3.35 (2021) is the first with RETURNING.
+# The first version with RETURNING (2021).
 MIN_VERSION = (3, 35, 0)
-# Seconds at a stop for transactions whose callers were cancelled; a connection that is closed rolls back by itself.
+# Limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
+# itself.
 _CLEANUP_SECONDS = 2.0
-# Tries to open a file that is replaced meanwhile; the next attempt of the program follows in seconds anyway.
+# Attempts to open a file that is replaced meanwhile. The program retries within seconds anyway.
 _OPEN_TRIES = 3
 # Rows that aiosqlite fetches at a time when a cursor is iterated; its own default.
 _ITERATION_ROWS = 64
-# What is kept of a WAL that grew beyond it, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). A smaller one
-# would be cut and written longer again in normal operation.
+# The WAL is truncated to this size, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). With a smaller
+# limit it would be truncated and extended again in normal operation.
 WAL_LIMIT = 16 * 1024 * 1024
 
 
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
-    """What every connection says first. FULL: the commit returns after the WAL's fsync, so 250 means on disk.
+    """Returns the settings of every connection.
 
-    Pages of 8 KiB: a mail's octets are written twice, to the WAL and by a checkpoint to the file, with system calls for
-    each page; but a small mail in a large database also changes a page of each index (bench/README.md). Only a new file
-    takes the size; a file has it for good. secure_delete: what retention and erasure delete is overwritten with zeros,
-    not left in free pages.
+    synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk. page_size: 8 KiB.
+    The content of a message is written twice, to the WAL and to the file, with system calls for each page;
+    but a small message in a large database also changes one page of each index (bench/README.md). The size
+    applies to new files only. secure_delete: deleted rows are overwritten with zeros.
     """
     return (
         "PRAGMA page_size = 8192",
@@ -55,7 +56,7 @@ def connection_settings(busy_timeout: float) -> tuple[str, ...]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns what SQLite says when file, disk or lock are not to be had into `Unavailable`; the rest is our fault."""
+    """Translates errors of file, disk and lock into `Unavailable`. Programming errors pass unchanged."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -73,7 +74,7 @@ def translate_errors() -> Iterator[None]:
 
 
 class SqliteExecutor:
-    """Statements on one connection."""
+    """Executes statements on one connection."""
 
     def __init__(self, connection: aiosqlite.Connection, catalog: Catalog) -> None:
         self._connection = connection
@@ -81,7 +82,7 @@ class SqliteExecutor:
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         with translate_errors():
-            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row is a mapping in all but name
+            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row behaves as a mapping
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         rows = await self.fetch_all(query, **values)
@@ -98,7 +99,7 @@ class SqliteExecutor:
 
 
 class SqliteDatabase:
-    """The embedded database of one host. `open` it, `close` it; the schema is the migrations' business."""
+    """The embedded database of one host. Migrations create the schema."""
 
     def __init__(self, path: Path, catalog: Catalog, *, readers: int, busy_timeout: float) -> None:
         self.path = path
@@ -113,7 +114,7 @@ class SqliteDatabase:
         self._cleanups = CleanupTasks()
 
     async def open(self) -> None:
-        """Opens the file, making it when it is not there. Raises `Unavailable`."""
+        """Opens the file, or creates it. Raises `Unavailable`."""
         if sqlite3.sqlite_version_info < MIN_VERSION:
             raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: version 3.35 or later is required")
         for _ in range(_OPEN_TRIES):
@@ -133,12 +134,13 @@ class SqliteDatabase:
         self._writer = await self._connect()
         for _ in range(self._readers):
             self._idle_readers.put_nowait(await self._connect())
-        with translate_errors():  # a new file has its -wal and -shm from its first read on
+        with translate_errors():  # the first read creates the -wal and -shm of a new file
             await self._writer.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # Opened here: the thread of aiosqlite outlives a failed opening, and then calls a loop that may be closed.
+            # Opened here, because the thread of aiosqlite outlives a failed opening and then calls a loop that
+            # may be closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)
@@ -153,8 +155,8 @@ class SqliteDatabase:
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
-            with suppress(ValueError):  # it is closed already
-                await connection.interrupt()  # or the next reader waits for a result that is not needed
+            with suppress(ValueError):  # already closed
+                await connection.interrupt()  # otherwise the next reader would wait for this result
             raise
         finally:
             self._idle_readers.put_nowait(connection)
@@ -185,7 +187,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
-        """The writer's connection in a transaction, for statements that have no name: the migrations' alone."""
+        """The writer connection in a transaction, for statements that are not in the catalog."""
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")
@@ -199,15 +201,15 @@ class SqliteDatabase:
                 await connection.execute_fetchall("COMMIT")
             self.file.check()
         except BaseException:
-            # A cancelled task leaves while its statement, BEGIN and COMMIT too, still runs in the connection's thread:
-            # nobody else may come in before that has ended and the one writer is out of the transaction.
+            # The statement of a cancelled task, including BEGIN and COMMIT, continues in the thread of the
+            # connection. The lock is released only after it has ended and the transaction is rolled back.
             await self._cleanups.run(connection, self._roll_back(connection))
             raise
         self.write_lock.release()
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
-            await connection.execute_fetchall("SELECT 1")  # what was asked for before has ended when this has
+            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
@@ -218,16 +220,16 @@ class SqliteDatabase:
         self._writer = None
         self._idle_readers = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
-        # All at once: one that hangs must not keep the threads of the others.
+        # In parallel: a connection that hangs must not keep the threads of the others.
         await asyncio.gather(*(connection.close() for connection in connections))
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """A connection that aiosqlite can use in its own thread, to a file that only its owner can read."""
+    """Opens a connection that aiosqlite can use in its own thread, to a file that only its owner can read."""
     make_private(path)
     return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
 
 
 def _is_write(statement: str) -> bool:
-    """A WITH may hold an INSERT, but ours start with what they do; the test of the catalogue holds that."""
+    """A WITH could contain an INSERT, but the queries of the catalog do not; a test ensures that."""
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -1,9 +1,9 @@
-"""The SQLite file: private to its owner, and whether the one that is open is still the one at its path.
+"""The SQLite file: makes it private to its owner, and detects that it was replaced while it is open.
 
-SQLite goes on writing to a file that was removed, renamed or replaced: each commit succeeds, and is gone after a
-restart. So a commit counts only if the path leads to the same file after it as at the opening, and so do the paths of
-`-wal` and `-shm`, which exist as long as the database is open anywhere. Files are compared by `stat` alone: closing a
-descriptor of the database in this process would drop the POSIX locks that SQLite holds.
+SQLite continues to write to a file that was removed, renamed or replaced: each commit succeeds, and is lost
+after a restart. A commit therefore counts only if the path still leads to the opened file, and the paths of
+`-wal` and `-shm` to theirs; both exist while the database is open. Files are compared by `stat` only: closing
+a descriptor of the database would drop the POSIX locks that SQLite holds in this process.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ import structlog
 
 from router.errors import StorageReplaced
 
-# Beside the database while it is open, by SQLite's own rules for names.
+# SQLite keeps these files next to the database while it is open.
 COMPANION_SUFFIXES = ("-wal", "-shm")
 
 log = structlog.get_logger()
 
-# Mails and sealed secrets are in it. SQLite gives `-wal` and `-shm` the mode of the database file.
+# The file contains messages and encrypted secrets. SQLite gives `-wal` and `-shm` the mode of the database file.
 FILE_MODE = 0o600
 
-_FileIdentity = tuple[int, int] | None  # device and inode; None where there is no such file
+_FileIdentity = tuple[int, int] | None  # device and inode; None for a missing file
 
 
 def make_private(path: Path) -> None:
-    """Creates the file with mode 0600 whatever the umask; takes the rights of others from files that are there.
+    """Creates the file with mode 0600 regardless of the umask; removes the rights of others from existing files.
 
-    A file of another owner keeps its mode: `emailrouter check` warns of it. Where the file cannot be created, SQLite
-    says so when it opens it.
+    The mode of a file with another owner stays: `emailrouter check` warns of it. If the file cannot be
+    created, SQLite reports the error when it opens it.
     """
-    real = path.resolve()  # as SQLite does before it names what is beside
+    real = path.resolve()  # SQLite derives the companion names from the resolved path
     with suppress(OSError):
         descriptor = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        os.fchmod(descriptor, FILE_MODE)  # a umask can take rights from the owner, too
+        os.fchmod(descriptor, FILE_MODE)  # the umask may remove rights of the owner
         os.close(descriptor)
     for file in (real, *(real.with_name(real.name + ending) for ending in COMPANION_SUFFIXES)):
         with suppress(FileNotFoundError, PermissionError):
@@ -47,7 +47,7 @@ def make_private(path: Path) -> None:
 
 
 class DatabaseFile:
-    """One database file with what is beside it. `check` may be called from any thread."""
+    """A database file with its `-wal` and `-shm`. `check` is thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,20 +58,17 @@ class DatabaseFile:
         self._problem = ""
 
     def identity(self) -> _FileIdentity:
-        """What is at the path now."""
+        """Returns the identity of the file that is at the path now."""
         return _file_identity(self._path)
 
     def record_identity(self) -> None:
-        """What is at the paths now is what was opened. SQLite follows links before it names what is beside."""
+        """Records the files that are at the paths now as the opened ones."""
         real = str(self.path.resolve())
         self._companions = tuple(real + ending for ending in COMPANION_SUFFIXES)
         self._opened_identities = self._current_identities()
 
     def check(self) -> None:
-        """Raises `StorageReplaced` unless the paths lead to the files that were opened.
-
-        Logs one line when that ends and one when it holds again.
-        """
+        """Raises `StorageReplaced` unless the paths lead to the opened files. Logs each change once."""
         current = self._current_identities()
         problem = "" if current == self._opened_identities else self._describe(current)
         if problem != self._problem:
@@ -113,9 +110,9 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Device and inode; None for a file that is not there, or only for those who have it open or mounted."""
+    """Returns device and inode, or None for a file that is missing or has no name left (open or mounted only)."""
     try:
-        current = os.stat(path)  # noqa: PTH116 - three for each commit; through a Path each costs three times as much
+        current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
     except OSError:
         return None
     return (current.st_dev, current.st_ino) if current.st_nlink else None

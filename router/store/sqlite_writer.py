@@ -1,7 +1,7 @@
-"""The group commit on SQLite: one thread, one sqlite3 connection, a queue.
+"""Group commit on SQLite: one thread, one sqlite3 connection, one queue.
 
-Calling aiosqlite for each statement costs a thread switch each; here a whole group costs one. The thread takes its
-turns with the database's other writer at the turnstile. See `group_commit` for the promises.
+With aiosqlite each statement costs a thread switch; here a whole group costs one. The thread shares the fair
+lock of the database with its writer connection. See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from router.store.sqlite import SqliteDatabase, connection_settings, translate_e
 
 
 class SqliteWriter(Generic[ItemT, ResultT]):
-    """Built on the event loop that calls `commit`; its thread starts at once and ends with `close`."""
+    """Must be created on the event loop that calls `commit`. Its thread starts at once and ends with `close`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        # Not join() in the executor: its threads are waited for at the end of the process, for ever.
+        # Not join() in the executor: the interpreter waits for executor threads at exit without a limit.
         await self._finished.wait()
         self._thread.join()
 
@@ -89,7 +89,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
-                    self._queue.put(None)  # the end is seen again after this group
+                    self._queue.put(None)  # read again after this group
                     break
                 if not self._bounds.fits(len(group), octets, queued[0]):
                     deferred = queued
@@ -103,7 +103,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
     def _commit_group(self, items: Sequence[ItemT]) -> list[ResultT | BaseException]:
         try:
             return list(self._transaction(items))
-        except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
+        except Exception as error:  # noqa: BLE001 - returned to the callers of the items
             if isinstance(error, Unavailable):
                 self._drop_connection()
             if len(items) == 1 or not should_retry_individually(error):
@@ -147,7 +147,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             return results
 
     def _ensure_connection(self) -> sqlite3.Connection:
-        """Only to the file that the database has open: another one at its path is neither used nor made."""
+        """Connects only to the file that the database has opened; never uses or creates another one at its path."""
         if self._connection is None:
             self._database.file.check()
             uri = f"{self._database.path.absolute().as_uri()}?mode=rw"
@@ -160,7 +160,9 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """After a fault of file or disk the next group starts on a new connection; a broken one heals no more."""
+        """Closes the connection after an I/O error; the next group opens a new one, because a broken one does
+        not recover.
+        """
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()

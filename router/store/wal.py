@@ -1,8 +1,9 @@
-"""Keeps SQLite's `-wal` file short: after a long reader (a backup) it has its highest size, and nothing shrinks it.
+"""Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a
+backup.
 
-`journal_size_limit` cuts it when the next writer begins at its start again; this does so where no mail comes. A mail
-never waits for it: the copying (PASSIVE) blocks no writer, and the cut (TRUNCATE) is tried only when everything is
-copied and nobody writes or reads, without waiting.
+`journal_size_limit` truncates it when a writer restarts the log; this covers a server without traffic. Mail
+never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when everything is copied
+and no one reads or writes.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from router.errors import StorageReplaced, Unavailable
 from router.store.disk_space import file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translate_errors
 
-# How often the size is checked, in seconds: the space is missed by nobody before.
+# Often enough that the space is not missed.
 CHECK_INTERVAL_SECONDS = 30.0
 
 log = structlog.get_logger()
 
 
 async def truncate_wal_periodically(database: SqliteDatabase) -> None:
-    """Until it is cancelled. It also notices that the file was replaced where nothing is written."""
+    """Runs until cancelled. Also detects a replaced file while nothing is written."""
     while True:
         await asyncio.sleep(CHECK_INTERVAL_SECONDS)
         try:
             await asyncio.to_thread(truncate_wal, database)
         except StorageReplaced:
-            continue  # the check has logged it
+            continue  # logged by the check
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))
 
 
 def truncate_wal(database: SqliteDatabase) -> bool:
-    """Cuts a WAL that is longer than `WAL_LIMIT`; False where it is not, or somebody is in the way."""
+    """Truncates a WAL longer than `WAL_LIMIT`. Returns False if it is shorter or in use."""
     database.file.check()
     size = file_size(wal_path(database.path))
     if size <= WAL_LIMIT:
