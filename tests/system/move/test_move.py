@@ -129,7 +129,7 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
     assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
     for secret in ("postgresql://a:Pencil@localhost/x", "postgresql://localhost/x?password=Pencil"):
         said = await cli.refused("move", "--to", secret, code=2)
-        assert "--to takes a URL without a password" in said
+        assert "--to accepts only a URL without a password" in said
         assert "Pencil" not in said
     (tmp_path / "target").write_text(f"{postgres_url}\n")
     assert "--to is the source database" in await cli.refused("move", "--to-file", "target", code=2)
