@@ -16,7 +16,7 @@ from api.cookies import COOKIES, Cookies
 from api.dashboard.routes import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
-from api.middleware.errors import FAULT_LOG_LIMIT, LOG_LINES, errors
+from api.middleware.errors import ERROR_LOG_COUNTS, ERROR_LOG_LIMIT, errors
 from api.middleware.headers import set_strict_transport
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
@@ -56,7 +56,7 @@ def build_app(
     app.on_response_prepare.append(on_prepare)
     if public_url.startswith("https://"):
         app.on_response_prepare.append(set_strict_transport)
-    app[FAULT_LOG_LIMIT] = Attempts(services.clock, LOG_LINES)
+    app[ERROR_LOG_COUNTS] = Attempts(services.clock, ERROR_LOG_LIMIT)
     app[COOKIES] = Cookies(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)

@@ -48,7 +48,7 @@ async def read(request: web.Request, limit: int) -> bytes:
     """
     declared = request.content_length
     if declared is not None and declared > limit:
-        raise _too_large(limit)
+        raise _too_large_error(limit)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the request body unencoded")
     if "Expect" in request.headers and request.version >= HttpVersion11:
@@ -57,7 +57,7 @@ async def read(request: web.Request, limit: int) -> bytes:
     content = bytearray()
     async for chunk in request.content.iter_any():
         if len(content) + len(chunk) > limit:
-            raise _too_large(limit)
+            raise _too_large_error(limit)
         content += chunk
     return bytes(content)
 
@@ -97,7 +97,7 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
             f"Request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
         ) from None
     except RecursionError:  # the decoder limits its own depth well below the C stack
-        raise _too_deep() from None
+        raise _too_deep_error() from None
     _check_values([decoded])
     if not isinstance(decoded, dict):
         raise Refused("invalid_request", "Request body must be a JSON object")
@@ -120,7 +120,7 @@ def _check_values(level: list[Any]) -> None:
                     raise Refused("invalid_request", "Text must not contain NUL characters or unpaired surrogates")
             elif isinstance(value, dict | list):
                 if depth == MAX_DEPTH:
-                    raise _too_deep()
+                    raise _too_deep_error()
                 if isinstance(value, dict):
                     below += value.keys()
                     below += value.values()
@@ -157,9 +157,9 @@ def _reject_constant(_: str) -> float:
     raise Refused("invalid_request", "NaN and Infinity are not valid JSON")
 
 
-def _too_large(limit: int) -> Refused:
+def _too_large_error(limit: int) -> Refused:
     return Refused("payload_too_large", f"Request body must be at most {limit} bytes")
 
 
-def _too_deep() -> Refused:
+def _too_deep_error() -> Refused:
     return Refused("invalid_request", f"Request body must be nested at most {MAX_DEPTH} levels deep")

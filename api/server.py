@@ -44,14 +44,14 @@ log = structlog.get_logger()
 class _HttpConnection(RequestHandler):
     """aiohttp's connection with JSON errors, a time limit for stalled writes and connection limits."""
 
-    __slots__ = ("_admitted", "_limits", "_peer", "_unread")
+    __slots__ = ("_admitted", "_limits", "_peer", "_stall_timer")
 
     def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **options: Any) -> None:
         super().__init__(manager, **options)
         self._limits = limits
         self._peer: IPv4Address | IPv6Address | None = None
         self._admitted = False
-        self._unread: asyncio.TimerHandle | None = None  # runs while the write buffer is full
+        self._stall_timer: asyncio.TimerHandle | None = None  # runs while the write buffer is full
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._peer = peer_address(transport)
@@ -81,12 +81,12 @@ class _HttpConnection(RequestHandler):
         """Limits how long the client may stop reading; aiohttp has no such limit."""
         if self.transport is not None:
             unread = self.transport.get_write_buffer_size()
-            self._unread = self._loop.call_later(CLIENT_READ_SECONDS, self._check_stall, unread)
+            self._stall_timer = self._loop.call_later(CLIENT_READ_SECONDS, self._check_stall, unread)
 
     def _stop_stall_timer(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _check_stall(self, unread: int) -> None:
         """Aborts the connection if the client has read nothing since `unread` bytes were buffered."""
@@ -116,7 +116,7 @@ class _HttpConnection(RequestHandler):
         message: str | None = None,  # noqa: ARG002 - the message of aiohttp quotes client input
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer has been begun already")
+            raise ConnectionError("the response has already started")
         if status >= 500:
             log.error("api.internal_error", exc_info=exc)
             response = responses.error("internal_error", "Internal server error")

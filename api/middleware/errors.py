@@ -1,7 +1,7 @@
 """Turns every exception into a JSON error without internal details.
 
 A `Refused` keeps its code and message, an unavailable database becomes `unavailable`, and everything else becomes
-`internal_error` with a log event that has the request id. `LOG_LINES` limits the log events per address.
+`internal_error` with a log event that has the request id. `ERROR_LOG_LIMIT` limits the log events per address.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from router.ratelimit.sliding_window import Limit
 log = structlog.get_logger()
 
 # Log events per address. While the database is unavailable every request causes one, authenticated or not.
-LOG_LINES = Limit(requests=300, seconds=60)
-FAULT_LOG_LIMIT = web.AppKey("fault_lines", Attempts)
+ERROR_LOG_LIMIT = Limit(requests=300, seconds=60)
+ERROR_LOG_COUNTS = web.AppKey("error_log_counts", Attempts)
 
 # Errors that aiohttp raises before a handler runs.
 _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
@@ -43,12 +43,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_response_not_started(request)
         if _may_log(request):
             log.warning("api.service_unavailable", reason=str(error), **_log_fields(request))
-        return _unavailable()
+        return _unavailable_response()
     except TimeoutError as error:
         _check_response_not_started(request)
         if _may_log(request):
             log.warning("api.request_timed_out", waiting_in=innermost_call(error), **_log_fields(request))
-        return _close_if_unread(request, _unavailable())
+        return _close_if_unread(request, _unavailable_response())
     except web.HTTPMethodNotAllowed as error:
         response = responses.error("method_not_allowed", f"Method {request.method[:20]} is not allowed")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
@@ -73,7 +73,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _may_log(request: web.Request) -> bool:
     """Counts a log event of the client and returns whether it is within the limit."""
-    attempts, key = request.app[FAULT_LOG_LIMIT], address_key(request.get(ADDRESS, ""))
+    attempts, key = request.app[ERROR_LOG_COUNTS], address_key(request.get(ADDRESS, ""))
     try:
         attempts.check(key)
     except Throttled:
@@ -90,10 +90,10 @@ def _log_fields(request: web.Request) -> dict[str, str]:
 def _check_response_not_started(request: web.Request) -> None:
     """Breaks the connection if the response has started: the client must not take it for complete."""
     if request.writer.output_size > 0:
-        raise ConnectionResetError("the answer could not be finished")
+        raise ConnectionResetError("the response cannot be completed")
 
 
-def _unavailable() -> web.Response:
+def _unavailable_response() -> web.Response:
     response = responses.error("unavailable", "Service temporarily unavailable: try again later")
     response.headers["Retry-After"] = "5"
     return response

@@ -258,7 +258,7 @@ async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypat
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("the database is away")
 
-    monkeypatch.setattr(app, "LOG_LINES", Limit(2, 60))
+    monkeypatch.setattr(app, "ERROR_LOG_LIMIT", Limit(2, 60))
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
         monkeypatch.setattr(type(served.services.domains), "list", away)
         with capture_logs() as logs:
