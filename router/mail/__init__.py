@@ -1,1 +1,1 @@
-"""Mail as text and octets: addresses, envelopes, headers, bodies. Pure functions; nothing here waits or stores."""
+"""Parsing of messages: addresses, headers, structure, text, quotes. Pure functions without waiting or storage."""

@@ -1,4 +1,4 @@
-"""The list of a mail's attachments: for each file its kind, a safe name, its size, and whether the text shows it."""
+"""Describes the attachments of a message: kind, safe filename, size, and whether the HTML shows them inline."""
 
 from __future__ import annotations
 
@@ -39,9 +39,11 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A leaf that people can download.
+    """A leaf that can be downloaded.
 
-    related: in a multipart/related, and not its root (RFC 2387). kind: `""` where the part's type and name tell it.
+    Attributes:
+        related: The part is in a multipart/related and not its root (RFC 2387).
+        kind: `""` to derive it from the content type and the filename.
     """
 
     part: Part
@@ -50,12 +52,12 @@ class File:
 
 
 def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
-    """The entry of a file in the list.
+    """Describe a file for the list of attachments.
 
     Args:
-        n: The number of the attachment, counted from 1.
+        n: The number of the attachment, starting with 1.
         size: The number of decoded bytes.
-        html: The sanitised HTML of the mail; an image that it refers to is inline.
+        html: The sanitised HTML of the message; images that it references are inline.
     """
     part = file.part
     kind: AttachmentKind = file.kind or _classify(part)
@@ -72,19 +74,19 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
 
 
 def declared_filename(part: Part) -> str:
-    """The file name that the mail gives for a part, `""` for none."""
+    """The filename that the message declares for a part, `""` if none."""
     return part.disposition_parameters.get("filename", "") or part.parameters.get("name", "")
 
 
 def is_pkcs7(part: Part) -> bool:
-    """Whether a part is a PKCS #7 object: signed or encrypted S/MIME (RFC 8551 section 3.2)."""
+    """Whether a part is a PKCS #7 object, that is, signed or encrypted S/MIME (RFC 8551 section 3.2)."""
     if part.content_type == "application/octet-stream":
         return declared_filename(part).lower().endswith(".p7m")
     return part.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
 def _classify(part: Part) -> AttachmentKind:
-    """What a person calls it; the type decides, the name only where the type says nothing."""
+    """Return the kind by the content type, or by the filename if the type is not specific."""
     kind, name = part.content_type, declared_filename(part).lower()
     if kind in ("message/rfc822", "message/global"):
         return "message"
@@ -93,7 +95,7 @@ def _classify(part: Part) -> AttachmentKind:
     if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
         return "signed"
     if kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        # The same for one that cannot be read; `router.mail.smime` tells of all others.
+        # Only for unreadable objects; `router.mail.smime` classifies all others.
         smime_type = part.parameters.get("smime-type", "").lower()
         if smime_type in ("signed-data", "certs-only") or name.endswith((".p7s", ".p7c")):
             return "signed"

@@ -1,13 +1,13 @@
-"""Which mail no person wrote just now: bounces, answers of machines, lists, bulk, and our own mail come back.
+"""Classifies messages that no person wrote just now: bounces, automatic replies, list and bulk mail, and mail loops.
 
-A verdict is one word or `""`. It marks the message and keeps it from reopening a ticket
-(`router.accept.threads.reopens`); it never refuses, hides or delays a mail. The header alone gives most of it
-(`classify_header`); the null reverse-path, which only the envelope knows, adds the rest (`classify_message`).
+The mark is one word or `""`. It is stored with the message and keeps it from reopening a ticket
+(`router.accept.threads.reopens`). It never rejects, hides or delays a message. `classify_header` uses the header alone;
+`classify_message` adds the null reverse-path, which only the envelope has.
 
-A group address or a forwarding rule marks what it hands on, a person's reply too. Whether a mail is such a reply shows
-only when it joins a ticket; `may_be_relayed` says for which mails that decides.
+Group addresses and forwarding rules also mark the replies of people that they relay. Whether a message is such a reply
+is only known when it joins a ticket; `may_be_relayed` selects the candidates.
 
-`X-Auto-Response-Suppress` asks others not to answer; a person's mail may carry it, so it is no sign by itself.
+`X-Auto-Response-Suppress` only asks others not to reply. Messages of people may have it, so alone it is no evidence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from router.mail.automatic_subjects import (
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-# Fields that only automatic replies carry: Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others.
+# Fields that only automatic replies have: Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others.
 _REPLY_FIELDS = frozenset(
     {
         b"x-autoreply",
@@ -40,8 +40,8 @@ _REPLY_FIELDS = frozenset(
         b"x-mail-autoreply",
     }
 )
-# Fields that one of their values makes an automatic reply: iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder,
-# and programs that say it in their name.
+# Fields with a value that identifies an automatic reply: iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder, and
+# programs with a telling name.
 _REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
@@ -53,9 +53,9 @@ _REPLY_FIELD_VALUES = {
     b"x-precedence": re.compile(rb"auto[_-]?reply\b"),
     b"preference": re.compile(rb"auto[_-]?reply\b"),
 }
-# A mail program writes these where a person or a rule sends a mail on unchanged (RFC 5322 section 3.6.6).
+# Added when a person or a rule resends a message unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
-_FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards its mail
+_FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards
 
 _REPLY_FIELD_NAMES = _REPLY_FIELDS | _REPLY_FIELD_VALUES.keys()
 
@@ -80,20 +80,20 @@ FIELD_NAMES = (
     | _REPLY_FIELD_NAMES
     | frozenset(_RESENT_FIELDS)
 )
-"""The fields `classify_header` and `may_be_relayed` read, in lower case."""
+"""Fields that `classify_header` and `may_be_relayed` read, in lower case."""
 
 _BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
-# Nobody reads the mail of these addresses: all that they send is about delivery.
+# Addresses without a person behind them: all that they send is about delivery.
 _MAILER_DAEMON = re.compile(
     r"(?:mail(?:er)?[-_.]?da?emon|mdaemon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
     re.IGNORECASE,
 )
-# People use these too.
+# People use these addresses too.
 _POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
-# Senders that are no person, whatever they send.
+# Senders that are never a person.
 _AUTOMATED_SENDER = re.compile(
     r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
     r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
@@ -102,7 +102,11 @@ _AUTOMATED_SENDER = re.compile(
 
 
 def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> Automatic:
-    """The verdict of the header. fields: raw values by lower-case name, for the names of `FIELD_NAMES` at least."""
+    """Classify a message by its header.
+
+    Args:
+        fields: Raw values by lower-case name, at least for `FIELD_NAMES`.
+    """
     if b"x-emailrouter-mark" in fields:
         return "loop"
     if _is_bounce(fields, from_address, subject):
@@ -113,17 +117,21 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
         return "list"
     if b"list" in _first_tokens(fields, b"precedence"):
         return "list"
-    # RFC 3834 section 5: anything but "no" was sent by a program; what is no answer is a notice.
+    # RFC 3834 section 5: a program sent any message with a value other than "no"; this one is not a reply.
     if _is_in_bulk(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
-    """The final verdict: the header's, and what a null reverse-path adds (RFC 5321 section 4.5.5).
+    """Add the evidence of a null reverse-path to the mark of the header (RFC 5321 section 4.5.5).
 
-    Only notifications and answers of programs travel with `MAIL FROM:<>`; an unmarked one is a bounce, unless its
-    subject says that someone is away, or it names the mail that it answers (`is_reply`), as a delivery report does not.
+    Only notifications and automatic replies have `MAIL FROM:<>`. Without a mark of the header they are bounces, unless
+    the subject says that someone is absent, or the message names the one it replies to, which delivery reports do not.
+
+    Args:
+        automatic: The mark of the header.
+        is_reply: The message has an In-Reply-To.
     """
     if automatic or not null_reverse_path:
         return automatic
@@ -133,34 +141,38 @@ def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = 
 
 
 def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_address: str, subject: str) -> bool:
-    """Whether a mail with this verdict of `classify_header` is a person's if it replies to a message of its ticket.
+    """Whether a marked message is the reply of a person if it replies to a message of its ticket.
 
-    A list, a group address or a forwarding rule hands on a person's reply with a mark of its own, and a CRM adds
-    `List-Unsubscribe` to it. Not so mail that says more: an automatic reply, a notice in bulk, a sender that is no
-    person. Microsoft 365 marks what its rules redirect and its automatic replies alike (`auto-generated`), but only a
-    redirected mail is resent, or names the mailbox of another than its sender as the one that forwards or has the rule.
+    Mailing lists, group addresses and forwarding rules add fields of their own to a person's reply; a CRM adds
+    `List-Unsubscribe`. Other evidence excludes this: an automatic reply, bulk precedence, an automated sender.
+
+    Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message is
+    resent, or names a mailbox other than the sender's as the one that forwards or owns the rule.
+
+    Args:
+        automatic: The mark of `classify_header`.
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False
     if b"in-reply-to" not in fields or _AUTOMATED_SENDER.match(from_address) or has_absence_beginning(subject):
         return False
-    listed = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
-    in_bulk = _is_in_bulk(fields)
+    has_list_field = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
+    is_bulk = _is_in_bulk(fields)
     if not is_auto_generated(fields):
-        return listed or not in_bulk
-    if in_bulk:
+        return has_list_field or not is_bulk
+    if is_bulk:
         return False
     by_crm = b"list-unsubscribe" in fields and b"list-id" not in fields
     return by_crm or _is_redirected(fields, from_address) or not _suppresses_replies(fields)
 
 
 def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether a program says that it sent the mail (RFC 3834 section 5)."""
+    """Whether the header says that a program sent the message (RFC 3834 section 5)."""
     return b"auto-submitted" in fields and not _first_tokens(fields, b"auto-submitted") <= {b"no"}
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """RFC 3464 reports, and the free-form ones: fields of Exim and Exchange, or a mailer daemon as the sender."""
+    """Whether this is an RFC 3464 report, or a free-form one by fields of Exim and Exchange or by its sender."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):
@@ -175,7 +187,7 @@ def _is_delivery_report(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Out-of-office and other answers of programs; receipts (RFC 8098) and abuse reports (RFC 5965) are such too."""
+    """Whether a program replied: out of office, receipts (RFC 8098), abuse reports (RFC 5965) and others."""
     submitted = _first_tokens(fields, b"auto-submitted")
     if b"auto-replied" in submitted or b"auto-notified" in submitted or _is_generated_reply(fields):
         return True
@@ -184,10 +196,10 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
     if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_phrase(subject):
         return True
     if b"auto-generated" in submitted and has_absence_beginning(subject):
-        return True  # Exchange calls its out-of-office answers generated
-    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
+        return True  # Exchange marks its out-of-office replies as generated
+    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of them
         return True
-    # Exchange's automatic reply with a reverse-path: the rule is one of its sender's own mailbox.
+    # Exchange's automatic reply with a reverse-path: the rule belongs to the sender's own mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
@@ -204,7 +216,7 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """A program wrote it, and it names the mail that it answers."""
+    """Whether a program wrote the message, and it names the one it replies to."""
     return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
@@ -220,7 +232,7 @@ def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bo
 
 
 def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
-    """The mailboxes of the Exchange inbox rules that sent the mail."""
+    """The mailboxes whose Exchange inbox rules sent the message."""
     values = fields.get(b"x-ms-exchange-inbox-rules-loop", ())
     return {value[:256].lower().strip(b" <>") for value in values} - {b""}
 
@@ -230,11 +242,11 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the mail asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as those of Exchange do."""
+    """Whether the message asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's own do."""
     if b"x-auto-response-suppress" not in fields:
         return False
-    asked = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
-    return not {b"all", b"oof", b"autoreply"}.isdisjoint(asked)
+    suppressed = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
+    return not {b"all", b"oof", b"autoreply"}.isdisjoint(suppressed)
 
 
 def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
@@ -250,17 +262,17 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
 
 
 def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
-    """The first word of each field of that name, in lower case, without comments and quotation marks.
+    """The first word of each field with this name, in lower case, without comments and quotation marks.
 
-    A program that hands a mail on may add a field of its own to the one that is there.
+    A program that forwards a message may add a second field.
     """
-    if name not in fields:  # most mails have none of these fields
+    if name not in fields:  # most messages have none of these fields
         return _NO_TOKENS
     values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])
     return {words[0].strip(b'"') for words in values if words}
 
 
 def _first_value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
-    """The beginning of the first field of that name, in lower case."""
+    """The start of the first field with this name, in lower case."""
     values = fields.get(name)
     return values[0][:256].lower() if values else b""

@@ -1,8 +1,8 @@
-"""Subjects that mail programs give to mail that they write themselves, in the languages of their users.
+"""Subjects of messages that mail programs write themselves, in the languages of their users.
 
-A subject alone is evidence only where a program's own words stand before a colon, as in `Automatic reply: your order`.
-Where the header says that a program wrote the mail, a subject that only begins with such words tells which kind it is.
-Pure; time is constant, since only the beginning of a subject is read.
+A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`. If the
+header says that a program wrote the message, a subject that only starts with such a phrase tells its kind. Pure
+functions in constant time, since only the start of a subject is read.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import unicodedata
 from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
-# Characters of a subject that are read: the longest prefix below has some 40.
+# Characters of a subject that are read; the longest prefix below has about 40.
 _BEGINNING_LENGTH = 120
 
-# What gateways and lists put in front: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Of a folded text.
+# Tags that gateways and lists prepend: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Matches folded text.
 _TAGS = re.compile(
     r"\s*(?:(?:\[[^\[\]]{0,40}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\((?:ext|external|extern)\)|\*{1,5}(?:ext|external|extern)\*{1,5}|"
     r"<(?:ext|external|extern)>|(?:ext|external|extern|externe)\s?:)\s*){0,3}"
@@ -27,7 +27,7 @@ _DOMINO_SUBJECT = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the
 
 
 def _fold(text: str) -> str:
-    """The text without case and accents: many programs and people write without them."""
+    """Remove case and accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
     folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish capitals lose the dotless i
@@ -38,7 +38,7 @@ def _parse_phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
-# What Exchange, Outlook.com, cPanel and others write before the colon. No person begins a subject so.
+# Written before the colon by Exchange, Outlook.com, cPanel and others. People do not start subjects like this.
 _REPLY_PREFIXES = _parse_phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
     "automated reply|automated response|automatic response|vacation reply|vacation response|"
@@ -62,7 +62,7 @@ _REPLY_PREFIXES = _parse_phrases(
     "përgjigje automatike|ymateb awtomatig|ateb awtomatig|freagra uathoibríoch|risposta awtomatika|"
     "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
-# What Zimbra, GroupWise, older Exchange and people themselves write before the colon.
+# Written before the colon by Zimbra, GroupWise, older Exchange, and also by people.
 _ABSENCE_PREFIXES = _parse_phrases(
     "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
     "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
@@ -76,7 +76,7 @@ _ABSENCE_PREFIXES = _parse_phrases(
     "inte på kontoret|ikke på kontoret|ikke til stede|poissa|poissa toimistosta|вне офиса|нет на месте|поза офісом|"
     "izvan ureda|ne biure|ofis dışı|di luar kantor|vắng mặt tại văn phòng"
 )
-# Beginnings that say the same where the header says already that a program wrote the mail.
+# Further phrases that count if the header already says that a program wrote the message.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
@@ -88,7 +88,7 @@ _REPLY_BEGINNINGS = (
     ),
 )
 
-# Reports about delivery that failed or waits: of qmail, Exim, Postfix, Sendmail, Exchange and Domino.
+# Reports of failed or delayed delivery by qmail, Exim, Postfix, Sendmail, Exchange and Domino.
 _FAILURE_BEGINNINGS = tuple(
     _parse_phrases(
         "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"
@@ -110,7 +110,7 @@ _FAILURE_BEGINNINGS = tuple(
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
-# The notices of success among the delivery reports (RFC 3464 section 2.3.3): Exchange's, Postfix's, Sendmail's.
+# Delivery reports about success (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
 _DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
@@ -125,7 +125,7 @@ _DELIVERED_BEGINNINGS = tuple(
 
 
 def has_auto_reply_prefix(subject: str) -> bool:
-    """Whether the subject begins with a program's own words for an automatic reply, and a colon."""
+    """Whether the subject starts with a program's own phrase for an automatic reply, and a colon."""
     beginning = subject[:_BEGINNING_LENGTH]
     if subject.startswith("AUTO: "):
         return _DOMINO_SUBJECT.fullmatch(subject[: 2 * _BEGINNING_LENGTH]) is not None
@@ -133,9 +133,9 @@ def has_auto_reply_prefix(subject: str) -> bool:
 
 
 def is_absence_phrase(subject: str) -> bool:
-    """Whether the subject is words about absence, alone, in brackets or before a colon.
+    """Whether the subject is an absence phrase, alone, in brackets or before a colon.
 
-    It is a program's if the mail answers another.
+    A program wrote it if the message is a reply.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
@@ -145,12 +145,12 @@ def is_absence_phrase(subject: str) -> bool:
     tag = _TAG.match(whole)
     if any(text in _ABSENCE_PREFIXES or text in _REPLY_PREFIXES for text in (notice, tag[1].strip() if tag else "")):
         return True
-    # Older releases of Domino: `Eva Muster/Example is out of the office.`
+    # Older Domino releases write `Eva Muster/Example is out of the office.`
     return notice.endswith("is out of the office") and classify_subject(subject, "") != "reply"
 
 
 def has_absence_beginning(subject: str) -> bool:
-    """Whether the subject of a mail that a program wrote begins like that of an automatic reply."""
+    """Whether the subject of a program's message starts like an automatic reply."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     if folded[_tags_end(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
         return True
@@ -158,19 +158,19 @@ def has_absence_beginning(subject: str) -> bool:
 
 
 def has_failure_beginning(subject: str) -> bool:
-    """Whether the subject begins like that of a report about mail that was not delivered."""
+    """Whether the subject starts like a report of failed or delayed delivery."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     return folded[_tags_end(folded) :].startswith(_FAILURE_BEGINNINGS)
 
 
 def has_success_beginning(subject: str) -> bool:
-    """Whether the subject of a delivery report says that the mail arrived."""
+    """Whether the subject of a delivery report says that the message was delivered."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     return _prefix(subject[:_BEGINNING_LENGTH]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
 
 
 def _prefix(beginning: str) -> str:
-    """What stands before the first colon, without tags that a gateway adds (`[EXT]`), `""` without a colon."""
+    """The folded text before the first colon, without gateway tags (`[EXT]`), `""` without a colon."""
     beginning = beginning.replace("\uff1a", ":")
     if ":" not in beginning:
         return ""

@@ -1,4 +1,4 @@
-"""The body parts of a mail as a mail program shows them: which leaves are text to read, and which are files."""
+"""Separates the leaves of a message into text to display and files to download, as mail programs do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router.mail.decode import decode_encoded_words
 from router.mail.structure import Part, decode_body, read_structure
 from router.mail.text_parts import TextDecoder, TextPiece
 
-# Other kinds of text are read as if they were plain (RFC 2046 section 4.1.4).
+# Text types that are files. Any other text type is read as plain text (RFC 2046 section 4.1.4).
 _TEXT_FILES = frozenset(
     {
         *("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf"),
@@ -20,23 +20,26 @@ _TEXT_FILES = frozenset(
         "text/x-vcalendar",
     }
 )
-# Forms of an alternative for devices of another kind than those that tickets are read on.
+# Alternatives for other devices; they are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# Signed mails that are opened, one inside another or side by side. Each is copied; a triple-wrapped one has two.
+# Signed messages that are opened, nested or not. Each is copied; a triple-wrapped message contains two.
 MAX_CONTAINERS = 4
-# Bytes of a PKCS #7 object that tell what it is.
+# The start of a PKCS #7 object, enough to classify it.
 _PKCS7_HEAD_BYTES = 512
-# Bytes of a text in base64 that is searched for uuencoded files. It has to be decoded for that; no more is shown of it.
+# A larger base64 text is not searched for uuencoded files, which needs decoding; less than this is displayed anyway.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
-# uuencoded files that are taken out of the texts of a mail.
+# uuencoded files that are extracted from the texts of a message.
 _MAX_BLOCKS = 100
 
 
 class BodyParts:
-    """The leaves of a tree of parts, sorted by RFC 2046 section 5.1. Raises `HtmlNotAllowed` as the decoder does.
+    """The leaves of a tree of parts as text pieces and files (RFC 2046 section 5.1).
 
-    Signed-data (S/MIME) is read as the mail inside it, and stays a file behind the files of that mail. uuencoded files
-    in plain text are files.
+    S/MIME signed-data is read as the message inside, and is also a file after the files of that message. uuencoded
+    files in plain text are files.
+
+    Raises:
+        HtmlNotAllowed: A part is HTML, and the decoder does not allow that.
     """
 
     def __init__(self, root: Part, decoder: TextDecoder, limits: ParseLimits) -> None:
@@ -49,7 +52,7 @@ class BodyParts:
         self._blocks_left = _MAX_BLOCKS
         self._read(root)
         if not self.pieces and root.content_type in ("text/plain", "text/html"):
-            # A mail of one part that calls itself an attachment: nothing else is there to read.
+            # A single part with the disposition `attachment` is the only text.
             self.pieces.append(self._decoder.decode(root))
 
     def _read(self, part: Part, *, related: bool = False, encrypted: bool = False) -> None:
@@ -58,18 +61,18 @@ class BodyParts:
             if kind == "multipart/alternative":
                 self._read_alternative(part)
             elif kind == "multipart/related":
-                # RFC 2387 3.2: the root comes first unless `start` says otherwise; it is the first that can be read.
+                # RFC 2387 section 3.2: the root is first unless `start` names it; the first readable part is used.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
                 for child in part.children:
                     self._read(child, related=child is not root)
             else:
-                for child in part.children:  # of multipart/encrypted: RFC 1847 section 2.2
+                for child in part.children:  # multipart/encrypted: RFC 1847 section 2.2
                     self._read(child, encrypted=kind == "multipart/encrypted")
         elif self._is_text(part) and not related:
             self._read_text(part)
         elif is_pkcs7(part) and not related:
             self._read_pkcs7(part)
-        elif not part.is_multipart:  # an empty multipart is nothing to show
+        elif not part.is_multipart:  # an empty multipart is ignored
             self.files.append(File(part, related, "encrypted" if encrypted else ""))
 
     def _read_text(self, part: Part) -> None:
@@ -97,7 +100,7 @@ class BodyParts:
         self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
-        """Whether a leaf is text to be read where it stands; with a name it is one only as the mail's first part."""
+        """Whether a leaf is displayed as text. A leaf with a filename only is if it is the first part."""
         if part.disposition == "attachment" or not part.content_type.startswith("text/"):
             return False
         if part.content_type in _TEXT_FILES:
@@ -105,7 +108,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """The best form for each use: the first plain text to read, the last HTML to show; files of every form."""
+        """Use the first plain text and the last HTML of an alternative, and the files of every form."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
@@ -127,7 +130,7 @@ class BodyParts:
 
 
 def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
-    """A text without its uuencoded files, and these as parts. most: further ones stay in the text."""
+    """Split at most `limit` uuencoded files off a text; returns the remaining text and the files as parts."""
     if part.encoding == "base64":
         if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []

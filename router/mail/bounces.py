@@ -1,4 +1,4 @@
-"""Bounces: which recipients could not be reached, and why, by reports (RFC 3464) and the free forms of old mailers."""
+"""Failed recipients of bounces and the reasons, from reports (RFC 3464) and the free forms of older servers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
-# Characters of a bounce's text: the addresses stand at its beginning, above the copy of the mail.
+# Characters of a bounce's text that are searched; the addresses precede the copy of the message.
 _MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
-# A line that is an address: bare, in brackets, behind a name, perhaps with a reason behind a colon.
+# A line that is an address: bare, in brackets or after a name, optionally with a colon and a reason.
 _ADDRESS_LINE = re.compile(
     r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
     rf"({_ADDRESS})"
     r"[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
 )
-# The address that was expanded to the failed one: Exim says "generated", Postfix and sendmail say "expanded".
+# The address that was expanded to the failed one: "generated" in Exim, "expanded" in Postfix and sendmail.
 _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
-# Characters that RFC 3461 section 4 encodes in an address; sendmail reports it as it was encoded.
+# Characters that RFC 3461 section 4 encodes in an address; sendmail reports the encoded form.
 _XTEXT = re.compile(r"\+(2B|3D)")
-# What stands for a character of an address of the type utf-8 (RFC 6533 section 3).
+# An encoded character in an address of the type utf-8 (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _RETURNED_COPY = re.compile(
     r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
@@ -43,10 +43,12 @@ _RETURNED_COPY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient of a delivery report: what happened to mail for it, and why, in the words of the report.
+    """A failed or delayed recipient of a delivery report.
 
-    original: the address that the mail was sent to, where the report names it; `address` may be one that it was
-    forwarded to.
+    Attributes:
+        address: The final address, possibly the target of a forwarding.
+        original: The address that the message was sent to, if the report names it.
+        action, status, reason: As in the report.
     """
 
     address: str
@@ -56,9 +58,10 @@ class Failure:
     reason: str
 
     def is_described_in(self, text: str, flat: str) -> bool:
-        """Whether a text names the address, and the reason where the report gives one.
+        """Whether a text contains the address, and the reason if the report has one.
 
-        flat: the text with every run of white space as one blank.
+        Args:
+            flat: The text with each run of white space replaced by one space.
         """
         if self.address not in text:
             return False
@@ -66,7 +69,7 @@ class Failure:
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
     def summary(self) -> str:
-        """For people."""
+        """One line of text for the reader of the ticket."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
         address = f"{self.address}, original recipient {forwarded}" if forwarded else self.address
@@ -74,9 +77,10 @@ class Failure:
 
 
 def parse_report(report: bytes) -> list[Failure]:
-    """The failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
+    """Return the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
 
-    report: the decoded part; at most 64 KiB of it are read. Delivered and relayed recipients are left out.
+    Args:
+        report: The decoded part; at most 64 KiB are read.
     """
     found: list[Failure] = []
     for group in _EMPTY_LINE.split(report[:65536])[:100]:
@@ -103,7 +107,7 @@ def parse_report(report: bytes) -> list[Failure]:
 
 
 def _parse_address(value: str) -> str:
-    """The address of a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
+    """Return the address in a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
     kind, _, address = value.rpartition(";")
     if kind.strip().lower() == "utf-8":
         address = _UTF8_XTEXT.sub(_decode_utf8_xtext, address)
@@ -122,14 +126,14 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
-    """The failed and delayed recipients of all reports of a mail; None for a mail without a report."""
+    """Return the failed and delayed recipients of all reports of a message, None without a report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
     found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:
-    """The failed recipients of a bounce and why, one a line, as far as the text does not name them itself."""
+    """Return one line for each failure that the text of the bounce does not describe."""
     flat = " ".join(text.split()) if failures else ""
     lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
@@ -138,34 +142,42 @@ def summarize_missing(failures: Sequence[Failure], text: str) -> str:
 def failed_recipients(
     content: bytes, header: HeaderFacts, failures: Sequence[Failure] | None, files: Sequence[File], text: str
 ) -> tuple[str, ...]:
-    """The addresses that a bounce says could not be reached, as the mail was sent to them.
+    """Return the addresses that a bounce reports as failed, in the form that the message was sent to.
 
-    The first source that names one: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are an
-    address (qmail, Exim, Postfix, Exchange), the only recipient of the returned mail, the only address in the text. A
-    report of mail that was delivered, or that is only delayed, names none.
+    The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are
+    an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address in the
+    text. A report that only covers delivered or delayed mail names none.
+
+    Args:
+        failures: As `read_reports` returned them.
     """
     failed = [failure for failure in failures or () if failure.action.startswith("failed")]
-    named = _find_address_lines(text, header.from_address) if header.automatic == "bounce" else {}
+    original_by_address = _find_address_lines(text, header.from_address) if header.automatic == "bounce" else {}
     found = [failure.original if "@" in failure.original else failure.address for failure in failed]
     found = [address for address in found if "@" in address]
     if header.automatic == "bounce" and not found and (failed or failures is None):
         fields = read_fields(find_header_block(content).data, frozenset({b"x-failed-recipients"}))
         values = fields.get(b"x-failed-recipients", [])
         found = [address for value in values for _, address in read_mailboxes(value)]
-        found = found or [*named.values()] or _find_returned_recipient(files) or _find_only_address(text, header)
-    addresses = (clean_line(named.get(address, address), MAX_ADDRESS_LENGTH) for address in found)
+        found = (
+            found
+            or [*original_by_address.values()]
+            or _find_returned_recipient(files)
+            or _find_only_address(text, header)
+        )
+    addresses = (clean_line(original_by_address.get(address, address), MAX_ADDRESS_LENGTH) for address in found)
     return tuple({normalize_address(address): address for address in addresses}.values())[:MAX_RECIPIENTS]
 
 
 def _lines_above_copy(text: str) -> Iterator[str]:
-    """The lines of a bounce above the copy of the returned mail."""
+    """Yield the lines of a bounce above the copy of the returned message."""
     return takewhile(lambda line: _RETURNED_COPY.match(line) is None, text[:_MAX_TEXT_LENGTH].split("\n"))
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Addresses with a line of their own, each with the address that the mail was sent to.
+    """Map each address on a line of its own to the address that the message was sent to.
 
-    That is the same one, or the one that was expanded to it.
+    This is the same address, or the one that was expanded to it.
     """
     found: dict[str, str] = {}
     last = ""
@@ -182,7 +194,7 @@ def _find_address_lines(text: str, sender: str) -> dict[str, str]:
 
 
 def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
-    """The address that a text names, if it names just one besides those of the bounce's own header."""
+    """Return the address in a text, if there is exactly one that is not in the bounce's own header."""
     above = "\n".join(_lines_above_copy(text))
     addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
     others = [address for known, address in addresses.items() if known not in header.participants]
@@ -190,11 +202,11 @@ def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
 
 
 def _find_returned_recipient(files: Sequence[File]) -> list[str]:
-    """The recipient of the returned mail, if it has exactly one."""
+    """Return the recipient of the returned message, if there is exactly one."""
     for file in files:
         if file.part.content_type in _RETURNED_TYPES:
             header = find_header_block(decode_body(file.part, 65536)[0])
             fields = read_fields(header.data, frozenset({b"to", b"cc"}))
-            people = [mailbox for values in fields.values() for value in values for mailbox in read_mailboxes(value)]
-            return [address for _, address in people] if len(people) == 1 else []
+            mailboxes = [mailbox for values in fields.values() for value in values for mailbox in read_mailboxes(value)]
+            return [address for _, address in mailboxes] if len(mailboxes) == 1 else []
     return []

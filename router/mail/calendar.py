@@ -1,7 +1,7 @@
-"""Calendar parts (RFC 5545, iTIP RFC 5546) as text: what, when, where and who, for a mail without any other text.
+"""Calendar parts (RFC 5545, iTIP RFC 5546) as text: what, when, where and who, for a message without other text.
 
-Times are written as the calendar has them, with their time zone beside them: nothing is converted. Properties of
-alarms, time zones and free-busy lists are left out. Total and linear.
+Times are shown as written, with their time zone; nothing is converted. Alarms, time zones and free-busy lists are
+skipped. Any input produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # of one calendar; more is a file written into it
+MAX_BYTES = 1 << 20  # per calendar; a larger one contains an embedded file
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
-_MAX_VALUE_LENGTH = 998  # characters of a value that is one line
+_MAX_VALUE_LENGTH = 998  # characters of a one-line value
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
-# A name, parameters whose values may be quoted, and the value behind the first colon outside quotes.
+# A name, parameters with optionally quoted values, and the value after the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]{1,64})=("[^"]*+"|[^";]*+)')
 _ESCAPED = re.compile(r"\\([\\;,nN])")
@@ -72,7 +72,7 @@ class _Property:
 
 @dataclass(slots=True)
 class _Component:
-    """An event, a task or a journal entry. properties: by upper-case name, in their order."""
+    """An event, a task or a journal entry, with its properties by upper-case name."""
 
     kind: str
     properties: dict[str, list[_Property]] = field(default_factory=dict)
@@ -89,14 +89,14 @@ class _Component:
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
-    """The events of a calendar, a paragraph each; empty if there is none.
+    """Return a paragraph for each event of a calendar, `""` if there is none.
 
     Args:
         data: The decoded part.
-        charset: Its label; RFC 5545 section 3.1.4 says UTF-8 where there is none.
-        method: The `method` parameter of its Content-Type, for a calendar that has no METHOD.
+        charset: Its label; the default is UTF-8 (RFC 5545 section 3.1.4).
+        method: The `method` parameter of its Content-Type, used if the calendar has no METHOD.
     """
-    # Lines are folded between any two bytes, also inside a character (section 3.1).
+    # Lines may be folded between any two bytes, also inside a character (section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
     method, components = _parse_components(text, method.upper())
     texts = [_format_component(component, method) for component in components[:_MAX_EVENTS]]
@@ -106,7 +106,7 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
 
 
 def _parse_components(text: str, method: str) -> tuple[str, list[_Component]]:
-    """The method and the components of a calendar; what stands in other components is left out."""
+    """Return the method and the events, tasks and journal entries; other components are skipped."""
     components: list[_Component] = []
     open_components: list[str] = []
     for name, found in _parse_properties(text):
@@ -139,7 +139,7 @@ def _parse_properties(text: str) -> Iterator[tuple[str, _Property]]:
 
 
 def _soft_line_pieces(value: str, following: Iterator[str]) -> Iterator[str]:
-    """A quoted-printable value that goes on behind soft line breaks, without these."""
+    """Yield the pieces of a quoted-printable value, without its soft line breaks."""
     while (line := value.rstrip()).endswith("="):
         yield line[:-1]
         value = next(following, "")
@@ -148,7 +148,7 @@ def _soft_line_pieces(value: str, following: Iterator[str]) -> Iterator[str]:
 
 def _format_component(component: _Component, method: str) -> str:
     lines = [_format_title(component, method)]
-    labelled = (
+    labelled_values = (
         ("When", _format_span(component)),
         ("Due", _format_time(component.first("DUE"))),
         ("Repeats", _format_recurrence(component)),
@@ -157,7 +157,7 @@ def _format_component(component: _Component, method: str) -> str:
         ("Attendees", _format_attendees(component, method)),
         ("Link", component.line("URL") or component.line("CONFERENCE") or component.line("X-GOOGLE-CONFERENCE")),
     )
-    lines += [f"{label}: {value}" for label, value in labelled if value]
+    lines += [f"{label}: {value}" for label, value in labelled_values if value]
     texts = (component.text("COMMENT").strip(), component.text("DESCRIPTION").strip())
     return "\n\n".join(("\n".join(lines), *(text for text in texts if text)))
 
@@ -174,16 +174,16 @@ def _format_title(component: _Component, method: str) -> str:
 
 
 def _format_attendees(component: _Component, method: str) -> str:
-    """The attendees with their answers. Nobody has answered an invitation, so it names only those that are known."""
+    """List the attendees with their participation status; NEEDS-ACTION is only shown in replies."""
     attendees = component.properties.get("ATTENDEE", [])
-    described: list[str] = []
+    formatted: list[str] = []
     for attendee in attendees[:_MAX_ATTENDEES]:
         answer = _participation(attendee)
         shown = answer and (method == "REPLY" or answer != _PARTICIPATION["NEEDS-ACTION"])
-        described.append(_format_mailbox(attendee) + (f" ({answer})" if shown else ""))
+        formatted.append(_format_mailbox(attendee) + (f" ({answer})" if shown else ""))
     if len(attendees) > _MAX_ATTENDEES:
-        described.append(f"and {len(attendees) - _MAX_ATTENDEES} more")
-    return ", ".join(described)
+        formatted.append(f"and {len(attendees) - _MAX_ATTENDEES} more")
+    return ", ".join(formatted)
 
 
 def _participation(attendee: _Property) -> str:
@@ -206,15 +206,15 @@ def _format_span(component: _Component) -> str:
         return ""
     day, time, zone = _time_parts(start)
     duration = _format_duration(component.line("DURATION")) if end is None else ""
-    lasting = f", {duration}" if duration else ""
+    duration_suffix = f", {duration}" if duration else ""
     if _is_date(start):
         last = _last_day(end)
-        return (f"{day} to {last}" if last and last != day else day) + f" (all day){lasting}"
+        return (f"{day} to {last}" if last and last != day else day) + f" (all day){duration_suffix}"
     if end is None:
-        return _join_time(day, time, zone) + lasting
-    last, ended, last_zone = _time_parts(end)
-    began = _join_time(day, time, "" if zone == last_zone else zone)
-    return f"{began} to {_join_time('' if last == day else last, ended, last_zone)}"
+        return _join_time(day, time, zone) + duration_suffix
+    last, end_time, last_zone = _time_parts(end)
+    start_text = _join_time(day, time, "" if zone == last_zone else zone)
+    return f"{start_text} to {_join_time('' if last == day else last, end_time, last_zone)}"
 
 
 def _is_date(found: _Property) -> bool:
@@ -222,7 +222,7 @@ def _is_date(found: _Property) -> bool:
 
 
 def _last_day(end: _Property | None) -> str:
-    """DTEND of whole days is the day after the last one (RFC 5545 section 3.6.1)."""
+    """Return the last day of an all-day event: DTEND is the day after it (RFC 5545 section 3.6.1)."""
     try:
         return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
@@ -234,7 +234,10 @@ def _format_time(found: _Property | None) -> str:
 
 
 def _time_parts(found: _Property) -> tuple[str, str, str]:
-    """Day, time and zone of a DATE or DATE-TIME (RFC 5545 sections 3.3.4 and 3.3.5); what is neither is a day."""
+    """Split a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5).
+
+    Any other value is returned as the day.
+    """
     value = clean_line(found.value, _MAX_VALUE_LENGTH)
     match = _TIME.match(value)
     if match is None:
@@ -247,7 +250,7 @@ def _time_parts(found: _Property) -> tuple[str, str, str]:
 
 
 def _join_time(day: str, time: str, zone: str) -> str:
-    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows has "(UTC+01:00) Berlin"
+    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows names are like "(UTC+01:00) Berlin"
     return " ".join(part for part in (day, time, zone) if part)
 
 
@@ -258,26 +261,26 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """A recurrence rule (RFC 5545 section 3.3.10); parts that have no plain words are named as they are."""
+    """Describe a recurrence rule (RFC 5545 section 3.3.10); unsupported parts are shown as written."""
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")
     if not unit:
         return rule
     interval = parts.pop("INTERVAL", "1")
-    words = f"every {unit}" if interval == "1" else f"every {interval} {unit}s"
+    description = f"every {unit}" if interval == "1" else f"every {interval} {unit}s"
     days = parts.get("BYDAY", "").split(",")
     if all(day in _DAYS for day in days):
         del parts["BYDAY"]
-        words += f" on {', '.join(_DAYS[day] for day in days)}"
+        description += f" on {', '.join(_DAYS[day] for day in days)}"
     if count := parts.pop("COUNT", ""):
-        words += f", {count} times"
+        description += f", {count} times"
     if until := parts.pop("UNTIL", ""):
-        words += f", until {_format_time(_Property(until, {}))}"
+        description += f", until {_format_time(_Property(until, {}))}"
     parts.pop("WKST", None)
-    return words + "".join(f", {name}={value}" for name, value in parts.items())
+    return description + "".join(f", {name}={value}" for name, value in parts.items())
 
 
 def _unescape(value: str) -> str:
-    """A TEXT value (RFC 5545 section 3.3.11)."""
+    """Remove the escapes of a TEXT value (RFC 5545 section 3.3.11)."""
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)

@@ -1,7 +1,7 @@
-"""The charset of text that no label names: what the text declares itself, what the mail uses, what its language tells.
+"""Finds the charset of text without a usable label: from its own declaration, from the rest of the message, or by
+detection of its language.
 
-Languages are told apart by chardet, on a bounded sample of the lines that are not ASCII. It is loaded when it is first
-needed: it takes 40 MB.
+chardet detects languages, on a bounded sample of the non-ASCII lines. It takes 40 MB and is loaded on first use.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from router.mail.charsets import (
 )
 
 MAX_SAMPLE_BYTES = 4096
-"""Bytes that the detector gets: it reads a sentence right, and its cost grows with the square for some input."""
+"""Bytes that the detector gets. A sentence is enough, and for some inputs its cost is quadratic."""
 MAX_DETECTIONS = 16
-"""Texts of one mail that are detected; the charset of the last one serves for those after it."""
+"""Detections per message; later texts use the charset of the last one."""
 _BYTES_BEFORE, _BYTES_AFTER = (
     512,
     16384,
 )  # bytes of a long line that are looked at around the first one that is not ASCII
-_MIN_UTF_8_CHARACTERS = 4  # characters of UTF-8 beside lines in another charset
-_MAX_LINES = 20_000  # of a text whose lines are decoded one by one; that takes some 10 ms
-_MAX_DECLARATION_BYTES = 8192  # bytes in which markup declares its charset
+_MIN_UTF_8_CHARACTERS = 4  # UTF-8 characters next to lines in another charset
+_MAX_LINES = 20_000  # of a text that is decoded line by line, which takes about 10 ms
+_MAX_DECLARATION_BYTES = 8192  # markup declares its charset within these
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-# Text with so many kana is Japanese. Their bytes are seldom beside each other in other languages.
+# Text with this many kana is Japanese. Their bytes are rarely adjacent in other languages.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
@@ -45,7 +45,7 @@ _OTHER_CANDIDATES = (
     *("cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp1253", "iso8859-7", "cp1255", "iso8859-8", "cp1256", "iso8859-6"),
     "cp874",
 )
-# Charsets that mail is written in: those of DOS, the old Mac OS and mainframes only make short texts ambiguous.
+# Charsets used in mail. Those of DOS, the old Mac OS and mainframes would only make short texts ambiguous.
 _CANDIDATES = (
     *_LATIN_CANDIDATES,
     *_OTHER_CANDIDATES,
@@ -60,16 +60,16 @@ _CANDIDATES = (
 
 
 class CharsetDecoder:
-    """Decodes the texts of one mail."""
+    """Decodes the texts of one message."""
 
     def __init__(self, hint: str) -> None:
-        """hint: the label of the charset that the mail uses elsewhere, `""` if unknown."""
+        """hint: Label of the charset that the message uses elsewhere, `""` if unknown."""
         self._hint = hint
         self._detections = 0
         self._last = ""
 
     def decode(self, data: bytes, label: str, *, markup: bool) -> tuple[str, bool]:
-        """As `decode_charset`. markup: whether the text may declare its charset as HTML and XML do."""
+        """Like `decode_charset`; with `markup` the text may declare its charset (HTML, XML)."""
         declared = declared_charset(data) if markup else ""
         if not codec_for(label) and can_decode(data, declared):
             label = declared
@@ -79,7 +79,7 @@ class CharsetDecoder:
         return self._decode(data, label, declared)
 
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
-        """UTF-8 with some lines in another charset: a footer, a quote, a damaged line. others: their numbers."""
+        """Decode UTF-8 whose lines `numbers` are in another charset: a footer, a quote, a damaged line."""
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")
@@ -104,9 +104,9 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """The numbers of the lines that are not UTF-8 where twice as many characters of other lines are, else none.
+    """Return the numbers of the lines that are not UTF-8, if the other lines contain twice as many UTF-8 characters.
 
-    In other charsets a line is valid UTF-8 by chance only if it has one or two characters.
+    In another charset a line is accidentally valid UTF-8 only if it has one or two non-ASCII characters.
     """
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []
@@ -123,9 +123,9 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
 
 
 def declared_charset(data: bytes) -> str:
-    """The label in an XML declaration or in HTML's own meta element, `""` without one.
+    """Return the label in an XML declaration or an HTML meta element, `""` without one.
 
-    Markup whose declaration can be read as ASCII is not UTF-16 (WHATWG, "prescan a byte stream").
+    Markup with an ASCII declaration is not UTF-16 (WHATWG, "prescan a byte stream").
     """
     head = data[:_MAX_DECLARATION_BYTES]
     match = _XML.match(head) or _META.search(head)
@@ -134,7 +134,7 @@ def declared_charset(data: bytes) -> str:
 
 
 def detect_charset(data: bytes) -> str:
-    """The label of the likeliest charset of text that is not UTF-8, `""` if there is none."""
+    """Return the label of the most likely charset of text that is not UTF-8, `""` if none."""
     sample = _sample(data)
     if not sample:
         return ""
@@ -152,7 +152,10 @@ def detect_charset(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Lines that are not ASCII, without tags, up to the bound. `<`, `>` and LF are never part of a longer character."""
+    """Return non-ASCII lines without tags, up to `MAX_SAMPLE_BYTES`.
+
+    `<`, `>` and LF are never part of a multibyte character.
+    """
     out = bytearray()
     at = 0
     while len(out) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, at)):
@@ -168,7 +171,7 @@ def _sample(data: bytes) -> bytes:
 
 
 def _has_mixed_words(sample: bytes) -> bool:
-    """Whether the bytes that are not ASCII are letters of Latin words: other scripts share no word with ASCII."""
+    """Whether the non-ASCII bytes are letters in Latin words; words of other scripts contain no ASCII letters."""
     mixed = pure = 0
     for match in _WORD.finditer(sample):
         word = match[0]
@@ -180,7 +183,7 @@ def _has_mixed_words(sample: bytes) -> bool:
 
 
 def _likeliest_charset(sample: bytes, candidates: tuple[str, ...]) -> str:
-    import chardet  # noqa: PLC0415 - see the module
+    import chardet  # noqa: PLC0415 - loaded on first use, see the module
 
     try:
         found = chardet.detect(
@@ -192,6 +195,6 @@ def _likeliest_charset(sample: bytes, candidates: tuple[str, ...]) -> str:
             compat_names=False,
             prefer_superset=False,
         )
-    except Exception:  # noqa: BLE001 - a defect of the detector must not keep a mail from being accepted or read
+    except Exception:  # noqa: BLE001 - a defect in the detector must not block a message
         return ""
     return found["encoding"] or ""

@@ -1,7 +1,7 @@
-"""The charset labels of mails, the Python codec for each, and the kinds and relatives of these codecs.
+"""Charset labels of messages, the Python codec for each, and groups and relations of these codecs.
 
-Labels are matched against a closed list before Python's codec machinery sees them: it imports modules by the label's
-name and remembers each one for ever, and a mail must be able to do neither.
+Labels are checked against a closed list before Python's codec registry sees them: the registry imports modules by name
+and caches each name forever, which a message must not be able to trigger.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Labels as mails write them -> Python codecs. Names of a subset go to the superset real mailers mean by them.
+# Labels in messages -> Python codecs. A subset is mapped to the superset that mail programs use under its name.
 _CODECS = {
     name: codec_name
     for codec_name, names in {
-        # Labels that say nothing about 8-bit bytes.
+        # Labels without information about 8-bit bytes.
         "": " default unknown unknown8bit xunknown 8bit 7bit 8bitmime none binary usascii ascii ansix341968 iso646us "
         "cp20127",
         "cp1252": "ansi latin1 l1 iso88591 cp819 cp28591 isoir100 western",
@@ -71,17 +71,17 @@ _DOS_PAGES = (437, 720, 737, 775, 850, 852, 855, 856, 857, 858, 860, 861, 862, 8
 _CODECS |= {f"cp{n}": f"cp{n}" for n in (*range(1250, 1259), *_DOS_PAGES)}
 _CODECS |= {f"iso8859{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)}
 
-# Codecs whose text is 7-bit: plain ASCII bytes may mean something else in them.
+# 7-bit codecs: ASCII bytes may have another meaning in them.
 ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
 SEVEN_BIT = ISO_2022 | {"utf_7", "hz"}
 WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-# Byte pairs of these can be valid UTF-8 by chance in a short text, so the label is tried first.
+# Short texts of these can accidentally be valid UTF-8, so the label is tried first.
 MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
-# Charsets of languages that are written mostly in ASCII letters.
+# Charsets of languages that mostly use ASCII letters.
 WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
 
-# What mailers send under the label of another charset. Of EUC-JP and Shift_JIS, EUC-JP is tried first: most of its
-# bytes are half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
+# Charsets that mail programs send under another label. EUC-JP is tried before Shift_JIS: most of its bytes are
+# half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
 _JAPANESE = ("euc_jp", "cp932")
 SIBLINGS = {
     **dict.fromkeys(ISO_2022 - {"iso2022_kr"}, _JAPANESE),
@@ -96,9 +96,9 @@ SIBLINGS = {
     "koi8_r": ("cp1251",),
     "koi8_u": ("cp1251",),
 }
-# Charsets whose additional characters are sent under the label of the base.
+# Extensions that are sent under the label of the base charset.
 SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
-# The Windows charset that a label of ISO 8859 stands for where bytes 80 to 9F, controls in ISO 8859, are used.
+# The Windows charset that an ISO 8859 label means if the text uses bytes 80 to 9F, which are controls in ISO 8859.
 WINDOWS = {
     "iso8859_2": "cp1250",
     "iso8859_16": "cp1250",
@@ -119,9 +119,9 @@ _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|microsoft|cp|ms|dos)
 
 @lru_cache(maxsize=512)
 def codec_for(label: str) -> str:
-    """The Python codec for a charset label of a mail, `""` for a missing or unknown one."""
+    """Return the Python codec for a charset label, `""` if it is missing or unknown."""
     name = _LABEL_NOISE.sub("", label[:64].partition("*")[0].partition("(")[0].lower())
-    # `=3D`: the equals sign of `charset=`, in quoted-printable.
+    # "3d": the equals sign of `charset=` in quoted-printable.
     for prefix in ("", "3d", "x", "cs", "xcs", "xx"):
         bare = _PAGE_PREFIX.sub("cp", name.removeprefix(prefix))
         if bare.startswith(("iso8859", "isoiec8859")):

@@ -1,7 +1,7 @@
-"""Bytes as text by their charset label, which is tried and not believed.
+"""Decodes bytes by their charset label, which is verified instead of trusted.
 
-Every function is total: any bytes and any label give an answer, in time linear in the input, and never an exception.
-None of them guesses by the language of a text: that is `router.mail.charset_detection`.
+Every function returns a result for any bytes and any label in linear time and never raises. None of them guesses by
+language: see `router.mail.charset_detection`.
 """
 
 from __future__ import annotations
@@ -38,45 +38,46 @@ _COMMON_LEADS = {
     "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
 }
 _PAIRS_AHEAD = 12
-_NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are no part of a character of these
-# Charsets of which nearly all trail bytes are above 127 as well; a pair may end with an ASCII byte.
+_NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
+# Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # damaged characters of a text behind which the next one is looked for
+_MAX_SKIPPED = 100  # damaged characters per text after which decoding resumes at the next whole character
 _SKIP_DAMAGE = "emailrouter-skip-damage"
-_DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
+_DAMAGE = re.compile("\ufffd{1,3}")  # the result of one bad byte
 _KATAKANA = re.compile("[\uff61-\uff9f]")
-# What the lead bytes of kana in EUC-JP are in Shift_JIS.
+# Lead bytes of EUC-JP kana, read as Shift_JIS.
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# Words of Cyrillic letters, by their case. The bytes of small letters in KOI8 are those of capitals in windows-1251.
+# Cyrillic words by case. Lowercase letters in KOI8 have the bytes of uppercase letters in windows-1251.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
-# Russian letters, the most frequent first; Ukrainian and Bulgarian differ little.
-_MIN_RANKED = 11  # letters of a text whose frequency says something
+_MIN_RANKED = 11  # letters that make letter frequencies meaningful
+# Russian letters by frequency; Ukrainian and Bulgarian differ little.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
-_GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # what the comma and the full stop of GB 2312 are in Big5
+_GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, read as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # of windows-1256; two are no damage
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; two of them are not damage
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # U+0085 ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
-# Letters that KOI8-U has where KOI8-R has lines for drawing boxes, beside another letter.
+# Letters of KOI8-U at the positions of box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
-# The escape sequences of ISO 2022 that no terminal uses for colours or its own character sets.
+# ISO 2022 escape sequences that terminals do not use for colours or character sets.
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
-_SAMPLE_BYTES = 4096  # bytes from which the kind of a text is judged
-_TRIAL_BYTES = 65536  # bytes of a text that are decoded to see whether a charset fits: trying several costs no more
+_SAMPLE_BYTES = 4096  # used to classify a text
+_TRIAL_BYTES = 65536  # decoded to check whether a charset fits; bounds the cost of trying several
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Bytes as text, and whether there was doubt about the charset (wrong, unknown or broken label).
+    """Decode bytes; returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
 
-    fallback: the label to use where `label` is missing or wrong; windows-1252 where it is of no use either.
+    Args:
+        fallback: The label to use if `label` is missing or wrong. If it does not fit either, windows-1252 is used.
     """
     found = decode_labelled(data, label)
     if found is not None:
@@ -90,7 +91,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 
 
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
-    """As `decode_charset`; None where neither the label nor the bytes themselves tell the charset."""
+    """Like `decode_charset`, but None if neither the label nor the bytes determine the charset."""
     name = codec_for(label)
     if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
@@ -113,12 +114,12 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
 
 
 def can_decode(data: bytes, label: str) -> bool:
-    """Whether a text can be of this charset, as far as the bytes of its beginning tell."""
+    """Whether the start of the data can be decoded with this label."""
     return codec_for(label) != "" and decode_labelled(data[:_TRIAL_BYTES], label) is not None
 
 
 def decode_strict(data: bytes, name: str) -> str | None:
-    """The text if every byte is valid in the codec `name`."""
+    """Decode with the codec `name`; None if a byte is invalid."""
     try:
         return data.decode(name)
     except (UnicodeError, LookupError):
@@ -126,7 +127,7 @@ def decode_strict(data: bytes, name: str) -> str | None:
 
 
 def _wide_codec(data: bytes, name: str) -> str:
-    """The codec for UTF-16 and UTF-32 by their byte order mark, or by the place of NUL bytes; `""` for other text."""
+    """Return the codec for UTF-16 or UTF-32 by byte order mark or position of NUL bytes, `""` for other text."""
     if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
     unicode_or_none = name in WIDE or name in ("", "utf_8")
@@ -139,30 +140,30 @@ def _wide_codec(data: bytes, name: str) -> str:
     if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
-        # Without NUL bytes the label is nearly always a lie; Chinese and Japanese text may have none.
+        # Without NUL bytes the label is nearly always wrong; only Chinese and Japanese text may have none.
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
-    # Text of which every second byte is NUL.
+    # Text in which every second byte is NUL.
     if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
         return "utf_16_be" if even > odd else "utf_16_le"
     return ""
 
 
 def _is_big_endian(sample: bytes) -> bool:
-    """Whether UTF-16 text without a byte order mark and NUL bytes is rather Chinese or Japanese in this order."""
+    """Whether UTF-16 text without byte order mark and NUL bytes has more ideographs in big-endian order."""
     little, big = (len(_IDEOGRAPHS.findall(sample.decode(name, "replace"))) for name in ("utf_16_le", "utf_16_be"))
     return big > little
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Text in a 7-bit charset. While there is an escape sequence, its damaged bytes are replaced one by one."""
+    """Decode text in a 7-bit charset, None for other text. Damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
         unlabelled = data.isascii() or (name not in MULTIBYTE and not decode_strict(data, "utf_8"))
         if unlabelled and _DESIGNATION.search(data):
-            # ISO-2022-JP or ISO-2022-KR without or with a wrong label.
+            # ISO-2022-JP or ISO-2022-KR with a missing or wrong label.
             return _decode_escaped(data, "iso2022_jp_ext")
     if data.isascii():
         if name == "utf_7":
@@ -176,17 +177,17 @@ def _decode_seven_bit(data: bytes, name: str) -> str | None:
 
 def _decode_escaped(data: bytes, name: str) -> str:
     if name == "iso2022_kr" and b"\x1b$)C" not in data:
-        data = b"\x1b$)C" + data  # what SO means is not said where a header or a part of a text stands alone
-    # Python's codecs pass SO and SI through, and differ in what holds behind the end of a line.
+        data = b"\x1b$)C" + data  # a header or a fragment may lack the designation of SO
+    # Python's codecs pass SO and SI through, and differ in the state after the end of a line.
     plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
     text = decode_strict(data, name) if plain else None
     return text if text is not None else decode_iso2022(data)
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """UTF-8, also with some damage: a character cut in two does not make the rest another charset.
+    """Decode UTF-8, also with some damage: a split character does not change the charset of the text.
 
-    Controls U+0080 to U+009F are what programs write that take windows-1252 for ISO 8859-1: quotes, dashes, the euro.
+    Controls U+0080 to U+009F come from programs that treat windows-1252 as ISO 8859-1: quotes, dashes, the euro sign.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -206,7 +207,7 @@ def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
 
 
 def _decode_cesu_8(data: bytes) -> str | None:
-    """CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
+    """Decode CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
     try:
         return data.decode("utf_8", "surrogatepass").encode("utf_16_le", "surrogatepass").decode("utf_16_le")
     except UnicodeError:
@@ -214,7 +215,7 @@ def _decode_cesu_8(data: bytes) -> str | None:
 
 
 def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
-    """Text under a label that fits, that fits but for some damage, or whose sibling fits."""
+    """Decode with a label that fits, possibly with some damage, or with a sibling of the label."""
     if name in MULTIBYTE:
         if (text := _decode_damaged(data, name)) is not None:
             text, doubtful = _prefer_sibling(data, name, text)
@@ -222,7 +223,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
         text = decode_strict(data, name)
-        # Bytes that a Western charset leaves undefined are common in Shift_JIS, whose other bytes are in any range.
+        # Bytes that a Western charset leaves undefined are common in Shift_JIS; its other bytes are in any range.
         if name in WESTERN and is_mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _decode_damaged(data, name) if text is None else text
@@ -231,13 +232,13 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
         text, doubtful = _prefer_sibling(data, name, text)
         return text, doubtful or "\ufffd" in text
     texts = (_decode_damaged(data, sibling) for sibling in SIBLINGS.get(name, ()))
-    # Half-width katakana are what bytes of other charsets become in Shift_JIS.
+    # Bytes of other charsets become half-width katakana in Shift_JIS.
     likely = (text for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _non_ascii_count(text))
     return next(((text, True) for text in likely), None)
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """The text under the label `name`; that of a sibling, with doubt, where the label's is hardly one."""
+    """Return the text, or the (doubtful) text of a sibling charset if it is unlikely in `name`."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -250,7 +251,7 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether the letters of another reading confirm it. People write half-width katakana, and with caps lock on."""
+    """Whether the letters of `other` confirm it. People do write half-width katakana, and with caps lock on."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
@@ -263,14 +264,15 @@ def _has_confirming_letters(other: str, text: str, name: str) -> bool:
 
 
 def _letter_ranks(text: str) -> list[int]:
-    """How rare each Cyrillic letter of the beginning of a text is."""
+    """Return the frequency rank of each Cyrillic letter in the start of a text."""
     return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE_BYTES].lower() if letter > "\u0400"]
 
 
 def _is_unlikely(text: str, name: str) -> bool:
-    """Whether hardly anybody writes so: a twentieth for private use, many half-width marks, or in inverted case.
+    """Whether a text is implausible: 5 % private-use characters, many half-width marks, or inverted letter case.
 
-    name: the codec that read it.
+    Args:
+        name: The codec that decoded it.
     """
     if name == "cp950":
         return len(_GB_PUNCTUATION.findall(text)) * 20 >= _non_ascii_count(text) > 0
@@ -282,9 +284,9 @@ def _is_unlikely(text: str, name: str) -> bool:
 
 
 def _decode_damaged(data: bytes, name: str) -> str | None:
-    """A text with its damaged characters replaced, None if over a fifth of the text that is not ASCII is damaged."""
+    """Decode with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
-        return None  # most labels that do not fit show early
+        return None  # most wrong labels fail early
     if name in _HIGH_PAIRS:
         data = _HIGH_RUN.sub(lambda run: _mark_odd_byte(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")
@@ -294,17 +296,17 @@ def _decode_damaged(data: bytes, name: str) -> str | None:
 
 
 def _mark_odd_byte(run: bytes, name: str) -> bytes:
-    """A run of pairs; a byte too many becomes FF, which is part of no character."""
+    """Replace the extra byte of a run of pairs by FF, which is not part of any character."""
     if len(run) % 2 == 0:
         return run
-    place = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
-    return run[:place] + b"\xff" + run[place + 1 :]
+    index = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
+    return run[:index] + b"\xff" + run[index + 1 :]
 
 
 def _skip_damage(error: UnicodeError) -> tuple[str, int]:
-    """Continues behind a damaged character where most of the next bytes are pairs with a common lead byte.
+    """Resume after a damaged character where most of the following pairs have a common lead byte.
 
-    Only as far as the next blank or punctuation: each run of pairs begins at its own place.
+    Checks only up to the next space or punctuation, because each run of pairs has its own alignment.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -327,7 +329,7 @@ def _non_ascii_count(text: str) -> int:
 
 
 def _windows_codec(data: bytes, name: str) -> str:
-    """The charset that is meant by the label of another one with the same letters or without letters in places."""
+    """Return the Windows charset or KOI8-U if the text uses its additional characters, else `name`."""
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
@@ -336,7 +338,7 @@ def _windows_codec(data: bytes, name: str) -> str:
 
 
 def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
-    """Whether bytes above `above` are more than ASCII letters, as in no language that is written in Latin letters."""
+    """Whether bytes above `above` outnumber ASCII letters, which never happens in Latin script."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
     # Currency and other signs are below C0 in Western charsets.
@@ -344,5 +346,5 @@ def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
 
 
 def _letter_count(sample: bytes) -> int:
-    """The number of ASCII letters."""
+    """Count the ASCII letters."""
     return len(sample) - len(sample.translate(None, string.ascii_letters.encode()))

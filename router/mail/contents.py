@@ -1,4 +1,4 @@
-"""What is read of a mail, and the bounds on reading it."""
+"""The result of parsing a message, and the limits of parsing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ AttachmentKind = Literal["file", "image", "calendar", "contact", "encrypted", "s
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """How much of a mail is read. Bytes, but `text`, `html` and `sanitized_html` (sanitised): characters."""
+    """How much of a message is parsed.
+
+    Sizes are in bytes; `text`, `html` and `sanitized_html` are in characters.
+    """
 
     header_bytes: int = 262144
     parts: int = 1000
@@ -31,9 +34,13 @@ DEFAULT_LIMITS = ParseLimits()
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One attachment. filename is safe to be one and never empty; size is of the decoded bytes.
+    """An attachment as it is listed.
 
-    inline: an image that the text shows in its place, by content_id where that is not `""`.
+    Attributes:
+        n: Its number, starting with 1.
+        filename: Safe as a filename, never empty.
+        size: The number of decoded bytes.
+        inline: An image that the HTML displays, by `content_id` unless that is `""`.
     """
 
     n: int
@@ -47,9 +54,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentData:
-    """What a download needs: the attachment and its decoded bytes.
+    """An attachment and its decoded bytes, for a download.
 
-    The attachment is as `parse` lists it, but whether the text shows it in its place is not looked up (`inline`).
+    `attachment` is as `parse` lists it, except that `inline` does not consider references in the HTML.
     """
 
     attachment: Attachment
@@ -58,7 +65,7 @@ class AttachmentData:
 
 @dataclass(frozen=True, slots=True)
 class NamedMailbox:
-    """An address as a header field has it, with a domain; name is `""` where there is none."""
+    """An address of a header field, with a domain, and its display name or `""`."""
 
     address: str
     name: str
@@ -66,9 +73,15 @@ class NamedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was read. text: the new text; quoted: history and signature that were cut from it; html: sanitised, `""`
-    for a mail without HTML. failed_recipients: the addresses that a bounce says could not be reached. reply_to,
-    original_from: see `router.mail.originator_fields`. Subject and From are in `router.mail.headers.HeaderFacts`.
+    """The parsed body of a message. Subject and From are in `router.mail.headers.HeaderFacts`.
+
+    Attributes:
+        text: The new text.
+        quoted: Quoted history and the signature, split off the text.
+        html: Sanitised, `""` for a message without HTML.
+        warnings: What was repaired, guessed or truncated, for display.
+        reply_to, original_from: See `router.mail.originator_fields`.
+        failed_recipients: The failed addresses of a bounce.
     """
 
     text: str
@@ -82,21 +95,21 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """Bytes of the texts and of the HTML; at most 6.3 MB by `ParseLimits`."""
+        """Bytes of the texts and the HTML; at most 6.3 MB with the default limits."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
 
     @property
     def quoted_lines(self) -> int:
-        """How many lines were split off, without the empty ones."""
+        """The number of non-empty lines in `quoted`."""
         return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:
-        """As it is stored."""
+        """Serialize for a worker's response."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @staticmethod
     def from_json(stored: str) -> Contents:
-        """What `to_json` gave."""
+        """Parse the result of `to_json`."""
         fields = json.loads(stored)
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
         for name in ("warnings", "failed_recipients"):
@@ -106,5 +119,5 @@ class Contents:
         return Contents(**fields)
 
 
-class HtmlNotAllowed(Exception):  # noqa: N818 - said of a mail, not of a fault
-    """The mail has a part that would be read as HTML, and the caller does not allow that."""
+class HtmlNotAllowed(Exception):  # noqa: N818 - describes a message, not a fault
+    """The message has a part that would be parsed as HTML, which the caller does not allow."""

@@ -1,7 +1,6 @@
-"""The Date field (RFC 5322 sections 3.3 and 4.3), also in the forms that programs write instead.
+"""The Date field (RFC 5322 sections 3.3 and 4.3), and the formats that programs write instead.
 
-Reads the forms of RFC 5322, asctime, date(1), git, JavaScript and ISO 8601. The day of the week is not compared with
-the date.
+Accepts RFC 5322, asctime, date(1), git, JavaScript and ISO 8601. The day of the week is not checked.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 
 _TIME = (
     r"(?P<hour>\d{1,2})\s*[:.]\s*(?P<minute>\d\d)(?:\s*[:.]\s*(?P<second>\d\d)(?:[.,]\d{1,9})?)?"
-    r"\s*(?P<half>[AaPp][Mm]\b)?"
+    r"\s*(?P<meridiem>[AaPp][Mm]\b)?"
 )
 _ZONE = (
     r"(?:(?:GMT|UTC?)?(?P<sign>[+-])(?P<zone_hours>\d{1,2})(?::?(?P<zone_minutes>\d\d))?\b|(?P<zone>[A-Za-z]{1,5})\b)?"
@@ -19,12 +18,12 @@ _ZONE = (
 _MONTH = r"(?P<month>[A-Za-z]{3})[a-z]{0,6}\.?"
 _WEEKDAY = r"\s*(?:[^\W\d_]{1,12}\.?\s*,?\s*)?"
 _PARTS = (
-    *("year", "month", "day", "hour", "minute", "second", "half"),
+    *("year", "month", "day", "hour", "minute", "second", "meridiem"),
     *("sign", "zone_hours", "zone_minutes", "zone"),
 )
 _FORMATS = tuple(
-    re.compile(form)
-    for form in (
+    re.compile(pattern)
+    for pattern in (
         # RFC 5322: Mon, 24 Aug 2026 16:37:00 +0200
         rf"{_WEEKDAY}(?P<day>\d{{1,2}})\.?[\s-]*{_MONTH},?[\s-]*(?P<year>\d{{2,4}}),?\s+{_TIME}\s*{_ZONE}",
         # JavaScript, and American order: Mon Aug 24 2026 16:37:00 GMT+0200
@@ -38,9 +37,9 @@ _FORMATS = tuple(
     )
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {form: number for number, name in enumerate(_MONTH_NAMES, 1) for form in (name, f"{number:02}")}
-# Minutes east of UTC: the names of RFC 5322 section 4.3, and those that no two zones share. Others count as UTC, as
-# section 4.3 says of unknown names and of single letters.
+_MONTHS = {pattern: number for number, name in enumerate(_MONTH_NAMES, 1) for pattern in (name, f"{number:02}")}
+# Names of RFC 5322 section 4.3, and other unambiguous names. All others count as UTC, as section 4.3 requires for
+# unknown names and single letters.
 _ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (
@@ -52,43 +51,43 @@ _ZONE_OFFSETS_MINUTES = {
         )
     )
 }
-_MAX_BYTES = 1024  # bytes of a Date that are read; RFC 5322 allows comments of any length
-_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
+_MAX_BYTES = 1024  # RFC 5322 allows comments of any length
+_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is an error, or an attempt to be sorted first
 
 
 def read_date(value: bytes) -> int | None:
-    """A Date value in microseconds since the epoch; None if it is no date, or not between 1970 and 2100."""
+    """Parse a Date value to microseconds since the epoch; None if invalid or not between 1970 and 2100."""
     text = strip_comments(value[:_MAX_BYTES].decode("utf-8", "replace")).strip(" \t\"'")
-    for form in _FORMATS:
-        found = form.match(text)
+    for pattern in _FORMATS:
+        found = pattern.match(text)
         if found is not None:
             break
     else:
         return None
-    # One call: eleven lookups by name take twice as long as the match.
-    year, month, day, hour, minute, second, half, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
+    # A single call: eleven lookups by name take twice as long as the match.
+    year, month, day, hour, minute, second, meridiem, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
     try:
         moment = datetime(
             int(year) if len(year) == 4 else _expand_year(year),
             _MONTHS[month.lower()],
             int(day),
-            _convert_12_hour(hour, half) if half else int(hour),
+            _convert_12_hour(hour, meridiem) if meridiem else int(hour),
             int(minute),
-            min(int(second), 59) if second else 0,  # a leap second is no mistake; `datetime` has none
+            min(int(second), 59) if second else 0,  # `datetime` has no leap seconds
             tzinfo=UTC,
         )
     except (ValueError, KeyError):
         return None
-    east = _ZONE_OFFSETS_MINUTES.get(zone.lower(), 0) if zone else 0
+    offset_minutes = _ZONE_OFFSETS_MINUTES.get(zone.lower(), 0) if zone else 0
     if sign:
         minutes = 60 * int(zone_hours) + int(zone_minutes or 0)
-        east = minutes if sign == "+" else -minutes
-    seconds = int(moment.timestamp()) - 60 * east
+        offset_minutes = minutes if sign == "+" else -minutes
+    seconds = int(moment.timestamp()) - 60 * offset_minutes
     return seconds * 1_000_000 if 0 <= seconds < _MAX_TIMESTAMP_SECONDS else None
 
 
 def strip_comments(text: str) -> str:
-    """The text with a blank for each comment (RFC 5322 section 3.2.2); they nest."""
+    """Replace each comment by a space (RFC 5322 section 3.2.2); comments nest."""
     if "(" not in text:
         return text
     out: list[str] = []
@@ -108,12 +107,12 @@ def strip_comments(text: str) -> str:
 
 
 def _expand_year(digits: str) -> int:
-    """RFC 5322 section 4.3: two digits are 1950 to 2049, three digits count from 1900."""
+    """Expand two digits to 1950 to 2049, and add 1900 to three digits (RFC 5322 section 4.3)."""
     year = int(digits)
     return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 
 
-def _convert_12_hour(digits: str, half: str) -> int:
-    """The hour of the day from one with am or pm; an hour past 12 stays what it is."""
+def _convert_12_hour(digits: str, meridiem: str) -> int:
+    """Convert an hour with am or pm to the hour of the day; an hour above 12 is kept."""
     hour = int(digits)
-    return hour % 12 + (12 if half.lower() == "pm" else 0) if 1 <= hour <= 12 else hour
+    return hour % 12 + (12 if meridiem.lower() == "pm" else 0) if 1 <= hour <= 12 else hour

@@ -1,8 +1,7 @@
-"""Header fields as text: encoded words (RFC 2047), parameters (RFC 2231), lenient base64.
+"""Decodes header fields: encoded words (RFC 2047), parameters (RFC 2231), lenient base64, and cleans text.
 
-Every function here is total: any bytes and any label give a text, in time linear in the input, and never an
-exception. What comes out of `clean_line` and `clean_text` can be kept in a PostgreSQL TEXT column: no NUL, no lone
-surrogates.
+Every function returns a result for any bytes and any label in linear time and never raises. A PostgreSQL TEXT column
+can store the results of `clean_line` and `clean_text`: they contain no NUL and no lone surrogates.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f]")
 ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-# Comments (RFC 2045 section 5.1) may stand before a name and around its equals sign.
+# Comments (RFC 2045 section 5.1) may precede a name and surround its equals sign.
 _COMMENT = re.compile(rb"\([^()]{0,256}\)")
 _PARAMETER = re.compile(
     rb";\s*(?:\([^()]{0,256}\)\s*)?([^\s=;()]{1,128})\s*(?:\([^()]{0,256}\)\s*)?=\s*(?:\([^()]{0,256}\)\s*(?=\"))?"
     rb'(?:"((?:[^"\\]|\\.)*)"|([^;]*))',
     re.DOTALL,
 )
-# Values that are written without quotes although they hold parentheses: `name=report (1).pdf`.
+# Parameters with unquoted values that contain parentheses: `name=report (1).pdf`.
 _FILE_NAMES = ("name", "filename")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -36,9 +35,11 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
 def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
-    """An unstructured field's value with its encoded words read (RFC 2047 section 6); not yet cleaned.
+    """Decode the encoded words of an unstructured field (RFC 2047 section 6), without cleaning the text.
 
-    hint: the charset of raw 8-bit bytes. fallback: that of words whose own label is wrong or unknown, `hint` if None.
+    Args:
+        hint: The charset of raw 8-bit bytes.
+        fallback: The charset of words with a wrong or unknown label; `hint` if None.
     """
     if b"=?" not in value:
         return _decode_raw(value, hint)
@@ -50,7 +51,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
 
 def undecodable_bytes(value: bytes) -> bytes:
-    """What no label in a field's value explains: raw 8-bit bytes, and words under a wrong or unknown label."""
+    """Return the raw 8-bit bytes of a value and its encoded words with a wrong or unknown label."""
     return b" ".join(
         data
         for data, label in _split_encoded_words(value)
@@ -63,17 +64,18 @@ def _decode_raw(data: bytes, hint: str) -> str:
 
 
 def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """The bytes of encoded words with their label, and those between them with None.
+    """Yield the decoded bytes of encoded words with their label, and other bytes with None.
 
-    Adjacent words of one charset are joined: many mailers cut inside a character, against RFC 2047 section 5.
+    Adjacent words with the same charset are joined: many mail programs split inside a character, which RFC 2047 section
+    5 forbids.
     """
-    pending = bytearray()  # bytes of the words just before, waiting for more of the same charset
+    pending = bytearray()  # bytes of the preceding words; more of the same charset may follow
     charset = ""
-    at = 0  # end of what has been taken
+    at = 0  # end of the processed bytes
     while b"=?" in value and (head := ENCODED_WORD.search(value, at)):
         end = value.find(b"?=", head.end())
         if end < 0:
-            break  # no later word can end either: this keeps the scan linear
+            break  # no later word can end either; keeps the scan linear
         between = value[at : head.start()]
         label = head[1].decode("ascii", "replace")
         data = _decode_word(value[head.end() : end], head[2])
@@ -98,7 +100,7 @@ def _decode_word(text: bytes, encoding: bytes) -> bytes:
 
 
 def decode_base64_leniently(text: bytes) -> bytes:
-    """Base64 without regard to padding, line ends and stray characters; a lone last character is dropped."""
+    """Decode base64, ignoring padding, line endings and stray characters; drops a lone last character."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
@@ -107,21 +109,21 @@ def decode_base64_leniently(text: bytes) -> bytes:
 
 
 def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
-    """The token in front and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
+    """Return the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
-    Names are lower-case, values decoded: continuations and charsets (RFC 2231), encoded words where they should not
-    be (RFC 2047 section 5), raw octets. An extended value is preferred to a plain one of the same name.
+    Names are lower-case. Values are decoded: continuations and charsets (RFC 2231), encoded words although RFC 2047
+    section 5 forbids them here, and raw bytes. An extended value takes precedence over a plain one of the same name.
     """
-    token, rest = _split_parameters(value[:8192])
+    token, remaining = _split_parameters(value[:8192])
     found: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
-    for match in _PARAMETER.finditer(rest):
+    for match in _PARAMETER.finditer(remaining):
         name = match[1].decode("ascii", "replace").lower()
         data = _strip_comment(name, match[3]) if match[2] is None else _unquote(match[2])
-        continued = _CONTINUED.match(name)
-        if "*" in name and continued:
-            number = int(continued[2] or 0)
-            pieces.setdefault(continued[1], {}).setdefault(number, (data, continued[3] is not None))
+        continuation = _CONTINUED.match(name)
+        if "*" in name and continuation:
+            number = int(continuation[2] or 0)
+            pieces.setdefault(continuation[1], {}).setdefault(number, (data, continuation[3] is not None))
         else:
             found.setdefault(name, decode_encoded_words(data, hint))
     for name, numbered in pieces.items():
@@ -130,14 +132,14 @@ def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]
 
 
 def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
-    """The token in front, and the parameters; a semicolon that is missing between them is there again."""
-    token, semicolon, rest = value.partition(b";")
+    """Split the first token from the parameters, inserting a missing semicolon between them."""
+    token, semicolon, remaining = value.partition(b";")
     first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
-    return first, b";" + more + semicolon + rest if b"=" in more else semicolon + rest
+    return first, b";" + more + semicolon + remaining if b"=" in more else semicolon + remaining
 
 
 def _strip_comment(name: str, value: bytes) -> bytes:
-    """A value without quotes, and without the comment that may stand behind it."""
+    """Return an unquoted value without a trailing comment."""
     return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
 
 
@@ -146,7 +148,7 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """The pieces of one parameter in their order, charset and language taken from the first (RFC 2231 section 4)."""
+    """Join the pieces of a parameter; the first one has charset and language (RFC 2231 section 4)."""
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -163,9 +165,9 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """A file's name that is only a name: no path, no control or direction marks, nothing a system reads as more.
+    """Return a safe filename without path, control and direction characters and reserved device names.
 
-    At most 120 characters, the ending kept; `""` when nothing is left.
+    At most 120 characters, keeping the extension; `""` if nothing is left.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
@@ -177,9 +179,9 @@ def safe_filename(text: str) -> str:
 
 
 def clean_line(text: str, limit: int) -> str:
-    """One storable line of at most `limit` characters: white space runs are one blank, controls are gone.
+    """Return one line of at most `limit` characters for display and storage.
 
-    So are the characters that deceive about what is written (`router.unicode_security`).
+    Collapses white space and removes control and deceptive characters (`router.unicode_security`).
     """
     text = " ".join(text[: limit * 4].split())
     if not (text.isascii() and text.isprintable()):
@@ -188,11 +190,11 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text of several lines, ended by LF, without NUL and other controls and without lone surrogates."""
+    """Return multi-line text with LF line endings, without control characters and lone surrogates."""
     if "\r" in text:
-        # CR CR LF: a CRLF whose CR was encoded as well, or a gateway's.
+        # CR CR LF: a CRLF with an encoded CR, or added by a gateway.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-    if "\f" in text or "\v" in text or "\x85" in text:  # Word ends the lines of a paragraph with VT
+    if "\f" in text or "\v" in text or "\x85" in text:  # Word separates the lines of a paragraph by VT
         text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")
     if text.isascii():
         return _NOT_STORABLE.sub("", text)

@@ -1,7 +1,7 @@
-"""Text of the charsets that switch between character sets inside the text, however damaged it is.
+"""Decodes charsets that switch between character sets inside the text, and tolerates any damage.
 
-Covers ISO-2022-JP as CP50221 extends it, EUC-JP as CP51932 extends it, ISO-2022-KR and HZ. Python's codecs reject a
-whole text for one byte that they do not know; these functions replace that byte and read the rest, in linear time.
+Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with those of CP51932, ISO-2022-KR and HZ. Python's codecs
+reject a text because of one unknown byte; these functions replace the byte and decode the rest, in linear time.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from operator import sub
 
 # Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), and the shifts SO and SI.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
-# A line that ends without the sequence or the shift that leads back to ASCII.
+# A line that ends without the escape sequence or shift back to ASCII.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# What comes next behind an open line if the line was folded: such a sequence, and nothing that designates a set.
+# Follows an open line if the line was folded: a closing sequence without a designation before it.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -28,7 +28,7 @@ _Decoder = Callable[[bytes], str]
 
 _HIGH = bytes(number | 0x80 for number in range(256))
 _LOW = bytes(number & 0x7F for number in range(256))
-# JIS X 0208 as Shift_JIS: two rows share a lead byte, so a trail byte depends on whether its row is odd.
+# JIS X 0208 as Shift_JIS: two rows share a lead byte, so the trail byte depends on the parity of the row.
 _SJIS_LEAD = bytes((n + 1 >> 1) + (0x70 if n < 0x5F else 0xB0) & 0xFF for n in range(256))
 _SJIS_ODD_TRAIL = bytes(n + (0x1F if n < 0x60 else 0x20) & 0xFF for n in range(256))
 _SJIS_EVEN_TRAIL = bytes(n + 0x7E & 0xFF for n in range(256))
@@ -37,7 +37,7 @@ _ODD = bytes(0xFF if n % 2 else 0 for n in range(256))
 
 
 def _skip_pair(error: UnicodeError) -> tuple[str, int]:
-    """Replaces both bytes of a pair: skipping one would pair each later byte with the wrong one."""
+    """Replace both bytes of a pair; skipping one would misalign all later pairs."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ufffd", min(error.start + 2, len(error.object))
@@ -48,89 +48,89 @@ codecs.register_error(_PAIR_ERRORS, _skip_pair)
 
 
 def has_open_line(data: bytes) -> bool:
-    """Whether a line ends in another set than ASCII."""
+    """Whether a line ends in a set other than ASCII."""
     return _OPEN_LINE.search(data) is not None
 
 
 def decode_iso2022(data: bytes) -> str:
-    """Text with escape sequences, each line of which begins in ASCII (RFC 1468, RFC 1557).
+    """Decode text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
 
-    But a line that was folded between its escape sequences begins in the set of the line before.
-    Bytes above 127 outside of two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    A line that was folded between its escape sequences continues in the set of the previous line. Bytes above 127
+    outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
-    out: list[str] = []
-    read: _Decoder = _decode_ascii
-    shifted: _Decoder = _decode_ascii
-    shift_out: _Decoder = _decode_katakana  # JIS X 0201 where no escape sequence has said what SO means
-    at = closed_at = 0
+    pieces: list[str] = []
+    decode: _Decoder = _decode_ascii
+    shift_in: _Decoder = _decode_ascii
+    shift_out: _Decoder = _decode_katakana  # JIS X 0201 until an escape sequence designates the set of SO
+    position = closed_at = 0
     for switch in _SWITCH.finditer(data):
-        if switch.start() > at:
-            out.append(read(data[at : switch.start()]))
-        at = switch.end()
+        if switch.start() > position:
+            pieces.append(decode(data[position : switch.start()]))
+        position = switch.end()
         code = switch[0]
         if (designated := _DECODERS.get(code[1:])) is not None:
-            read = shifted = designated
+            decode = shift_in = designated
         elif code == b"\n":
-            out.append("\n")
-            if at > closed_at and read is not _decode_ascii:
-                closing = _CLOSED_LATER.match(data, at)
-                closed_at = closing.end() if closing else at
-            if at >= closed_at:
-                read = shifted = _decode_ascii
+            pieces.append("\n")
+            if position > closed_at and decode is not _decode_ascii:
+                closing = _CLOSED_LATER.match(data, position)
+                closed_at = closing.end() if closing else position
+            if position >= closed_at:
+                decode = shift_in = _decode_ascii
         elif code == b"\x0e":
-            read = shift_out
+            decode = shift_out
         elif code == b"\x0f":
-            read = shifted
+            decode = shift_in
         elif code[1:3] == b"$)" or code[1:2] == b")":
             shift_out = _DECODERS.get(b"$(" + code[3:] if code[1:2] == b"$" else b"(" + code[2:], _decode_ascii)
         elif code[1:2] != b".":
-            read = shifted = _decode_ascii
-    out.append(read(data[at:]))
-    return "".join(out)
+            decode = shift_in = _decode_ascii
+    pieces.append(decode(data[position:]))
+    return "".join(pieces)
 
 
 def restore_escapes(data: bytes) -> bytes:
-    """ISO-2022-JP whose escape characters a gateway has removed, with them: `$B` and `(B` around pairs, in one word."""
-    out: list[bytes] = []
-    at, opened = 0, -1
+    """Insert escape characters that a gateway removed from ISO-2022-JP: `$B` and `(B` around pairs in one word."""
+    pieces: list[bytes] = []
+    position, opened = 0, -1
     for match in _BARE_SWITCH.finditer(data):
         mark, start = match[0], match.start()
         if mark in _BARE_OPENERS:
             opened = start if opened < 0 else opened
         elif mark in _BARE_CLOSERS:
             if opened >= 0 and (start - opened) % 2 == 0 and start - opened > 2:
-                out += (data[at:opened], b"\x1b", data[opened:start], b"\x1b", mark)
-                at, opened = match.end(), -1
+                pieces += (data[position:opened], b"\x1b", data[opened:start], b"\x1b", mark)
+                position, opened = match.end(), -1
         else:
             opened = -1
-    return b"".join((*out, data[at:]))
+    return b"".join((*pieces, data[position:]))
 
 
 def decode_euc_jp(data: bytes) -> str:
-    """EUC-JP with the characters that CP51932 adds; a byte that belongs to none is U+FFFD."""
-    out = [""]
+    """Decode EUC-JP with the characters of CP51932; an invalid byte becomes U+FFFD."""
+    pieces = [""]
     for match in _EUC_JP.finditer(data):
         pairs, katakana, third, plain = match.groups()
         if pairs:
-            out.append(_decode_run(pairs.translate(_LOW), _decode_jis_x_0208, after_damage=out[-1] == "\ufffd"))
+            pieces.append(_decode_run(pairs.translate(_LOW), _decode_jis_x_0208, after_damage=pieces[-1] == "\ufffd"))
         elif katakana:
-            out.append(katakana[1::2].decode("cp932"))
+            pieces.append(katakana[1::2].decode("cp932"))
         elif third or plain:
-            out.append(match[0].decode("euc_jp", "replace"))
+            pieces.append(match[0].decode("euc_jp", "replace"))
         else:
-            out.append("\ufffd")
-    return "".join(out)
+            pieces.append("\ufffd")
+    return "".join(pieces)
 
 
 def decode_hz(data: bytes) -> str:
-    """HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most to the end of the line."""
-    out: list[str] = []
-    at = 0
+    """Decode HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most up to the end of the line."""
+    pieces: list[str] = []
+    position = 0
     for match in _HZ.finditer(data):
-        out += (_decode_hz_ascii(data[at : match.start()]), _decode_pairs(match[1], _decode_gb2312))
-        at = match.end()
-    out.append(_decode_hz_ascii(data[at:]))
-    return "".join(out)
+        pieces += (_decode_hz_ascii(data[position : match.start()]), _decode_pairs(match[1], _decode_gb2312))
+        position = match.end()
+    pieces.append(_decode_hz_ascii(data[position:]))
+    return "".join(pieces)
 
 
 def _decode_hz_ascii(data: bytes) -> str:
@@ -146,37 +146,41 @@ def _decode_roman(data: bytes) -> str:
 
 
 def _decode_katakana(data: bytes) -> str:
-    """JIS X 0201 katakana in 7 bits; controls and blanks are themselves."""
+    """Decode 7-bit JIS X 0201 katakana; controls and spaces are unchanged."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
-def _decode_pairs(data: bytes, read: _Decoder) -> str:
-    """The pairs of a 94 x 94 set, with the blanks and controls between them."""
+def _decode_pairs(data: bytes, decode: _Decoder) -> str:
+    """Decode the pairs of a 94 x 94 set, with spaces and controls between them."""
     if data.isalnum() and len(data) % 2 == 0:
-        return read(data)
-    out = [""]
+        return decode(data)
+    pieces = [""]
     for match in _PAIRS.finditer(data):
         if match[1]:
-            out.append(_decode_run(match[1], read, after_damage=out[-1] == "\ufffd"))
+            pieces.append(_decode_run(match[1], decode, after_damage=pieces[-1] == "\ufffd"))
         else:
-            out.append(match[2].decode("ascii") if match[2] else "\ufffd")
-    return "".join(out)
+            pieces.append(match[2].decode("ascii") if match[2] else "\ufffd")
+    return "".join(pieces)
 
 
-def _decode_run(run: bytes, read: _Decoder, *, after_damage: bool) -> str:
-    """A run of pairs. Where it has a byte too many, that is a damaged pair; at_end: one was damaged just before."""
+def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
+    """Decode a run of pairs; an extra byte is treated as a damaged pair.
+
+    Args:
+        after_damage: A pair directly before the run was damaged.
+    """
     if len(run) % 2 == 0:
-        return read(run)
-    place = find_odd_byte(run, _LEADS.get(read, b""), prefer_first=after_damage)
-    return read(run[:place]) + "\ufffd" + read(run[place + 1 :])
+        return decode(run)
+    index = find_odd_byte(run, _LEADS.get(decode, b""), prefer_first=after_damage)
+    return decode(run[:index]) + "\ufffd" + decode(run[index + 1 :])
 
 
 def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
-    """The place of the byte too many in a run of pairs: where most pairs before and behind it have a common lead byte.
+    """Return the index of the extra byte in a run of pairs: most pairs before and after it have a common lead byte.
 
     Args:
-        common: Lead bytes of the most frequent characters; one that is there twice counts double.
-        first: Of several such places, whether the first one is taken, and not the last.
+        common: Lead bytes of the most frequent characters; a repeated one counts twice.
+        prefer_first: Return the first of several candidates instead of the last.
     """
     weights = bytearray(256)
     for lead in common:
@@ -188,7 +192,7 @@ def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = F
 
 
 def _decode_jis_x_0208(pairs: bytes) -> str:
-    """Also with the rows of NEC and IBM, which only Shift_JIS's superset has: row 13, and rows 89 to 92."""
+    """Decode JIS X 0208 with the NEC and IBM rows 13 and 89 to 92, which only a superset of Shift_JIS has."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
     except UnicodeDecodeError:
@@ -205,7 +209,7 @@ def _decode_jis_x_0208(pairs: bytes) -> str:
 
 def _decode_gb2312(pairs: bytes) -> str:
     text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
-    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030's characters for pairs that GB 2312 does not have
+    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs that GB 2312 does not have
 
 
 def _decode_ks_x_1001(pairs: bytes) -> str:
@@ -218,21 +222,21 @@ def _decode_jis_x_0212(pairs: bytes) -> str:
     return third.decode("euc_jp", "replace")
 
 
-def _pair_decoder(read: _Decoder) -> _Decoder:
-    return lambda data: _decode_pairs(data, read)
+def _pair_decoder(decode: _Decoder) -> _Decoder:
+    return lambda data: _decode_pairs(data, decode)
 
 
 def _jis_x_0213_decoder(escape: bytes) -> _Decoder:
     return _pair_decoder(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
 
 
-# Lead bytes of punctuation and first-level ideographs or syllables; those of kana count double.
+# Lead bytes of punctuation and first-level ideographs or syllables; those of kana count twice.
 _LEADS: dict[_Decoder, bytes] = {
     _decode_jis_x_0208: bytes((0x21, 0x24, 0x24, 0x25, 0x25, *range(0x30, 0x50))),
     _decode_gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
     _decode_ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
 }
-# What follows ESC -> how the bytes after it are read. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
+# Escape sequence without ESC -> decoder. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
 _DECODERS: dict[bytes, _Decoder] = {
     b"(B": _decode_ascii,
     b"(J": _decode_roman,

@@ -1,11 +1,11 @@
-"""What a mail's header says, read before every `250`: fast, bounded, and for every octet string an answer.
+"""Parses the header of a message before every `250`: fast, bounded, and with a result for any bytes.
 
-`read_headers` never raises and takes time linear in `max_bytes` at most; a normal mail costs tens of microseconds,
-so it may run on the event loop. Texts are storable (no NUL, no lone surrogates) and cut at their bounds. Addresses
-have a lower-case domain; those of `participants` are compared, so their local parts are case-folded too.
+`read_headers` never raises and takes linear time in `max_bytes`. A usual message takes tens of microseconds, so it may
+run on the event loop. Texts can be stored (no NUL, no lone surrogates) and are truncated to their limits. The domains
+of addresses are lower-case; `participants` are compared, so their local parts are case-folded too.
 
-It believes nothing: a header is what its sender wrote. Of a body it reads the first `MAX_HINT_BYTES` bytes, and only
-where the header has raw bytes whose charset is not certain.
+Nothing is verified: a header contains what its sender wrote. The first `MAX_HINT_BYTES` of the body are only read if
+the header has raw bytes of uncertain charset.
 """
 
 from __future__ import annotations
@@ -23,67 +23,58 @@ from router.mail.dates import read_date
 from router.mail.decode import ENCODED_WORD, clean_line, decode_encoded_words, undecodable_bytes
 from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
 
-MAX_ID_BYTES = 998  # octets: RFC 5322 section 2.1.1, a line
+MAX_ID_BYTES = 998  # one line: RFC 5322 section 2.1.1
 MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # fields of one name that are looked at
-MAX_HINT_BYTES = 16384  # bytes of the body in which a charset label is searched: the headers of the first parts
-HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words tell the charset of a mail
-# Groups, mailing lists and relays replace the address in From by their own, because DMARC lets them send no other.
-# They keep the author in one of these, the one that has a name first.
+MAX_FIELDS = 20  # with the same name
+MAX_HINT_BYTES = 16384  # of the body, searched for a charset label: the headers of the first parts
+HINT_FIELDS = (b"subject", b"from")  # their encoded words indicate the charset of a message
+# Because of DMARC, groups, mailing lists and relays replace the address in From by their own. They keep the author in
+# one of these; the field that has a name is first.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _FIELD_NAMES = (
     frozenset(
         {
-            b"from",
-            b"reply-to",
-            b"sender",
-            b"to",
-            b"cc",
-            b"subject",
-            b"date",
-            b"message-id",
-            b"references",
-            b"in-reply-to",
-            b"content-type",
-            *ORIGINAL_AUTHOR,
+            *(b"from", b"reply-to", b"sender", b"to", b"cc", b"subject", b"date", b"message-id", b"references"),
+            *(b"in-reply-to", b"content-type", *ORIGINAL_AUTHOR),
         }
     )
     | automatic.FIELD_NAMES
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
-# The end of a field's name; a longer pattern would be tried from each byte of a header without a colon.
+# The end of a field's name; a longer pattern would be tried at each byte of a header without a colon.
 _FIELD = re.compile(rb"[!-9;-~][ \t]*:")
 _KNOWN_FIELD = re.compile(
     rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
     rb"delivered-to|dkim-signature|x-[a-z-]{1,64})[ \t]*:"
 )
 _LATER_FIELD = re.compile(rb"\n" + _KNOWN_FIELD.pattern.removeprefix(b"(?i)"), re.IGNORECASE)
-# A line that is neither a field nor its continuation (RFC 5322 section 2.2).
+# A line that is neither a field nor a continuation (RFC 5322 section 2.2).
 _NOT_A_FIELD = re.compile(rb"\n(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z)")
 _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-# Tuples: one is made for each mail, in half the time of a frozen dataclass.
+# Tuples, because one is created for each message, in half the time of a frozen dataclass.
 class HeaderFacts(NamedTuple):
-    """What the header says, as far as routing, threads and the ticket's first line need it.
+    """The facts of a header that routing, threading and the ticket need.
 
-    rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
-    reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
-    relayed_reply_ids: a mail that joins a ticket by one of these ids is a person's reply that a list or a rule handed
-        on, whatever `automatic` says. `()` for all other mail.
-    author: who wrote the mail, in comparable form: from_address, unless a mailing list put its own address there.
-    from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
-    participants: addresses of From, Reply-To, X-Original-From and its like, Sender, To, Cc in that order, in their
-        comparable form, at most 200.
-    sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
-    has_date, has_message_id: the field is there and not empty, readable or not (SPEC.md section 5, repeats).
-    automatic: the header's part of the verdict, see `router.mail.automatic`.
+    Attributes:
+        rfc_message_id: Message-ID without angle brackets, at most 998 bytes; `""` if missing or longer.
+        reference_ids: In-Reply-To and References without duplicates, the newest 100, newest first.
+        relayed_reply_ids: If the message joins a ticket by one of these IDs, it is a person's reply that a list or a
+            rule relayed, whatever `automatic` says. Otherwise `()`.
+        author: The author's address in normalised form: `from_address`, unless a mailing list rewrote From.
+        from_address: The first mailbox of From; `""` if none, the caller then uses the reverse-path.
+        participants: Normalised addresses of From, Reply-To, X-Original-From and similar, Sender, To, Cc, in this
+            order, at most 200.
+        sent_at: Date in microseconds since the epoch; None if missing, invalid or not between 1970 and 2100.
+        has_date, has_message_id: The field is present and not empty, even if invalid. Used to detect duplicates.
+        automatic: The mark of `router.mail.automatic.classify_header`.
     """
 
     rfc_message_id: str
@@ -101,9 +92,12 @@ class HeaderFacts(NamedTuple):
 
 
 class HeaderBlock(NamedTuple):
-    """Where the header block lies: its octets (each LF ends a line), and the offset where the body begins.
+    """The header of a message.
 
-    cr: the mail's line ends are bare CR, so its body wants the same translation.
+    Attributes:
+        data: Its bytes; each LF ends a line.
+        body_start: The offset of the body.
+        has_bare_cr: Lines end with bare CR; the body needs the same translation.
     """
 
     data: bytes
@@ -113,12 +107,12 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Find the header block. Blank lines and an mbox line before it are skipped; without a field it is empty."""
+    """Find the header, skipping empty lines and an mbox line before it; empty if there is no field."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
-        # A mail that begins with an empty line has no header (RFC 5322 2.1); if plain fields follow, its sender
-        # meant them, and a person wants to see them.
+        # A message that starts with an empty line has no header (RFC 5322 section 2.1). Known fields after it are
+        # used nevertheless, because the sender intended them.
         first = start
         while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
             first += 1
@@ -148,7 +142,7 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         return HeaderBlock(b"", start, cr, tuple(warnings))
     odd = _NOT_A_FIELD.search(octets)
     if odd is not None and _LATER_FIELD.search(octets, odd.end()) is None:
-        # The empty line between header and body is missing; garbage between fields is only skipped.
+        # The empty line between header and body is missing. Garbage between fields is just skipped.
         warnings.append("no empty line after the header")
         octets, body = octets[: odd.start()], start + odd.end()
     return HeaderBlock(octets, body, cr, tuple(warnings))
@@ -159,23 +153,23 @@ def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:
     if first_lf < 0:
         return content.find(b"\r", start, limit) >= 0
     blank = content.find(b"\r\r", start, first_lf)
-    # CR CR LF is the line end of a gateway that added one CR too many.
+    # CR CR LF is the line ending of a gateway that added a CR.
     return blank >= 0 and content[blank:first_lf].strip(b"\r") != b""
 
 
 def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[bytes, list[bytes]]:
-    """Raw values of the wanted fields by lower-case name, unfolded.
+    """Return the raw values of the wanted fields by lower-case name, in their order.
 
-    Values keep their order of appearance; white space around them is stripped, inside them a fold is one blank.
+    Surrounding white space is removed; a fold becomes one space.
     """
     found: dict[bytes, list[list[bytes]]] = {}
     current: list[bytes] | None = None
-    room = 0
+    bytes_left = 0
     for line in block.split(b"\n"):
         if line[:1] in (b" ", b"\t"):
-            if current is not None and room > 0:
+            if current is not None and bytes_left > 0:
                 current.append(line.strip())
-                room -= len(line)
+                bytes_left -= len(line)
             continue
         name, colon, value = line.partition(b":")
         name = name.rstrip().lower()
@@ -185,23 +179,28 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[b
             if len(values) < MAX_FIELDS:
                 current = [value.strip()]
                 values.append(current)
-                room = MAX_VALUE_BYTES - len(value)
+                bytes_left = MAX_VALUE_BYTES - len(value)
     return {name: [b" ".join(pieces).strip() for pieces in values] for name, values in found.items()}
 
 
 def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
-    """The facts of a mail's header. content: the octets after dot-unstuffing; max_bytes: how far it is read."""
+    """Parse the header of a message.
+
+    Args:
+        content: The bytes after dot-unstuffing.
+        max_bytes: Limit on the size of the header.
+    """
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data)
     hint = header_charset_hint(content, block, fields)
 
     senders = _read_field_mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
-    people = [*senders, *_read_field_mailboxes(fields, b"reply-to", hint), *_read_original_authors(fields, hint)]
+    mailboxes = [*senders, *_read_field_mailboxes(fields, b"reply-to", hint), *_read_original_authors(fields, hint)]
     for name in (b"sender", b"to", b"cc"):
-        if len(people) < MAX_PARTICIPANTS and name in fields:
-            people += _read_field_mailboxes(fields, name, hint)
-    participants = tuple(dict.fromkeys(normalize_address(a) for _, a in people if "@" in a))[:MAX_PARTICIPANTS]
+        if len(mailboxes) < MAX_PARTICIPANTS and name in fields:
+            mailboxes += _read_field_mailboxes(fields, name, hint)
+    participants = tuple(dict.fromkeys(normalize_address(a) for _, a in mailboxes if "@" in a))[:MAX_PARTICIPANTS]
 
     subject = clean_line(decode_encoded_words(_first_value(fields, b"subject")[:16384], hint), MAX_TEXT_LENGTH)
     date = _first_value(fields, b"date")
@@ -212,7 +211,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     references = _reference_ids(fields)
     evidence: tuple[str, ...] = ()
     if automatic.may_be_relayed(fields, mark, author, subject):
-        # An automatic reply may name the whole conversation too: only what it answers is evidence.
+        # An automatic reply may reference the whole conversation: only In-Reply-To is evidence.
         evidence = tuple(_parent_ids(fields)) if automatic.is_auto_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
@@ -231,23 +230,26 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
 
 def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
-    """See `charset_hint`; `""` where the fields have no bytes that need it."""
+    """Return `charset_hint` of a message, `""` if the fields have no bytes that need it."""
     raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
     return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """The charset of the mail: for raw 8-bit bytes in its header, and for texts without a label; `""` if unknown.
+    """Return the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown.
 
-    raw: bytes of the header that no label explains. The first of these that fits them: the label of Content-Type,
-    those of encoded words in Subject and From, the first one in the body, the charset that is detected.
+    The first that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and From, the first
+    label in the body, the detected charset.
+
+    Args:
+        raw: The bytes of the header that no label covers.
     """
     for label in _charset_labels(fields, body):
         if can_decode(raw, label):
             return label
     if decode_labelled(raw, ""):
         return ""
-    # A body in raw bytes is in the same charset, and longer than a name.
+    # A body in raw bytes has the same charset and is longer than a name.
     label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
     return label if can_decode(raw, label) else detect_charset(raw)
 
@@ -263,7 +265,7 @@ def _charset_labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[s
 
 
 def unlabelled_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
-    """The raw 8-bit bytes of all values, and the encoded words without a known charset; a line for each value."""
+    """Return the raw 8-bit bytes and the encoded words with an unknown charset, one line for each value."""
     values = (value for name in sorted(fields) for value in fields[name])
     values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
     return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE_BYTES]) for value in islice(values, MAX_FIELDS)).strip()
@@ -294,10 +296,10 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 
 
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
-    """The address of the person who wrote a mail.
+    """Return the address of the author.
 
-    Lists replace the From of members whose domain has a DMARC policy by their own address, and keep the member's in
-    one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
+    Lists replace the From of members whose domain has a DMARC policy by their own address. They keep the member's
+    address in one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """
     if b"list-id" not in fields:
         return from_address
@@ -331,16 +333,16 @@ def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
 
 
 def _parse_message_ids(value: bytes) -> list[str]:
-    """Message ids without brackets; words around them are skipped. Without any bracket, words with `@` are taken."""
+    """Return message IDs without brackets, ignoring other words. Without any bracket, words with `@` count."""
     if not value:
         return []
     text = _decode_raw(value, "utf-8")
     ids = _IDS.findall(text) if "<" in text else [word for word in text.split() if "@" in word]
     if not ids and "<" not in text and len(text.split()) == 1:
         ids = [text]
-    kept = []
+    accepted = []
     for found in ids:
         identifier = clean_line(found, MAX_ID_BYTES + 1).replace(" ", "")
         if identifier and len(identifier.encode()) <= MAX_ID_BYTES:
-            kept.append(identifier)
-    return kept
+            accepted.append(identifier)
+    return accepted

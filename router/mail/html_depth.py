@@ -1,7 +1,7 @@
-"""How deep the elements of HTML nest while it is parsed: an estimate for each tag, in constant time on average.
+"""Estimates how deeply the elements of HTML nest while it is parsed, in constant time per tag on average.
 
-An end tag reduces the depth only where the HTML standard closes an element for it: one that matches no open element, or
-one behind an element that it cannot close, is ignored by a parser (13.2.6.4.7). The real depth is at most a few times
+An end tag reduces the depth only if the HTML standard closes an element for it. A parser ignores an end tag without a
+matching open element, and one for an element that it cannot close (13.2.6.4.7). The real depth is at most a few times
 the estimate.
 """
 
@@ -14,40 +14,40 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Not counted: elements that never nest in themselves, and those that have no content.
+# Not counted: elements that never nest in themselves, and void elements.
 _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# An end tag closes these with all that is open inside them, up to the next scope.
+# Their end tag closes them and everything inside, up to the next scope.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
-# What is open outside of these cannot be closed inside.
+# Elements outside these cannot be closed inside.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements besides: the end tag of an element that is neither a block nor a scope does not pass them.
+# "Special" elements: the end tag of an element that is neither a block nor a scope does not pass them.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
-# Their end tags take them from among the open elements, also where a special element is open inside.
+# Their end tags remove them from the open elements, even if a special element is open inside.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
 _CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
 
 class DepthEstimate:
-    """The open elements after each tag."""
+    """Tracks the open elements."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []  # "" where one was taken out
+        self._open: list[str] = []  # "" for a removed one
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Positions with names; an uncounted element has its place behind the last open one.
+        # Positions with names; an uncounted element is positioned after the last open one.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # elements that are not foreign
+        self._html: list[tuple[float, str]] = []  # non-foreign elements
 
     def process_tag(self, name: str, *, end: bool) -> int:
-        """One tag. Returns the depth after it."""
+        """Process a tag and return the depth after it."""
         if end:
             self._process_end(name)
         else:
@@ -85,7 +85,7 @@ class DepthEstimate:
         if position < scope:
             return
         barriers = self._special
-        if name in _FOREIGN:  # they end where HTML begins inside them
+        if name in _FOREIGN:  # they end where HTML starts inside
             barriers = self._html
         elif name in _BLOCKS or name in _SCOPES:
             barriers = []
@@ -103,6 +103,6 @@ class DepthEstimate:
                 self._positions[name].pop()
             else:
                 self._removed -= 1
-        for places in (self._scopes, self._special, self._html):
-            while places and places[-1][0] >= position:
-                places.pop()
+        for stack in (self._scopes, self._special, self._html):
+            while stack and stack[-1][0] >= position:
+                stack.pop()

@@ -1,9 +1,11 @@
-"""How much larger HTML becomes when it is parsed: an estimate in one linear pass, before anything parses it.
+"""Estimates in one linear pass how much larger HTML becomes when it is parsed, before anything parses it.
 
-The HTML standard reopens formatting elements that a block's end closed ("reconstruct the active formatting elements",
-13.2.4.3), and copies them where they are closed in the wrong order ("adoption agency algorithm", 13.2.6.4.7). So n open
-elements before n blocks become n * n elements. The estimate is an upper bound for the elements of HTML; where foreign
-content (`svg`, `math`) changes what a tag means it can be too low, and only the bounds of the parsing process hold.
+The HTML standard reopens formatting elements that the end of a block closed ("reconstruct the active formatting
+elements", 13.2.4.3), and copies them if they are closed in the wrong order ("adoption agency algorithm", 13.2.6.4.7).
+So n open elements before n blocks become n * n elements.
+
+The estimate is an upper bound for HTML elements. In foreign content (`svg`, `math`), where tags have other meanings, it
+can be too low; only the limits of the worker process apply there.
 """
 
 from __future__ import annotations
@@ -16,23 +18,21 @@ from router.mail.html_depth import DepthEstimate
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
-"""Levels of open elements: the time of the sanitiser grows with their square."""
+"""Levels of open elements; the sanitiser's time is quadratic in them."""
 MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
-"""Characters of one tag, if it has more attributes than that: the sanitiser compares each with all before it. Few
-attributes may be long: the path of a drawing, a picture in a style."""
+"""A tag may exceed the length or the number of attributes, but not both: the sanitiser compares each attribute with all
+previous ones. A few attributes may be long: the path of a drawing, an image in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
-"""Characters of tags that parsing may add at most, about 100,000 elements."""
+"""Characters of tags that parsing may add, about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The same for shorter HTML: a base, and so many for each character, so that the cost of parsing grows with the length.
-Newsletters of 5,000 blocks inside five unclosed formatting elements stay below it."""
-# Of an element in memory, compared with a character of its tag.
+"""The limit for shorter HTML: a base plus an amount per character, so that the cost of parsing stays proportional.
+Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
+# Memory of an element, relative to a character of its tag.
 _ELEMENT_COST = 16
-# Clones by one end tag: eight rounds, each with the element and up to three between it and the block.
+# Clones by one end tag: eight rounds, each with the element and up to three others before the block.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
-_MAX_IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
-_COMPARISON_COST = (
-    4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
-)
+_MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps three identical open elements
+_COMPARISON_COST = 4  # the parser compares each formatting element with all open ones
 
 
 def _name_set(text: str) -> frozenset[str]:
@@ -40,23 +40,23 @@ def _name_set(text: str) -> frozenset[str]:
 
 
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
-# Start tags that close nothing.
+# Start tags that close no element.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
-# Elements that never nest in themselves; all others may stand between a formatting element and its end.
+# Elements that never nest in themselves; any other may be between a formatting element and its end tag.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
-# What is open outside of these cannot be closed inside.
+# Elements outside these cannot be closed inside.
 _SCOPES = _name_set("table applet object marquee template svg math select")
-# A second one adds its attributes to the first, after a comparison with all that this one has.
+# A repeated tag adds its attributes to the first one, after a comparison with all of its attributes.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 
 
-class TooComplex(Exception):  # noqa: N818 - said of HTML, not of a fault
-    """Parsing would add more than is allowed for its length, or one of the other bounds is exceeded."""
+class TooComplex(Exception):  # noqa: N818 - describes HTML, not a fault
+    """Parsing would exceed a limit."""
 
 
 def is_too_complex(html: str) -> bool:
-    """Whether parsing costs more than a bound allows, which a sanitiser has to do first."""
+    """Whether parsing, which a sanitiser has to do first, would exceed a limit."""
     estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
     depth = DepthEstimate()
     try:
@@ -70,7 +70,7 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Name, whether it is an end tag, and attributes of each tag; what is no markup is skipped as a parser does."""
+    """Yield name, whether it is an end tag, and attributes of each tag, skipping the same text as a parser."""
     at, foreign = 0, False
     while (token := TOKEN.search(html, at)) is not None:
         at = token.end()
@@ -83,7 +83,7 @@ def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
         if name in RAW_TEXT and not token["end"]:
             found = END_OF_RAW_TEXT[name].search(html, at)
             end = len(html) if found is None else found.start()
-            if foreign:  # it may be markup after all
+            if foreign:  # it may be markup
                 yield from _parse_start_tags(html, at, end)
             at = end
         foreign = foreign or name in FOREIGN
@@ -97,7 +97,7 @@ def _parse_start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool,
 
 @dataclass(slots=True)
 class _OpenElement:
-    """A formatting element that was not closed yet. blocks: how many were open outside of it."""
+    """An open formatting element. `blocks` is the number of blocks that were open outside it."""
 
     name: str
     tag: str
@@ -110,11 +110,11 @@ class _OpenElement:
 
 @dataclass(slots=True)
 class _Level:
-    """What was opened inside one table, cell or other scope, the outermost included."""
+    """The open elements of a table, cell or other scope, including the outermost level."""
 
     name: str = ""
     open: list[_OpenElement] = field(default_factory=list)
-    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # how often each is among the open ones
+    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # counts of identical open elements
 
     def append(self, element: _OpenElement) -> None:
         self.open.append(element)
@@ -127,19 +127,19 @@ class _Level:
 
 
 class _GrowthEstimate:
-    """Counts, at each tag that can close elements, all formatting elements that may have to be opened again."""
+    """Adds up, at each tag that can close elements, all formatting elements that may be reopened."""
 
     def __init__(self, allowed: int) -> None:
         self.limit = allowed
         self.levels = [_Level()]
-        self.names = Counter[str]()  # of the levels
+        self.names = Counter[str]()  # of `levels`
         self.blocks = 0
         self.size = 0  # of all open formatting elements
         self.cost = 0
         self.merged = 0  # characters of the attributes of all tags `html` and `body`
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
-        """One tag. Raises `TooComplex`."""
+        """Process a tag. Raises `TooComplex`."""
         if name in _FORMATTING:
             if not end:
                 self.open_formatting(name, tag)
@@ -154,9 +154,8 @@ class _GrowthEstimate:
 
     def open_formatting(self, name: str, tag: str) -> None:
         level = self.levels[-1]
-        if (
-            name == "a" and (position := self.find_last_open("a")) is not None
-        ):  # links do not nest: this one ends the other
+        # Links do not nest: the new one ends the old one.
+        if name == "a" and (position := self.find_last_open("a")) is not None:
             self.close_formatting(position, always=True)
         self.charge(_COMPARISON_COST * len(level.open))
         if level.tags[name, tag] < _MAX_IDENTICAL:
@@ -164,17 +163,17 @@ class _GrowthEstimate:
             self.size += level.open[-1].size
 
     def find_last_open(self, name: str) -> int | None:
-        """The position of the innermost open element with this name."""
+        """Return the position of the innermost open element with this name, None if there is none."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
-                self.charge(sum(other.size for other in level[position + 1 :]))  # they are closed with it
+                self.charge(sum(other.size for other in level[position + 1 :]))  # closed together with it
                 return position
         self.charge(len(level))
         return None
 
     def close_formatting(self, position: int, *, always: bool = False) -> None:
-        """An end tag. It moves the element into the blocks inside it, eight at most; behind them it stays open."""
+        """Process an end tag. It moves the element into up to eight inner blocks; if there are more, it stays open."""
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
         if inside:
@@ -209,11 +208,11 @@ class _GrowthEstimate:
         return level.open
 
     def drop_level(self) -> None:
-        """The end of a cell: what was opened in it is not opened again outside."""
+        """End a cell; its elements are not reopened outside."""
         self.size -= sum(element.size for element in self.exit_level())
 
     def leave_scope(self, name: str) -> None:
-        """The end of a scope, and of the cells in it; what was opened in the scope itself stays open behind it."""
+        """End a scope and its cells; elements that were opened in the scope itself stay open after it."""
         before = self.names[name]
         while before and self.names[name] == before:
             if self.levels[-1].name in _CELLS:

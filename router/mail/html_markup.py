@@ -1,6 +1,6 @@
-"""HTML without what readers do not see, so that a bound cuts less of what they see.
+"""Removes invisible parts of HTML, so that a limit truncates less of what readers see.
 
-The results are read by the sanitiser like any other HTML, so nothing here makes HTML safe. Time is linear.
+The sanitiser processes the results like any other HTML; nothing here makes HTML safe. Takes linear time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Raw text elements without any content that shows.
+# Raw text elements without visible content.
 _INVISIBLE_ELEMENTS = frozenset({"style", "script", "title", "noscript"})
 _END_OF_DRAWING = re.compile(r"</svg\s*>", re.IGNORECASE)
 _TAG_NAME = re.compile(r"</?([a-zA-Z!?][^\t\n\f\r />]*)")
@@ -27,22 +27,22 @@ _DRAWING_ELEMENTS = _name_set(
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
 )
 _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
-# An image written into the text: not shown, and most of the bytes where there is one. The last one may be cut.
+# An embedded image: never displayed, and most of the bytes. The last one may be truncated.
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
 def visible_markup(html: str, limit: int) -> str:
-    """The same HTML, where it is long, without comments, style sheets, scripts and attributes that do not show.
+    """Remove comments, style sheets, scripts and invisible attributes from long HTML.
 
-    Long is an eighth of `limit`: the HTML parts of one mail share the bound. Only as much is read as there is room for:
-    the beginning of the result is free of these, as far as `limit` or `MAX_TAGS` tags.
+    Long means over an eighth of `limit`, because the HTML parts of a message share the limit. Only the start of the
+    result is processed, up to `limit` characters or `MAX_TAGS` tags.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
 
 
 def _keep_body_style(html: str) -> str:
-    """The sanitiser drops the tag of the body; what its style says about showing text goes to an element inside."""
+    """Copy the visibility style of the body to an element inside, because the sanitiser drops the body tag."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
@@ -52,66 +52,67 @@ def _keep_body_style(html: str) -> str:
 
 
 def strip_data_uris(html: bytes) -> bytes:
-    """The same HTML, not decoded yet, without the images written into it."""
+    """Remove embedded images from undecoded HTML."""
     return _DATA_URI.sub(b'""', html)
 
 
 def strip_invisible(html: str) -> str:
-    """The same HTML without comments, style sheets and scripts, as far as `MAX_TAGS` tags."""
+    """Remove comments, style sheets and scripts, up to `MAX_TAGS` tags."""
     return _reduce(html, len(html), attributes=False)
 
 
 def _reduce(html: str, limit: int, *, attributes: bool) -> str:
     kept: list[str] = []
-    size = tags = at = 0
-    while size < limit and tags <= MAX_TAGS and (token := TOKEN.search(html, at)) is not None:
-        text = html[at : token.start()]
+    size = tags = position = 0
+    while size < limit and tags <= MAX_TAGS and (token := TOKEN.search(html, position)) is not None:
+        text = html[position : token.start()]
         kept.append(text)
         size += len(text)
-        at = token.end()
+        position = token.end()
         if token["name"] is None:  # a comment, a doctype
-            at += html.startswith(">", at) and not html.startswith("<!--", token.start())
+            position += html.startswith(">", position) and not html.startswith("<!--", token.start())
             continue
         name, tag = token["name"].lower(), token[0]
         if not token["end"]:
-            # Other rules hold inside foreign elements; what follows a tag or a raw text element without an end is part
-            # of it.
-            end = END_OF_RAW_TEXT[name].search(html, at) if name in RAW_TEXT else None
+            # Foreign elements have other rules. Text after an unclosed tag or raw text element is part of it.
+            end = END_OF_RAW_TEXT[name].search(html, position) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")
-            if name == "svg" and not empty and (behind := _find_drawing_end(html, at)):
-                at = behind
+            if name == "svg" and not empty and (drawing_end := _find_drawing_end(html, position)):
+                position = drawing_end
                 continue
             if unclosed or name in FOREIGN or name == "plaintext":
-                at = token.start()
+                position = token.start()
                 break
             if attributes and token["attributes"]:
                 tag = f"<{name}{_visible_attributes(name, token['attributes'])}>"
             if end is not None:
-                tag += html[at : end.start()]
-                at = end.start()
+                tag += html[position : end.start()]
+                position = end.start()
                 if name in _INVISIBLE_ELEMENTS:
-                    at = html.find(">", end.end()) + 1 or len(html)
+                    position = html.find(">", end.end()) + 1 or len(html)
                     continue
         kept.append(tag)
         size += len(tag)
         tags += 1
-    return "".join(kept) + html[at:]
+    return "".join(kept) + html[position:]
 
 
-def _find_drawing_end(html: str, at: int) -> int:
-    """Where the HTML goes on behind an `svg` element that begins at `at`, 0 if it is not of drawing elements alone.
+def _find_drawing_end(html: str, position: int) -> int:
+    """Return the end of the `svg` element at `position`, 0 if it contains more than drawing elements.
 
-    Other elements end a drawing, or begin HTML inside.
+    Other elements end a drawing, or start HTML inside it.
     """
-    end = _END_OF_DRAWING.search(html, at)
-    if end is None or not all(name.lower() in _DRAWING_ELEMENTS for name in _TAG_NAME.findall(html, at, end.start())):
+    end = _END_OF_DRAWING.search(html, position)
+    if end is None or not all(
+        name.lower() in _DRAWING_ELEMENTS for name in _TAG_NAME.findall(html, position, end.start())
+    ):
         return 0
     return end.end()
 
 
 def _style_value(attributes: str) -> str:
-    """The value of the first `style` attribute, `""` if there is none."""
+    """Return the value of the first `style` attribute, `""` if there is none."""
     for attribute in ATTRIBUTE.finditer(attributes):
         name, _, value = attribute[0].partition("=")
         if name.strip().lower() == "style":
@@ -120,7 +121,7 @@ def _style_value(attributes: str) -> str:
 
 
 def _visible_attributes(tag: str, attributes: str) -> str:
-    """The attributes that the sanitiser keeps, with a blank before each."""
+    """Return the attributes that the sanitiser keeps, each preceded by a space."""
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
     seen = set()
@@ -129,7 +130,7 @@ def _visible_attributes(tag: str, attributes: str) -> str:
         name = name.strip().lower()
         if name not in allowed or name in seen:
             continue
-        seen.add(name)  # of two with one name the first holds
+        seen.add(name)  # the first of two equal names counts
         shown = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
         if name == "style" and shown:
             kept.append(f' style="{shown}"')

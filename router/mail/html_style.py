@@ -1,7 +1,7 @@
-"""The CSS properties of a `style` attribute that decide whether text shows, and how its white space does.
+"""The CSS properties of a `style` attribute that decide whether text is visible and how its white space is displayed.
 
-Pure; time is linear in the attribute. Of the cascade it knows what one attribute needs: the last valid declaration of
-a property holds, an important one against all others (CSS Cascade 4, section 6). Style sheets are not read.
+Pure functions in linear time. Of the cascade, only the rules within one attribute apply: the last valid declaration of
+a property counts, and an important one takes precedence (CSS Cascade 4, section 6). Style sheets are not read.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ HIDDEN = "display:none"
 INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
-"""Of a `blockquote` that editors write to indent (`execCommand("indent")`): nothing is quoted."""
-# Characters of one attribute: Word writes some 400. A longer one is cut.
+"""A `blockquote` that editors use to indent (`execCommand("indent")`), not to quote."""
+# Longer attributes are truncated; Word writes about 400 characters.
 MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-# Each repetition is possessive: no position is read twice.
+# Possessive repetitions: no position is read twice.
 _DECLARATION = re.compile(r"""(?:[^;"'()]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^()]*+\)?+|\))++""")
 _IMPORTANT = re.compile(r"\s*!\s*important\s*\Z")
 _KEYWORDS = re.compile(r"-?[a-z][a-z-]*(?: +-?[a-z][a-z-]*)*")
 _INDENT = re.compile(r"(?:0(?:px)? ){3}40px")
 _ZERO_LENGTH = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[a-z]{1,4})?")
 _LENGTH = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,4}|%)?|none|auto|[a-z-]+(?:\([^()]*\))?")
-# How white space shows, by the words of `white-space` (CSS Text 3 and 4) and its older names.
+# Keywords of `white-space` (CSS Text 3 and 4), including older names.
 _WHITE_SPACE = {
     "normal": "normal",
     "nowrap": "normal",
@@ -61,29 +61,29 @@ _CLIPPING_OVERFLOW = frozenset({"hidden", "clip", "scroll", "auto"})
 
 
 def canonical_style(style: str) -> str:
-    """What the attribute says about showing its element: `HIDDEN`, or declarations with `;` between them, or `""`."""
+    """Reduce a `style` attribute to `HIDDEN`, or to declarations separated by `;`, or to `""`."""
     declared = _parse_declarations(style)
     if not declared:
         return ""
     if declared.get("display") == "none" or _is_transparent(declared.get("opacity", "")) or _is_collapsed(declared):
         return HIDDEN
-    kept = []
+    declarations = []
     if visibility := declared.get("visibility"):
         if visibility in ("hidden", "collapse"):
-            kept.append(INVISIBLE)
+            declarations.append(INVISIBLE)
         elif visibility in ("visible", "initial"):
-            kept.append(VISIBLE)
+            declarations.append(VISIBLE)
     if white_space := _white_space(declared):
-        kept.append(f"white-space:{white_space}")
+        declarations.append(f"white-space:{white_space}")
     if "line-through" in f"{declared.get('text-decoration', '')} {declared.get('text-decoration-line', '')}".split():
-        kept.append(STRUCK)
+        declarations.append(STRUCK)
     if "none" in declared.get("border", "").split() and _INDENT.fullmatch(declared.get("margin", "")):
-        kept.append(INDENTED)
-    return ";".join(kept)
+        declarations.append(INDENTED)
+    return ";".join(declarations)
 
 
 def _parse_declarations(style: str) -> dict[str, str]:
-    """The values that hold, by property."""
+    """Return the effective value of each property."""
     found: dict[str, str] = {}
     important: set[str] = set()
     for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE_LENGTH])):
@@ -109,14 +109,14 @@ def _is_transparent(opacity: str) -> bool:
 
 
 def _is_collapsed(declared: dict[str, str]) -> bool:
-    """No height, and what does not fit is cut: without the second the content shows all the same."""
+    """Whether the element has no height and clips its content; without clipping the content is visible."""
     overflow = f"{declared.get('overflow', '')} {declared.get('overflow-y', '')}".split()
-    folded = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
-    return folded and not _CLIPPING_OVERFLOW.isdisjoint(overflow)
+    has_no_height = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
+    return has_no_height and not _CLIPPING_OVERFLOW.isdisjoint(overflow)
 
 
 def _white_space(declared: dict[str, str]) -> str:
-    """The first of `normal`, `pre`, `pre-wrap`, `pre-line` that a word stands for; `""` where it is inherited."""
+    """Return `normal`, `pre`, `pre-wrap` or `pre-line`, `""` if white space is inherited."""
     words = f"{declared.get('white-space-collapse', '')} {declared.get('white-space', '')}".split()
     found = [_WHITE_SPACE[word] for word in words if word in _WHITE_SPACE]
     return next((white_space for white_space in found if white_space != "normal"), found[0] if found else "")

@@ -1,7 +1,7 @@
-"""HTML as text that reads as a person would see it.
+"""Converts HTML to text that reads like the displayed HTML.
 
-`sanitized_to_text` walks what `router.mail.html_sanitizer.sanitize_html` returned, so it meets well-formed HTML only;
-`strip_tags` takes any. Neither raises, and both take time linear in the HTML.
+`sanitized_to_text` processes the result of `router.mail.html_sanitizer.sanitize_html`, which is well-formed;
+`strip_tags` accepts any HTML. Neither raises, and both take linear time.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _BLOCKS = _PARAGRAPHS | _name_set(
 _VOID = frozenset({"br", "hr", "img", "wbr", "col", "area"})
 _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
-# Characters that take no room: fillers of hidden preheaders, and soft hyphens.
+# Characters without width: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 _NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
-_MAX_ADDRESS_LENGTH = 2000  # characters: browsers and servers take no much longer ones
-_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # sizes of images that count readers
-# A number of thousands of digits is no character, and `unescape` raises for it.
+_MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
+_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # sizes of tracking pixels
+# A number with thousands of digits is not a character, and `unescape` raises for it.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
-    """Readable text of what `sanitize_html` returned, at most `limit` characters. hidden: also of hidden elements."""
+    """Convert sanitised HTML to at most `limit` characters of text; with `hidden`, including hidden elements."""
     walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
@@ -50,16 +50,17 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Text without structure, for HTML that cannot be read properly."""
+    """Return text without structure, for HTML that cannot be processed otherwise."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What an element's text inherits, and whether the element itself is indented.
+    """Inherited text properties of an element; `indented` is not inherited.
 
-    white_space: `normal`, `pre-line`, `pre-wrap` or `pre`.
+    Attributes:
+        white_space: `normal`, `pre-line`, `pre-wrap` or `pre`.
     """
 
     white_space: str = "normal"
@@ -68,7 +69,7 @@ class _Style:
     indented: bool = False
 
     def child_style(self, tag: str, declared: str) -> _Style:
-        """declared: as `canonical_style` returned it."""
+        """Return the style of a child element. `declared` is a result of `canonical_style`."""
         style = replace(self, indented=False) if self.indented else self
         style = replace(style, white_space="pre") if tag == "pre" else style
         style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
@@ -85,23 +86,23 @@ class _Style:
 
 
 class _TextBuilder:
-    """Lines of text out of words and line ends."""
+    """Builds lines of text from words and line ends."""
 
     def __init__(self) -> None:
         self.size = 0  # characters written
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # of the last line written: a gap belongs to the shallower side
+        self._last_quote_depth = 0  # of the last line; a gap has the smaller of the two depths
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._pending_blank_lines = 0  # empty lines wanted before the next text
+        self._pending_blank_lines = 0  # before the next text
         self._bullet = ""
         self._cell_count = 0
-        self._verbatim = False  # the line has text whose white space shows as it is
+        self._verbatim = False  # the line has text with preserved white space
         self._struck = False  # an open `~~`
 
     def write(self, text: str, style: _Style) -> str:
-        """Adds text of one line; returns what of it shows."""
+        """Add text to the line and return its visible form."""
         if style.white_space in ("normal", "pre-line"):
             text = _SPACES.sub(" ", text)
             if text.startswith(" ") and (not self._line or self._line[-1].endswith(" ")):
@@ -118,7 +119,7 @@ class _TextBuilder:
         return text
 
     def _toggle_strikethrough(self, following: str) -> None:
-        """Writes the `~~` that begins or ends text that was struck out, close to its words."""
+        """Write the `~~` before or after struck-out text, next to its words."""
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
         elif self._line:
@@ -135,7 +136,7 @@ class _TextBuilder:
         self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
-        """value: its number, where that is not the next one."""
+        """Start a list item. `value` is its number if it is not the next one."""
         if not self.list_counters:
             self._bullet = "- "
             return
@@ -152,13 +153,18 @@ class _TextBuilder:
             self._bullet = ""
 
     def end_line(self, blank_lines: int, *, keep_blank: bool = False) -> None:
-        """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
+        """Finish the current line.
+
+        Args:
+            blank_lines: Empty lines after it.
+            keep_blank: Keep the line if it is empty.
+        """
         if self._struck:
             self._toggle_strikethrough("")
         line = "".join(self._line)
         text = line.rstrip() if self._verbatim else _SPACES.sub(" ", line).strip()
         if text == "--" and line.endswith(("-- ", "--\u00a0")):
-            text = "-- "  # the mark of a signature keeps its blank (RFC 3676 section 4.3)
+            text = "-- "  # a signature delimiter keeps its space (RFC 3676 section 4.3)
         self._line.clear()
         self._verbatim = False
         while text.endswith(" |"):
@@ -186,7 +192,7 @@ class _TextBuilder:
 
 
 class _TextExtractor(HTMLParser):
-    """Writes lines from the events of well-formed HTML. hidden: whether hidden elements are read like others."""
+    """Builds text from well-formed HTML; with `hidden`, hidden elements are included."""
 
     def __init__(self, limit: int, *, hidden: bool) -> None:
         super().__init__(convert_charrefs=True)
@@ -194,10 +200,10 @@ class _TextExtractor(HTMLParser):
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # of the open elements
-        self.hidden_depth = 0  # open elements inside (and with) the hidden one
-        self.href = ""  # where the open link goes
-        self.link_text: list[str] = []  # and what it shows
-        self.link_has_image = False  # it shows an image without words
+        self.hidden_depth = 0  # depth of open elements, starting with the hidden one
+        self.href = ""  # target of the open link
+        self.link_text: list[str] = []  # and its text
+        self.link_has_image = False  # and whether it contains an image without a description
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.hidden_depth or self.builder.size > self.limit:
@@ -280,7 +286,7 @@ class _TextExtractor(HTMLParser):
                 self.link_text.append(shown)
 
     def write_image(self, values: dict[str, str | None]) -> None:
-        """An image shows its alternative text; one that counts readers has none worth reading."""
+        """Write the alternative text of an image; tracking pixels are skipped."""
         if any((values.get(size) or "").strip() in _PIXEL_SIZES for size in ("width", "height")):
             return
         words = _SPACES.sub(" ", _INVISIBLE.sub("", values.get("alt") or values.get("title") or "")).strip()
@@ -290,7 +296,7 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Writes where the link goes, unless its words say so, or it shows nothing at all."""
+        """Write the target of the link, unless its text already contains it or the link is empty."""
         href, self.href = self.href, ""
         scheme, _, rest = href.partition(":")
         scheme = scheme.lower()
@@ -306,7 +312,7 @@ class _TextExtractor(HTMLParser):
 
 
 def _is_same_link(shown: str, target: str) -> bool:
-    """Whether a link's text already says where it goes."""
+    """Whether the text of a link is its target."""
 
     def bare(text: str) -> str:
         text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")

@@ -1,10 +1,10 @@
-"""The tokens of HTML, as the tokenizer of the HTML standard finds them (13.2.5)."""
+"""HTML tokens as defined by the tokenizer of the HTML standard (13.2.5)."""
 
 from __future__ import annotations
 
 import re
 
-# Each repetition is possessive: no position is read twice.
+# Possessive repetitions: no position is read twice.
 ATTRIBUTE = re.compile(
     r"""[^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
         (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+""",
@@ -25,6 +25,6 @@ TOKEN = re.compile(
 )
 
 FOREIGN = frozenset({"svg", "math"})
-"""Elements in which the content is not HTML: comments and raw text are found by other rules."""
+"""Elements with non-HTML content: comments and raw text have other rules there."""
 RAW_TEXT = frozenset(["title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "noscript"])
 END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT}

@@ -1,8 +1,8 @@
-"""Address lists of header fields (RFC 5322 section 3.4) as names and addresses, however they are written.
+"""Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, however they are written.
 
-One pass from left to right, linear in the value, never an exception. Groups are flattened, comments become names
-where there is no other, encoded words are read after the structure is (RFC 2047 section 5), also inside quotes, where
-they should not be but are. Called by `router.mail.headers`; recipients of the envelope are `router.mail.address`'s.
+One pass in linear time that never raises. Groups are flattened. A comment becomes the name if there is no other.
+Encoded words are decoded after the structure is parsed (RFC 2047 section 5), and also inside quotes, where they are
+common although not allowed. Envelope recipients are parsed by `router.mail.address`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from router.mail.decode import clean_line, decode_encoded_words
 from router.unicode_security import shown_identifier
 from router.unicode_text import limit_marks, normalize
 
-MAX_ADDRESS_LENGTH = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1
+MAX_ADDRESS_LENGTH = 320  # 64 + @ + 255 bytes: RFC 5321 section 4.5.3.1
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
-MAX_VALUE_BYTES = 65536  # octets of one list that are looked at
+MAX_VALUE_BYTES = 65536  # of one list
 
-# No two of their repetitions can take the same character: a list of blanks must not make them try every split.
+# Adjacent repetitions match disjoint characters, so that a list of spaces does not cause backtracking.
 _PLAIN_MAILBOX = re.compile(
     r'(?:(?:"([^"\\<>]{0,200})"|([\w.\'-]{1,64}(?: [\w.\'-]{1,64}){0,20})) ?)?'
     r'<([^\s<>@"(),:;\\]{1,64}@[\w.-]{1,255})>'
@@ -35,10 +35,12 @@ _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
 
 def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
-    """The (name, address) pairs of a list, at most `MAX_MAILBOXES`. hint: the charset of raw 8-bit octets.
+    """Return the (name, address) pairs of a list, at most `MAX_MAILBOXES`.
 
-    One word without a domain (`From: root`) is an address where the list has no other; further words without `@`
-    are nobody.
+    A word without a domain (`From: root`) is an address if the list has no other; more words without `@` are ignored.
+
+    Args:
+        hint: The charset of raw 8-bit bytes.
     """
     value = value[:MAX_VALUE_BYTES]
     ascii_only = value.isascii() and b"\x1b" not in value
@@ -51,9 +53,9 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 
 
 def normalize_address(address: str) -> str:
-    """The form in which two addresses are the same mailbox: NFC, case-folded, the domain as A-labels.
+    """Return the form in which addresses are compared: NFC, case-folded, the domain as A-labels.
 
-    Strict mail systems may tell `Joe@` from `joe@` (RFC 5321 section 2.4); no real one does.
+    Mail systems may distinguish `Joe@` from `joe@` (RFC 5321 section 2.4), but none is known to do so.
     """
     if address.isascii():
         return address.lower()
@@ -62,52 +64,52 @@ def normalize_address(address: str) -> str:
 
 
 def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
-    """The pairs of a list as nearly all mails have it, None where the full reader has to look."""
+    """Parse a list in the usual form; None if the full parser is needed."""
     found: list[tuple[str, str]] = []
     for piece in (text,) if '"' in text else text.split(","):
-        one = piece.strip()
-        if match := _PLAIN_MAILBOX.fullmatch(one):
+        mailbox = piece.strip()
+        if match := _PLAIN_MAILBOX.fullmatch(mailbox):
             found.append(_drop_redundant_name(_clean_name(match[1] or match[2] or ""), _clean_address(match[3])))
-        elif _BARE_ADDRESS.fullmatch(one):
-            found.append(("", _clean_address(one)))
+        elif _BARE_ADDRESS.fullmatch(mailbox):
+            found.append(("", _clean_address(mailbox)))
         else:
             return None
     return found
 
 
 class _ListReader:
-    """The state of the one pass: what the mailbox at hand has so far, and whether a quote or comment is open."""
+    """The parser state: the parts of the current mailbox, and open quotes and comments."""
 
     def __init__(self, hint: str) -> None:
-        """hint: the charset of encoded words whose own label is wrong or unknown."""
+        """hint: The charset of encoded words with a wrong or unknown label."""
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []
-        self.leading_quotes = 0  # quotation marks that belong in front of the phrase
+        self.leading_quotes = 0  # quotation marks before the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
         self.had_angle = False
         self.in_quotes = False
         self.comment_depth = 0
-        self.name_before_comma = ""  # words of a name that a bare comma cut in two: `Muster, Eva <eva@...>`
-        self.bare_word = ("", "")  # the first one without a domain
+        self.name_before_comma = ""  # start of a name with an unquoted comma: `Muster, Eva <eva@...>`
+        self.bare_word = ("", "")  # the first word without a domain
 
     def read(self, text: str) -> None:
-        at = 0
+        position = 0
         for piece in _DELIMITERS.finditer(text):
             start = piece.start()
-            if start < at:
-                continue  # the character after a backslash
-            if start > at:
-                self.append(text[at:start])
-            at = piece.end()
+            if start < position:
+                continue  # escaped by a backslash
+            if start > position:
+                self.append(text[position:start])
+            position = piece.end()
             mark = piece[0]
             if mark == "\\" and (self.in_quotes or self.comment_depth):
-                self.append(text[at : at + 1])
-                at += 1
+                self.append(text[position : position + 1])
+                position += 1
             elif mark == '"' and not self.comment_depth:
-                self.toggle_quote(text, at)
+                self.toggle_quote(text, position)
             elif self.in_quotes:
                 self.append(mark)
             elif mark in "()" and (mark == "(" or self.comment_depth):
@@ -118,7 +120,7 @@ class _ListReader:
                 self.process_delimiter(mark)
             if len(self.mailboxes) >= MAX_MAILBOXES:
                 return
-        self.append(text[at:])
+        self.append(text[position:])
         self.end_mailbox("")
         if not self.mailboxes and self.bare_word[1]:
             self.mailboxes.append(self.bare_word)
@@ -131,11 +133,11 @@ class _ListReader:
         else:
             self.phrase.append(piece)
 
-    def toggle_quote(self, text: str, at: int) -> None:
+    def toggle_quote(self, text: str, position: int) -> None:
         self.in_quotes = not self.in_quotes
         if self.in_angle:
             self.append('"')
-        elif not self.in_quotes and text[at : at + 1] == "@":
+        elif not self.in_quotes and text[position : position + 1] == "@":
             # A quoted local part outside angle brackets.
             self.leading_quotes += 1
             self.append('"')
@@ -189,7 +191,7 @@ def _build_mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> t
         address = _clean_address(angle)
         if address:
             return name or _clean_name(comment, hint), address
-    # `joe@example.org (Joe)`, and a whole mailbox inside quotes or encoded words.
+    # `joe@example.org (Joe)`, or a whole mailbox inside quotes or encoded words.
     match = _TRAILING_ADDRESS.search(name, max(0, len(name) - MAX_ADDRESS_LENGTH)) if "@" in name else None
     if match:
         return name[: match.start()].strip(" <[\"'") or _clean_name(comment, hint), _clean_address(match[1])
@@ -199,33 +201,33 @@ def _build_mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> t
 
 
 def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
-    """A name that only repeats the address is none."""
+    """Drop a name that only repeats the address."""
     return ("" if "@" in name and name.casefold() == address.casefold() else name), address
 
 
 def _clean_address(text: str) -> str:
-    """An addr-spec as it is shown, `""` if too long.
+    """Return an addr-spec for display, `""` if it is too long.
 
-    Without source route, URI scheme and needless quotes, the domain in lower case.
+    Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
     """
     text = shown_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
     if text[:7].lower() == "mailto:":
         text = text[7:]
     if text.startswith("@") and ":" in text:
         text = text.partition(":")[2]  # a source route, RFC 5322 section 4.4
-    local, at, domain = text.rpartition("@")
-    if not at:
+    local, position, domain = text.rpartition("@")
+    if not position:
         local, domain = text, ""
     local = local.strip()
     if len(local) > 2 and local[0] == local[-1] == '"' and not _NEEDS_QUOTES.search(local[1:-1]):
         local = local[1:-1]
     domain = domain.replace(" ", "").rstrip(".").lower()
     address = f"{local}@{domain}" if domain else local
-    return address if local and len(address) <= MAX_ADDRESS_LENGTH and not (at and not domain) else ""
+    return address if local and len(address) <= MAX_ADDRESS_LENGTH and not (position and not domain) else ""
 
 
 def _clean_name(text: str, hint: str = "") -> str:
-    """A display name, its encoded words read, without the quotes some mailers leave around it."""
+    """Return a display name with encoded words decoded, without surrounding quotes."""
     if not text:
         return ""
     if "=?" in text:

@@ -1,6 +1,6 @@
-"""Whom a reply goes to, and who wrote a mail whose From was rewritten (RFC 5322 section 3.6.2, RFC 9057).
+"""Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
 
-Reads the header alone, in linear time, and never raises. Nothing here is verified: a field says what its sender wrote.
+Reads only the header in linear time and never raises. Nothing is verified: a field contains what its sender wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from router.mail.contents import NamedMailbox
 from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
-MAX_REPLY_TO = 20  # mailboxes: a person's mail has one or two
+MAX_REPLY_TO = 20  # messages of people have one or two
 
 _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 
@@ -19,7 +19,7 @@ _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_
 def read_originators(
     content: bytes, *, max_bytes: int = 262144
 ) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
-    """The mailboxes of Reply-To without repeats, at most `MAX_REPLY_TO`, and the original author, None if not named."""
+    """Return the mailboxes of Reply-To without duplicates, at most `MAX_REPLY_TO`, and the original author or None."""
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data, _FIELD_NAMES)
     hint = header_charset_hint(content, block, fields)
@@ -31,7 +31,7 @@ def read_originators(
 
 
 def drop_if_same(from_address: str, mailboxes: Sequence[NamedMailbox]) -> tuple[NamedMailbox, ...]:
-    """The mailboxes, or none of them where they are just the address in From."""
+    """Return the mailboxes, or `()` if they only contain the address in From."""
     same = {normalize_address(from_address)}
     return tuple(mailboxes) if {normalize_address(mailbox.address) for mailbox in mailboxes} - same else ()
 
