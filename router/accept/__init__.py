@@ -1,4 +1,7 @@
-"""The one transaction behind every 250: `prepare` what is known of a mail, `transaction` as a list of named steps."""
+"""Accepts messages: the one transaction behind every `250`.
+
+`accept` prepares what is known of a message; `transaction` writes it as a list of named statements.
+"""
 
 from router.accept.accept import Accept
 

@@ -1,7 +1,7 @@
-"""From an envelope and its octets to a committed mail: the `Acceptor` of the SMTP door.
+"""From an envelope and its content to a committed message: implements `router.ports.Acceptor`.
 
-Promises: returns after the commit and never before; reads only the header, in bounded time; a mail whose header
-cannot be read is accepted all the same. Never answers, never delivers: it wakes the deliverer.
+Returns only after the commit. Reads only the header, in bounded time; a message with an unreadable header is accepted
+all the same. Never replies to the client and never delivers: it wakes the deliverer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ from router.side_tasks import SideTasks
 from router.store.disk_space import FreeSpaceCheck
 from router.store.group_commit import GroupWriter
 
-# Hashing a larger mail takes longer than a thread switch: it leaves the event loop.
+# Hashing a larger message takes longer than a thread switch, so it runs in a thread.
 _HASH_IN_THREAD_BYTES = 1024 * 1024
 
 
 class Accept:
-    """Built by the assembly with the writer of the database in use."""
-
     def __init__(
         self,
         writer: GroupWriter[IncomingMail, Committed],
@@ -55,7 +53,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
-        # From the commit on nothing that can fail runs: an exception would turn the 250 into a 451.
+        # After the commit only side tasks run: an exception would turn the 250 into a 451.
         self._meter = side_tasks.meter(meter)
         self._free_space = free_space
 
@@ -125,7 +123,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """What makes two mails the same: reverse-path and octets (SPEC.md section 5). The recipients are not part."""
+    """Identifies a message by its reverse-path and bytes (SPEC.md section 5). Recipients are not part of it."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)
@@ -135,7 +133,7 @@ def compute_fingerprint(reverse_path: str, content: bytes) -> str:
 def build_message(
     envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
 ) -> Message:
-    """The message's row, with a new id. Without a From the reverse-path is the sender."""
+    """Returns the message's row, with a new id. Without a From header the reverse-path is the sender."""
     return Message(
         id=ids.new("msg"),
         workspace_id=workspace_id,

@@ -1,7 +1,7 @@
-"""The values that the accept's transaction works on, and the bounds that keep the cost of one mail constant.
+"""Values of the accept transaction, and the limits that bound the cost of one message.
 
-A mail may be addressed to many aliases, name many references and list many participants. The product of these numbers
-is what the one writer has to do, so it is bounded here, whatever each of them is.
+A message can have many recipients, name many references and list many participants. The work of the writer is
+the product of these numbers, so the product is limited.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ from dataclasses import dataclass
 from router.model import Message, Micros
 from router.routing.route import Target
 
-# Lookups of a Message-ID at an alias for one mail: 100 references at up to 10 aliases, fewer at more aliases.
-# A lookup takes some 20 microseconds on SQLite, beside those of the tickets that it finds.
+# Message-ID lookups at an alias for one message: 100 references at up to 10 aliases, fewer at more aliases. A
+# lookup takes about 20 microseconds on SQLite, in addition to those of the tickets it finds.
 MAX_LOOKUPS = 1000
-# Tickets of one Message-ID at one alias that are considered, the newest. An honest Message-ID is in one ticket; more
-# than a few are in the database of somebody who fills it on purpose.
+# The newest tickets of one Message-ID at one alias that are considered. An honest Message-ID is in one ticket;
+# more than a few indicate abuse.
 MAX_TICKETS = 20
-# Tickets that one mail considers in all: 20 of each Message-ID for up to 50 lookups, fewer for more, one for 1000. Each
-# is two probes of an index: 10 microseconds on SQLite.
+# Tickets that one message considers in all: 20 of each Message-ID for up to 50 lookups, fewer for more, one for
+# 1000. Each costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
-# Participants written for one mail: 200 at up to 10 aliases, fewer at more aliases. A row takes 2 microseconds.
+# Participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
+# microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# What a group weighs these as, in bytes: about what the database writes in the same time. So the time that a group
-# takes is bounded as its size is. A mail's first alias weighs nothing, like a small mail itself.
+# The weight of these in a group: the bytes that the database writes in the same time. Limiting the weight of a
+# group therefore limits its duration. The first alias of a message weighs nothing.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceShare:
-    """What one workspace gets of a mail: its own message and the accepted recipients, one group for each alias."""
+    """The part of a message that belongs to one workspace: its own message row, and the accepted recipients by
+    alias.
+    """
 
     message: Message
     by_alias: tuple[tuple[Target, ...], ...]
@@ -37,11 +40,15 @@ class WorkspaceShare:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMail:
-    """One mail, ready to be written. `fingerprint` is `""` for a mail that is never taken for a repeat.
+    """One message, ready to be written.
 
-    reference_ids: newest first. participants: in their comparable form, the sender first. Both are cut by `bounded`.
-    author, relayed_reply_ids: as in `HeaderFacts`; the author of a mail without a From is its reverse-path.
-    horizon: marks from before it are too old to count as repeats.
+    Attributes:
+        fingerprint: `""` for a message that is never treated as a repeat.
+        reference_ids: Newest first; shortened by `limit_per_alias`.
+        participants: Normalised addresses, the sender first; shortened by `limit_per_alias`.
+        author: As in `HeaderFacts`; the reverse-path if there is no From header.
+        relayed_reply_ids: As in `HeaderFacts`.
+        horizon: Older fingerprints do not count as repeats.
     """
 
     shares: tuple[WorkspaceShare, ...]
@@ -60,28 +67,28 @@ class IncomingMail:
 
     @property
     def max_tickets_per_lookup(self) -> int:
-        """How many tickets of a Message-ID at an alias are considered for this mail: at least one."""
+        """How many tickets of a Message-ID at an alias are considered; at least one."""
         lookups = max(1, self.aliases * len(self.reference_ids))
         return max(1, min(MAX_TICKETS, MAX_CANDIDATES // lookups))
 
     @property
     def weight(self) -> int:
-        """Its weight in a group: its bytes, and bytes for the other work that it is for the database."""
+        """The size of the content plus the other database work, expressed in bytes."""
         aliases = self.aliases
         work = LOOKUP_WEIGHT * len(self.reference_ids) + PARTICIPANT_WEIGHT * len(self.participants)
         return len(self.content) + ALIAS_WEIGHT * (aliases - 1) + work * aliases
 
 
 def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:
-    """The first values, as many as stay within `maximum` when each counts once for each alias; at least one."""
+    """Returns as many leading values as fit `maximum` when each counts once for each alias; at least one."""
     return values[: max(1, maximum // max(1, aliases))]
 
 
 @dataclass(slots=True)
 class AliasEntry:
-    """One alias of one mail on its way into a ticket.
+    """One alias of one message, while the transaction assigns it to a ticket.
 
-    mark: what makes it a repeat, the same alias and the same fingerprint.
+    `fingerprint_key` (alias and fingerprint) identifies repeats.
     """
 
     mail: IncomingMail
@@ -94,5 +101,7 @@ class AliasEntry:
 
     @property
     def thread_key(self) -> str:
-        """Names the alias that a conversation belongs to. An address without an alias may change its workspace."""
+        """Identifies the alias of a conversation. Without an alias it includes the workspace, because an address
+        can move to another.
+        """
         return self.target.alias_id or f"{self.target.workspace_id} {self.target.address}"

@@ -1,7 +1,7 @@
-"""Finds the conversation that each mail of a group joins (SPEC.md section 7), inside the accept's transaction.
+"""Finds the conversation that each message of a group joins (SPEC.md section 7), inside the accept transaction.
 
-Every lookup is one probe of an index with a bounded answer: the newest tickets of a Message-ID at an alias, and
-whether an address takes part in a ticket. How many lookups one mail needs is bounded in `incoming`.
+Each query is one index lookup with a bounded result: the newest tickets of a Message-ID at an alias, or
+whether an address takes part in a ticket. `incoming` limits the number of lookups for one message.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from router.accept import threads
 from router.accept.incoming import MAX_TICKETS, AliasEntry
 from router.store.database import Statement, StatementGenerator
 
-_Key = tuple[str, str]  # an alias (`Entry.thread_key`) and a Message-ID
+_Key = tuple[str, str]  # `AliasEntry.thread_key` and a Message-ID
 
 
 class _Participants:
-    """The participants of tickets as far as the group asked for them, and those that its own mails bring."""
+    """The participants of tickets, as far as they were queried, and those that the group adds."""
 
     def __init__(self) -> None:
         self._by_ticket: dict[str, set[str]] = {}
@@ -26,7 +26,7 @@ class _Participants:
         self._new_tickets: set[str] = set()
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> StatementGenerator[None]:
-        """Asks the database which of these addresses take part in which of these tickets, once for each."""
+        """Queries which of these addresses take part in which of these tickets; each pair only once."""
         unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
             self._queried |= unknown
@@ -40,14 +40,14 @@ class _Participants:
         return self._by_ticket.setdefault(ticket_id, set())
 
     def add_new_ticket(self, ticket_id: str) -> None:
-        """A ticket that this group opens: the database knows nothing of it yet."""
+        """Registers a ticket that this group opens; it has no rows yet."""
         self._new_tickets.add(ticket_id)
 
 
 def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
-    """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
+    """Sets the ticket id of each entry: that of the conversation it replies to at the same alias, or a new one.
 
-    The mails of the group come in their order: a reply may join a ticket that this very group opens.
+    Messages are processed in their order, so a reply can join a ticket that the same group opens.
     """
     tickets_by_reference = yield from _read_candidates(new_entries)
     participants = _Participants()
@@ -76,10 +76,10 @@ def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[
 def _choose_ticket(
     entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
 ) -> StatementGenerator[threads.JoinedTicket | None]:
-    """The conversation that a mail with references joins, None if it opens one."""
+    """Returns the conversation that a message with references joins, None if it opens one."""
     author = entry.mail.author
     found = _candidate_pairs(entry, tickets_by_reference)
-    # A mail of this group may have joined an older ticket that no reference of this mail names.
+    # An earlier message of this group may have joined an older ticket that no reference of this message names.
     yield from participants.read((ticket_id, author) for _, ticket_id in found)
     candidates = [
         threads.Candidate(ticket_id, reference, participants.get(ticket_id)) for reference, ticket_id in found
@@ -88,7 +88,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Each reference with each of the newest tickets that it may mean, as many as one mail may consider."""
+    """Returns each reference with the newest tickets it may refer to, within the limit for one message."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
@@ -98,7 +98,7 @@ def _candidate_pairs(entry: AliasEntry, tickets_by_reference: dict[_Key, list[st
 
 
 def _read_candidates(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
-    """The newest tickets at an alias that a reference may mean, oldest first, as the database has them."""
+    """Reads the newest tickets at an alias that the references may refer to, oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
         max_tickets = entry.mail.max_tickets_per_lookup
@@ -121,7 +121,7 @@ def _read_candidates(new_entries: Sequence[AliasEntry]) -> StatementGenerator[di
 
 
 def clear_automatic_of_replies(new_entries: Sequence[AliasEntry]) -> None:
-    """Takes the automatic mark from the messages that are a person's reply at one of their aliases."""
+    """Clears `automatic` of messages that are a person's reply at one of their aliases."""
     replies = {
         entry.message.id
         for entry in new_entries
@@ -133,10 +133,10 @@ def clear_automatic_of_replies(new_entries: Sequence[AliasEntry]) -> None:
 
 
 def write_participants(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
-    """Writes who takes part in the tickets of the group, as far as the tickets themselves do not say it.
+    """Writes the participants of the tickets of the group.
 
-    A ticket has its first sender and its own address, which most mails have nobody beside: one page less to write. The
-    sender of an answer takes part already, or it would not have joined.
+    The first sender and the own address of a ticket are in its row; most messages have no others, which saves
+    a page. The sender of a reply is a participant already, otherwise it would not have joined.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

@@ -1,10 +1,10 @@
-"""Which ticket a message joins (SPEC.md section 7). Pure: the caller looks up the candidates, this decides.
+"""Decides which ticket a message joins (SPEC.md section 7). Pure: the caller provides the candidates.
 
-A message joins the ticket of the newest message it refers to (In-Reply-To, then References from the end), among
-those the caller found at the same alias, if its sender is a participant of that ticket. The participant check keeps
-strangers apart who answer the same newsletter or copy one In-Reply-To; the same alias keeps two teams apart. A
-subject never joins, and a new one never splits. Nothing else is glued on: a wrong join shows one customer's words to
-another, while a missed one is only a second ticket.
+A message joins the ticket of the newest message it refers to (In-Reply-To, then References from the end) at
+the same alias, if its sender is a participant of that ticket. The participant check separates strangers who
+reply to the same newsletter or copy one In-Reply-To; the alias separates teams. The subject is never
+considered. A wrong join would show one customer's text to another, while a missed one only creates a second
+ticket.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from router.mail.mailboxes import normalize_address
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An earlier message at the same alias that one of the references may name, with the ticket it is in.
+    """An earlier message at the same alias that a reference may name, with its ticket.
 
-    participants: addresses of the whole ticket, in the form of `HeaderFacts.participants`; the sender's at least.
+    `participants` are the normalised addresses of the whole ticket, or at least the sender if it takes part.
     """
 
     ticket_id: str
@@ -30,18 +30,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTicket:
-    """The ticket that is joined, and the Message-ID it was joined by: it is kept with the ticket, as the reason."""
+    """The ticket that a message joins, and the Message-ID that led to it; it is stored as the reason."""
 
     ticket_id: str
     by: str
 
 
 def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> JoinedTicket | None:
-    """The ticket that a message joins, None if it opens one.
+    """Returns the ticket that a message joins, None if it opens one.
 
-    reference_ids: newest first, as `HeaderFacts.reference_ids`. author: who wrote the mail, the reverse-path where no
-    header says it. candidates: only those of the same alias; where one Message-ID is in several tickets (it is
-    unique by promise of its sender only), the first whose participant the sender is.
+    Args:
+        reference_ids: Newest first, as `HeaderFacts.reference_ids`.
+        author: The author of the message; the reverse-path if no header names one.
+        candidates: Of the same alias only. If a Message-ID is in several tickets, the first one in which the
+            sender participates is chosen.
     """
     sender = normalize_address(author)
     if "@" not in sender or not candidates:
@@ -57,14 +59,14 @@ def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequenc
 
 
 def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
-    """Whether a person wrote a message in spite of its automatic mark: a list or a rule handed a reply on.
+    """Whether a person wrote a message that is marked automatic, because a list or a rule forwarded it.
 
-    joined_by: the Message-ID that a ticket was joined by, `""` if none was. relayed_reply_ids: as
-    `HeaderFacts.relayed_reply_ids`.
+    Args:
+        joined_by: The Message-ID by which a ticket was joined, `""` for none.
     """
     return joined_by != "" and joined_by in relayed_reply_ids
 
 
 def should_reopen(automatic: str) -> bool:
-    """Whether a message that joins sets its ticket open again: a person's mail does, no other."""
+    """Whether a message reopens the ticket that it joins: only if a person wrote it."""
     return automatic == ""

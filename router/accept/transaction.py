@@ -1,10 +1,9 @@
-"""The one transaction behind every 250, as a list of named steps for a whole group of mails.
+"""The one transaction behind every `250`, as named statements for a whole group of messages.
 
-`commit_group` promises: a message for each workspace concerned with its octets, exactly one ticket (new or joined)
-for each distinct alias, a delivery for each alias that has an integration, nothing for an alias that had this mail
-within the window; all of it or nothing. It is a transcript (`router.store.database`): SQLite's writer thread and
-PostgreSQL's connections both run this text. It decides only on values the database returned in the same
-transaction.
+`commit_group` writes a message with its bytes for each workspace, exactly one ticket (new or joined) for each
+distinct alias, and a delivery for each alias with an integration. It writes nothing for an alias that had the
+same message within the window. All of it is committed, or nothing. It is a statement generator
+(`router.store.database`) and decides only on values that the database returned in the same transaction.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from router.accept.joining import clear_automatic_of_replies, join_conversations
 from router.model import Message, Micros
 from router.store.database import Row, Statement, StatementGenerator
 
-# Mails are kept in pieces of this size: memory stays flat whatever their size, on both databases.
+# Messages are stored in chunks of this size, so memory use is constant for any size.
 CHUNK_BYTES = 256 * 1024
-# The most octets one statement carries; larger ones are slower on PostgreSQL.
+# The maximum content of one statement; larger ones are slower on PostgreSQL.
 MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)
@@ -32,10 +31,10 @@ _message_values = attrgetter(*_MESSAGE_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the transaction returned for one mail; `woken` are the integrations that have something due now.
+    """The result of the transaction for one message.
 
-    For the audit: ticketed aliases have a ticket event of this mail, repeated ones had it before, and owed of the
-    ticket events go to an integration.
+    `due_integrations` have a delivery that is due now. For the loss audit: `ticketed` aliases got a ticket
+    event, `repeated` ones had the message before, and `queued` of the ticket events go to an integration.
     """
 
     message_id: str
@@ -48,7 +47,7 @@ class Committed:
 
 @dataclass(slots=True)
 class _GroupCounts:
-    """By message id: how many of its aliases got a ticket event, had the mail already, are owed to an integration."""
+    """By message id: how many aliases got a ticket event, had the message already, or got a delivery."""
 
     ticketed: Counter[str]
     repeated: Counter[str]
@@ -57,14 +56,14 @@ class _GroupCounts:
 
 @dataclass(frozen=True, slots=True)
 class _CurrentIntegration:
-    """Where an alias's tickets go, as the commit found it."""
+    """The integration of an alias at the time of the commit."""
 
     id: str
     status: str
 
 
 def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
-    """Writes a group of mails; returns what became of each, in their order."""
+    """Writes a group of messages; returns the result of each, in their order."""
     entries = [
         AliasEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
@@ -83,7 +82,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         if first_ids.get(entry.fingerprint_key, entry.message.id) != entry.message.id
     )
     yield from join_conversations(new_entries)
-    clear_automatic_of_replies(new_entries)  # the messages are written with the mark that their tickets give them
+    clear_automatic_of_replies(new_entries)  # before the messages are written
     yield from _write_messages(new_entries, repeated)
     integrations = yield from _read_integrations(new_entries)
     yield from _update_joined_tickets(new_entries)
@@ -100,7 +99,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
 
 
 def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
-    """For each mark of the group the id of the message that had it first: an earlier one, or one of this group."""
+    """Returns the id of the first message of each fingerprint key: an earlier one, or one of this group."""
     first: dict[tuple[str, str], str] = {}
     claims = []
     for entry in entries:
@@ -116,7 +115,7 @@ def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dic
                 }
             )
     claimed = {_fingerprint_key(row) for row in (yield Statement("accept_claim_fingerprint", claims))}
-    # A mark that was claimed just now has one mail that is new; all others with it, of this group too, are repeats.
+    # A key that was claimed now has one new message; all others with it, in this group too, are repeats.
     repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
     wanted_counts = [
@@ -135,7 +134,7 @@ def _fingerprint_key(row: Row) -> tuple[str, str]:
 
 
 def _write_messages(new_entries: Sequence[AliasEntry], repeated: Counter[str]) -> StatementGenerator[None]:
-    """Each message once, with the aliases it was accepted for, then its octets in pieces."""
+    """Writes each message once, with its number of aliases, then its content in chunks."""
     contents = {entry.message.id: entry.mail.content for entry in new_entries}
     new = Counter(entry.message.id for entry in new_entries)
     yield Statement(
@@ -156,7 +155,7 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
     rows: list[dict[str, object]] = []
     octets = 0
     for message_id, content in contents.items():
-        view = memoryview(content)  # a large mail is not copied once more, piece by piece
+        view = memoryview(content)  # avoids another copy of a large message
         for n, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES)):
             data = view[start : start + CHUNK_BYTES]
             if rows and octets + len(data) > MAX_STATEMENT_BYTES:
@@ -169,7 +168,9 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
 
 
 def _read_integrations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
-    """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
+    """Reads the current integration of each alias. An alias deleted since RCPT has none; its ticket is still
+    created.
+    """
     targets = {entry.target.alias_key: entry.target for entry in new_entries}
     rows = yield Statement(
         "accept_current_integrations",
@@ -185,7 +186,7 @@ def _read_integrations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[
 
 
 def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
-    """Tickets that were answered come to the front; a person's answer opens them again."""
+    """Updates the time of joined tickets; a person's reply reopens them."""
     opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
     joined = [entry for entry in new_entries if entry.ticket_id not in opened]
     if not joined:
@@ -213,7 +214,7 @@ def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenera
 def _link_recipients(
     new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
-    """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
+    """Writes which recipient brought the message into which ticket, and the integration that gets a delivery."""
     yield Statement(
         "accept_insert_recipient",
         [
@@ -238,11 +239,11 @@ def _link_recipients(
 
 
 def _queue_deliveries(
-    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], owed: Counter[str]
+    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
-    """The outbox rows, counted into `owed`; returns for each message the integrations to wake.
+    """Writes the outbox rows and counts them in `queued`; returns the integrations to wake for each message.
 
-    A failing integration's deliveries wait, parked.
+    Deliveries of a failing integration are parked.
     """
     due_integrations: dict[str, list[str]] = {}
     rows = []
@@ -250,7 +251,7 @@ def _queue_deliveries(
         integration = integrations.get(entry.target.alias_key)
         if integration is None:
             continue
-        owed[entry.message.id] += 1
+        queued[entry.message.id] += 1
         now = entry.message.received_at
         parked = integration.status == "failing"
         if not parked:
@@ -274,13 +275,13 @@ def _queue_deliveries(
 
 
 def _insert_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
-    """The new tickets, last of all: their numbers lock the workspace until the commit.
+    """Writes the new tickets last, because their numbers lock the workspace until the commit.
 
-    What belongs to them is written already; its foreign keys are checked when the transaction commits.
+    Foreign keys of the rows written before are deferred to the commit.
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)
-    latest: dict[str, Micros] = {}  # replies of the same group have come since
+    latest: dict[str, Micros] = {}  # replies of the same group are newer
     for entry in new_entries:
         latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
     rows = yield Statement("accept_reserve_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
@@ -313,7 +314,7 @@ def _build_result(
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
 ) -> Committed:
-    """The first message that is new; for a mail that is a repeat for every alias, the id it had the first time."""
+    """Returns the id of the first new message; for a repeat at every alias, the id of the original."""
     shares = [share.message.id for share in mail.shares]
     new = [message_id for message_id in shares if message_id in tally.ticketed]
     first_target = mail.shares[0].by_alias[0][0]

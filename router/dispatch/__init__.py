@@ -1,4 +1,5 @@
-"""From the outbox to the integrations.
+"""Delivers from the outbox to the integrations.
 
-`dispatcher` says who works when, `outbox` what is written, `sender` makes the request, `schedule` and `pacing` compute.
+`dispatcher` schedules the work, `outbox` contains the transactions, `sender` makes the requests, `schedule`
+and `pacing` compute times.
 """

@@ -1,10 +1,13 @@
-"""Who works when: wakes for new mail at once, works each integration in a lane of its own, never two in one lane.
+"""Runs one worker for each integration with due deliveries, at most `concurrency` at a time.
 
-A lane takes an integration's lease, sends what is due one by one within its pace, and lets it go. Lanes do not wait
-for each other: a slow webhook holds one of `concurrency` places, not all. Besides being woken the dispatcher looks
-every `poll_interval` for what became due by time, was written by another process, or was left by a killed one.
-Whatever fails in the database is tried again; an outcome is never dropped while the process lives, but for an end
-that must not wait for ever: what is not written `drain` seconds after `stop` stays an open attempt, and is sent again.
+A worker takes the lease of its integration, sends the due deliveries one by one within the pace, and releases
+the lease. Workers are independent: a slow webhook occupies one of `concurrency` slots. New mail wakes the
+dispatcher at once. Every `poll_interval` it also finds deliveries that became due, were written by another
+process, or were left by a killed one.
+
+A failed database operation is retried. An outcome is never discarded while the process runs, with one
+exception: an outcome that is not recorded `drain` seconds after `stop` stays an open attempt, and the
+delivery is sent again.
 """
 
 from __future__ import annotations
@@ -24,26 +27,26 @@ from router.lease_owner import is_dead
 from router.meter import UNMETERED, Meter
 from router.side_tasks import SideTasks
 
-# Seconds. Wakes come at once; this is the net under them, and the grain of retries.
+# The fallback for lost wake-ups, and the resolution of retries.
 POLL_INTERVAL_SECONDS = 0.5
-# A clock that was set back is rare, and what it put off has waited for hours when it shows.
+# A clock that was set back is rare, and the deliveries it delays have waited for hours.
 REPAIR_INTERVAL_SECONDS = 600.0
-# While the database is away: the first wait and the longest.
+# Delays between attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
 log = structlog.get_logger()
 
 
 class DeliverySender(Protocol):
-    """Makes one request of a piece of work. Who answers: `router.dispatch.sender.TicketSender`."""
+    """Makes the request of a delivery batch."""
 
     async def send(self, work: DeliveryBatch) -> SendOutcome:
-        """The outcome, whatever the far side does. Raises `Unavailable` when our own database is away."""
+        """Returns the outcome, whatever the endpoint does. Raises `Unavailable` if the database is unavailable."""
         ...
 
 
 class Dispatcher:
-    """One for each deliver process. `run` until `stop`; `wake` from anywhere on its loop."""
+    """One for each deliver process: `run` works until `stop`. `wake` may be called from anywhere on its loop."""
 
     def __init__(
         self,
@@ -58,7 +61,10 @@ class Dispatcher:
         meter: Meter = UNMETERED,
         side_tasks: SideTasks | None = None,
     ) -> None:
-        """drain: seconds that what is under way at `stop` has for its outcome. poll_interval: in seconds."""
+        """Args:
+        drain: Seconds after `stop` for requests in progress to get their outcome recorded.
+        poll_interval: In seconds.
+        """
         self._side_tasks = side_tasks or SideTasks()
         self._outbox = outbox
         self._sender = sender
@@ -68,20 +74,20 @@ class Dispatcher:
         self._drain = drain
         self._poll_interval = poll_interval
         self._meter = self._side_tasks.meter(meter)
-        self._due: dict[str, None] = {}  # integrations to look at, in the order they were asked for
+        self._due: dict[str, None] = {}  # integrations to work on, in order of request
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._repair_at = float("-inf")
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """These have something due now. Costs nothing; may be called often."""
+        """Marks integrations as having due deliveries. Cheap; may be called often."""
         for integration_id in integration_ids:
             self._due[integration_id] = None
         self._changed.set()
 
     def stop(self) -> None:
-        """Nothing new is begun; `run` returns when what is under way has its outcome, or no more time for it."""
+        """Starts nothing new; `run` returns when requests in progress are recorded, or after `drain`."""
         self._stopping.set()
         self._changed.set()
 
@@ -99,7 +105,7 @@ class Dispatcher:
         await self._drain_workers()
 
     async def _drain_workers(self) -> None:
-        """The lanes come to their ends. The lease of one that does not ends by itself; then its attempt is known."""
+        """Waits for the workers. A worker that does not end leaves its lease to expire and its attempt open."""
         if not self._workers:
             return
         workers = {worker: integration_id for integration_id, worker in self._workers.items()}
@@ -136,14 +142,14 @@ class Dispatcher:
                 self._due[integration_id] = None
 
     async def _run_worker(self, integration_id: str) -> None:
-        """One lane, from its first turn to its last."""
+        """The worker of one integration, from its first claim to its last."""
         try:
             finished: CompletedBatch | None = None
             while True:
                 try:
                     claimed = await self._claim_and_record(integration_id, finished)
                 finally:
-                    if finished is not None:  # written, or beyond writing: only now is it logged and counted
+                    if finished is not None:  # logged and counted only after it is recorded, or cannot be
                         self._report_outcome(finished)
                 finished = None
                 match claimed:
@@ -155,7 +161,7 @@ class Dispatcher:
                         outcome = await self._send(claimed)
                         finished = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
         except Exception:
-            # The lease ends by itself and the delivery counts its claims: the lane is taken up again, boundedly.
+            # The lease expires and the claims of the delivery are counted, so the number of retries is bounded.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._workers[integration_id]
@@ -164,7 +170,7 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, finished: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """As `Outbox.turn`; with an outcome in hand it tries until that is written, also while stopping."""
+        """See `Outbox.claim_and_record`. Retries until a given outcome is recorded, also while stopping."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:
@@ -181,13 +187,13 @@ class Dispatcher:
     async def _send(self, work: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= work.integration.lease_until:
-                # This process was stopped past its lease (a suspended host): another one may be sending this by now.
+                # The process was suspended for longer than its lease: another one may be sending this.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(work)
         except Unavailable as error:
             outcome = NotSent(None, f"not sent: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an outcome
+        except Exception as error:  # noqa: BLE001 - every delivery gets an outcome
             fault = error
             self._side_tasks.run("log", lambda: _log_internal_error(work, fault))
             outcome = SendRetry(None, f"not sent: internal error ({type(error).__name__})")
@@ -203,11 +209,11 @@ class Dispatcher:
         if isinstance(outcome, SendSuccess):
             now = self._clock.now()
             for delivery in work.deliveries:
-                # The host that accepted it may have a clock that is a little ahead.
+                # The clock of the host that accepted it may be slightly ahead.
                 self._meter.delivered(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
-        """What a killed process of this machine held need not wait for the end of its lease."""
+        """Releases the leases of dead processes of this host, so that they need not expire."""
         try:
             for owner in await self._outbox.lease_owners():
                 if is_dead(owner):
@@ -218,7 +224,7 @@ class Dispatcher:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Until the event, at most `seconds`."""
+    """Waits for the event, up to `seconds`."""
     if seconds <= 0:
         return
     try:
@@ -233,7 +239,7 @@ def _log_internal_error(work: DeliveryBatch, fault: Exception) -> None:
 
 
 def _log_outcome(work: DeliveryBatch, outcome: SendOutcome) -> None:
-    """One log line for each delivery, with the message's id."""
+    """Writes one log line for each delivery."""
     for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
         facts = {
             "delivery_id": delivery.id,

@@ -1,9 +1,9 @@
-"""What the integrations of a domain are told about it: verified, in doubt, given up, taken over.
+"""Posts domain alerts to the integrations of a domain: verified, in doubt, verification lost, taken over.
 
-Promise: a notice that was put down with the change (`domains.alert`) is posted to each integration that the domain's
-tickets go to, at least once where the far side takes it within a day, and given up after that; it never becomes a
-ticket, delays none, and says nothing that `GET /api/domains/{id}` does not. Why it does not go through the outbox:
-docs/decisions/0008-domain-alerts.md. Who calls: `router.dispatch.maintenance`.
+An alert is stored with the change (`domains.alert`) and posted to each integration that receives tickets of
+the domain, at least once if the endpoint accepts it within a day. After that it is discarded. It never
+becomes a ticket, never delays one, and contains nothing that `GET /api/domains/{id}` does not.
+docs/decisions/0008-domain-alerts.md says why it bypasses the outbox.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
 RETRY_PERIOD: Micros = 86_400 * SECOND
-MAX_DOMAINS = 50  # of one round
-MAX_INTEGRATIONS = 20  # of one domain
+MAX_DOMAINS = 50  # in one query
+MAX_INTEGRATIONS = 20  # for one domain
 TITLE = "Domain alert"
 
 log = structlog.get_logger()
 
 
 class DomainAlerts:
-    """One for each process: it remembers which integrations have received a waiting notice."""
+    """One for each process: it remembers which integrations have received a pending alert."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
         self._database = database
         self._clock = clock
         self._poster = poster
-        # (domain, its notice's time, integration) that have heard it, so that one that is away makes no one hear twice.
+        # (domain, time of its alert, integration) that received it, so that one unavailable integration does not
+        # repeat the alert for the others.
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:
-        """Posts what is waiting; returns how many notices are done. Raises `Unavailable` for our own database."""
+        """Posts the pending alerts; returns how many are done. Raises `Unavailable` if the database is
+        unavailable.
+        """
         done = 0
         after = ""
         while True:

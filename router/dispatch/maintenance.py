@@ -1,9 +1,8 @@
-"""The chores of the deliver role, done beside the deliveries: retention, rechecks of domains, notices about them.
+"""Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
 
-Promise: a chore that fails is logged and tried again at its next time, and never ends the process; a chore marked
-`shared` is done by one process of all at a time (a claim in the database, without a lease: whoever is killed in the
-middle leaves it to the next turn, and two that overlap do no harm). Who makes it: `emailrouter.assembly`; who runs it,
-and cuts it at the end: `emailrouter.lifecycle`.
+A task that fails is logged and runs again at its next time; it never ends the process. A task marked `shared`
+is run by one process of all at a time. Its claim in the database has no lease: if the process is killed, the
+next interval repeats the task, and two overlapping runs do no harm.
 """
 
 from __future__ import annotations
@@ -20,22 +19,24 @@ from router.errors import StorageReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# Between two transactions of a chore: on SQLite other processes on the file only find gaps that last.
+# Between two transactions of a task: other processes on a SQLite file need gaps of this length to get the lock.
 PAUSE_SECONDS = 0.02
-# How often it is looked whether a chore is due, give or take.
+# How often due tasks are checked, plus or minus jitter.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()
 
 
 async def pause() -> None:
-    """What chores await between two transactions."""
+    """Tasks await this between two transactions."""
     await asyncio.sleep(PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceTask:
-    """every: from one beginning to the next. shared: by one process of all; else the work itself divides it."""
+    """`interval`: from one start to the next. `shared`: run by one process at a time; otherwise the task divides
+    its work itself.
+    """
 
     name: str
     interval: Micros
@@ -44,7 +45,7 @@ class MaintenanceTask:
 
 
 class Maintenance:
-    """One for each deliver process. Chores run one after the other: none of them is in a hurry."""
+    """One for each deliver process. Tasks run one after the other."""
 
     def __init__(self, database: Database, clock: Clock, tasks: Sequence[MaintenanceTask]) -> None:
         self._database = database
@@ -53,14 +54,14 @@ class Maintenance:
         self._due_at = dict.fromkeys((task.name for task in tasks), clock.monotonic())
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until cancelled."""
         while True:
-            # Processes that were started together do not stay together.
+            # Jitter separates processes that were started together.
             await asyncio.sleep(TICK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
             await self.run_due_tasks()
 
     async def run_due_tasks(self) -> None:
-        """Does what is due now."""
+        """Runs the tasks that are due now."""
         for task in self._tasks:
             if self._clock.monotonic() < self._due_at[task.name]:
                 continue
@@ -68,12 +69,12 @@ class Maintenance:
                 if not task.shared or await self._claim(task):
                     await task.run()
             except Unavailable as error:
-                if not isinstance(error, StorageReplaced):  # the check has logged it
+                if not isinstance(error, StorageReplaced):  # logged by the check
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
-                continue  # at the next tick again
+                continue  # retried at the next check
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # A shared chore is asked for more often than it is done: its last doer may have left.
+            # A shared task is claimed more often than it runs: the process that ran it last may be gone.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

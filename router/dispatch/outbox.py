@@ -1,9 +1,9 @@
-"""The outbox's transactions: what is written before an attempt and after it.
+"""The transactions of the outbox: what is written before and after an attempt.
 
-The rule is attempt before action: `turn` records the outcome of what was just sent and opens the next attempt, in
-one transaction; only then is anything sent. So a kill at any point leaves either an attempt that was never made, or
-one whose outcome is unknown and that is made again when the lease ends. An integration is held by one process at a
-time (its lease), so no webhook ever has two messages in flight.
+The attempt is recorded before the request. `claim_and_record` records the outcome of the last request and
+opens the next attempt in one transaction; only then is the request sent. A kill at any point therefore leaves
+an attempt that was not made, or one with an unknown outcome that is repeated when the lease expires. One
+process at a time holds the lease of an integration, so no webhook ever has two requests in flight.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
-# How a delivery is told: as its channel's rich message, as plain text after that was refused, or in a digest.
+# How a delivery is rendered: as a rich message, as plain text after that was rejected, or in a digest.
 Form = Literal["message", "text", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryBatch:
-    """Open attempts that one request is for: a single delivery, or several in a digest.
+    """The open attempts of one request: a single delivery, or several in a digest.
 
-    attempts: the number of each delivery's attempt, in their order. probe: the integration is failing, this tries it.
+    `attempts` has the attempt number of each delivery, in the same order. `probe`: the request tests a
+    failing integration.
     """
 
     integration: Integration
@@ -38,22 +39,23 @@ class DeliveryBatch:
 
 @dataclass(frozen=True, slots=True)
 class NotSent(SendRetry):
-    """Nothing was sent, for a reason of ours that passes: it waits the schedule's first step, whatever the attempt.
+    """Nothing was sent, for a temporary reason on our side.
 
-    The later steps are for a far side that keeps failing; our own database's restarts must not add up to hours.
+    Waits the first step of the schedule, whatever the attempt: the later steps are for failing endpoints, and
+    restarts of our own database must not add up to hours.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class PacingDelay:
-    """Nothing may be sent before `until`; the integration is still held."""
+    """Nothing may be sent before `until`; the lease is kept."""
 
     until: Micros
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedBatch:
-    """What became of a piece of work. `random` in [0, 1) spreads the next attempt."""
+    """The outcome of a batch. `random` in [0, 1) is the jitter of the next attempt."""
 
     work: DeliveryBatch
     outcome: SendOutcome
@@ -62,7 +64,7 @@ class CompletedBatch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """The bounds of `[delivery]`, in the units used here."""
+    """The settings of `[delivery]` in the units used here."""
 
     per_second: float
     burst: int
@@ -73,7 +75,7 @@ class OutboxLimits:
 
 
 class Outbox:
-    """Built by the assembly for one dispatcher; `owner` names this process in the leases."""
+    """The outbox as seen by one dispatcher; `owner` identifies this process in the leases."""
 
     def __init__(self, database: Database, clock: Clock, owner: str, limits: OutboxLimits) -> None:
         self._database = database
@@ -82,7 +84,7 @@ class Outbox:
         self._limits = limits
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
-        """Ids of integrations that nobody holds and that have something to do now."""
+        """Returns ids of integrations that have something to do now and no valid lease."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
@@ -99,9 +101,13 @@ class Outbox:
     async def claim_and_record(
         self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
-        """Writes what is finished, then opens the next attempts; None: nothing to do, and no longer held.
+        """Records the finished batch, then opens the next attempts.
 
-        stop: only write and let go.
+        Args:
+            stop: Only record the outcome and release the lease.
+
+        Returns:
+            None if there is nothing to do; the lease is released then.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -112,7 +118,8 @@ class Outbox:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if finished is None and integration.status == "active":
-                # An accept that saw the integration failing may have committed after it healed: nobody else looks.
+                # An accept that saw the integration as failing may commit after it was reactivated, and its
+                # delivery stays parked.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             claimed = await self._open_next(transaction, integration, now, digest_limit)
             if claimed is None or (
@@ -123,19 +130,21 @@ class Outbox:
             return claimed
 
     async def repair(self) -> None:
-        """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
+        """Makes deliveries due that a wrong clock delayed beyond any schedule; fails those whose integration was
+        deleted.
+        """
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
         await self._database.execute("dispatch_fail_orphans", reason="the integration was removed")
 
     async def release_owner(self, owner: str) -> None:
-        """Frees what a process held that is known to be dead; what it was sending is due at once."""
+        """Releases the leases of a dead process; what it was sending is due at once."""
         async with self._database.transaction() as transaction:
             await transaction.execute("dispatch_release_owner_deliveries", owner=owner, now=self._clock.now())
             await transaction.execute("dispatch_release_owner", owner=owner)
 
     async def lease_owners(self) -> list[str]:
-        """Every process that holds an integration."""
+        """Returns all processes that hold a lease."""
         return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_lease_owners")]
 
     async def _take_lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:
@@ -151,7 +160,7 @@ class Outbox:
         )
 
     def _latest_plausible(self, now: Micros) -> Micros:
-        """No lease and no probe lies further ahead than this, unless the clock was wrong when it was written."""
+        """Leases and probes after this time were written with a wrong clock."""
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
@@ -184,7 +193,7 @@ class Outbox:
     async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
-        """One delivery, or as many as a digest takes when more than `digest_after` wait."""
+        """Returns one delivery, or a digest if more than `digest_after` are pending."""
         if probe:
             return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after
@@ -197,7 +206,7 @@ class Outbox:
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
-        if delivery.attempts:  # not `claims`: parking forgets those, and an attempt may be open all the same
+        if delivery.attempts:  # not `claims`: parking resets them while an attempt can be open
             await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
         row = await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
@@ -213,7 +222,7 @@ class Outbox:
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
-        # In one call for a whole digest: until the commit, a crash has it sent again.
+        # In one call for a whole digest: a crash before the commit repeats all of it.
         await transaction.execute_many(
             "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **result} for d, n in zip(work.deliveries, work.attempts, strict=True)],
@@ -242,9 +251,9 @@ class Outbox:
                 await self._record_failure(transaction, work, outcome.reason, now)
 
     async def _was_changed_meanwhile(self, transaction: QueryExecutor, work: DeliveryBatch) -> bool:
-        """Whether somebody set a new URL, or healed the integration, while the old one was being tried.
+        """Whether the URL was changed, or the integration reactivated, during the request.
 
-        What the old one answered says nothing about the new one.
+        The response of the old URL says nothing about the new one.
         """
         row = await transaction.fetch_one("dispatch_current_integration", id=work.integration.id)
         if row is None:
@@ -275,7 +284,7 @@ class Outbox:
                 )
             else:
                 via = "text" if work.form == "text" else ""
-                # The statement keeps a parked one parked; one that was set free meanwhile needs a time.
+                # The statement keeps a parked delivery parked; one that was unparked meanwhile needs a time.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
                     "dispatch_reschedule",
@@ -285,7 +294,7 @@ class Outbox:
                     reason=outcome.reason,
                 )
         if outcome.retry_after is not None:
-            # "Not before" is about the webhook, not about this one message.
+            # Retry-After applies to the webhook, not only to this message.
             not_before = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_set_pace", id=work.integration.id, paced_at=paced_at)
@@ -317,13 +326,13 @@ class Outbox:
 
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
-    """The integration is active again, and its parked deliveries are due."""
+    """Marks the integration as active and makes its parked deliveries due."""
     await transaction.execute("dispatch_mark_active", id=integration_id)
     await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 
 
 def outcome_name(outcome: SendOutcome) -> str:
-    """The word of an attempt's outcome in the API: sent, retry, parked, rejected or refused (the form of it)."""
+    """Returns the name of an outcome in the API: sent, retry, parked, rejected or refused (payload not accepted)."""
     match outcome:
         case SendSuccess():
             return "sent"

@@ -1,10 +1,10 @@
-"""What goes with time: raw mails, resolved tickets, and the marks and counts that nothing looks at any more.
+"""Erases what is past its retention period: raw messages, resolved tickets, fingerprints and counters.
 
-Promise: a text stays when its raw mail goes (it is parsed first, if nobody has read it yet); a ticket goes only when
-it has been resolved for the whole time, with nothing pending, and a message goes with its last ticket. Every
-transaction is short (a few pieces of 256 KiB, a few hundred small rows), the caller rests between two of them, and a
-kill between any two leaves nothing half read: a mail's first piece goes first, and without it the mail is erased.
-Two processes that do this at once are in each other's way and nothing worse. Who calls: `router.dispatch.maintenance`.
+The text of a message stays when its raw bytes are erased; it is parsed first if necessary. A ticket is erased
+only if it was resolved for the whole period and has no pending delivery; a message is erased with its last
+ticket. Each transaction is short (a few chunks of 256 KiB, or a few hundred small rows). The first chunk of a
+message is erased first, and without it the message counts as erased, so an interruption leaves no partial
+message. Concurrent runs only slow each other down.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
-# Pieces of raw mail that one transaction erases: 16 MiB, some 30 ms on a slow disk.
+# Chunks of raw messages that one transaction erases: 16 MiB, about 30 ms on a slow disk.
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
-# Clocks of several hosts differ: a mark is kept this much longer than any of them looks at it.
+# Clocks of several hosts differ: a fingerprint is kept this much longer than it is used.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
-# What `router.ratelimit.fixed_counts` and `router.admin.idempotency` look back, and their own tidying with it.
+# The periods that `router.ratelimit.fixed_counts` and `router.admin.idempotency` use.
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 
@@ -36,14 +36,14 @@ PauseCallback = Callable[[], Awaitable[None]]
 
 
 class ContentsReader(Protocol):
-    """Makes the text of a message last. Implemented by `router.contents.store.ContentStore`."""
+    """Parses a message and stores its text."""
 
     async def get(self, message_id: str) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionPeriods:
-    """How long things are kept: `[retention]` (None: for ever) and `[smtp] duplicate_window`, in microseconds."""
+    """`[retention]` (None: forever) and `[smtp] duplicate_window`, in microseconds."""
 
     raw_messages: Micros | None
     resolved_tickets: Micros | None
@@ -52,7 +52,7 @@ class RetentionPeriods:
 
 @dataclass(slots=True)
 class ErasedCounts:
-    """What one sweep came to."""
+    """What one run erased."""
 
     raw_messages: int = 0
     tickets: int = 0
@@ -61,7 +61,9 @@ class ErasedCounts:
 
 
 class Retention:
-    """rest: awaited between two transactions, so that others get at the database; it may end the sweep by raising."""
+    """Args:
+    pause: Awaited between two transactions, so that others get the lock; may end the run by raising.
+    """
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases all that is old by now. Raises `Unavailable` when the database is away; what was done stays done."""
+        """Erases everything that is old enough. Raises `Unavailable`; committed steps stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -105,8 +107,6 @@ class Retention:
                 )
         return erased
 
-    # --- raw mails
-
     async def _erase_raw(self, horizon: Micros, erased: ErasedCounts) -> None:
         after = ""
         while True:
@@ -118,13 +118,13 @@ class Retention:
                 await _erase_chunks(transaction, erased_rows)
             erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
-                return  # ids sort by time: what follows is younger
-            # What cannot be parsed keeps its octets; the next look begins behind it.
+                return  # ids sort by time: the rest is newer
+            # A message that cannot be parsed keeps its bytes; the next query starts after it.
             after = max(unreadable, default=after)
             await self._pause()
 
     async def _store_contents(self, rows: Sequence[Row]) -> set[str]:
-        """Has the texts made that nobody has asked for yet; returns the messages where that failed."""
+        """Parses messages without a stored text; returns those where that failed."""
         failed = set()
         for message_id in dict.fromkeys(row["message_id"] for row in rows if not row["readable"]):
             try:
@@ -135,8 +135,6 @@ class Retention:
                 log.exception("retention.parse_failed", message_id=message_id)
                 failed.add(message_id)
         return failed
-
-    # --- tickets
 
     async def _erase_tickets(self, horizon: Micros, erased: ErasedCounts) -> None:
         after_at, after_id = -1, ""
@@ -152,7 +150,7 @@ class Retention:
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
     async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
-        """A transaction for each ticket; one with much raw mail gives that up first, in steps."""
+        """Erases a ticket in one transaction; if it has many chunks, erases these first, in steps."""
         while True:
             async with self._database.transaction() as transaction:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
@@ -165,13 +163,11 @@ class Retention:
                     erased.tickets += 1
                     return
             if await self._store_contents([{**row, "readable": False} for row in chunks]):
-                return  # it stays until it can be parsed: a reply may still open the ticket again
+                return  # it stays until it can be parsed: a reply may still reopen the ticket
             async with self._database.transaction() as transaction:
                 if await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
             await self._pause()
-
-    # --- marks and counts
 
     async def _erase_small_rows(self, query: str, horizon: int, erased: ErasedCounts) -> None:
         while True:
@@ -183,7 +179,7 @@ class Retention:
 
 
 async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
-    """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
+    """Locks the ticket and its deliveries. False if one is pending or locked by another transaction."""
     if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
@@ -192,6 +188,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # they come in order
+    last = {row["message_id"]: row["n"] for row in rows}  # rows are in order
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

@@ -1,7 +1,7 @@
-"""When a delivery is tried again: a literal list of waits, and the arithmetic around it.
+"""When a delivery is retried: a fixed list of waits, and the arithmetic around it.
 
-Pure: time and randomness arrive as arguments. Jitter only ever lengthens a wait, so that the list is a promise
-("not before") and many deliveries that failed together do not come back together.
+Pure: time and randomness are arguments. Jitter only lengthens a wait, so the list is a lower bound, and
+deliveries that failed together are not retried together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from router.model import Micros
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 
-# Seconds to wait after the 1st, 2nd, ... failed attempt; together more than 27 hours. The last repeats until max_age.
+# The wait after the 1st, 2nd, ... failed attempt; more than 27 hours in total. The last repeats until max_age.
 WAIT_SECONDS: tuple[int, ...] = (
     5,
     30,
@@ -25,14 +25,14 @@ WAIT_SECONDS: tuple[int, ...] = (
     10 * _HOUR,
     12 * _HOUR,
 )
-JITTER = 0.2  # a wait is lengthened by up to this share of itself
-# No delivery waits longer for its next attempt.
+JITTER = 0.2  # a wait is lengthened by up to this fraction
+# The longest wait, including jitter.
 MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
-# A far side that says when to come back knows better than our list; after so many failures it has lost that trust,
-# and the list's step is the least.
+# Up to this many failures, Retry-After replaces the wait of the list; later the wait is at least that of the
+# list.
 MAX_TRUSTED_FAILURES = 3
 
-# Between the probes of an integration that cannot take anything now.
+# The interval between probes of a failing integration.
 MIN_PROBE_INTERVAL: Micros = 5 * _MINUTE * SECOND
 MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 
@@ -40,11 +40,13 @@ MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 def next_attempt(
     attempts: int, now: Micros, expires_at: Micros, retry_after: float | None, random: float
 ) -> Micros | None:
-    """When to try again after `attempts` (1 or more) failed ones; None when the delivery is dead.
+    """Returns the time of the next attempt after `attempts` (1 or more) failed ones; None if the delivery is dead.
 
-    expires_at: created + `[delivery] max_age` (moved on by the time a parked delivery stood still). retry_after:
-    seconds that the far side asked for, or None. random: 0 to 1. A wait that would end after `expires_at` ends there
-    instead, as the last attempt, unless the far side asked for a later time: then, as at `expires_at` itself, dead.
+    Args:
+        expires_at: Creation plus `[delivery] max_age`, plus the time the delivery was parked. A later attempt is
+            moved to this time, as the last one, unless `retry_after` asks for more.
+        retry_after: Seconds that the endpoint asked for.
+        random: 0 to 1.
     """
     if now >= expires_at:
         return None
@@ -60,10 +62,10 @@ def next_attempt(
 
 
 def next_probe_interval(interval: Micros) -> Micros:
-    """How long until the next probe of a failing integration, given the last interval (0: none yet)."""
+    """Returns the interval until the next probe, given the last one (0: none yet)."""
     return MIN_PROBE_INTERVAL if interval <= 0 else min(interval * 2, MAX_PROBE_INTERVAL)
 
 
 def _micros(seconds: float) -> Micros:
-    """Rounded up: "not before" holds to the microsecond."""
+    """Rounds up, so that the wait is never shorter."""
     return math.ceil(seconds * SECOND)

@@ -1,7 +1,7 @@
-"""Makes one request of a piece of work: reads what it is about, has the channel render it, sends it.
+"""Makes the request of a delivery batch: reads the ticket event, has the channel render it, and sends it.
 
-Nothing is written here but a parsed mail's contents; the outcome goes back to the dispatcher. What the far side or
-the net does is an outcome; only our own database being away raises.
+Writes nothing but the contents of a parsed message; the dispatcher records the outcome. Errors of the
+endpoint or the network are outcomes. Only an unavailable database raises.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from router.store.database import Database
 
 
 class TicketSender:
-    """The dispatcher's `Sender`. `link_base` is `public_url`, None while that is loopback: then there are no links."""
+    """Implements `router.dispatch.dispatcher.DeliverySender`.
+
+    Args:
+        link_base: `public_url`, or None while that is a loopback address: then messages contain no links.
+    """
 
     def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
         self._database = database
@@ -27,7 +31,7 @@ class TicketSender:
         self._link_base = link_base
 
     async def send(self, work: DeliveryBatch) -> SendOutcome:
-        """See `router.dispatch.dispatcher.Sender.send`."""
+        """See `DeliverySender.send`."""
         integration = self._poster.prepare(work.integration)
         if isinstance(integration, SendFailure):
             return integration
@@ -46,7 +50,7 @@ class TicketSender:
         return channel.render_plain(notice) if work.form == "text" else channel.render(notice)
 
     async def notice(self, delivery: Delivery) -> TicketNotification | None:
-        """What a delivery tells, None when its ticket is gone."""
+        """Returns the notification for a delivery, None if its ticket was erased."""
         row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:
             return None

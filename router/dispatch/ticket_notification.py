@@ -1,7 +1,7 @@
-"""What a ticket event is told with: from its rows and the mail's contents to the notice that channels render.
+"""Builds the ticket notification that channels render, from database rows and the contents of the message.
 
-Used by the sender for a delivery, and by the use case that shows what a ticket looks like in its channel: both show
-the same. `Preview` sends nothing and changes nothing but that a mail nobody has read yet is read.
+Deliveries and the preview use the same code, so both show the same. The preview sends nothing and changes
+nothing, except that an unparsed message is parsed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
-# What a channel is given of a mail's text; every channel shows less than this.
+# The maximum length of the text passed to a channel; every channel shows less.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 
 
 def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
-    """row: of the queries `dispatch_notification` and `dispatch_notifications_by_ticket`."""
+    """`row` is from the queries `dispatch_notification` and `dispatch_notifications_by_ticket`."""
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotification(
         event=row["event"],
@@ -51,12 +51,12 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNot
 
 
 def build_ticket_link(base: str | None, ticket_id: str) -> str | None:
-    """The ticket's page; base: `public_url`, None while nobody could follow it."""
+    """Returns the URL of the ticket's page; None if `base` (`public_url`) is None."""
     return None if base is None else f"{base}/tickets/{ticket_id}"
 
 
 class NotificationPreview:
-    """What a ticket's events look like in a channel. link_base: see `router.dispatch.sender.TicketSender`."""
+    """Renders the events of a ticket for a channel. `link_base`: see `router.dispatch.sender.TicketSender`."""
 
     def __init__(
         self,
@@ -72,10 +72,15 @@ class NotificationPreview:
         self._link_base = link_base
 
     async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
-        """A payload for each of a ticket's latest mails, oldest first, as it would be posted now.
+        """Renders a payload for each of the latest messages of a ticket, oldest first, as it would be posted
+        now.
 
-        kind: an integration type, `slack`. plain: in the form for a far side that did not take the usual one. Raises
-        `Refused` for a kind that there is not, and for a ticket that the actor's workspace has not.
+        Args:
+            kind: An integration type, such as `slack`.
+            plain: Render the plain form, for endpoints that rejected the rich one.
+
+        Raises:
+            Refused: For an unknown type, or a ticket that is not in the actor's workspace.
         """
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render

@@ -1,5 +1,5 @@
--- The first schema. One text for SQLite and PostgreSQL: times are BIGINT microseconds since the epoch, JSON and ids
--- are TEXT. A block in /*pg ... */ holds on PostgreSQL alone, one in /*sqlite ... */ on SQLite alone.
+-- The first schema, one text for SQLite and PostgreSQL: times are BIGINT microseconds since the epoch, JSON and ids
+-- are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
 
 CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
@@ -51,18 +51,19 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     verified_at BIGINT,
     checked_at BIGINT,
-    -- 'upstream': another relay's MX records get the mail first and hand it on to us; then TXT alone is the proof.
+    -- 'upstream': the MX records point to another relay that forwards the mail here; then only TXT verifies the
+    -- domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- Rechecks in a row that found neither record, and when the first of them was; see router/dns/verification_state.py.
+    -- Consecutive rechecks that found neither record, and the time of the first one; see router/dns.
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
-    -- What its integrations are still to be told, in words, and since when.
+    -- The pending alert to its integrations, and its time.
     alert TEXT NOT NULL DEFAULT '',
     alert_at BIGINT,
     UNIQUE (workspace_id, name)
 );
--- Mail for a name goes to one workspace: whoever else claims it stays pending.
+-- Only one workspace receives mail for a name; others that claim it stay pending.
 CREATE UNIQUE INDEX domains_active ON domains (name) WHERE status = 'active';
 CREATE INDEX domains_by_name ON domains (name);
 CREATE INDEX domains_by_check ON domains (next_check_at, id);
@@ -80,7 +81,8 @@ CREATE TABLE integrations (
     failing_since BIGINT,
     probe_at BIGINT,
     probe_interval BIGINT NOT NULL DEFAULT 0,
-    -- The lane: who sends to this webhook now, until when, and the earliest time its next message is due.
+    -- Pacing and lease: the earliest time of the next message, the process that sends to this webhook, and until
+    -- when.
     paced_at BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
     lease_until BIGINT NOT NULL DEFAULT 0,
@@ -102,21 +104,21 @@ CREATE TABLE aliases (
 CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
 CREATE INDEX aliases_by_integration ON aliases (integration_id);
 
--- Counts every change of what mail is routed by; caches in other processes and on other hosts compare it.
+-- A counter of routing changes, which caches of other processes and hosts compare.
 CREATE TABLE versions (
     name TEXT PRIMARY KEY,
     version BIGINT NOT NULL
 );
 INSERT INTO versions (name, version) VALUES ('routes', 1);
 
--- Facts about the installation itself, such as the fingerprint of its secret key.
+-- Values of the installation, such as the fingerprint of its secret key.
 CREATE TABLE installation (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 );
 
--- No reference to aliases, domains or integrations from here on: mail outlives what routed it, and an alias that
--- vanishes between RCPT and the commit must not fail the commit.
+-- No foreign keys to aliases, domains or integrations from here on: messages outlive them, and an alias that is
+-- deleted between RCPT and the commit must not fail the commit.
 CREATE TABLE messages (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -135,13 +137,13 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the audit: how many aliases it was accepted for, and how many of these had the same mail already. Erasing one
-    -- of its tickets counts `aliases` down.
+    -- For the loss audit: how many aliases it was accepted for, and how many of these had the same message already.
+    -- Erasing one of its tickets decrements `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
 
--- The mail as it came, in pieces of 256 KiB: memory stays flat whatever its size.
+-- The raw message in chunks of 256 KiB, so that memory use is constant for any size.
 CREATE TABLE raw_chunks (
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     n BIGINT NOT NULL,
@@ -149,11 +151,11 @@ CREATE TABLE raw_chunks (
     PRIMARY KEY (message_id, n)
 );
 /*pg
--- Mail is mostly base64: compressing it costs three times the CPU and saves little.
+-- Most mail is base64: compressing it costs three times the CPU and saves little.
 ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 */
 
--- What people read of a message; made from the raw mail when first needed, and made anew by a better parser.
+-- The parsed contents of a message; created when first needed, and again by a newer parser.
 CREATE TABLE message_contents (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     text TEXT NOT NULL,
@@ -168,7 +170,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- A mail that a worker is parsing (router/contents/attempts.py): written before, removed when its contents are kept.
+-- Messages that a worker is parsing (router/contents/attempts.py); deleted when the contents are stored.
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -176,7 +178,7 @@ CREATE TABLE parse_attempts (
     started_at BIGINT NOT NULL
 );
 
--- The same mail again: who was accepted for which alias, kept for the duplicate window.
+-- Detects repeats: the messages accepted for each alias, kept for the duplicate window.
 CREATE TABLE fingerprints (
     alias_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -207,49 +209,49 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
--- Partial: a new ticket is nobody's, so these cost the accept nothing.
+-- Partial: new tickets are unassigned, so these cost the accept nothing.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
     WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, status, id)
     WHERE assigned_to IS NOT NULL;
--- What retention looks for, oldest first.
+-- Read by retention, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
--- The queue that people look at all day; it stays as short as what is waiting.
+-- The queue of unassigned tickets; only as long as that queue.
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
-    -- Deferred, here and at deliveries: a new ticket is written last, because its number locks the workspace.
+    -- Deferred, here and in deliveries: a new ticket is written last, because its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    -- The message's Message-ID, and the alias that the conversation belongs to: what an answer finds the ticket by.
+    -- The Message-ID of the message and the alias of the conversation: a reply finds the ticket by these.
     rfc_message_id TEXT NOT NULL DEFAULT '',
     thread_key TEXT NOT NULL DEFAULT '',
     recipient TEXT NOT NULL,
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- The integration that a delivery was owed to at the commit: what the audit holds the outbox against.
+    -- The integration that got a delivery at the commit: the loss audit compares it with the outbox.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
--- The newest tickets of a Message-ID at an alias, each found by one probe however many messages there are.
+-- Finds the newest tickets of a Message-ID at an alias, one lookup each.
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
--- Who may join a ticket by an answer: the addresses in the headers of its messages, in their comparable form, but for
--- those that the ticket itself has (from_address, address).
+-- The addresses whose replies may join a ticket: those in the headers of its messages, normalised, except those of
+-- the ticket itself (from_address, address).
 CREATE TABLE ticket_participants (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     address TEXT NOT NULL,
     PRIMARY KEY (ticket_id, address)
 ) /*sqlite WITHOUT ROWID */;
 
--- What tickets are found by: the words of their messages, cut by us (router/search/terms.py) and indexed by the
--- database's own full-text search. Filled with message_contents, never by the accept. `place` sorts as the ids do, to
--- the millisecond, so that a search can ask for the words of a stretch of time (router/search/find.py).
+-- The search index: the words of the messages of a ticket, split by router/search/terms.py and indexed by the
+-- full-text search of the database. Written together with message_contents, never by the accept. `place` sorts like
+-- the ids, to the millisecond, so that a search can select a time range (router/search/find.py).
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
@@ -257,10 +259,10 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
--- The index alone: the words are in ticket_search. Each ticket has five more in it: the stretches of time that it lies
--- in, of 4.4 minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds), each with the end of its
--- workspace's id. The index has no order, but it can be asked for a few of these; see search_stretch. Without fastupdate
--- an addition costs 0.3 ms more, and no search has to read through what nobody has sorted yet.
+-- The index only; the words are in ticket_search. Each ticket has five additional words for its time ranges of 4.4
+-- minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds), each with the end of its workspace
+-- id. The index has no order, but a query can contain a few of these; see search_range. Without fastupdate an insert
+-- costs 0.3 ms more, and no search has to read an unsorted pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, place BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[
@@ -274,7 +276,7 @@ CREATE INDEX ticket_search_words ON ticket_search
     USING gin (ticket_search_vector(words, place, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
--- The index alone: the words are in ticket_search. Its tokenizer splits at blanks only, as all else is in our words.
+-- The index only; the words are in ticket_search. Its tokenizer splits at blanks only.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
     words, content = 'ticket_search', content_rowid = 'place', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
@@ -320,7 +322,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- The dispatcher's question is always "the oldest due one of this integration"; what is delivered is not in here.
+-- The dispatcher always queries the oldest due delivery of an integration; delivered ones are not in this index.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
@@ -348,7 +350,7 @@ CREATE TABLE rate_windows (
 );
 CREATE INDEX rate_windows_by_time ON rate_windows (window_start);
 
--- Who is signed in to the dashboard. The cookie's token is kept as its hash, as API keys are.
+-- Sessions of the dashboard. The token of the cookie is stored as a hash, like API keys.
 CREATE TABLE sessions (
     hash TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -361,8 +363,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_time ON sessions (expires_at);
 
--- Requests that were answered once and are answered the same again. status 0: still running, or cut off.
--- answer is NULL where it held a secret.
+-- Idempotency keys: a repeated request gets the same response. status 0: still running, or interrupted. answer is
+-- NULL if the response contained a secret.
 CREATE TABLE idempotent_requests (
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -374,7 +376,7 @@ CREATE TABLE idempotent_requests (
 );
 CREATE INDEX idempotent_requests_by_time ON idempotent_requests (at);
 
--- Who changed what. No references: the entry outlives what it tells of.
+-- The audit log. No foreign keys: an entry outlives what it describes.
 CREATE TABLE audit (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL,
@@ -388,7 +390,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
 
--- Senders a workspace takes no mail from: an address, a domain (`@spam.example`) or a network.
+-- Blocked senders of a workspace: an address, a domain (`@spam.example`) or a network.
 CREATE TABLE blocked_senders (
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     sender TEXT NOT NULL,

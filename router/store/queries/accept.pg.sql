@@ -1,5 +1,5 @@
--- PostgreSQL takes each step of a group as one statement, its parameters being arrays: one round trip for up to 200
--- mails instead of 200.
+-- PostgreSQL executes each statement once for a group, with arrays as parameters: one round trip for up to 200
+-- messages.
 
 -- name: accept_current_integrations
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
@@ -10,7 +10,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.defa
                                         ELSE a.integration_id END;
 
 -- name: accept_claim_fingerprint
--- ORDER BY: two hosts that claim the same mails lock them in the same order.
+-- ORDER BY: two hosts that claim the same fingerprints lock them in the same order.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 SELECT alias_key, fingerprint, message_id, accepted_at
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
@@ -22,7 +22,7 @@ WHERE fingerprints.accepted_at < (CAST(:horizon AS BIGINT[]))[1]
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- The claim before has locked these rows, in their order.
+-- accept_claim_fingerprint has locked these rows, in order.
 UPDATE fingerprints f SET repeats = f.repeats + wanted.repeats
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:repeats AS BIGINT[]))
      AS wanted (alias_key, fingerprint, repeats)
@@ -55,7 +55,7 @@ WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.tic
               WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
 -- name: accept_insert_participant
--- The touch before has locked the tickets that others may add participants to.
+-- accept_update_ticket_time has locked the joined tickets.
 INSERT INTO ticket_participants (ticket_id, address)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
 ON CONFLICT (ticket_id, address) DO NOTHING;
@@ -77,8 +77,8 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- The rows are locked in the order of their ids first, so that two hosts never wait for each other crosswise. NO KEY:
--- whoever has written a message of the workspace holds a share of its key until the commit, and two such would deadlock.
+-- Rows are locked in the order of their ids, to avoid deadlocks between hosts. NO KEY: writing a message of the
+-- workspace holds a FOR KEY SHARE lock on it until the commit, and two such transactions would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (
@@ -98,7 +98,7 @@ SELECT * FROM unnest(
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
--- Locked in the order of their ids first, as the numbers are: replies to the same tickets come at several hosts at once.
+-- Rows are locked in the order of their ids: replies to the same tickets arrive at several hosts at once.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
     FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
@@ -111,7 +111,7 @@ FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id;
 
 -- name: accept_reopen_ticket
--- The touch before has locked these rows, in their order.
+-- accept_update_ticket_time has locked these rows, in order.
 UPDATE tickets SET status = 'open', resolved_at = NULL
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;

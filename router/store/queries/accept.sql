@@ -1,8 +1,8 @@
--- The statements of the accept (router/accept/transaction.py). On SQLite each runs once for each row of its step;
--- accept.pg.sql has the texts that take a whole group as arrays.
+-- The statements of the accept (router/accept/transaction.py). SQLite executes each once for each row; accept.pg.sql
+-- has the texts that take a whole group as arrays.
 
 -- name: accept_current_integrations
--- What an alias and its workspace say about the integration at the moment of the commit.
+-- The current integration of an alias or its workspace.
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM workspaces w
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
@@ -11,7 +11,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THE
 WHERE w.id = :workspace_id;
 
 -- name: accept_claim_fingerprint
--- Marks a mail as accepted for an alias; returns a row if it was not, within the window.
+-- Inserts a fingerprint; returns a row unless it exists within the window.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
 ON CONFLICT (alias_key, fingerprint) DO UPDATE
@@ -20,14 +20,14 @@ WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- The message that was accepted first; counts the repeats.
+-- Counts repeats; returns the message that was accepted first.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
--- The newest tickets at an alias that have a Message-ID. Each is one probe of the index, from the ticket before it: one
--- ticket may have a Message-ID any number of times.
+-- The newest tickets of a Message-ID at an alias. Each is found by one index lookup from the previous one, because
+-- one ticket can have a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
     WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
@@ -41,20 +41,20 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
 -- name: accept_find_participants
--- Whether an address takes part in a ticket: a row, if it does. The ticket's first sender and its own address take part
--- without a row in ticket_participants.
+-- Returns a row if an address takes part in a ticket. The ticket's first sender and its own address take part without
+-- a row in ticket_participants.
 SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
 UNION ALL
 SELECT id, CAST(:address AS TEXT) FROM tickets
 WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
 -- name: accept_insert_participant
--- An address that takes part in a ticket.
+-- A participant of a ticket.
 INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :address)
 ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_insert_message
--- One message, without its octets.
+-- A message, without its content.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
                       rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
@@ -63,11 +63,11 @@ VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :recei
         :aliases, :repeated);
 
 -- name: accept_insert_chunk
--- One piece of the mail's octets.
+-- A chunk of the raw message.
 INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
 
 -- name: accept_reserve_numbers
--- Reserves ticket numbers of a workspace; from here to the commit its row is locked.
+-- Reserves ticket numbers of a workspace; locks its row until the commit.
 UPDATE workspaces SET last_ticket_number = last_ticket_number + :wanted WHERE id = :workspace_id
 RETURNING id AS workspace_id, last_ticket_number;
 
@@ -79,27 +79,27 @@ VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_addres
         :updated_at);
 
 -- name: accept_update_ticket_time
--- A ticket that a message joined: moved to the front.
+-- Sets the time of a joined ticket.
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
 -- name: accept_reopen_ticket
--- A person's reply opens the ticket again; returns it if it was not open.
+-- Reopens a ticket for a person's reply; returns it if it was not open.
 UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;
 
 -- name: accept_insert_reopen_event
--- Tells in the ticket's history that a reply opened it again.
+-- Records the reopening in the history of the ticket.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
 -- name: accept_insert_recipient
--- A recipient's share of a message in a ticket.
+-- Links a recipient of a message to a ticket.
 INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
 VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :integration_id, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
--- The ticket event owed to an integration: due at once, or parked while the integration is failing.
+-- A delivery: due at once, or parked while the integration is failing.
 INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
                         expires_at, created_at)
 VALUES (:id, :workspace_id, :ticket_id, :message_id, :integration_id, :event, :next_attempt_at, :parked_at,

@@ -21,17 +21,17 @@ WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :be
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
--- A new alias, unless its domain has one that the same mail would match.
+-- A new alias, unless the domain has one for the same addresses.
 INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
 VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- Another integration, or switched on or off; NULL leaves what is there.
+-- Changes the integration or the status; NULL leaves a value unchanged.
 UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
                    status = COALESCE(CAST(:status AS TEXT), status)
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: alias_delete
--- Removes an alias; its tickets stay.
+-- Deletes an alias; its tickets stay.
 DELETE FROM aliases WHERE id = :id AND workspace_id = :workspace_id;

@@ -1,9 +1,9 @@
 -- name: audit_insert
--- Who changed what, written in the transaction that changes it.
+-- An audit entry, written in the transaction of the change.
 INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target, detail)
 VALUES (:id, :workspace_id, :at, :user_id, :key_id, :address, :action, :target, :detail);
 
 -- name: audit_page
--- Changes in a workspace, newest first.
+-- The audit entries of a workspace, newest first.
 SELECT id, workspace_id, at, user_id, key_id, address, action, target, detail
 FROM audit WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;

@@ -1,4 +1,4 @@
--- SQLite has its own words for the time, and no copies.
+-- The time function and the standby test are specific to PostgreSQL.
 
 -- name: check_clock
 SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;

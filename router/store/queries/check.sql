@@ -1,15 +1,15 @@
--- What `emailrouter check` asks beside what others ask already.
+-- The additional queries of `emailrouter check`.
 
 -- name: check_clock
--- The time of the host that the database is on, in microseconds.
+-- The time of the database's host, in microseconds.
 SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000000.0) AS INTEGER) AS now;
 
 -- name: check_is_standby
--- Whether this is a copy that takes no writes.
+-- Whether the database is a read-only standby.
 SELECT 0 AS standby;
 
 -- name: check_newest_message
--- When the newest message came.
+-- When the newest message was received.
 SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
 
 -- name: check_domains
@@ -25,5 +25,5 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
--- Whether a commit is on the disk when it is reported: SQLite's is, by the settings of each connection.
+-- Whether a reported commit is on disk. SQLite's is, by the settings of each connection.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;

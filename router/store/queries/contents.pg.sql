@@ -1,6 +1,5 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. Tickets before
--- their messages, as where they are erased: so the two never wait for each other. It also takes lists of JSON apart by
--- another function.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. Tickets are locked before their
+-- messages, as in the erasure, to avoid deadlocks. JSON lists are read by another function.
 
 -- name: contents_unparsed
 SELECT asked.id AS message_id FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)

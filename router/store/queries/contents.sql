@@ -1,24 +1,24 @@
 -- name: contents_by_message
--- What people read of a message, if a parser has been over it.
+-- The parsed contents of a message, if it was parsed.
 SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, failed_recipients, parser
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_unparsed
--- Of some messages, JSON, those that no parser of this version has been over.
+-- Those of the given messages (JSON) that were not parsed by this parser version.
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
 -- name: contents_lock_tickets
--- The tickets of a message, none of which is erased before the transaction ends.
+-- The tickets of a message, locked against erasure until the transaction ends.
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
 WHERE tm.message_id = :message_id ORDER BY t.id;
 
 -- name: contents_lock_message
--- A message that is not erased before the transaction ends.
+-- A message, locked against erasure until the transaction ends.
 SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
--- Keeps what the parser made; two that parse at once write the same.
+-- Stores parsed contents; two concurrent parsers write the same.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
@@ -29,27 +29,27 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
     failed_recipients = excluded.failed_recipients, parser = excluded.parser, parsed_at = excluded.parsed_at;
 
 -- name: contents_raw_chunk
--- One piece of the mail's octets.
+-- A chunk of the raw message.
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a mail is about to be parsed; changes nothing where there is a record, or no such message.
+-- Records that a message is about to be parsed; changes nothing if a record exists or the message does not.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
 
 -- name: parse_attempt_by_message
--- Which process began to parse a mail, with which parser, and when.
+-- The process that began to parse a message, its parser version, and the time.
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- A record that no longer counts becomes that of a new attempt.
+-- Replaces an expired record by that of a new attempt.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw
--- Ends an attempt of this process that says nothing of the mail.
+-- Deletes an attempt of this process that says nothing about the message.
 DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
 
 -- name: parse_attempt_end
--- Ends every attempt: the contents are kept.
+-- Deletes the record: the contents are stored.
 DELETE FROM parse_attempts WHERE message_id = :message_id;

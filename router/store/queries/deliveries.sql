@@ -5,7 +5,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: delivery_page
--- Deliveries of a workspace, newest first; in one state where one is given.
+-- Deliveries of a workspace, newest first; in one state if given.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -14,7 +14,7 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_ticket
--- Deliveries of a ticket, newest first; in one state and for one integration where they are given.
+-- Deliveries of a ticket, newest first; in one state and for one integration if given.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -24,7 +24,7 @@ WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_integration
--- Deliveries for one integration, newest first; in one state where one is given.
+-- Deliveries of one integration, newest first; in one state if given.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -33,7 +33,7 @@ WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id <
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead
--- Deliveries that gave up, newest first. The words are those of the index.
+-- Deliveries that failed permanently, newest first. The condition matches the partial index.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -41,8 +41,8 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- Deliveries to one integration that gave up, newest first. COALESCE: an integration is in one workspace, and SQLite
--- must not take the workspace's index for it.
+-- Deliveries of one integration that failed permanently, newest first. COALESCE: an integration is in one workspace,
+-- and SQLite must not use the index of the workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -51,8 +51,8 @@ WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
--- Deliveries that wait, newest first, found by their integrations; for one of them where one is given. The inner
--- question is answered by the index of pending ones alone; COALESCE keeps SQLite from taking the one of all for it.
+-- Pending deliveries, newest first, found by their integrations; for one integration if given. The subquery uses only
+-- the index of pending deliveries; COALESCE keeps SQLite from using the index of all.
 SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
        d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM deliveries d
@@ -70,7 +70,7 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- A delivery that gave up or waits is due now, as if it were new; one that is being sent is left alone.
+-- Makes a dead or pending delivery due now, as if it were new; one that is being sent is not changed.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
@@ -78,7 +78,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- The same for all in one state, the oldest first, as many as one transaction should hold.
+-- The same for all in one state, oldest first, up to a limit for one transaction.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

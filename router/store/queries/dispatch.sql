@@ -1,9 +1,9 @@
--- The outbox as the dispatcher works it off (router/dispatch/outbox.py).
+-- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations with something to do that nobody holds: due deliveries, or a failing one's probe. What lies beyond
--- `latest_plausible` was written by a clock that was wrong. A pending delivery without a next attempt is parked; one that an
--- accept parked while its integration healed is still so on an active one.
+-- Integrations without a valid lease that have something to do: due deliveries, or a probe of a failing one. Times
+-- after `latest_plausible` were written with a wrong clock. A pending delivery without a next attempt is parked; an
+-- accept can still park one while its integration becomes active.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
@@ -16,41 +16,41 @@ WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- name: dispatch_take_lease
--- Takes an integration that nobody holds, or holds on to it: one process at a time sends to a webhook.
+-- Takes or extends the lease of an integration: one process at a time sends to a webhook.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
--- What an integration is now, for the outcome of what it was.
+-- The current settings and status, compared with those that an attempt used.
 SELECT sealed_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
--- Lets an integration go, unless another process has taken it over.
+-- Releases the lease, unless another process has taken it over.
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lease_owner = :owner;
 
 -- name: dispatch_set_pace
--- Remembers when the last message went out, for whoever sends the next one.
+-- Stores the pacing state for the next message.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
 -- name: dispatch_lease_owners
--- Who holds integrations now: a process that finds a dead one of its own host frees what that one held.
+-- The processes that hold leases; those of dead processes of this host are released.
 SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 
 -- name: dispatch_release_owner
--- Frees what a process held that is known to be dead.
+-- Releases the leases of a dead process.
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
 
 -- name: dispatch_release_owner_deliveries
--- What a dead process was sending is due at once: its outcome was never written.
+-- Makes the deliveries that a dead process was sending due at once: their outcome was not recorded.
 UPDATE deliveries SET next_attempt_at = :now
 WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
     SELECT id FROM integrations WHERE lease_owner = :owner)
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
--- A next attempt further ahead than any schedule puts it was computed by a clock that was wrong.
+-- Makes deliveries due whose next attempt is later than any schedule allows: it was computed with a wrong clock.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
@@ -62,14 +62,14 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT :limit;
 
 -- name: dispatch_digest_threshold
--- Whether more than so many are due for an integration.
+-- Returns a row if more than `after` deliveries of an integration are due.
 SELECT id FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- The oldest delivery that waits for a failing integration, parked or not. By the index of what is pending: the
--- integration may have any number of delivered ones before it.
+-- The oldest pending delivery of a failing integration, parked or not. Uses the index of pending deliveries, because
+-- the integration may have any number of delivered ones.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -82,75 +82,76 @@ WHERE state = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
--- Counts the attempt before it is made; until its outcome comes the delivery waits for the end of the lease.
+-- Counts the attempt before it is made; until its outcome is recorded, the delivery is due when the lease expires.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
 
 -- name: dispatch_insert_attempt
--- The attempt, written before the request.
+-- An attempt, written before the request.
 INSERT INTO attempts (delivery_id, n, started_at) VALUES (:delivery_id, :n, :started_at);
 
 -- name: dispatch_record_attempt
--- The attempt's outcome, written after the answer.
+-- The outcome of an attempt, written after the response.
 UPDATE attempts SET finished_at = :finished_at, outcome = :outcome, status = :status, latency = :latency,
                     answer = :answer
 WHERE delivery_id = :delivery_id AND n = :n;
 
 -- name: dispatch_mark_lost
--- An earlier attempt whose process died before it wrote the outcome: whether it arrived is not known.
+-- Marks open attempts whose process died before it recorded the outcome.
 UPDATE attempts SET finished_at = :now, outcome = 'lost' WHERE delivery_id = :delivery_id AND outcome = 'open';
 
 -- name: dispatch_mark_delivered
--- Done.
+-- Marks a delivery as delivered.
 UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next_attempt_at = NULL, parked_at = NULL,
                       claims = 0, last_error = ''
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_reschedule
--- To be tried again, at a time and in a form.
+-- Schedules the next attempt, with its time and form.
 UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:next_attempt_at AS BIGINT) END,
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_mark_dead
--- Given up: kept, shown, can be replayed.
+-- Marks a delivery as failed permanently: it is kept and can be replayed.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_park
--- All that waits for an integration that cannot take it: no next attempt, and its age stands still.
+-- Parks the pending deliveries of a failing integration: no next attempt, and their age stops.
 UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- What waited goes on where it stood. What is parked has no next attempt: so the index finds it among all that is pending.
+-- Makes parked deliveries due and moves their expiry by the time they were parked. NULL as next attempt lets the
+-- index of pending deliveries find them.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
 
 -- name: dispatch_mark_failing
--- The integration cannot take anything until a person or its far side mends it; from time to time one is tried.
+-- Marks an integration as failing, with the time of the next probe.
 UPDATE integrations SET status = 'failing', last_error = :reason, failing_since = COALESCE(failing_since, :now),
                         probe_interval = :probe_interval, probe_at = :probe_at
 WHERE id = :id;
 
 -- name: dispatch_mark_active
--- The integration takes messages again.
+-- Marks an integration as active.
 UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL, probe_at = NULL, probe_interval = 0
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- The last reason why a message did not arrive, for whoever looks at an integration that is not failing yet.
+-- The last delivery error of an integration that is not failing.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans
--- Integrations can be removed in the moment a mail for them is committed: what is owed to nobody is dead, and shown.
+-- Fails deliveries whose integration was deleted at the moment of the commit.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 
 -- name: dispatch_notification
--- What a ticket event is told with.
+-- The data of a ticket notification.
 SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
        m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol
 FROM deliveries d
@@ -159,7 +160,7 @@ JOIN messages m ON m.id = d.message_id
 WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
--- The same for the latest messages of a ticket, whether or not a delivery tells of them; newest first.
+-- The same for the latest messages of a ticket, with or without a delivery; newest first.
 SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
        t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
        m.protocol

@@ -1,4 +1,4 @@
--- PostgreSQL reads a JSON list with another function.
+-- JSON lists are read by another function than in SQLite.
 
 -- name: display_names
 SELECT id, name, email FROM users

@@ -1,5 +1,5 @@
 -- name: display_names
--- Users and integrations of a workspace by their ids, a JSON list.
+-- Users and integrations of a workspace by id (JSON).
 SELECT id, name, email FROM users
 WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id
 UNION ALL

@@ -1,4 +1,4 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
 
 -- name: domain_lock
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,

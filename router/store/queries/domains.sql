@@ -5,13 +5,14 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock
--- One domain of a workspace that must not vanish before the transaction ends.
+-- One domain of a workspace, locked until the transaction ends.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- Every workspace's row of a name, held until the transaction ends: of two that prove it at once one gets the mail.
+-- The rows of all workspaces for a domain name, locked until the transaction ends: of two that verify it at once only
+-- one wins.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;
@@ -23,51 +24,51 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
--- A new domain, unless the workspace has it already.
+-- A new domain, unless the workspace has it.
 INSERT INTO domains (id, workspace_id, name, status, token, created_at)
 VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
 ON CONFLICT (workspace_id, name) DO NOTHING;
 
 -- name: domain_record_check
--- What a check came to; a loser of its name gets a new token with it.
+-- The result of a check; a workspace that loses the name gets a new token.
 UPDATE domains SET token = :token, records = :records, checked_at = :checked_at, status = :status,
                    verified_at = :verified_at, misses = :misses, missing_since = :missing_since,
                    next_check_at = :next_check_at, alert = :alert, alert_at = :alert_at
 WHERE id = :id;
 
 -- name: domain_set_mx_managed
--- Who manages the MX records. The records that were found are judged anew by the next check, which is due now.
+-- Sets who manages the MX records. The next check, due now, evaluates the records again.
 UPDATE domains SET mx_managed = :mx_managed, records = '[]', checked_at = NULL, next_check_at = 0
 WHERE id = :id;
 
 -- name: domain_delete
--- Removes a domain with its aliases.
+-- Deletes a domain with its aliases.
 DELETE FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_alias_count
--- How many aliases a domain has.
+-- The number of aliases of a domain.
 SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
--- Domains of all workspaces whose time has come, the longest due first.
+-- Domains of all workspaces that are due for a check, the longest due first.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible
 ORDER BY next_check_at, id LIMIT :limit;
 
 -- name: domain_claim_check
--- One process looks at a domain; if it is killed, another one does a little later.
+-- Claims the check of a domain; if the process is killed, another one repeats it later.
 UPDATE domains SET next_check_at = :until
 WHERE id = :id AND (next_check_at <= :now OR next_check_at > :latest_plausible);
 
 -- name: domain_pending_alerts
--- Domains whose integrations are still to be told something.
+-- Domains with a pending alert.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE alert_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: domain_alert_integrations
--- The integrations that a domain's tickets go to: those of its aliases, and the workspace's own.
+-- The integrations that receive a domain's tickets: those of its aliases, and the default of the workspace.
 SELECT i.id, i.workspace_id, i.type, i.name, i.sealed_settings, i.hint, i.status, i.last_error, i.failing_since,
        i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
 FROM integrations i
@@ -77,5 +78,5 @@ WHERE i.workspace_id = :workspace_id AND (
 ORDER BY i.id LIMIT :limit;
 
 -- name: domain_clear_alert
--- The notice was told; a newer one stays.
+-- Clears a posted alert; a newer one stays.
 UPDATE domains SET alert = '', alert_at = NULL WHERE id = :id AND alert_at = :alert_at;

@@ -1,4 +1,4 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
 
 -- name: erasure_messages
 SELECT m.id FROM messages m

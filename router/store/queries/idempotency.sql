@@ -1,5 +1,5 @@
 -- name: idempotency_claim
--- Takes a key for a request that is about to run; an old one, or one whose process died, may be taken over.
+-- Claims a key for a request; an expired or abandoned key is taken over.
 INSERT INTO idempotent_requests (scope, key, request, at)
 VALUES (:scope, :key, :request, :at)
 ON CONFLICT (scope, key) DO UPDATE SET request = excluded.request, status = 0, answer = NULL, at = excluded.at
@@ -7,17 +7,17 @@ WHERE idempotent_requests.at < :horizon OR (idempotent_requests.status = 0 AND i
 RETURNING key;
 
 -- name: idempotency_find
--- What a key was used for.
+-- The request and response of a key.
 SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND key = :key;
 
 -- name: idempotency_store
--- The answer, for whoever asks again.
+-- Stores the response for repeated requests.
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
 -- name: idempotency_release
--- The request was refused or failed: the same key may try again.
+-- Deletes the key of a failed request, so that it can be used again.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
 -- name: idempotency_delete_expired
--- Answers nobody will ask for again.
+-- Deletes expired responses.
 DELETE FROM idempotent_requests WHERE at < :horizon;

@@ -1,5 +1,5 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. KEY SHARE
--- does not wait for the deliverers, who write to these rows all the time.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. KEY SHARE does not wait for the
+-- deliverers, which update these rows all the time.
 
 -- name: integration_lock
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,

@@ -1,17 +1,17 @@
 -- name: key_by_hash
--- A key that is presented, with what its user may do.
+-- An API key by its hash, with its user's role.
 SELECT k.id, k.workspace_id, k.user_id, k.role, k.hash, k.expires_at, k.last_used_at, k.revoked_at,
        u.role AS user_role, u.disabled_at
 FROM api_keys k JOIN users u ON u.id = k.user_id
 WHERE k.hash = :hash;
 
 -- name: key_by_id
--- One key of a workspace.
+-- One API key of a workspace.
 SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at, last_used_at, revoked_at
 FROM api_keys WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: key_page
--- Keys of a workspace, newest first; of one user where one is given.
+-- API keys of a workspace, newest first; of one user if given.
 SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at, last_used_at, revoked_at
 FROM api_keys
 WHERE workspace_id = :workspace_id AND id < :before
@@ -19,20 +19,20 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert
--- A new key, as its hash.
+-- A new API key, stored as its hash.
 INSERT INTO api_keys (id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at)
 VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :expires_at);
 
 -- name: key_revoke
--- From now on the key opens nothing.
+-- Revokes an API key.
 UPDATE api_keys SET revoked_at = :now WHERE id = :id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
 -- name: key_revoke_by_user
--- The same for every key of a user.
+-- Revokes all API keys of a user.
 UPDATE api_keys SET revoked_at = :now
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
 -- name: key_mark_used
--- Remembers that a key was used, at most once in a while.
+-- Stores the time of the last use, at intervals.
 UPDATE api_keys SET last_used_at = :now
 WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :horizon);

@@ -1,8 +1,8 @@
--- What proves that nothing was lost, from the rows themselves (router/admin/installation/loss_audit.py; the metrics ask the first one too).
+-- The loss audit: compares the rows themselves (router/admin/installation/loss_audit.py and the metrics).
 
 -- name: loss_audit_totals
--- The newest messages held against what must have become of them: accepted = ticketed + repeated for their aliases, and
--- for the ticket events what is owed = delivered + pending + dead.
+-- The newest messages compared with their rows: accepted = ticketed + repeated aliases, and queued ticket events =
+-- delivered + pending + dead.
 WITH newest AS (
     SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
@@ -24,7 +24,7 @@ FROM events
 LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id;
 
 -- name: loss_audit_mismatched_messages
--- Of the newest messages those whose tickets are not as many as they must be, or that lack a delivery they are owed.
+-- The examined messages with a wrong number of tickets, or without a delivery that they must have.
 SELECT n.id FROM (SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined) n
 WHERE n.aliases - n.repeated <> (
         SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = n.id)
@@ -34,7 +34,7 @@ WHERE n.aliases - n.repeated <> (
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_damaged_messages
--- Of the newest messages those whose octets are not all there, and that retention has not begun to erase.
+-- The examined messages with missing bytes that retention has not begun to erase.
 SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :max_examined) n
 LEFT JOIN raw_chunks first ON first.message_id = n.id AND first.n = 0
 WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = n.id))
@@ -43,18 +43,18 @@ WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_stuck_deliveries
--- Deliveries that wait for nothing: no deliverer looks for them.
+-- Pending deliveries that no deliverer will find.
 SELECT d.id FROM deliveries d
 WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
     OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
 ORDER BY d.id LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
--- Of the newest tickets those that no message belongs to.
+-- The newest tickets without a message.
 SELECT t.id FROM (SELECT id FROM tickets ORDER BY id DESC LIMIT :max_examined) t
 WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- Mails that were answered as repeats, within the window that their marks are kept for.
+-- Messages that were answered as repeats, within the retention of their fingerprints.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

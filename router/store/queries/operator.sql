@@ -1,52 +1,52 @@
--- What the operator at the command line asks for: things by their names, workspaces as a whole, the secret key.
+-- Queries of the command line: lookups by name, whole workspaces, the secret key.
 
 -- name: operator_workspaces
--- Every workspace, oldest first.
+-- All workspaces, oldest first.
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces
 WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: operator_domain
--- A workspace's domain by its name.
+-- A domain of a workspace by name.
 SELECT id FROM domains WHERE workspace_id = :workspace_id AND name = :name;
 
 -- name: operator_alias
--- A workspace's alias by its address.
+-- An alias of a workspace by address.
 SELECT a.id FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE d.workspace_id = :workspace_id AND d.name = :domain AND a.local_key = :local_key;
 
 -- name: operator_integrations
--- A workspace's integrations of one name: more than one is a question back.
+-- A workspace's integrations with a name; more than one is ambiguous.
 SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name ORDER BY id LIMIT 2;
 
 -- name: operator_ticket
--- A workspace's ticket by its number.
+-- A ticket of a workspace by number.
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
--- What is lost with a workspace.
+-- What deleting a workspace would erase.
 SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM users WHERE workspace_id = :id) AS users,
        (SELECT count(*) FROM tickets WHERE workspace_id = :id) AS tickets,
        (SELECT count(*) FROM messages WHERE workspace_id = :id) AS messages;
 
 -- name: operator_delete_domains
--- No mail comes for a workspace any more; its aliases go with the domains.
+-- Stops mail for a workspace; aliases are deleted with the domains.
 DELETE FROM domains WHERE workspace_id = :id;
 
 -- name: operator_erase_tickets
--- Some of a workspace's tickets, with what hangs on them.
+-- A batch of a workspace's tickets, with everything that refers to them.
 DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_messages
--- Some of a workspace's messages, with their octets.
+-- A batch of a workspace's messages, with their content.
 DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_workspace
--- A workspace, with its users, keys, sessions and integrations.
+-- Deletes a workspace with its users, keys, sessions and integrations.
 DELETE FROM workspaces WHERE id = :id;
 
 -- name: operator_reparse_batch
--- Messages whose octets are here, from a time on, oldest first.
+-- Messages with raw content, received after a time, oldest first.
 SELECT m.id FROM messages m
 WHERE m.id > :after AND m.received_at >= :since
   AND (CAST(:workspace_id AS TEXT) IS NULL OR m.workspace_id = CAST(:workspace_id AS TEXT))
@@ -54,13 +54,13 @@ WHERE m.id > :after AND m.received_at >= :since
 ORDER BY m.id LIMIT :limit;
 
 -- name: operator_sealed_settings
--- Everything that is sealed with the secret key, held until the transaction ends.
+-- Everything that is encrypted with the secret key, locked until the transaction ends.
 SELECT id, workspace_id, name, sealed_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
--- The same settings, sealed with another key.
+-- Stores settings that were encrypted with another key.
 UPDATE integrations SET sealed_settings = :sealed_settings WHERE id = :id;
 
 -- name: operator_replace_value
--- A new value for a fact of the installation, if it is still the known one.
+-- Replaces a value of the installation if it is still the expected one.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;

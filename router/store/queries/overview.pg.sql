@@ -1,5 +1,4 @@
--- PostgreSQL takes lists of JSON apart by other functions than SQLite, and a join that is asked for anew for each day by
--- LATERAL.
+-- JSON lists are read by other functions than in SQLite, and the subquery for each day is a LATERAL join.
 
 -- name: overview_mails
 SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHERE m.workspace_id = :workspace_id) AS mails

@@ -1,9 +1,9 @@
--- What a workspace looks like from above (router/admin/installation/overview.py, health.py). Ids sort by time, so a stretch of days
--- is a range of a key that is there anyway. Each question is bounded: `limit` rows a day, an alias or a sample.
+-- The overview of a workspace (router/admin/installation/overview.py, health.py). Ids sort by time, so a range of
+-- days is a range of ids. Each query is bounded to `limit` rows for each day, alias or sample.
 
 -- name: overview_mails
--- How many mails came on each day, and how many were looked at for it: messages have no index by workspace, so those of
--- all are. days: JSON, for each day the ids (without their prefix) it begins and ends with.
+-- The number of messages of each day, and how many rows were scanned for it: messages have no index by workspace.
+-- days: JSON; for each day the first and last id without prefix.
 SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
@@ -16,7 +16,7 @@ SELECT one.key AS day,
 FROM json_each(:days) AS one;
 
 -- name: overview_tickets
--- How many tickets were opened on each day.
+-- The number of tickets opened on each day.
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
@@ -26,7 +26,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_dead
--- How many deliveries of each day's mails gave up. The words are those of the index.
+-- The number of each day's deliveries that failed permanently. The condition matches the partial index.
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
@@ -36,7 +36,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_status
--- How many tickets are in each status that is not the end, and how many of them are nobody's.
+-- The number of tickets in each unresolved status, and of unassigned ones.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
@@ -48,7 +48,7 @@ SELECT
                              AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
--- The same for each alias, the newest aliases first.
+-- The same for each alias, newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
                            LIMIT :limit) AS o) AS open,
@@ -61,7 +61,7 @@ WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- name: overview_ticket_times
--- When tickets came, were first assigned and were resolved: those whose number is a multiple of `every`.
+-- When tickets were received, first assigned and resolved; only those whose number is a multiple of `every`.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
@@ -70,7 +70,7 @@ WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 
 ORDER BY t.id DESC LIMIT :limit;
 
 -- name: overview_delivery_times
--- When deliveries were queued and delivered: the newest one and each `every`-th before it.
+-- When deliveries were queued and delivered: the newest one and every `every`-th before it.
 SELECT d.created_at, d.delivered_at
 FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
       FROM deliveries s
@@ -78,7 +78,7 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- What waits for the integrations of a workspace: for its time, or parked; and the oldest of it. From one index.
+-- The pending deliveries of a workspace: scheduled, parked, and the oldest. From one index.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
@@ -87,11 +87,11 @@ FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attemp
 LEFT JOIN deliveries d ON d.id = q.oldest;
 
 -- name: health_dead
--- Deliveries of a workspace that gave up and were not sent again.
+-- Deliveries of a workspace that failed permanently and were not replayed.
 SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
 
 -- name: health_integrations
--- Integrations that fail, or whose last message did not arrive at its first try; the failing ones first.
+-- Integrations that are failing, or whose last message failed at the first attempt; failing ones first.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations
@@ -99,7 +99,7 @@ WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
 ORDER BY status DESC, id DESC LIMIT :limit;
 
 -- name: health_domains
--- Domains whose records were missing at the last recheck, and those that are not verified.
+-- Domains with missing records at the last recheck, and unverified ones.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains
@@ -107,11 +107,11 @@ WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verifica
 ORDER BY misses DESC, id DESC LIMIT :limit;
 
 -- name: health_deliverer
--- When a process that delivers last did a chore that one of all does at a time.
+-- When a deliver process last ran a shared maintenance task.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- What needs a person, each counted up to `limit`. The conditions on deliveries are those of their partial indexes.
+-- What needs action, each counted up to `limit`. The conditions match the partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
@@ -126,7 +126,7 @@ SELECT
                              AND d.status = 'active' AND d.misses > 0 LIMIT :limit) AS e) AS missing;
 
 -- name: attention_failed
--- The newest failed deliveries whose integration exists, among the newest `scanned` failed ones of the workspace.
+-- The newest dead deliveries whose integration exists, among the newest `scanned` dead ones of the workspace.
 SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.event, f.state, f.attempts, f.claims,
        f.next_attempt_at, f.expires_at, f.parked_at, f.delivered_at, f.via, f.last_error, f.created_at
 FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'

@@ -1,5 +1,5 @@
--- The count is not worth waiting for the disk, and must not make mails wait for it: a crash may forget a second.
--- SQLite has no such setting; there the process counts and writes once a second.
+-- The count is committed asynchronously: it must not delay anything, and a crash may lose a second. SQLite has no
+-- such setting; there the process counts in memory and writes once a second.
 
 -- name: rate_limit_add
 WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

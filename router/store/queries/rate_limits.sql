@@ -1,7 +1,7 @@
--- The counts behind the limits of the API and of signing in (router/ratelimit). window_start: seconds since the epoch.
+-- The counters of the rate limits of API and sign-in (router/ratelimit). window_start: seconds since the epoch.
 
 -- name: rate_limit_add
--- Counts requests in a window unless that would exceed its bound; returns the window's count if it did count.
+-- Counts requests in a window unless that would exceed the maximum; returns the count if it did.
 INSERT INTO rate_windows (scope, window_start, used)
 SELECT CAST(:scope AS TEXT), CAST(:window_start AS BIGINT), CAST(:amount AS BIGINT)
 WHERE CAST(:amount AS BIGINT) <= CAST(:max_used AS BIGINT)
@@ -10,18 +10,18 @@ WHERE rate_windows.used + excluded.used <= CAST(:max_used AS BIGINT)
 RETURNING used;
 
 -- name: rate_limit_used
--- The counts of a scope in two windows that follow each other.
+-- The counts of a scope in two consecutive windows.
 SELECT window_start, used FROM rate_windows
 WHERE scope = :scope AND (window_start = :window_start OR window_start = :previous_start);
 
 -- name: rate_limit_delete_expired
--- Windows that no limit looks at any more.
+-- Deletes windows that no limit reads any more.
 DELETE FROM rate_windows WHERE window_start < :horizon;
 
 -- name: rate_limit_release
--- One request less in a window: the attempt succeeded, and only failures are limited.
+-- Subtracts one request: the attempt succeeded, and only failures are limited.
 UPDATE rate_windows SET used = used - 1 WHERE scope = :scope AND window_start = :window_start AND used > 0;
 
 -- name: rate_limit_prune
--- Windows of one scope that its limit reads no more.
+-- Deletes the expired windows of one scope.
 DELETE FROM rate_windows WHERE scope = :scope AND window_start < :horizon;

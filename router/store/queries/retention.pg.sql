@@ -1,5 +1,5 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. What another
--- transaction holds is passed over: it may be a reply, a replay, or another process that erases; the next sweep comes.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. SKIP LOCKED: rows that another
+-- transaction has locked (a reply, a replay, another retention run) are left for the next run.
 
 -- name: retention_lock_ticket
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon

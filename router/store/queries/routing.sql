@@ -1,5 +1,5 @@
 -- name: routing_domain
--- The rows of a domain name over all workspaces, the active one first.
+-- A domain name in all workspaces, the active one first.
 SELECT d.id, d.workspace_id, d.name, d.status, d.token, d.records, d.created_at, d.verified_at, d.checked_at,
        d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.alert, d.alert_at,
        w.default_integration_id AS default_integration_id
@@ -7,20 +7,20 @@ FROM domains d JOIN workspaces w ON w.id = d.workspace_id
 WHERE d.name = :name ORDER BY CASE d.status WHEN 'active' THEN 0 ELSE 1 END, d.id LIMIT 1;
 
 -- name: routing_aliases
--- Those aliases of a domain that may decide about a recipient: its key, the key without tag, the catch-all.
+-- The aliases of a domain that can match a recipient: its key, the key without tag, the catch-all.
 SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
        a.created_at
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
 -- name: routing_version
--- Counts the changes of domains and aliases; a cache of an older version is stale.
+-- The version of domains and aliases; a cache of an older version is stale.
 SELECT version FROM versions WHERE name = 'routes';
 
 -- name: routing_increment_version
--- Tells every cache, in the transaction that changes a domain or an alias.
+-- Increments the version, in the transaction that changes a domain or an alias.
 UPDATE versions SET version = version + 1 WHERE name = 'routes';
 
 -- name: routing_first_workspace
--- The workspace that mail to the postmaster of this host goes to.
+-- The workspace that receives mail for the postmaster of this host.
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces ORDER BY id LIMIT 1;

@@ -1,14 +1,14 @@
--- PostgreSQL searches a tsvector by a tsquery. Both are made of our words as they are: its own parser would cut them
--- again, by rules that SQLite does not have.
+-- PostgreSQL searches a tsvector with a tsquery. Both are built from the program's own words, because PostgreSQL's
+-- parser would split them by rules that SQLite does not have.
 
 -- name: search_lock
--- Any number does that nobody else locks: "search" in a BIGINT.
+-- An arbitrary key that nothing else locks: "search" in a BIGINT.
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
--- The index of words has no order: it is asked for the words and for the stretches of time that cover this one, the
--- smallest of which 16 are enough; for a stretch too long for that, for the workspace. MATERIALIZED: by this index,
--- always; left to its estimates PostgreSQL may read the whole table instead.
+-- The index has no order. The query contains the words and the time ranges that cover this one: the smallest size of
+-- which at most 16 are needed, or the whole workspace for a longer range. MATERIALIZED: always use this index; with
+-- its estimates PostgreSQL may scan the whole table.
 WITH grain AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
@@ -54,7 +54,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- OFFSET 0: each ticket by its key, whatever the estimates say.
+-- OFFSET 0: look up each ticket by its key, whatever the estimates are.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'whole') AS part

@@ -1,11 +1,11 @@
--- What tickets are found by (router/contents/store.py writes it, router/search/find.py asks).
+-- The search index of tickets (written by router/contents/store.py, read by router/search/find.py).
 
 -- name: search_lock
--- One transaction at a time adds to what tickets are found by: it reads what is there first. SQLite's are that anyway.
+-- Serializes changes of the search index, which read before they write. SQLite does so anyway.
 SELECT 1 AS turn;
 
 -- name: search_tickets_by_message
--- The tickets of a message with what they are found by so far, and what the message's header adds.
+-- The tickets of a message with their indexed words, and the header fields that the message adds.
 SELECT DISTINCT t.id AS ticket_id, t.workspace_id, t.number, t.alias_id, m.from_name, m.from_address,
        m.subject, COALESCE(s.words, '') AS words
 FROM ticket_messages tm
@@ -16,7 +16,7 @@ WHERE tm.message_id = :message_id
 ORDER BY t.id;
 
 -- name: search_upsert
--- What a ticket is found by now. Where its place is taken by one of the same moment, it gets the next that is free.
+-- Stores the indexed words of a ticket. If its place is taken, it gets the next free one.
 INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
 VALUES (
     :ticket_id, :workspace_id,
@@ -30,10 +30,10 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- Of the tickets that have the words of a question and their place in a stretch of places, those that a list is narrowed
--- to, newest first. Each row, and there is at least one, says how many have the words; where that is more than `max_hits`
--- there are no tickets in the answer. An alias is one of the words; what the words do not say is looked up in the tickets
--- themselves. FTS5 writes operators its own way; words are letters, digits and `_`.
+-- The tickets in a range of places that have the words of a query, after the filters, newest first. Each row (at
+-- least one) has the number of tickets with the words; if that exceeds `max_hits`, no tickets are returned. An alias
+-- is one of the words; other filters are looked up in the tickets. FTS5 has its own operator syntax; words consist of
+-- letters, digits and `_`.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -69,8 +69,8 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- Which of these tickets have the whole words of a question, and which the begun one: looked for in their words
--- themselves, one ticket after another.
+-- Which of these tickets contain the complete words of a query, and which the begun one; compares the stored words of
+-- each ticket.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.whole') AS part
@@ -88,11 +88,11 @@ FROM json_each(:ids) AS one
 CROSS JOIN ticket_search s ON s.ticket_id = one.value;
 
 -- name: search_oldest
--- The first ticket of a workspace: nothing is older.
+-- The first ticket of a workspace.
 SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id LIMIT 1;
 
 -- name: search_unindexed
--- The newest messages that nobody has read yet, not even a program: they cannot be found.
+-- The newest messages that are not parsed yet and therefore not indexed.
 SELECT m.id FROM messages m
 WHERE m.id > :after AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = m.id)
 ORDER BY m.id DESC LIMIT :limit;

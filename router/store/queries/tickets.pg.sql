@@ -1,5 +1,5 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. It
--- also takes lists of JSON apart by another function.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. JSON lists are read by another
+-- function.
 
 -- name: ticket_lock
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,

@@ -5,7 +5,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_lock
--- One ticket of a workspace, held until the transaction ends: for changes that depend on what it is now.
+-- One ticket of a workspace, locked until the transaction ends.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
@@ -40,7 +40,7 @@ WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first: a page of each status, and of these the newest.
+-- Tickets of one user at one alias, newest first: the newest of a page of each status.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -60,8 +60,8 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
--- Tickets of one user at one alias in one status, newest first. COALESCE: an alias is in one workspace, and SQLite must
--- not take the workspace's index for it.
+-- Tickets of one user at one alias in one status, newest first. COALESCE: an alias is in one workspace, and SQLite
+-- must not use the index of the workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -70,7 +70,7 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first: a page of each status, and of these the newest.
+-- Tickets at one alias, newest first: the newest of a page of each status.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -98,7 +98,7 @@ WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(wo
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_unassigned
--- Tickets that nobody has and that are not resolved, newest first. The words are those of the index.
+-- Unassigned tickets that are not resolved, newest first. The condition matches the partial index.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -106,8 +106,8 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Gives a ticket to a user if it is nobody's or theirs; of any number at once one gets it. A ticket that was theirs
--- already keeps its time, and updated_at where nothing changes: so the answer tells what happened.
+-- Assigns an unassigned ticket, or one that the user already has; of concurrent claims one succeeds. A ticket of the
+-- same user keeps its claim time, and updated_at if nothing changes, so the result shows what happened.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
@@ -119,13 +119,13 @@ RETURNING id, workspace_id, number, alias_id, address, subject, from_address, fr
        resolved_at, received_at, updated_at;
 
 -- name: ticket_update
--- New values for a ticket that the transaction holds.
+-- New values for a ticket that the transaction has locked.
 UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_event_insert
--- Something happened to a ticket.
+-- A ticket event.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
 
@@ -135,19 +135,19 @@ SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
 FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_recipients
--- Which recipients brought some messages, JSON, into a ticket.
+-- The recipients that brought the given messages (JSON) into a ticket.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages
 WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids))
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
--- How many messages a ticket has, the first of them and the newest.
+-- The number of messages of a ticket, its first and its newest.
 SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
 FROM ticket_messages WHERE ticket_id = :ticket_id;
 
 -- name: ticket_latest_from
--- The newest message that a ticket has of a sender, among its newest ones.
+-- The newest message of a sender among the newest messages of a ticket.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
@@ -161,19 +161,19 @@ WHERE m.id IN (
 ORDER BY m.id DESC LIMIT 1;
 
 -- name: ticket_entries_before
--- How many messages and events a ticket has before a message's id and an event's.
+-- The number of messages and events of a ticket before the given ids.
 SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :message)
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The latest mails and events of a workspace, among the latest of all: by the primary keys, without an index more.
+-- The latest messages and events of a workspace among the latest of all; by primary key, without another index.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
 WHERE workspace_id = :workspace_id;
 
 -- name: ticket_by_ids
--- Some tickets by their ids, JSON.
+-- Tickets by id (JSON).
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;

@@ -1,4 +1,4 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
 
 -- name: user_lock
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at

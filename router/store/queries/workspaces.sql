@@ -3,11 +3,11 @@
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_count
--- How many workspaces there are: with more than one, a domain has to be proved by TXT too.
+-- The number of workspaces: with more than one, domains must also be verified by TXT.
 SELECT count(*) AS workspaces FROM workspaces;
 
 -- name: workspace_lock
--- One workspace, held until the transaction ends: for rules about all of its users.
+-- One workspace, locked until the transaction ends.
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_insert
@@ -15,12 +15,12 @@ SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, c
 INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at);
 
 -- name: workspace_update
--- New values for what a person may change.
+-- New values for the name and the default integration.
 UPDATE workspaces SET name = :name, default_integration_id = :default_integration_id, timezone = :timezone,
                       locale = :locale
 WHERE id = :id;
 
 -- name: workspace_clear_default
--- No default integration any more, if it was this one.
+-- Clears the default integration if it is this one.
 UPDATE workspaces SET default_integration_id = NULL
 WHERE id = :id AND default_integration_id = :integration_id;
