@@ -98,7 +98,7 @@ class AcceptedMails:
 
 
 @dataclass
-class RunningServer:
+class RunningSmtpServer:
     """A server on loopback with its doubles."""
 
     server: Server
@@ -137,7 +137,7 @@ async def running_server(
     meter: Meter = UNMETERED,
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> AsyncIterator[RunningServer]:
+) -> AsyncIterator[RunningSmtpServer]:
     """Runs a server with these `[smtp]` settings; `bounds` replaces bounds that follow from them."""
     recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
@@ -154,7 +154,7 @@ async def running_server(
     )
     await server.start()
     try:
-        yield RunningServer(server, recipients, mails)
+        yield RunningSmtpServer(server, recipients, mails)
     finally:
         for gate in (mails.gate, recipients.gate):
             if gate is not None:

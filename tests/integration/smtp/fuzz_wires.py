@@ -11,7 +11,7 @@ from smtp.bounds import Bounds
 from smtp.connection import Connection
 from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
-from tests.support.smtp_doubles import RunningServer
+from tests.support.smtp_doubles import RunningSmtpServer
 
 MAX_ITERATIONS = 20_000  # of the event loop, in one round
 # The second and the third share a /64; the last one is trusted.
@@ -88,7 +88,7 @@ class FuzzPeer:
         return b"".join(self.written)
 
 
-async def run_round(server: RunningServer, rng: random.Random) -> list[FuzzPeer]:
+async def run_round(server: RunningSmtpServer, rng: random.Random) -> list[FuzzPeer]:
     """Runs a round until all its connections have ended."""
     loop = asyncio.get_running_loop()
     smtp_server = server.server

@@ -108,7 +108,7 @@ async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
 async def test_connection_is_one_task_that_runs_handle_client() -> None:
     started: list[upstream.SMTP] = []
 
-    class Watched(upstream.SMTP):
+    class RecordingServer(upstream.SMTP):
         async def _handle_client(self) -> None:
             started.append(self)
             assert self._handler_coroutine is asyncio.current_task()
@@ -116,7 +116,7 @@ async def test_connection_is_one_task_that_runs_handle_client() -> None:
             transport.write(b"220 mx\r\n")
             transport.close()
 
-    async with stock_server(Handler(), Watched):
+    async with stock_server(Handler(), RecordingServer):
         assert len(started) == 1
         assert isinstance(started[0], asyncio.Protocol)
     async with running_server() as server, await RawSmtp.connect(server.host, server.port):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 
 
 def make_message(to: str = "support@example.com") -> EmailMessage:
@@ -21,7 +21,7 @@ def make_message(to: str = "support@example.com") -> EmailMessage:
     return message
 
 
-async def run_client(server: RunningServer, work: Callable[[smtplib.SMTP], object]) -> object:
+async def run_client(server: RunningSmtpServer, work: Callable[[smtplib.SMTP], object]) -> object:
     def run() -> object:
         with smtplib.SMTP(server.host, server.port, timeout=10) as client:
             return work(client)

@@ -9,11 +9,11 @@ from unittest import mock
 
 from tests.integration.smtp.fuzz_wires import FuzzTransport
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.support.waiting import until
 
 
-async def start_data(server: RunningServer) -> RawSmtp:
+async def start_data(server: RunningSmtpServer) -> RawSmtp:
     client = await RawSmtp.connect(server.host, server.port)
     await client.command("EHLO client.test", 250)
     await client.command("MAIL FROM:<a@client.test>", 250)
@@ -89,13 +89,13 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
 async def test_connection_counts_until_it_is_closed() -> None:
     """Even after its task ended: a peer that does not read the last reply must be aborted."""
 
-    class Unread(FuzzTransport):
+    class UnreadTransport(FuzzTransport):
         def close(self) -> None:
             self.closing = True
 
     async with running_server() as server:
         connection = server.server._create_connection()
-        wire = Unread("192.0.2.1")
+        wire = UnreadTransport("192.0.2.1")
         connection.connection_made(wire)
         connection.data_received(b"QUIT\r\n")
         await until(lambda: connection._task_done, "the task ends")

@@ -21,7 +21,7 @@ from smtp.replies import Reply
 from tests.integration.smtp.test_dnsbl import FakeResolver
 from tests.support.dialog import run_dialog
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import HOSTNAME, RunningServer, running_server
+from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer, running_server
 from tests.support.waiting import until
 
 DIALOGS = sorted((Path(__file__).parents[2] / "dialogs").glob("*.dialog"))
@@ -56,12 +56,12 @@ async def run_concurrently(work: Coroutine[Any, Any, None]) -> AsyncIterator[Non
 
 
 @asynccontextmanager
-async def fail_accept(server: RunningServer, failure: Exception) -> AsyncIterator[None]:
+async def fail_accept(server: RunningSmtpServer, failure: Exception) -> AsyncIterator[None]:
     server.mails.failure = failure
     yield
 
 
-async def send_slowly(server: RunningServer) -> None:
+async def send_slowly(server: RunningSmtpServer) -> None:
     """Sends bytes continuously, each within its time limit."""
     while True:
         for connection in list(server.server._connections):
@@ -71,7 +71,7 @@ async def send_slowly(server: RunningServer) -> None:
 
 
 @asynccontextmanager
-async def stop_during_accept(server: RunningServer) -> AsyncIterator[None]:
+async def stop_during_accept(server: RunningSmtpServer) -> AsyncIterator[None]:
     """Stops the server while it commits a message."""
     server.mails.gate = gate = asyncio.Event()
 
@@ -87,14 +87,14 @@ async def stop_during_accept(server: RunningServer) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def occupy_connection(server: RunningServer) -> AsyncIterator[None]:
+async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
     """Opens a connection before the dialogue."""
     async with await RawSmtp.connect(server.host, server.port):
         yield
 
 
 # What these dialogues need besides settings.
-PREPARATIONS: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]] = {
+PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
     "too-many-connections": occupy_connection,

@@ -14,7 +14,7 @@ from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
 from tests.support.dns import DnsStandIn
 from tests.support.smtp import RawSmtp, SmtpReply
-from tests.support.smtp_doubles import RunningServer, make_bounds, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, make_bounds, running_server
 
 SETTINGS: dict[str, Any] = {
     "proxy_protocol": True,
@@ -44,7 +44,7 @@ class FakeResolver:
         return self.records[qname]
 
 
-async def send_recipient(server: RunningServer, address: str) -> SmtpReply:
+async def send_recipient(server: RunningSmtpServer, address: str) -> SmtpReply:
     async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
         family = "TCP6" if ":" in address else "TCP4"
         await client.send_line(f"PROXY {family} {address} {address} 1 25")

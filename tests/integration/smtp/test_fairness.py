@@ -12,7 +12,7 @@ from smtp import connection as smtp_connection
 from smtp.data import ChunkReader
 from smtp.transport import PauseReason
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.support.waiting import until
 
 FLOODS = [
@@ -50,12 +50,12 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
     """Reading everything behind each chunk would take quadratic time."""
     pieces: list[bytes] = []
 
-    class Watched(ChunkReader):
+    class RecordingChunkReader(ChunkReader):
         def feed(self, piece: bytes) -> bytes | None:
             pieces.append(piece)
             return super().feed(piece)
 
-    monkeypatch.setattr(smtp_connection, "ChunkReader", Watched)
+    monkeypatch.setattr(smtp_connection, "ChunkReader", RecordingChunkReader)
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
@@ -114,7 +114,7 @@ async def test_endless_line_is_throttled() -> None:
         await client.close()
 
 
-async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
+async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpServer) -> None:
     """Sends five pieces; each is read after the pause of the previous one, none during it."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause

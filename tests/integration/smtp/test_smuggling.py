@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.smtp.test_proxy import BEHIND_PROXY, header_v2
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.unit.smtp.test_data import reference
 
 SECOND = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<sales@example.com>\r\nDATA\r\nforged\r\n"
@@ -38,7 +38,7 @@ async def start_mail(client: RawSmtp) -> None:
         await client.expect(code)
 
 
-async def send_all(server: RunningServer, client: RawSmtp) -> None:
+async def send_all(server: RunningSmtpServer, client: RawSmtp) -> None:
     """Sends each sequence as one message in one packet."""
     await client.command("EHLO client.test", 250)
     for end in ENDS:

@@ -32,7 +32,7 @@ import structlog
 import trustme
 
 from tests.integration.smtp.fuzz_wires import InvariantError, run_round
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.system.smtp.fuzz_oracle import DISCARD_LIMIT, MAX_MESSAGE_BYTES, check_conversation, check_nothing_left
 from tests.unit.smtp.conftest import write_certificate
 
@@ -48,7 +48,7 @@ BOUNDS: dict[str, Any] = {"max_discarded_bytes": DISCARD_LIMIT, "min_discard_pau
 ROUNDS_OF_A_SERVER = 100
 
 
-async def check_round(server: RunningServer, seed: int, number: int, raised: list[str]) -> int:
+async def check_round(server: RunningSmtpServer, seed: int, number: int, raised: list[str]) -> int:
     """Runs and checks a round. Returns its number of connections."""
     rng = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()

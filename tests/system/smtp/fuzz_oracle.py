@@ -9,7 +9,7 @@ from smtp import replies
 from smtp.commands import announces_content
 from smtp.replies import Reply
 from tests.integration.smtp.fuzz_wires import FuzzPeer, InvariantError
-from tests.support.smtp_doubles import HOSTNAME, RunningServer
+from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
 MAX_MESSAGE_BYTES = 100_000  # bytes of a message
@@ -166,7 +166,7 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
         position = match.end()
 
 
-def check_nothing_left(server: RunningServer) -> None:
+def check_nothing_left(server: RunningSmtpServer) -> None:
     """Checks the counts of a server without connections."""
     limits = server.server._context.limits
     if limits.connection_count or limits._connections or not server.memory.is_unused:

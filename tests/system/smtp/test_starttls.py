@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from config.errors import ConfigError
 from smtp.bounds import Bounds
 from tests.support.smtp import RawSmtp, send_mail
-from tests.support.smtp_doubles import RunningServer, running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.support.waiting import until
 from tests.unit.smtp.conftest import write_certificate
 
@@ -86,7 +86,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
         await writer.wait_closed()
 
 
-async def assert_counted_once(server: RunningServer) -> None:
+async def assert_counted_once(server: RunningSmtpServer) -> None:
     """Asserts that a connection was uncounted once, even if its loss was reported late."""
     async with await RawSmtp.connect(server.host, server.port):  # some iterations later
         assert server.server._context.limits.connection_count == 1
