@@ -21,7 +21,7 @@ from bench import client, senders
 from bench.installation import KINDS, BenchInstallation, Kind, bench_installation, smtp_port
 from bench.load import Load
 from bench.processes import Child, cpu_seconds, end_on_sigterm, program_command, temporary_folder
-from emailrouter.assembly.deliver import SQLITE_POLL_INTERVAL
+from emailrouter.assembly.deliver import SQLITE_POLL_INTERVAL_SECONDS
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import dot_stuff
 
@@ -71,7 +71,7 @@ async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[s
             ]
     marked = ((post.at, _MARK.search(post.raw)) for post in slack.posts)
     latencies = [at - answered[int(found[1])] for at, found in marked if found]
-    target = SQLITE_POLL_INTERVAL if kind == "sqlite" and len(roles) > 1 else _TARGET
+    target = SQLITE_POLL_INTERVAL_SECONDS if kind == "sqlite" and len(roles) > 1 else _TARGET
     met = "met" if client.percentile(latencies, 0.5) < target else "MISSED"
     print(
         f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.format_durations(latencies)}  [{met}]",

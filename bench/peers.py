@@ -179,7 +179,7 @@ async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
 
 async def smtp(port: int, cert: Path | None, key: Path | None) -> None:
     """Serve our SMTP server, including logs and limits, with an acceptor that discards."""
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}
     settings = SmtpSettings.model_validate({"listen": [f"{_HOST}:{port}"], **bounds, **tls})

@@ -32,9 +32,9 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-PATIENCE = 15.0  # seconds; on an idle machine each step takes some hundredths
+STEP_SECONDS = 15.0  # seconds; on an idle machine each step takes some hundredths
 
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 class DemoFailed(Exception):  # noqa: N818 - what the demo was to prove did not happen
@@ -53,17 +53,17 @@ class Demo:
 
 
 @asynccontextmanager
-async def running(say: Say) -> AsyncIterator[Demo]:
+async def run_demo(say: Print) -> AsyncIterator[Demo]:
     """The program at work in a temporary folder, empty but for its first login."""
     async with AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(demo_slack.running())
-        dns = await stack.enter_async_context(demo_dns.running())
+        slack = await stack.enter_async_context(demo_slack.run_slack())
+        dns = await stack.enter_async_context(demo_dns.run_dns())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
         say(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
-        config = configuration(folder, dns.address)
-        opened = await lifecycle.open_database(config, migrate_it=True)
+        config = build_config(folder, dns.address)
+        opened = await lifecycle.open_database(config, apply_migrations=True)
         say(f"An empty database is made: {folder / 'demo.db'}")
-        process = await stack.enter_async_context(lifecycle.running(config, frozenset(ROLES), opened))
+        process = await stack.enter_async_context(lifecycle.run_roles(config, frozenset(ROLES), opened))
         login = await SetupService(opened, SystemClock()).create_first_workspace("admin@example.org")
         facts = lifecycle.ready_facts(process)
         host, _, port = facts["smtp"][0].rpartition(":")
@@ -71,7 +71,7 @@ async def running(say: Say) -> AsyncIterator[Demo]:
         yield Demo(f"http://{facts['api']}/api", (host, int(port)), login, slack, dns)
 
 
-def configuration(folder: Path, nameserver: str) -> Config:
+def build_config(folder: Path, nameserver: str) -> Config:
     """The settings of the demo: free ports, a temporary database, and leave to post to loopback."""
     settings = {
         "SERVER__HOSTNAME": HOSTNAME,
@@ -88,16 +88,16 @@ def configuration(folder: Path, nameserver: str) -> Config:
     return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
 
 
-async def show(demo: Demo, say: Say) -> None:
+async def run_steps(demo: Demo, say: Print) -> None:
     """The main job, step by step. Raises `DemoFailed`."""
     headers = {"Authorization": f"Bearer {demo.login.key}"}
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
         api = _Api(http, demo.api)
         await _set_up(api, demo, say)
         queued_as = await _send_mail(demo, say)
-        post = await _see_in_slack(demo, say)
-        ticket = await _see_by_rest(api, say)
+        post = await _wait_for_slack_message(demo, say)
+        ticket = await _fetch_ticket(api, say)
     if ticket["messages"][0]["id"] != queued_as:
         raise DemoFailed(f"the ticket is of message {ticket['messages'][0]['id']}, but the mail was {queued_as}")
     if ticket["subject"] not in json.dumps(post, ensure_ascii=False):
@@ -124,7 +124,7 @@ class _Api:
             raise DemoFailed(f"{method} {path} failed: {type(error).__name__}: {error}") from error
 
 
-async def _set_up(api: _Api, demo: Demo, say: Say) -> None:
+async def _set_up(api: _Api, demo: Demo, say: Print) -> None:
     domain = await api.call("POST", "/domains", {"domain": DOMAIN})
     (mx,) = domain["mxRecords"]
     say(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
@@ -145,7 +145,7 @@ async def _set_up(api: _Api, demo: Demo, say: Say) -> None:
     say(f"Alias support@{DOMAIN} posts to the Slack channel #support")
 
 
-async def _send_mail(demo: Demo, say: Say) -> str:
+async def _send_mail(demo: Demo, say: Print) -> str:
     """One mail by SMTP, as any client sends it; returns the id of the 250 reply."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
@@ -156,14 +156,14 @@ async def _send_mail(demo: Demo, say: Say) -> str:
     mail.set_content("Hello,\n\nmy order has not arrived. The invoice is attached.\n\n-- \nZoë\n")
     mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
     say(f"A mail is sent by SMTP from {mail['From']}, subject {mail['Subject']!r}")
-    reply = await asyncio.to_thread(_hand_in, demo.smtp, "zoe@customer.example", mail)
+    reply = await asyncio.to_thread(_submit, demo.smtp, "zoe@customer.example", mail)
     say(f"  ... the server says: {reply}")
     return reply.rpartition(" ")[2]
 
 
-def _hand_in(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
+def _submit(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
     try:
-        with smtplib.SMTP(*address, local_hostname="customer.example", timeout=PATIENCE) as client:
+        with smtplib.SMTP(*address, local_hostname="customer.example", timeout=STEP_SECONDS) as client:
             client.ehlo()
             client.mail(sender)
             client.rcpt(str(mail["To"]))
@@ -176,32 +176,32 @@ def _hand_in(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
     return reply
 
 
-async def _see_in_slack(demo: Demo, say: Say) -> dict[str, Any]:
+async def _wait_for_slack_message(demo: Demo, say: Print) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(STEP_SECONDS):
             message = await demo.slack.messages.get()
     except TimeoutError:
-        raise DemoFailed(f"nothing came to Slack within {PATIENCE:g} seconds") from None
+        raise DemoFailed(f"nothing came to Slack within {STEP_SECONDS:g} seconds") from None
     say("Slack has got this message:")
-    say(_indented(message.payload))
+    say(_indent_json(message.payload))
     return message.payload
 
 
-async def _see_by_rest(api: _Api, say: Say) -> dict[str, Any]:
+async def _fetch_ticket(api: _Api, say: Print) -> dict[str, Any]:
     tickets = (await api.call("GET", "/emails/tickets"))["tickets"]
     if len(tickets) != 1:
         raise DemoFailed(f"there should be one ticket, there are {len(tickets)}")
-    ticket = await _once_delivered(api, tickets[0]["id"])
+    ticket = await _wait_until_delivered(api, tickets[0]["id"])
     say("The ticket, as REST returns it:")
-    say(_indented(ticket))
+    say(_indent_json(ticket))
     return ticket
 
 
-async def _once_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
+async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
     """The ticket when its delivery has its outcome: that is written after Slack's answer, so a moment later."""
     ticket: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(STEP_SECONDS):
             while True:
                 ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
                 if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
@@ -211,6 +211,6 @@ async def _once_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
         raise DemoFailed(f"the deliveries have no outcome yet: {ticket.get('deliveries')}") from None
 
 
-def _indented(data: object) -> str:
+def _indent_json(data: object) -> str:
     text = json.dumps(data, indent=2, ensure_ascii=False)
     return "\n".join("    " + line for line in text.splitlines())

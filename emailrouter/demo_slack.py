@@ -55,7 +55,7 @@ class DemoSlack:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[DemoSlack]:
+async def run_slack() -> AsyncIterator[DemoSlack]:
     """Listens on a free port until the block ends."""
     slack = DemoSlack()
     app = web.Application(client_max_size=_MAX_BODY)

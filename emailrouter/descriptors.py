@@ -13,12 +13,12 @@ from router.errors import Misconfigured
 
 # Database files (three for each SQLite connection), listening sockets, the pipes of parsing processes, DNS queries, the
 # log, certificates that are read again, and connections that are closed as soon as they are accepted.
-OTHERS = 256
+OTHER_DESCRIPTORS = 256
 
 
-def needed(config: Config, roles: frozenset[Role]) -> dict[str, int]:
+def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
     """The file descriptors that a process with these roles can use at once, by what they are used for."""
-    found = {"other files": OTHERS}
+    found = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
         found["SQLite"] = 3 * (SQLITE_READERS + 2)
     else:
@@ -34,15 +34,15 @@ def needed(config: Config, roles: frozenset[Role]) -> dict[str, int]:
     return found
 
 
-def ensure(config: Config, roles: frozenset[Role]) -> None:
+def raise_limit(config: Config, roles: frozenset[Role]) -> None:
     """Raises the soft limit, and the hard limit where the process may; else raises `Misconfigured`."""
-    parts = needed(config, roles)
+    parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if _reaches(soft, total):
+    if _is_enough(soft, total):
         return
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (total, hard if _reaches(hard, total) else total))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (total, hard if _is_enough(hard, total) else total))
     except (OSError, ValueError):
         listed = ", ".join(f"{name} {count}" for name, count in parts.items())
         raise Misconfigured(
@@ -51,5 +51,5 @@ def ensure(config: Config, roles: frozenset[Role]) -> None:
         ) from None
 
 
-def _reaches(limit: int, total: int) -> bool:
+def _is_enough(limit: int, total: int) -> bool:
     return limit == resource.RLIM_INFINITY or limit >= total

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from emailrouter import stopping
+from emailrouter import shutdown
 from emailrouter.assembly import Process
-from emailrouter.stopping import Stopping
+from emailrouter.shutdown import Shutdown
 from router.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-async def drain(process: Process, stop: Stopping) -> None:
+async def drain(process: Process, stop: Shutdown) -> None:
     """Listeners first, then what is being delivered; each step is tried even if the one before failed."""
     doors: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace
-        doors.append(stop.step("smtp", partial(process.smtp.drain, grace), grace.total_seconds() + stopping.SMTP))
+        doors.append(
+            stop.run_step("smtp", partial(process.smtp.drain, grace), grace.total_seconds() + shutdown.SMTP_SECONDS)
+        )
     if process.api is not None:
-        doors.append(stop.step("api", process.api.stop, stopping.API))
+        doors.append(stop.run_step("api", process.api.stop, shutdown.API_SECONDS))
     for outcome in await asyncio.gather(*doors, return_exceptions=True):
         if isinstance(outcome, BaseException):
             log.error("shutdown.step_failed", exc_info=outcome)
@@ -35,11 +37,11 @@ async def drain(process: Process, stop: Stopping) -> None:
         process.dispatcher.stop()
     if process.services is not None:
         try:
-            await stop.step("request counts", partial(_write_counts, process.services), stopping.LIMITS)
+            await stop.run_step("request counts", partial(_save_counts, process.services), shutdown.RATE_LIMITS_SECONDS)
         except Unavailable as error:
             log.warning("rate_limits.not_saved", reason=str(error))
 
 
-async def _write_counts(services: Services) -> None:
+async def _save_counts(services: Services) -> None:
     await services.rate_limits.close()
     await services.authentication.close()

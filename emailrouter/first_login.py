@@ -29,7 +29,7 @@ def default_email(config: Config) -> str:
     return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
 
 
-async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
+async def create_if_empty(config: Config, opened: AnyDatabase) -> None:
     """Makes and shows the first login when there is no workspace yet."""
     setup = SetupService(opened, SystemClock())
     if not await setup.is_needed():
@@ -38,17 +38,17 @@ async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
         login = await setup.create_first_workspace(default_email(config))
     except Refused:
         return  # another process was first, and shows its own
-    text = as_text(login, first_address(config))
-    if not _shown(text):
+    text = format_login(login, first_address(config))
+    if not _print_on_terminal(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
         await setup.record_file_key(
             login
         )  # before the file exists: a crash between leaves no file with a key that stays
-        _write_privately(path, text)
+        _write_private_file(path, text)
         log.info("first_login.written", path=str(path))
 
 
-def _shown(text: str) -> bool:
+def _print_on_terminal(text: str) -> bool:
     """Whether there is a terminal, and it took the text: what is lost here is never shown again."""
     if not sys.stderr.isatty():
         return False
@@ -71,7 +71,7 @@ def first_address(config: Config) -> str:
     return f"http://{Address(host, listen.port)}"
 
 
-def as_text(login: FirstLogin, address: str) -> str:
+def format_login(login: FirstLogin, address: str) -> str:
     """What a person is shown, this one time. address: of the API and the dashboard."""
     return f"""
 The first login of this installation. It is shown only once:
@@ -81,12 +81,12 @@ The first login of this installation. It is shown only once:
   password   {login.password}
   API key    {login.key}
 
-{_link(login, address)}Try it:  curl -H 'Authorization: Bearer {login.key}' {address}/api/domains
+{_format_link(login, address)}Try it:  curl -H 'Authorization: Bearer {login.key}' {address}/api/domains
 
 """
 
 
-def _link(login: FirstLogin, address: str) -> str:
+def _format_link(login: FirstLogin, address: str) -> str:
     if not login.link:
         return ""
     return f"""Open this link in a browser to set your password. It works once and expires after a week:
@@ -96,7 +96,7 @@ def _link(login: FirstLogin, address: str) -> str:
 """
 
 
-def _write_privately(path: Path, text: str) -> None:
+def _write_private_file(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)  # also when the file was there before, with other rights

@@ -1,7 +1,7 @@
-"""The life of one process: wait for the database, start the roles, say that they are ready, drain, stop.
+"""The lifecycle of one process: wait for the database, start the roles, report readiness, shut down.
 
-The order of the end is the order in which nothing is lost: listeners, mail that is coming in, what is being
-delivered, the store. A second signal does not shorten it; the settings bound it.
+The shutdown closes the listeners, then completes messages being received, then running deliveries, then closes the
+database: in this order nothing is lost. A second signal does not shorten it; each step has a time limit.
 """
 
 from __future__ import annotations
@@ -21,68 +21,70 @@ import structlog
 from config.load import ConfigError
 from config.schema import Config
 from config.values import Address
-from emailrouter import assembly, descriptors, stopping
+from emailrouter import assembly, descriptors, shutdown
 from emailrouter import log as logging
 from emailrouter.assembly import Process, Role
 from emailrouter.assembly.core import AnyDatabase
 from emailrouter.draining import drain
-from emailrouter.stopping import Stopping
-from emailrouter.watchdog import Manager, beat
-from router.admin.installation import key_rotation
+from emailrouter.secret_key import load_secret_box
+from emailrouter.shutdown import Shutdown
+from emailrouter.watchdog import SystemdNotifier, send_heartbeats
 from router.errors import Misconfigured, Unavailable
-from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate, pg_notify, wal
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# While the database is away at the start: the first wait and the longest.
-WAIT_FIRST, WAIT_MOST = 0.5, 5.0
+# Backoff while the database is unavailable at the start.
+FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 5.0
 
 log = structlog.get_logger()
 
 
-class WrongSecretKey(Exception):  # noqa: N818 - what is wrong, in the words of the configuration
-    """This host's secret key is not the one this database's secrets were sealed with."""
-
-
-class Halted(Exception):  # noqa: N818 - not an error of its own: `__cause__` says what ended
-    """A part that runs until the end has ended by itself; the process stops, its supervisor starts it again."""
+class BackgroundTaskEnded(Exception):  # noqa: N818 - `__cause__` is the error
+    """A background task ended unexpectedly. The process stops, and its supervisor restarts it."""
 
 
 async def open_database(
     config: Config,
     *,
-    migrate_it: bool,
+    apply_migrations: bool,
     stop: asyncio.Event | None = None,
-    waiting: Callable[[str], None] | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> AnyDatabase:
-    """The database, reachable and of this program's schema.
+    """Open the database and apply or check its schema.
 
-    Waits while it is away, telling so (`waiting`), until `stop`; without `stop` it does not wait. Raises `Unavailable`
-    then, `Misconfigured` where waiting does not help, `SchemaMismatch` for a schema that is not this program's.
+    Retries while it is unavailable, until `stop` is set; without `stop` it tries once.
+
+    Args:
+        on_wait: Gets the reason before each wait.
+
+    Raises:
+        Unavailable: The database is unavailable and `stop` is set or None.
+        Misconfigured: Waiting does not help.
+        SchemaMismatch: The schema is not that of this version.
     """
     opened = assembly.database(config, catalog.load_catalog())
-    wait = WAIT_FIRST
+    wait = FIRST_RETRY_SECONDS
     try:
         while True:
             try:
                 await opened.open()
-                if migrate_it:
+                if apply_migrations:
                     for name in await migrate.migrate(opened):
                         log.info("database.migration_applied", migration=name)
                 else:
                     await migrate.check_schema(opened)
             except Misconfigured:
-                raise  # waiting does not help: exit code 2 keeps a supervisor from trying again
+                raise  # exit code 2 keeps a supervisor from restarting the process
             except Unavailable as error:
                 await opened.close()
                 if stop is None or stop.is_set():
                     raise
                 log.warning("database.unavailable", reason=str(error), retry_in_seconds=wait)
-                if waiting is not None:
-                    waiting("the database is unavailable")
-                await _wait(stop, wait)
-                wait = min(wait * 2, WAIT_MOST)
+                if on_wait is not None:
+                    on_wait("the database is unavailable")
+                await _sleep_until(stop, wait)
+                wait = min(wait * 2, MAX_RETRY_SECONDS)
             else:
                 return opened
     except BaseException:
@@ -90,72 +92,39 @@ async def open_database(
         raise
 
 
-async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
-    """Seals and opens with this host's key; raises `WrongSecretKey` when the database knows another."""
-    own = config.server.secret_key
-    if own is None:
-        await _refuse_to_make_a_second_key(config, opened)
-    key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
-    mine = fingerprint(key)
-    await opened.execute("installation_insert", name="secret_key", value=mine)
-    row = await opened.fetch_one("installation_value", name="secret_key")
-    if row is not None and row["value"] != mine and own is None:
-        # A rotation that was cut off after its commit is finished by whoever comes next.
-        rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
-        if rotated is not None:
-            return SecretBox(rotated)
-    if row is None or row["value"] != mine:
-        known = row["value"] if row else "none"
-        raise WrongSecretKey(
-            f"server.secret_key has the fingerprint {mine}, but this database's secrets were encrypted with {known}: "
-            "all hosts of one database need the same key"
-        )
-    return SecretBox(key)
-
-
-async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> None:
-    """A key is made once for a database; a host or a folder without the file lacks it, and another is of no use."""
-    file = config.server.data_dir / KEY_FILE
-    row = await opened.fetch_one("installation_value", name="secret_key")
-    if row is not None and not await asyncio.to_thread(file.exists):
-        raise WrongSecretKey(
-            f"{file} is missing, and this database's secrets were encrypted with the key {row['value']}: copy the file "
-            "here (mode 0600), or set server.data_dir or server.secret_key"
-        )
-
-
 @asynccontextmanager
-async def running(
-    config: Config, roles: frozenset[Role], opened: AnyDatabase, stop: Stopping | None = None
+async def run_roles(
+    config: Config, roles: frozenset[Role], opened: AnyDatabase, stop: Shutdown | None = None
 ) -> AsyncIterator[Process]:
-    """The roles at work over an open database; when the block ends they are drained and the database is closed.
+    """Run the roles with an open database until the block ends, then shut down and close the database.
 
-    So they are when the start fails half way. A part that ends by itself cancels the block and is raised as `Halted`.
+    A start that fails halfway is shut down too. A background task that fails cancels the block and raises
+    `BackgroundTaskEnded`.
     """
-    stop = stop or Stopping()
-    async with AsyncExitStack() as closing:  # in reverse, each whatever became of the one before
-        closing.push_async_callback(stop.step, "database", opened.close, stopping.DATABASE)
-        box = await secret_box(config, opened)
+    stop = stop or Shutdown()
+    async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
+        closing.push_async_callback(stop.run_step, "database", opened.close, shutdown.DATABASE_SECONDS)
+        box = await load_secret_box(config, opened)
         process = assembly.build(config, opened, box, roles)
         if process.metrics is not None:
-            closing.push_async_callback(stop.step, "metrics", process.metrics.stop, stopping.METRICS)
+            closing.push_async_callback(stop.run_step, "metrics", process.metrics.stop, shutdown.METRICS_SECONDS)
         for name, close in reversed(process.core.open_parts()):
-            closing.push_async_callback(stop.step, name, close, stopping.PARTS[name])
-        async with _background(process, stop) as parts:
+            closing.push_async_callback(stop.run_step, name, close, shutdown.PART_SECONDS[name])
+        async with _run_background_tasks(process, stop) as tasks:
             try:
-                await _start(process)
+                await _start_servers(process)
                 yield process
             except asyncio.CancelledError:
-                parts.raise_halted()
+                tasks.raise_failure()
                 raise
             finally:
-                parts.draining = True
-                stop.arm()
+                tasks.is_shutting_down = True
+                stop.start_timer()
                 await drain(process, stop)
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
-    """Where the process can be reached, for the log's `ready` line."""
+    """Addresses of the process, for the `ready` log event."""
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
@@ -169,29 +138,28 @@ def ready_facts(process: Process) -> dict[str, Any]:
     return facts
 
 
-async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Callable[[], Config]) -> None:
-    """What `serve`, `smtp`, `api` and `deliver` do. Returns after SIGTERM or SIGINT, when all is drained.
-
-    reread: the configuration as it is now, for SIGHUP; may raise `ConfigError`.
-    """
-    descriptors.ensure(config, roles)
+async def run_until_stopped(config: Config, roles: frozenset[Role], reload_config: Callable[[], Config]) -> None:
+    """Run the roles until SIGTERM or SIGINT, then shut down. SIGHUP reloads: see `_reload`."""
+    descriptors.raise_limit(config, roles)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    steps = Stopping(stopping.bound(config, roles))
+    steps = Shutdown(shutdown.max_shutdown_seconds(config, roles))
 
     def begin_stop() -> None:
-        steps.arm()
+        steps.start_timer()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_stop)
-    # Unhandled it would end the process, and there is nothing to read again yet.
+    # Without a handler SIGHUP would end the process.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    manager = Manager(os.environ)
+    notifier = SystemdNotifier(os.environ)
     embedded = config.database.url.path is not None
-    opening = open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop, waiting=manager.waiting)
+    opening = open_database(
+        config, apply_migrations=embedded and len(roles) > 1, stop=stop, on_wait=notifier.notify_waiting
+    )
     try:
-        opened = await _unless_stopped(opening, stop, steps)
+        opened = await _open_unless_stopped(opening, stop, steps)
     except Unavailable:
         if stop.is_set():
             return
@@ -199,71 +167,73 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
     if opened is None:
         return
     if embedded and len(roles) > 1:
-        from emailrouter.first_login import make_if_empty  # noqa: PLC0415 - for `serve` alone
+        from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
 
-        await make_if_empty(config, opened)
-    beating: asyncio.Task[None] | None = None
+        await create_if_empty(config, opened)
+    heartbeats: asyncio.Task[None] | None = None
     try:
-        async with running(config, roles, opened, steps) as process:
-            loop.add_signal_handler(signal.SIGHUP, _reload, process, manager, reread)
-            # While draining, parts end as they should, and the beat goes on.
-            beating = loop.create_task(beat(manager, lambda: "" if stop.is_set() else ended_part(process)))
-            _begin(process, manager)
+        async with run_roles(config, roles, opened, steps) as process:
+            loop.add_signal_handler(signal.SIGHUP, _reload, process, notifier, reload_config)
+            # Tasks may end during a shutdown: heartbeats continue.
+            heartbeats = loop.create_task(
+                send_heartbeats(notifier, lambda: "" if stop.is_set() else find_ended_task(process))
+            )
+            _finish_start(process, notifier)
             await stop.wait()
             log.info("stopping")
-            manager.stopping()
+            notifier.notify_stopping()
     finally:
-        if beating is not None:
-            beating.cancel()
+        if heartbeats is not None:
+            heartbeats.cancel()
     log.info("stopped")
 
 
-def _begin(process: Process, manager: Manager) -> None:
-    # What the start made lives to the end. A full collection would visit it: 20 ms in which nobody is answered.
+def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
+    # Excludes the objects of the start from later collections, which would take 20 ms.
     gc.collect()
     gc.freeze()
     log.info("ready", **ready_facts(process))
-    manager.ready()
+    notifier.notify_ready()
 
 
-async def _unless_stopped(
-    opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Stopping
+async def _open_unless_stopped(
+    opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Shutdown
 ) -> AnyDatabase | None:
-    """The opened database. From the stop on, opening it is a step with a bound; None when that is given up."""
+    """Await `opening`; from a stop on, with a time limit. Returns None if it is abandoned."""
     task = asyncio.ensure_future(opening)
     stopped = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            await steps.step("opening the database", lambda: task, stopping.DATABASE)
+            await steps.run_step("opening the database", lambda: task, shutdown.DATABASE_SECONDS)
         return task.result() if task.done() and not task.cancelled() else None
     finally:
         stopped.cancel()
         task.cancel()
 
 
-def ended_part(process: Process) -> str:
-    """The name of a background part that has ended though the process goes on; "" while all of them live."""
+def find_ended_task(process: Process) -> str:
+    """Name of a background task that has ended; "" while all run."""
     if process.writer is not None and not process.writer.is_alive:
         return "accept-writer"
-    return next((task.get_name() for task in process.background if task.done()), "")
+    return next((task.get_name() for task in process.background_tasks if task.done()), "")
 
 
-def _reload(process: Process, manager: Manager, reread: Callable[[], Config]) -> None:
-    """SIGHUP: the certificates are read again, and the log level; all else holds until a restart."""
-    manager.reloading()
+def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Config]) -> None:
+    """Reload the certificates and the log level; other settings need a restart."""
+    notifier.notify_reloading()
     log.info("reloading")
     try:
         logging.set_level(reread().server.log_level)
     except ConfigError as error:
-        log.error("reload.configuration_invalid", reason=str(error))  # noqa: TRY400 - its line says it all
+        log.error("reload.configuration_invalid", reason=str(error))  # noqa: TRY400 - the message is enough
     if process.smtp is not None:
         process.smtp.reload()
-    manager.ready()
+    notifier.notify_ready()
 
 
-async def _start(process: Process) -> None:
-    """Mail comes in last: an address that cannot be used ends the start before anything was taken on."""
+async def _start_servers(process: Process) -> None:
+    """Start SMTP last: if another address cannot be used, no mail was accepted yet."""
     if process.metrics is not None:
         await process.metrics.start()
     if process.api is not None:
@@ -273,75 +243,80 @@ async def _start(process: Process) -> None:
 
 
 @dataclass(slots=True)
-class _Parts:
-    """What runs in the background, for the task that waits for the end.
+class _BackgroundTasks:
+    """Failures of background tasks.
 
-    draining: the end has begun, and nothing that fails may cut it short. halted: what failed.
+    Attributes:
+        main_task: Cancelled by the first failure, except during a shutdown.
     """
 
-    own: asyncio.Task[Any] | None
-    draining: bool = False
-    halted: list[BaseException] = field(default_factory=list)
+    main_task: asyncio.Task[Any] | None
+    is_shutting_down: bool = False
+    failures: list[BaseException] = field(default_factory=list)
 
-    def ended(self, task: asyncio.Task[None]) -> None:
-        """A part is done: as it should be, or the process has to stop."""
+    def on_done(self, task: asyncio.Task[None]) -> None:
+        """Handle a finished task: a failure stops the process."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("process.background_task_ended", exc_info=error)
-            self.halted.append(error)
-            if self.own is not None and not self.draining:
-                self.own.cancel()
+            self.failures.append(error)
+            if self.main_task is not None and not self.is_shutting_down:
+                self.main_task.cancel()
 
-    def raise_halted(self) -> None:
-        """Raises `Halted` when a part failed; the cancelling it caused is over then, or no time limit would work."""
-        if self.halted:
-            if self.own is not None and self.own.cancelling():
-                self.own.uncancel()
-            raise Halted("a background task has ended unexpectedly") from self.halted[0]
+    def raise_failure(self) -> None:
+        """Raise `BackgroundTaskEnded` if a task failed, and reset the cancellation so that time limits work."""
+        if self.failures:
+            if self.main_task is not None and self.main_task.cancelling():
+                self.main_task.uncancel()
+            raise BackgroundTaskEnded("a background task has ended unexpectedly") from self.failures[0]
 
 
 @asynccontextmanager
-async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]:
-    """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
-    to_the_end: dict[str, Coroutine[Any, Any, None]] = {}
-    until_cut: dict[str, Coroutine[Any, Any, None]] = {}
+async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
+    """Run the background tasks. At the end the dispatcher is awaited, the others are cancelled."""
+    awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
+    cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database
     if process.dispatcher is not None:
-        to_the_end["dispatcher"] = process.dispatcher.run()
+        awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
-            until_cut["listener"] = pg_notify.listen(database, process.dispatcher.wake)
+            cancelled_tasks["listener"] = pg_notify.listen(database, process.dispatcher.wake)
     if isinstance(database, SqliteDatabase):
-        until_cut["wal"] = wal.truncate_wal_periodically(database)
-    if process.janitor is not None:
-        until_cut["janitor"] = process.janitor.run()
-    if process.signaller is not None:
-        until_cut["signaller"] = process.signaller.run()
-    parts = _Parts(asyncio.current_task())
+        cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
+    if process.maintenance is not None:
+        cancelled_tasks["maintenance"] = process.maintenance.run()
+    if process.pg_notifier is not None:
+        cancelled_tasks["pg_notify"] = process.pg_notifier.run()
+    tasks = _BackgroundTasks(asyncio.current_task())
     loop = asyncio.get_running_loop()
-    waited = [loop.create_task(coroutine, name=name) for name, coroutine in to_the_end.items()]
-    cut = [loop.create_task(coroutine, name=name) for name, coroutine in until_cut.items()]
-    process.background += (*waited, *cut)
-    for task in (*waited, *cut):
-        task.add_done_callback(parts.ended)
+    awaited = [loop.create_task(coroutine, name=name) for name, coroutine in awaited_tasks.items()]
+    cancelled = [loop.create_task(coroutine, name=name) for name, coroutine in cancelled_tasks.items()]
+    process.background_tasks += (*awaited, *cancelled)
+    for task in (*awaited, *cancelled):
+        task.add_done_callback(tasks.on_done)
     try:
-        yield parts
+        yield tasks
     finally:
-        parts.draining = True
+        tasks.is_shutting_down = True
         if process.dispatcher is not None:
             process.dispatcher.stop()
-            delivery = process.core.config.delivery.timeout.total_seconds() + stopping.OUTCOME + stopping.DISPATCHER
-            await stop.step("dispatcher", partial(_all_ended, waited), delivery)
-        for task in (*waited, *cut):
+            delivery = (
+                process.core.config.delivery.timeout.total_seconds()
+                + shutdown.OUTCOME_SECONDS
+                + shutdown.DISPATCHER_SECONDS
+            )
+            await stop.run_step("dispatcher", partial(_wait_all, awaited), delivery)
+        for task in (*awaited, *cancelled):
             task.cancel()
-        await stop.step("background tasks", partial(_all_ended, cut), stopping.BACKGROUND)
-    parts.raise_halted()
+        await stop.run_step("background tasks", partial(_wait_all, cancelled), shutdown.BACKGROUND_SECONDS)
+    tasks.raise_failure()
 
 
-async def _all_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _wait_all(tasks: Sequence[asyncio.Task[None]]) -> None:
     if tasks:
         await asyncio.wait(tasks)
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
+async def _sleep_until(stop: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

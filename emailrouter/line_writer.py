@@ -26,7 +26,7 @@ BACKLOG_BYTES = 1024 * 1024
 # A reader that has not taken the backlog by then does not keep the process from ending.
 FLUSH_SECONDS = 2.0
 # Where only poll(2) tells that there is room, it promises room for this much (POSIX.1-2017, PIPE_BUF).
-_PIECE = select.PIPE_BUF
+_PIPE_BYTES = select.PIPE_BUF
 # How often the thread checks that the stream it waits for still exists.
 _POLL_SECONDS = 1.0
 
@@ -34,43 +34,43 @@ Write = Callable[[bytes], int]
 
 
 @dataclass(slots=True)
-class _Item:
+class _PendingLine:
     """What is left of a line. dropped: how many lines it gives notice of; 0 for any other line."""
 
     data: bytes
     dropped: int = 0
-    begun: bool = False
+    is_started: bool = False
 
 
 class LineWriter:
     """Thread-safe. notice: renders the line that reports how many lines were dropped."""
 
-    def __init__(self, stream: TextIO | None, notice: Callable[[int], str]) -> None:
-        self._notice = notice
+    def __init__(self, stream: TextIO | None, render_notice: Callable[[int], str]) -> None:
+        self._notice = render_notice
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._descriptor = _descriptor(stream)
-        self._write, self._own = _opened(self._descriptor, stream)
+        self._write, self._owned = _open_writer(self._descriptor, stream)
         # Reentrant: an object that the garbage collector finalizes may log in the middle of a write.
         self._lock = threading.RLock()
         self._writing = False
-        self._queue: deque[_Item] = deque()
-        self._waiting = 0  # bytes in the queue
-        self._torn = False  # a line was dropped after its first part was written
-        self._unannounced = 0
+        self._queue: deque[_PendingLine] = deque()
+        self._queued_bytes = 0  # bytes in the queue
+        self._is_line_incomplete = False  # a line was dropped after its first part was written
+        self._unreported = 0
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
     def write(self, line: str) -> None:
         """Writes the line and a line feed, keeps them for later, or drops and counts them."""
         try:
-            data = self._encoded(line)
+            data = self._encode(line)
             with self._lock:
-                if self._queue and self._waiting + len(data) > BACKLOG_BYTES:
+                if self._queue and self._queued_bytes + len(data) > BACKLOG_BYTES:
                     self.drop()
                     return
-                self._announce()
-                self._put(_Item(data))
-                self._write_out()
+                self._report_dropped()
+                self._enqueue(_PendingLine(data))
+                self._write_queue()
         except Exception:  # noqa: BLE001 - out of memory or of stack: the caller's work goes on
             self.drop()
 
@@ -78,22 +78,22 @@ class LineWriter:
         """Counts a line that cannot be written, or could not be made."""
         with self._lock:
             self.dropped += 1
-            self._unannounced += 1
+            self._unreported += 1
 
     def flush(self) -> None:
         """Returns when nothing waits any more, or when the time is over."""
         until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:
-                self._write_out()
+                self._write_queue()
                 if not self._queue:
                     return
-            self._wait(left)
+            self._wait_until_writable(left)
 
     def close(self) -> None:
         """Gives up what waits and closes what was opened; the stream stays open. Later lines are dropped."""
         with self._lock:
-            own, self._own = self._own, None
+            own, self._owned = self._owned, None
             self._write = partial(_write_text, None)
             self._drop_all()
         if isinstance(own, socket.socket):
@@ -101,19 +101,19 @@ class LineWriter:
         elif own is not None:
             os.close(own)
 
-    def _encoded(self, line: str) -> bytes:
+    def _encode(self, line: str) -> bytes:
         return f"{line}\n".encode(self._encoding, "backslashreplace")
 
-    def _announce(self) -> None:
-        if self._unannounced:
-            self._put(_Item(self._encoded(self._notice(self._unannounced)), self._unannounced))
-            self._unannounced = 0
+    def _report_dropped(self) -> None:
+        if self._unreported:
+            self._enqueue(_PendingLine(self._encode(self._notice(self._unreported)), self._unreported))
+            self._unreported = 0
 
-    def _put(self, item: _Item) -> None:
+    def _enqueue(self, item: _PendingLine) -> None:
         self._queue.append(item)
-        self._waiting += len(item.data)
+        self._queued_bytes += len(item.data)
 
-    def _write_out(self) -> None:
+    def _write_queue(self) -> None:
         """Writes what the stream takes now; the lock is held."""
         if self._writing:  # called from inside a write, which goes on with what was just put
             return
@@ -122,54 +122,54 @@ class LineWriter:
             while self._queue:
                 self._write_some(self._queue[0])
         except BlockingIOError:
-            self._write_later()
+            self._start_thread()
         except Exception:  # noqa: BLE001 - of whatever kind, the lines are not written: they are counted
             self._drop_all()
         finally:
             self._writing = False
 
-    def _write_some(self, item: _Item) -> None:
-        if self._torn:
+    def _write_some(self, item: _PendingLine) -> None:
+        if self._is_line_incomplete:
             self._write(b"\n")
-            self._torn = False
+            self._is_line_incomplete = False
         written = self._write(item.data)
-        item.data, item.begun = item.data[written:], True
-        self._waiting -= written
+        item.data, item.is_started = item.data[written:], True
+        self._queued_bytes -= written
         if not item.data:
             self._queue.popleft()
 
     def _drop_all(self) -> None:
         for item in self._queue:
-            self._torn = self._torn or item.begun
+            self._is_line_incomplete = self._is_line_incomplete or item.is_started
             if item.dropped:
-                self._unannounced += item.dropped
+                self._unreported += item.dropped
             else:
                 self.drop()
         self._queue.clear()
-        self._waiting = 0
+        self._queued_bytes = 0
 
-    def _write_later(self) -> None:
+    def _start_thread(self) -> None:
         if self._thread is None:
-            thread = threading.Thread(target=self._write_waiting, name="log-writer", daemon=True)
+            thread = threading.Thread(target=self._run_thread, name="log-writer", daemon=True)
             with suppress(RuntimeError):  # no more threads: the next line writes what waits
                 thread.start()
                 self._thread = thread
 
-    def _write_waiting(self) -> None:
+    def _run_thread(self) -> None:
         """The thread: until nothing waits any more."""
         waits = True
         while waits:
-            self._wait(_POLL_SECONDS)
+            self._wait_until_writable(_POLL_SECONDS)
             with self._lock:
-                self._write_out()
+                self._write_queue()
                 if not self._queue:
-                    self._announce()
-                    self._write_out()
+                    self._report_dropped()
+                    self._write_queue()
                 waits = bool(self._queue)
                 if not waits:
                     self._thread = None
 
-    def _wait(self, seconds: float) -> None:
+    def _wait_until_writable(self, seconds: float) -> None:
         """Until the stream has room, at most so long."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
@@ -184,7 +184,7 @@ def _descriptor(stream: TextIO | None) -> int:
         return -1
 
 
-def _opened(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
+def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
     """What writes, and what it has opened for that.
 
     Writing takes what there is room for, returns its length, and raises BlockingIOError for no room. The descriptor
@@ -223,4 +223,4 @@ def _write_polled(descriptor: int, data: bytes) -> int:
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(0):
         raise BlockingIOError
-    return os.write(descriptor, data[:_PIECE])
+    return os.write(descriptor, data[:_PIPE_BYTES])

@@ -28,9 +28,9 @@ Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
 # Characters of a value: the longest that is of use, a recipient or the reason of a refusal, has some hundred.
-MAX_VALUE = 8192
+MAX_VALUE_LENGTH = 8192
 # Characters of a line: a traceback of a deep recursion has some 100,000.
-MAX_LINE = 262144
+MAX_LINE_LENGTH = 262144
 # Integers past this many bits are not written out: Python refuses to convert very long ones.
 _MAX_BITS = 256
 
@@ -39,7 +39,7 @@ _NUMBERS = logging.getLevelNamesMapping()
 log = structlog.get_logger()
 
 
-class _Threshold:
+class _LevelFilter:
     """Drops what is less severe than `number`. A processor, because loggers keep the class they were first given."""
 
     def __init__(self, number: int) -> None:
@@ -55,19 +55,19 @@ class _LineTooLongError(ValueError):
     """A rendered line is longer than `MAX_LINE`."""
 
 
-class _Lines:
+class _LineLogger:
     """What structlog's loggers hand their rendered lines to."""
 
     def __init__(self, writer: LineWriter) -> None:
         self.writer = writer
 
-    def __call__(self, *_: object) -> _Lines:
+    def __call__(self, *_: object) -> _LineLogger:
         """structlog's factory of loggers: all share this one."""
         return self
 
     def msg(self, line: str) -> None:
         """Writes one line; raises `_LineTooLongError`."""
-        if len(line) > MAX_LINE:
+        if len(line) > MAX_LINE_LENGTH:
             raise _LineTooLongError(f"{len(line)} characters")
         self.writer.write(line)
 
@@ -103,19 +103,19 @@ class _Logger(structlog.BoundLoggerBase):
                 facts["exc_info"] = sys.exc_info()
             self._proxy_to_logger(level, event, **facts)
         except Exception as error:  # noqa: BLE001 - a side task must not undo the main one
-            self._log_what_can_be(level, event, facts, error)
+            self._log_safely(level, event, facts, error)
 
-    def _log_what_can_be(self, level: str, event: str, facts: dict[str, Any], fault: Exception) -> None:
+    def _log_safely(self, level: str, event: str, facts: dict[str, Any], fault: Exception) -> None:
         """The same line with every value made printable; at last without the processors."""
         try:
             exc_info = facts.pop("exc_info", None)
-            plain: dict[str, Any] = {key: _plain(value) for key, value in facts.items()}
+            plain: dict[str, Any] = {key: _safe_value(value) for key, value in facts.items()}
             plain["log_error"] = type(fault).__name__
-            event = str(_plain(event))
+            event = str(_safe_value(event))
             try:
                 self._proxy_to_logger(level, event, exc_info=exc_info, **plain)
             except Exception:  # noqa: BLE001 - a processor fails whatever it is given
-                self._logger.msg(_line(level, event, plain))
+                self._logger.msg(_render_line(level, event, plain))
         except Exception:  # noqa: BLE001 - not even this line can be made
             self._logger.writer.drop()
 
@@ -125,7 +125,7 @@ class _Handler(logging.Handler):
 
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
-        self._lines = _Lines(writer)
+        self._lines = _LineLogger(writer)
         self.setFormatter(formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -133,34 +133,34 @@ class _Handler(logging.Handler):
         try:
             self._lines.msg(self.format(record))
         except Exception as error:  # noqa: BLE001 - a side task must not undo the main one
-            facts = {"logger": _plain(record.name), "log_error": type(error).__name__}
+            facts = {"logger": _safe_value(record.name), "log_error": type(error).__name__}
             try:
-                self._lines.msg(_line(record.levelname.lower(), str(_plain(record.msg)), facts))
+                self._lines.msg(_render_line(record.levelname.lower(), str(_safe_value(record.msg)), facts))
             except Exception:  # noqa: BLE001 - not even this line can be made
                 self._lines.writer.drop()
         return True
 
 
-def _cut(_: object, __: str, event: EventDict) -> EventDict:
+def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
     """Bounds every text before it is rendered."""
     for key, value in event.items():
-        if isinstance(value, str | bytes) and len(value) > MAX_VALUE:
-            event[key] = _shortened(value)
+        if isinstance(value, str | bytes) and len(value) > MAX_VALUE_LENGTH:
+            event[key] = _truncate(value)
     return event
 
 
-def _show(_: object, __: str, event: EventDict) -> EventDict:
+def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
     """Removes what turns the direction of a terminal's line, or is not seen on it; JSON escapes it."""
     return {key: shown_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
-def _shortened(value: str | bytes) -> str:
-    start = value[:MAX_VALUE]
+def _truncate(value: str | bytes) -> str:
+    start = value[:MAX_VALUE_LENGTH]
     text = start if isinstance(start, str) else start.decode("ascii", "backslashreplace")
     return f"{text}... ({len(value)} in all)"
 
 
-def _plain(value: object) -> str | int | float | None:
+def _safe_value(value: object) -> str | int | float | None:
     """What can be rendered without a call of the value's own methods: they may be what raised."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
@@ -168,23 +168,23 @@ def _plain(value: object) -> str | int | float | None:
     if isinstance(value, int) and kind is int and value.bit_length() <= _MAX_BITS:
         return value
     if isinstance(value, str) and kind is str:
-        return value if len(value) <= MAX_VALUE else _shortened(value)
+        return value if len(value) <= MAX_VALUE_LENGTH else _truncate(value)
     return f"<{kind.__name__}>"
 
 
-def _line(level: str, event: str, facts: Mapping[str, object]) -> str:
+def _render_line(level: str, event: str, facts: Mapping[str, object]) -> str:
     """A line of JSON without the processors; for plain values."""
     return json.dumps({**facts, "event": event, "level": level, "timestamp": datetime.now(UTC).isoformat()})
 
 
-def set_up(log_format: Format, level: Level) -> None:
+def configure_logging(log_format: Format, level: Level) -> None:
     """Called once, before anything logs. `auto`: console on a terminal, else JSON."""
     terminal = _is_terminal(sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _cut,
+        _truncate_values,
     ]
     last: list[Processor]
     if log_format == "json" or (log_format == "auto" and not terminal):
@@ -192,13 +192,13 @@ def set_up(log_format: Format, level: Level) -> None:
     else:
         # Plain tracebacks: the fancy ones show every local variable, mails and keys among them.
         plain = structlog.dev.plain_traceback
-        last = [_show, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
-    writer = LineWriter(sys.stderr, _notice([*shared, *last]))
+        last = [_escape_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
+    writer = LineWriter(sys.stderr, _dropped_lines_renderer([*shared, *last]))
     atexit.register(writer.flush)
     structlog.configure(
-        processors=[_Threshold(_NUMBERS[level.upper()]), *shared, *last],
+        processors=[_LevelFilter(_NUMBERS[level.upper()]), *shared, *last],
         wrapper_class=_Logger,
-        logger_factory=_Lines(writer),
+        logger_factory=_LineLogger(writer),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -213,7 +213,7 @@ def set_level(level: Level) -> None:
     """Changes the least severe event that is logged, for all loggers at once; `set_up` was called before."""
     number = _NUMBERS[level.upper()]
     for processor in structlog.get_config()["processors"]:
-        if isinstance(processor, _Threshold):
+        if isinstance(processor, _LevelFilter):
             processor.number = number
     # Libraries tell much that is no event of ours; what they warn of is.
     logging.getLogger().setLevel(max(number, logging.WARNING))
@@ -222,10 +222,10 @@ def set_level(level: Level) -> None:
 def dropped_lines() -> int:
     """How many lines this process could not write since `set_up`."""
     lines = structlog.get_config()["logger_factory"]
-    return lines.writer.dropped if isinstance(lines, _Lines) else 0
+    return lines.writer.dropped if isinstance(lines, _LineLogger) else 0
 
 
-def log_what_python_prints() -> None:
+def log_uncaught_exceptions() -> None:
     """Sends warnings and exceptions that nothing can catch through the log: Python itself would wait for the reader."""
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
@@ -247,7 +247,7 @@ def _log_thread_failed(failed: threading.ExceptHookArgs) -> None:
     log.error("process.thread_failed", thread=name, exc_info=failed.exc_value)
 
 
-def _notice(processors: list[Processor]) -> Callable[[int], str]:
+def _dropped_lines_renderer(processors: list[Processor]) -> Callable[[int], str]:
     """Renders the line that tells of dropped ones; whatever the level, it is written."""
     log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors, wrapper_class=structlog.BoundLogger)
 

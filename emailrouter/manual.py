@@ -68,12 +68,12 @@ The state directory of the systemd units: the SQLite database, the secret key, t
 
 def render() -> str:
     """The page as roff."""
-    shared = "".join(_option(parameter) for parameter in Command("any").params)
-    commands = "".join(_command((), name, command) for name, command in _listed(cli))
+    shared = "".join(_render_option(parameter) for parameter in Command("any").params)
+    commands = "".join(_render_command((), name, command) for name, command in _iterate_commands(cli))
     return f"{_HEAD}{shared}.SH COMMANDS\n{commands}{_TAIL}"
 
 
-def _listed(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+def _iterate_commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -81,39 +81,41 @@ def _listed(group: click.Group) -> Iterator[tuple[str, click.Command]]:
             yield name, command
 
 
-def _command(above: tuple[str, ...], name: str, command: click.Command) -> str:
+def _render_command(above: tuple[str, ...], name: str, command: click.Command) -> str:
     path = (*above, name)
     if isinstance(command, click.Group):
-        inner = "".join(_command(path, own, found) for own, found in _listed(command))
-        return f".SS {' '.join(path)}\n{_text(command.help)}{inner}"
+        inner = "".join(_render_command(path, own, found) for own, found in _iterate_commands(command))
+        return f".SS {' '.join(path)}\n{_render_text(command.help)}{inner}"
     arguments = " ".join(
         p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)
     )
     title = f".SS {' '.join(path)}\n" if not above else f".TP\n.B {' '.join(path)}"
     if above:
-        title += f" {_escaped(arguments)}\n" if arguments else "\n"
+        title += f" {_escape(arguments)}\n" if arguments else "\n"
     elif arguments:
-        title += f".I {_escaped(arguments)}\n.PP\n"
-    options = "".join(_option(p) for p in command.params if isinstance(p, click.Option) and p.name not in _SHARED)
+        title += f".I {_escape(arguments)}\n.PP\n"
+    options = "".join(
+        _render_option(p) for p in command.params if isinstance(p, click.Option) and p.name not in _SHARED
+    )
     inset = f".RS\n{options}.RE\n" if options and above else options
-    return f"{title}{_text(command.help, '.IP' if above else '.PP')}{inset}"
+    return f"{title}{_render_text(command.help, '.IP' if above else '.PP')}{inset}"
 
 
-def _option(parameter: click.Parameter) -> str:
+def _render_option(parameter: click.Parameter) -> str:
     record = parameter.get_help_record(click.Context(Command("any")))
     if record is None:
         return ""
     words, about = record
-    return f".TP\n.B {_escaped(words)}\n{_text(about)}"
+    return f".TP\n.B {_escape(words)}\n{_render_text(about)}"
 
 
-def _text(text: str | None, between: str = ".PP") -> str:
+def _render_text(text: str | None, between: str = ".PP") -> str:
     """Paragraphs of help, with the request that parts them."""
     paragraphs = [" ".join(part.split()) for part in (text or "").split("\n\n")]
-    return f"\n{between}\n".join(_escaped(part) for part in paragraphs if part) + "\n"
+    return f"\n{between}\n".join(_escape(part) for part in paragraphs if part) + "\n"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """What starts a line is never taken for a request."""
     escaped = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped

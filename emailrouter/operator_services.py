@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from config.schema import Config
 from emailrouter import lifecycle
 from emailrouter.assembly.core import AnyDatabase, Core
+from emailrouter.secret_key import load_secret_box
 from router.clock import SystemClock
 from router.errors import Refused
 from router.ports import NoWake
 from router.secrets import INTEGRATION, SecretBox, new_key
 
 
-async def existing_database(config: Config) -> AnyDatabase:
+async def open_existing_database(config: Config) -> AnyDatabase:
     """The configured database, of this program's schema. Raises `Refused`, `SchemaMismatch`, `Unavailable`."""
     path = config.database.url.path
     if path is not None and not path.exists():
@@ -26,15 +27,15 @@ async def existing_database(config: Config) -> AnyDatabase:
             "not_found",
             f"there is no database at {path}: run `emailrouter init`, or set the configuration file with --config",
         )
-    return await lifecycle.open_database(config, migrate_it=False)
+    return await lifecycle.open_database(config, apply_migrations=False)
 
 
 @asynccontextmanager
-async def opened(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
+async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
     """secrets: the command seals or opens settings of integrations; then another host's key is `WrongSecretKey`."""
-    database = await existing_database(config)
+    database = await open_existing_database(config)
     try:
-        box = await lifecycle.secret_box(config, database) if secrets else _NoSecrets()
+        box = await load_secret_box(config, database) if secrets else _NoSecretBox()
         core = Core(config, database, SystemClock(), box, wake=NoWake())
         try:
             yield core
@@ -44,7 +45,7 @@ async def opened(config: Config, *, secrets: bool = False) -> AsyncIterator[Core
         await database.close()
 
 
-class _NoSecrets(SecretBox):
+class _NoSecretBox(SecretBox):
     """For commands that need no secret: looking must not make a key, nor fail for the lack of the right one."""
 
     def __init__(self) -> None:

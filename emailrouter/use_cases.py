@@ -43,7 +43,7 @@ from smtp import policy, replies
 from smtp.replies import Reply
 
 
-def build(core: Core) -> Services:
+def build_services(core: Core) -> Services:
     """Every use case over one core."""
     config, opened, clock = core.config, core.database, core.clock
     changed = core.directory.forget
@@ -53,12 +53,14 @@ def build(core: Core) -> Services:
         authentication=AuthenticationService(opened, clock),
         sessions=SessionService(opened, clock, core.box),
         setup_link=SetupLinkService(opened, clock, config.server.data_dir / setup_link.FIRST_LOGIN_FILE),
-        rate_limits=_rate_limits(core),
+        rate_limits=_build_rate_limits(core),
         idempotency=IdempotencyService(opened, clock),
         workspaces=WorkspaceService(opened, clock),
         users=UserService(opened, clock),
         keys=KeyService(opened, clock),
-        domains=DomainService(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed),
+        domains=DomainService(
+            opened, clock, build_domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed
+        ),
         integrations=IntegrationService(opened, clock, core.poster, core.wake),
         aliases=AliasService(opened, clock, tester, on_routing_change=changed),
         tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
@@ -86,21 +88,21 @@ class _LazyAcceptor:
         return await self._core.accept.accept(envelope, content)
 
 
-def _rate_limits(core: Core) -> RateLimits:
+def _build_rate_limits(core: Core) -> RateLimits:
     if isinstance(core.database, PostgresDatabase):
         return SharedCounts(core.database, core.clock)
     return ProcessCounts(core.database, core.clock)
 
 
-def domain_checks(core: Core) -> DomainCheckService:
+def build_domain_checks(core: Core) -> DomainCheckService:
     """Checks domains in the DNS with a resolver of its own."""
-    resolver = CachingResolver(dns_resolver(core.config), core.clock)
+    resolver = CachingResolver(build_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
     return DomainCheckService(core.database, core.clock, resolver, policy, on_routing_change=core.directory.forget)
 
 
-def dns_resolver(config: Config) -> DnsResolver:
+def build_resolver(config: Config) -> DnsResolver:
     """Asks `[dns] nameservers`."""
     return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])
 
@@ -111,9 +113,9 @@ def mx_hosts(config: Config) -> tuple[tuple[str, int], ...]:
 
 
 def _reply_to_recipient(refusal: Refusal | None) -> str:
-    return _said(replies.RECIPIENT_OK if refusal is None else policy.refusal_reply(refusal))
+    return _format_reply(replies.RECIPIENT_OK if refusal is None else policy.refusal_reply(refusal))
 
 
-def _said(reply: Reply) -> str:
+def _format_reply(reply: Reply) -> str:
     """A reply as its peer reads it."""
     return f"{reply.code} {reply.enhanced} {reply.text}"

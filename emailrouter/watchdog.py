@@ -19,36 +19,36 @@ import structlog
 log = structlog.get_logger()
 
 
-class Manager:
+class SystemdNotifier:
     """environ: where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
         # "@" stands for the NUL that abstract sockets begin with.
         self._address = "\0" + path[1:] if path.startswith("@") else path
-        self.interval = _watchdog_seconds(environ) if path else None
+        self.watchdog_seconds = _watchdog_seconds(environ) if path else None
 
-    def ready(self) -> None:
+    def notify_ready(self) -> None:
         """The process serves; also the end of a reload."""
-        self._tell("READY=1\nSTATUS=")
+        self._send("READY=1\nSTATUS=")
 
-    def waiting(self, what: str) -> None:
+    def notify_waiting(self, what: str) -> None:
         """Not ready yet, and why; shown by `systemctl status`."""
-        self._tell(f"STATUS=waiting: {what}")
+        self._send(f"STATUS=waiting: {what}")
 
-    def reloading(self) -> None:
+    def notify_reloading(self) -> None:
         """A reload has begun; `ready` ends it."""
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
-    def stopping(self) -> None:
+    def notify_stopping(self) -> None:
         """The drain has begun."""
-        self._tell("STOPPING=1\nSTATUS=draining")
+        self._send("STOPPING=1\nSTATUS=draining")
 
-    def alive(self) -> None:
+    def notify_alive(self) -> None:
         """The watchdog's beat."""
-        self._tell("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
-    def _tell(self, state: str) -> None:
+    def _send(self, state: str) -> None:
         if not self._address:
             return
         try:
@@ -59,14 +59,14 @@ class Manager:
             log.warning("systemd.notify_failed", reason=str(error))
 
 
-async def beat(manager: Manager, ended: Callable[[], str]) -> None:
+async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) -> None:
     """Until cancelled. ended: the name of a background part that has ended, "" while all of them live."""
-    if manager.interval is None:
+    if manager.watchdog_seconds is None:
         return
     while not (name := ended()):
-        manager.alive()
-        await asyncio.sleep(manager.interval / 2)
-    log.critical("watchdog.notifications_stopped", task=name, watchdog_seconds=manager.interval)
+        manager.notify_alive()
+        await asyncio.sleep(manager.watchdog_seconds / 2)
+    log.critical("watchdog.notifications_stopped", task=name, watchdog_seconds=manager.watchdog_seconds)
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:

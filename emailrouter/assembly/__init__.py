@@ -56,10 +56,10 @@ class Process:
     api: ApiServer | None = None
     services: Services | None = None
     dispatcher: Dispatcher | None = None
-    janitor: Maintenance | None = None
-    signaller: Notifier | None = None
+    maintenance: Maintenance | None = None
+    pg_notifier: Notifier | None = None
     metrics: MetricsServer | None = None
-    background: list[asyncio.Task[None]] = field(default_factory=list)
+    background_tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 def database(config: Config, queries: Catalog) -> AnyDatabase:
@@ -81,53 +81,53 @@ def database(config: Config, queries: Catalog) -> AnyDatabase:
 def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
     """Everything the roles need, over an open database and on the event loop that will run it."""
     side_tasks = SideTasks()
-    counting = None if config.metrics.listen is None else _prometheus(roles, side_tasks)
-    wake = None if "deliver" in roles else _remote_wake(opened)
+    counting = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
+    wake = None if "deliver" in roles else _build_wake(opened)
     core = Core(config, opened, SystemClock(), box, wake=wake, meter=counting or UNMETERED, side_tasks=side_tasks)
     process = Process(core)
     if isinstance(wake, Notifier):
-        process.signaller = wake
+        process.pg_notifier = wake
     if "deliver" in roles:
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
 
         process.dispatcher = core.dispatcher
-        process.janitor = deliver.janitor(core)
+        process.maintenance = deliver.build_maintenance(core)
     if "smtp" in roles or "api" in roles:
         process.writer = core.writer
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module
 
-        process.smtp = smtp.server(core)
+        process.smtp = smtp.build_server(core)
     if "api" in roles:
         from emailrouter.assembly import api  # noqa: PLC0415 - see the module
 
         process.services = core.services
-        process.api = api.server(core)
+        process.api = api.build_server(core)
     if config.metrics.listen is not None and counting is not None:
-        process.metrics = _metrics(config.metrics.listen, process, counting)
+        process.metrics = _build_metrics_server(config.metrics.listen, process, counting)
     return process
 
 
-def _remote_wake(opened: AnyDatabase) -> Wake:
+def _build_wake(opened: AnyDatabase) -> Wake:
     """Tells the dispatchers of other processes."""
     return Notifier(opened) if isinstance(opened, PostgresDatabase) else NoWake()
 
 
-def _prometheus(roles: frozenset[Role], side_tasks: SideTasks) -> PrometheusMeter:
+def _build_meter(roles: frozenset[Role], side_tasks: SideTasks) -> PrometheusMeter:
     from emailrouter.metrics.meter import PrometheusMeter  # noqa: PLC0415 - see the module
 
     return PrometheusMeter(roles, dropped_lines=log.dropped_lines, side_task_failures=lambda: side_tasks.failures)
 
 
-def _metrics(listen: Address, process: Process, counting: PrometheusMeter) -> MetricsServer:
+def _build_metrics_server(listen: Address, process: Process, counting: PrometheusMeter) -> MetricsServer:
+    from emailrouter.metrics.database_metrics import DatabaseMetrics  # noqa: PLC0415 - see the module
     from emailrouter.metrics.server import MetricsServer  # noqa: PLC0415 - see the module
-    from emailrouter.metrics.stored import StoredFigures  # noqa: PLC0415 - see the module
 
     if process.smtp is not None:
         server = process.smtp
         counting.watch_connections(lambda: server.connection_count)
         counting.watch_certificate(lambda: server.certificate_expires_at)
-    stored = StoredFigures(process.core.database, process.core.clock, counting.registry)
+    stored = DatabaseMetrics(process.core.database, process.core.clock, counting.registry)
     return MetricsServer(listen, counting.registry, stored)
 
 

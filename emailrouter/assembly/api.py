@@ -10,7 +10,7 @@ from api.server import MAX_CONNECTIONS, ApiServer
 from emailrouter.assembly.core import Core
 
 
-def server(core: Core) -> ApiServer:
+def build_server(core: Core) -> ApiServer:
     """Not listening yet."""
     settings = core.config.api
     app = build_app(

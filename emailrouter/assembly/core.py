@@ -108,7 +108,7 @@ class Core:
         """Not running yet."""
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
 
-        return deliver.dispatcher(self)
+        return deliver.build_dispatcher(self)
 
     @cached_property
     def wake(self) -> Wake:
@@ -116,10 +116,10 @@ class Core:
 
     @cached_property
     def writer(self) -> GroupWriter[IncomingMail, Committed]:
-        return group_writer(self.config.database, self.database, commit_group)
+        return build_group_writer(self.config.database, self.database, commit_group)
 
     @cached_property
-    def room(self) -> FreeSpaceCheck | None:
+    def free_space(self) -> FreeSpaceCheck | None:
         """None for PostgreSQL, whose disk is elsewhere."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
@@ -137,7 +137,7 @@ class Core:
             duplicate_window=micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
             meter=self.meter,
-            free_space=self.room,
+            free_space=self.free_space,
             side_tasks=self.side_tasks,
         )
 
@@ -145,7 +145,7 @@ class Core:
     def services(self) -> Services:
         from emailrouter import use_cases  # noqa: PLC0415 - see the module
 
-        return use_cases.build(self)
+        return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         """(name, close) of each part that was built and needs closing, in the order of closing."""
@@ -159,7 +159,7 @@ class Core:
             await close()
 
 
-def group_writer(
+def build_group_writer(
     settings: DatabaseSettings, database: AnyDatabase, write: WriteGroup[IncomingMail, Committed]
 ) -> GroupWriter[IncomingMail, Committed]:
     """The group commit, at work on the running event loop until it is closed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emailrouter import stopping, use_cases
+from emailrouter import shutdown, use_cases
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
@@ -18,30 +18,32 @@ from router.lease_owner import new_owner
 from router.store.sqlite import SqliteDatabase
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
-LANE_PATIENCE = 2_000_000
+MAX_LEASE_WAIT = 2_000_000
 # Seconds. SQLite has no signal between processes: polling alone finds the work that another process has written.
-SQLITE_POLL_INTERVAL = 0.25
+SQLITE_POLL_INTERVAL_SECONDS = 0.25
 # How often the janitor's chores are done: what is old may be so a little longer.
-SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
+RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 
 
-def dispatcher(core: Core) -> Dispatcher:
+def build_dispatcher(core: Core) -> Dispatcher:
     """Not running yet."""
     settings = core.config.delivery
     return Dispatcher(
-        outbox(core),
-        sender(core),
+        build_outbox(core),
+        build_sender(core),
         CHANNELS,
         core.clock,
         concurrency=settings.concurrency,
-        drain=settings.timeout.total_seconds() + stopping.OUTCOME,
-        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL_SECONDS,
+        drain=settings.timeout.total_seconds() + shutdown.OUTCOME_SECONDS,
+        poll_interval=SQLITE_POLL_INTERVAL_SECONDS
+        if isinstance(core.database, SqliteDatabase)
+        else POLL_INTERVAL_SECONDS,
         meter=core.meter,
         side_tasks=core.side_tasks,
     )
 
 
-def outbox(core: Core) -> Outbox:
+def build_outbox(core: Core) -> Outbox:
     """The deliveries, claimed in the name of a new owner."""
     settings = core.config.delivery
     limits = OutboxLimits(
@@ -50,16 +52,16 @@ def outbox(core: Core) -> Outbox:
         digest_after=settings.digest_after,
         lease=micros(settings.lease),
         max_claims=settings.max_claims,
-        max_lease_wait=LANE_PATIENCE,
+        max_lease_wait=MAX_LEASE_WAIT,
     )
     return Outbox(core.database, core.clock, new_owner(), limits)
 
 
-def sender(core: Core) -> TicketSender:
+def build_sender(core: Core) -> TicketSender:
     return TicketSender(core.database, core.contents, core.poster, link_base=link_base(core.config))
 
 
-def janitor(core: Core) -> Maintenance:
+def build_maintenance(core: Core) -> Maintenance:
     """Not running yet."""
     config = core.config
     kept = config.retention
@@ -69,11 +71,11 @@ def janitor(core: Core) -> Maintenance:
         duplicate_window=micros(config.smtp.duplicate_window),
     )
     retention = Retention(core.database, core.contents, core.clock, ages, pause=chores_of.pause)
-    checks = use_cases.domain_checks(core)
+    checks = use_cases.build_domain_checks(core)
     notices = DomainAlerts(core.database, core.clock, core.poster)
     chores = [
-        MaintenanceTask("retention", SWEEP_EVERY, retention.sweep),
-        MaintenanceTask("recheck", LOOK_EVERY, checks.recheck_due, shared=False),
-        MaintenanceTask("domain_alerts", LOOK_EVERY, notices.post_pending),
+        MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
+        MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
+        MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, notices.post_pending),
     ]
     return Maintenance(core.database, core.clock, chores)

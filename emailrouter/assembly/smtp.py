@@ -8,7 +8,7 @@ from router.dns.resolver import DnsResolver
 from smtp.server import Server
 
 
-def server(core: Core) -> Server:
+def build_server(core: Core) -> Server:
     """Not listening yet."""
     config = core.config
     return Server(

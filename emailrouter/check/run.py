@@ -60,7 +60,7 @@ async def run(config: Config) -> list[CheckResult]:
     database = None
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            database = await operator_services.existing_database(config)
+            database = await operator_services.open_existing_database(config)
     except Refused as refused:
         first.append(fail("database", refused.message, "Run emailrouter init, or start emailrouter serve"))
     except SchemaMismatch as mismatch:
@@ -79,7 +79,7 @@ async def run(config: Config) -> list[CheckResult]:
         fix = "Check the network between this host and the database, and [database] url"
         first.append(fail("database", f"{config.database.url} does not respond within {CHECK_SECONDS:g} s", fix))
     try:
-        context = CheckContext(config, use_cases.dns_resolver(config), SystemClock(), database)
+        context = CheckContext(config, use_cases.build_resolver(config), SystemClock(), database)
         return first + await run_checks(context)
     finally:
         if database is not None:

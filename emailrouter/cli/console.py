@@ -24,8 +24,9 @@ import structlog
 from config.load import ConfigError, load
 from config.schema import Config
 from emailrouter import log
-from emailrouter.lifecycle import Halted, WrongSecretKey
+from emailrouter.lifecycle import BackgroundTaskEnded
 from emailrouter.line_writer import LineWriter
+from emailrouter.secret_key import WrongSecretKey
 from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
 from router.unicode_security import shown_line, with_a_labels
 
@@ -120,10 +121,10 @@ Group.group_class = Group
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
     """Runs a command's coroutine on the fastest loop there is, with a log: the configuration's, where one is given."""
     if config is not None:
-        log.set_up(config.server.log_format, config.server.log_level)
-        log.log_what_python_prints()
+        log.configure_logging(config.server.log_format, config.server.log_level)
+        log.log_uncaught_exceptions()
     elif not structlog.is_configured():  # structlog's own default prints to standard output
-        log.set_up("auto", "warning")
+        log.configure_logging("auto", "warning")
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(work)
 
@@ -192,7 +193,7 @@ def _run(command: click.Group) -> NoReturn:
         fail(str(error), 2)
     except Refused as error:
         fail(error.message if error.field is None else f"{error.field}: {error.message}")
-    except (SchemaMismatch, Halted) as error:
+    except (SchemaMismatch, BackgroundTaskEnded) as error:
         fail(str(error))
     except Unavailable as error:
         fail(f"the database is unavailable: {error}")

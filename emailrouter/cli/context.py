@@ -22,7 +22,7 @@ from api.schema.shape import Answer
 from emailrouter import log
 from emailrouter.assembly.core import Core
 from emailrouter.cli import console
-from emailrouter.operator_services import opened
+from emailrouter.operator_services import open_core
 from router.admin.lookup import LookupService
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from router.errors import Refused
@@ -177,10 +177,10 @@ def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, s
     """Runs a coroutine over the open installation, all of its workspaces."""
     config = console.get_invocation(ctx).config()
     # A command's own words are its output; of the program's events only what is wrong matters here.
-    log.set_up(config.server.log_format, "warning")
+    log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
-        async with opened(config, secrets=secrets) as core:
+        async with open_core(config, secrets=secrets) as core:
             return await work(core)
 
     return console.run(run())

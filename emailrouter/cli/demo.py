@@ -21,14 +21,14 @@ def demo_command(once: bool) -> None:
     A real message becomes a ticket and a Slack message, with a temporary database and local stand-ins for Slack
     and DNS. The demo then keeps running until it is stopped, so that you can try it.
     """
-    log.set_up("auto", "warning")
+    log.configure_logging("auto", "warning")
 
     async def work() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with demo.running(click.echo) as running:
-            if not await _run_until(stop, demo.show(running, click.echo)):
+        async with demo.run_demo(click.echo) as running:
+            if not await _run_until(stop, demo.run_steps(running, click.echo)):
                 raise click.Abort
             click.echo("\nIt works: a mail became a ticket and a Slack message.")
             if once:

@@ -6,7 +6,7 @@ import click
 
 from emailrouter import lifecycle
 from emailrouter.cli import console
-from emailrouter.first_login import as_text, default_email, first_address
+from emailrouter.first_login import default_email, first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 
@@ -24,7 +24,7 @@ def init_command(ctx: click.Context, email: str | None) -> None:
 
     async def work() -> FirstLogin:
         embedded = config.database.url.path is not None
-        opened = await lifecycle.open_database(config, migrate_it=embedded)
+        opened = await lifecycle.open_database(config, apply_migrations=embedded)
         try:
             return await SetupService(opened, SystemClock()).create_first_workspace(email or default_email(config))
         finally:
@@ -36,7 +36,7 @@ def init_command(ctx: click.Context, email: str | None) -> None:
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:
-        click.echo(as_text(login, first_address(config)))
+        click.echo(format_login(login, first_address(config)))
 
 
 COMMANDS = (init_command,)

@@ -13,7 +13,7 @@ from config.secret import DatabaseUrl
 from emailrouter import assembly, log
 from emailrouter.cli import console
 from emailrouter.cli.context import EXPOSURE_HINT, read_secret
-from emailrouter.operator_services import existing_database
+from emailrouter.operator_services import open_existing_database
 from router.errors import Refused
 from router.secrets import KEY_FILE
 from router.store import catalog, migrate
@@ -44,7 +44,7 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
     url = _read_target_url(target, target_file)
     if _is_same_database(config.database.url, url):
         raise click.UsageError("--to is the source database")
-    log.set_up(config.server.log_format, "warning")
+    log.configure_logging(config.server.log_format, "warning")
     moved, changed_tables = console.run(_move(config, url))
     if invocation.as_json:
         rows = [{"table": each.table, "source": each.source, "target": each.target} for each in moved]
@@ -80,7 +80,7 @@ def _read_target_url(value: str | None, file: Path | None) -> DatabaseUrl:
 
 
 async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], list[str]]:
-    source = await existing_database(config)
+    source = await open_existing_database(config)
     try:
         settings = config.database.model_copy(update={"url": url})
         target = assembly.database(config.model_copy(update={"database": settings}), catalog.load_catalog())

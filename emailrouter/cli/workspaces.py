@@ -16,7 +16,7 @@ from emailrouter.cli.context import (
     to_json,
     with_context,
 )
-from emailrouter.first_login import as_text, first_address
+from emailrouter.first_login import first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import WorkspaceAdminService
 from router.admin.lookup import LookupService
@@ -77,7 +77,9 @@ def create(ctx: click.Context, name: str, email: str) -> None:
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:
-        click.echo(as_text(login, first_address(invocation.config())).replace("this installation", "this workspace"))
+        click.echo(
+            format_login(login, first_address(invocation.config())).replace("this installation", "this workspace")
+        )
 
 
 @group.command("change")

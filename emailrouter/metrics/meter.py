@@ -1,8 +1,7 @@
-"""The `Meter` of a process as Prometheus counters, in a registry of its own.
+"""The `Meter` of a process as Prometheus metrics, in its own registry.
 
-Promise: every figure there is has its name, its labels and its sentence here or in `emailrouter.metrics.stored`, and
-docs/operations.md lists them; labels take values from a fixed few. Counters begin at 0 with the process. Who makes
-it: `emailrouter.assembly`, one for each process; who reads it: `emailrouter.metrics.server`.
+Every metric is declared here or in `emailrouter.metrics.database_metrics` and listed in docs/operations.md. Labels
+have a fixed set of values. Counters start at 0 with the process.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 2160
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
-class _Figure(NamedTuple):
+class _MetricSpec(NamedTuple):
     """A counter, or a histogram when it has buckets. values: of its one label, exported as 0 from the start."""
 
     name: str
@@ -38,57 +37,57 @@ class _Figure(NamedTuple):
     buckets: tuple[float, ...] = ()
 
 
-_FIGURES = {
-    "connections": _Figure("emailrouter_smtp_connections", "SMTP connections accepted."),
-    "refused": _Figure(
+_METRICS = {
+    "connections": _MetricSpec("emailrouter_smtp_connections", "SMTP connections accepted."),
+    "refused": _MetricSpec(
         "emailrouter_refused",
         "Connections, senders, recipients and messages refused, by name of the reply.",
         ("reason",),
     ),
-    "accepted": _Figure(
+    "accepted": _MetricSpec(
         "emailrouter_mails_accepted",
         "Messages answered 250: new ones, and repeats of messages already stored.",
         ("kind",),
         values=("new", "repeat"),
     ),
-    "bytes": _Figure("emailrouter_accepted_bytes", "Bytes of the messages answered 250, repeats included."),
-    "aliases": _Figure(
+    "bytes": _MetricSpec("emailrouter_accepted_bytes", "Bytes of the messages answered 250, repeats included."),
+    "aliases": _MetricSpec(
         "emailrouter_audit_accepted",
         "Aliases that messages were accepted for; each message counts each of its aliases once.",
     ),
-    "ticketed": _Figure("emailrouter_audit_ticketed", "Of those, aliases whose ticket was opened or joined."),
-    "repeated": _Figure("emailrouter_audit_repeated", "Of those, aliases that already had the message."),
-    "deliveries": _Figure("emailrouter_audit_owed", "Ticket events queued for an integration."),
-    "commit_seconds": _Figure(
+    "ticketed": _MetricSpec("emailrouter_audit_ticketed", "Of those, aliases whose ticket was opened or joined."),
+    "repeated": _MetricSpec("emailrouter_audit_repeated", "Of those, aliases that already had the message."),
+    "deliveries": _MetricSpec("emailrouter_audit_owed", "Ticket events queued for an integration."),
+    "commit_seconds": _MetricSpec(
         "emailrouter_commit_seconds", "Time that a message waited for its group commit.", buckets=COMMIT_BUCKETS
     ),
-    "parsed": _Figure(
+    "parsed": _MetricSpec(
         "emailrouter_mails_parsed",
         "Messages parsed: clean, with warnings, or failed (shown unparsed).",
         ("result",),
         values=("clean", "warnings", "failed"),
     ),
-    "attempts": _Figure(
+    "attempts": _MetricSpec(
         "emailrouter_delivery_attempts",
         "Delivery attempts by outcome; a digest counts one for each of its deliveries.",
         ("outcome",),
     ),
-    "answer_seconds": _Figure(
+    "answer_seconds": _MetricSpec(
         "emailrouter_delivery_answer_seconds",
         "Response time of the webhooks.",
         buckets=ANSWER_BUCKETS,
     ),
-    "delivery_seconds": _Figure(
+    "delivery_seconds": _MetricSpec(
         "emailrouter_delivery_seconds",
         "Time from accepting a message to delivering its ticket event.",
         buckets=DELIVERY_BUCKETS,
     ),
-    "requests": _Figure(
+    "requests": _MetricSpec(
         "emailrouter_http_requests",
         "Requests to the API and the dashboard, by route pattern and status class.",
         ("method", "route", "status"),
     ),
-    "request_seconds": _Figure(
+    "request_seconds": _MetricSpec(
         "emailrouter_http_request_seconds",
         "Response time of these requests, without streams.",
         ("method", "route"),
@@ -114,7 +113,7 @@ class PrometheusMeter:
         about.info({"version": version("emailrouter"), "roles": ",".join(sorted(roles))})
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
-        for key, figure in _FIGURES.items():
+        for key, figure in _METRICS.items():
             if figure.buckets:
                 self._histograms[key] = Histogram(
                     figure.name, figure.about, figure.labels, buckets=figure.buckets, registry=registry
@@ -124,14 +123,14 @@ class PrometheusMeter:
                 for value in figure.values:
                     counter.labels(value)
         registry.register(
-            _Total(
+            _ExternalCounter(
                 "emailrouter_log_lines_dropped",
                 "Log lines that could not be written: the reader is gone or stopped, or the disk is full.",
                 dropped_lines,
             )
         )
         registry.register(
-            _Total(
+            _ExternalCounter(
                 "emailrouter_side_task_failures",
                 "Log lines, counts and notifications that failed after a commit or a request, which remains valid.",
                 side_task_failures,
@@ -145,7 +144,7 @@ class PrometheusMeter:
 
     def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
         """Have the SMTP door asked, at each scrape, until when its certificate is valid; None leaves the figure out."""
-        self.registry.register(_Certificate(expires_at))
+        self.registry.register(_CertificateExpiry(expires_at))
 
     def connected(self) -> None:
         """See `Meter`."""
@@ -191,7 +190,7 @@ class PrometheusMeter:
             self._histograms["request_seconds"].labels(method, route).observe(seconds)
 
 
-class _Certificate(Collector):
+class _CertificateExpiry(Collector):
     """A figure that is there only while there is a certificate: 0 would be one that expired long ago."""
 
     def __init__(self, expires_at: Callable[[], float | None]) -> None:
@@ -208,7 +207,7 @@ class _Certificate(Collector):
         yield family
 
 
-class _Total(Collector):
+class _ExternalCounter(Collector):
     """A counter that another part of the process keeps."""
 
     def __init__(self, name: str, about: str, count: Callable[[], int]) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from config.values import Address
-from emailrouter.metrics.stored import StoredFigures
+from emailrouter.metrics.database_metrics import DatabaseMetrics
 
 # A scrape under way at the end has so long; another one comes anyway.
 SHUTDOWN_SECONDS = 1.0
@@ -22,10 +22,10 @@ SHUTDOWN_SECONDS = 1.0
 class MetricsServer:
     """`start` raises OSError when the address cannot be used."""
 
-    def __init__(self, listen: Address, registry: CollectorRegistry, stored: StoredFigures) -> None:
+    def __init__(self, listen: Address, registry: CollectorRegistry, stored: DatabaseMetrics) -> None:
         self._listen = listen
         self._registry = registry
-        self._stored = stored
+        self._database_metrics = stored
         self._runner: web.AppRunner | None = None
 
     @property
@@ -39,7 +39,7 @@ class MetricsServer:
     async def start(self) -> None:
         """Listen."""
         application = web.Application()
-        application.router.add_get("/metrics", self._answer)
+        application.router.add_get("/metrics", self._handle_request)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._listen.host, self._listen.port)
@@ -55,7 +55,7 @@ class MetricsServer:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        await self._stored.refresh()
+    async def _handle_request(self, request: web.Request) -> web.Response:
+        await self._database_metrics.refresh()
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=encode(self._registry), headers={hdrs.CONTENT_TYPE: content_type})

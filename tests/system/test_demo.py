@@ -49,7 +49,7 @@ async def test_a_mail_sent_after_the_proof_is_printed_as_it_arrives_in_slack(tmp
     ],
 )
 async def test_the_demo_slack_keeps_only_messages(path: str, body: bytes, status: int, reply: str) -> None:
-    async with demo_slack.running() as slack, aiohttp.ClientSession() as http:
+    async with demo_slack.run_slack() as slack, aiohttp.ClientSession() as http:
         async with http.post(f"http://127.0.0.1:{slack.port}{path}", data=body) as response:
             assert (response.status, await response.text()) == (status, reply)
         assert slack.messages.qsize() == (status == 200)

@@ -46,9 +46,9 @@ async def test_a_start_that_fails_half_way_stops_what_it_has_started(tmp_path: P
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = configuration(tmp_path, SMTP__LISTEN=f'["127.0.0.1:{port}"]')
-        opened = await lifecycle.open_database(config, migrate_it=True)
+        opened = await lifecycle.open_database(config, apply_migrations=True)
         with pytest.raises(OSError, match="address already in use"):
-            async with lifecycle.running(config, frozenset(ROLES), opened):
+            async with lifecycle.run_roles(config, frozenset(ROLES), opened):
                 raise AssertionError("it cannot start")
     (process,) = built
     assert process.api is not None
@@ -56,7 +56,7 @@ async def test_a_start_that_fails_half_way_stops_what_it_has_started(tmp_path: P
         await asyncio.open_connection(*process.api.address)
     assert process.metrics is not None
     assert process.metrics.address is None
-    assert all(task.done() for task in process.background)
+    assert all(task.done() for task in process.background_tasks)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -72,12 +72,12 @@ class Part:
 
 
 def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable[None]]) -> Part:
-    """Every process built has this part for a janitor, and its SMTP door's drain ends with `drain`."""
+    """Every process built has this part for its maintenance, and its SMTP server's drain ends with `drain`."""
     part, build = Part(), assembly.build
 
     def changed(*args: object) -> Process:
         process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
-        process.janitor = part  # type: ignore[assignment]  # its `run` is all that is asked of it
+        process.maintenance = part  # type: ignore[assignment]  # its `run` is all that is asked of it
 
         assert process.smtp is not None
         door = process.smtp.drain
@@ -106,10 +106,10 @@ async def test_a_part_that_fails_ends_the_process_by_a_whole_drain(
 
     part = with_part(monkeypatch, drain)
     config = configuration(tmp_path)
-    opened = await lifecycle.open_database(config, migrate_it=True)
+    opened = await lifecycle.open_database(config, apply_migrations=True)
     part.fail.set()
-    with pytest.raises(lifecycle.Halted) as halted:
-        async with lifecycle.running(config, frozenset(ROLES), opened):
+    with pytest.raises(lifecycle.BackgroundTaskEnded) as halted:
+        async with lifecycle.run_roles(config, frozenset(ROLES), opened):
             await asyncio.Event().wait()
     assert isinstance(halted.value.__cause__, RuntimeError)
     assert drained.is_set()
@@ -127,15 +127,15 @@ async def test_a_part_that_fails_while_draining_does_not_cut_the_drain_short(
     async def drain(part: Part) -> None:
         part.fail.set()
         assert process is not None
-        await asyncio.wait([task for task in process.background if task.get_name() == "janitor"])
+        await asyncio.wait([task for task in process.background_tasks if task.get_name() == "maintenance"])
         await asyncio.sleep(0)  # what it calls when it is done has been called
         drained.set()
 
     with_part(monkeypatch, drain)
     config = configuration(tmp_path)
-    opened = await lifecycle.open_database(config, migrate_it=True)
-    with pytest.raises(lifecycle.Halted):
-        async with lifecycle.running(config, frozenset(ROLES), opened) as found:
+    opened = await lifecycle.open_database(config, apply_migrations=True)
+    with pytest.raises(lifecycle.BackgroundTaskEnded):
+        async with lifecycle.run_roles(config, frozenset(ROLES), opened) as found:
             process = found
     assert drained.is_set()
 

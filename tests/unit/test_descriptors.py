@@ -12,21 +12,24 @@ from emailrouter.assembly import ROLES, Role
 from router.errors import Misconfigured
 
 SERVE: frozenset[Role] = frozenset(ROLES)
-NEEDED = sum(descriptors.needed(Config(), SERVE).values())
+NEEDED = sum(descriptors.needed_descriptors(Config(), SERVE).values())
 INFINITY = resource.RLIM_INFINITY
 
 
 def test_what_is_needed_follows_the_roles_and_their_limits() -> None:
     config = Config()
-    assert config.smtp.max_connections + MAX_CONNECTIONS + config.delivery.concurrency + descriptors.OTHERS < NEEDED
-    assert "API connections" not in descriptors.needed(config, frozenset({"smtp", "deliver"}))
-    assert "smtp.max_connections" not in descriptors.needed(config, frozenset({"api"}))
+    assert (
+        config.smtp.max_connections + MAX_CONNECTIONS + config.delivery.concurrency + descriptors.OTHER_DESCRIPTORS
+        < NEEDED
+    )
+    assert "API connections" not in descriptors.needed_descriptors(config, frozenset({"smtp", "deliver"}))
+    assert "smtp.max_connections" not in descriptors.needed_descriptors(config, frozenset({"api"}))
     larger = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 5000})})
-    assert sum(descriptors.needed(larger, SERVE).values()) == NEEDED + 4000
+    assert sum(descriptors.needed_descriptors(larger, SERVE).values()) == NEEDED + 4000
     postgres = config.model_copy(
         update={"database": DatabaseSettings(url=DatabaseUrl("postgresql://u@h/d"), pool_size=50)}
     )
-    assert descriptors.needed(postgres, SERVE)["database.pool_size"] == 50
+    assert descriptors.needed_descriptors(postgres, SERVE)["database.pool_size"] == 50
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_the_soft_limit_is_raised_where_it_is_too_low(
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: now)
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: made.append(limits))
-    descriptors.ensure(Config(), SERVE)
+    descriptors.raise_limit(Config(), SERVE)
     assert made == ([] if expected is None else [expected])
 
 
@@ -57,6 +60,6 @@ def test_a_hard_limit_that_is_too_low_ends_the_start(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 2048))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     with pytest.raises(Misconfigured) as refused:
-        descriptors.ensure(Config(), SERVE)
+        descriptors.raise_limit(Config(), SERVE)
     for part in (str(NEEDED), "2048", "smtp.max_connections 1000", "API connections 1000", "LimitNOFILE"):
         assert part in str(refused.value)

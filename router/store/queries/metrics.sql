@@ -1,5 +1,5 @@
 -- The metrics that are read from the database, each bounded by an index or a row limit
--- (emailrouter/metrics/stored.py).
+-- (emailrouter/metrics/database_metrics.py).
 
 -- name: metrics_queue
 -- The pending deliveries: scheduled, parked, and the age of the oldest. From one index.

@@ -204,7 +204,7 @@ async def test_while_stopping_an_outcome_waits_for_the_database_but_not_for_ever
     core = installation.core
     outbox = Interrupted(store.database, core.clock, new_owner(), FAST)
     core.dispatcher = Dispatcher(
-        outbox, deliver.sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if comes_back else 0.01
+        outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if comes_back else 0.01
     )
     hang = Hang()
     slack.script("general", hang)

@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
-from emailrouter.metrics.stored import FRESH_SECONDS, REST, StoredFigures
+from emailrouter.metrics.database_metrics import FRESH_SECONDS, IDLE_FACTOR, DatabaseMetrics
 from router.clock import SECOND
 from router.errors import Unavailable
 from router.store.database import Database, Row
@@ -31,12 +31,12 @@ class Answering:
         return {}
 
 
-def figures_of(stored: StoredFigures) -> Figures:
+def figures_of(stored: DatabaseMetrics) -> Figures:
     return Figures(stored.collect())
 
 
 async def test_an_empty_database(store: Store) -> None:
-    stored = StoredFigures(store.database, FakeClock(), CollectorRegistry())
+    stored = DatabaseMetrics(store.database, FakeClock(), CollectorRegistry())
     assert figures_of(stored)("emailrouter_store_up") == 0, "nothing is told before the first reading"
     await stored.refresh()
     figures = figures_of(stored)
@@ -81,7 +81,7 @@ async def test_figures_are_what_the_database_holds(store: Store) -> None:
     await _message(database, workspace, "f", now)  # what must never be: no ticket
     await seeds.execute(database, "UPDATE integrations SET status = 'failing'")
 
-    stored = StoredFigures(database, clock, CollectorRegistry())
+    stored = DatabaseMetrics(database, clock, CollectorRegistry())
     await stored.refresh()
     figures = figures_of(stored)
     assert figures("emailrouter_queue_deliveries", state="waiting") == 1
@@ -100,7 +100,7 @@ async def test_figures_are_what_the_database_holds(store: Store) -> None:
 async def test_the_database_is_asked_rarely() -> None:
     clock = FakeClock()
     database = Answering(clock)
-    stored = StoredFigures(database, clock, CollectorRegistry())
+    stored = DatabaseMetrics(database, clock, CollectorRegistry())
     await asyncio.gather(*(stored.refresh() for _ in range(10)))
     assert database.questions == 1
     clock.advance(FRESH_SECONDS)
@@ -112,9 +112,9 @@ async def test_the_longer_it_takes_the_rarer_it_is_asked() -> None:
     clock = FakeClock()
     database = Answering(clock)
     database.takes = 2.0
-    stored = StoredFigures(database, clock, CollectorRegistry())
+    stored = DatabaseMetrics(database, clock, CollectorRegistry())
     await stored.refresh()
-    clock.advance(2.0 * REST - 1)
+    clock.advance(2.0 * IDLE_FACTOR - 1)
     await stored.refresh()
     assert database.questions == 1
     clock.advance(1)
@@ -125,7 +125,7 @@ async def test_the_longer_it_takes_the_rarer_it_is_asked() -> None:
 async def test_what_is_not_known_is_left_out() -> None:
     clock = FakeClock()
     database = Answering(clock)
-    stored = StoredFigures(database, clock, CollectorRegistry())
+    stored = DatabaseMetrics(database, clock, CollectorRegistry())
     await stored.refresh()
     assert "emailrouter_dead_deliveries" in figures_of(stored).families
     database.away = True

@@ -195,7 +195,7 @@ async def serving(
         "admin@example.org"
     )
     found.workspace_id = found.login.workspace_id
-    found.server = api.server(found.core)
+    found.server = api.build_server(found.core)
     await found.server.start()
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:

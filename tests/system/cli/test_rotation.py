@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.load import load
-from emailrouter import lifecycle
+from emailrouter.secret_key import load_secret_box
 from router.admin import audit
 from router.admin.installation import key_rotation
 from router.admin.installation.key_rotation import NEXT_KEY_FILE, KeyRotationService, complete_rotation, write_next_key
@@ -70,7 +70,7 @@ async def test_killed_between_any_two_steps(
 ) -> None:
     """Whichever of the two keys the database names, the next start finds it, and everything opens."""
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
-    box = await lifecycle.secret_box(config, store.database)
+    box = await load_secret_box(config, store.database)
     workspace_id = await seeds.workspace(store.database)
     integration_id = await seeds.integration(store.database, workspace_id, box.seal(json.dumps({"webhookUrl": "u"})))
     old = load_or_create_key(tmp_path)
@@ -97,7 +97,7 @@ async def test_killed_between_any_two_steps(
         await rotate()
     monkeypatch.undo()
 
-    again = await lifecycle.secret_box(config, store.database)
+    again = await load_secret_box(config, store.database)
     row = await store.database.fetch_one("integration_by_id", id=integration_id, workspace_id=workspace_id)
     assert row is not None
     assert json.loads(again.open(row["sealed_settings"])) == {"webhookUrl": "u"}

@@ -272,7 +272,7 @@ POINTS: dict[str, Point] = {
     "migration-statement-pg": after(
         "in the middle of a migration, on PostgreSQL", migrate._PostgresMigration, "execute"
     ),
-    "key-known": after("the secret key's fingerprint is kept", lifecycle, "secret_box"),
+    "key-known": after("the secret key's fingerprint is kept", lifecycle, "load_secret_box"),
     "taking-over": before("a dead process's leases are found, not freed", Outbox, "release_owner"),
     "taken-over": after("a dead process's leases are freed", Outbox, "release_owner"),
     "door-opens": before("all is ready but the door", Server, "start"),

@@ -242,8 +242,8 @@ _END = """
 import sys
 from emailrouter import log
 import structlog
-log.set_up("json", "info")
-log.log_what_python_prints()
+log.configure_logging("json", "info")
+log.log_uncaught_exceptions()
 for n in range(3000):
     structlog.get_logger().info("x", n=n, text="x" * 200)
 if sys.argv[1:]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emailrouter.watchdog import Manager, beat
+from emailrouter.watchdog import SystemdNotifier, send_heartbeats
 from tests.support.installation import installed
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -55,8 +55,8 @@ async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_p
 async def test_the_beat_ends_with_a_part_of_the_program(tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
         ended = ""
-        told = Manager({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
-        beating = asyncio.create_task(beat(told, lambda: ended))
+        told = SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
+        beating = asyncio.create_task(send_heartbeats(told, lambda: ended))
         await manager.heard("WATCHDOG=1", 3)
         ended = "dispatcher"
         await beating  # it says no more
@@ -65,12 +65,14 @@ async def test_the_beat_ends_with_a_part_of_the_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])
 async def test_no_watchdog_no_beat(microseconds: str, tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
-        await beat(Manager({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": microseconds}), lambda: "")
-        Manager({"NOTIFY_SOCKET": manager.path}).ready()
+        await send_heartbeats(
+            SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": microseconds}), lambda: ""
+        )
+        SystemdNotifier({"NOTIFY_SOCKET": manager.path}).notify_ready()
         await manager.heard("READY=1")
         assert "WATCHDOG=1" not in manager.said
 
 
 def test_without_systemd_or_with_a_dead_one_nothing_happens(tmp_path: Path) -> None:
-    Manager({}).ready()
-    Manager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    SystemdNotifier({}).notify_ready()
+    SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_ready()

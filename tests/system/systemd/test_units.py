@@ -201,7 +201,7 @@ def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path
     (files,) = unit(path.name)["Service"]["LimitNOFILE"]
     config = Config()
     large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
-    assert sum(descriptors.needed(large, frozenset(ROLES)).values()) < int(files)
+    assert sum(descriptors.needed_descriptors(large, frozenset(ROLES)).values()) < int(files)
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)

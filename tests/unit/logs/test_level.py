@@ -26,7 +26,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> None:
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     logger = structlog.get_logger()
     library = logging.getLogger("some.library")
 
@@ -51,7 +51,7 @@ def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_terminal_is_not_shown_what_turns_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     for log_format in ("console", "json"):
-        log.set_up(log_format, "info")
+        log.configure_logging(log_format, "info")
         structlog.get_logger().info("smtp.refused", reverse_path="a\u202e@\u200fb\u200b.test")
     console, line = capsys.readouterr().err.splitlines()
     assert "a@b.test" in console
@@ -59,7 +59,7 @@ def test_a_terminal_is_not_shown_what_turns_its_line(capsys: pytest.CaptureFixtu
 
 
 def test_a_terminal_is_not_shown_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    log.set_up("console", "info")
+    log.configure_logging("console", "info")
     body = "the mail that nobody else may read"
     try:
         raise ValueError(len(body))

@@ -73,14 +73,14 @@ def _as_it_was() -> Iterator[None]:
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_values(log_format: log.Format, value: object, capfd: pytest.CaptureFixture[str]) -> None:
-    log.set_up(log_format, "info")
+    log.configure_logging(log_format, "info")
     structlog.get_logger().info("smtp.accepted", message_id="msg_1", value=value)
     structlog.get_logger().info("next")
     said = capfd.readouterr().err
     assert "smtp.accepted" in said
     assert "msg_1" in said
     assert "next" in said.splitlines()[-1]
-    assert len(said) < 3 * log.MAX_LINE
+    assert len(said) < 3 * log.MAX_LINE_LENGTH
     if log_format == "json":
         first, _ = [json.loads(line) for line in said.splitlines()]
         assert (first["event"], first["message_id"], first["level"]) == ("smtp.accepted", "msg_1", "info")
@@ -88,7 +88,7 @@ def test_values(log_format: log.Format, value: object, capfd: pytest.CaptureFixt
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_a_traceback_stays_when_a_value_cannot_be_rendered(value: object, capfd: pytest.CaptureFixture[str]) -> None:
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     try:
         raise LookupError("the fault")
     except LookupError:
@@ -102,7 +102,7 @@ def test_an_exception_that_has_no_text(capfd: pytest.CaptureFixture[str]) -> Non
     class Mute(Exception):  # noqa: N818 - it has nothing to say
         __repr__ = __str__ = Unprintable.__repr__
 
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     try:
         raise Mute
     except Mute:
@@ -117,14 +117,14 @@ def test_a_traceback_without_an_end(capfd: pytest.CaptureFixture[str]) -> None:
     def other(n: int) -> int:
         return again(n + 1)
 
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     try:
         again(0)
     except RecursionError:
         structlog.get_logger().exception("smtp.temporary_failure")
     said = capfd.readouterr().err
     assert json.loads(said)["event"] == "smtp.temporary_failure"
-    assert len(said) <= log.MAX_LINE + 1
+    assert len(said) <= log.MAX_LINE_LENGTH + 1
 
 
 def _fails(*_: object) -> NoReturn:
@@ -133,7 +133,7 @@ def _fails(*_: object) -> NoReturn:
 
 @pytest.mark.parametrize("place", [0, -1])
 def test_a_processor(place: int, capfd: pytest.CaptureFixture[str]) -> None:
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     logger = structlog.get_logger()
     logger.info("before")  # the logger is in use, with its processors
     structlog.get_config()["processors"].insert(place, _fails)
@@ -153,7 +153,7 @@ def test_a_processor(place: int, capfd: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_libraries_log(message: Any, arguments: tuple[object, ...], capfd: pytest.CaptureFixture[str]) -> None:
-    log.set_up("json", "info")
+    log.configure_logging("json", "info")
     logging.getLogger("some.library").error(message, *arguments)
     line = json.loads(capfd.readouterr().err)
     assert (line["logger"], line["level"]) == ("some.library", "error")
@@ -166,8 +166,8 @@ def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monke
     monkeypatch.setattr("threading.excepthook", None)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        log.set_up("json", "info")
-        log.log_what_python_prints()
+        log.configure_logging("json", "info")
+        log.log_uncaught_exceptions()
         warnings.warn("something is old", DeprecationWarning, stacklevel=1)
 
         class Finalized:
@@ -194,7 +194,7 @@ def test_dropped_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ValueError("closed")
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    log.set_up("auto", "info")
+    log.configure_logging("auto", "info")
     for _ in range(3):
         structlog.get_logger().info("x")
     logging.getLogger("some.library").error("x")

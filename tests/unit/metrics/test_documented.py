@@ -9,8 +9,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry, Metric
 
+from emailrouter.metrics.database_metrics import DatabaseMetrics
 from emailrouter.metrics.meter import PrometheusMeter
-from emailrouter.metrics.stored import StoredFigures
 from router.clock import SystemClock
 from router.store.database import Row
 
@@ -37,7 +37,7 @@ def families() -> Iterator[Metric]:
     meter.watch_connections(int)
     meter.watch_certificate(lambda: 0.0)
     yield from meter.registry.collect()
-    stored = StoredFigures(Nothing(), SystemClock(), CollectorRegistry())
+    stored = DatabaseMetrics(Nothing(), SystemClock(), CollectorRegistry())
     yield from stored.describe()
     yield from stored.collect()
 

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.schema import Config
-from emailrouter import stopping
-from emailrouter.stopping import Stopping
+from emailrouter import shutdown
+from emailrouter.shutdown import Shutdown
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -26,17 +26,17 @@ async def test_a_step_that_ends_is_silent_and_raises_what_it_raises() -> None:
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        await Stopping().step("work", work, 10)
+        await Shutdown().run_step("work", work, 10)
         with pytest.raises(ZeroDivisionError):
-            await Stopping().step("fails", fails, 10)
+            await Shutdown().run_step("fails", fails, 10)
     assert (done, logs) == ([True], [])
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
     """Also one that does not react to being cancelled."""
-    monkeypatch.setattr(stopping, "SLOW", 0.01)
-    monkeypatch.setattr(stopping, "CANCEL", 0.01)
+    monkeypatch.setattr(shutdown, "SLOW_STEP_SECONDS", 0.01)
+    monkeypatch.setattr(shutdown, "CANCEL_SECONDS", 0.01)
     end = asyncio.Event()
     cancelled = []
 
@@ -50,7 +50,7 @@ async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.Monke
                     raise
 
     with capture_logs() as logs:
-        await Stopping().step("the pool", hangs, 0.02)
+        await Shutdown().run_step("the pool", hangs, 0.02)
     assert [(event["event"], event["step"]) for event in logs] == [
         ("shutdown.step_slow", "the pool"),
         ("shutdown.step_timed_out", "the pool"),
@@ -72,16 +72,16 @@ async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.Monke
 )
 def test_a_stop_is_over_before_systemd_kills(unit: str, roles: set[str]) -> None:
     (seconds,) = re.findall(r"^TimeoutStopSec=([0-9]+)$", (UNITS / unit).read_text(), re.MULTILINE)
-    assert stopping.bound(Config(), frozenset(roles)) < int(seconds)
+    assert shutdown.max_shutdown_seconds(Config(), frozenset(roles)) < int(seconds)
 
 
 _HANGS = """
 import asyncio, threading
-from emailrouter.stopping import Stopping
+from emailrouter.shutdown import Shutdown
 
-stopping = Stopping(0.1)
-stopping.arm()
-stopping.arm()
+shutdown = Shutdown(0.1)
+shutdown.start_timer()
+shutdown.start_timer()
 {what}
 """
 
@@ -89,9 +89,9 @@ stopping.arm()
 @pytest.mark.parametrize(
     ("what", "step"),
     [
-        ("threading.Thread(target=threading.Event().wait).start()", "the end of the interpreter"),
+        ("threading.Thread(target=threading.Event().wait).start()", "interpreter exit"),
         (
-            "asyncio.run(stopping.step('the commit queue', lambda: asyncio.to_thread(threading.Event().wait), 60))",
+            "asyncio.run(shutdown.run_step('the commit queue', lambda: asyncio.to_thread(threading.Event().wait), 60))",
             "the commit queue",
         ),
     ],
@@ -108,7 +108,7 @@ def test_what_never_ends_is_killed(what: str, step: str) -> None:
 
 def test_a_process_that_ends_in_time_is_not_waited_for() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from emailrouter.stopping import Stopping; Stopping(3600).arm()"],
+        [sys.executable, "-c", "from emailrouter.shutdown import Shutdown; Shutdown(3600).start_timer()"],
         timeout=60,
         check=False,
     )

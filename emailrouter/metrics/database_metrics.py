@@ -23,45 +23,45 @@ from router.store.database import Row
 
 FRESH_SECONDS = 5.0
 # A reading that took t seconds holds for at least this many times t.
-REST = 20
-PATIENCE_SECONDS = 5.0
+IDLE_FACTOR = 20
+QUERY_SECONDS = 5.0
 # How many of the newest messages are held against their tickets and deliveries: a few milliseconds of reading.
 AUDITED_MESSAGES = 1000
 
 log = structlog.get_logger()
 
 
-class Asked(Protocol):
+class RowSource(Protocol):
     """What is needed of a database: `router.store.database.Database` has it."""
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None: ...
 
 
-class StoredFigures(Collector):
+class DatabaseMetrics(Collector):
     """A collector whose figures `refresh` reads; `collect` itself never waits."""
 
-    def __init__(self, database: Asked, clock: Clock, registry: CollectorRegistry) -> None:
+    def __init__(self, database: RowSource, clock: Clock, registry: CollectorRegistry) -> None:
         self._database = database
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._stale_at = clock.monotonic()
-        self._figures: Mapping[str, int] | None = None
+        self._values: Mapping[str, int] | None = None
         registry.register(self)
 
     async def refresh(self) -> None:
         """Reads the figures again unless they are fresh; requests that come at once share one reading."""
-        async with self._turn:
+        async with self._lock:
             began = self._clock.monotonic()
             if began < self._stale_at:
                 return
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    self._figures = await self._read()
+                async with asyncio.timeout(QUERY_SECONDS):
+                    self._values = await self._read()
             except (Unavailable, TimeoutError) as error:
-                self._figures = None
+                self._values = None
                 log.warning("metrics.database_unavailable", reason=str(error) or "no response in time")
             now = self._clock.monotonic()
-            self._stale_at = now + max(FRESH_SECONDS, REST * (now - began))
+            self._stale_at = now + max(FRESH_SECONDS, IDLE_FACTOR * (now - began))
 
     async def _read(self) -> Mapping[str, int]:
         figures: dict[str, int] = {}
@@ -85,11 +85,11 @@ class StoredFigures(Collector):
         up = GaugeMetricFamily(
             "emailrouter_store_up",
             "Whether the last query for metrics from the database succeeded.",
-            0 if self._figures is None else 1,
+            0 if self._values is None else 1,
         )
         yield up
-        if self._figures is not None:
-            yield from _families(self._figures, self._clock.now())
+        if self._values is not None:
+            yield from _families(self._values, self._clock.now())
 
 
 def _families(figures: Mapping[str, int], now: int) -> list[Metric]:

@@ -1,0 +1,48 @@
+"""The secret key of this host, checked against the fingerprint that the database stores."""
+
+from __future__ import annotations
+
+import asyncio
+
+from config.schema import Config
+from emailrouter.assembly.core import AnyDatabase
+from router.admin.installation import key_rotation
+from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
+
+
+class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
+    """The secret key of this host is not the one that encrypted the secrets in the database."""
+
+
+async def load_secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
+    """Load or create the secret key of this host; raises `WrongSecretKey` if the database uses another."""
+    own = config.server.secret_key
+    if own is None:
+        await _check_key_file(config, opened)
+    key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
+    mine = fingerprint(key)
+    await opened.execute("installation_insert", name="secret_key", value=mine)
+    row = await opened.fetch_one("installation_value", name="secret_key")
+    if row is not None and row["value"] != mine and own is None:
+        # Completes a key rotation that was interrupted after its commit.
+        rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
+        if rotated is not None:
+            return SecretBox(rotated)
+    if row is None or row["value"] != mine:
+        known = row["value"] if row else "none"
+        raise WrongSecretKey(
+            f"server.secret_key has the fingerprint {mine}, but this database's secrets were encrypted with {known}: "
+            "all hosts of one database need the same key"
+        )
+    return SecretBox(key)
+
+
+async def _check_key_file(config: Config, opened: AnyDatabase) -> None:
+    """Raise `WrongSecretKey` if the database has a key but the key file is missing: a new key would not fit."""
+    file = config.server.data_dir / KEY_FILE
+    row = await opened.fetch_one("installation_value", name="secret_key")
+    if row is not None and not await asyncio.to_thread(file.exists):
+        raise WrongSecretKey(
+            f"{file} is missing, and this database's secrets were encrypted with the key {row['value']}: copy the file "
+            "here (mode 0600), or set server.data_dir or server.secret_key"
+        )
