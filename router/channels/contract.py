@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from router.errors import Refused
+from router.local_time import DEFAULT_TIMEZONE
 from router.mail.contents import NamedMailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
 from router.outbound.client import HttpResponse
@@ -44,6 +45,7 @@ class TicketNotification:
         is_test: Whether the message was created by `POST /api/aliases/{id}/test`.
         warnings: Problems found in the message, as text.
         failed_recipients: The addresses that a bounce reports as undeliverable.
+        timezone: The IANA time zone in which times are shown.
     """
 
     event: DeliveryEvent
@@ -67,6 +69,7 @@ class TicketNotification:
     is_test: bool = False
     warnings: tuple[str, ...] = ()
     failed_recipients: tuple[str, ...] = ()
+    timezone: str = DEFAULT_TIMEZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class TestMessage:
     workspace_name: str
     integration_name: str
     sent_at: Micros
+    timezone: str = DEFAULT_TIMEZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class OperatorAlert:
     text: str
     workspace_name: str
     raised_at: Micros
+    timezone: str = DEFAULT_TIMEZONE
 
 
 @dataclass(frozen=True, slots=True)

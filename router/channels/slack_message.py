@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
+from router.local_time import zone
 from router.model import Micros
 from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
 from router.unicode_text import is_visible
@@ -85,7 +86,7 @@ def render_test(notification: TestMessage) -> Payload:
     fields = [
         ("Integration", name),
         ("Workspace", _shorten(notification.workspace_name, 100) or "(no name)"),
-        ("Sent", _format_time(notification.sent_at)),
+        ("Sent", _format_time(notification.sent_at, notification.timezone)),
     ]
     blocks = [
         rt.header_block("Test message from Email Router"),
@@ -103,7 +104,7 @@ def render_alert(alert: OperatorAlert) -> Payload:
     text = _shorten(alert.text, MAX_ALERT_LENGTH)
     fields = [
         ("Workspace", _shorten(alert.workspace_name, 100) or "(no name)"),
-        ("Time", _format_time(alert.raised_at)),
+        ("Time", _format_time(alert.raised_at, alert.timezone)),
     ]
     blocks = [
         rt.header_block(alert.title),
@@ -174,7 +175,7 @@ def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
     fields += [
         ("To", _format_address(notification.address) or "(none)"),
         ("Reply to ticket" if notification.event == "replied" else "Ticket", number),
-        ("Received", _format_time(notification.received_at)),
+        ("Received", _format_time(notification.received_at, notification.timezone)),
     ]
     if notification.is_test:
         fields.append(("Test message", "sent by the test of this alias"))
@@ -285,10 +286,11 @@ def _format_size(size: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
-def _format_time(timestamp: Micros) -> str:
-    """Format microseconds in UTC to the minute. `fromtimestamp` would reject distant times on some systems."""
+def _format_time(timestamp: Micros, timezone: str) -> str:
+    """Format microseconds to the minute. `fromtimestamp` would reject distant times on some systems."""
     try:
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp):%Y-%m-%d %H:%M} UTC"
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
+        return f"{time.astimezone(zone(timezone)):%Y-%m-%d %H:%M %Z}"
     except OverflowError:
         return "(unknown)"
 

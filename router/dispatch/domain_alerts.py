@@ -13,6 +13,7 @@ import structlog
 from router.channels.contract import OperatorAlert, SendFailure, SendOutcome, SendRetry
 from router.channels.poster import Poster
 from router.clock import SECOND, Clock
+from router.local_time import DEFAULT_TIMEZONE
 from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
@@ -62,7 +63,8 @@ class DomainAlerts:
             domain_id=domain.id,
             limit=MAX_INTEGRATIONS,
         )
-        alert = OperatorAlert(TITLE, domain.alert, workspace.name if workspace else "", at)
+        name, timezone = (workspace.name, workspace.timezone) if workspace else ("", DEFAULT_TIMEZONE)
+        alert = OperatorAlert(TITLE, domain.alert, name, at, timezone)
         retries = 0
         for integration in integrations:
             key = (domain.id, at, integration.id)

@@ -47,6 +47,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNot
         is_test=row["protocol"] == TEST_PROTOCOL,
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
+        timezone=row["timezone"],
     )
 
 

@@ -14,6 +14,7 @@ from router.admin import validation
 from router.channels.contract import Channel, Payload, TicketNotification
 from router.clock import Clock
 from router.errors import Refused
+from router.local_time import DEFAULT_TIMEZONE
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Domain, Integration, Workspace
 from router.routing.facts import read_blocked, read_domain_facts
@@ -130,6 +131,7 @@ class ExplanationService:
                 status="open",
                 received_at=self._clock.now(),
                 text=_SAMPLE_TEXT,
+                timezone=DEFAULT_TIMEZONE if workspace is None else workspace.timezone,
             )
         )
 

@@ -18,6 +18,7 @@ from router.channels.poster import Poster
 from router.clock import Clock
 from router.dispatch.outbox import reactivate_integration
 from router.errors import Refused, not_found
+from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
@@ -163,7 +164,7 @@ class IntegrationService:
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
-        outcome = await self._send_test(integration, "" if workspace is None else workspace.name)
+        outcome = await self._send_test(integration, workspace)
         result = _test_result(outcome)
         async with self._database.transaction() as transaction:
             if result.ok:
@@ -183,11 +184,12 @@ class IntegrationService:
             self._wake.wake([integration.id])
         return result
 
-    async def _send_test(self, integration: Integration, workspace_name: str) -> SendOutcome:
+    async def _send_test(self, integration: Integration, workspace: Workspace | None) -> SendOutcome:
         found = self._poster.prepare(integration)
         if isinstance(found, SendFailure):
             return found
-        notice = TestMessage(workspace_name, integration.name, self._clock.now())
+        name, timezone = (workspace.name, workspace.timezone) if workspace else ("", DEFAULT_TIMEZONE)
+        notice = TestMessage(name, integration.name, self._clock.now(), timezone)
         return await found.send(found.channel.render_test(notice))
 
 

@@ -153,19 +153,21 @@ WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 -- name: dispatch_notification
 -- The data of a ticket notification.
 SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
-       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol
+       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
 FROM deliveries d
 JOIN tickets t ON t.id = d.ticket_id
 JOIN messages m ON m.id = d.message_id
+JOIN workspaces w ON w.id = t.workspace_id
 WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
 -- The same for the latest messages of a ticket, with or without a delivery; newest first.
 SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
        t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
-       m.protocol
+       m.protocol, w.timezone
 FROM ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
+JOIN workspaces w ON w.id = t.workspace_id
 WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id
 ORDER BY m.id DESC LIMIT :limit;

@@ -66,6 +66,20 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
                 await preview.render_payloads(actor, ticket_id, kind)
 
 
+async def test_the_time_zone_of_the_workspace(store: Store) -> None:
+    async with installation_over(store) as at:
+        await at.mail(mails.plain())
+        (ticket,) = (await at.tickets.list(at.actor)).items
+        await at.services.workspaces.change(at.actor, timezone="Asia/Tokyo")
+        preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=None)
+        (payload,) = await preview.render_payloads(at.actor, ticket.id, "slack")
+        (delivery,) = await at.rows("SELECT id FROM deliveries")
+        row = await store.database.fetch_one("dispatch_notification", delivery_id=delivery["id"])
+    assert any(text.strip() == "2030-01-01 21:00 JST" for text in strings(payload))
+    assert row is not None
+    assert row["timezone"] == "Asia/Tokyo"
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.integers(min_value=0))
 def test_any_mutation_of_a_mail_is_shown_soundly(seed: int) -> None:

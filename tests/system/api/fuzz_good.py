@@ -139,6 +139,7 @@ async def _mail(
     worker = await builder.make("/users", email="worker@kept.example", name="Worker", role="agent")
     actions = {
         "GET": None,
+        "GET messages": None,
         "DELETE": None,
         "POST claim": None,
         "POST unclaim": None,

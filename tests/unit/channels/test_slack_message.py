@@ -91,6 +91,17 @@ def test_golden_test() -> None:
     _golden("test", slack_message.render_test(TestMessage("Example & Co", "Billing <channel>", AT)))
 
 
+def test_times_are_in_the_time_zone_of_the_workspace() -> None:
+    payloads = (
+        slack_message.render_ticket(replace(NOTICES["opened"], timezone="Europe/Berlin")),
+        slack_message.render_plain_ticket(replace(NOTICES["opened"], timezone="Europe/Berlin")),
+        slack_message.render_test(TestMessage("Acme", "Billing", AT, "Europe/Berlin")),
+        slack_message.render_alert(OperatorAlert("Domain alert", "Records missing.", "Acme", AT, "Europe/Berlin")),
+    )
+    for payload in payloads:
+        assert "2025-11-22 12:24 CET" in json.dumps(payload)
+
+
 def test_golden_digest() -> None:
     entries = [
         DigestEntry("opened", 42, "Invoice 1042", "ana@customer.example", "billing@example.com", LINK),
