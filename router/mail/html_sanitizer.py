@@ -1,10 +1,11 @@
-"""HTML of mails as safe HTML.
+"""Sanitises the HTML of messages.
 
-`sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
-no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). It is bounded: past
-`MAX_HTML_LENGTH` characters the rest is cut; past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too
-deep or make it much larger (`router.mail.html_growth`), tags are just dropped. It never raises. Only the process that
-parses (`router.contents.worker`) loads the sanitiser.
+`sanitize_html` keeps text formatting and removes everything that executes, loads remote content, tracks readers or
+hides
+its origin: scripts, style sheets, forms, remote images. Images of the message itself (`cid:`) stay. It never raises and
+is bounded. Text beyond `MAX_HTML_LENGTH` is truncated. HTML that exceeds `MAX_TAGS` or `MAX_REFERENCES`, or that
+parsing would nest too deeply or enlarge too much (`router.mail.html_growth`), is rejected. Only the worker process
+(`router.contents.worker`) may load the sanitiser.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Character references (`&nbsp;`), each some 3 µs. HTML of `MAX_HTML_LENGTH` that is all numeric ones has half as many.
+# Character references (`&nbsp;`) cost about 3 µs each. HTML that consists of numeric ones has half as many.
 MAX_REFERENCES = 150_000
-# The sanitiser looks through the rest of a text for each of these characters that it writes: their number times the
-# length of the text, over all texts. A billion take some 20 ms; shorter texts do not count.
+# For each of these characters, the sanitiser scans the rest of the text. The cost is their number times the length of
+# the text, summed over all texts except short ones. A billion takes about 20 ms.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
-# Characters of sanitised HTML that are walked and kept: links are told what they are, and elements may be reopened.
+# Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.
 MAX_SANITIZED_LENGTH = 2 * MAX_HTML_LENGTH
 
 
@@ -51,13 +52,13 @@ ATTRIBUTES: dict[str, set[str]] = {
     "li": {"value"},
     "font": {"color"},
 }
-# Of links: what a browser or another program opens for its user, and nothing that runs.
+# URL schemes of links that a browser or another program opens without executing anything.
 LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 
 def sanitize_html(html: str) -> str | None:
-    """Safe HTML, None if it is beyond the bounds. Hidden elements stay; styles are those of `html_style` alone."""
-    import nh3  # noqa: PLC0415 - see the module
+    """Return safe HTML, None if it exceeds the limits. Hidden elements stay; styles are those of `html_style`."""
+    import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
     if not html.strip():
@@ -77,7 +78,7 @@ def sanitize_html(html: str) -> str | None:
 
 
 def truncate_html(clean: str, limit: int) -> str:
-    """What `sanitize_html` returned, cut to at most `limit` characters, not inside a tag or a reference."""
+    """Truncate sanitised HTML to at most `limit` characters, not inside a tag or a character reference."""
     if len(clean) <= limit:
         return clean
     cut = clean[:limit]
@@ -88,18 +89,18 @@ def truncate_html(clean: str, limit: int) -> str:
 
 
 def filter_attribute(tag: str, name: str, value: str) -> str | None:
-    """What is kept of the value of an allowed attribute, None to drop it."""
+    """Return the sanitised value of an allowed attribute, None to drop it."""
     if name == "style":
         return canonical_style(value) or None
     if name == "src":
         return value if value[:4].lower() == "cid:" else None
     if name == "title" and tag == "a":
-        return None  # a tooltip is a place to lie about where a link goes
+        return None  # a tooltip could show a false target
     return value
 
 
 def _is_too_complex(html: str) -> bool:
-    """Whether the sanitiser would need more than a moment."""
+    """Whether sanitising would take too long."""
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT_LENGTH)

@@ -1,13 +1,14 @@
-"""A stored mail as people read it: its new text, the rest of it, safe HTML, and the list of its attachments.
+"""Parses a message into its new text, its quoted text, safe HTML and the list of its attachments.
 
-`parse` never raises and is bounded by `ParseLimits` in everything: header octets, parts, levels, text. What it cannot
-read it shows as text, with a warning; the raw mail stays the truth, and a better parser can read it again
-(`PARSER_VERSION` is kept with what was read). All text is storable. It works on octets alone, is pure, and belongs off
-the event loop: a large mail costs tens of milliseconds. HTML is read only where the caller allows it (`html`): what a
-stranger's HTML costs is bounded by the process that parses (`router.contents.worker`), and by no other.
+`parse` never raises and limits everything by `ParseLimits`: header bytes, parts, nesting, text. What it cannot parse is
+shown as text with a warning. The raw message is the source of truth; a newer parser can parse it again, because
+`PARSER_VERSION` is stored with the result. All text can be stored in PostgreSQL.
 
-Attachments are counted from 1 in the order of the mail; `extract_attachment` finds the same one by its number in the
-raw octets, so they are stored once.
+The functions are pure and must not run on the event loop: a large message takes tens of milliseconds. HTML is only
+parsed with `html=True`; only the limits of the worker process (`router.contents.worker`) bound its cost.
+
+Attachments are numbered from 1 in the order of the message. `extract_attachment` finds them by number in the raw bytes,
+so they are stored only once.
 """
 
 from __future__ import annotations
@@ -30,32 +31,37 @@ from router.unicode_security import deceptive_domain
 from router.unicode_text import is_visible
 
 PARSER_VERSION = 4
-"""Counts up with every change of what `parse` returns for some mail."""
+"""Incremented by each change of the result of `parse` for any message."""
 
-# Calendars that a mail without text is shown by; the same one often comes twice, as text/calendar and as a file.
+# Calendars shown for a message without text. The same one is often included twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
-# What an enclosed mail counts besides its bytes, so that many small ones cost no more than a large one.
+# Added to the size of each enclosed message, so that many small ones cost no more than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384
 
 RAW_MESSAGE_SHOWN = "raw message shown"
-"""How the warning of a mail ends that could not be parsed."""
+"""The end of the warning of an unparsable message."""
 
 
 def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True) -> Contents:
-    """Everything a ticket shows of a mail. content: the octets after dot-unstuffing, without our trace headers.
+    """Parse a message.
 
-    html: whether HTML may be read; without it a mail that has some raises `HtmlNotAllowed` before any is looked at.
+    Args:
+        content: The bytes after dot-unstuffing, without trace header fields of ours.
+        html: Whether HTML may be parsed.
+
+    Raises:
+        HtmlNotAllowed: The message has HTML, and `html` is false.
     """
     try:
         return _parse(content, limits, html=html)
     except HtmlNotAllowed:
         raise
-    except Exception:  # noqa: BLE001 - one strange mail must not stop the tickets behind it; it is shown as it came
+    except Exception:  # noqa: BLE001 - one message must not block the tickets after it
         return raw_contents(content, "could not be parsed", limits=limits)
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """A mail that no parser gets through, header and all. why: the beginning of the warning that says so."""
+    """Return an unparsable message as its own text, including the header. `reason` starts the warning."""
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -64,9 +70,10 @@ def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_L
 def extract_attachment(
     content: bytes, n: int, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True
 ) -> AttachmentData | None:
-    """The attachment that `parse` numbered n (with the same limits), None if there is none.
+    """Return the attachment with the number `n` of `parse` (with the same limits), None if there is none.
 
-    html: as for `parse`; nothing but `HtmlNotAllowed` is raised.
+    Raises:
+        HtmlNotAllowed: As for `parse`.
     """
     try:
         structure = _read_structure(content, limits)
@@ -78,7 +85,7 @@ def extract_attachment(
         return AttachmentData(describe_file(file, n, len(data), ""), data)
     except HtmlNotAllowed:
         raise
-    except Exception:  # noqa: BLE001 - a mail that was shown raw has no attachments to give
+    except Exception:  # noqa: BLE001 - an unparsable message has no attachments
         return None
 
 
@@ -95,10 +102,10 @@ def _parse(content: bytes, limits: ParseLimits, *, html: bool) -> Contents:
     warnings = [*structure.warnings, *parts.warnings, *decoder.warnings, *rendered.warnings]
     if labels := deceptive_domain(header.from_address):
         warnings.append(f"the sender's domain may be a lookalike: {labels}")
-    attachments, faults = _describe_attachments(parts.files, rendered.html, limits)
+    attachments, attachment_warnings = _describe_attachments(parts.files, rendered.html, limits)
     if not is_visible(rendered.text[: limits.text]):
         new, quoted = _text_from_files(parts.files, attachments, limits, html=html), ""
-    elif header.automatic == "bounce":  # it quotes what came back: that is its news
+    elif header.automatic == "bounce":  # the returned message is its content, not quoted text
         new, quoted = rendered.text, ""
     else:
         new, quoted = _split_quoted(rendered.text, header)
@@ -107,7 +114,7 @@ def _parse(content: bytes, limits: ParseLimits, *, html: bool) -> Contents:
     new = "\n\n".join(part for part in (new, bounces.summarize_missing(reported or (), new)) if part)
     if max(len(new), len(quoted)) > limits.text:
         warnings.append("text truncated")
-    warnings += faults
+    warnings += attachment_warnings
     if not is_visible(new):
         warnings.append(_no_text_warning(parts, attachments))
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
@@ -132,7 +139,7 @@ def _split_quoted(text: str, facts: HeaderFacts) -> tuple[str, str]:
 def _describe_attachments(
     files: Sequence[File], html: str, limits: ParseLimits
 ) -> tuple[tuple[Attachment, ...], list[str]]:
-    """The list of attachments, and warnings about them."""
+    """Return the list of attachments, and warnings about them."""
     warnings: list[str] = []
     attachments: list[Attachment] = []
     for n, file in enumerate(files[: limits.attachments], 1):
@@ -148,34 +155,34 @@ def _describe_attachments(
 
 
 def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
-    """The warning about a mail that shows no text: what there is instead."""
+    """Return the warning for a message without visible text, which names its other content."""
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
-    there = [
+    found = [
         *(["HTML without text"] if has_html and "image" not in kinds else []),
         *(["an encrypted part"] if "encrypted" in kinds else []),
         *(["images"] if "image" in kinds else []),
         *(["attachments"] if kinds - {"encrypted", "image"} else []),
     ]
-    return f"no text, only {' and '.join(there)}" if there else "no text: the message is empty"
+    return f"no text, only {' and '.join(found)}" if found else "no text: the message is empty"
 
 
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """What a mail without text says by its files: the events of its calendars, else the mails that it encloses."""
+    """Return the text of the calendars of a message without text, else of the messages that it encloses."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:
-            own = file.part.parameters
+            parameters = file.part.parameters
             data, _ = decode_body(file.part, calendar.MAX_BYTES * 2)
-            texts.append(calendar.calendar_text(data, own.get("charset", ""), own.get("method", "")))
+            texts.append(calendar.calendar_text(data, parameters.get("charset", ""), parameters.get("method", "")))
     text = "\n\n".join(dict.fromkeys(text for text in texts if text))
     return text or (_enclosed_text(files, limits, html=html) if limits.enclosed_depth > 0 else "")
 
 
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
-    """The texts of a mail that is nothing but other mails, as its reader would open them."""
+    """Return the texts of the enclosed messages of a message without text."""
     texts: list[str] = []
     left = limits.enclosed_bytes
     for file in files:

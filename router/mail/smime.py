@@ -1,7 +1,7 @@
-"""Opaque S/MIME (RFC 8551 section 3.4): what a PKCS #7 part is, and the mail inside a signed one.
+"""Opaque S/MIME (RFC 8551 section 3.4): classifies PKCS #7 objects and extracts the message inside a signed one.
 
-Signed-data is not encrypted: the mail inside can be read without any key. The signature is never checked. Only the
-elements on the way to the content are read, in BER and DER, also of indefinite length (X.690 section 8.1.3), bounded in
+Signed-data is not encrypted: its content can be read without a key. The signature is never verified. Only the elements
+on the path to the content are read, in BER and DER, also of indefinite length (X.690 section 8.1.3), with limits on
 depth and number.
 """
 
@@ -20,19 +20,19 @@ _ENCRYPTED = frozenset(
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
-# Nested elements of indefinite length, or pieces of pieces; signed mail has two or three.
+# Nested elements of indefinite length, or nested string pieces; signed messages have two or three.
 _MAX_DEPTH = 16
-# Elements that are read; pieces have 1000 bytes and more, so this is enough for every mail that is accepted.
+# Pieces have at least 1000 bytes, so this is enough for every accepted message.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 
 
 class _MalformedError(ValueError):
-    """The bytes are not the element that was expected."""
+    """The bytes are not the expected element."""
 
 
 def classify_pkcs7(data: bytes) -> Pkcs7:
-    """What a PKCS #7 object is. data: its first bytes are enough."""
+    """Classify a PKCS #7 object by its first bytes."""
     try:
         content_type = _BerReader(data).content_type()
     except _MalformedError:
@@ -41,10 +41,10 @@ def classify_pkcs7(data: bytes) -> Pkcs7:
 
 
 def extract_signed(data: bytes, name: str) -> bytes | None:
-    """The MIME entity inside signed-data; None if there is none, or if the content is no MIME entity.
+    """Return the MIME entity inside signed-data; None for other data and other content.
 
-    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too, and stay files. Text without a header is one only in an
-    object with the name of a signed mail, or without a name.
+    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Text without a header only counts as an
+    entity if the object has the name of a signed message or no name.
     """
     reader = _BerReader(data)
     try:
@@ -66,7 +66,7 @@ def extract_signed(data: bytes, name: str) -> bytes | None:
 
 
 class _BerReader:
-    """Reads elements one behind the other. Every method raises `_MalformedError` where the bytes are something else."""
+    """Reads consecutive BER elements. Every method raises `_MalformedError` for unexpected bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -74,19 +74,19 @@ class _BerReader:
         self._elements = 0
 
     def content_type(self) -> bytes:
-        """The type of a ContentInfo (RFC 5652 section 3)."""
+        """Read the content type of a ContentInfo (RFC 5652 section 3)."""
         self.enter(_SEQUENCE)
         return self.read(_OID)
 
     def enter(self, tag: int) -> int | None:
-        """Goes into an element; returns where it ends, None where its length is indefinite."""
+        """Enter an element; returns the position of its end, None for indefinite length."""
         found, length = self._header()
         if found != tag:
             raise _MalformedError
         return None if length is None else self._at + length
 
     def read(self, tag: int) -> bytes:
-        """The bytes of a primitive element."""
+        """Read the contents of a primitive element."""
         end = self.enter(tag)
         if end is None or end > len(self._data):
             raise _MalformedError
@@ -94,11 +94,11 @@ class _BerReader:
         return self._data[start:end]
 
     def skip(self, tag: int) -> None:
-        """Passes over an element and all that it holds."""
+        """Skip an element and its contents."""
         self._at = self.enter(tag) or self._end_of_contents()
 
     def read_string(self) -> bytes:
-        """An OCTET STRING; one in pieces is joined (X.690 section 8.7)."""
+        """Read a byte string, primitive or constructed from pieces (X.690 section 8.7)."""
         if self._data[self._at : self._at + 1] == bytes((_STRING,)):
             return self.read(_STRING)
         ends = [self.enter(_CONSTRUCTED_STRING)]
@@ -120,7 +120,7 @@ class _BerReader:
         return b"".join(pieces)
 
     def _end_of_contents(self) -> int:
-        """Where the contents of an element of indefinite length end."""
+        """Return the end of the contents of an element of indefinite length."""
         depth = 1
         while depth:
             tag, length = self._header()
@@ -135,7 +135,7 @@ class _BerReader:
         return self._at
 
     def _header(self) -> tuple[int, int | None]:
-        """The tag of the next element and the length of its contents, None for an indefinite one."""
+        """Read the tag of the next element and the length of its contents, None for indefinite length."""
         self._elements += 1
         head = self._data[self._at : self._at + 2]
         if len(head) < 2 or self._elements > _MAX_ELEMENTS or head[0] & 0x1F == 0x1F:

@@ -1,8 +1,8 @@
-"""The tree of a mail's parts (RFC 2046) as offsets into its octets: found in one pass, decoded by whoever asks.
+"""The tree of MIME parts of a message (RFC 2046) as offsets into its bytes, found in one pass.
 
-Linear in the mail whatever it holds: delimiter lines are looked up in the set of open boundaries, messages inside
-messages are leaves, and a part's header ends within a bound. Part headers stay raw octets, so that words, names and
-charsets are decoded by `router.mail.decode` and `router.mail.charsets` alone. Never raises.
+Takes linear time for any message: delimiter lines are looked up in the set of open boundaries, enclosed messages are
+leaves, and the header of a part is bounded. Part headers stay raw bytes and are decoded by `router.mail.decode` and
+`router.mail.charsets`. Never raises.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from router.mail.headers import (
     unlabelled_bytes,
 )
 
-# The empty line after a part's header, or the first line that is neither a field nor its continuation.
+# The empty line after a part's header, or the first line that is neither a field nor a continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Version)[ \t]{0,8}:)", re.IGNORECASE)
@@ -34,19 +34,21 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # Content-Type fields whose boundary is looked up in the whole mail
+_MAX_TYPES = 4  # Content-Type fields whose boundary is searched in the whole message
 _MAX_PART_HEADER_BYTES = 65536
-_MAX_ALL_PART_HEADER_BYTES = 1 << 20  # octets of all part headers of a mail
+_MAX_ALL_PART_HEADER_BYTES = 1 << 20
 _MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows 70
-_MAX_FALSE_DELIMITERS = 200_000  # lines that begin with "--" and are none; each costs a look-up
+_MAX_FALSE_DELIMITERS = 200_000  # lines that start with "--"; each costs a lookup
 
 
 @dataclass(slots=True)
 class Part:
-    """One node. The body is `content[start:end]`; a multipart has children, and a leaf has none.
+    """A node of the tree; only a multipart has children.
 
-    content: the bytes of the whole mail (bare CR line ends became LF), or of the container that the part was in.
-    content_type is `type/subtype` in lower case, text/plain where it is missing or no type (RFC 2045 section 5.2).
+    Attributes:
+        content_type: `type/subtype` in lower case, text/plain if missing or invalid (RFC 2045 section 5.2).
+        content: The bytes of the whole message (bare CR replaced by LF), or of the container of the part. The body is
+            `content[start:end]`.
     """
 
     content_type: str
@@ -68,7 +70,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A mail taken apart."""
+    """The tree of a message, its charset hint, and warnings."""
 
     root: Part
     hint: str
@@ -76,14 +78,14 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """The tree. Past a bound the rest of the mail belongs to the part at hand, and a warning says so."""
+    """Parse the tree. Beyond a limit the rest of the message belongs to the current part, with a warning."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
     fields = read_fields(block.data, _PART_FIELDS.union(HINT_FIELDS))
     body, warnings = block.body_start, [*block.warnings]
-    if b"content-type" not in fields and (late := _read_late_fields(content, body)) is not None:
-        fields, body = {**fields, **late[0]}, late[1]
+    if b"content-type" not in fields and (late_fields := _read_late_fields(content, body)) is not None:
+        fields, body = {**fields, **late_fields[0]}, late_fields[1]
         warnings.append("empty lines inside the header")
     if len(types := fields.get(b"content-type", [])) > 1:
         fields[b"content-type"] = sorted(
@@ -101,15 +103,15 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
 
 
 def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
-    """Whether a Content-Type names a boundary that comes in the body."""
+    """Whether a Content-Type has a boundary that occurs in the body."""
     boundary = parse_parameters(content_type)[1].get("boundary", "").encode("utf-8", "replace")
     return boundary != b"" and content.find(b"--" + boundary, body) >= 0
 
 
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
-    """The MIME fields of a header with empty lines in it, and where the body begins behind them.
+    """Return the MIME fields after an empty line in the header, and the offset of the body after them.
 
-    They count only as the beginning of the body, and only if the delimiter that they name comes below.
+    They only count at the start of the body, and only if their delimiter occurs after them.
     """
     start = _LATE_FIELD.match(content, body)
     end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
@@ -122,9 +124,9 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """The mail with its multipart decoded where no delimiter can be read without that, else as it is.
+    """Decode an encoded multipart if its delimiters are not readable otherwise; returns the content.
 
-    RFC 2045 section 6.4 forbids to encode a multipart. SAP does it.
+    RFC 2045 section 6.4 forbids encoding a multipart, but SAP does it.
     """
     boundary = root.parameters.get("boundary", "").encode("utf-8", "replace")
     body, whole = decode_body(root)
@@ -135,7 +137,7 @@ def _decode_multipart(root: Part) -> bytes:
 
 
 class _TreeBuilder:
-    """The one pass over a multipart: which boundaries are open, and the leaf whose end is not yet known."""
+    """The state of the pass over a multipart: the open boundaries, and the leaf whose end is not known yet."""
 
     def __init__(self, content: bytes, hint: str, max_parts: int, max_depth: int) -> None:
         self.content = content
@@ -153,10 +155,10 @@ class _TreeBuilder:
     def run(self, root: Part) -> None:
         content = self.content
         self.open_multipart(root)
-        at = root.start - 1
-        false = 0
+        position = root.start - 1
+        false_delimiters = 0
         while self.stack:
-            found = content.find(b"\n--", at)
+            found = content.find(b"\n--", position)
             if found < 0:
                 self.warnings.append("closing boundary missing")
                 break
@@ -168,10 +170,10 @@ class _TreeBuilder:
             closing = level is None and line.endswith(b"--")
             if closing:
                 level = self.open_boundaries.get(line[:-2])
-            at = line_end
+            position = line_end
             if level is None:
-                false += 1
-                if false > _MAX_FALSE_DELIMITERS:
+                false_delimiters += 1
+                if false_delimiters > _MAX_FALSE_DELIMITERS:
                     self.warnings.append("too many lines that look like part boundaries")
                     break
                 continue
@@ -181,14 +183,14 @@ class _TreeBuilder:
             if self.part_count >= self.max_parts or self.header_bytes > _MAX_ALL_PART_HEADER_BYTES:
                 self.warnings.append("too many parts")
                 break
-            at = self.read_child(self.stack[level][1], min(line_end + 1, len(content))) - 1
+            position = self.read_child(self.stack[level][1], min(line_end + 1, len(content))) - 1
         self.close_parts(len(content), 0)
 
     def open_multipart(self, part: Part) -> None:
-        """Open a multipart; one that cannot be opened is a leaf, shown as text."""
+        """Open a multipart. If that is not possible, it becomes a text leaf."""
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
-            # The mail names no boundary, or not the one it uses: its first delimiter line tells.
+            # The declared boundary is missing or unused: use the first delimiter line instead.
             first = _FIRST_DELIMITER.search(self.content, max(0, part.start - 1), part.start + 65536)
             if first is not None:
                 boundary = first[1]
@@ -203,7 +205,7 @@ class _TreeBuilder:
         self.leaf = part
 
     def close_parts(self, position: int, level: int) -> None:
-        """The line break at `found` ends the leaf at hand and the multiparts from `level` up."""
+        """End the current leaf and the multiparts from `level` up at the line break at `position`."""
         if self.leaf is not None:
             end = position - 1 if self.content[position - 1 : position] == b"\r" else position
             self.leaf.end = max(self.leaf.start, end)
@@ -217,7 +219,7 @@ class _TreeBuilder:
                 part.content_type = "text/plain"
 
     def read_child(self, parent: Part, start: int) -> int:
-        """Read the header of the part that begins at `start`; returns where its body begins."""
+        """Read the header of the part at `start`; returns the offset of its body."""
         content = self.content
         default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
         block, body = b"", start
@@ -228,12 +230,12 @@ class _TreeBuilder:
         elif _FIELD.match(content, start):
             limit = self.max_header_end(start)
             stop = body = limit
-            # Never past the part: a delimiter that looks like a field would let each part search all later ones.
+            # Stop at the end of the part: otherwise delimiters that look like fields make the search quadratic.
             delimiter = self.find_delimiter(start, limit)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
             match = _END_OF_HEADER.search(content, start, body)
-            if match:  # where the empty line is missing, the line that is no field is text already
+            if match:  # if the empty line is missing, the first other line is text
                 stop, body = match.span()
             block = content[start:stop]
             self.header_bytes += len(block)
@@ -249,14 +251,14 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """The charset of raw 8-bit bytes in a part's header: that of the mail, or its own where that does not fit."""
+        """Return the charset for raw 8-bit bytes in a part's header: the message's, or its own if that does not fit."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Where a header that does not end within its bound is cut."""
+        """Return where a header that exceeds its limit is truncated."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit
@@ -264,13 +266,13 @@ class _TreeBuilder:
         return cut + 1 if cut >= 0 else limit
 
     def find_delimiter(self, start: int, stop: int) -> int:
-        """The line break before the first delimiter in `[start, stop)`, -1 without one."""
-        at = self.content.find(b"\n--", start, stop)
-        while at >= 0:
-            line = self.content[at + 3 : at + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
+        """Return the line break before the first delimiter in `[start, stop)`, -1 without one."""
+        position = self.content.find(b"\n--", start, stop)
+        while position >= 0:
+            line = self.content[position + 3 : position + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
             if line in self.open_boundaries or (line.endswith(b"--") and line[:-2] in self.open_boundaries):
-                return at
-            at = self.content.find(b"\n--", at + 3, stop)
+                return position
+            position = self.content.find(b"\n--", position + 3, stop)
         return -1
 
 
@@ -280,17 +282,17 @@ def _build_part(
     def first(name: bytes) -> bytes:
         return next((value for value in fields.get(name, ()) if value), b"")
 
-    content_type, own = parse_parameters(first(b"content-type"), hint)
+    content_type, type_parameters = parse_parameters(first(b"content-type"), hint)
     match = _TYPE.match(_CORRECTED_TYPES.get(content_type, content_type))
     content_type = match[0] if match else default
-    disposition, also = parse_parameters(first(b"content-disposition"), hint)
+    disposition, disposition_parameters = parse_parameters(first(b"content-disposition"), hint)
     mechanisms = [transfer_encoding.parse_mechanism(value) for value in fields.get(b"content-transfer-encoding", ())]
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(
         content_type=content_type,
-        parameters=own,
+        parameters=type_parameters,
         disposition=disposition,
-        disposition_parameters=also,
+        disposition_parameters=disposition_parameters,
         encoding=next((name for name in mechanisms if name not in _IDENTITY), mechanisms[0] if mechanisms else ""),
         content_id=content_id,
         content=content,
@@ -301,21 +303,21 @@ def _build_part(
 
 
 def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """The decoded body of a leaf, and whether all of it could be decoded.
+    """Decode the body of a leaf; returns the bytes, and whether all of it could be decoded.
 
     Args:
-        limit: About how many bytes of the encoded body are decoded.
-        words: See `transfer_encoding.decode`.
+        limit: Decode about this many bytes of the encoded body.
+        keep_text: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
     return transfer_encoding.decode(part.content[part.start : end], part.encoding, keep_text=keep_text)
 
 
 def malformed_warning(part: Part) -> str:
-    """The warning about a part of which not all could be decoded."""
+    """Return the warning for a part that could not be decoded completely."""
     return f"malformed {part.encoding}"
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:
-    """The number of bytes that a leaf decodes to, and whether all of it could be decoded."""
+    """Return the decoded size of a leaf, and whether all of it could be decoded."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

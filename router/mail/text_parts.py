@@ -1,6 +1,6 @@
-"""The text parts of a mail: decoded to plain text or HTML, then joined to one text and one safe HTML.
+"""Decodes the text parts of a message to plain text or HTML, and joins them to one text and one safe HTML.
 
-Bounded by `ParseLimits`: past a bound the rest is cut, and a warning says so. All text is storable.
+Limited by `ParseLimits`: beyond a limit the rest is truncated, with a warning. All text can be stored in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from router.mail.html_text import sanitized_to_text, strip_tags
 from router.mail.structure import Part, decode_body, malformed_warning
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
-# Text that may say its own charset.
+# Content types that may declare their own charset.
 _MARKUP = frozenset({"text/html", "text/xml"})
 
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A piece of the text that people see: plain text, HTML, or both forms of the same text."""
+    """A piece of displayed text: plain text, HTML, or both forms of the same text."""
 
     plain: str | None = None
     html: str | None = None
@@ -33,7 +33,7 @@ class TextPiece:
         return not (self.plain or "").strip() and not (self.html or "").strip()
 
     def as_html(self) -> str:
-        """Its HTML, not sanitised; plain text is escaped."""
+        """Return unsanitised HTML; plain text is escaped."""
         if self.html is not None:
             return self.html
         return f"<pre>{escape(self.plain or '', quote=False)}</pre>"
@@ -41,7 +41,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class RenderedText:
-    """The joined text of all pieces and their sanitised HTML, `""` where no piece has HTML."""
+    """The joined text of all pieces and their sanitised HTML, `""` if no piece has HTML."""
 
     text: str
     html: str
@@ -49,21 +49,25 @@ class RenderedText:
 
 
 class TextDecoder:
-    """Decodes the text parts of one mail. The bounds hold for all of them together."""
+    """Decodes the text parts of one message, which share the limits."""
 
     def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
-        """html: whether HTML may be read. hint: the charset of the mail, for parts without a label."""
+        """html: Whether HTML may be parsed. hint: The charset of the message, for parts without a label."""
         self.warnings: list[str] = []
         self._limits = limits
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Bytes of bodies still to be read. Images that are written into HTML do not count: they are dropped, and photos
-        # are large.
+        # Remaining bytes of bodies. Embedded images in HTML do not count, because they are dropped, and photos are
+        # large.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
-        """The only place where a part becomes HTML. Raises `HtmlNotAllowed` where that is not allowed."""
+        """Decode a part. This is the only place that creates HTML.
+
+        Raises:
+            HtmlNotAllowed: The part is HTML, and HTML may not be parsed.
+        """
         if part.content_type in _HTML and not self._allow_html:
             raise HtmlNotAllowed
         text = self._decode_text(part)
@@ -80,7 +84,7 @@ class TextDecoder:
     def _decode_text(self, part: Part) -> str:
         html, size = part.content_type == "text/html", part.end - part.start
         left = self._html_bytes_left if html else self._bytes_left
-        data, whole = decode_body(part, max(0, left), keep_text=True)
+        data, is_complete = decode_body(part, max(0, left), keep_text=True)
         cut = size > left
         if html:
             self._html_bytes_left -= size
@@ -92,17 +96,17 @@ class TextDecoder:
         if cut:
             self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
-            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
-        if not whole:
+            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before its line ending
+        if not is_complete:
             self.warnings.append(malformed_warning(part))
         label = part.parameters.get("charset", "")
-        text, doubtful = self._charsets.decode(data, label, markup=part.content_type in _MARKUP)
-        if doubtful:
+        text, is_guessed = self._charsets.decode(data, label, markup=part.content_type in _MARKUP)
+        if is_guessed:
             self.warnings.append("charset guessed")
         return clean_text(text)
 
     def _decode_enriched(self, text: str) -> str:
-        """Text of text/enriched (RFC 1896), which is read as HTML; all of it together is as long as HTML may be."""
+        """Convert text/enriched (RFC 1896), parsed as HTML; all such parts share the limit of HTML."""
         text = text.replace("\n", "<br>")
         if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
@@ -114,12 +118,12 @@ class TextDecoder:
 
 
 def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
-    """Joins the text and the HTML of all pieces, in their order."""
+    """Join the text and the HTML of all pieces, in their order."""
     warnings: list[str] = []
     texts: list[str] = []
     parts: list[str] = []
     left = limits.html
-    room = limits.sanitized_html
+    sanitized_left = limits.sanitized_html
     for piece in pieces:
         if piece.is_blank():
             continue
@@ -135,29 +139,27 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
             elif len(clean) > limits.sanitized_html:
                 warnings.append("HTML truncated")
                 clean = truncate_html(clean, limits.sanitized_html)
-            room -= len(clean or "")
-            if room < 0:
+            sanitized_left -= len(clean or "")
+            if sanitized_left < 0:
                 warnings.append("HTML truncated")
             else:
                 parts.append(clean or "")
         elif piece.plain is not None:
             parts.append(piece.as_html())
-        text, doubt = _choose_text(piece, raw, clean, limits)
+        text, text_warnings = _choose_text(piece, raw, clean, limits)
         texts.append(text)
-        warnings += doubt
+        warnings += text_warnings
     text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
     has_html = any(piece.html is not None for piece in pieces)
     return RenderedText(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """The text of a piece, and a warning where it is not what mail programs show.
+    """Return the text of a piece, and a warning if it is not what mail programs display.
 
     Args:
-        piece: Plain text, HTML or both.
-        raw: Its HTML, as far as the bounds allow.
-        clean: The same sanitised, None if it is too complex for that.
-        limits: The bound on the text.
+        raw: The HTML of the piece, truncated to the limit.
+        clean: The sanitised HTML, None if it is too complex.
     """
     if piece.html is None:
         return piece.plain or "", []
@@ -168,34 +170,36 @@ def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLim
     if text := sanitized_to_text(clean or "", limits.text, hidden=True):
         return text, ["hidden text: the HTML hides the whole message"]
     if text := strip_tags(raw, limits.text):
-        # Nothing of the text shows in a mail program: an element around it never ends.
+        # An unclosed element hides the text in mail programs.
         return text, [] if clean is None else ["malformed HTML: shown as text"]
     return piece.plain or "", []
 
 
 def _is_stub(plain: str) -> bool:
-    """Plain text that only says where the real one is."""
-    words = plain.strip().lower()
+    """Whether plain text only points to the HTML."""
+    content = plain.strip().lower()
     return (
-        len(words) < 400 and "html" in words and any(word in words for word in ("view", "support", "client", "reader"))
+        len(content) < 400
+        and "html" in content
+        and any(word in content for word in ("view", "support", "client", "reader"))
     )
 
 
 def unflow(text: str, *, delsp: bool) -> str:
-    """format=flowed put together again (RFC 3676 section 4): a line that ends with a blank goes on in the next."""
-    out: list[str] = []  # pieces of paragraphs, each paragraph after a line end
-    open_depth = -1  # quote depth of a paragraph that goes on, -1 if none does
+    """Unwrap format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
+    pieces: list[str] = []  # pieces of paragraphs; each paragraph follows a line ending
+    open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
-        words = line[depth:].removeprefix(" ")
-        signature = words == "-- "
+        content = line[depth:].removeprefix(" ")
+        signature = content == "-- "
         if open_depth == depth and not signature:
-            out.append(words)
+            pieces.append(content)
         else:
-            out += ("\n", f"{'>' * depth} {words}" if depth else words)
+            pieces += ("\n", f"{'>' * depth} {content}" if depth else content)
         open_depth = -1
-        if words.endswith(" ") and not signature:
+        if content.endswith(" ") and not signature:
             open_depth = depth
             if delsp:
-                out[-1] = out[-1][:-1]
-    return "".join(out[1:])
+                pieces[-1] = pieces[-1][:-1]
+    return "".join(pieces[1:])

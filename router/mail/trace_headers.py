@@ -1,8 +1,8 @@
-"""The trace header fields that we put on top of a mail when it is handed out (RFC 5321 section 4.4).
+"""The trace header fields that are added to a message when it is exported (RFC 5321 section 4.4).
 
-The mail is kept octet for octet as it came; `Return-Path` and `Received` are made anew each time from what the
-envelope told us. Whatever a peer said of itself (HELO, addresses) is untrusted: it is reduced to printable ASCII
-that cannot end a field, a comment or a clause. Called by the API and the command line where they give out an `.eml`.
+The raw message is stored unchanged; `Return-Path` and `Received` are generated on each export from the stored envelope.
+Everything a peer supplied (HELO, addresses) is untrusted and reduced to printable ASCII that cannot end a field, a
+comment or a clause.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ _MAX_LINE_LENGTH = 78  # RFC 5322 section 2.1.1
 
 
 def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
-    """`Return-Path` and `Received` for a stored message, each line ended by CRLF.
+    """Return `Return-Path` and `Received` of a stored message, with CRLF line endings.
 
-    recipients: whom of the envelope the reader may know. The `for` clause is written for exactly one: several would
-    show blind copies to each other (RFC 5321 section 7.6).
+    Args:
+        recipients: The envelope recipients that the reader may know. The `for` clause is only written for exactly one;
+            several would disclose blind copies (RFC 5321 section 7.6).
     """
-    # RFC 5321 section 4.4: a null reverse-path is "<>"; addresses with SMTPUTF8 stay UTF-8 (RFC 6531 section 3.7.3).
+    # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
     clauses = [
         f"from {_clean_host(message.helo) or 'unknown'} ({_address_literal(message.peer)})",
@@ -47,7 +48,7 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
 
 
 def _fold(name: str, clauses: Sequence[str]) -> list[str]:
-    """The field over as many lines as it needs, cut between clauses only."""
+    """Fold a field between its clauses."""
     lines = [name]
     for clause in clauses:
         if len(lines[-1]) + 1 + len(clause) > _MAX_LINE_LENGTH and lines[-1].strip() != name:
@@ -70,7 +71,7 @@ def _clean_path(text: str) -> str:
 
 
 def _address_literal(text: str) -> str:
-    """An address literal (RFC 5321 section 4.1.3)."""
+    """Return an address literal (RFC 5321 section 4.1.3)."""
     address = parse_address(text)
     if address is None:
         return "[unknown]"

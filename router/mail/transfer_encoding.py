@@ -1,10 +1,10 @@
-"""Content-Transfer-Encoding (RFC 2045 section 6): encoded bodies as bytes.
+"""Decodes Content-Transfer-Encoding (RFC 2045 section 6).
 
-Total and linear: any bytes decode to something, and what could not be decoded is reported. The text of a mail, the list
-of its attachments and a download use the same decoders.
+Any bytes produce a result in linear time, and undecodable data is reported. Text, the list of attachments and downloads
+use the same decoders.
 
-Base64 in mail is often not one run of base64: gateways append a second padded run, lists and virus scanners append or
-insert lines of plain words. Runs are decoded one by one; lines of words are recognised and never decoded.
+Base64 in messages is often not a single run: gateways append a second padded run, lists and virus scanners append or
+insert lines of plain words. Runs are decoded separately; lines of words are recognised and never decoded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from router.mail import uuencode
 
 _MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
-# Names without their punctuation, which scripts write in their own way.
+# Names without punctuation, which varies between scripts.
 _MECHANISMS = {
     "b64": "base64",
     "qp": "quoted-printable",
@@ -33,29 +33,29 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # some 15 MB of base64; they take 0.1 s and 40 MB of memory
-_MIN_FULL_LINES = 2  # lines of one length that say how long a line is
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; takes 0.1 s and 40 MB of memory
+_MIN_FULL_LINES = 2  # lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
-# The end of a run, with words behind it on its line.
+# The end of a run, followed by words on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
-# A line that only base64 fills: long, and of a case that changes inside, as no word's does.
+# A line that must be base64: long, with case changes that words do not have.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED_LENGTH = 20  # characters of base64 between two blanks; hardly any word has as many
-# Words that have no characters but those of base64, as base64 never has them: one capital at most, at the beginning.
+_MIN_SPACED_LENGTH = 20  # base64 characters between two spaces; hardly any word is as long
+# Words of base64 characters in a form that base64 never has: at most one capital, at the start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_PLAIN_WORDS_BYTES = 1024  # bytes of a text that was not encoded; longer ones have other characters
-# A run of base64 with damaged bytes has few of them; a line with more is words, a rule or an address.
+_MAX_PLAIN_WORDS_BYTES = 1024  # a longer unencoded text has other characters
+# A damaged run of base64 has few foreign bytes; a line with more is words, a rule or an address.
 _NOISE_RATIO = 16
-# Lines that are not base64, and padded runs: past these the rest is one run. They bound the time for a crafted mail to
-# 0.5 s; mail that a person can read has fewer.
+# Limits on lines that are not base64, and on padded runs; beyond them the rest is one run. They bound the time for a
+# crafted message to 0.5 s. Readable messages have fewer.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
 
 def parse_mechanism(value: bytes) -> str:
-    """The mechanism that a Content-Transfer-Encoding names by its first word, in lower case."""
+    """Return the mechanism in the first word of a Content-Transfer-Encoding, in lower case."""
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
     letters = _NOT_LETTERS.sub("", name)
@@ -65,12 +65,12 @@ def parse_mechanism(value: bytes) -> str:
 
 
 def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """The decoded bytes, and whether all of `data` could be decoded.
+    """Decode data; returns the bytes, and whether all of `data` could be decoded.
 
     Args:
-        encoding: What `parse_mechanism` returned; an unknown one leaves the bytes as they are.
-        words: Whether lines of plain words around base64 are part of the result. They are for a text that people
-            read, and not for a file. What follows the padding on its own line is neither (RFC 2045 section 6.8).
+        encoding: A result of `parse_mechanism`; an unknown one leaves the bytes unchanged.
+        keep_text: Include lines of plain words around base64, for displayed text but not for files. Words after the
+            padding on the same line are always dropped (RFC 2045 section 6.8).
     """
     if encoding == "base64":
         return _decode_base64(data, keep_text=keep_text)
@@ -82,18 +82,18 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Blanks behind a soft line break were added on the way (RFC 2045 section 6.7); a lone `=` is itself."""
+    """Decode, ignoring spaces after a soft line break (RFC 2045 section 6.7); a lone `=` is kept."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
-    if b"==" in data:  # one for `binascii`
+    if b"==" in data:  # `binascii` would decode it as one
         data = _LONE_EQUALS_SIGN.sub(b"=3D", data)
     return binascii.a2b_qp(data)
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
-    """The number of bytes that `decode` returns, and whether all of `data` could be decoded.
+    """Return the number of bytes of `decode`, and whether all of `data` could be decoded.
 
-    Base64 of one run, as nearly all of it is, is counted and not decoded.
+    A single run of base64, the usual case, is counted without decoding.
     """
     if encoding == "base64" and _is_one_run(data):
         characters = len(data.translate(None, _NOT_BASE64))
@@ -116,7 +116,7 @@ def _is_plain_words(data: bytes) -> bool:
 
 
 def _find_trailing_word(data: bytes) -> int:
-    """Where the last line begins if it is one word behind complete base64, else the end of the data."""
+    """Return the start of the last line if it is a word after complete base64, else the end of the data."""
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
     line = data[start:end].strip()
@@ -149,36 +149,36 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
             whole = whole and complete and end == len(piece)
             if keep_text and end < len(piece):
                 pieces.append(b"\n" + piece[end:])
-    # What calls itself base64 and has no line of it is plain text.
+    # Data labelled as base64 without any base64 line is plain text.
     return (b"".join(pieces), whole) if is_encoded else (data, False)
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """The base64 and the words in their order, each with whether it is words."""
-    start = at = 0
+    """Yield base64 and lines of words in their order, each with whether it is words."""
+    start = position = 0
     for _ in range(_MAX_TEXT_LINES):
-        found = _FOREIGN.search(data, at)
+        found = _FOREIGN.search(data, position)
         if found is None:
             break
-        line_start = data.rfind(b"\n", at, found.start()) + 1 or at
+        line_start = data.rfind(b"\n", position, found.start()) + 1 or position
         line_end = data.find(b"\n", found.start())
         line = data[line_start : line_end if line_end >= 0 else len(data)].strip(b" \t\r\n")
-        at = line_end if line_end >= 0 else len(data)
+        position = line_end if line_end >= 0 else len(data)
         foreign = len(line) - len(line.translate(None, _NOT_BASE64_OR_PADDING))
         if _is_spaced_base64(line) if _INNER_BLANK.search(line) else foreign * _NOISE_RATIO <= len(line):
             continue
-        closed = _CLOSED_RUN.match(line)
-        if closed is not None and _CASE_CHANGE.search(closed[0]) is None:
-            closed = None
-        yield False, data[start:line_start] + (closed[0] if closed else b"")
-        start = _find_base64(data, at)
-        yield True, data[at if closed else line_start : start]
-        at = start
+        closed_run = _CLOSED_RUN.match(line)
+        if closed_run is not None and _CASE_CHANGE.search(closed_run[0]) is None:
+            closed_run = None
+        yield False, data[start:line_start] + (closed_run[0] if closed_run else b"")
+        start = _find_base64(data, position)
+        yield True, data[position if closed_run else line_start : start]
+        position = start
     yield False, data[start:]
 
 
 def _is_spaced_base64(line: bytes) -> bool:
-    """Whether a line is base64 with blanks in it."""
+    """Whether a line is base64 with spaces."""
     *before, last = line.split()
     if last.translate(None, _BASE64).strip(b"="):
         return False
@@ -188,20 +188,20 @@ def _is_spaced_base64(line: bytes) -> bool:
     )
 
 
-def _find_base64(data: bytes, at: int) -> int:
-    """Where base64 begins again, the end of the data if it does not."""
+def _find_base64(data: bytes, position: int) -> int:
+    """Return the start of the next base64 line, the end of the data if there is none."""
     for _ in range(_MAX_TEXT_LINES):
-        found = _BASE64_LINE.search(data, at)
+        found = _BASE64_LINE.search(data, position)
         if found is None:
             break
         if len(found[1]) % 4 == 0 and _CASE_CHANGE.search(found[1]):
             return found.start(1)
-        at = found.end()
+        position = found.end()
     return len(data)
 
 
 def _decode_runs(data: bytes) -> tuple[bytes, bool]:
-    """Runs of base64, each ended by its padding."""
+    """Decode runs of base64, each terminated by its padding."""
     pieces: list[bytes] = []
     aligned = _align_lines(data) if len(data.translate(None, _NOT_BASE64_OR_PADDING)) % 4 else data
     whole = aligned is data
@@ -214,7 +214,7 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Base64 of which the damage of a line stays in that line: the next one begins with a character of its own."""
+    """Realign damaged lines, so that the damage of a line does not affect the next one."""
     if data.count(b"\n") > _MAX_ALIGNED_LINES:
         return data
     lines = data.strip().split(b"\n")
@@ -235,7 +235,7 @@ def _align_line(line: bytes, width: int) -> bytes:
 
 
 def _decode_run(run: bytes) -> tuple[bytes, bool]:
-    """One run without its padding; a lone last character means nothing and is dropped."""
+    """Decode a run without its padding; drops a lone last character."""
     spare = len(run) % 4
     if spare == 1:
         run = run[:-1]

@@ -1,7 +1,7 @@
-"""uuencode (POSIX.1, uuencode): as a transfer encoding, and as blocks that mail programs write into plain text.
+"""uuencode (POSIX.1, uuencode), as a transfer encoding and as blocks that mail programs insert into plain text.
 
-A block counts only if every line of it is complete and it is ended: a line of prose that begins with "begin" never is
-one, and a damaged block stays text. Total and linear.
+A block only counts if all its lines are complete and its end is present. Prose that starts with "begin" is never a
+block, and a damaged block stays text. Any data produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# At most 63 bytes, two more characters, and blanks: a longer line is not searched for its end.
+# At most 63 bytes, two extra characters, and spaces; the end of a longer line is not searched.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
-# The line of no bytes, which some encoders leave out, and the "end" line.
+# The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
-_FULL_LINE_LENGTH = 61  # characters of a line of 45 bytes, the most that encoders write
-# Encoders may write a checksum behind a line.
+_FULL_LINE_LENGTH = 61  # characters of a line of 45 bytes, the maximum of encoders
+# Encoders may append a checksum to a line.
 _MAX_EXTRA_CHARACTERS = 2
-# Full lines of the largest mail that is accepted by default (50 MB); a crafted mail has shorter ones.
+# Full lines of the largest message that is accepted by default (50 MB); a crafted message has shorter ones.
 _MAX_LINES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class UuencodedBlock:
-    """A file in a text: `data[start:end]` is the block, from its "begin" line to behind its "end" line."""
+    """A file in a text: `data[start:end]` includes its "begin" and "end" lines."""
 
     start: int
     end: int
@@ -33,28 +33,28 @@ class UuencodedBlock:
 
 
 def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
-    """The complete blocks of a text, in their order. Each line is read once: a "begin" line ends a damaged block."""
-    at = 0
-    while (begin := _BEGIN.search(data, at)) is not None:
-        at, lines = begin.end(), 0
+    """Yield the complete blocks of a text. Each line is read once; a "begin" line ends a damaged block."""
+    position = 0
+    while (begin := _BEGIN.search(data, position)) is not None:
+        position, lines = begin.end(), 0
         was_full = False
-        while (line := _LINE.match(data, at)) is not None and _is_complete(line[1], was_full=was_full):
+        while (line := _LINE.match(data, position)) is not None and _is_complete(line[1], was_full=was_full):
             was_full = was_full or len(line[1]) >= _FULL_LINE_LENGTH
-            at, lines = line.end(), lines + 1
-        end = _END.match(data, at)
+            position, lines = line.end(), lines + 1
+        end = _END.match(data, position)
         if end is not None and lines and (end[1] is not None or was_full):
-            at = end.end()
-            yield UuencodedBlock(begin.start(), at, begin[1].strip())
+            position = end.end()
+            yield UuencodedBlock(begin.start(), position, begin[1].strip())
 
 
 def _is_complete(line: bytes, *, was_full: bool) -> bool:
-    """Whether a line has the characters that its first one announces.
+    """Whether a line has the length that its first character declares.
 
-    was_full: whether a full line came before. Blanks at the end of a line may be lost on the way, so lines behind a
-    full one may be shorter.
+    Args:
+        was_full: A full line precedes. Trailing spaces may be lost in transit, so a line after it may be shorter.
     """
     size = (line[0] - 32) & 63
-    needed = 1 + (size * 4 + 2) // 3  # some encoders do not fill up the last group
+    needed = 1 + (size * 4 + 2) // 3  # some encoders do not pad the last group
     return size > 0 and (needed <= len(line) or was_full) and len(line) <= _encoded_length(line) + _MAX_EXTRA_CHARACTERS
 
 
@@ -63,27 +63,27 @@ def _encoded_length(line: bytes) -> int:
 
 
 def find_filename(data: bytes) -> bytes:
-    """The file name of the first "begin" line, empty if there is none."""
+    """Return the filename of the first "begin" line, empty if there is none."""
     begin = _BEGIN.search(data)
     return begin[1].strip() if begin else b""
 
 
 def decode(data: bytes) -> tuple[bytes, bool]:
-    """The bytes of the first block, and whether it was whole and nothing else was there.
+    """Decode the first block; returns its bytes, and whether it is complete and the only content.
 
-    Without a "begin" line the bytes are returned as they are.
+    Without a "begin" line the data is returned unchanged.
     """
     begin = _BEGIN.search(data)
     if begin is None:
         return data, False
     pieces: list[bytes] = []
     whole = not data[: begin.start()].strip()
-    at = begin.end()
+    position = begin.end()
     for _ in range(_MAX_LINES):
-        if (end := _END.match(data, at)) is not None:
+        if (end := _END.match(data, position)) is not None:
             return b"".join(pieces), whole and not data[end.end() :].strip()
-        line_end = data.find(b"\n", at)
-        line = data[at : line_end if line_end >= 0 else len(data)].rstrip(b" \t\r")
+        line_end = data.find(b"\n", position)
+        line = data[position : line_end if line_end >= 0 else len(data)].rstrip(b" \t\r")
         if line:
             try:
                 pieces.append(binascii.a2b_uu(line[: _encoded_length(line)]))
@@ -91,5 +91,5 @@ def decode(data: bytes) -> tuple[bytes, bool]:
                 whole = False
         if line_end < 0:
             break
-        at = line_end + 1
+        position = line_end + 1
     return b"".join(pieces), False

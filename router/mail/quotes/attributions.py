@@ -1,9 +1,10 @@
-"""The line above a quote that says who wrote it and when, in the shapes of many mail programs and languages.
+"""Attribution lines: the line above a quote that says who wrote it and when, in the forms of many mail programs and
+languages.
 
-A line is an attribution by what it names: an address, a date, a time of day, and mostly a verb of writing. How much it
-needs depends on what follows: quoted lines are evidence of their own, text without marks is not, and a line that speaks
-in a sentence (`As Ana wrote`) is none above it. Mail programs fold
-it: at most five lines and 400 characters are examined.
+An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. How
+much is needed depends on the lines below. Quoted lines are evidence of their own. Text without marks is not, and above
+it a line that is part of a sentence (`As Ana wrote`) is no attribution. Mail programs fold attributions: at most five
+lines and 400 characters are examined.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from itertools import islice
 from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters_only
 from router.unicode_text import normalize
 
-MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on that many
+MAX_LENGTH = 400  # of an attribution; bounds the text that patterns are matched against
 _MAX_FOLDED_LINES = 5  # lines
-_MAX_VERB_LENGTH = 40  # characters at the end of a line that may be its verb
-_MAX_ENDING_LENGTH = 2  # letters of `(a)`, `/la`
+_MAX_VERB_LENGTH = 40  # at the end of a line
+_MAX_ENDING_LENGTH = 2  # `(a)`, `/la`
 _MAX_OPENING_WORDS = 3  # words
-_MAX_WEEKDAY_LENGTH = 4  # letters of an abbreviated day of the week
-_MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that begins with a date
+_MAX_WEEKDAY_LENGTH = 4  # an abbreviated day of the week
+_MAX_LEAD_LENGTH = 40  # before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
     "en": "wrote writes",
@@ -47,23 +48,23 @@ _VERBS_BY_LANGUAGE = {
     "kk, uz, az": "жазды yozdi yazıb",
 }
 _VERBS = frozenset(" ".join(_VERBS_BY_LANGUAGE.values()).split())
-# Words of other sentences too: they count beside an address alone.
+# Verbs that are common in other sentences; they only count together with an address.
 _WEAK_VERBS = frozenset(
     {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
 )
-# Scripts without blanks between words, or with vowel signs inside them.
+# Verbs in scripts without spaces between words, or with vowel signs inside words.
 _JOINED_VERBS = re.compile(
     "写道|寫道|写到|寫到|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|"
     "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# A mail program does not speak of itself, nor does it ask.
+# Mail programs do not write in the first person, and do not ask.
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
-# Not behind a day or a month: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
+# Excludes days and months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
 _NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
-# `Your colleague wrote`: a mail program names the author.
+# `Your colleague wrote`: mail programs name the author instead.
 _SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
@@ -72,9 +73,9 @@ _SENDER_WORDS = re.compile(
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
     rf"{_NOT_BEFORE_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
-# `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
+# `You wrote`: The Bat! writes this above quoted lines, and customers above text that they repeat.
 _READER_WORDS = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
-# `The driver wrote`, `schrieb der Fahrer`: a mail program names the author without an article.
+# `The driver wrote`, `schrieb der Fahrer`: mail programs write no article.
 _THING_PHRASES = re.compile(
     r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
@@ -91,8 +92,8 @@ _SENTENCE_PHRASES = re.compile(
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
-_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` in front of the address at the end
-_YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
+_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` before the address at the end
+_YEAR = r"(?:14|19|20|25)\d\d"  # including the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
     rf"\d{{1,2}}(?!\d)\D{{1,18}}{_YEAR}(?!\d)|{_YEAR}(?!\d)\D{{1,16}}\d{{1,2}}(?!\d|[:.h]\d))"
@@ -104,21 +105,25 @@ _TIME = re.compile(
 )
 _ADDRESS = re.compile(r"""[^\s<>()\[\]"',;:&|]{1,64}@[^\s<>()\[\]"',;:&|]{3,255}""")
 _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
-# What may stand between the reply's own words and an attribution on the same line.
+# Separators between new text and an attribution on the same line.
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_MIN_OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
-# The end of `p.m.`, of a year in Russian, of a date whose month is abbreviated (`24. aug.`).
+_MIN_OWN_WORDS = 3  # before a full stop; fewer words are an abbreviated day
+# The end of `p.m.`, of a Russian year, of a date with an abbreviated month (`24. aug.`).
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
-_MIN_WRAPPED_LENGTH = 50  # characters: a shorter line was not wrapped by a mail program
+_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap shorter lines
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Lines `first` to `last`. at: where it begins in its first line, over 0 behind words of the reply's own."""
+    """An attribution on the lines `first` to `last`.
+
+    Attributes:
+        offset: Its start in the first line; over 0 if new text precedes it.
+    """
 
     first: int
     last: int
@@ -127,12 +132,12 @@ class Attribution:
 
 
 def can_end_attribution(text: str, *, marked: bool) -> bool:
-    """Whether the line can be the last one of an attribution: a cheap question, which most lines answer with no."""
+    """Whether the line can be the last one of an attribution; a cheap check that excludes most lines."""
     end = text.rstrip("*_ ")
     if end.endswith(COLONS):
         return True
     if end.endswith(","):
-        return False  # a sentence goes on
+        return False  # the sentence continues
     if len(text) > MAX_LENGTH or is_rule(text):
         return False
     return (
@@ -143,9 +148,10 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """The attribution whose last line is `last`, where `can_end_attribution`.
+    """Return the attribution whose last line is `last`, for which `can_end_attribution` is true.
 
-    marked: the next line that is not empty is quoted.
+    Args:
+        marked: The next non-empty line is quoted.
     """
     text = ""
     first = last
@@ -157,8 +163,8 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
         if len(text) > MAX_LENGTH or (not marked and _SENTENCE_PHRASES.search(line)):
             return None
         if _has_author(text, marked=marked):
-            begins, text = _find_beginning(lines, first, text)
-            return Attribution(begins, last, _find_offset(text, marked=marked) if begins == last else 0, text)
+            start, text = _find_beginning(lines, first, text)
+            return Attribution(start, last, _find_offset(text, marked=marked) if start == last else 0, text)
         first = _line_above(lines, first)
         if first < 0:
             return None
@@ -166,13 +172,13 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 
 
 def run_on_attribution(text: str) -> str:
-    """The attribution in a line on which the mail itself begins, as Yahoo's app writes it; `""` if there is none."""
+    """Return the attribution in a line that also starts the quoted text (Yahoo's app), `""` if there is none."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
 
 def is_attribution(text: str) -> bool:
-    """Whether one line, without its quote marks, is an attribution of the quoted lines below."""
+    """Whether a line, without its quote marks, is an attribution of the quoted lines below."""
     return len(text) <= MAX_LENGTH and can_end_attribution(text, marked=True) and _has_author(text, marked=True)
 
 
@@ -181,7 +187,7 @@ def has_address(text: str) -> bool:
 
 
 def is_bracketed(text: str) -> bool:
-    """Whether an address stands in brackets."""
+    """Whether the text contains an address in brackets."""
     return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
 
 
@@ -194,12 +200,12 @@ def has_date(text: str) -> bool:
 
 
 def find_addresses(text: str) -> list[str]:
-    """The addresses that a short text names, case-folded."""
+    """Return the case-folded addresses in a short text."""
     return [found.rstrip(".").casefold() for found in _ADDRESS.findall(text)] if "@" in text else []
 
 
 def _has_author(text: str, *, marked: bool) -> bool:
-    """Whether the text names enough for an attribution. marked: of quoted lines, which need less."""
+    """Whether the text contains enough for an attribution; less is needed if `marked`."""
     verb = _has_verb(text)
     if verb and is_dashed(text):
         return True
@@ -220,7 +226,7 @@ def _can_introduce_quotes(text: str, *, verb: bool) -> bool:
 
 
 def _can_introduce_text(text: str, bare: str, *, verb: bool) -> bool:
-    """Whether the text can be an attribution above lines without marks. bare: the text without addresses."""
+    """Whether the text can be an attribution above unmarked lines. `bare` is the text without addresses."""
     time, date = has_time(text), has_date(text)
     if not (time or date) or _SENDER_WORDS.search(bare):
         return False
@@ -235,8 +241,8 @@ def _can_introduce_text(text: str, bare: str, *, verb: bool) -> bool:
     if words and words[-1] in _WEAK_VERBS:
         return True
     if is_bracketed(text) and _starts_with_date(text):
-        named = bool(words) or '"' in bare  # a line of a log has nothing but a time and an address
-        return named and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
+        has_name = bool(words) or '"' in bare  # a log line only has a time and an address
+        return has_name and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
     return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
 
 
@@ -245,7 +251,7 @@ def _split_words(text: str) -> list[str]:
 
 
 def _has_verb(text: str, *, at_end: bool = False) -> bool:
-    """Whether the text has a verb of writing. at_end: as its last word, before the ending of another gender."""
+    """Whether the text has a verb of writing; with `at_end`, as its last word (ignoring endings like `(a)`)."""
     words = _split_words(text)
     if at_end:
         while words and len(words[-1]) <= _MAX_ENDING_LENGTH:
@@ -260,19 +266,19 @@ def _ends_with_address(text: str) -> bool:
 
 
 def _has_date_near_start(text: str) -> bool:
-    """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language, and before any address."""
+    """Whether a date is within the first words and before any address: `On Mon, 24 Aug 2026`."""
     lead = text[:_MAX_LEAD_LENGTH].partition("@")[0]
     return any(character.isdigit() for character in lead) and (has_date(text) or has_time(text))
 
 
 def _has_short_opening(text: str) -> bool:
-    """Whether a verb or at most three words stand before the first digit: `On Tue, May 5`, `Ana wrote on 5`."""
+    """Whether a verb or at most three words precede the first digit: `On Tue, May 5`, `Ana wrote on 5`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), len(text))].rstrip()
     return len(lead.split()) <= _MAX_OPENING_WORDS or lead.endswith((",", ".")) or _has_verb(lead)
 
 
 def _starts_with_date(text: str) -> bool:
-    """Whether nothing but a day of the week stands before the first digit. Not so in `Appointment of 24.08.2026`."""
+    """Whether only a day of the week precedes the first digit, unlike in `Appointment of 24.08.2026`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
     return lead.endswith((",", "\u060c", "\u3001")) or len(letters_only(lead)) <= _MAX_WEEKDAY_LENGTH
 
@@ -282,26 +288,30 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """The first line of an attribution, and all its text: a line above belongs to it where it has the only date."""
+    """Return the first line of an attribution and its whole text, including a line above with the only date."""
     if has_date(text):
         return first, text
     above = first
-    whole = text
+    full_text = text
     for _ in range(_MAX_FOLDED_LINES):
         above = _line_above(lines, above)
         if above < 0:
             break
         line = lines.texts[above]
-        whole = f"{line} {whole}"
-        if len(whole) > MAX_LENGTH or _ends_sentence(line):
+        full_text = f"{line} {full_text}"
+        if len(full_text) > MAX_LENGTH or _ends_sentence(line):
             break
-        if _has_date_near_start(line) and has_date(whole) and (has_time(whole) or len(line) >= _MIN_WRAPPED_LENGTH):
-            return above, whole
+        if (
+            _has_date_near_start(line)
+            and has_date(full_text)
+            and (has_time(full_text) or len(line) >= _MIN_WRAPPED_LENGTH)
+        ):
+            return above, full_text
     return first, text
 
 
 def _line_above(lines: Lines, number: int) -> int:
-    """The line above in the same paragraph, -1 if there is none. Some programs leave one empty above a lone `<`."""
+    """Return the line above in the same paragraph, -1 if there is none; skips an empty line above a lone `<`."""
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
         above -= 1
@@ -309,14 +319,14 @@ def _line_above(lines: Lines, number: int) -> int:
 
 
 def _find_offset(text: str, *, marked: bool) -> int:
-    """Where the attribution begins in a line that begins with words of the reply, 0 if it has none."""
-    begins = 0
+    """Return the start of the attribution in a line that starts with new text, 0 if there is none."""
+    start = 0
     for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
-        own, rest = text[: separator.start()], text[separator.end() :]
-        if any(character.isdigit() for character in own):
+        new_text, remaining = text[: separator.start()], text[separator.end() :]
+        if any(character.isdigit() for character in new_text):
             break
-        if "." in separator[0] and len(own.split()) < _MIN_OWN_WORDS:
+        if "." in separator[0] and len(new_text.split()) < _MIN_OWN_WORDS:
             continue
-        if letters_only(own) and _has_date_near_start(rest) and _has_author(rest, marked=marked):
-            begins = separator.end()
-    return begins
+        if letters_only(new_text) and _has_date_near_start(remaining) and _has_author(remaining, marked=marked):
+            start = separator.end()
+    return start

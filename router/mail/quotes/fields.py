@@ -1,10 +1,13 @@
-"""Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
+"""Header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block has at least three kinds of fields, the sender among them, and an address behind its labels (a bare one counts
-beside a date), or a subject and a date with a time of day between sender and recipients: a letter, a parcel and
-a booking from one town to another have the same labels, without these. Forms have other labels among them, and a header
-that someone shows has fields that no mail program repeats.
-Below a rule also labels of other languages count, where an address and a date stand in the usual places.
+A block needs at least three kinds of fields, including the sender, and one of these:
+
+- an address behind its labels; a bare one only counts together with a date;
+- a subject, and a date with a time of day between sender and recipients.
+
+A letter, a parcel or a travel booking has the same labels without these. Forms contain other labels, and a raw header
+contains fields that no mail program repeats. Below a rule, labels in unknown languages count too, if an address and a
+date are in the usual places.
 """
 
 from __future__ import annotations
@@ -19,13 +22,13 @@ from router.mail.quotes.lines import Lines, letters_only, strip_marks
 
 FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
-_MAX_LABEL_LENGTH = 30  # characters before the colon
-_MAX_LINES = 24  # of a block, with the lines of a long list of recipients
-_MAX_FOLDED_LINES = 6  # lines of one field
-_MAX_VALUE_LENGTH = 1000  # characters of a value that are looked at
+_MAX_LABEL_LENGTH = 30  # before the colon
+_MAX_LINES = 24  # of a block, including a long list of recipients
+_MAX_FOLDED_LINES = 6  # of one field
+_MAX_VALUE_LENGTH = 1000  # characters of a value that are examined
 _SEPARATORS = (":", "\uff1a", "|")
-_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and of code
-_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # of YAML and the like: no mail program writes them
+_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # JSON and code
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # YAML and similar; mail programs do not write them
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_BY_KIND: dict[FieldKind, str] = {
@@ -67,16 +70,16 @@ _LABELS_BY_KIND: dict[FieldKind, str] = {
     "Organization/Organisation/Organisatie/Sensitivity/On Behalf Of/Im Auftrag von",
 }
 _LABELS: dict[str, FieldKind] = {
-    letters_only(label): kind for kind, of in _LABELS_BY_KIND.items() for label in of.split("/")
+    letters_only(label): kind for kind, labels in _LABELS_BY_KIND.items() for label in labels.split("/")
 }
-_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # Latvian; in English a number
+_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # Latvian; an abbreviation of `number` in English
 _MESSAGE_DU = "message du "
 _FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
 _MIN_KINDS = 3
 _UNKNOWN_LINES = 4
-_MAX_COLUMN_LENGTH = 60  # characters of a line with the date alone
+_MAX_COLUMN_LENGTH = 60  # a line that only contains the date
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
-# Fields of a header that no mail program repeats above a quoted mail: who shows them, shows a header.
+# Fields of a raw header that no mail program repeats above a quoted message.
 _RAW_HEADER = re.compile(
     r"(?:x-|received|return-path|delivered-to|message-id|mime-version|content-|dkim-|arc-|authentication-results)"
     r"[\w-]{0,40}\s?:",
@@ -92,16 +95,16 @@ def _field_kind(label: str) -> FieldKind | None:
 
 
 def starts_with_message_du(text: str) -> bool:
-    """Whether the line is the first one of a block of Orange or laposte.net: `Message du 24/08/26 13:20`."""
+    """Whether the line starts a block of Orange or laposte.net: `Message du 24/08/26 13:20`."""
     return text[:20].casefold().startswith(_MESSAGE_DU)
 
 
 def read_field(text: str) -> tuple[FieldKind, str] | None:
-    """The kind of a field and its value, None for a line that is no known field."""
+    """Return the kind and the value of a field, None if the line is not a known field."""
     text = text.strip(_DECORATION)
     if starts_with_message_du(text):
         return "date", text
-    ends = [at for separator in _SEPARATORS if (at := text.find(separator, 0, _MAX_LABEL_LENGTH)) > 0]
+    ends = [position for separator in _SEPARATORS if (position := text.find(separator, 0, _MAX_LABEL_LENGTH)) > 0]
     if not ends:
         return None
     end = min(ends)
@@ -113,9 +116,10 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 
 
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
-    """The line behind the last field of a block that begins at the line, 0 if none does.
+    """Return the line after the header block that starts at `start`, 0 if there is none.
 
-    ruled: below a rule, where two kinds of fields are enough.
+    Args:
+        ruled: The line is below a rule, where two kinds of fields are enough.
     """
     end = _find_known_end(lines, start, min_kinds=2 if ruled else _MIN_KINDS)
     if end:
@@ -128,12 +132,12 @@ def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
 
 
 def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
-    """nested: the line was reached from a field above it."""
+    """Return the end of a block with known labels, 0 if there is none. nested: A field above starts a block."""
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0
-    found = _Evidence()
-    blank = False  # whether the line above is empty
+    evidence = _Evidence()
+    blank = False  # the line above is empty
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = strip_marks(lines.texts[number])
@@ -152,28 +156,33 @@ def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = 
             if _RAW_HEADER.match(text):
                 return 0
             if _UNKNOWN_FIELD.match(text):
-                found.has_unknown, kind = True, "other"
+                evidence.has_unknown, kind = True, "other"
             value = text[:_MAX_VALUE_LENGTH]
         else:
-            own = blank and not nested and (len(found.kinds) == 1 or known[0] == "from")
-            if own and _find_known_end(lines, number, min_kinds=min_kinds, nested=True):
-                return 0  # what stands above is the reply's own
+            is_new_text = blank and not nested and (len(evidence.kinds) == 1 or known[0] == "from")
+            if is_new_text and _find_known_end(lines, number, min_kinds=min_kinds, nested=True):
+                return 0  # the lines above are new text
             (kind, value), folded, end = known, 0, number + 1
-            if kind in found.kinds:
+            if kind in evidence.kinds:
                 break
-            found.add_kind(kind)
+            evidence.add_kind(kind)
         blank = False
-        found.add_value(kind, value)
-    return end if found.is_sufficient(min_kinds) else 0
+        evidence.add_value(kind, value)
+    return end if evidence.is_sufficient(min_kinds) else 0
 
 
 @dataclass(slots=True)
 class _Evidence:
-    """What the fields of a block name.
+    """The evidence in the fields of a block.
 
-    address: of the sender or a recipient; bracketed: behind a name, as mail programs write it. mailbox: the sender's
-    field is a mailbox, and nothing else. dated: a date with a time of day stands between sender and recipients.
-    dates: all values of dates. unknown: an unknown field was found; mixed: a known one below it.
+    Attributes:
+        has_address: The sender or a recipient has an address.
+        has_bracketed_address: An address follows a name, as mail programs write it.
+        has_mailbox: The sender's field contains only a mailbox.
+        has_dated_order: A date with a time of day is between sender and recipients.
+        dates: The concatenated dates.
+        has_unknown: There is an unknown field.
+        is_mixed: A known field follows an unknown one.
     """
 
     kinds: set[FieldKind] = field(default_factory=set)
@@ -190,7 +199,7 @@ class _Evidence:
         self.is_mixed = self.has_unknown
 
     def add_value(self, kind: FieldKind, value: str) -> None:
-        """Takes the value of a field, or a line that goes on with it."""
+        """Add the value of a field, or a continuation line of it."""
         if kind in _MAILBOX_KINDS:
             self.has_address = self.has_address or has_address(value)
             self.has_bracketed_address = self.has_bracketed_address or is_bracketed(value)
@@ -206,7 +215,7 @@ class _Evidence:
         subject, timed = "subject" in self.kinds, has_time(self.dates)
         if "from" not in self.kinds or not (subject or timed):
             return False
-        # Letters, parcels and forms have a day alone and addresses among other words, and forms have other fields.
+        # Letters, parcels and forms have a day without a time, and addresses among other words or fields.
         if timed:
             address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:
@@ -220,13 +229,13 @@ def _is_mailbox(value: str) -> bool:
 
 
 def _is_followed_by_field(lines: Lines, start: int) -> bool:
-    """Whether the next line is a field too: a line like `A: yes` or `To: do` can be the reply's own."""
+    """Whether the next line is a field too; a line like `A: yes` or `To: do` can be new text."""
     texts = lines.texts[start : start + 2]
     return texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(strip_marks(texts[1])) is not None
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:
-    """Four fields with labels of any language: an address in brackets in the first, date and time in the second."""
+    """Whether four lines are fields in an unknown language: a bracketed address first, then date and time."""
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:
         label, separator, value = text[:_MAX_VALUE_LENGTH].replace("\uff1a", ":").partition(":")
@@ -237,7 +246,7 @@ def _is_unknown_block(lines: Lines, start: int) -> bool:
 
 
 def _is_on_one_line(text: str) -> bool:
-    """`From: Ana <ana@example.org> To: Eva Sent: ... Subject: ...`, as some webmail writes it."""
+    """Whether a line is a whole block, as some webmail writes it: `From: Ana <...> To: Eva Sent: ...`."""
     first = read_field(text)
     if first is None or first[0] not in _FIRST_KINDS or len(text) > _MAX_VALUE_LENGTH:
         return False
@@ -246,7 +255,7 @@ def _is_on_one_line(text: str) -> bool:
 
 
 def _is_in_a_column(lines: Lines, start: int) -> bool:
-    """What Lotus Notes writes: the sender, the date, and below them each label and each value on a line of its own."""
+    """Whether a block of Lotus Notes starts: the sender, the date, then each label and value on its own line."""
     if not has_address(lines.texts[start][:_MAX_VALUE_LENGTH]):
         return False
     below = [text for text in lines.texts[start + 1 : start + 1 + _MAX_LINES] if text]

@@ -1,7 +1,7 @@
-"""The line that a device or a mail program writes below a mail (`Sent from my iPhone`), in many languages.
+"""The footer that a device or a mail program writes below a message (`Sent from my iPhone`), in many languages.
 
-Such a line names nothing but the device: each of its words is a word for sending, a device, a mail program, a model
-or a short word between them. A sentence that begins the same way is the sender's own.
+A footer only names the device: each of its words is a word for sending, a device, a mail program, a model or a short
+word between them. Sentences of the sender that start in the same way contain other words.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from router.unicode_text import normalize
 MAX_FOOTER_LENGTH = 160  # characters
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
-_MAX_PIECE_LENGTH = 12  # characters of a word of a script without blanks
-_MAX_MODEL_WORDS = 5  # words of a device that is not known
+_MAX_PIECE_LENGTH = 12  # of a word in a script without spaces
+_MAX_MODEL_WORDS = 5  # of an unknown device
 
 
 _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not decompose
 
 
 def _fold(text: str) -> str:
-    """Without case, accents and vowel signs."""
+    """Remove case, accents and vowel signs."""
     if text.isascii():
         return text.casefold()
     decomposed = normalize("NFKD", text.casefold()).translate(_STROKES)
@@ -80,7 +80,7 @@ _DEVICES = _word_set(
     "планшета הנייד הטלפון מהטלפון מהנייד טלפון هاتف هاتفي جهازي 手机 手機 スマートフォン スマホ 携帯 携帯電話 "
     "휴대폰 휴대전화 스마트폰 thoai ponsel telepon"
 )
-# Stems of the words above, where endings are added.
+# Stems of words that take endings.
 _DEVICE_STEMS = (
     "iphon",
     "ipad",
@@ -122,21 +122,21 @@ _FILLERS_BY_LANGUAGE = {
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
 _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
-# A telephone is also a way to send something: beside these words only a brand or a program is a device.
+# Next to these words `telephone` is a means of sending; only a brand or a program counts as a device.
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
-# Such a line begins with a word for sending or for itself, or ends with the verb. `The mail was sent from Outlook` is a
-# sentence.
+# A footer starts with a word for sending or a reference to itself, or ends with the verb. `The mail was sent from
+# Outlook` is a sentence.
 _SELF_REFERENCES = _word_set(
     "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
 )
 _LAST_WORDS = _SENDING_WORDS | _DOWNLOAD_WORDS
 _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
-_ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})  # the verb is never last: `Samsung tablet sent`
-# Behind a word for sending they begin what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
+_ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})  # never last in a footer: `Samsung tablet sent`
+# After a word for sending these introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
-_INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # they say `from` by an ending
+_INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # the ending expresses `from`
 _NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
     r"\b(?:please|pls|excuse|pardon|sorry|apolog\w*|forgive|bitte|entschuldig\w*|verzeih\w*|merci|desole\w*|veuillez|"
@@ -148,7 +148,7 @@ _EXCUSE_REASON = re.compile(
     r"concis|refus|battitura|typefout|tikfout|kortheid|slafejl|skrivefeil|stavfel|literowk|bledy|preklep"
 )
 _SENT_FROM_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
-# Programs that are named by a word with another meaning.
+# Programs whose names have another meaning.
 _WHOLE_LINES = frozenset(
     {
         "sent from mail",
@@ -171,7 +171,7 @@ _EDGES = " \t()<>[]{}*_\"'“”„«».,;:!|~-\u2013\u2014\u2022"
 
 
 def is_footer(line: str) -> bool:
-    """Whether the line names a device or a mail program that sent the mail, and nothing else."""
+    """Whether the line only names the device or the mail program that sent the message."""
     if not 4 <= len(line) <= MAX_FOOTER_LENGTH:
         return False
     shown = _LINK.sub(" ", line.replace("](", " (")).strip(_EDGES)
@@ -212,7 +212,7 @@ def _is_device_line(text: str) -> bool:
 
 
 def _is_allowed(word: str) -> bool:
-    """Whether the word may stand in such a line. Long numbers may not: they could be the sender's."""
+    """Whether the word can be part of a footer; long numbers cannot, since they could be content."""
     if word.isdigit():
         return len(word) <= _MAX_DIGITS
     return len(word) == 1 or word in _KNOWN or _has_stem(word) or _has_digit(word)
@@ -223,18 +223,18 @@ def _has_stem(word: str) -> bool:
 
 
 def _split_known_words(word: str) -> list[str]:
-    """The known words that a word of a script without blanks consists of, longest first; else the word itself."""
+    """Split a word of a script without spaces into known words, longest first; else return it unchanged."""
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []
-    at = 0
-    while at < len(word):
-        ends = range(min(len(word), at + _MAX_PIECE_LENGTH), at, -1)
-        end = next((end for end in ends if word[at:end] in _KNOWN), 0)
+    position = 0
+    while position < len(word):
+        ends = range(min(len(word), position + _MAX_PIECE_LENGTH), position, -1)
+        end = next((end for end in ends if word[position:end] in _KNOWN), 0)
         if end == 0:
             return [word]
-        pieces.append(word[at:end])
-        at = end
+        pieces.append(word[position:end])
+        position = end
     return pieces
 
 
@@ -243,9 +243,9 @@ def _has_digit(word: str) -> bool:
 
 
 def _is_unknown_model_line(shown: str) -> bool:
-    """`Sent from my` with a name: words that begin with a capital or have a digit, one of them like a model's.
+    """Whether the line is `Sent from my` with a name: capitalised words or words with digits, one like a model.
 
-    In English alone: nouns of other languages begin with capitals too.
+    Only in English, because nouns of other languages can be capitalised.
     """
     match = _SENT_FROM_MY.match(shown)
     if match is None:

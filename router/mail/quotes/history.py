@@ -1,8 +1,8 @@
-"""Where the history is in the text of an answer: the mails that it quotes.
+"""Finds the quoted history in the text of a reply.
 
-History begins at an attribution, a block of header fields or a heading such as `-----Original Message-----`, or it is
-quoted lines that nothing of the sender's own follows. An answer below one quote leaves that quote out of the middle;
-answers between quoted lines stay with them. Nothing at or below the heading of a forwarded mail is history.
+History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
+quoted lines without new text after them. An answer below a single quote removes only that quote; answers between quoted
+lines stay with them. Nothing at or below the heading of a forwarded message is history.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from router.mail.quotes.lines import (
 
 Range = tuple[int, int]
 
-_MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
-_MAX_FORM_FIELDS = 20  # fields of a form above one that is known
-_MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
-_MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
-# Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
+_MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of an attribution
+_MAX_FORM_FIELDS = 20  # of a form, above a known field
+_MAX_FIELDS_ABOVE = 4  # between a rule and an attribution
+_MAX_RULES = 4  # lines above the history: rules and empty lines
+# Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-_PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
-# The whole attribution of GroupWise, and of Supercite above lines that begin with a name.
+_PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks
+# The attribution of GroupWise, and of Supercite above lines that start with a name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED_LINES = 3  # lines of GroupWise's attribution below its first one
+_MAX_WRAPPED_LINES = 3  # of GroupWise's attribution, after the first
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
-    """The ranges of lines that are history. end: where the signature at the end of the text begins."""
+    """Return the ranges of history. `end` is the start of the signature at the end of the text."""
     return _HistorySearch(lines, end).find_ranges()
 
 
 def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
-    """Whether quoted lines stand below an attribution that names one of the recipients, in their comparable form."""
+    """Whether quoted lines follow an attribution with the normalised address of a recipient."""
     if not recipients:
         return False
     above = (n for n, text in enumerate(lines.texts) if text and not lines.quoted[n] and lines.is_quoted_below(n))
@@ -56,27 +56,27 @@ def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
 
 
 def has_forward_heading(lines: Lines, start: int, stop: int) -> bool:
-    """Whether one of the lines is the heading of a forwarded mail; quoted ones are history."""
+    """Whether one of the unquoted lines is the heading of a forwarded message."""
     return any(is_forward_heading(lines.texts[number]) for number in range(start, stop) if not lines.quoted[number])
 
 
 class _HistorySearch:
-    """One pass over the lines."""
+    """The state of one pass over the lines."""
 
     def __init__(self, lines: Lines, end: int) -> None:
         self.lines = lines
         self.end = end
         self.checks_left = _MAX_ATTRIBUTIONS
-        self.top = lines.next_line(-1)  # the first line that is not empty
-        self.has_other_marks = False  # whether lines with another mark than `>` were found
+        self.top = lines.next_line(-1)  # the first non-empty line
+        self.has_other_marks = False  # lines with a mark other than `>` were found
         self.history: list[Range] = []
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Finds the last line of the sender's own, and the last quoted line. Linear: for a few calls."""
+        """Find the last unquoted and the last quoted line. Takes linear time; called a few times only."""
         lines = self.lines
-        own = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
-        self.last_own = next(own, -1)
+        unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
+        self.last_own = next(unquoted, -1)
         self.last_quoted = next((n for n in range(len(lines.texts) - 1, -1, -1) if lines.quoted[n]), -1)
 
     def find_ranges(self) -> list[Range]:
@@ -111,7 +111,7 @@ class _HistorySearch:
         return self.history
 
     def take_attribution(self, number: int) -> int:
-        """Takes the history below an attribution that ends at the line. Returns the line where the search goes on."""
+        """Add the history below an attribution that ends at the line; returns the next line to examine."""
         lines = self.lines
         after = lines.next_line(number)
         marked = after < len(lines.texts) and self.is_marked(after)
@@ -135,15 +135,15 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Where an attribution begins on whose last line the mail follows, -1 if this is none."""
+        """Return the start of an attribution whose last line also starts the quoted text, -1 if there is none."""
         texts = self.lines.texts
-        whole, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
+        original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
-        texts[number] = whole
+        texts[number] = original
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """The first line below a heading or a block of fields that begins at the line, 0 if none does."""
+        """Return the first line below a heading or header block that starts at the line, 0 if there is none."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number
@@ -155,7 +155,7 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Takes quoted lines that begin at `after`, with what introduces them from `first` on."""
+        """Add the quoted lines from `after` on, together with their introduction from `first` on."""
         lines = self.lines
         if after > self.last_own:
             self.cut_from(first)
@@ -169,7 +169,7 @@ class _HistorySearch:
         return stop
 
     def take_top_quote(self, number: int) -> int:
-        """Takes quoted lines at the top of the text, with an attribution among them: the answer is below them."""
+        """Add quoted lines at the top of the text that start with an attribution; the answer is below."""
         return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
@@ -187,7 +187,7 @@ class _HistorySearch:
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])  # not a heading
 
     def mark_quoted(self, start: int) -> None:
-        """Takes the lines from `start` that begin with the same mark as quoted."""
+        """Treat the lines from `start` on with the same mark as quoted."""
         self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
@@ -200,7 +200,7 @@ class _HistorySearch:
         return is_rule(next(above, ""))
 
     def is_history(self, number: int) -> bool:
-        """Whether the quoted lines at the end are history. Those below `The program says:` are the sender's own."""
+        """Whether the quoted lines at the end are history; below `The program says:` they are new text."""
         first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
@@ -211,13 +211,13 @@ class _HistorySearch:
         return (number == 0 or not self.lines.texts[number - 1]) and not self.is_introduced(number)
 
     def begins_with_attribution(self, number: int) -> bool:
-        """Whether the first of these quoted lines, or the first three, are an attribution."""
+        """Whether the first quoted line, or the first three, are an attribution."""
         below = takewhile(bool, self.lines.texts[number : number + 3])
         folded = [strip_marks(text[: attributions.MAX_LENGTH]) for text in below]
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """The first paragraph of quoted lines from `start` on that begins with an attribution or a block, or -1."""
+        """Return the first quoted paragraph from `start` on with an attribution or a header block, or -1."""
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
@@ -226,7 +226,7 @@ class _HistorySearch:
         return -1
 
     def is_quoted_attribution(self, number: int) -> bool:
-        """Whether an attribution that has marks itself begins at the line, as GroupWise writes it above its mail."""
+        """Whether an attribution with quote marks of its own starts at the line, as GroupWise writes it."""
         text = self.lines.texts[number]
         if _QUOTED_ATTRIBUTION.match(text) is not None:
             return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
@@ -243,7 +243,7 @@ class _HistorySearch:
         return False
 
     def is_quoted_header(self, number: int) -> bool:
-        """Whether nothing but a block of fields is quoted: Orange and others leave the mail below it without marks."""
+        """Whether only a header block is quoted: Orange and others do not mark the message below it."""
         lines = self.lines
         heading = is_original_heading(strip_marks(lines.texts[number]))
         if not heading and not fields.starts_with_message_du(strip_marks(lines.texts[number])):
@@ -256,9 +256,9 @@ class _HistorySearch:
         return below > 0 and not lines.quoted[below]
 
     def is_form(self, number: int) -> bool:
-        """Whether an unknown field stands right above a known one: fields of a form, or all of a mail's header.
+        """Whether an unknown field directly precedes a known one, as in a form or a raw header.
 
-        Lines of a signature, which has other lines too, are no fields.
+        Fields in a signature do not count, because it has other lines too.
         """
         above = number - 1
         while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
@@ -268,19 +268,19 @@ class _HistorySearch:
         )
 
     def is_introduced(self, number: int) -> bool:
-        """Whether a line with a colon stands above: what follows is then shown by the sender, and his own."""
+        """Whether a line with a colon precedes: it introduces the lines below, which are then new text."""
         above = number - 1
         while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1
         return above >= 0 and not self.lines.quoted[above] and self.lines.texts[above].endswith(COLONS)
 
     def cut_from(self, start: int) -> list[Range]:
-        """From `start` on everything is history."""
+        """Add everything from `start` on as history."""
         self.add_range(start, len(self.lines.texts))
         return self.history
 
     def add_range(self, start: int, stop: int) -> None:
-        """A range, with the rules above it and the words of a heading without dashes."""
+        """Add a range, including rules and an undecorated heading above it."""
         texts = self.lines.texts
         first = start
         for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
@@ -291,7 +291,7 @@ class _HistorySearch:
         self.history.append((self.find_rule_above_fields(first), stop))
 
     def find_rule_above_fields(self, first: int) -> int:
-        """The rule above fields that stand right above an attribution, as Yandex writes them; else `first`."""
+        """Return the rule above fields that directly precede an attribution (Yandex), else `first`."""
         above = first - 1
         while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):
             above -= 1

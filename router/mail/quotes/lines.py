@@ -1,6 +1,6 @@
-"""The lines of a mail's text, each with what its own characters say: quoted or not, a rule, a heading.
+"""The lines of a text, classified by their own characters: quoted, a rule, a heading.
 
-Everything here is linear in the text. Words are compared without case, accents, blanks and punctuation.
+Takes linear time. Words are compared without case, accents, spaces and punctuation.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a", "\u1366")
-MAX_HEADING_LENGTH = 120  # characters of a line that may be a heading
-_MAX_CLOSING_LENGTH = 40  # characters of the last line of a folded attribution (`> wrote:`)
+MAX_HEADING_LENGTH = 120
+_MAX_CLOSING_LENGTH = 40  # the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
 _RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
-# Marks of direction and of no width, which mail programs put around names and dates; blanks of other widths.
+# Direction marks and zero-width characters that mail programs put around names and dates; special spaces.
 _CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 _CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
 # The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width ones.
 _CHARACTER_MAP |= {
     zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)
 }
-# A label and its value, as in a form or a header. Labels of a signature are none.
+# A label and its value in a form or a header, excluding labels of signatures.
 _FORM_FIELD = re.compile(
     r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)"
     r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?:\s?\S",
@@ -33,7 +33,7 @@ _FORM_FIELD = re.compile(
 
 
 def letters_only(text: str) -> str:
-    """The letters of a short text, for comparison."""
+    """Return the letters of a short text, decomposed and case-folded for comparison."""
     decomposed = normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())
 
@@ -86,7 +86,7 @@ _FORWARDED = _phrase_set(
     "転送されたメッセージ/メッセージを転送/転送/转发邮件/转发的邮件/转发邮件信息/转发的消息/轉寄郵件/轉寄的郵件/"
     "轉寄訊息/전달된 메시지/전달 메시지/전달된 메일"
 )
-# What Apple Mail writes above a forwarded mail, without dashes.
+# Apple Mail writes these above a forwarded message, without dashes.
 _FORWARD_STARTS = _phrase_set(
     "Begin forwarded message/Anfang der weitergeleiteten Nachricht/Anfang der weitergeleiteten E-Mail/"
     "Début du message réexpédié/Début du message transféré/Inicio del mensaje reenviado/Inizio messaggio inoltrato/"
@@ -98,7 +98,7 @@ _FORWARD_STARTS = _phrase_set(
     "开始转发的邮件/轉寄訊息/転送されたメッセージ/전달된 메시지"
 )
 _FORWARDED_BY = tuple(_phrase_set("Forwarded by/Weitergeleitet von/Transféré par/Reenviado por/Inoltrato da/转发自"))
-# Help desks ask for the answer above such a line.
+# Help desks ask for the reply above such a line.
 _REPLY_ABOVE = tuple(
     _phrase_set(
         "reply above this line/type your reply above/write above this line/Antwort über dieser Zeile/"
@@ -110,14 +110,19 @@ _REPLY_ABOVE = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of a text. texts: without marks of direction and blanks at both ends. quoted: begins with `>`."""
+    """The lines of a text.
+
+    Attributes:
+        texts: The lines without direction marks and surrounding spaces.
+        quoted: Whether each line is quoted, that is, starts with `>`.
+    """
 
     raw: list[str]
     texts: list[str]
     quoted: list[bool]
 
     def next_line(self, number: int) -> int:
-        """The first line after `number` that is not empty; the number of lines if there is none."""
+        """Return the first non-empty line after `number`, the number of lines if there is none."""
         number += 1
         while number < len(self.texts) and not self.texts[number]:
             number += 1
@@ -128,16 +133,16 @@ class Lines:
         return after < len(self.quoted) and self.quoted[after]
 
     def split_line(self, number: int, offset: int) -> None:
-        """Makes two lines of one, which is not quoted."""
+        """Split an unquoted line into two."""
         text = self.texts[number]
-        own, rest = text[:offset].rstrip(), text[offset:].lstrip()
-        self.raw[number : number + 1] = own, rest
-        self.texts[number : number + 1] = own, rest
+        before, after = text[:offset].rstrip(), text[offset:].lstrip()
+        self.raw[number : number + 1] = before, after
+        self.texts[number : number + 1] = before, after
         self.quoted[number : number + 1] = False, False
 
 
 def read_lines(raw: list[str]) -> Lines:
-    """A line inside a pair of angle brackets that a mail program wrapped belongs to the line above it."""
+    """Classify lines; a line inside wrapped angle brackets is classified like the line above."""
     texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]
     for number in range(1, len(texts)):
@@ -149,17 +154,17 @@ def read_lines(raw: list[str]) -> Lines:
 
 
 def strip_marks(text: str) -> str:
-    """A quoted line without its marks."""
+    """Remove the quote marks of a line."""
     return text.lstrip(">\uff1e ")
 
 
 def is_rule(text: str) -> bool:
-    """Whether the line is a rule: dashes, underscores and their like, and nothing else."""
+    """Whether the line consists only of dashes, underscores and similar characters."""
     return bool(text) and _RULE_CHARACTERS.issuperset(text) and (len(text) > 1 or text in _LONG_DASHES)
 
 
 def is_original_heading(text: str) -> bool:
-    """`-----Original Message-----` and its translations; the line below which a help desk repeats its mails."""
+    """Whether the line is `-----Original Message-----`, a translation, or the reply line of a help desk."""
     if len(text) > MAX_HEADING_LENGTH or not (_is_decorated(text) or text.startswith("##")):
         return False
     words = letters_only(text)
@@ -167,12 +172,12 @@ def is_original_heading(text: str) -> bool:
 
 
 def is_original_phrase(text: str) -> bool:
-    """The words of such a heading without dashes, as some programs write above a block of fields."""
+    """Whether the line is such a heading without dashes, as some programs write it above a header block."""
     return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 
 def is_forward_heading(text: str) -> bool:
-    """The line that a mail program writes above a mail that it forwards."""
+    """Whether the line is the heading of a forwarded message."""
     if len(text) > MAX_HEADING_LENGTH:
         return False
     if _is_decorated(text):
@@ -182,12 +187,12 @@ def is_forward_heading(text: str) -> bool:
 
 
 def is_form_field(text: str) -> bool:
-    """Whether the line is a field of a form or a header, with its value; not one of a signature."""
+    """Whether the line is a field of a form or a header with a value, but not of a signature."""
     return _FORM_FIELD.match(text) is not None
 
 
 def is_dashed(text: str) -> bool:
-    """Whether dashes stand at both ends of the line."""
+    """Whether the line starts and ends with dashes."""
     return text[:2].strip(_DASHES) == "" and text[-2:].strip(_DASHES) == "" and len(text) > 4
 
 
@@ -196,7 +201,7 @@ def _is_decorated(text: str) -> bool:
 
 
 def _closes_attribution(texts: list[str], number: int) -> bool:
-    """Whether a line like `>:` or `> wrote:` closes a bracket that was opened in the two lines above."""
+    """Whether a line like `>:` or `> wrote:` closes a bracket that one of the two lines above opens."""
     if len(texts[number]) > _MAX_CLOSING_LENGTH or not texts[number].endswith(COLONS):
         return False
     above = " ".join(texts[max(0, number - 2) : number])

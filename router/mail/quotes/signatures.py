@@ -1,7 +1,7 @@
-"""Where the signature at the end of a text begins: behind `-- ` (RFC 3676 section 4.3), and lines of a device.
+"""Finds the start of the signature at the end of a text: after `-- ` (RFC 3676 section 4.3), and device footers.
 
-A signature is short and at the end. A line of `--` without its blank is a rule that people draw as well: what stands
-below must look like a signature, with an address of its own, or be nothing but a name.
+A signature is short and at the end. A `--` without its space can also be a drawn rule; then the lines below must look
+like a signature with contact details, or be only a name.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from itertools import takewhile
 from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
-MAX_SIGNATURE_LINES = 16  # lines that are not empty, above a notice of confidentiality
-_MAX_LINES = 60  # with the notice
-_MAX_LINE_LENGTH = 100  # characters: a longer line is a sentence, or a notice of confidentiality
+MAX_SIGNATURE_LINES = 16  # non-empty lines, above a confidentiality notice
+_MAX_LINES = 60  # including the notice
+_MAX_LINE_LENGTH = 100  # a longer line is a sentence or a confidentiality notice
 _MAX_FOOTERS = 30
-_MAX_PLAIN_LINE_LENGTH = 60  # characters of a line below `--`
+_MAX_PLAIN_LINE_LENGTH = 60  # below `--`
 _MAX_NAME_WORDS = 4
-_MAX_SENDER_LENGTH = 200  # characters of the sender's name and address that are read
-_MIN_PART_LENGTH = 3  # letters of a name that is part of a longer word (`karlkunde@...`)
+_MAX_SENDER_LENGTH = 200  # of the sender's name and address
+_MIN_PART_LENGTH = 3  # of a name inside a longer word (`karlkunde@...`)
 _DELIMITER = "-- "
 _LOOSE_DELIMITERS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
@@ -30,8 +30,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # beside a longer sentence
-_MIN_PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # next to a longer sentence
+_MIN_PLAIN_SENTENCE_WORDS = 4  # below a delimiter that can also be a drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -53,42 +53,42 @@ _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désab
 
 
 def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with_list_footer: bool = False) -> int:
-    """The first line of the signature at the end of lines[start:end], `end` if there is none.
+    """Return the first line of the signature at the end of lines[start:end], `end` if there is none.
 
     Args:
-        sender: name and address of the mail's sender, `""` if they are unknown.
-        with_list_footer: the footer of a mailing list counts as one.
+        sender: Name and address of the sender, `""` if unknown.
+        with_list_footer: The footer of a mailing list counts as a signature.
     """
-    cut = _find_footers(lines, start, end)
-    mark = _find_delimiter(lines, start, cut, sender=sender, with_list_footer=with_list_footer)
-    return cut if mark < 0 else _find_footers(lines, start, mark)
+    signature_start = _find_footers(lines, start, end)
+    delimiter = _find_delimiter(lines, start, signature_start, sender=sender, with_list_footer=with_list_footer)
+    return signature_start if delimiter < 0 else _find_footers(lines, start, delimiter)
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Where lines of devices and mail programs at the end begin, with a rule above them."""
-    cut = end
+    """Return the start of the device footers at the end, including a rule above them."""
+    signature_start = end
     for _ in range(_MAX_FOOTERS):
-        last = _last_nonempty_line(lines, start, cut)
+        last = _last_nonempty_line(lines, start, signature_start)
         if last < start:
-            return cut
+            return signature_start
         text = lines.texts[last]
         if is_footer(text):
             if last > start and _continues_sentence(lines.texts[last - 1], text):
-                return cut
-            cut = last
+                return signature_start
+            signature_start = last
         elif (
             last > start
             and len(text) + len(lines.texts[last - 1]) < MAX_FOOTER_LENGTH
             and _is_folded_footer(lines, last)
         ):
-            cut = last - 1
+            signature_start = last - 1
         else:
-            return last if cut < end and is_rule(text) else cut
-    return cut
+            return last if signature_start < end and is_rule(text) else signature_start
+    return signature_start
 
 
 def _continues_sentence(above: str, text: str) -> bool:
-    """Whether the sentence of the line above goes on: `My mails are refused when they are`, `sent from my iPhone`."""
+    """Whether the line completes a sentence: `My mails are refused when they are`, `sent from my iPhone`."""
     return text.partition(" ")[0].islower() and above != "" and not above.endswith(_SENTENCE_OR_LABEL_ENDS)
 
 
@@ -97,7 +97,7 @@ def _is_folded_footer(lines: Lines, last: int) -> bool:
 
 
 def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
-    """The last line that is not empty, below `start` if there is none."""
+    """Return the last non-empty line, a number below `start` if there is none."""
     last = end - 1
     while last >= start and not lines.texts[last]:
         last -= 1
@@ -105,7 +105,7 @@ def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
 
 
 def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_list_footer: bool) -> int:
-    """The line of the mark, -1 if there is none."""
+    """Return the line of the delimiter, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
         text = lines.texts[number]
@@ -114,9 +114,9 @@ def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_lis
         if lines.raw[number].rstrip("\r").replace("\u00a0", " ") == _DELIMITER:
             return number if _is_signature(below) and not _is_content_below(lines, number, start) else -1
         if text in _LOOSE_DELIMITERS:
-            again = text in lines.texts[start:number]
-            shown = again or _is_content_below(lines, number, start)
-            return number if _is_plain_signature(below) and _has_sender_word(below, sender) and not shown else -1
+            is_repeated = text in lines.texts[start:number]
+            is_content = is_repeated or _is_content_below(lines, number, start)
+            return number if _is_plain_signature(below) and _has_sender_word(below, sender) and not is_content else -1
         if with_list_footer and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
             return number if _is_signature(below) else -1
         if len(below) == _MAX_LINES:
@@ -126,9 +126,9 @@ def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_lis
 
 
 def _is_content_below(lines: Lines, number: int, start: int) -> bool:
-    """Whether the lines below the mark are the matter itself.
+    """Whether the lines below the delimiter are content.
 
-    A line with a colon introduces them (`My new address:`), or the mark is an empty comment of SQL, Lua or Haskell
+    A line with a colon introduces them (`My new address:`), or the delimiter is an empty comment of SQL, Lua or Haskell
     below another one.
     """
     last = _last_nonempty_line(lines, start, number)
@@ -138,7 +138,7 @@ def _is_content_below(lines: Lines, number: int, start: int) -> bool:
 
 
 def _is_signature(below: list[str]) -> bool:
-    """Whether the lines, from the last to the first, can be a signature: no sentences but one of its own, no code."""
+    """Whether lines can be a signature: at most one sentence (a slogan), no code. `below` is in reverse order."""
     above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
     if len(above_notice) > MAX_SIGNATURE_LINES or any(_is_not_signature(line) for line in above_notice):
         return False
@@ -155,7 +155,7 @@ def _is_signature(below: list[str]) -> bool:
 
 
 def _is_not_signature(line: str) -> bool:
-    """Whether the line is code, quoted, a question, an item of a list, or a label of a form."""
+    """Whether the line is code, a quote, a question, a list item or a form label."""
     return (
         line.endswith((*_CODE_ENDS, *COLONS, *_QUESTION_MARKS))
         or line.startswith(("--", ">", "- ", "* "))
@@ -168,7 +168,7 @@ def _is_sentence(line: str, words: int = _MIN_SENTENCE_WORDS) -> bool:
 
 
 def _is_plain_signature(below: list[str]) -> bool:
-    """For a mark that people also draw as a rule: short lines and one of contact, or nothing but a name."""
+    """Whether lines below a possible rule are a signature: short lines with contact details, or only a name."""
     if (
         not below
         or len(below) > MAX_SIGNATURE_LINES
@@ -185,9 +185,9 @@ def _is_plain_signature(below: list[str]) -> bool:
 
 
 def _has_sender_word(below: list[str], sender: str) -> bool:
-    """Whether the lines share a word with the sender's name or address: a signature does, a last item does not.
+    """Whether the lines share a word with the sender's name or address, as signatures do.
 
-    Names in another alphabet than all of the lines cannot be compared, and count as shared.
+    A name in an alphabet that no line uses cannot be compared and counts as shared.
     """
     names = [
         word

@@ -1,4 +1,4 @@
-"""What the mark in front of a subject says: an answer, or a mail that was forwarded."""
+"""Classifies subjects by their prefix as replies or forwarded messages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from router.mail.quotes.lines import letters_only
 
 SubjectKind = Literal["reply", "forward", ""]
 
-_MAX_PREFIX_LENGTH = 24  # characters before the colon
-# A number of replies (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may stand before the colon, a list's name before the mark.
+_MAX_PREFIX_LENGTH = 24  # before the colon
+# A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may precede the colon, a list's name the prefix.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
 _TAG_BEFORE_PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{0,80}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\([^()]{0,40}\)|"
@@ -21,7 +21,7 @@ _MAX_TAGS = 4
 
 
 def _parse_prefixes(text: str) -> frozenset[str]:
-    return frozenset(letters_only(mark) for mark in text.split("/"))
+    return frozenset(letters_only(prefix) for prefix in text.split("/"))
 
 
 _REPLY_PREFIXES = _parse_prefixes(
@@ -40,12 +40,12 @@ _FORWARD_PREFIXES = _parse_prefixes(
 )
 _AMBIGUOUS_PREFIXES = (
     _REPLY_PREFIXES & _FORWARD_PREFIXES
-)  # `VS:` is an answer in Finnish and Estonian, a forwarded mail in Danish and Norwegian
+)  # `VS:` is a reply in Finnish and Estonian, a forwarded message in Danish and Norwegian
 _VS_IS_REPLY = re.compile(r"^[>\s*]{0,6}(?:lähettäjä|saatja)\s?:|kirjoitti|kirjutas", re.IGNORECASE | re.MULTILINE)
 
 
 def classify_subject(subject: str, text: str) -> SubjectKind:
-    """The first mark of a subject. text: of the mail; its language decides about a mark that has two meanings."""
+    """Classify a subject by its first prefix; the language of `text` decides about ambiguous prefixes."""
     subject = subject[:400]
     for _ in range(_MAX_TAGS):
         before = _TAG_BEFORE_PREFIX.match(subject)
@@ -55,7 +55,7 @@ def classify_subject(subject: str, text: str) -> SubjectKind:
     match = _PREFIX.match(subject)
     if match is None or len(match[1]) > _MAX_PREFIX_LENGTH:
         return ""
-    mark = letters_only(match[1])
-    if mark in _AMBIGUOUS_PREFIXES:
+    prefix = letters_only(match[1])
+    if prefix in _AMBIGUOUS_PREFIXES:
         return "reply" if _VS_IS_REPLY.search(text[:20_000]) else "forward"
-    return "forward" if mark in _FORWARD_PREFIXES else "reply" if mark in _REPLY_PREFIXES else ""
+    return "forward" if prefix in _FORWARD_PREFIXES else "reply" if prefix in _REPLY_PREFIXES else ""
