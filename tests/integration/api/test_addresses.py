@@ -18,7 +18,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
         yield served
 
 
-async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
+async def audited_address(served: ServedInstallation, forwarded: list[str]) -> str:
     """The address in the audit log of a change that was requested with this header."""
     headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
     async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
@@ -45,11 +45,11 @@ async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
     ],
 )
 async def test_address_behind_trusted_proxies(proxied: ServedInstallation, forwarded: list[str], address: str) -> None:
-    assert await recorded(proxied, forwarded) == address
+    assert await audited_address(proxied, forwarded) == address
 
 
 async def test_forwarded_header_of_an_untrusted_peer_is_ignored(sqlite_served: ServedInstallation) -> None:
-    assert await recorded(sqlite_served, [CLIENT]) == "127.0.0.1"
+    assert await audited_address(sqlite_served, [CLIENT]) == "127.0.0.1"
 
 
 async def test_clients_behind_a_proxy_are_throttled_separately(proxied: ServedInstallation) -> None:

@@ -36,10 +36,10 @@ async def test_list_by_domain_in_pages(sqlite_served: ServedInstallation) -> Non
     for name, where in (("two", domain_id), ("three", other)):
         request = {"domainId": where, "localPart": name, "integrationId": integration_id}
         await served.admin.post("/aliases", request)
-    all_of_them = await served.admin.get("/aliases")
-    assert all_of_them.status == 200
-    assert [alias["localPart"] for alias in all_of_them.body["aliases"]] == ["three", "two", "one"]
-    assert set(all_of_them.body) == {"aliases"}
+    every_alias = await served.admin.get("/aliases")
+    assert every_alias.status == 200
+    assert [alias["localPart"] for alias in every_alias.body["aliases"]] == ["three", "two", "one"]
+    assert set(every_alias.body) == {"aliases"}
     first = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1")).body
     assert [alias["localPart"] for alias in first["aliases"]] == ["two"]
     next_page = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1&cursor={first['nextCursor']}")).body

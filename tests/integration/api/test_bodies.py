@@ -28,7 +28,7 @@ def decode_json(data: bytes) -> Any:
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> None:
-    """Header fields and content of a response whose status line was read."""
+    """Reads the rest of a response whose status line was read."""
     fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
     await reader.readexactly(length)
@@ -104,7 +104,7 @@ async def test_long_content_type_is_not_parsed(
     """The parser of aiohttp takes half a second for such a header; it must run neither for forms nor for JSON."""
 
     def parsed(raw: str) -> Any:
-        assert len(raw) < 200, "the header went to the parser"
+        assert len(raw) < 200, "the header was parsed"
         return parse_content_type(raw)
 
     monkeypatch.setattr("aiohttp.helpers.parse_content_type", parsed)
@@ -139,11 +139,11 @@ def unauthenticated_paths() -> list[str]:
 async def test_more_than_4_kib_without_authentication_is_413(sqlite_served: ServedInstallation, path: str) -> None:
     headers = JSON if path.startswith("//api") else {"Content-Type": "application/x-www-form-urlencoded"}
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(5):
             yield b" " * 1024
 
-    for data in (io.BytesIO(b" " * 4097), pieces()):
+    for data in (io.BytesIO(b" " * 4097), chunks()):
         answer = await sqlite_served.nobody.post(path, data=data, headers=headers)
         assert answer.status == 413, path
         assert answer.headers.get("Connection") == "close"
@@ -167,8 +167,8 @@ async def test_setting_limits_every_body(tmp_path: Path) -> None:
         for path in ("/auth/login", "/domains"):
             answer = await served.admin.post(path, data=b" " * 1025, headers=JSON)
             assert (answer.status, answer.code) == (413, "payload_too_large")
-        person: Browser = await signed_in(served, "agent")
-        assert (await person.post("/account/password", {"password": "x" * 2000})).status == 413
+        browser: Browser = await signed_in(served, "agent")
+        assert (await browser.post("/account/password", {"password": "x" * 2000})).status == 413
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
@@ -226,7 +226,7 @@ async def test_hosts_in_headers_are_not_normalised(
     marks = "http://a" + "\u0301\u0323" * 1000
 
     def parsed(url: str, *_: object) -> Any:
-        assert url.isascii(), "a host of a stranger was parsed"
+        assert url.isascii(), "the host was parsed"
 
     monkeypatch.setattr("api.middleware.permission.urlsplit", parsed)
     monkeypatch.setattr("api.dashboard.error_pages.urlsplit", parsed)

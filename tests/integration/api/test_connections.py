@@ -12,25 +12,25 @@ from tests.support.installation.http import ServedInstallation, served_settings,
 from tests.support.stores import opened_sqlite
 from tests.support.waiting import until
 
-PATIENCE = 0.25
+TIMEOUT_SECONDS = 0.25
 
 
 @pytest.fixture
-async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
+async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
     """An API that waits 0.25 s for a request head."""
-    settings = served_settings(keepalive_timeout=f"{PATIENCE * 1000:.0f}ms")
+    settings = served_settings(keepalive_timeout=f"{TIMEOUT_SECONDS * 1000:.0f}ms")
     async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, serving(store, settings) as served:
         yield served
 
 
 async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
-    """Sends the chunks at intervals of a tenth of `PATIENCE` and returns everything received, `b""` after a reset."""
+    """Sends the chunks, one per `TIMEOUT_SECONDS / 10`, and returns everything received, `b""` after a reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:
         for chunk in chunks:
             writer.write(chunk)
-            await asyncio.wait([answer], timeout=PATIENCE / 10)
+            await asyncio.wait([answer], timeout=TIMEOUT_SECONDS / 10)
             if answer.done():
                 break
         async with asyncio.timeout(10):
@@ -51,13 +51,13 @@ async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes
     ],
     ids=["no data", "half a head", "endless head, line by line", "head byte by byte"],
 )
-async def test_incomplete_request_head_times_out(impatient: ServedInstallation, chunks: list[bytes]) -> None:
-    assert await wait_until_closed(impatient, *chunks) == b""
-    assert (await impatient.nobody.get("//healthz")).status == 200
+async def test_incomplete_request_head_times_out(short_timeout: ServedInstallation, chunks: list[bytes]) -> None:
+    assert await wait_until_closed(short_timeout, *chunks) == b""
+    assert (await short_timeout.nobody.get("//healthz")).status == 200
 
 
-async def test_idle_connection_is_closed(impatient: ServedInstallation) -> None:
-    answer = await wait_until_closed(impatient, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+async def test_idle_connection_is_closed(short_timeout: ServedInstallation) -> None:
+    answer = await wait_until_closed(short_timeout, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
@@ -75,7 +75,7 @@ async def test_connection_limit_per_address(tmp_path: Path, capfd: pytest.Captur
             reader, writer = connections[0]
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-            assert (await served.nobody.get("//healthz")).status == 200, "the place is free again"
+            assert (await served.nobody.get("//healthz")).status == 200, "the slot is free again"
         finally:
             for _, writer in connections:
                 writer.close()
@@ -85,7 +85,7 @@ async def test_connection_limit_per_address(tmp_path: Path, capfd: pytest.Captur
 async def test_connection_of_a_client_that_reads_nothing_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CLIENT_READ_SECONDS", PATIENCE)
+    monkeypatch.setattr(server, "CLIENT_READ_SECONDS", TIMEOUT_SECONDS)
     requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
         with socket.socket() as peer:
@@ -102,4 +102,4 @@ async def test_connection_of_a_client_that_reads_nothing_is_closed(
                     return True
                 return False
 
-            await until(is_reset, "a client that reads nothing is cut off")
+            await until(is_reset, "the connection to be reset")

@@ -4,7 +4,7 @@ tests/integration/admin/test_delivery_rules.py."""
 from tests.integration.dashboard.past import attempt
 from tests.support.installation.http import ServedInstallation
 
-DOCUMENTED = {
+DOCUMENTED_FIELDS = {
     "id",
     "ticketId",
     "integrationId",
@@ -23,7 +23,7 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
     ticket_id = await served.ticket()
     await served.ticket()
     listed = (await served.admin.get("/deliveries")).body["deliveries"]
-    assert set(listed[0]) >= DOCUMENTED
+    assert set(listed[0]) >= DOCUMENTED_FIELDS
     assert [delivery["state"] for delivery in listed] == ["pending", "pending"]
     for query, expected in (
         (f"ticketId={ticket_id}", 1),
@@ -38,8 +38,8 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
     await served.database.execute("dispatch_mark_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
     one = (await served.admin.get(path)).body
     assert (one["state"], one["attempts"], one["deliveredAt"]) == ("delivered", 1, "2030-01-01T12:00:00Z")
-    (created,) = one["attemptList"]
-    assert (created["status"], created["latencyMs"], created["answer"]) == (200, 120, "ok")
+    (sent,) = one["attemptList"]
+    assert (sent["status"], sent["latencyMs"], sent["answer"]) == (200, 120, "ok")
     refused = await served.admin.post(f"{path}/replay")
     assert (refused.status, refused.code) == (409, "conflict")
 

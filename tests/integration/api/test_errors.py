@@ -20,7 +20,7 @@ from tests.support.installation.http import ServedInstallation, served_settings,
 from tests.support.stores import opened_sqlite
 
 
-async def raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
+async def send_raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
     """Sends raw bytes on a new connection and returns everything received."""
     host, port = served.server.address
     reader, writer = await asyncio.open_connection(host, port)
@@ -80,8 +80,8 @@ async def test_http_errors(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     form = await served.admin.post("/domains", data={"domain": "example.org"})
     assert (form.status, form.code) == (415, "unsupported_media_type")
-    zipped = await served.admin.post("/domains", {"domain": "a.example"}, headers={"Content-Encoding": "gzip"})
-    assert (zipped.status, zipped.code) == (415, "unsupported_media_type")
+    compressed = await served.admin.post("/domains", {"domain": "a.example"}, headers={"Content-Encoding": "gzip"})
+    assert (compressed.status, compressed.code) == (415, "unsupported_media_type")
     charset = {"Content-Type": "application/json; charset=latin-1"}
     assert (await served.admin.post("/domains", data=b'{"domain":"x"}', headers=charset)).status == 415
     missing_paths = ("//no", "//api", "//api/", "//api/no", "//v2/domains", "//api/domains/", "//api/%00", "//api/../x")
@@ -114,13 +114,13 @@ async def test_http_errors(sqlite_served: ServedInstallation) -> None:
 
 
 async def test_body_that_is_too_large(sqlite_served: ServedInstallation) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * 65536
 
     large = b'{"domain": "' + b"a" * 1048576 + b'"}'
     headers = {"Content-Type": "application/json"}
-    for data in (io.BytesIO(large), pieces()):
+    for data in (io.BytesIO(large), chunks()):
         answer = await sqlite_served.admin.post("/domains", data=data, headers=headers)
         assert (answer.status, answer.code) == (413, "payload_too_large")
 
@@ -139,7 +139,7 @@ async def test_body_that_is_too_large(sqlite_served: ServedInstallation) -> None
     ],
 )
 async def test_malformed_http(sqlite_served: ServedInstallation, data: bytes) -> None:
-    answer = await raw(sqlite_served, data)
+    answer = await send_raw(sqlite_served, data)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
     assert_error_format(answer)
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
@@ -155,7 +155,7 @@ async def test_malformed_http(sqlite_served: ServedInstallation, data: bytes) ->
     ],
 )
 async def test_valid_http_without_a_resource(sqlite_served: ServedInstallation, data: bytes) -> None:
-    answer = await raw(sqlite_served, data + b"Connection: close\r\n\r\n")
+    answer = await send_raw(sqlite_served, data + b"Connection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 303")), answer
 
 
@@ -169,7 +169,7 @@ async def test_incomplete_and_slow_bodies(tmp_path: Path) -> None:
             "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         )
         with capture_logs() as logs:
-            answer = await raw(served, head.encode() + b'{"domain"')
+            answer = await send_raw(served, head.encode() + b'{"domain"')
         assert assert_error_format(answer)["code"] == "unavailable"
         (timed_out,) = (event for event in logs if event["event"] == "api.request_timed_out")
         assert timed_out["waiting_in"] == "api.body.read"
@@ -205,20 +205,20 @@ async def test_internal_errors_reveal_no_details(
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret inside")
 
-    async def away(*_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         raise Unavailable("PostgreSQL 57P01: secret inside")
 
     monkeypatch.setattr(type(served.services.audit), "list", broken)
-    monkeypatch.setattr(type(served.services.domains), "list", away)
+    monkeypatch.setattr(type(served.services.domains), "list", unavailable)
     with capture_logs() as logs:
-        fault = await served.admin.get("/audit", headers={"X-Request-Id": "find-me"})
-        gone = await served.admin.get("/domains")
-    assert (fault.status, fault.code) == (500, "internal_error")
-    assert (gone.status, gone.code) == (503, "unavailable")
-    assert "Retry-After" in gone.headers
-    assert b"secret" not in fault.content + gone.content
-    (about_fault,) = [event for event in logs if event["event"] == "api.internal_error"]
-    assert (about_fault["request_id"], about_fault["path"]) == ("find-me", "/api/audit")
+        error_response = await served.admin.get("/audit", headers={"X-Request-Id": "find-me"})
+        unavailable_response = await served.admin.get("/domains")
+    assert (error_response.status, error_response.code) == (500, "internal_error")
+    assert (unavailable_response.status, unavailable_response.code) == (503, "unavailable")
+    assert "Retry-After" in unavailable_response.headers
+    assert b"secret" not in error_response.content + unavailable_response.content
+    (logged,) = [event for event in logs if event["event"] == "api.internal_error"]
+    assert (logged["request_id"], logged["path"]) == ("find-me", "/api/audit")
     assert [event["reason"] for event in logs if event["event"] == "api.service_unavailable"] == [
         "PostgreSQL 57P01: secret inside"
     ]
@@ -255,12 +255,12 @@ def has_long_number(value: Any) -> bool:
 
 
 async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(*_: object, **__: object) -> None:
-        raise Unavailable("the database is away")
+    async def unavailable(*_: object, **__: object) -> None:
+        raise Unavailable("the database is unavailable")
 
     monkeypatch.setattr(app, "ERROR_LOG_LIMIT", Limit(2, 60))
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
-        monkeypatch.setattr(type(served.services.domains), "list", away)
+        monkeypatch.setattr(type(served.services.domains), "list", unavailable)
         with capture_logs() as logs:
             statuses = [(await served.admin.get("/domains")).status for _ in range(4)]
     assert statuses == [503] * 4

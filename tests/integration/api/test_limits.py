@@ -57,8 +57,8 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     limited.clock.advance(600)
     statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
     assert statuses == [200] * 5 + [429]  # 12 on this day; rejected requests do not count
-    over = await agent.get("/domains")
-    assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
+    limited_response = await agent.get("/domains")
+    assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")
 
 
 async def test_forbidden_requests_count(limited: ServedInstallation) -> None:
@@ -77,9 +77,9 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     limited.clock.advance(600)
     statuses += [(await limited.admin.get("/domains")).status for _ in range(3)]
     assert statuses == [200] * 5 + [429] + [200] * 5 + [429] + [200] * 2 + [429]
-    over = await limited.admin.get("/domains")
-    assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
-    one, two = [{"Cookie": await session(limited)} for _ in range(2)]
+    limited_response = await limited.admin.get("/domains")
+    assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")
+    one, two = [{"Cookie": await session_cookie(limited)} for _ in range(2)]
     for _ in range(2):  # 16 requests in total, after 12 on this day
         answers = [await limited.nobody.get("/domains", headers=cookie) for cookie in (one, two) * 5]
         assert [answer.status for answer in answers] == [200] * 8 + [429] * 2
@@ -91,7 +91,7 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     assert (revoked.status, (await limited.admin.get("/domains")).status) == (204, 401)
 
 
-async def session(served: ServedInstallation) -> str:
+async def session_cookie(served: ServedInstallation) -> str:
     """The cookie of a new session of the admin."""
     login = {"email": served.login.email, "password": served.login.password}
     cookie: str = (await served.nobody.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0]
@@ -99,7 +99,7 @@ async def session(served: ServedInstallation) -> str:
 
 
 async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInstallation) -> None:
-    cookie = {"Cookie": await session(limited)}
+    cookie = {"Cookie": await session_cookie(limited)}
     for _ in range(6):
         refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH_HEADER: "1"})
         stream = await limited.nobody.ask("HEAD", "//live", headers=cookie)

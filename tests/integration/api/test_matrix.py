@@ -15,7 +15,7 @@ from tests.support.stores import opened_sqlite
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
 # The required role of each route, repeated on purpose: a new or changed route fails until it is added here.
-LEAST: dict[tuple[str, str], Role | None] = {
+REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/auth/login"): None,
     ("POST", "/auth/logout"): None,
     ("GET", "/auth/me"): "viewer",
@@ -87,11 +87,11 @@ BODIES = {
 
 
 def test_matrix_covers_every_route() -> None:
-    assert {(route.method, route.path): route.role for route in ROUTES} == LEAST
+    assert {(route.method, route.path): route.role for route in ROUTES} == REQUIRED_ROLES
     assert len({route.operation_id for route in ROUTES}) == len(ROUTES)
 
 
-async def ask(client: Client, route: Route, ids: dict[str, str] | None = None) -> tuple[int, bytes]:
+async def call_route(client: Client, route: Route, ids: dict[str, str] | None = None) -> tuple[int, bytes]:
     known = ids or {}
     path = re.sub(r"{([a-z]+)}", lambda match: known.get(match[1], "1"), route.path)
     body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None
@@ -102,12 +102,12 @@ async def ask(client: Client, route: Route, ids: dict[str, str] | None = None) -
 async def test_roles(sqlite_served: ServedInstallation) -> None:
     clients = {role: (await sqlite_served.person(role))[0] for role in ROLES}
     for route in ROUTES:
-        least = LEAST[route.method, route.path]
-        if least is None:
+        required = REQUIRED_ROLES[route.method, route.path]
+        if required is None:
             continue
         for role in ROLES:
-            status, content = await ask(clients[role], route)
-            if ROLES.index(role) > ROLES.index(least):
+            status, content = await call_route(clients[role], route)
+            if ROLES.index(role) > ROLES.index(required):
                 assert (status, b'"forbidden"' in content) == (403, True), (route.path, role)
             else:
                 assert status not in (401, 403), (route.path, role, content)
@@ -133,7 +133,7 @@ async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation)
     }
     for route in (route for route in ROUTES if route.role is not None):
         for state, client in clients.items():
-            status, content = await ask(client, route)
+            status, content = await call_route(client, route)
             assert (status, b'"unauthorized"' in content) == (401, True), (route.path, state, content)
 
 
@@ -165,8 +165,8 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         object_id = real[noun]
         prefix = object_id.partition("_")[0]
         missing = "@ham.example" if object_id.startswith("@") else f"{prefix}_{'0' * 26}"
-        foreign_answer = await ask(other, route, {"id": object_id, "sender": object_id})
-        missing_answer = await ask(other, route, {"id": missing, "sender": missing})
+        foreign_answer = await call_route(other, route, {"id": object_id, "sender": object_id})
+        missing_answer = await call_route(other, route, {"id": missing, "sender": missing})
         assert foreign_answer[0] == 404, (route.path, foreign_answer)
         assert foreign_answer == missing_answer, route.path
     assert (await served.admin.get(f"/domains/{domain_id}")).status == 200

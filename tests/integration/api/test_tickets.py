@@ -70,11 +70,11 @@ async def test_claim_unclaim_and_assign(sqlite_served: ServedInstallation) -> No
         assert (forbidden.status, forbidden.code) == (403, "forbidden")
     wrong = await agent.post(f"{path}/assign", {"userId": "nonsense"})
     assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "userId")
-    given = await agent.post(f"{path}/assign", {"userId": rival_id})
-    assert (given.status, given.body) == (200, claimed.body | {"assignedTo": rival_id})
-    back = await served.admin.post(f"{path}/unclaim")
-    assert back.status == 200
-    assert back.body == {"id": ticket_id, "status": "open", "assignedTo": None, "claimedAt": None}
+    reassigned = await agent.post(f"{path}/assign", {"userId": rival_id})
+    assert (reassigned.status, reassigned.body) == (200, claimed.body | {"assignedTo": rival_id})
+    unassigned = await served.admin.post(f"{path}/unclaim")
+    assert unassigned.status == 200
+    assert unassigned.body == {"id": ticket_id, "status": "open", "assignedTo": None, "claimedAt": None}
 
 
 async def test_statuses(sqlite_served: ServedInstallation) -> None:
@@ -122,8 +122,8 @@ async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation
 async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
-    form = {"Reply-To": "Eve <eve@x.test>", "X-Original-From": "Bob <bob@x.test>"}
-    path = f"/emails/tickets/{await served.ticket(mails.plain(message_id='<first@customer.test>', headers=form))}"
+    headers = {"Reply-To": "Eve <eve@x.test>", "X-Original-From": "Bob <bob@x.test>"}
+    path = f"/emails/tickets/{await served.ticket(mails.plain(message_id='<first@customer.test>', headers=headers))}"
     newest = await served.mail(mails.reply_to("<first@customer.test>"))
     ticket = (await served.admin.get(path)).body
     assert (ticket["messageCount"], "nextCursor" in ticket) == (2, False)
@@ -144,11 +144,11 @@ async def test_notes(sqlite_served: ServedInstallation) -> None:
     await served.alias()
     path = f"/emails/tickets/{await served.ticket()}"
     agent, agent_id = await served.person("agent")
-    created = await agent.post(f"{path}/notes", {"text": "Called back.\r\nNo answer."})
+    created = await agent.post(f"{path}/notes", {"text": "Called unassigned.\r\nNo answer."})
     assert created.status == 201
-    assert (created.body["text"], created.body["userId"]) == ("Called back.\nNo answer.", agent_id)
+    assert (created.body["text"], created.body["userId"]) == ("Called unassigned.\nNo answer.", agent_id)
     event = (await agent.get(path)).body["events"][-1]
-    assert (event["event"], event["detail"]["text"]) == ("note", "Called back.\nNo answer.")
+    assert (event["event"], event["detail"]["text"]) == ("note", "Called unassigned.\nNo answer.")
     refused = await agent.post(f"{path}/notes", {"text": ""})
     assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "text")
 

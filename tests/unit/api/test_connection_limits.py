@@ -12,7 +12,7 @@ from tests.support.clock import FakeClock
 PROXY = "192.0.2.1"
 
 
-def limits(clock: FakeClock | None = None) -> ConnectionLimits:
+def make_limits(clock: FakeClock | None = None) -> ConnectionLimits:
     return ConnectionLimits(
         total=10, per_address=3, trusted=[ip_network(f"{PROXY}/32")], monotonic=(clock or FakeClock()).monotonic
     )
@@ -36,29 +36,29 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
     ids=["address", "another address", "one /64", "another /64", "mapped", "a trusted proxy", "a Unix socket"],
 )
 def test_admitted_connections(peers: list[str], admitted: list[bool]) -> None:
-    counted = limits()
-    assert [counted.admit(address(peer)) for peer in peers] == admitted
+    limits = make_limits()
+    assert [limits.admit(address(peer)) for peer in peers] == admitted
 
 
 def test_released_connections_leave_no_state() -> None:
-    counted = limits()
+    limits = make_limits()
     peers = [address(text) for text in ("203.0.113.1", "203.0.113.1", "2001:db8::1", PROXY, "")]
     for _ in range(100):
-        assert all(counted.admit(peer) for peer in peers)
+        assert all(limits.admit(peer) for peer in peers)
         for peer in peers:
-            counted.release(peer)
-    assert counted._by_address == {}
-    assert counted._open == 0
+            limits.release(peer)
+    assert limits._by_address == {}
+    assert limits._open == 0
 
 
 def test_refusals_are_logged_at_most_once_per_interval() -> None:
     clock = FakeClock()
-    counted = limits(clock)
+    limits = make_limits(clock)
     with capture_logs() as lines:
         for _ in range(100):
-            counted.admit(address("203.0.113.1"))
+            limits.admit(address("203.0.113.1"))
         clock.advance(LOG_EVERY)
-        counted.admit(address("203.0.113.1"))
+        limits.admit(address("203.0.113.1"))
     assert [(line["count"], line["peer"], line["limit"]) for line in lines] == [
         (1, "203.0.113.1", 3),
         (97, "203.0.113.1", 3),
