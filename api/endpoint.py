@@ -67,7 +67,7 @@ class Endpoint(DeclaredHandler):
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
         claim = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
         if isinstance(claim, StoredResponse):
-            response = responses.json_text(claim.answer, claim.status)
+            response = responses.json_text(claim.body, claim.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
         # A separate task: a disconnect or a timeout must not leave the key claimed.

@@ -41,7 +41,7 @@ class Submissions:
         except Refused as refusal:
             raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
         if isinstance(begun, StoredResponse):
-            return Redirect(**json.loads(begun.answer))
+            return Redirect(**json.loads(begun.body))
         # A task of its own: a time limit or a client that hangs up must not end it halfway.
         task = asyncio.ensure_future(self._run(visit, handler, begun))
         self._tasks.add(task)

@@ -1,8 +1,7 @@
-"""The use cases: one package for each noun.
+"""The use cases, one package for each noun.
 
-Every method takes the `Actor` who asks and plain values, and returns values of `router.model` or small frozen ones of
-its module. All decisions are made here: what is valid, what may be done to the thing as it is now, and, where that
-depends on the thing, by whom. What an actor's role may do at all is the doors' business (each call names its role).
-Everything is seen from the actor's workspace: what belongs to another one is `not_found`. Refusals are
-`router.errors.Refused`; changes are written to the audit in the transaction that makes them.
+A method takes an `Actor` and plain values. It returns values of `router.model` or frozen dataclasses of its module.
+Validation, state rules and permissions that depend on the object are decided here. The role that a call requires is
+checked by the API and the command line. Objects of another workspace are reported as `not_found`. Errors are
+`router.errors.Refused`. Each change is recorded in the audit log within its transaction.
 """

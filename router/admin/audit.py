@@ -1,6 +1,6 @@
-"""Who changed what: written by the use cases in the transaction that makes the change, read by admins.
+"""The audit log: who changed what.
 
-An entry holds what was changed, never a secret and nothing of a mail's content.
+An entry is written in the transaction of its change. It never contains a secret or message content.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from router.store.database import Database, QueryExecutor, fetch_models
 async def record(
     transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **details: object
 ) -> None:
-    """One entry. action: `noun.verb`; target: an id; detail: plain JSON values, None left out."""
+    """Adds an entry.
+
+    Args:
+        transaction: The transaction of the change.
+        actor: Who made the change.
+        now: The time of the change.
+        action: `noun.verb`.
+        target: The id of the changed object.
+        details: JSON values; None is omitted.
+    """
     await transaction.execute(
         "audit_insert",
         id=ids.new("evt"),
@@ -33,13 +42,13 @@ async def record(
 
 
 class AuditService:
-    """The list of changes."""
+    """Lists the audit log of a workspace."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
-        """Newest first."""
+        """Lists entries, newest first."""
         request = paging.page_request("evt", limit, cursor)
         rows = await fetch_models(
             self._database,

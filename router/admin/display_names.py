@@ -1,4 +1,4 @@
-"""The names of users and integrations, for any number of ids: one query for each `MAX_IDS` of them, none for no id."""
+"""Names of users and integrations by id, with one query per `QUERY_MAX_IDS` ids."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from router.model import Actor
 from router.store.database import Database
 
-QUERY_MAX_IDS = 1000  # of one query
+QUERY_MAX_IDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """name: `""` for a user without one; email: `""` for an integration."""
+    """name: `""` for a user without a name. email: `""` for an integration."""
 
     name: str
     email: str
 
 
 class DisplayNameService:
-    """Finds names in the actor's workspace alone."""
+    """Resolves ids of the actor's workspace only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def resolve(self, actor: Actor, user_and_integration_ids: Iterable[str | None]) -> Mapping[str, DisplayName]:
-        """The names by id. An id that no longer exists is left out, None too."""
-        wanted = sorted({each for each in user_and_integration_ids if each is not None})
-        found: dict[str, DisplayName] = {}
-        for start in range(0, len(wanted), QUERY_MAX_IDS):
-            asked = json.dumps(wanted[start : start + QUERY_MAX_IDS])
-            rows = await self._database.fetch_all("display_names", ids=asked, workspace_id=actor.workspace_id)
-            found.update((row["id"], DisplayName(row["name"], row["email"])) for row in rows)
-        return found
+        """Returns the names by id. Unknown ids and None are omitted."""
+        ids = sorted({each for each in user_and_integration_ids if each is not None})
+        names: dict[str, DisplayName] = {}
+        for start in range(0, len(ids), QUERY_MAX_IDS):
+            batch = json.dumps(ids[start : start + QUERY_MAX_IDS])
+            rows = await self._database.fetch_all("display_names", ids=batch, workspace_id=actor.workspace_id)
+            names.update((row["id"], DisplayName(row["name"], row["email"])) for row in rows)
+        return names

@@ -1,8 +1,8 @@
-"""Requests that create, done once however often they are sent (the `Idempotency-Key` of the API).
+"""Idempotent requests (the `Idempotency-Key` header): each runs at most once per key.
 
-`begin` takes the key before the work and `keep` stores the answer after it; the same request again gets that answer
-for a day, another request with the same key is refused. A request whose process died between the two leaves the key
-taken: for a while a repeat is refused, since nobody knows how far it came, then the key may be used again.
+`claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, the same
+request gets the stored response, and a different request with the same key is rejected. If the process dies in between,
+its progress is unknown: retries are rejected until the claim times out, then the key can be claimed again.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from router.model import Micros
 from router.store.database import Database
 
 RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
-# Longer than any request runs.
+# Longer than the longest request.
 CLAIM_TIMEOUT: Micros = 300 * SECOND
-CLEANUP_SECONDS = 3600.0  # seconds
+CLEANUP_SECONDS = 3600.0
 MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The answer that was given the first time, as its status and JSON text."""
+    """The stored HTTP status and JSON body of the first response."""
 
     status: int
-    answer: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """The key is ours: end with `keep` or `release`."""
+    """A reserved key. End it with `store_response` or `release`."""
 
     scope: str
     key: str
-    at: Micros
+    claimed_at: Micros
 
 
 class IdempotencyService:
-    """scope: whose key it is and for what, `key:... POST /domains`. request: a digest of all that was sent."""
+    """Reserves keys and stores responses."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -47,7 +47,16 @@ class IdempotencyService:
         self._cleaned_at = float("-inf")
 
     async def claim(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
-        """Raises `idempotency_mismatch` for another request, `conflict` where there is no answer to give again."""
+        """Reserves the key, or returns the stored response of the same request.
+
+        Args:
+            scope: The caller and the operation, such as `key:... POST /domains`.
+            key: The value of the header.
+            request: A digest of the request.
+
+        Raises:
+            Refused: `idempotency_mismatch` for a different request, `conflict` if there is no stored response.
+        """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(
                 "invalid_request", f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
@@ -78,15 +87,15 @@ class IdempotencyService:
             )
         return StoredResponse(row["status"], row["answer"])
 
-    async def store_response(self, claim: IdempotencyClaim, status: int, answer: str | None) -> None:
-        """The answer for whoever asks again; None where it holds a secret."""
+    async def store_response(self, claim: IdempotencyClaim, status: int, body: str | None) -> None:
+        """Stores the response for retries. body: None if it contains a secret."""
         await self._database.execute(
-            "idempotency_store", scope=claim.scope, key=claim.key, at=claim.at, status=status, answer=answer
+            "idempotency_store", scope=claim.scope, key=claim.key, at=claim.claimed_at, status=status, answer=body
         )
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """Nothing was done: the key may be used again."""
-        await self._database.execute("idempotency_release", scope=claim.scope, key=claim.key, at=claim.at)
+        """Frees the key of a request that changed nothing."""
+        await self._database.execute("idempotency_release", scope=claim.scope, key=claim.key, at=claim.claimed_at)
 
     async def _delete_expired(self, now: Micros) -> None:
         if self._clock.monotonic() - self._cleaned_at < CLEANUP_SECONDS:

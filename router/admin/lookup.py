@@ -1,7 +1,6 @@
-"""Things by the names that people call them: a domain, an address, a person, a ticket's number; else by their id.
+"""Finds objects by the names that people use: domain names, addresses, names of integrations, ticket numbers.
 
-Each method returns the id to hand to a use case. What has the form of an id is taken for one, unlooked at: whether it
-exists is the use case's answer. Refusals name what was asked for. Called by the command line.
+A text in the form of an id is returned unchanged; whether it exists is not checked here. Errors quote the text.
 """
 
 from __future__ import annotations
@@ -16,32 +15,32 @@ from router.store.database import Database, Row, fetch_model, fetch_models
 
 
 class LookupService:
-    """Looks in the actor's workspace alone, except `workspace`."""
+    """Searches the actor's workspace, except in the methods for workspaces."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_workspaces(self) -> list[Workspace]:
-        """Every workspace there is, oldest first."""
-        found: list[Workspace] = []
+        """Lists all workspaces, oldest first."""
+        workspaces: list[Workspace] = []
         while True:
-            after = found[-1].id if found else ""
+            after = workspaces[-1].id if workspaces else ""
             page = await fetch_models(self._database, Workspace, "operator_workspaces", after=after, limit=200)
-            found += page
+            workspaces += page
             if len(page) < 200:
-                return found
+                return workspaces
 
     async def find_workspace(self, text: str) -> Workspace:
-        """A workspace by id, or by a name that no other one has."""
-        found = [known for known in await self.list_workspaces() if text in (known.id, known.name)]
-        if len(found) > 1:
-            raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_format_ids(found)})")
-        if not found:
+        """Finds a workspace by id or by unique name."""
+        matches = [each for each in await self.list_workspaces() if text in (each.id, each.name)]
+        if len(matches) > 1:
+            raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_format_ids(matches)})")
+        if not matches:
             raise Refused("not_found", f"Workspace {text!r} not found")
-        return found[0]
+        return matches[0]
 
     async def find_domain_id(self, actor: Actor, text: str) -> str:
-        """By name, in either form of an international one."""
+        """Finds a domain by name, in A-labels or U-labels."""
         if ids.looks_valid(text, "dom"):
             return text
         try:
@@ -52,7 +51,7 @@ class LookupService:
         return _require_id(row, "Domain", text)
 
     async def find_alias_id(self, actor: Actor, text: str) -> str:
-        """By address; `*@domain` is the catch-all."""
+        """Finds an alias by address; `*@domain` is the catch-all."""
         if ids.looks_valid(text, "alias"):
             return text
         local, at, domain = text.strip().rpartition("@")
@@ -68,7 +67,7 @@ class LookupService:
         return _require_id(row, "Alias", text)
 
     async def find_integration_id(self, actor: Actor, text: str) -> str:
-        """By a name that no other one has."""
+        """Finds an integration by unique name."""
         if ids.looks_valid(text, "int"):
             return text
         rows = await self._database.fetch_all("operator_integrations", workspace_id=actor.workspace_id, name=text)
@@ -77,17 +76,17 @@ class LookupService:
         return _require_id(rows[0] if rows else None, "Integration", text)
 
     async def find_user_id(self, actor: Actor, text: str) -> str:
-        """By address."""
+        """Finds a user by email address."""
         if ids.looks_valid(text, "user"):
             return text
         if "@" not in text:
             raise Refused("invalid_request", f"{text!r} is neither an email address nor a user id")
         user = await fetch_model(self._database, User, "user_by_email", email=normalize_email(text))
-        known = user is not None and user.workspace_id == actor.workspace_id
-        return _require_id({"id": user.id} if user is not None and known else None, "User", text)
+        is_member = user is not None and user.workspace_id == actor.workspace_id
+        return _require_id({"id": user.id} if user is not None and is_member else None, "User", text)
 
     async def find_ticket_id(self, actor: Actor, text: str) -> str:
-        """By number, with or without its `#`."""
+        """Finds a ticket by number, with or without `#`."""
         if ids.looks_valid(text, "ticket"):
             return text
         number = validation.parse_ticket_number(text)
@@ -97,11 +96,11 @@ class LookupService:
         return _require_id(row, "Ticket", text)
 
 
-def _require_id(row: Row | None, what: str, text: str) -> str:
+def _require_id(row: Row | None, resource: str, text: str) -> str:
     if row is None:
-        raise Refused("not_found", f"{what} {text!r} not found in this workspace")
-    found: str = row["id"]
-    return found
+        raise Refused("not_found", f"{resource} {text!r} not found in this workspace")
+    object_id: str = row["id"]
+    return object_id
 
 
 def _format_ids(workspaces: list[Workspace]) -> str:

@@ -1,7 +1,7 @@
-"""Lists in pages: newest first, stable while rows are added, from any page of any age.
+"""Pagination: newest first, and stable while rows are added or removed.
 
-Ids sort by time, so a page is "the newest before this id" and its cursor is that id: nothing shifts when rows come
-or go. Cursors are opaque to clients. Pure; called by the use cases.
+Ids sort by time. A page consists of the newest rows before an id, and its cursor encodes that id. Cursors are opaque to
+clients and never expire. Pure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list, and where it goes on; None at its end."""
+    """One page of a list. next_cursor: None on the last page."""
 
     items: tuple[T, ...]
     next_cursor: str | None
@@ -31,25 +31,26 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What to ask the database for: `most` rows (one more than the page holds) before an id."""
+    """The rows to query: at most `row_limit` rows before the id `before`."""
 
     before: str
     limit: int
 
     @property
     def row_limit(self) -> int:
+        """One row more than the page: its presence shows that there is a next page."""
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """The page that these rows are; the one too many says that there is more."""
+        """Builds the page from the queried rows. key: the id of a row."""
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
 
 def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
-    """Raises `Refused` for a limit out of bounds and for a cursor that no list of this kind gave out."""
+    """Validates a limit and a cursor. Raises `Refused` for a limit out of range or a cursor of another list."""
     if cursor is None:
-        # Above every id: the first of its characters is never more than 7.
+        # Greater than any id: the first character of an id is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
     before = decode_cursor(cursor)
     if not ids.looks_valid(before, prefix):
@@ -58,21 +59,21 @@ def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequ
 
 
 def encode_cursor(position: str) -> str:
-    """The cursor for a place in a list."""
+    """Encodes a position in a list as a cursor."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> str:
-    """The place; raises `Refused` for what is no cursor."""
+    """Decodes a cursor. Raises `Refused` if it is malformed."""
     try:
         if len(cursor) > 500:
             raise _invalid_cursor()
-        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise _invalid_cursor() from None
-    if "\0" in place:  # PostgreSQL stores no NUL; no list has one
+    if "\0" in position:  # PostgreSQL rejects NUL, and no position contains it
         raise _invalid_cursor()
-    return place
+    return position
 
 
 def _validate_limit(limit: int) -> int:

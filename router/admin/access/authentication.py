@@ -1,7 +1,7 @@
-"""Who asks: from the text of a key, or of a session's cookie, to an `Actor`.
+"""Authentication by API key or session cookie.
 
-Looked up by hash in the database for every request, so that what is revoked ends with the next one. When something
-was last used is written beside the request, at most once a minute, and never fails or delays it.
+The hash is looked up in the database for every request, so a revocation takes effect with the next request. The time
+of last use is written in the background, at most once a minute; a failure of that write never affects the request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An actor, and the key or session that it was authenticated by (`scope`)."""
+    """An authenticated actor. scope: identifies the key or session that was used."""
 
     actor: Actor
     scope: str
@@ -32,12 +32,12 @@ class Caller:
 
     @property
     def session_id(self) -> str:
-        """The name of the session (`router.admin.access.sessions.SessionInfo`); `""` for a key."""
+        """`SessionInfo.id` of the session; `""` for an API key."""
         return self.scope.removeprefix("session:") if self.is_session else ""
 
 
 class AuthenticationService:
-    """One for each process; `close` waits for what is still being written."""
+    """Authenticates requests. Call `close` at the end of the process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -45,7 +45,7 @@ class AuthenticationService:
         self._pending_writes: set[asyncio.Task[None]] = set()
 
     async def authenticate_key(self, key: str, *, address: str = "") -> Caller:
-        """The caller whose key this is. Raises `Refused("unauthorized")`; the comparison is of hashes, by the index."""
+        """Authenticates an API key. Raises `Refused("unauthorized")`."""
         row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(key))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
@@ -64,7 +64,7 @@ class AuthenticationService:
         return Caller(actor, f"key:{row['id']}")
 
     async def authenticate_session(self, token: str, *, address: str = "") -> Caller:
-        """The caller who signed in with this cookie. Raises `Refused("unauthorized")`."""
+        """Authenticates the token of a session cookie. Raises `Refused("unauthorized")`."""
         row = await self._database.fetch_one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
@@ -75,7 +75,7 @@ class AuthenticationService:
         return Caller(actor, f"session:{row['hash'][:32]}", is_session=True)
 
     async def close(self) -> None:
-        """Waits for what is still being written."""
+        """Waits for pending writes."""
         while self._pending_writes:
             await asyncio.wait(self._pending_writes)
 

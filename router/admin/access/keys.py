@@ -1,6 +1,6 @@
-"""API keys: made and shown once, listed by their hint, revoked. Only the hash is kept.
+"""API keys: creation, listing, revocation. Only the hash is stored; the key itself is returned once.
 
-A key is bound to a user and can do no more than both its own role and, whenever it is used, its user's.
+A key belongs to a user. Its permissions are limited by its own role and by the current role of the user.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key and, this once, its text."""
+    """A created key. plaintext: returned only here."""
 
     key: ApiKey
     plaintext: str
 
 
 def lower_role(one: Role, other: Role) -> Role:
-    """The role that may do less."""
+    """Returns the role with fewer permissions."""
     return max(one, other, key=ROLES.index)
 
 
 class KeyService:
-    """Admins see and revoke all keys of the workspace and make keys for anyone; others see their own."""
+    """Admins manage all keys of the workspace; other users see their own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
-        """Newest first, revoked and expired ones too."""
+        """Lists keys, newest first, including revoked and expired ones."""
         request = paging.page_request("key", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -60,27 +60,27 @@ class KeyService:
         user_id: str | None = None,
         expires_at: Micros | None = None,
     ) -> NewKey:
-        """A key for the actor's user, or for another one; with the user's role unless a lower one is given."""
+        """Creates a key for the actor's user or the given one. role: the user's role by default, or a lower one."""
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")
         owner_id = actor.user_id if user_id is None else user_id
         if owner_id is None:
             raise Refused("invalid_request", "userId is required: every API key belongs to a user", "userId")
-        clear, key_hash, hint = secrets.new_api_key()
+        plaintext, key_hash, hint = secrets.new_api_key()
         async with self._database.transaction() as transaction:
             owner = await fetch_model(transaction, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
-            wanted = owner.role if role is None else parse_role(role)
-            if lower_role(wanted, owner.role) != wanted:
+            key_role = owner.role if role is None else parse_role(role)
+            if lower_role(key_role, owner.role) != key_role:
                 raise Refused("invalid_request", f"role must not exceed the user's role, which is {owner.role}", "role")
             key = ApiKey(
                 id=ids.new("key"),
                 workspace_id=actor.workspace_id,
                 user_id=owner.id,
                 name=validation.validate_line(name, "name"),
-                role=wanted,
+                role=key_role,
                 hash=key_hash,
                 hint=hint,
                 created_at=now,
@@ -92,14 +92,13 @@ class KeyService:
             await audit.record(
                 transaction, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
             )
-        return NewKey(key, clear)
+        return NewKey(key, plaintext)
 
     async def get(self, actor: Actor, key_id: str) -> ApiKey:
-        """One key."""
         return await _fetch_key(self._database, actor, key_id)
 
     async def revoke(self, actor: Actor, key_id: str) -> None:
-        """From the next request on the key opens nothing. It stays in the list; revoking twice is no error."""
+        """Revokes a key. It stays in the list. Revoking a revoked key has no effect."""
         async with self._database.transaction() as transaction:
             key = await _fetch_key(transaction, actor, key_id)
             now = self._clock.now()

@@ -1,7 +1,7 @@
-"""Which passwords are accepted: none of those that are guessed first.
+"""The password policy: rejects the passwords that are guessed first.
 
-Signing in never asks: a password from before a rule still opens its account. The list of common passwords is read
-when a password is set, so that no process keeps it in memory.
+The policy applies when a password is set, never at sign-in, so existing passwords remain valid. The list of common
+passwords is read from disk each time instead of being kept in memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from router.unicode_security import shown_identifier
 from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD_LENGTH = 8
-# One a line, in lower case, below its licence.
+# One password per line, in lower case, after the licence.
 _COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
 _TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"
@@ -23,17 +23,18 @@ _ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} charac
 
 
 def check_password(password: str, email: str) -> None:
-    """Raises `Refused` with the field `password`. Reads a file: run it off the loop.
+    """Raises `Refused` for a rejected password. Reads a file, so do not call it on the event loop.
 
     Args:
-        email: The user's address in the form of `users.sign_in_address`.
+        password: The new password.
+        email: The user's address, normalized by `normalize_email`.
     """
     if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(
             f"must have between {MIN_PASSWORD_LENGTH} and {secrets.MAX_PASSWORD} characters, "
             "not counting invisible characters and leading or trailing spaces"
         )
-    # Case, forms of letters (full-width ones), spaces and invisible characters do not make a guess harder.
+    # Case, compatibility forms (full-width letters), spaces and invisible characters do not make guessing harder.
     text = "".join(shown_identifier(normalize("NFKC", password)).split())
     plain = text.casefold()
     if not is_visible(plain):
@@ -48,25 +49,25 @@ def check_password(password: str, email: str) -> None:
 
 
 def _period(text: str) -> int:
-    """The length of the shortest text of which this one is a repetition."""
+    """Returns the length of the shortest text that repeats to this text."""
     return (text + text).find(text, 1)
 
 
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
-    """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these.
+    """Whether the password is the address, a part of it, its domain or a subdomain, or an address at one of these.
 
     Args:
-        plain: The password without spaces and case, once where it is repeated.
+        plain: The password without spaces, in lower case, reduced to one repetition.
         text: The password without spaces.
         email: The address.
     """
     domain = email.rpartition("@")[2]
-    letters = _alphanumerics(plain)  # brackets, dots and hyphens do not make a guess harder either
+    letters = _alphanumerics(plain)  # punctuation does not make a password harder to guess
     if letters in (_alphanumerics(email), _alphanumerics(domain)) or (
         len(letters) >= MIN_PASSWORD_LENGTH and letters in _alphanumerics(email)
     ):
         return True
-    if len(text) > MAX_MAILBOX_BYTES:  # longer than any address; the next step takes time
+    if len(text) > MAX_MAILBOX_BYTES:  # longer than any address; the next step is expensive
         return False
     return any(
         host == domain or host.endswith(f".{domain}") for host in (_trailing_domain(plain), _trailing_domain(text))
@@ -78,7 +79,7 @@ def _alphanumerics(text: str) -> str:
 
 
 def _trailing_domain(text: str) -> str:
-    """The domain that an address or a URL without a path ends with; `""` if there is none."""
+    """Returns the domain at the end of an address or of a URL without a path; `""` if there is none."""
     try:
         return domain_key(text.rstrip(_TRAILING_PUNCTUATION).rpartition("@")[2].rpartition("/")[2])
     except AddressError:

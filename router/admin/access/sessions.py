@@ -1,8 +1,8 @@
-"""Signing in and out with address and password.
+"""Sessions: signing in and out with email address and password.
 
-A session is a row: it ends when it is deleted, when its user is disabled or gets a new password, or with its time.
-The cookie's token is 256 random bits, kept as its hash. Whether an address exists cannot be told from the answer or
-its time. How many failures there may be: `sign_in_limits`.
+A session ends on sign-out, on expiry, and when its user is disabled or gets a new password. The token of the cookie has
+256 random bits; only its hash is stored. Neither the response nor its timing reveals whether an account exists. Failed
+attempts are limited by `sign_in_limits`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# Each verification takes 19 MiB and some 20 ms of a core; in two queues, so twice this.
+# Per queue; there are two queues. A verification takes 19 MiB and about 20 ms of CPU time.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
-AUDIT_INTERVAL_SECONDS = 3600  # seconds for which further failures of an account are only logged
+# Further failures of an account within this time are logged, but not recorded in the audit log.
+AUDIT_INTERVAL_SECONDS = 3600
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
 log = structlog.get_logger()
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """Somebody signed in. token, device: for the two cookies, shown to nobody else."""
+    """A session of a user who has just signed in. token, device_cookie: the secrets for the two cookies."""
 
     token: str
     user: User
@@ -48,7 +49,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who an actor is; user is None for the operator at the command line."""
+    """The user and workspace of an actor. user: None for the operator at the command line."""
 
     actor: Actor
     user: User | None
@@ -67,7 +68,7 @@ class SessionInfo:
 
 
 class SessionService:
-    """One for each process: it remembers the failures of each address (`SignInLimits`)."""
+    """Manages sessions. Counts failures in memory (`SignInLimits`), so use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock, box: SecretBox) -> None:
         self._database = database
@@ -75,54 +76,60 @@ class SessionService:
         self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
         self._verification_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
-        self._known_device_slots = asyncio.Semaphore(
-            MAX_CONCURRENT_VERIFICATIONS
-        )  # known devices never queue behind a flood
+        # Separate, so that attempts from known devices never wait behind a flood of others.
+        self._known_device_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
 
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
-        """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those.
+        """Signs a user in.
 
         Args:
-            email: The user's address, in any case.
-            password: What was typed.
-            address: Where the request comes from.
-            device: The device cookie that came with it.
+            email: The email address, in any case.
+            password: The password.
+            address: The IP address of the client.
+            device: The device cookie of the client; `""` if there is none.
+
+        Raises:
+            Refused: `unauthorized` for any wrong input.
+            Throttled: There were too many failures.
         """
         client = SignInClient.from_unknown_device(address, email)
-        known = self._devices.read(device)
-        if known is None:
+        known_device = self._devices.read(device)
+        if known_device is None:
             self._limits.check(client)
         user = None
         if client.account:
             user = await fetch_model(self._database, User, "user_by_email", email=client.account)
-        if known is not None and known.belongs_to(user):
-            client = replace(client, device_id=known.id)
-        usable = user is not None and user.disabled_at is None
-        stored = user.password_hash if user is not None and usable else None
+        if known_device is not None and known_device.belongs_to(user):
+            client = replace(client, device_id=known_device.id)
+        stored_hash = user.password_hash if user is not None and user.disabled_at is None else None
         async with self._known_device_slots if client.device_id else self._verification_slots:
             attempt = await self._limits.reserve(client)
-            right = await asyncio.to_thread(secrets.verify_password, password, stored or secrets.UNUSABLE_HASH)
-            if right:
+            is_valid = await asyncio.to_thread(secrets.verify_password, password, stored_hash or secrets.UNUSABLE_HASH)
+            if is_valid:
                 self._limits.release(client)
-        if user is None or not right:
+        if user is None or not is_valid:
             await self._record_failure(client.account, client.counter_key, user, attempt, address)
             raise _invalid_credentials()
         return await self.start(user, address=address, attempt=attempt)
 
     async def start(self, user: User, *, address: str, attempt: Attempt | None = None) -> NewSession:
-        """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`.
+        """Starts a session for an authenticated user.
 
         Args:
-            user: As they were when they proved it.
-            address: Where they are.
-            attempt: The attempt that succeeded, which then no longer counts.
+            user: The user as read at authentication.
+            address: The IP address of the client.
+            attempt: The successful attempt, which is removed from the counters.
+
+        Raises:
+            Refused: `unauthorized` if the user was deleted, disabled or given a new password since authentication.
         """
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            found = await fetch_model(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
-            if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
+            current = await fetch_model(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
+            if current is None or current.disabled_at is not None or current.password_hash != user.password_hash:
                 raise _invalid_credentials()
-            session = NewSession(random.token_urlsafe(32), found, now + SESSION_LIFETIME, self._devices.issue(found))
+            device_cookie = self._devices.issue(current)
+            session = NewSession(random.token_urlsafe(32), current, now + SESSION_LIFETIME, device_cookie)
             await transaction.execute("session_delete_expired", now=now)
             await transaction.execute(
                 "session_insert",
@@ -141,11 +148,11 @@ class SessionService:
         return session
 
     async def sign_out(self, token: str) -> None:
-        """Ends the session; one that is over already is no error."""
+        """Ends the session. Has no effect if it has already ended."""
         await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
     async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:
-        """Where the actor's user is signed in, at most `MOST_SESSIONS`, the latest used first."""
+        """Lists up to `MAX_SESSIONS` sessions of the actor's user, most recently used first."""
         rows = await fetch_models(
             self._database,
             SessionInfo,
@@ -158,7 +165,7 @@ class SessionService:
         return tuple(rows)
 
     async def end(self, actor: Actor, session_id: str) -> None:
-        """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
+        """Ends a session of the actor's user. Raises `not_found` if it has ended or belongs to another user."""
         ended = _SESSION_ID.fullmatch(session_id) and await self._database.execute(
             "session_delete_one", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
@@ -166,15 +173,17 @@ class SessionService:
             raise not_found("Session")
 
     async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
-        """The actor's own password, by the current one; all other sessions end. Returns the new device cookie.
-
-        Raises `Refused` with `field` `currentPassword` or `password`, and `Throttled` after too many wrong ones.
+        """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
 
         Args:
-            actor: Whose password it is.
-            current: Their password until now.
-            new: The next one.
-            keep: The id of a session that stays.
+            actor: The actor of the user.
+            current: The current password.
+            new: The new password.
+            keep_session_id: The id of the session that does not end.
+
+        Raises:
+            Refused: With the field `currentPassword` or `password`.
+            Throttled: There were too many wrong passwords.
         """
         user = None
         if actor.user_id is not None:
@@ -185,8 +194,8 @@ class SessionService:
             raise Refused("forbidden", "Your account has no password: ask an admin to set one")
         async with self._known_device_slots:
             attempt = await self._limits.reserve_password_check(user.id)
-            right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
-        if not right:
+            is_valid = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
+        if not is_valid:
             await self._record_failure(user.email, user.id, user, attempt, actor.address)
             raise _incorrect_password()
         password_hash = await hash_valid_password(new, user.email)
@@ -202,11 +211,11 @@ class SessionService:
                 raise _incorrect_password()
             await attempt.release(transaction)
             await transaction.execute("session_delete_others", user_id=user.id, id=keep_session_id)
-            await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
+            await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - not a password
         return self._devices.issue(replace(user, password_hash=password_hash))
 
     async def get_identity(self, actor: Actor) -> Identity:
-        """Who asks."""
+        """Returns the user and the workspace of the actor."""
         user = None
         if actor.user_id is not None:
             user = await fetch_model(
@@ -218,9 +227,9 @@ class SessionService:
     async def _record_failure(
         self, account: str, counter_key: str, user: User | None, attempt: Attempt, address: str
     ) -> None:
-        """Every failure is logged; the audit has the first of each hour, so that guessing does not fill it.
+        """Logs a failure and records the first one of each hour in the audit log, so that guessing does not fill it.
 
-        The same statements run where there is no such user: how long it takes says nothing.
+        The same statements run for nonexistent users, so that the timing does not reveal which users exist.
         """
         actions = ["user.sign_in_failed"] if attempt.left else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:

@@ -1,11 +1,11 @@
-"""The first page of an installation: behind a link that `serve` prints once, the first admin chooses a password.
+"""The setup link: lets the first admin of an installation choose an email address and a password.
 
-The link is a token of 256 bits, kept as its hash among the facts of the installation. It works once, for
-`LIFETIME`, and only while the password it was made with holds: whoever finds it in an old terminal finds nothing.
-Looking at the page does not use it up, as programs that preview links look too.
+The link contains a 256-bit token; its hash is stored as a fact of the installation. It works once, expires after
+`LINK_LIFETIME`, and becomes invalid when the password that it was created with changes. Opening the page does not use
+the link, because programs that preview links open it too.
 
-Where the first login was written to a file, using the link deletes the file of this host and revokes the API key that
-is written in it: by then both are copies of secrets that only an intruder looks for.
+If the first login was written to a file, using the link deletes the file on this host and revokes the API key in it:
+both are then unneeded copies of secrets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from router.ratelimit.sliding_window import Limit
 from router.store.database import Database, QueryExecutor, fetch_model
 
 LINK_FACT = "first_link"
-# The id of the API key that was written to the file.
+# The id of the API key in the file.
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"
@@ -40,25 +40,28 @@ log = structlog.get_logger()
 
 
 def new_token() -> str:
-    """A new link's token."""
+    """Generates the token of a link."""
     return random.token_urlsafe(32)
 
 
 def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> str:
-    """What is kept of a link."""
-    kept = {
+    """Returns the stored record of a link, as JSON."""
+    record = {
         "hash": secrets.hash_api_key(token),
         "userId": user_id,
         "password": secrets.hash_api_key(password_hash),
         "until": now + LINK_LIFETIME,
     }
-    return json.dumps(kept)
+    return json.dumps(record)
 
 
 class SetupLinkService:
-    """One for each process: it remembers the failures.
+    """Uses setup links. Counts failures in memory, so use one instance per process.
 
-    file: where the first login is on this host, if it was written there.
+    Args:
+        database: The database.
+        clock: The clock.
+        file: The path of the first-login file on this host, if it was written.
     """
 
     def __init__(self, database: Database, clock: Clock, file: Path) -> None:
@@ -68,37 +71,42 @@ class SetupLinkService:
         self._failures = Attempts(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
-        """Whom the link is for. Raises `Refused("not_found")`: no link, used or over; `Throttled` for guessers."""
-        place = address_key(address)
-        self._failures.check(place)
-        found = await _find_link(self._database, token, self._clock.now())
-        if found is None:
-            self._failures.failed(place)
+        """Returns the user of a link.
+
+        Raises:
+            Refused: `not_found` if the link is unknown, used or expired.
+            Throttled: The address has too many failures.
+        """
+        origin = address_key(address)
+        self._failures.check(origin)
+        link = await _find_link(self._database, token, self._clock.now())
+        if link is None:
+            self._failures.failed(origin)
             log.warning("sign_in.failed", account="", address=address)
             raise Refused("not_found", "This setup link was used or has expired: sign in with your email and password")
-        return found[0]
+        return link[0]
 
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Gives the first admin an address, a name and a password, uses the link up, and deletes the file."""
+        """Sets email address, name and password of the first admin, uses the link, and deletes the file."""
         await self.find_user(token, address=address)
-        kept_email = normalize_email(email)
-        kept_name = validation.validate_line(name, "name") if name else ""
-        password_hash = await hash_valid_password(password, kept_email)
+        new_email = normalize_email(email)
+        new_name = validation.validate_line(name, "name") if name else ""
+        password_hash = await hash_valid_password(password, new_email)
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            found = await _find_link(transaction, token, now)
-            if found is None or not await transaction.execute("installation_delete", name=LINK_FACT, value=found[1]):
+            link = await _find_link(transaction, token, now)
+            if link is None or not await transaction.execute("installation_delete", name=LINK_FACT, value=link[1]):
                 raise Refused("not_found", "This setup link has just been used")
-            user, _ = found
+            user, _ = link
             if not await transaction.execute(
-                "user_complete_setup", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
+                "user_complete_setup", id=user.id, email=new_email, name=new_name, password_hash=password_hash
             ):
                 raise email_in_use()
             await transaction.execute("session_delete_by_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
-            await audit.record(transaction, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
+            await audit.record(transaction, actor, now, "user.change", user.id, email=new_email, password="changed")  # noqa: S106 - not a password
             await _revoke_file_key(transaction, actor, now)
-            changed = await fetch_model(transaction, User, "user_by_email", email=kept_email)
+            changed = await fetch_model(transaction, User, "user_by_email", email=new_email)
         if changed is None:
             raise RuntimeError("the updated user was not found")
         await asyncio.to_thread(self._delete_file)
@@ -107,7 +115,7 @@ class SetupLinkService:
     def _delete_file(self) -> None:
         try:
             self._file.unlink(missing_ok=True)
-        except OSError as error:  # the link is used all the same; `emailrouter check` warns while the file is there
+        except OSError as error:  # the link is used anyway; `emailrouter check` warns about the file
             log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
 
 
@@ -122,14 +130,15 @@ async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros
 
 
 async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
+    """Returns the user and the stored record of a valid link."""
     row = await transaction.fetch_one("installation_value", name=LINK_FACT)
     if row is None:
         return None
     value: str = row["value"]
-    kept = json.loads(value)
-    if kept["hash"] != secrets.hash_api_key(token) or kept["until"] <= now:
+    record = json.loads(value)
+    if record["hash"] != secrets.hash_api_key(token) or record["until"] <= now:
         return None
-    user = await fetch_model(transaction, User, "user_by_setup_link", id=kept["userId"])
+    user = await fetch_model(transaction, User, "user_by_setup_link", id=record["userId"])
     if user is None or user.password_hash is None or user.disabled_at is not None:
         return None
-    return (user, value) if secrets.hash_api_key(user.password_hash) == kept["password"] else None
+    return (user, value) if secrets.hash_api_key(user.password_hash) == record["password"] else None

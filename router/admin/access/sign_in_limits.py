@@ -1,8 +1,8 @@
-"""How many attempts to sign in may fail before the next one is refused without a look at its password.
+"""Limits on failed sign-in attempts. Beyond a limit, an attempt is rejected before the password is verified.
 
-From an unknown device, failures are counted by address, by address and account, and by account from
-all addresses together. A known device (`devices`) has a count of its own instead, so an attack locks no owner out of
-it. What is no account is counted like one: a refusal does not say which accounts there are.
+Failures from unknown devices are counted by address, by address and account, and by account across all addresses. A
+known device (`devices`) has its own counter instead, so that an attack does not lock out the owner. Nonexistent
+accounts are counted in the same way, so that a rejection does not reveal which accounts exist.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 from router.store.database import Database
 
-# In memory, in each process. An office behind one address mistypes more often than one person does.
+# In memory, per process. Higher by address than by account, because a whole office can share an address.
 ADDRESS_LIMIT = Limit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = Limit(requests=10, seconds=900)
-# In the database, for all processes. A sliding window lets less than twice its limit through in any hour, wherever the
-# hour begins: so at most 100 (OWASP ASVS 2.2.1).
+# In the database, shared by all processes. A sliding window allows less than twice its limit in any hour, so at most
+# 100 (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = Limit(requests=50, seconds=3600)
 DEVICE_LIMIT = Limit(requests=10, seconds=900)
-# Accounts are counted by a hash into this many, because strangers make up as many names as they like: at most 400,000
-# rows. With 100 users the chance that two of them share a count is 5 %. What was typed is not stored.
+# Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to
+# 400,000 rows. With 100 users, the probability that two share a counter is 5 %. The text entered is not stored.
 MAX_ACCOUNT_COUNTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class SignInClient:
-    """Where an attempt comes from, and for whom.
+    """The origin and the account of an attempt.
 
-    Args:
-        address: The address, or network, that it is counted under.
-        account: The user's address as it is stored; `""` for a text that is none.
-        counter_key: What the account is counted under, also where there is none.
-        device_id: The known device; `""` for another.
+    Attributes:
+        address: The IP address or network that failures are counted by.
+        account: The normalized email address; `""` if the text is not an address.
+        counter_key: The counter of the account, also for nonexistent accounts.
+        device_id: The known device; `""` for an unknown device.
     """
 
     address: str
@@ -49,7 +49,7 @@ class SignInClient:
 
     @classmethod
     def from_unknown_device(cls, address: str, email: str) -> SignInClient:
-        """A client without a known device."""
+        """Builds a client without a known device."""
         try:
             account = normalize_email(email)
         except Refused:
@@ -59,7 +59,7 @@ class SignInClient:
 
 
 class SignInLimits:
-    """One for each process."""
+    """Counts failed attempts. Use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._counts = AttemptCounts(database, clock)
@@ -67,7 +67,7 @@ class SignInLimits:
         self._by_address_and_account = Attempts(clock, ADDRESS_ACCOUNT_LIMIT)
 
     def check(self, client: SignInClient) -> None:
-        """Raises `Throttled` for an address with too many failures; asks no database."""
+        """Raises `Throttled` if the address has too many failures. Does not query the database."""
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_address_account_key(client))
@@ -76,22 +76,22 @@ class SignInLimits:
         """Counts the attempt as a failure until it succeeds. Raises `Throttled`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
-        # Nothing waits between the check and the count, so attempts made at once do not exceed a limit.
+        # There is no await between check and count, so concurrent attempts cannot exceed a limit.
         self.check(client)
         self._by_address.failed(client.address)
         self._by_address_and_account.failed(_address_account_key(client))
         try:
             return await self._counts.reserve(f"account:{client.counter_key}", ACCOUNT_LIMIT)
-        except (Refused, Unavailable):  # no password was compared
+        except (Refused, Unavailable):  # the password was not verified
             self.release(client)
             raise
 
     async def reserve_password_check(self, user_id: str) -> Attempt:
-        """The same for the current password of somebody who is signed in: they count as a known device."""
+        """Counts a check of the current password of a signed-in user, with the limit of a known device."""
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:
-        """Removes the attempt from the counts in memory; `Attempt.release` does it in the database."""
+        """Removes the attempt from the counters in memory. `Attempt.release` removes it from the database."""
         if not client.device_id:
             self._by_address.forgive(client.address)
             self._by_address_and_account.forgive(_address_account_key(client))

@@ -1,6 +1,6 @@
-"""The people of a workspace: who may sign in, and as what.
+"""The users of a workspace and their roles.
 
-A workspace always keeps an admin who can sign in or use a key: the last one cannot be removed, demoted or disabled.
+A workspace always has an active admin: the last one cannot be deleted, demoted or disabled.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
 
 def parse_role(value: str) -> Role:
-    """The role that a word names."""
+    """Returns the role with this name. Raises `Refused` for an unknown role."""
     return validation.validate_choice(value, ROLES, "role")
 
 
 def normalize_email(email: str) -> str:
-    """The form of an address in which users are told apart: without regard to case."""
+    """Normalizes an email address for comparison: case-insensitive, domain in A-labels."""
     try:
         mailbox = parse_mailbox(validation.validate_line(email, "email", max_length=254))
         if not mailbox.domain or mailbox.domain.startswith("["):
@@ -38,14 +38,14 @@ def normalize_email(email: str) -> str:
 
 
 class UserService:
-    """Admins change, everybody of the workspace may look."""
+    """Manages the users of the actor's workspace."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
-        """Newest first."""
+        """Lists users, newest first."""
         request = paging.page_request("user", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -58,7 +58,6 @@ class UserService:
         return request.to_page(rows, lambda user: user.id)
 
     async def get(self, actor: Actor, user_id: str) -> User:
-        """One user."""
         return await _fetch_user(self._database, actor, user_id)
 
     async def create(
@@ -71,7 +70,7 @@ class UserService:
         password: str | None = None,
         timezone: str | None = None,
     ) -> User:
-        """A new user; without a password they can use keys, but not sign in."""
+        """Creates a user. Without a password, the user can use API keys but cannot sign in."""
         address = normalize_email(email)
         user = User(
             id=ids.new("user"),
@@ -103,10 +102,10 @@ class UserService:
         timezone: str | None = None,
         clear_timezone: bool = False,
     ) -> User:
-        """Changes what is given. A new password ends the user's sessions.
+        """Changes the given fields.
 
-        Disabling ends them too and revokes the user's keys; enabling again brings neither back. clear_timezone: the
-        user has the workspace's time zone again.
+        A new password ends the user's sessions. Disabling also revokes the user's keys; enabling restores neither.
+        clear_timezone: use the time zone of the workspace.
         """
         new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)
@@ -142,15 +141,15 @@ class UserService:
             return changed
 
     async def delete(self, actor: Actor, user_id: str) -> None:
-        """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
+        """Deletes a user with their keys and sessions. Their unresolved tickets become unassigned."""
         validation.validate_id(user_id, "user", "User")
         async with self._database.transaction() as transaction:
             user = await _fetch_user(transaction, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
-            released = await transaction.fetch_all(
+            released_tickets = await transaction.fetch_all(
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
             )
-            for row in released:
+            for row in released_tickets:
                 await transaction.execute(
                     "ticket_event_insert",
                     id=ids.new("evt"),
@@ -167,7 +166,7 @@ class UserService:
 
 
 async def insert_user(transaction: QueryExecutor, user: User) -> None:
-    """Raises `Refused("conflict")` if another user, of any workspace, has the email address."""
+    """Inserts a user. Raises `Refused("conflict")` if a user of any workspace has the email address."""
     added = await transaction.execute(
         "user_insert",
         id=user.id,
@@ -184,7 +183,7 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
 
 
 def email_in_use() -> Refused:
-    """The refusal of an email address that another user has."""
+    """Returns the error for an email address of another user."""
     return Refused("conflict", "This email address is already in use", "email")
 
 
@@ -211,12 +210,12 @@ async def _update(transaction: QueryExecutor, user: User) -> None:
 
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:
-    """How many keys the user had."""
+    """Revokes the user's keys and returns their number."""
     return await transaction.execute("key_revoke_by_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
 
 
 async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:
-    """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
+    """Raises `Refused` for the last admin. Locks the workspace, so that two admins cannot demote each other."""
     if user.role != "admin":
         return
     await fetch_model(transaction, Workspace, "workspace_lock", id=actor.workspace_id)
@@ -226,10 +225,10 @@ async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user:
 
 
 async def hash_valid_password(password: str, email: str) -> str:
-    """The hash to store; raises `Refused` for a password that the user of this address may not have."""
+    """Checks a password and returns its hash. Raises `Refused` for a password that the policy rejects."""
 
-    def hashed() -> str:
+    def check_and_hash() -> str:
         check_password(password, email)
         return secrets.hash_password(password)
 
-    return await asyncio.to_thread(hashed)
+    return await asyncio.to_thread(check_and_hash)

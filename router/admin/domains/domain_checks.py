@@ -1,10 +1,10 @@
-"""A domain's check from question to consequence: proved, doubted, given up, taken over.
+"""Checks of domains: verification, rechecks, takeover by another workspace.
 
-Promise: one name is active in one workspace. Whoever proves it while another workspace has it gets it only by a
-person's wish, with its own TXT record in place and the other's gone from the DNS; the loser becomes pending, with a new
-token, so that its old record proves nothing. `router.dns.verification_state` decides what a recheck means. Changes of
-the status are logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
-the transaction that makes it; its records show the rest.
+Guarantees that a name is active in at most one workspace. A workspace takes a name over only if a user requests the
+check, its own TXT record is published and the TXT record of the other workspace is gone. The other workspace's domain
+then becomes pending and gets a new token, so that its old record no longer verifies it. `router.dns.verification_state`
+decides what a recheck changes. A status change is logged, audited and queued as an alert to the domain's integrations
+(`router.dispatch.domain_alerts`), within its transaction.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from router.dns.verification_state import Change, VerificationState
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
-TOKEN_BYTES = 20  # 160 bits: nobody guesses what another workspace has to publish
-MAX_CONCURRENT_CHECKS = 8  # domains of one round that are looked at beside each other
+TOKEN_BYTES = 20  # 160 bits: the token of another workspace cannot be guessed
+MAX_CONCURRENT_CHECKS = 8  # per batch
 BATCH_SIZE = 200
-# A process that is killed while it looks at a domain leaves it to the others for so long.
+# After this time, another process can check a domain whose checking process was killed.
 CLAIM_DURATION: Micros = 600 * SECOND
 
 log = structlog.get_logger()
 
 
 def new_token() -> str:
-    """What a domain's TXT record has to say."""
+    """Generates the token of a domain's TXT record."""
     return secrets.token_hex(TOKEN_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class DnsPolicy:
-    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. The rest is `[dns]`, the interval in microseconds."""
+    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. The other fields are those of `[dns]`."""
 
     mx_hosts: tuple[tuple[str, int], ...]
     verification: Literal["auto", "mx", "txt", "mx+txt"]
@@ -55,8 +55,11 @@ class DnsPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DomainCheckResult:
-    """What a check left: the domain (None: it went away meanwhile), and whether its proof is worth nothing because
-    another workspace has the name.
+    """The result of a check.
+
+    Attributes:
+        domain: The domain after the check; None if it was deleted during the check.
+        is_taken: The records are correct, but the name is active in another workspace.
     """
 
     domain: Domain | None
@@ -64,7 +67,7 @@ class DomainCheckResult:
 
 
 class DomainCheckService:
-    """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
+    """Checks domains. on_routing_change: called after the commit of a change that affects routing."""
 
     def __init__(
         self,
@@ -84,58 +87,62 @@ class DomainCheckService:
         self._jitter = jitter
 
     async def recheck_due(self) -> int:
-        """Looks at the domains of all workspaces whose time has come; returns how many. Processes share the work."""
-        done = 0
+        """Checks the domains of all workspaces that are due, and returns their number. Processes share the work."""
+        checked = 0
         while True:
             now = self._clock.now()
-            # A time further ahead than any recheck lies was written by a clock that was wrong.
-            impossible = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
+            # A later due time than this can only come from a wrong clock.
+            latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
-                self._database, Domain, "domain_due_checks", now=now, latest_plausible=impossible, limit=BATCH_SIZE
+                self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE
             )
-            places = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
+            slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
             outcomes = await asyncio.gather(
-                *(self._recheck(domain, now, impossible, places) for domain in due), return_exceptions=True
+                *(self._recheck(domain, now, latest_due, slots) for domain in due), return_exceptions=True
             )
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
-                    raise outcome  # after all of them have ended
-            done += len(due)
+                    raise outcome  # after all checks have ended
+            checked += len(due)
             if len(due) < BATCH_SIZE:
-                return done
+                return checked
 
-    async def _recheck(self, domain: Domain, now: Micros, impossible: Micros, places: asyncio.Semaphore) -> None:
-        async with places:
+    async def _recheck(self, domain: Domain, now: Micros, latest_due: Micros, slots: asyncio.Semaphore) -> None:
+        async with slots:
             if not await self._database.execute(
-                "domain_claim_check", id=domain.id, now=now, latest_plausible=impossible, until=now + CLAIM_DURATION
+                "domain_claim_check", id=domain.id, now=now, latest_plausible=latest_due, until=now + CLAIM_DURATION
             ):
                 return
             await self.check(domain, None)
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
-        """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
-        verdict = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
+        """Queries the DNS and saves the result. actor: who requested the check; None for a recheck."""
+        result = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
             if current is None:
                 return DomainCheckResult(None)
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
-                return DomainCheckResult(current)  # changed while we asked: the verdict is about something else
-            rival = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
-            taken = rival is not None and verdict.is_verified and not _can_take_over(verdict, rival, actor)
-            if taken:
-                verdict = replace(verdict, is_verified=False)
+                return DomainCheckResult(current)  # changed during the query: the result does not apply
+            active_elsewhere = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
+            is_taken = (
+                active_elsewhere is not None
+                and result.is_verified
+                and not _can_take_over(result, active_elsewhere, actor)
+            )
+            if is_taken:
+                result = replace(result, is_verified=False)
             now = self._clock.now()
             outcome = verification_state.next_state(
                 VerificationState(current.status, current.misses, current.missing_since),
-                verdict,
+                result,
                 now,
                 counts_misses=actor is None,
             )
-            if rival is not None and outcome.change == "verified":
-                await self._revoke(transaction, rival, now)
-            updated = self._apply_outcome(current, verdict, outcome, now, notify=actor is None)
+            if active_elsewhere is not None and outcome.change == "verified":
+                await self._revoke(transaction, active_elsewhere, now)
+            updated = self._apply_outcome(current, result, outcome, now, notify=actor is None)
             await _update_domain(transaction, updated)
             if outcome.status != current.status:
                 await transaction.execute("routing_increment_version")
@@ -147,7 +154,7 @@ class DomainCheckService:
                     domain.id,
                     domain=domain.name,
                     by=None if actor is not None else "recheck",
-                    takenOver=True if rival is not None else None,
+                    takenOver=True if active_elsewhere is not None else None,
                 )
         if outcome.change:
             log.info(
@@ -159,7 +166,7 @@ class DomainCheckService:
             )
         if outcome.status != current.status:
             self._on_routing_change()
-        return DomainCheckResult(updated, taken)
+        return DomainCheckResult(updated, is_taken)
 
     async def _query_records(self, domain: Domain, resolver: RecordResolver) -> VerificationResult:
         return await check_domain(
@@ -173,8 +180,8 @@ class DomainCheckService:
         )
 
     async def _revoke(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
-        """Another workspace has proved that the domain is its own."""
-        sentence = (
+        """Makes a domain pending, because another workspace has verified the name."""
+        alert = (
             f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
             "record and now receives its mail. Existing tickets stay in this workspace."
         )
@@ -190,25 +197,25 @@ class DomainCheckService:
                 misses=0,
                 missing_since=None,
                 next_check_at=now + self._policy.recheck_interval,
-                alert=sentence,
+                alert=alert,
                 alert_at=now,
             ),
         )
-        loser = Actor(domain.workspace_id, "admin")
-        await audit.record(transaction, loser, now, "domain.lose", domain.id, domain=domain.name)
+        system = Actor(domain.workspace_id, "admin")
+        await audit.record(transaction, system, now, "domain.lose", domain.id, domain=domain.name)
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
 
     def _apply_outcome(
-        self, domain: Domain, verdict: VerificationResult, outcome: VerificationState, now: Micros, *, notify: bool
+        self, domain: Domain, result: VerificationResult, outcome: VerificationState, now: Micros, *, notify: bool
     ) -> Domain:
-        activated = outcome.status == "active" and domain.status != "active"
-        sentence = _alert_text(domain, verdict, outcome.change) if notify or outcome.change == "recovered" else ""
+        is_activated = outcome.status == "active" and domain.status != "active"
+        alert = _alert_text(domain, result, outcome.change) if notify or outcome.change == "recovered" else ""
         return replace(
             domain,
-            records=dump_records(verdict.records),
+            records=dump_records(result.records),
             checked_at=now,
             status=outcome.status,
-            verified_at=now if activated else domain.verified_at if outcome.status == "active" else None,
+            verified_at=now if is_activated else domain.verified_at if outcome.status == "active" else None,
             misses=outcome.misses,
             missing_since=outcome.missing_since,
             next_check_at=verification_state.next_check_at(
@@ -218,14 +225,15 @@ class DomainCheckService:
                 interval=self._policy.recheck_interval,
                 jitter=self._jitter(),
             ),
-            alert=sentence or domain.alert,
-            alert_at=now if sentence else domain.alert_at,
+            alert=alert or domain.alert,
+            alert_at=now if alert else domain.alert_at,
         )
 
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
-        """Which records prove the domain.
+        """Returns which records verify the domain.
 
-        `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
+        `auto` requires the TXT record if there are several workspaces: the MX record does not show which of them owns
+        the domain.
         """
         if domain.mx_managed == "upstream":
             return "txt"
@@ -235,13 +243,13 @@ class DomainCheckService:
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 
-def _can_take_over(verdict: VerificationResult, rival: Domain, actor: Actor | None) -> bool:
-    """By TXT alone, and by a person's wish: a recheck must not move mail between workspaces."""
-    return actor is not None and verdict.has_correct_txt and txt_value(rival.token) not in verdict.txt_values
+def _can_take_over(result: VerificationResult, active_elsewhere: Domain, actor: Actor | None) -> bool:
+    """Whether a workspace can take the name over. A recheck must not move mail between workspaces."""
+    return actor is not None and result.has_correct_txt and txt_value(active_elsewhere.token) not in result.txt_values
 
 
 def domain_taken_message(name: str) -> str:
-    """Why a proof was not enough, and what would be."""
+    """Explains how to take over a domain that is active in another workspace."""
     return (
         f"{name} is active in another workspace: to take it over, publish this workspace's TXT record, remove every "
         f"other {TXT_PREFIX.rstrip('=')} record of that name, then verify the domain again"
@@ -265,10 +273,10 @@ async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
     )
 
 
-def _alert_text(domain: Domain, verdict: VerificationResult, change: Change) -> str:
-    """What the domain's integrations are told, "" for nothing."""
+def _alert_text(domain: Domain, result: VerificationResult, change: Change) -> str:
+    """Returns the text of the alert for a change; `""` for a change without an alert."""
     since = "" if domain.missing_since is None else f" since {_format_date(domain.missing_since)}"
-    fixes = " ".join(record.fix for record in verdict.records if record.status in ("missing", "wrong"))
+    fixes = " ".join(record.fix for record in result.records if record.status in ("missing", "wrong"))
     days = verification_state.MIN_MISSING_TIME // verification_state.DAY
     match change:
         case "verified":

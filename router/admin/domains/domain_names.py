@@ -1,7 +1,7 @@
-"""Whether a text names a domain that somebody can prove and receive mail for, and its one form.
+"""Validation and normalization of mail domain names.
 
-Pure but for the list of public suffixes, a file of the package `publicsuffixlist`, read when the first name needs it
-(some 30 ms, 1 MB) and kept. Called by the domain use cases.
+Pure except for the list of public suffixes, a file of the package `publicsuffixlist`. It is loaded on first use (about
+30 ms, 1 MB) and kept in memory.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from router.admin import validation
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key
 
-# 253 characters for a name in DNS, less `_emailrouter.` where its TXT record belongs.
+# A name in DNS has at most 253 characters, and the name of the TXT record adds `_emailrouter.`.
 MAX_DOMAIN_LENGTH = 240
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def normalize_domain_name(text: str) -> str:
-    """The domain in A-labels and lower case (IDNA 2008), without the root's dot. Raises `Refused("invalid_domain")`."""
-    typed = validation.validate_line(text, "domain", max_length=255, code="invalid_domain")
-    if _is_ip_address(typed):
+    """Returns the domain in A-labels (IDNA 2008), in lower case, without a trailing dot.
+
+    Raises:
+        Refused: `invalid_domain`.
+    """
+    line = validation.validate_line(text, "domain", max_length=255, code="invalid_domain")
+    if _is_ip_address(line):
         raise _rejection("an IP address cannot be a mail domain")
-    if "@" in typed:
+    if "@" in line:
         raise _rejection("enter only the part after the @")
     try:
-        name = domain_key(typed)
+        name = domain_key(line)
     except AddressError:
         raise _rejection("it is not a valid internationalized domain name") from None
     labels = name.split(".")
@@ -50,10 +54,10 @@ def normalize_domain_name(text: str) -> str:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    """The names below which a registry sells to anybody, so that nobody owns them: `co.uk`, `*.ck`.
+    """Returns the suffixes under which registries register names for anyone, such as `co.uk` and `*.ck`.
 
-    Not the list's private half (`github.io`): those are some company's own domains, and may well receive mail. A top
-    level that the list does not know (`example.test`) has nothing but itself.
+    The private section of the list (`github.io`) is excluded: these domains have an owner and can receive mail. A
+    top-level domain that is not on the list (`test`) is the only public suffix below itself.
     """
     return PublicSuffixList(only_icann=True)
 
@@ -78,5 +82,5 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _rejection(why: str) -> Refused:
-    return Refused("invalid_domain", f"Domain name is invalid: {why}", "domain")
+def _rejection(reason: str) -> Refused:
+    return Refused("invalid_domain", f"Domain name is invalid: {reason}", "domain")

@@ -25,20 +25,30 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
-    """A domain with what was expected and found; before its first check the records are what is to be added.
+    """A domain with its expected and found records.
 
-    proof: which of them have to be right.
+    Attributes:
+        domain: The domain.
+        alias_count: The number of its aliases.
+        records: The records of the last check; the records to publish before the first check.
+        verification_mode: Which records are required.
     """
 
     domain: Domain
     alias_count: int
     records: tuple[RecordReport, ...]
-    proof: VerificationMode
+    verification_mode: VerificationMode
 
 
 class DomainService:
-    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. changed: called after the commit of what changes how
-    mail is routed (`Directory.forget`).
+    """Manages the domains of the actor's workspace.
+
+    Args:
+        database: The database.
+        clock: The clock.
+        checks: Queries the DNS.
+        mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
+        on_routing_change: Called after the commit of a change that affects routing.
     """
 
     def __init__(
@@ -57,7 +67,7 @@ class DomainService:
         self.mx_hosts = tuple(mx_hosts)
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
-        """Newest first."""
+        """Lists domains, newest first."""
         request = paging.page_request("dom", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -70,12 +80,13 @@ class DomainService:
         return request.to_page(rows, lambda domain: domain.id)
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
-        """One domain with its records as the last check left them."""
-        return await self._view(self._database, await _fetch_domain(self._database, actor, domain_id))
+        """Returns a domain with the records of its last check."""
+        return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:
-        """A new domain, waiting for its proof. `domain_taken`: the workspace has it. What another workspace has may be
-        added too: only so is there a TXT record to take it over by.
+        """Adds an unverified domain. Raises `domain_taken` if the workspace already has it.
+
+        A domain that is active in another workspace can be added: taking it over requires its TXT record.
         """
         domain = Domain(
             id=ids.new("dom"),
@@ -101,22 +112,22 @@ class DomainService:
                 raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
             await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
-            view = await self._view(transaction, domain)
+            view = await self._build_view(transaction, domain)
         self._on_routing_change()
         return view
 
     async def verify(self, actor: Actor, domain_id: str) -> DomainView:
-        """Asks the DNS now. `domain_taken` when the records are right, but another workspace has the name."""
+        """Checks a domain now. Raises `domain_taken` if the name is active in another workspace."""
         domain = await _fetch_domain(self._database, actor, domain_id)
         checked = await self._checks.check(domain, actor)
         if checked.is_taken:
             raise Refused("domain_taken", domain_taken_message(domain.name), "domain")
         if checked.domain is None:
             raise not_found("Domain")
-        return await self._view(self._database, checked.domain)
+        return await self._build_view(self._database, checked.domain)
 
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
-        """Whether another relay's MX records get the domain's mail and hand it on: then TXT alone is the proof."""
+        """Sets whether the MX records point to an upstream relay, in which case only the TXT record is required."""
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
@@ -137,10 +148,14 @@ class DomainService:
                     domain=domain.name,
                     mxManagedUpstream=upstream,
                 )
-            return await self._view(transaction, domain)
+            return await self._build_view(transaction, domain)
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
-        """Removes a domain; `in_use` while it has aliases, which go with it when forced. Its tickets stay."""
+        """Deletes a domain, with its aliases if forced. Its tickets stay.
+
+        Raises:
+            Refused: `in_use` if it has aliases and `force` is false.
+        """
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
@@ -164,13 +179,13 @@ class DomainService:
             )
         self._on_routing_change()
 
-    async def _view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
+    async def _build_view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
         upstream = domain.mx_managed == "upstream"
         records = load_records(domain.records) or expected_records(
             domain.name, domain.token, self.mx_hosts, upstream=upstream
         )
-        proof = await self._checks.verification_mode(transaction, domain)
-        return DomainView(domain, await _count_aliases(transaction, domain), records, proof)
+        mode = await self._checks.verification_mode(transaction, domain)
+        return DomainView(domain, await _count_aliases(transaction, domain), records, mode)
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str) -> Domain:
