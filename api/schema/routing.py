@@ -128,7 +128,7 @@ class DomainDetail(DomainAnswer):
             created_at=domain.created_at,
             alias_count=view.alias_count,
             records=[RecordAnswer.from_model(record) for record in view.records],
-            proof=view.verification_mode,
+            proof=view.proof,
             verified_at=domain.verified_at,
             checked_at=domain.checked_at,
             missing_since=domain.missing_since,

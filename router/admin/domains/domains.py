@@ -31,13 +31,13 @@ class DomainView:
         domain: The domain.
         alias_count: The number of its aliases.
         records: The records of the last check; the records to publish before the first check.
-        verification_mode: Which records are required.
+        proof: Which records are required.
     """
 
     domain: Domain
     alias_count: int
     records: tuple[RecordReport, ...]
-    verification_mode: VerificationMode
+    proof: VerificationMode
 
 
 class DomainService:

@@ -1,1 +1,1 @@
-"""Tickets, their conversation and their messages."""
+"""Use cases of tickets and messages."""

@@ -1,7 +1,7 @@
-"""A ticket with its messages, deliveries and events, and its messages in pages.
+"""Reads a ticket with its messages, deliveries and events, and its messages in pages.
 
-Everything is bounded: counts by the constants below, and what is read of the messages by `MAX_CONTENT_BYTES`, since one
-of them can be 6 MB. `opened` and `replied` are not stored as events; they are made of the messages.
+Counts are bounded by the constants below, and the contents of messages by `MAX_CONTENT_BYTES`, because one message can
+have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketM
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
-# Of text, quoted text and HTML of the messages in one answer: five such answers at once fit into the memory that a
-# process has to spare. Two messages always do (`router.mail.contents.ParseLimits`).
+# The total of text, quoted text and HTML in one result: five such results fit into the spare memory of a process. Two
+# messages never exceed it (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
-# Answers that are read at the same time: others wait, so that only so many hold contents. Each is encoded at once.
+# Bounds the memory for contents: further reads wait.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One message of a ticket: its row, the recipients that brought it here, and what is read of it."""
+    """A message of a ticket, the recipients by which it belongs to the ticket, and its parsed contents."""
 
     message: Message
     links: tuple[TicketMessage, ...]
@@ -41,10 +41,15 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A ticket, each list oldest first.
+    """A ticket. All lists are ordered oldest first.
 
-    messages: the first and the newest ones. message_count: of all messages. next_cursor: continues with the messages
-    that are not included (`ConversationReader.messages`), None if all are.
+    Attributes:
+        ticket: The ticket.
+        messages: The first and the newest messages.
+        message_count: The number of all messages.
+        next_cursor: The cursor of the messages that are not included; None if all are included.
+        deliveries: The deliveries.
+        events: The events.
     """
 
     ticket: Ticket
@@ -56,7 +61,7 @@ class TicketView:
 
 
 class ConversationReader:
-    """Reads what belongs to a ticket. Messages that no parser has been over are parsed now."""
+    """Reads tickets with their messages. Messages that are not parsed yet are parsed first."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
@@ -64,18 +69,18 @@ class ConversationReader:
         self._timelines = TimelineReader(database, contents)
         self._read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-    async def catch_up(self, patience: float) -> None:
-        """See `ContentStore.catch_up`: awaited before tickets are searched."""
-        await self._contents.parse_missing(patience)
+    async def parse_missing(self, timeout: float) -> None:
+        """Parses new messages before a search; see `ContentStore.parse_missing`."""
+        await self._contents.parse_missing(timeout)
 
     async def read_ticket(self, ticket: Ticket) -> TicketView:
-        """The first message and the newest, `MAX_MESSAGES` together, fewer where they pass `MAX_CONTENT_BYTES`."""
-        ends = await timeline.fetch_message_bounds(self._database, ticket)
+        """Reads the first and the newest messages, up to `MAX_MESSAGES` and `MAX_CONTENT_BYTES`."""
+        bounds = await timeline.fetch_message_bounds(self._database, ticket)
         newest = await self._fetch_page(ticket, f"msg_{timeline.MAX_ID_SUFFIX}", MAX_MESSAGES)
         if (
             newest
-            and newest[-1].id != ends.first
-            and (first := await self._fetch_message(ticket, ends.first)) is not None
+            and newest[-1].id != bounds.first
+            and (first := await self._fetch_message(ticket, bounds.first)) is not None
         ):
             newest[-1] = first
         events = await fetch_models(
@@ -94,20 +99,20 @@ class ConversationReader:
         return TicketView(
             ticket,
             tuple(views),
-            ends.count,
-            paging.encode_cursor(views[1].message.id) if 1 < len(views) < ends.count else None,
+            bounds.count,
+            paging.encode_cursor(views[1].message.id) if 1 < len(views) < bounds.count else None,
             deliveries,
             tuple(sorted([*events, *arrivals], key=_event_order)),
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
-        """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
-        found = await self._fetch_page(ticket, request.before, request.row_limit)
-        views = await self._read_contents(ticket, found[: request.limit])
-        return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(found) else None)
+        """Reads a page of messages, newest first. The page is shorter if it exceeds `MAX_CONTENT_BYTES`."""
+        messages = await self._fetch_page(ticket, request.before, request.row_limit)
+        views = await self._read_contents(ticket, messages[: request.limit])
+        return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)
 
     async def read_message(self, ticket: Ticket, message_id: str) -> MessageView:
-        """One message of the ticket; raises `not_found`."""
+        """Reads a message of the ticket. Raises `not_found`."""
         validation.validate_id(message_id, "msg", "Message")
         message = await self._fetch_message(ticket, message_id)
         links = await timeline.fetch_links(self._database, ticket, [message_id])
@@ -119,9 +124,9 @@ class ConversationReader:
         """See `TimelineReader.read`."""
         return await self._timelines.read(ticket, before)
 
-    async def _fetch_page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
+    async def _fetch_page(self, ticket: Ticket, before: str, limit: int) -> list[Message]:
         return await fetch_models(
-            self._database, Message, "message_page_by_ticket", ticket_id=ticket.id, before=before, limit=most
+            self._database, Message, "message_page_by_ticket", ticket_id=ticket.id, before=before, limit=limit
         )
 
     async def _fetch_message(self, ticket: Ticket, message_id: str) -> Message | None:
@@ -130,21 +135,21 @@ class ConversationReader:
         )
 
     async def _read_contents(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
-        """The messages in their order, the first two and as many more as `MAX_CONTENT_BYTES` allow.
+        """Reads the contents of messages in order: the first two, then up to `MAX_CONTENT_BYTES` in total.
 
-        One after another: no more is held at any time than that and one message.
+        Messages are read one at a time, so memory exceeds the bound by at most one message.
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        for message_id in await self._contents.list_unparsed(message_ids):  # takes time: not while others wait
+        for message_id in await self._contents.list_unparsed(message_ids):  # slow, so not while holding a slot
             await self._contents.get(message_id)
         views: list[MessageView] = []
-        left = MAX_CONTENT_BYTES
+        remaining = MAX_CONTENT_BYTES
         async with self._read_slots:
             for message in messages:
                 contents = await self._contents.get(message.id)
-                left -= contents.size
-                if left < 0 and len(views) > 1:
+                remaining -= contents.size
+                if remaining < 0 and len(views) > 1:
                     break
                 views.append(MessageView(message, links.get(message.id, ()), contents))
         return views
@@ -165,5 +170,5 @@ class ConversationReader:
 
 
 def _event_order(event: TicketEvent) -> tuple[Micros, str]:
-    """By time; what happened in the same microsecond by the id, which sorts by time too once its prefix is off."""
+    """Sorts by time, then by the id without its prefix, which also sorts by time."""
     return event.at, event.id.partition("_")[2]

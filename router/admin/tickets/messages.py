@@ -1,4 +1,4 @@
-"""Received mails: found by what people have in hand; of each its octets, its attachments and all that happened."""
+"""Received messages: search by id, raw content, attachments, trace."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_LINKS = 1000
 MAX_DELIVERIES = 1000
 MAX_ATTEMPTS = 1000
 MAX_RESULTS = 50
-_MAX_MESSAGE_ID_BYTES = 998  # octets of a Message-ID, as the header's reader has it
+_MAX_MESSAGE_ID_BYTES = 998  # as in the header parser
 
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """A mail to hand out: our trace headers, then its octets in pieces. octets: of both together."""
+    """A message for download: the trace headers that the router adds, then the raw content in chunks."""
 
     message: Message
     trace_headers: bytes
@@ -33,12 +33,13 @@ class RawMessage:
 
     @property
     def size(self) -> int:
+        """The size of trace headers and content, in bytes."""
         return len(self.trace_headers) + self.message.size
 
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """Something that happened to a mail; event: a word, detail: plain values in the API's spelling."""
+    """An event of a message. detail: JSON values, named as in the API."""
 
     at: Micros
     event: str
@@ -47,7 +48,7 @@ class TraceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All that happened to one mail, in the order of time."""
+    """The events of a message, oldest first."""
 
     message_id: str
     ticket_ids: tuple[str, ...]
@@ -55,37 +56,44 @@ class Trace:
 
 
 class MessageService:
-    """Reading alone; messages are erased with their tickets."""
+    """Reads messages of the actor's workspace. Messages are erased with their tickets."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
 
     async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
-        """Newest first, at most `MOST_FOUND`: by our id (what `250 ... queued as` said), by a Message-ID with or
-        without its brackets, or all of a ticket, by its id or number (`#12`).
+        """Finds up to `MAX_RESULTS` messages, newest first.
+
+        Args:
+            actor: Determines the workspace.
+            text: A message id (as in `250 ... queued as`), a Message-ID with or without brackets, or the id or number
+                (`#12`) of a ticket, which finds all its messages.
         """
-        wanted = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
-        number = validation.parse_ticket_number(wanted)
-        if number is not None or ids.looks_valid(wanted, "ticket"):
-            ticket_id = await self._find_ticket_id(actor, wanted, number)
+        line = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
+        number = validation.parse_ticket_number(line)
+        if number is not None or ids.looks_valid(line, "ticket"):
+            ticket_id = await self._find_ticket_id(actor, line, number)
             if ticket_id is None:
                 return ()
             return await self._fetch_messages(
                 "message_page_by_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", limit=MAX_RESULTS
             )
-        if ids.looks_valid(wanted, "msg"):
-            return await self._fetch_messages("message_by_id", id=wanted, workspace_id=actor.workspace_id)
-        bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted
+        if ids.looks_valid(line, "msg"):
+            return await self._fetch_messages("message_by_id", id=line, workspace_id=actor.workspace_id)
+        message_id = line.partition(":")[2].strip() if line.lower().startswith("message-id:") else line
         return await self._fetch_messages(
-            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, limit=MAX_RESULTS
+            "message_by_rfc_id",
+            rfc_message_id=message_id.strip("<>"),
+            workspace_id=actor.workspace_id,
+            limit=MAX_RESULTS,
         )
 
     async def _fetch_messages(self, query: str, **values: object) -> tuple[Message, ...]:
         return tuple(await fetch_models(self._database, Message, query, **values))
 
     async def _find_ticket_id(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
-        """The id of a ticket of the workspace, by its number if there is one."""
+        """Returns the id of a ticket of the workspace, searched by number unless it is None."""
         if number is None:
             row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
         else:
@@ -93,18 +101,18 @@ class MessageService:
         return None if row is None else row["id"]
 
     async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
-        """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
+        """Returns the original message, with trace headers prepended. Raises `not_found` if its content was erased."""
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
-        pieces = self._contents.raw_chunks(message.id)
-        first = await anext(pieces, None)
-        if first is None:
+        chunks = self._contents.raw_chunks(message.id)
+        first_chunk = await anext(chunks, None)
+        if first_chunk is None:
             raise not_found("Raw message")
-        head = trace_headers.render(message, sorted({link.recipient for link in links}))
-        return RawMessage(message, head, first, pieces)
+        headers = trace_headers.render(message, sorted({link.recipient for link in links}))
+        return RawMessage(message, headers, first_chunk, chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
-        """One attachment's octets; n counts as in the ticket's list."""
+        """Returns an attachment. n: its number in the list of attachments."""
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:
@@ -112,7 +120,7 @@ class MessageService:
         return data
 
     async def get_trace(self, actor: Actor, message_id: str) -> Trace:
-        """The connection, the route of each recipient, each delivery and every attempt."""
+        """Returns the connection, the route of each recipient, the deliveries and their attempts."""
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
         deliveries = await fetch_models(

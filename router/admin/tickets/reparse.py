@@ -1,7 +1,7 @@
-"""Texts of tickets made anew from the raw mails, after the parser was improved. No status changes, nothing is sent.
+"""Parses stored messages again, for example after an upgrade. No status changes, and nothing is sent.
 
-Oldest first, a batch at a time, each mail in a transaction of its own: cut off anywhere it can be begun again, from
-the time of the last one. A mail whose octets were erased keeps the text it has.
+Messages are processed oldest first, in batches, each in its own transaction. After an interruption, the work can be
+resumed from the time of the last message. A message whose raw content was erased keeps its text.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# Asked for at once; how many are held in memory at once is the store's own bound.
+# The number of messages in memory is bounded by the content store.
 MAX_CONCURRENT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
-    """How far it is. last: the id of the last message that was made anew."""
+    """message_count: the number of messages parsed so far."""
 
     message_count: int
     last_message_id: str
 
 
 class ReparseService:
-    """Who asks: `emailrouter reparse`."""
+    """Parses messages of one or all workspaces again."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
@@ -37,18 +37,27 @@ class ReparseService:
     async def run(
         self, since: Micros, *, workspace_id: str | None, on_progress: Callable[[ReparseProgress], None]
     ) -> int:
-        """Messages received since then, of one workspace or of all (None); returns how many. tell: after each batch."""
-        done, after = 0, ""
+        """Parses messages again and returns their number.
+
+        Args:
+            since: The earliest time of receipt.
+            workspace_id: None for all workspaces.
+            on_progress: Called after each batch.
+        """
+        count, after = 0, ""
         while True:
             rows = await self._database.fetch_all(
                 "operator_reparse_batch", after=after, since=since, workspace_id=workspace_id, limit=BATCH_SIZE
             )
             if not rows:
-                return done
+                return count
             ids = [row["id"] for row in rows]
             for start in range(0, len(ids), MAX_CONCURRENT_MESSAGES):
                 await asyncio.gather(
-                    *(self._contents.parse(one, retry=True) for one in ids[start : start + MAX_CONCURRENT_MESSAGES])
+                    *(
+                        self._contents.parse(message_id, retry=True)
+                        for message_id in ids[start : start + MAX_CONCURRENT_MESSAGES]
+                    )
                 )
-            done, after = done + len(ids), ids[-1]
-            on_progress(ReparseProgress(done, after))
+            count, after = count + len(ids), ids[-1]
+            on_progress(ReparseProgress(count, after))

@@ -1,8 +1,8 @@
-"""Tickets: lists, one with all that belongs to it, and what people do to them.
+"""Tickets: lists, search, assignment, status changes, notes and erasure.
 
-`open` -> `in_progress` (claimed) -> `waiting` (we answered) -> `resolved`; every step back is allowed too. A claim is
-one conditional update: of any number at once exactly one wins. All other changes hold the ticket's row while they
-decide, so that no two decide on the same state. Every change is an event of the ticket.
+Statuses are `open`, `in_progress` (claimed), `waiting` (for the customer) and `resolved`; a ticket can change from any
+status to any other. A claim is a single conditional update, so exactly one of several concurrent claims succeeds. All
+other changes lock the ticket's row. Each change is recorded as an event of the ticket.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from router.search.find import Search
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
-# A search first reads what nobody has read yet; it does not wait longer for that.
+# The time that a search waits for the parsing of new messages.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """What a list is narrowed to; None is everything.
+    """The filters of a list; None does not filter.
 
-    q: words of sender, subject and text, all of which the ticket has, the last one perhaps only begun; or its number.
+    q: a ticket number, or words of sender, subject and text. All words must match; the last one matches as a prefix.
     """
 
     status: str | None = None
@@ -43,7 +43,7 @@ class TicketFilter:
 
 
 class TicketService:
-    """Viewers look, agents work, admins also erase and take tickets from others."""
+    """Manages the tickets of the actor's workspace."""
 
     def __init__(self, database: Database, clock: Clock, conversation: ConversationReader) -> None:
         self._database = database
@@ -58,12 +58,12 @@ class TicketService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
-        """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
+        """Lists tickets, newest first. A blank `q` does not filter; punctuation alone matches nothing."""
         ticket_filter = ticket_filter or TicketFilter()
         status = None if ticket_filter.status is None else parse_status(ticket_filter.status)
         request = paging.page_request("ticket", limit, cursor)
-        narrowed = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
-        by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
+        filters = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
+        by = "_and_".join(name for name, value in filters.items() if value is not None)
         query = f"ticket_page_by_{by}" if by else "ticket_page"
         values = {"assigned_to": ticket_filter.assigned_to, "alias_id": ticket_filter.alias_id, "status": status}
         if ticket_filter.q is not None and ticket_filter.q.strip():
@@ -73,55 +73,60 @@ class TicketService:
     async def list_assigned(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
-        """Those assigned to the actor's user; the operator at the command line has none."""
-        wanted = TicketFilter(status=status, assigned_to=actor.user_id or "")
-        return await self.list(actor, wanted, limit=limit, cursor=cursor)
+        """Lists the tickets assigned to the actor's user. An actor without a user has none."""
+        own = TicketFilter(status=status, assigned_to=actor.user_id or "")
+        return await self.list(actor, own, limit=limit, cursor=cursor)
 
     async def list_unassigned(
         self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
-        """The queue: nobody's and not resolved."""
+        """Lists unresolved tickets without an assignee."""
         request = paging.page_request("ticket", limit, cursor)
         return await self._fetch_page(
             actor, "ticket_page_unassigned", request, before=request.before, limit=request.row_limit
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """The latest mails and events of the workspace, by names that sort by time: new ones say that lists changed.
+        """Returns id suffixes of the newest messages and events, which sort by time. A change means that lists changed.
 
-        Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
-        however much there is: where others get more than that within one look, a change is told with the next one.
+        Only the newest `MAX_NEWEST` messages and events of all workspaces are searched, to bound the cost. If other
+        workspaces add more than that between two calls, a change shows with the next message or event.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
-        """One ticket with its first and newest messages, its deliveries and events, each oldest first."""
+        """Returns a ticket with its first and newest messages, deliveries and events, each oldest first."""
         return await self._conversation.read_ticket(await _fetch_ticket(self._database, actor, ticket_id))
 
     async def list_messages(
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
-        """The messages of a ticket, newest first."""
+        """Lists the messages of a ticket, newest first."""
         request = paging.page_request("msg", limit, cursor)
         return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), request)
 
     async def get_message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
-        """One message of a ticket."""
         return await self._conversation.read_message(await _fetch_ticket(self._database, actor, ticket_id), message_id)
 
     async def get_timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
-        """A stretch of a ticket's timeline; see `TimelineReader.read`."""
+        """Returns a section of a ticket's timeline; see `TimelineReader.read`."""
         return await self._conversation.read_timeline(await _fetch_ticket(self._database, actor, ticket_id), before)
 
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
-        """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
-        asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
-        found = await fetch_models(self._database, Ticket, "ticket_by_ids", ids=asked, workspace_id=actor.workspace_id)
-        return {ticket.id: ticket for ticket in found}
+        """Returns the existing tickets among the first `MAX_LIMIT` ids, by id."""
+        id_list = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
+        tickets = await fetch_models(
+            self._database, Ticket, "ticket_by_ids", ids=id_list, workspace_id=actor.workspace_id
+        )
+        return {ticket.id: ticket for ticket in tickets}
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""
+        """Assigns the ticket to the actor's user.
+
+        Raises:
+            Refused: `already_claimed` by another user, or `not_open` because it is resolved.
+        """
         validation.validate_id(ticket_id, "ticket", "Ticket")
         user_id = _require_user_id(actor)
         now = self._clock.now()
@@ -145,17 +150,17 @@ class TicketService:
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """Back to the queue as `open`; `forbidden` for others than the assignee and admins."""
+        """Unassigns a ticket and sets it to `open`. Raises `forbidden` unless the actor is its assignee or an admin."""
         async with self._database.transaction() as transaction:
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
             if ticket.assigned_to is None and ticket.status == "open":
                 return ticket
             _require_assignee_or_admin(actor, ticket)
-            back = replace(ticket, status="open", assigned_to=None, claimed_at=None)
-            return await self._update(transaction, actor, back, "unclaimed", {"from": ticket.assigned_to})
+            unassigned = replace(ticket, status="open", assigned_to=None, claimed_at=None)
+            return await self._update(transaction, actor, unassigned, "unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
-        """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
+        """Assigns a ticket to a user. Raises `forbidden` unless the actor is its assignee or an admin."""
         async with self._database.transaction() as transaction:
             user = await fetch_model(transaction, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
@@ -166,41 +171,41 @@ class TicketService:
                 raise Refused("invalid_request", "Tickets cannot be assigned to a viewer", "userId")
             if ticket.assigned_to == user.id and ticket.status != "open":
                 return ticket
-            given = replace(
+            assigned = replace(
                 ticket,
                 assigned_to=user.id,
                 claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
                 status="in_progress" if ticket.status == "open" else ticket.status,
             )
             return await self._update(
-                transaction, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to}
+                transaction, actor, assigned, "assigned", {"to": user.id, "from": ticket.assigned_to}
             )
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
-        """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
-        wanted = parse_status(status)
+        """Sets the status. `in_progress` also claims an unassigned ticket. Reopening keeps the assignee."""
+        new_status = parse_status(status)
         async with self._database.transaction() as transaction:
-            if wanted == "in_progress":
+            if new_status == "in_progress":
                 await _lock_user(transaction, actor)
             ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
-            if ticket.status == wanted:
+            if ticket.status == new_status:
                 return ticket
             now = self._clock.now()
-            changed = replace(ticket, status=wanted, resolved_at=now if wanted == "resolved" else None)
-            if wanted == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
+            changed = replace(ticket, status=new_status, resolved_at=now if new_status == "resolved" else None)
+            if new_status == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
                 changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
-            return await self._update(transaction, actor, changed, "status", {"from": ticket.status, "to": wanted})
+            return await self._update(transaction, actor, changed, "status", {"from": ticket.status, "to": new_status})
 
     async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
-        """Writes a note on the ticket, for colleagues; nobody else sees it."""
-        kept = validation.validate_text(text, "text")
+        """Adds an internal note, which is never sent to the customer."""
+        valid_text = validation.validate_text(text, "text")
         async with self._database.transaction() as transaction:
             ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
-            return await _record_event(transaction, actor, ticket, self._clock.now(), "note", text=kept)
+            return await _record_event(transaction, actor, ticket, self._clock.now(), "note", text=valid_text)
 
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
-        """Erases the ticket, and its messages with their octets unless another ticket has them too."""
+        """Erases a ticket and its messages, except messages that belong to another ticket too."""
         validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
             ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
@@ -212,13 +217,13 @@ class TicketService:
         return request.to_page(rows, lambda ticket: ticket.id)
 
     async def _search(
-        self, actor: Actor, q: str, query: str, request: PageRequest, narrowed: Mapping[str, str | None]
+        self, actor: Actor, q: str, query: str, request: PageRequest, filters: Mapping[str, str | None]
     ) -> Page[Ticket]:
-        question = terms.question(actor.workspace_id, q, narrowed["alias_id"])
+        question = terms.question(actor.workspace_id, q, filters["alias_id"])
         if question is None:
             return Page((), None)
-        await self._conversation.catch_up(SEARCH_PARSE_SECONDS)
-        values = {"workspace_id": actor.workspace_id, **narrowed}
+        await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
+        values = {"workspace_id": actor.workspace_id, **filters}
         rows = await Search(self._database, question, query, values, request.row_limit).newest(request.before)
         return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
@@ -241,7 +246,7 @@ class TicketService:
 
 
 def parse_status(value: str) -> TicketStatus:
-    """The status that a word names; raises `Refused("invalid_status")`."""
+    """Parses a status. Raises `Refused("invalid_status")`."""
     return validation.validate_choice(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
@@ -256,7 +261,7 @@ async def _fetch_ticket(
 
 
 async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
-    """A ticket that may change hands, held until the transaction ends."""
+    """Locks a ticket. Raises `not_open` if it is resolved."""
     ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
     if ticket.status == "resolved":
         raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
@@ -270,7 +275,7 @@ def _require_user_id(actor: Actor) -> str:
 
 
 async def _lock_user(transaction: QueryExecutor, actor: Actor) -> None:
-    """Holds the actor's user: who was removed since their key was looked at must not get a ticket."""
+    """Locks the actor's user, so that a user deleted since authentication gets no ticket."""
     if actor.user_id is None:
         return
     if await transaction.fetch_one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:

@@ -1,8 +1,8 @@
-"""The timeline of a ticket, a stretch at a time: its messages and what people did, in the order in which they came.
+"""The timeline of a ticket, read in sections: its messages and events in chronological order.
 
-Its first and its newest message are always part of the newest stretch, with their whole text; its first message of
-every stretch. Contents are read one message after another and only excerpts of them are kept: the memory for a stretch
-is bounded by `MAX_ENTRIES` and `MAX_EXCERPT`, whatever strangers wrote.
+The newest section always contains the first and the newest message with their full text; every section contains the
+first message. Messages are read one at a time and reduced to excerpts, so the memory for a section is bounded by
+`MAX_ENTRIES` and `MAX_EXCERPT_LENGTH`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,31 @@ from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
-MAX_EXCERPT_LENGTH = 40_000  # characters of a message between the first and the newest
-MAX_LINKS = 5000  # of a page of messages: the recipients that brought them
-# How many of the newest messages are searched for one of the ticket's sender.
+MAX_EXCERPT_LENGTH = 40_000  # characters, of messages other than the first and the newest
+MAX_LINKS = 5000  # recipients of one page of messages
+# The newest messages that are searched for one from the ticket's sender.
 MAX_REPLY_SEARCH = 200
-# Where an id goes on after its prefix: above every one, whose first character is never more than 7.
+# Greater than the suffix of any id, whose first character is at most 7.
 MAX_ID_SUFFIX = "z" * 26
 
 
 @dataclass(frozen=True, slots=True)
 class MessageExcerpt:
-    """A message without what a page shows only on request. whole: the page shows all of `text`; cut: `text` is not all
-    of the new text.
+    """A message without its quoted text and HTML.
 
-    reply_to, original_from: empty, None, where they do not differ from From.
+    Attributes:
+        message: The message.
+        links: The recipients by which it belongs to the ticket.
+        text: The new text, perhaps truncated.
+        is_full: The text is to be displayed completely.
+        is_truncated: `text` is not the complete new text.
+        quoted_lines: The number of lines of quoted text.
+        has_html: The message has an HTML part.
+        attachments: The attachments, without content.
+        warnings: Warnings of the parser.
+        failed_recipients: The recipients named in a bounce.
+        reply_to: Empty if equal to From.
+        original_from: None if equal to From.
     """
 
     message: Message
@@ -53,7 +64,7 @@ class MessageExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """A message or an event. left_out: how many entries directly before it are not in the stretch."""
+    """A message or an event. omitted_before: the number of entries directly before it that are not in the section."""
 
     event: TicketEvent
     excerpt: MessageExcerpt | None
@@ -61,13 +72,13 @@ class TimelineEntry:
 
     @property
     def position(self) -> str:
-        """Names the entry within its ticket; `TimelineReader.read` takes it as `before`."""
+        """Identifies the entry within its ticket (`before` of `TimelineReader.read`)."""
         return _id_suffix(self.event.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A stretch, oldest first. answer_to: the addresses that an answer to the ticket's sender goes to, maybe none."""
+    """A section, oldest first. reply_addresses: the recipients of a reply to the ticket's sender, possibly none."""
 
     ticket: Ticket
     entries: tuple[TimelineEntry, ...]
@@ -76,7 +87,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class MessageBounds:
-    """How many messages a ticket has, and the ids of the first and the newest, `""` where there are none."""
+    """The number of messages of a ticket, and the ids of the first and the newest; `""` if it has none."""
 
     count: int
     first: str
@@ -84,7 +95,7 @@ class MessageBounds:
 
 
 async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBounds:
-    """Counts the messages of a ticket and finds the first and the newest."""
+    """Fetches number, first and newest message of a ticket."""
     row = await database.fetch_one("ticket_message_ends", ticket_id=ticket.id)
     return MessageBounds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageBounds(0, "", "")
 
@@ -92,18 +103,18 @@ async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBou
 async def fetch_links(
     database: Database, ticket: Ticket, message_ids: Sequence[str]
 ) -> dict[str, tuple[TicketMessage, ...]]:
-    """By message, the recipients that brought it into the ticket."""
-    found: dict[str, list[TicketMessage]] = {}
-    asked = json.dumps(list(message_ids))
+    """Returns the recipients by which each message belongs to the ticket, by message id."""
+    links_by_message: dict[str, list[TicketMessage]] = {}
+    id_list = json.dumps(list(message_ids))
     for link in await fetch_models(
-        database, TicketMessage, "ticket_recipients", ticket_id=ticket.id, ids=asked, limit=MAX_LINKS
+        database, TicketMessage, "ticket_recipients", ticket_id=ticket.id, ids=id_list, limit=MAX_LINKS
     ):
-        found.setdefault(link.message_id, []).append(link)
-    return {message_id: tuple(links) for message_id, links in found.items()}
+        links_by_message.setdefault(link.message_id, []).append(link)
+    return {message_id: tuple(links) for message_id, links in links_by_message.items()}
 
 
 def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
-    """`opened` or `replied`, made of a message."""
+    """Returns the event `opened` or `replied` for a message. These events are not stored."""
     return TicketEvent(
         id=message.id,
         ticket_id=ticket.id,
@@ -116,45 +127,48 @@ def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessag
 
 
 class TimelineReader:
-    """Reads stretches of timelines."""
+    """Reads sections of timelines."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
 
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
-        """The newest stretch, or the one before the entry at the place `before`; `Refused` for what is no place."""
+        """Reads the newest section, or the one before the position `before`. Raises `Refused` if it is invalid."""
         if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
-        shown = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
-        jumps = {one.id for one in shown[:1]}
-        ends = await fetch_message_bounds(self._database, ticket)
-        for message_id in (ends.first,) if before else (ends.first, ends.newest):
-            known = any(one.id == message_id for one in shown)
-            if not known and (message := await self._fetch_message(ticket, message_id)) is not None:
-                jumps.add(message_id)
-                shown.append(message)
-        links = await fetch_links(self._database, ticket, [one.id for one in shown if isinstance(one, Message)])
+        items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
+        # Only before these items can entries be omitted.
+        after_gap = {item.id for item in items[:1]}
+        bounds = await fetch_message_bounds(self._database, ticket)
+        for message_id in (bounds.first,) if before else (bounds.first, bounds.newest):
+            is_included = any(item.id == message_id for item in items)
+            if not is_included and (message := await self._fetch_message(ticket, message_id)) is not None:
+                after_gap.add(message_id)
+                items.append(message)
+        links = await fetch_links(self._database, ticket, [item.id for item in items if isinstance(item, Message)])
         entries: list[TimelineEntry] = []
-        passed = 0
-        for one in sorted(shown, key=lambda one: _id_suffix(one.id)):
-            position = await self._count_entries_before(ticket, _id_suffix(one.id)) if one.id in jumps else passed
+        next_index = 0
+        for item in sorted(items, key=lambda item: _id_suffix(item.id)):
+            index = next_index
+            if item.id in after_gap:
+                index = await self._count_entries_before(ticket, _id_suffix(item.id))
             excerpt = None
-            if isinstance(one, Message):
-                whole = one.id in (ends.first, ends.newest)
-                excerpt = await self._read_excerpt(one, links.get(one.id, ()), whole=whole)
-            event = one if isinstance(one, TicketEvent) else arrival_event(ticket, one, links.get(one.id, ()))
-            entries.append(TimelineEntry(event, excerpt, max(0, position - passed)))
-            passed = position + 1
-        return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, ends, entries))
+            if isinstance(item, Message):
+                is_full = item.id in (bounds.first, bounds.newest)
+                excerpt = await self._read_excerpt(item, links.get(item.id, ()), is_full=is_full)
+            event = item if isinstance(item, TicketEvent) else arrival_event(ticket, item, links.get(item.id, ()))
+            entries.append(TimelineEntry(event, excerpt, max(0, index - next_index)))
+            next_index = index + 1
+        return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, bounds, entries))
 
     async def _fetch_section(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
-        """The newest messages and events before a place, oldest first."""
-        bounds = {"ticket_id": ticket.id, "limit": MAX_ENTRIES}
-        messages = await fetch_models(self._database, Message, "message_page_by_ticket", before=f"msg_{end}", **bounds)
-        events = await fetch_models(self._database, TicketEvent, "ticket_event_page", before=f"evt_{end}", **bounds)
+        """Fetches the newest messages and events before a position, oldest first."""
+        values = {"ticket_id": ticket.id, "limit": MAX_ENTRIES}
+        messages = await fetch_models(self._database, Message, "message_page_by_ticket", before=f"msg_{end}", **values)
+        events = await fetch_models(self._database, TicketEvent, "ticket_event_page", before=f"evt_{end}", **values)
         newest: list[Message | TicketEvent] = [*messages, *events]
-        return sorted(newest, key=lambda one: _id_suffix(one.id))[-MAX_ENTRIES:]
+        return sorted(newest, key=lambda item: _id_suffix(item.id))[-MAX_ENTRIES:]
 
     async def _fetch_message(self, ticket: Ticket, message_id: str) -> Message | None:
         return await fetch_model(
@@ -167,15 +181,17 @@ class TimelineReader:
         )
         return int(row["entries"]) if row else 0
 
-    async def _read_excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
+    async def _read_excerpt(
+        self, message: Message, links: tuple[TicketMessage, ...], *, is_full: bool
+    ) -> MessageExcerpt:
         contents = await self._contents.get(message.id)
-        text = contents.text if whole else contents.text[:MAX_EXCERPT_LENGTH]
+        text = contents.text if is_full else contents.text[:MAX_EXCERPT_LENGTH]
         original = drop_if_same(message.from_address, [contents.original_from] if contents.original_from else [])
         return MessageExcerpt(
             message=message,
             links=links,
             text=text,
-            is_full=whole,
+            is_full=is_full,
             is_truncated=len(text) < len(contents.text),
             quoted_lines=contents.quoted_lines,
             has_html=contents.html != "",
@@ -187,12 +203,12 @@ class TimelineReader:
         )
 
     async def _find_reply_addresses(
-        self, ticket: Ticket, ends: MessageBounds, entries: Sequence[TimelineEntry]
+        self, ticket: Ticket, bounds: MessageBounds, entries: Sequence[TimelineEntry]
     ) -> tuple[str, ...]:
-        """Reply-To, else From, else the original author, of the newest message of the ticket's sender.
+        """Returns Reply-To, else From, else the original author, of the newest message from the ticket's sender.
 
-        Never the ticket's own address, with a tag or not: mail to it would open another ticket. None where a mail
-        server is the sender.
+        The ticket's own address is excluded, with or without a tag: mail to it would open another ticket. The result
+        is empty for a bounce.
         """
         message = await fetch_model(
             self._database,
@@ -201,22 +217,22 @@ class TimelineReader:
             ticket_id=ticket.id,
             from_address=ticket.from_address,
             limit=MAX_REPLY_SEARCH,
-        ) or await self._fetch_message(ticket, ends.first)
+        ) or await self._fetch_message(ticket, bounds.first)
         if message is None or message.automatic == "bounce":
             return ()
-        known = (entry.excerpt for entry in entries if entry.event.id == message.id)
-        excerpt = next(known, None) or await self._read_excerpt(message, (), whole=False)
-        own = _strip_tag(ticket.address)
+        excerpts = (entry.excerpt for entry in entries if entry.event.id == message.id)
+        excerpt = next(excerpts, None) or await self._read_excerpt(message, (), is_full=False)
+        own_address = _strip_tag(ticket.address)
         author = [excerpt.original_from.address] if excerpt.original_from else []
         for addresses in ([mailbox.address for mailbox in excerpt.reply_to], [message.from_address], author):
-            others = tuple(address for address in addresses if "@" in address and _strip_tag(address) != own)
+            others = tuple(address for address in addresses if "@" in address and _strip_tag(address) != own_address)
             if others:
                 return others
         return ()
 
 
 def _strip_tag(address: str) -> str:
-    """An address in comparable form, without the subaddress (RFC 5233) of its local part."""
+    """Returns a normalized address without its subaddress (RFC 5233)."""
     local, _, domain = normalize_address(address).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
 
