@@ -125,12 +125,8 @@ class DomainCheckService:
                 return DomainCheckResult(None)
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
                 return DomainCheckResult(current)  # changed during the query: the result does not apply
-            active_elsewhere = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
-            is_taken = (
-                active_elsewhere is not None
-                and result.is_verified
-                and not _can_take_over(result, active_elsewhere, actor)
-            )
+            other = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
+            is_taken = other is not None and result.is_verified and not _can_take_over(result, other, actor)
             if is_taken:
                 result = replace(result, is_verified=False)
             now = self._clock.now()
@@ -140,8 +136,8 @@ class DomainCheckService:
                 now,
                 counts_misses=actor is None,
             )
-            if active_elsewhere is not None and outcome.change == "verified":
-                await self._revoke(transaction, active_elsewhere, now)
+            if other is not None and outcome.change == "verified":
+                await self._revoke(transaction, other, now)
             updated = self._apply_outcome(current, result, outcome, now, notify=actor is None)
             await _update_domain(transaction, updated)
             if outcome.status != current.status:
@@ -154,7 +150,7 @@ class DomainCheckService:
                     domain.id,
                     domain=domain.name,
                     by=None if actor is not None else "recheck",
-                    takenOver=True if active_elsewhere is not None else None,
+                    takenOver=True if other is not None else None,
                 )
         if outcome.change:
             log.info(
@@ -243,9 +239,9 @@ class DomainCheckService:
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 
-def _can_take_over(result: VerificationResult, active_elsewhere: Domain, actor: Actor | None) -> bool:
+def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:
     """Whether a workspace can take the name over. A recheck must not move mail between workspaces."""
-    return actor is not None and result.has_correct_txt and txt_value(active_elsewhere.token) not in result.txt_values
+    return actor is not None and result.has_correct_txt and txt_value(other.token) not in result.txt_values
 
 
 def domain_taken_message(name: str) -> str:

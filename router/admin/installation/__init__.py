@@ -1,1 +1,1 @@
-"""Workspaces and the installation as a whole: setup, health, overview, the secret key, the loss audit."""
+"""Use cases of workspaces and of the installation: setup, health, overview, key rotation, loss audit."""

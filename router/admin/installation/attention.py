@@ -1,7 +1,7 @@
-"""What is in trouble in a workspace and needs a person: failed and parked deliveries, failing integrations, domains.
+"""The problems of a workspace that need attention: failed and parked deliveries, failing integrations, domains.
 
-Every page of the dashboard shows these counts, so they are bounded and at most `FRESH_SECONDS` old. Deliveries for an
-integration that was removed are not among them: nobody can send them again. Reads only.
+Every page of the dashboard shows these counts, so they are capped and cached for `CACHE_SECONDS`. Deliveries of deleted
+integrations are not included, because they cannot be replayed. Reads only.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# A count ends here: it is read on every page, and people need no exact number of many failures.
+# The maximum of each count, which bounds its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Failed deliveries among which those are looked for that can be sent again.
+# The failed deliveries that are searched for deliveries that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
-# Workspaces whose counts a process keeps.
+# Per process.
 MAX_CACHED_WORKSPACES = 1000
-# Failing integrations whose parked deliveries are counted one by one.
+# The failing integrations whose parked deliveries are counted.
 MAX_INTEGRATIONS = 50
 
 
@@ -29,8 +29,12 @@ MAX_INTEGRATIONS = 50
 class AttentionCounts:
     """Counts, each at most `MAX_COUNTED`.
 
-    failed: deliveries that were given up. parked: deliveries of failing integrations. failing: those integrations.
-    unverified: domains that are not verified. missing: verified domains whose records are missing.
+    Attributes:
+        failed: Permanently failed deliveries.
+        parked: Deliveries of failing integrations.
+        failing: Failing integrations.
+        unverified: Unverified domains.
+        missing: Verified domains whose DNS records are missing.
     """
 
     failed: int = 0
@@ -45,12 +49,12 @@ class AttentionCounts:
 
     @property
     def fingerprint(self) -> str:
-        """All counts in one word: a page that shows another one is out of date."""
+        """Identifies the counts, to detect that a page is out of date."""
         return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
 
 
 class AttentionService:
-    """One for each process."""
+    """Counts and lists problems. Caches counts, so use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -58,25 +62,25 @@ class AttentionService:
         self._cache: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
 
     async def get_counts(self, actor: Actor) -> AttentionCounts:
-        """The counts of the actor's workspace, at most `FRESH_SECONDS` old."""
+        """Returns the counts of the actor's workspace, at most `CACHE_SECONDS` old."""
         workspace_id = actor.workspace_id
-        kept = self._cache.get(workspace_id)
-        if kept is not None and self._clock.monotonic() < kept[0]:
-            return kept[1]
+        cached = self._cache.get(workspace_id)
+        if cached is not None and self._clock.monotonic() < cached[0]:
+            return cached[1]
         row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, limit=MAX_COUNTED)
-        found = AttentionCounts() if row is None else AttentionCounts(**row)
-        self._cache[workspace_id] = self._clock.monotonic() + CACHE_SECONDS, found
+        counts = AttentionCounts() if row is None else AttentionCounts(**row)
+        self._cache[workspace_id] = self._clock.monotonic() + CACHE_SECONDS, counts
         self._cache.move_to_end(workspace_id)
         while len(self._cache) > MAX_CACHED_WORKSPACES:
             self._cache.popitem(last=False)
-        return found
+        return counts
 
     def invalidate(self, actor: Actor) -> None:
-        """Reads the counts again next time: somebody of the workspace has just changed something."""
+        """Discards the cached counts of the actor's workspace after a change."""
         self._cache.pop(actor.workspace_id, None)
 
     async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
-        """The newest failed deliveries that can be sent again."""
+        """Lists the newest failed deliveries that can be replayed."""
         return await fetch_models(
             self._database,
             Delivery,
@@ -87,7 +91,7 @@ class AttentionService:
         )
 
     async def count_parked(self, actor: Actor) -> Mapping[str, int]:
-        """The parked deliveries of each failing integration, by its id: of the newest `MAX_INTEGRATIONS`."""
+        """Counts the parked deliveries of the newest `MAX_INTEGRATIONS` failing integrations, by integration id."""
         rows = await self._database.fetch_all(
             "attention_parked", workspace_id=actor.workspace_id, limit=MAX_COUNTED, integrations=MAX_INTEGRATIONS
         )

@@ -1,4 +1,4 @@
-"""A new workspace with its first admin and their key; the first one of an installation is made once."""
+"""Creates workspaces with a first admin and an API key. The first workspace of an installation is created once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_WORKSPACE_NAME = "Email Router"
 
 @dataclass(frozen=True, slots=True)
 class FirstLogin:
-    """What is shown once and kept nowhere."""
+    """The credentials of the first admin. They are displayed once and never stored."""
 
     workspace_id: str
     user_id: str
@@ -32,7 +32,7 @@ class FirstLogin:
 
 @dataclass(frozen=True, slots=True)
 class NewWorkspace:
-    """A workspace with its first admin and their key, before it is inserted."""
+    """A workspace with its first admin and an API key, not yet inserted."""
 
     login: FirstLogin
     name: str
@@ -42,7 +42,7 @@ class NewWorkspace:
     created_at: Micros
 
     async def insert(self, transaction: QueryExecutor) -> None:
-        """Inserts all three. Raises `Refused("conflict")` if a user has the email address already."""
+        """Inserts workspace, user and key. Raises `Refused("conflict")` if the email address is in use."""
         login = self.login
         await transaction.execute("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
         await insert_user(
@@ -77,19 +77,19 @@ class NewWorkspace:
 
 
 async def generate_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
-    """Generates ids, password and key. link: a token of `router.admin.access.setup_link`."""
+    """Generates ids, password and API key. link: the token of the setup link."""
     address = normalize_email(email)
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)
-    clear, key_hash, hint = secrets.new_api_key()
-    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, ids.new("key"), link)
+    key, key_hash, hint = secrets.new_api_key()
+    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, key, ids.new("key"), link)
     return NewWorkspace(login, name, password_hash, key_hash, hint, now)
 
 
 class SetupService:
-    """Creates the first workspace of an installation, its admin and a key.
+    """Creates the first workspace of an installation, its admin and an API key.
 
-    `FirstLogin.link` is the token of `router.admin.access.setup_link`: the first page of the dashboard, once.
+    `FirstLogin.link` is the token of the setup link (`router.admin.access.setup_link`).
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -102,22 +102,22 @@ class SetupService:
         return row is None or row["workspaces"] == 0
 
     async def create_first_workspace(self, email: str) -> FirstLogin:
-        """Makes all three; of two at once one gets `conflict`, as does everyone after the first."""
+        """Creates the workspace. Raises `conflict` if a workspace exists or is created concurrently."""
         now = self._clock.now()
         link = setup_link.new_token()
-        made = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
+        workspace = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
         async with self._database.transaction() as transaction:
-            # One row that always exists: a concurrent setup waits here, and then finds the workspace.
+            # Updates a row that always exists, so a concurrent setup waits here and then finds the workspace.
             await transaction.execute("routing_increment_version")
             row = await transaction.fetch_one("workspace_count")
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "This database is already set up: it has a workspace")
-            await made.insert(transaction)
-            fact = setup_link.link_record(link, made.login.user_id, made.password_hash, now)
+            await workspace.insert(transaction)
+            fact = setup_link.link_record(link, workspace.login.user_id, workspace.password_hash, now)
             await transaction.execute("installation_insert", name=setup_link.LINK_FACT, value=fact)
-        return made.login
+        return workspace.login
 
     async def record_file_key(self, login: FirstLogin) -> None:
-        """Records that the key of this login is written to a file, so that the link that is used revokes it."""
+        """Records that the API key was written to a file, so that using the setup link revokes it."""
         async with self._database.transaction() as transaction:
             await transaction.execute("installation_insert", name=setup_link.FILE_KEY_FACT, value=login.key_id)

@@ -1,8 +1,7 @@
-"""Whether mail gets through, as one workspace may know it: what waits and since when, who fails, which domains lost
-their records, and when a deliverer was last seen.
+"""The health of mail processing for one workspace: queue, failing integrations, domains, deliverer.
 
-What concerns the host (clock, disk, certificate, ports) is `emailrouter check`'s. Reading alone; asked by the API's
-`GET /health` and the dashboard.
+Problems of the host (clock, disk, certificate, ports) are reported by `emailrouter check`. Reads the database only;
+never queries the DNS or a webhook.
 """
 
 from __future__ import annotations
@@ -15,19 +14,25 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# A deliver process does a chore each minute; one that is long, or a host that is busy, may make it wait.
+# A deliverer runs a maintenance task every minute; long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
-# What waits longer than this, and is not parked, is worth a look.
+# A queued delivery that is older, and not parked, is a problem.
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """waiting: deliveries that have a next attempt; parked: those of failing integrations. oldest_at: when the mail of
-    the oldest of both came. deliverer_seen_at: None when none was ever.
+    """The health of a workspace.
 
-    integrations: failing ones, and active ones whose last message or test did not arrive. domains: those whose records
-    are missing (`misses`), and those that are not verified, or no more.
+    Attributes:
+        waiting: Queued deliveries.
+        parked: Deliveries of failing integrations.
+        dead: Permanently failed deliveries.
+        oldest_at: When the oldest message with a queued or parked delivery was received.
+        deliverer_seen_at: None if there never was a deliverer.
+        deliverer_alive: A deliverer was seen within `DELIVERER_TIMEOUT`.
+        integrations: Failing integrations, and active ones whose last message or test failed.
+        domains: Domains with missing records (`misses`) and unverified domains.
     """
 
     waiting: int
@@ -45,14 +50,14 @@ class Health:
 
 
 class HealthService:
-    """Asks the database alone: no name server, no webhook."""
+    """Reports the health of a workspace."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def get(self, actor: Actor) -> Health:
-        """The health of the actor's workspace, now."""
+        """Returns the current health of the actor's workspace."""
         workspace = {"workspace_id": actor.workspace_id}
         queue, dead, seen, integrations, domains = await asyncio.gather(
             self._database.fetch_one("health_queue", **workspace),

@@ -1,9 +1,9 @@
-"""A new secret key for an installation: everything sealed with the old one is sealed anew, in one transaction.
+"""Rotation of the secret key: all secrets are encrypted again with a new key, in one transaction.
 
-The key lies in a file and what it opens in the database, and no transaction holds both. So the new key is written
-beside the old one first (`secret_key.next`), then the database is changed and says by its fingerprint which of the two
-holds, then the new file takes the old one's name. Killed between any two lines, the key that the database names is in
-one of the two files: `finish` finds it, and every start of the program calls that. Nothing here logs a key.
+The key is in a file and the secrets are in the database, so one transaction cannot cover both. The new key is first
+written to `secret_key.next`. The transaction then encrypts the secrets again and stores the fingerprint of the new key.
+Finally the new file replaces the old one. If the process is killed at any point, one of the two files contains the key
+with the stored fingerprint; `complete_rotation` finds it at the next start. Keys are never logged.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from router.secrets import KEY_FILE, SecretBox, Unsealable, fingerprint, new_key
 from router.store.database import Database
 
 NEXT_KEY_FILE = f"{KEY_FILE}.next"
-FINGERPRINT_FACT = "secret_key"  # the name of the fingerprint among the facts of the installation
+FINGERPRINT_FACT = "secret_key"  # an installation fact
 
 
 class KeyRotationService:
-    """Who asks: `emailrouter rotate-key`."""
+    """Encrypts all secrets with a new key."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def reseal(self, old: str, new: str) -> int:
-        """Seals everything with `new` and makes it the installation's key; returns how many secrets there were.
+        """Encrypts all secrets with `new`, makes it the key of the installation, and returns the number of secrets.
 
-        `conflict`: the installation's key is not `old` any more, or something cannot be opened with it. Then nothing
-        is changed.
+        Raises:
+            Refused: `conflict` if `old` is no longer the current key or cannot decrypt a secret. Nothing is changed.
         """
         box = SecretBox([new, old])
         now = self._clock.now()
@@ -64,7 +64,7 @@ class KeyRotationService:
 
 
 def write_next_key(data_dir: Path) -> str:
-    """A new key, durable in `secret_key.next`; what an earlier rotation left there unfinished is replaced."""
+    """Writes a new key to `secret_key.next`, replacing the file of an unfinished rotation, and returns the key."""
     path = data_dir / NEXT_KEY_FILE
     path.unlink(missing_ok=True)
     key = new_key()
@@ -73,7 +73,7 @@ def write_next_key(data_dir: Path) -> str:
 
 
 def write_key(path: Path, key: str) -> None:
-    """A file with a key that only its owner reads, on the disk when this returns; FileExistsError if it is there."""
+    """Writes a key to a new file with mode 0600 and syncs it to disk. Raises `FileExistsError` if the file exists."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(key + "\n")
@@ -83,19 +83,19 @@ def write_key(path: Path, key: str) -> None:
 
 
 def discard_next_key(data_dir: Path) -> None:
-    """For a rotation that was refused."""
+    """Deletes the new key after a failed rotation."""
     (data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
 
 
 def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
-    """The key whose fingerprint the database wants, put in its place if a rotation was cut off before; else None."""
-    place, following = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
-    key = _read_key(following)
+    """Completes an interrupted rotation. Returns the key with the expected fingerprint, or None if it is lost."""
+    key_file, next_file = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
+    key = _read_key(next_file)
     if key is not None and fingerprint(key) == expected_fingerprint:
-        with contextlib.suppress(FileNotFoundError):  # another process has just done it
-            following.replace(place)
+        with contextlib.suppress(FileNotFoundError):  # another process has just renamed it
+            next_file.replace(key_file)
         _sync_directory(data_dir)
-    key = _read_key(place)
+    key = _read_key(key_file)
     return key if key is not None and fingerprint(key) == expected_fingerprint else None
 
 

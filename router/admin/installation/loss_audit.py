@@ -1,12 +1,11 @@
-"""The loss audit: whether the rows prove that every accepted mail is where the promise says.
+"""The loss audit: checks that no accepted message was lost.
 
-    accepted = ticketed + repeated             for each message, counted in aliases
-    owed     = delivered + pending + dead      for each ticket event with an integration
+    accepted = ticketed + repeated             per message, counted in aliases
+    expected = delivered + pending + dead      per ticket event with an integration
 
-A message's row says for how many aliases it was accepted and how many of these had the mail already; its links say what
-it was joined to and which integration a delivery is owed to. All of it is written in the one transaction of the accept,
-so an imbalance means a fault in the program, in the database, or in hands that changed rows. Reads only; bounded by the
-number of newest messages.
+The row of a message contains the number of aliases it was accepted for and the number of aliases that already had it.
+Its links contain the tickets and the integrations that expect a delivery. All rows are written in one transaction, so
+an imbalance is a bug, a database fault or a manual change. Reads only; checks the newest `MAX_MESSAGES`.
 """
 
 from __future__ import annotations
@@ -16,13 +15,30 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# A second or two of reading on a large database.
+# Takes one or two seconds on a large database.
 MAX_MESSAGES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class LossAuditReport:
-    """Counts of the newest messages, and the ids of what is wrong (a few of each kind)."""
+    """Counts over the newest messages, and up to `MAX_LISTED_IDS` ids for each kind of fault.
+
+    Attributes:
+        messages: Messages checked.
+        accepted: Aliases that messages were accepted for.
+        repeated: Of these, aliases that already had the message.
+        events: Ticket events.
+        expected: Ticket events with an integration, which expect a delivery.
+        delivered: Delivered deliveries.
+        pending: Pending deliveries.
+        dead: Permanently failed deliveries.
+        duplicated: Ticket events with more than one delivery.
+        repeats: Messages answered recently as duplicates.
+        incomplete_messages: Messages with missing tickets or deliveries.
+        damaged_messages: Messages with incomplete raw data.
+        stuck_deliveries: Pending deliveries that are never attempted.
+        empty_tickets: Tickets without a message.
+    """
 
     messages: int
     accepted: int
@@ -42,37 +58,37 @@ class LossAuditReport:
     @property
     def summary(self) -> str:
         """The two equations with their numbers."""
-        none = self.events - self.expected
+        unposted = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "
-            f"delivered {self.delivered} + pending {self.pending} + dead {self.dead} + without integration {none}"
+            f"delivered {self.delivered} + pending {self.pending} + dead {self.dead} + without integration {unposted}"
         )
 
     def list_faults(self) -> list[str]:
-        """What is wrong, a sentence each; empty when the books balance."""
-        found = []
+        """Describes each fault in a sentence; empty if there is none."""
+        faults = []
         if self.accepted != self.events + self.repeated:
-            found.append(
+            faults.append(
                 f"accepted for {self.accepted} aliases, but ticketed for {self.events} and repeated for {self.repeated}"
             )
         if self.expected != self.delivered + self.pending + self.dead - self.duplicated:
-            told = self.delivered + self.pending + self.dead
-            found.append(f"{self.expected} ticket events have an integration, but there are {told} deliveries")
+            deliveries = self.delivered + self.pending + self.dead
+            faults.append(f"{self.expected} ticket events have an integration, but there are {deliveries} deliveries")
         if self.duplicated:
-            found.append(f"{self.duplicated} ticket events have more than one delivery")
-        for ids, what in (
+            faults.append(f"{self.duplicated} ticket events have more than one delivery")
+        for ids, description in (
             (self.incomplete_messages, "messages with missing tickets or deliveries"),
             (self.damaged_messages, "messages with incomplete raw data"),
             (self.stuck_deliveries, "pending deliveries that are never attempted"),
             (self.empty_tickets, "tickets without a message"),
         ):
             if ids:
-                found.append(f"{what}: {', '.join(ids)}")
-        return found
+                faults.append(f"{description}: {', '.join(ids)}")
+        return faults
 
 
 async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
-    """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
+    """Runs the audit. Mail can arrive meanwhile, but the counts are read by one statement and are consistent."""
     sums = await transaction.fetch_one("loss_audit_totals", max_examined=MAX_MESSAGES)
     repeats = await transaction.fetch_one("loss_audit_repeats")
     assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row

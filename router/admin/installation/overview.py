@@ -1,9 +1,8 @@
-"""A workspace from above: what came in the last thirty days, what is open now, and how long things take.
+"""The overview of a workspace: messages and tickets of the last thirty days, open tickets, durations.
 
-Figures, no names of people. Days are those of a time zone, UTC unless another is named. All of it is quick however much
-there is, and so it is bounded: a count stops at `MOST_COUNTED` (then `capped`), and times are those of a fair sample of
-about `SAMPLE` where there are more. What is open is told as it is now, the thirty days as they were within a minute.
-Reading alone.
+Contains numbers only, no personal data. Days are those of a time zone, UTC by default. The cost is bounded: a count
+stops at `MAX_COUNTED` (see `capped`), and durations are taken from a sample of about `SAMPLE_SIZE` rows. Open tickets
+are current; the thirty days are cached for `CACHE_SECONDS`. Reads only.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# Of one day, one status, one alias. Of mails it is those of all workspaces together.
+# Per day, status or alias; for messages, of all workspaces together.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# How long a process goes on telling what it read of the thirty days, and for how many workspaces it remembers that.
+# Of the thirty days, per process.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """One day. dead: deliveries for its mails that were given up, and not sent again since."""
+    """The counts of one day. dead: failed deliveries of its messages that were not replayed."""
 
     date: date
     messages: int
@@ -45,7 +44,7 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True)
 class OpenTickets:
-    """Tickets that are not resolved, by their status."""
+    """Numbers of unresolved tickets by status."""
 
     open: int
     in_progress: int
@@ -62,7 +61,7 @@ class OpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class AliasOpenTickets:
-    """The same at one address."""
+    """Numbers of unresolved tickets of one alias."""
 
     alias_id: str
     address: str
@@ -71,7 +70,7 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """How long something takes, of so many that were looked at; None where there were none. p: 90 or 95."""
+    """Statistics of a duration over `count` samples. percentile: the 90th or 95th. None without samples."""
 
     count: int
     median: Micros | None
@@ -80,11 +79,17 @@ class DurationStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """days: oldest first, the last one is today. by_alias: those with open tickets, the most first; the rest of `now`
-    came to addresses that are no alias any more. claim, resolve: from a mail to its ticket's first owner, to its
-    end (median, p90); delivery: from the commit to the integration's answer (median, p95).
+    """The overview of a workspace.
 
-    capped: some count stopped at its bound and is the least that it can be.
+    Attributes:
+        days: Oldest first; the last one is today.
+        now: Unresolved tickets.
+        unassigned: Unresolved tickets without an assignee.
+        by_alias: Aliases with unresolved tickets, most tickets first. Tickets of deleted aliases are only in `now`.
+        claim: From receipt to the first assignment (median, 90th percentile).
+        resolve: From receipt to resolution (median, 90th percentile).
+        delivery: From the commit to the response of the integration (median, 95th percentile).
+        capped: At least one count stopped at its limit and is a lower bound.
     """
 
     days: tuple[DayCounts, ...]
@@ -99,7 +104,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class _MonthStatistics:
-    """What is told of thirty days."""
+    """The cached part of an overview."""
 
     days: tuple[DayCounts, ...]
     claim: DurationStatistics
@@ -109,7 +114,7 @@ class _MonthStatistics:
 
 
 class OverviewService:
-    """Moments are taken from ids, so that the days are those of the clock that made them."""
+    """Reads overviews. Times are taken from ids, so that days agree with the clock that generated them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -118,23 +123,25 @@ class OverviewService:
         self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
-        """The figures of the actor's workspace. timezone: where the days begin and end."""
+        """Returns the overview of the actor's workspace. timezone: determines the bounds of the days."""
         month = await self._get_month(actor.workspace_id, timezone)
-        asked = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
+        values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
         status, aliases = await asyncio.gather(
-            self._database.fetch_one("overview_status", **asked),
-            self._database.fetch_all("overview_aliases", max_aliases=MAX_ALIASES, **asked),
+            self._database.fetch_one("overview_status", **values),
+            self._database.fetch_all("overview_aliases", max_aliases=MAX_ALIASES, **values),
         )
         now = _open_tickets(status) if status is not None else OpenTickets(0, 0, 0)
         by_alias = [
             AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open_tickets(row)) for row in aliases
         ]
-        counts = [count for one in (now, *(at.tickets for at in by_alias)) for count in one.counts]
+        counts = [count for tickets in (now, *(alias.tickets for alias in by_alias)) for count in tickets.counts]
         return Overview(
             days=month.days,
             now=now,
             unassigned=status["unassigned"] if status is not None else 0,
-            by_alias=tuple(sorted((at for at in by_alias if at.tickets.total), key=lambda at: -at.tickets.total)),
+            by_alias=tuple(
+                sorted((alias for alias in by_alias if alias.tickets.total), key=lambda alias: -alias.tickets.total)
+            ),
             claim=month.claim,
             resolve=month.resolve,
             delivery=month.delivery,
@@ -142,36 +149,38 @@ class OverviewService:
         )
 
     async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
-        """What does not change from one look to the next is kept for a minute, and made for one who asks at a time."""
+        """Returns the cached statistics, or reads them. The lock lets one call at a time read."""
         async with self._read_lock:
-            kept = self._cache.get((workspace_id, timezone))
-            if kept is not None and self._clock.monotonic() < kept[0]:
-                return kept[1]
-            found = await self._read_month(workspace_id, zone(timezone))
-            self._cache[workspace_id, timezone] = self._clock.monotonic() + CACHE_SECONDS, found
+            cached = self._cache.get((workspace_id, timezone))
+            if cached is not None and self._clock.monotonic() < cached[0]:
+                return cached[1]
+            month = await self._read_month(workspace_id, zone(timezone))
+            self._cache[workspace_id, timezone] = self._clock.monotonic() + CACHE_SECONDS, month
             self._cache.move_to_end((workspace_id, timezone))
             while len(self._cache) > MAX_CACHED_WORKSPACES:
                 self._cache.popitem(last=False)
-            return found
+            return month
 
-    async def _read_month(self, workspace_id: str, days_in: tzinfo) -> _MonthStatistics:
-        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, days_in).date()
+    async def _read_month(self, workspace_id: str, timezone: tzinfo) -> _MonthStatistics:
+        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, timezone).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
-        begins = [_first_id_suffix(day, days_in) for day in (*dates, today + timedelta(days=1))]
-        asked = {"workspace_id": workspace_id, "limit": MAX_COUNTED, "days": json.dumps(list(pairwise(begins)))}
-        mails, tickets, dead = await asyncio.gather(
-            self._database.fetch_all("overview_mails", **asked),
-            self._database.fetch_all("overview_tickets", **asked),
-            self._database.fetch_all("overview_dead", **asked),
+        starts = [_first_id_suffix(day, timezone) for day in (*dates, today + timedelta(days=1))]
+        values = {"workspace_id": workspace_id, "limit": MAX_COUNTED, "days": json.dumps(list(pairwise(starts)))}
+        messages, tickets, dead = await asyncio.gather(
+            self._database.fetch_all("overview_mails", **values),
+            self._database.fetch_all("overview_tickets", **values),
+            self._database.fetch_all("overview_dead", **values),
         )
-        mails_of, tickets_of, dead_of = (
+        messages_by_day, tickets_by_day, dead_by_day = (
             {row["day"]: row[name] for row in rows}
-            for rows, name in ((mails, "mails"), (tickets, "tickets"), (dead, "dead"))
+            for rows, name in ((messages, "mails"), (tickets, "tickets"), (dead, "dead"))
         )
-        days = tuple(DayCounts(day, mails_of[n], tickets_of[n], dead_of[n]) for n, day in enumerate(dates))
-        claim, resolve = await self._read_ticket_durations(workspace_id, begins[0], sum(day.tickets for day in days))
-        delivery = await self._read_delivery_durations(workspace_id, begins[0], sum(day.messages for day in days))
-        counts = [*(row["scanned"] for row in mails), *tickets_of.values(), *dead_of.values()]
+        days = tuple(
+            DayCounts(day, messages_by_day[n], tickets_by_day[n], dead_by_day[n]) for n, day in enumerate(dates)
+        )
+        claim, resolve = await self._read_ticket_durations(workspace_id, starts[0], sum(day.tickets for day in days))
+        delivery = await self._read_delivery_durations(workspace_id, starts[0], sum(day.messages for day in days))
+        counts = [*(row["scanned"] for row in messages), *tickets_by_day.values(), *dead_by_day.values()]
         return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MAX_COUNTED)
 
     async def _read_ticket_durations(
@@ -186,10 +195,10 @@ class OverviewService:
         )
         claims, resolutions = [], []
         for row in rows:
-            # Setting a ticket to `in_progress` claims it without an event of that name.
-            claimed = [at for at in (row["first_claimed_at"], row["claimed_at"]) if at is not None]
-            if claimed:
-                claims.append(max(0, min(claimed) - row["received_at"]))
+            # Setting the status to `in_progress` claims a ticket without a `claimed` event.
+            claim_times = [at for at in (row["first_claimed_at"], row["claimed_at"]) if at is not None]
+            if claim_times:
+                claims.append(max(0, min(claim_times) - row["received_at"]))
             if row["resolved_at"] is not None:
                 resolutions.append(max(0, row["resolved_at"] - row["received_at"]))
         return duration_statistics(claims, 0.9), duration_statistics(resolutions, 0.9)
@@ -207,23 +216,23 @@ class OverviewService:
         )
 
 
-def duration_statistics(values: Sequence[Micros], p: float) -> DurationStatistics:
-    """The median and the p-quantile of some durations, each one of them (nearest rank)."""
+def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationStatistics:
+    """Returns the median and a quantile of durations (nearest-rank method)."""
     if not values:
         return DurationStatistics(0, None, None)
     ordered = sorted(values)
-    ranks = [max(1, math.ceil(q * len(ordered))) for q in (0.5, p)]
+    ranks = [max(1, math.ceil(q * len(ordered))) for q in (0.5, quantile)]
     return DurationStatistics(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
 
 
 def sample_step(count: int) -> int:
-    """The n for which every n-th of `count` rows gives a sample of about `SAMPLE`."""
+    """Returns the n for which every n-th of `count` rows gives a sample of about `SAMPLE_SIZE`."""
     return max(1, round(count / SAMPLE_SIZE))
 
 
-def _first_id_suffix(day: date, days_in: tzinfo) -> str:
-    """The smallest id of a day, without its prefix."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=days_in)
+def _first_id_suffix(day: date, timezone: tzinfo) -> str:
+    """Returns the smallest id of a day, without its prefix."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
     return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 
 

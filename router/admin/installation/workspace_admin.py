@@ -1,6 +1,6 @@
-"""Workspaces as a whole: made with their first admin, erased with all that belongs to them. For the operator alone.
+"""Creates and erases workspaces.
 
-No API call does this: a key or a session never reaches beyond its own workspace.
+For the command line only: an API key or session never has access beyond its own workspace.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from router.errors import not_found
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
-# Erased in one transaction: keeps each short, so that mail for other workspaces goes on meanwhile.
+# Rows erased per transaction: short transactions do not block mail for other workspaces.
 BATCH_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceContents:
-    """What is lost with a workspace."""
+    """The numbers of objects that are erased with a workspace."""
 
     domains: int
     users: int
@@ -29,25 +29,25 @@ class WorkspaceContents:
 
 
 class WorkspaceAdminService:
-    """Who asks: `emailrouter workspace`."""
+    """Creates and erases workspaces of the installation."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def create(self, name: str, email: str) -> FirstLogin:
-        """A further workspace with its first admin and key, shown once. `conflict`: the address signs somebody in."""
+        """Creates a workspace with a first admin and an API key. Raises `conflict` if the email address is in use."""
         now = self._clock.now()
-        made = await generate_workspace(validation.validate_line(name, "name"), email, now)
-        workspace_id = made.login.workspace_id
+        workspace = await generate_workspace(validation.validate_line(name, "name"), email, now)
+        workspace_id = workspace.login.workspace_id
         async with self._database.transaction() as transaction:
-            await made.insert(transaction)
+            await workspace.insert(transaction)
             actor = Actor(workspace_id, "admin")
-            await audit.record(transaction, actor, now, "workspace.create", workspace_id, name=made.name)
-        return made.login
+            await audit.record(transaction, actor, now, "workspace.create", workspace_id, name=workspace.name)
+        return workspace.login
 
     async def count_contents(self, workspace_id: str) -> WorkspaceContents:
-        """What `erase` would erase."""
+        """Counts the objects that `erase` erases."""
         row = await self._database.fetch_one("operator_count_contents", id=workspace_id)
         return (
             WorkspaceContents(row["domains"], row["users"], row["tickets"], row["messages"])
@@ -56,7 +56,10 @@ class WorkspaceAdminService:
         )
 
     async def erase(self, workspace_id: str) -> None:
-        """Everything of a workspace but its audit. Mail stops first; cut off, it is finished by the next call."""
+        """Erases a workspace except its audit log.
+
+        Its domains are closed first. After an interruption, the next call completes the work.
+        """
         actor = Actor(workspace_id, "admin")
         async with self._database.transaction() as transaction:
             workspace = await fetch_model(transaction, Workspace, "workspace_lock", id=workspace_id)

@@ -1,4 +1,4 @@
-"""The workspace that an actor belongs to."""
+"""Settings of the actor's workspace."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from router.store.database import Database, QueryExecutor, fetch_model
 
 
 class WorkspaceService:
-    """Shows and changes the actor's own workspace; there is no way to another one."""
+    """Reads and changes the actor's workspace."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def get(self, actor: Actor) -> Workspace:
-        """The workspace."""
         return await _fetch_workspace(self._database, actor, "workspace_by_id")
 
     async def change(
@@ -35,7 +34,7 @@ class WorkspaceService:
         if timezone is not None:
             validation.validate_timezone(timezone)
         async with self._database.transaction() as transaction:
-            # The integration first, as where one is removed: so the two never wait for each other.
+            # Locks the integration first, like the deletion of an integration, to prevent deadlocks.
             if default_integration_id is not None:
                 await _lock_integration(transaction, actor, default_integration_id)
             workspace = await _fetch_workspace(transaction, actor, "workspace_lock")
