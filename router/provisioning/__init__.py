@@ -1,1 +1,1 @@
-"""A workspace as one document: the document, what of it matches what exists, export, apply."""
+"""Workspaces as documents: the document format, planning, export, apply."""

@@ -1,7 +1,7 @@
-"""Makes a workspace like a `WorkspaceDocument`: plans the changes, then performs them by the use cases.
+"""Applies a `WorkspaceDocument` to a workspace: plans the changes, then makes them through the use cases.
 
-Each change is a transaction of its own: one that is refused ends it there, and applying again continues. Applying
-twice changes nothing the second time.
+Each change is a separate transaction. A rejected change stops the execution; applying the document again continues it.
+Applying is idempotent.
 """
 
 from __future__ import annotations
@@ -41,12 +41,20 @@ from router.provisioning.plan import (
 )
 from router.secrets import SecretBox, Unsealable
 
-# The text a reference stands for; None: it stands for nothing here.
+# Returns the value of a reference; None if it is not set.
 ResolveReference = Callable[[str], str | None]
 
 
 class DocumentApplier:
-    """resolve: reads a reference, at the edge. allow_private: `[delivery] allow_private_networks`."""
+    """Plans and applies documents.
+
+    Args:
+        parts: The use cases.
+        channels: The channels by type.
+        box: Decrypts stored settings.
+        resolve: Resolves references to secrets.
+        allow_private: `[delivery] allow_private_networks`.
+    """
 
     def __init__(
         self,
@@ -63,22 +71,27 @@ class DocumentApplier:
         self._resolve = resolve
         self._allow_private = allow_private
 
-    def plan(self, wanted: WorkspaceDocument, now: Snapshot, *, prune: bool) -> Plan:
-        """Raises `InvalidDocument` for a file that contradicts itself, `Refused` for what cannot be done."""
-        return plan_changes(wanted, now, self._read_settings, prune=prune)
+    def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
+        """Plans the changes. prune: delete objects that are not in the document.
+
+        Raises:
+            InvalidDocument: The document is inconsistent.
+            Refused: A change is impossible.
+        """
+        return plan_changes(document, current, self._read_settings, prune=prune)
 
     async def execute(self, actor: Actor, plan: Plan) -> None:
-        """Makes the changes; one that is refused ends it there."""
-        performing = _PlanExecution(self._parts, actor, plan)
+        """Makes the changes in order. A rejected change stops the execution."""
+        execution = _PlanExecution(self._parts, actor, plan)
         for step in plan.steps:
-            await performing.execute(step)
+            await execution.execute(step)
 
-    def _read_settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> ReferencedSettings:
-        """What an entry's reference says, and whether that is what the integration has."""
+    def _read_settings(self, entry: IntegrationEntry, current: Integration | None, location: str) -> ReferencedSettings:
+        """Resolves the reference of an entry and compares it with the current settings."""
         try:
             channel = find_channel(self._channels, entry.type)
         except Refused as refused:
-            raise InvalidDocument(f"{place}.{refused.message}") from None
+            raise InvalidDocument(f"{location}.{refused.message}") from None
         url = self._resolve(entry.webhook_url)
         if url is None:
             return ReferencedSettings(None, is_current=False)
@@ -86,7 +99,7 @@ class DocumentApplier:
         try:
             wanted = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
         except Refused as refused:
-            raise Refused(refused.code, f"{place}.webhook_url ({entry.webhook_url}): {refused.message}") from None
+            raise Refused(refused.code, f"{location}.webhook_url ({entry.webhook_url}): {refused.message}") from None
         if current is None:
             return ReferencedSettings(settings, is_current=False)
         try:
@@ -97,7 +110,7 @@ class DocumentApplier:
 
 
 class _PlanExecution:
-    """Performs the steps of one plan, and remembers the ids of what they make for the steps behind them."""
+    """Executes the steps of a plan. Ids of created objects are available to later steps."""
 
     def __init__(self, parts: ProvisioningServices, actor: Actor, plan: Plan) -> None:
         self._parts = parts
@@ -134,11 +147,11 @@ class _PlanExecution:
                 assert_never(step)
 
     async def _add_user(self, entry: UserEntry) -> None:
-        made = await self._parts.users.create(
+        user = await self._parts.users.create(
             self._actor, email=entry.email, name=entry.name, role=entry.role, timezone=entry.timezone or None
         )
         if entry.disabled:
-            await self._parts.users.change(self._actor, made.id, disabled=True)
+            await self._parts.users.change(self._actor, user.id, disabled=True)
 
     async def _change_user(self, user: User, entry: UserEntry) -> None:
         await self._parts.users.change(
@@ -152,18 +165,20 @@ class _PlanExecution:
         )
 
     async def _add_integration(self, entry: IntegrationEntry, settings: Mapping[str, str]) -> None:
-        made = await self._parts.integrations.create(self._actor, type=entry.type, name=entry.name, settings=settings)
-        self._refs.set_created(entry, made)
+        integration = await self._parts.integrations.create(
+            self._actor, type=entry.type, name=entry.name, settings=settings
+        )
+        self._refs.set_created(entry, integration)
 
     async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
-        made = await self._parts.aliases.create(
+        alias = await self._parts.aliases.create(
             self._actor,
             domain_id=self._domain_ids[domain],
             local_part=local_part,
             integration_id=self._refs.find_id(entry.integration or "") or "",
         )
-        if entry.status != made.status:
-            await self._parts.aliases.change(self._actor, made.id, status=entry.status)
+        if entry.status != alias.status:
+            await self._parts.aliases.change(self._actor, alias.id, status=entry.status)
 
     async def _change_alias(self, alias: Alias, entry: AliasEntry) -> None:
         integration_id = None if entry.integration is None else self._refs.find_id(entry.integration)

@@ -1,8 +1,8 @@
-"""A workspace's whole configuration as one TOML file: its form, read and written.
+"""The workspace document: the configuration of a workspace as a TOML file.
 
-The file holds what a person decides (domains, integrations, aliases, blocked senders, users, the default
-integration), never what happened (tickets, deliveries), and no secret: a webhook's URL is a reference, `env:NAME` or
-`file:PATH`. A part that is missing is left as it is; one that is empty is empty. Pure.
+The document contains settings (domains, integrations, aliases, blocked senders, users, the default integration), but no
+tickets or deliveries, and never a secret: a webhook URL is a reference, `env:NAME` or `file:PATH`. A missing section
+leaves the objects of its kind unchanged; an empty section stands for no objects. Pure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WorkspaceEntry(_Section):
 
 
 class IntegrationEntry(_Section):
-    """id: only where several integrations have one name; aliases name it by its id then."""
+    """An integration. id: only if several integrations have the same name; aliases then refer to the id."""
 
     id: str | None = None
     name: str
@@ -53,12 +53,12 @@ class IntegrationEntry(_Section):
 
     @property
     def ref(self) -> str:
-        """What aliases call it."""
+        """The text by which aliases refer to the integration."""
         return self.id or self.name
 
 
 class AliasEntry(_Section):
-    """integration: missing leaves an existing alias where it points."""
+    """An alias. integration: None keeps the integration of an existing alias."""
 
     address: str
     integration: str | None = None
@@ -76,9 +76,9 @@ class UserEntry(_Section):
 
 
 class WorkspaceDocument(_Section):
-    """The file. A part that is None is not in it.
+    """The document. A section that is missing is None.
 
-    mx_managed_upstream: those of the domains before which another relay stands; all others of the workspace are not.
+    mx_managed_upstream: the domains whose MX records point to an upstream relay; all other domains are set not to.
     """
 
     domains: list[str] | None = None
@@ -91,14 +91,14 @@ class WorkspaceDocument(_Section):
 
 
 class InvalidDocument(Refused):
-    """The text is not a configuration of this form; the message says where and what is allowed."""
+    """The document is invalid; the message states the location and what is allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__("invalid_request", message)
 
 
 def parse(text: str) -> WorkspaceDocument:
-    """The file's text as a blueprint; raises `InvalidDocument`."""
+    """Parses a document. Raises `InvalidDocument`."""
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -106,29 +106,29 @@ def parse(text: str) -> WorkspaceDocument:
     try:
         return WorkspaceDocument.model_validate(document)
     except ValidationError as error:
-        # A misspelt key also shows as a missing one; its own line helps more.
-        found = error.errors(include_url=False, include_input=False)
-        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    place = _format_location(first["loc"])
+        # A misspelled key is also reported as a missing key, but the unknown key is the more helpful error.
+        errors = error.errors(include_url=False, include_input=False)
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    location = _format_location(first["loc"])
     match first["type"]:
         case "missing":
-            said = "is missing"
+            problem = "is missing"
         case "extra_forbidden":
-            said = f"is not a known key{_suggestion(first['loc'])}"
+            problem = f"is not a known key{_suggestion(first['loc'])}"
         case _:
-            said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    raise InvalidDocument(f"{place} {said}")
+            problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    raise InvalidDocument(f"{location} {problem}")
 
 
-def render(blueprint: WorkspaceDocument, *, head: str = "") -> str:
-    """The text that `parse` takes back. head: lines for people, put in front as comments."""
-    return "\n".join(_render_lines(blueprint, head)) + "\n"
+def render(document: WorkspaceDocument, *, head: str = "") -> str:
+    """Renders a document as TOML. head: text for a comment at the top."""
+    return "\n".join(_render_lines(document, head)) + "\n"
 
 
-def _render_lines(blueprint: WorkspaceDocument, head: str) -> Iterator[str]:
+def _render_lines(document: WorkspaceDocument, head: str) -> Iterator[str]:
     yield from (f"# {line}".rstrip() for line in head.splitlines())
-    data = blueprint.model_dump(exclude_none=True)
-    # Keys come before tables in TOML, so what is empty or a plain list is written first.
+    data = document.model_dump(exclude_none=True)
+    # In TOML, keys precede tables, so empty and plain lists are written first.
     for key, value in data.items():
         if isinstance(value, list) and (not value or not isinstance(value[0], dict)):
             yield from (
@@ -152,12 +152,12 @@ def _render_pairs(entry: dict[str, Any]) -> list[str]:
 
 
 def _render_value(value: object) -> str:
-    """A text or true/false: JSON's form is TOML's, but for DEL, which TOML wants escaped."""
+    """Renders a string or boolean. JSON and TOML agree, except that TOML requires DEL to be escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _format_location(loc: tuple[int | str, ...]) -> str:
-    """`aliases[2].address`, counted from 1 as people do."""
+    """Formats a location such as `aliases[2].address`, counting from 1."""
     text = ""
     for part in loc:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
@@ -165,12 +165,12 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
 
 
 def _suggestion(loc: tuple[int | str, ...]) -> str:
-    parts: dict[str, type[_Section]] = {
+    sections: dict[str, type[_Section]] = {
         "workspace": WorkspaceEntry,
         "integrations": IntegrationEntry,
         "aliases": AliasEntry,
         "users": UserEntry,
     }
-    known = parts[str(loc[0])] if len(loc) > 1 and str(loc[0]) in parts else WorkspaceDocument
-    near = difflib.get_close_matches(str(loc[-1]), known.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; allowed keys: {', '.join(known.model_fields)}"
+    section = sections[str(loc[0])] if len(loc) > 1 and str(loc[0]) in sections else WorkspaceDocument
+    matches = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
+    return f"; did you mean {matches[0]}?" if matches else f"; allowed keys: {', '.join(section.model_fields)}"

@@ -19,84 +19,89 @@ V = TypeVar("V")
 
 
 def index_unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
-    """The entries by what tells them apart; raises `InvalidDocument` when two are the same."""
-    found: dict[K, V] = {}
+    """Indexes entries by key. Raises `InvalidDocument` for a duplicate key."""
+    entries: dict[K, V] = {}
     for n, (name, entry) in enumerate(pairs, start=1):
-        if name in found:
-            said = "@".join(reversed(name)) if isinstance(name, tuple) else name
-            raise InvalidDocument(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is listed twice")
-        found[name] = entry
-    return found
+        if name in entries:
+            text = "@".join(reversed(name)) if isinstance(name, tuple) else name
+            raise InvalidDocument(f"{part}[{n}]{f'.{key}' if key else ''}: {text} is listed twice")
+        entries[name] = entry
+    return entries
 
 
-def normalize(rule: Callable[[str], str], text: str, place: str) -> str:
-    """The text in its one form; what the rule refuses is the file's fault."""
+def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
+    """Applies a validation rule. Converts its `Refused` to `InvalidDocument` with the location."""
     try:
         return rule(text)
     except Refused as refused:
-        raise InvalidDocument(f"{place}: {refused.message}") from None
+        raise InvalidDocument(f"{location}: {refused.message}") from None
 
 
-def normalize_document(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
+def normalize_document(document: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
     """Normalizes the names in the document. Raises `InvalidDocument` for an invalid name.
 
     Args:
-        wanted: The document.
+        document: The document.
         known: Existing names and ids. They are not validated, because they may predate the current rules.
     """
 
-    def form(name: str, place: str, key: str) -> str:
+    def normalize_name(name: str, location: str, key: str) -> str:
         return (
             name
             if name in known
-            else normalize(lambda text: validation.validate_line(text, key), name, f"{place}.{key}")
+            else normalize(lambda text: validation.validate_line(text, key), name, f"{location}.{key}")
         )
 
-    _check_local_settings(wanted)
-    workspace, users, integrations, aliases = wanted.workspace, wanted.users, wanted.integrations, wanted.aliases
+    _check_local_settings(document)
+    workspace, users, integrations, aliases = (
+        document.workspace,
+        document.users,
+        document.integrations,
+        document.aliases,
+    )
     if workspace.name is not None:
-        workspace = workspace.model_copy(update={"name": form(workspace.name, "workspace", "name")})
+        workspace = workspace.model_copy(update={"name": normalize_name(workspace.name, "workspace", "name")})
     if workspace.default_integration:
-        ref = form(workspace.default_integration, "workspace", "default_integration")
+        ref = normalize_name(workspace.default_integration, "workspace", "default_integration")
         workspace = workspace.model_copy(update={"default_integration": ref})
     if users is not None:
         users = [
-            user.model_copy(update={"name": form(user.name, f"users[{n}]", "name")}) if user.name else user
+            user.model_copy(update={"name": normalize_name(user.name, f"users[{n}]", "name")}) if user.name else user
             for n, user in enumerate(users, start=1)
         ]
     if integrations is not None:
         integrations = [
-            each.model_copy(update={"name": form(each.name, f"integrations[{n}]", "name")})
+            each.model_copy(update={"name": normalize_name(each.name, f"integrations[{n}]", "name")})
             for n, each in enumerate(integrations, start=1)
         ]
     if aliases is not None:
         aliases = [
-            alias.model_copy(update={"integration": form(alias.integration, f"aliases[{n}]", "integration")})
+            alias.model_copy(update={"integration": normalize_name(alias.integration, f"aliases[{n}]", "integration")})
             if alias.integration is not None
             else alias
             for n, alias in enumerate(aliases, start=1)
         ]
-    return wanted.model_copy(
+    return document.model_copy(
         update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
     )
 
 
-def _check_local_settings(wanted: WorkspaceDocument) -> None:
+def _check_local_settings(document: WorkspaceDocument) -> None:
     """Raises `InvalidDocument` for an unknown time zone or locale."""
-    workspace = wanted.workspace
+    workspace = document.workspace
     if workspace.timezone is not None:
         normalize(validation.validate_timezone, workspace.timezone, "workspace.timezone")
     if workspace.locale is not None:
         normalize(
             lambda text: validation.validate_choice(text, LOCALES, "locale"), workspace.locale, "workspace.locale"
         )
-    for n, user in enumerate(wanted.users or (), start=1):
+    for n, user in enumerate(document.users or (), start=1):
         if user.timezone:
             normalize(validation.validate_timezone, user.timezone, f"users[{n}].timezone")
 
 
-def alias_key(address: str, place: str) -> tuple[str, str]:
-    """(domain, local key) of an alias's address; raises `InvalidDocument`. Whether it may be had: `new_alias`."""
+def alias_key(address: str, location: str) -> tuple[str, str]:
+    """Returns (domain, local key) of an address. Raises `InvalidDocument` if it is not an address."""
     local, at, domain = address.strip().rpartition("@")
     try:
         if at and local and domain:
@@ -107,17 +112,17 @@ def alias_key(address: str, place: str) -> tuple[str, str]:
                 return name, local_key(local)
     except AddressError:
         pass
-    raise InvalidDocument(f"{place}.address: {address!r} is not a valid email address")
+    raise InvalidDocument(f"{location}.address: {address!r} is not a valid email address")
 
 
-def new_local_part(address: str, domain: str, place: str) -> str:
-    """The local part of an alias that is to be made; raises `InvalidDocument`."""
+def new_local_part(address: str, domain: str, location: str) -> str:
+    """Returns the local part for a new alias. Raises `InvalidDocument` if it is invalid."""
     local = address.strip().rpartition("@")[0]
-    return normalize(lambda text: normalize_local_part(text, domain).written, local, f"{place}.address")
+    return normalize(lambda text: normalize_local_part(text, domain).written, local, f"{location}.address")
 
 
 def normalize_blocked_sender(text: str) -> str:
-    """The one form of a blocked sender; raises `InvalidDocument`."""
+    """Normalizes a blocked sender. Raises `InvalidDocument`."""
     try:
         return entry_form(text)
     except ValueError as error:
@@ -127,62 +132,63 @@ def normalize_blocked_sender(text: str) -> str:
 def match_integrations(
     entries: Iterable[IntegrationEntry], known: Sequence[Integration]
 ) -> list[tuple[IntegrationEntry, Integration | None]]:
-    """Each entry with the integration it stands for: by its id where that is known, else by name, oldest first."""
+    """Pairs each entry with an existing integration: by id, else by name, oldest first."""
     by_id = {integration.id: integration for integration in known}
-    listed = list(entries)
-    chosen = {n: by_id[entry.id] for n, entry in enumerate(listed) if entry.id in by_id}
-    free = [integration for integration in known if integration not in chosen.values()]
-    for n, entry in enumerate(listed):
-        if n not in chosen:
-            found = next((integration for integration in free if integration.name == entry.name), None)
-            if found is not None:
-                free.remove(found)
-                chosen[n] = found
-    return [(entry, chosen.get(n)) for n, entry in enumerate(listed)]
+    entry_list = list(entries)
+    matches = {n: by_id[entry.id] for n, entry in enumerate(entry_list) if entry.id in by_id}
+    unmatched = [integration for integration in known if integration not in matches.values()]
+    for n, entry in enumerate(entry_list):
+        if n not in matches:
+            match = next((integration for integration in unmatched if integration.name == entry.name), None)
+            if match is not None:
+                unmatched.remove(match)
+                matches[n] = match
+    return [(entry, matches.get(n)) for n, entry in enumerate(entry_list)]
 
 
 class IntegrationReferences:
-    """What integrations are called by aliases and the workspace: a name that is unique, or an id.
+    """Resolves references of aliases and the workspace to integrations: a unique name or an id.
 
-    What the file has comes before what the workspace has; what will be made has no id until it is.
+    Integrations of the document take precedence over those of the workspace. An integration that is to be created has
+    no id yet.
     """
 
     def __init__(self, known: Sequence[Integration]) -> None:
         self._names = {integration.id: integration.name for integration in known}
         self._ids: dict[str, str | None] = {}
         self._ambiguous: set[str] = set()
-        self._of_file: set[str] = set()
+        self._in_document: set[str] = set()
         for integration in known:
             self._ids[integration.id] = integration.id
             if integration.name in self._ids:
                 self._ambiguous.add(integration.name)
             self._ids[integration.name] = integration.id
 
-    def add_entry(self, entry: IntegrationEntry, current: Integration | None, place: str) -> None:
-        """An entry of the file: what is there already, or will be made."""
-        if entry.ref in self._of_file:
+    def add_entry(self, entry: IntegrationEntry, current: Integration | None, location: str) -> None:
+        """Adds an integration of the document. current: the existing integration, if any."""
+        if entry.ref in self._in_document:
             raise InvalidDocument(
-                f"{place}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by that id"
+                f"{location}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by id"
             )
-        self._of_file.add(entry.ref)
+        self._in_document.add(entry.ref)
         self._ambiguous.discard(entry.ref)
         self._ids[entry.ref] = None if current is None else current.id
 
-    def require(self, ref: str, place: str) -> None:
-        """Raises `InvalidDocument` for a reference to nothing, or to one of several."""
+    def require(self, ref: str, location: str) -> None:
+        """Raises `InvalidDocument` if the reference is unknown or ambiguous."""
         if ref not in self._ids:
-            raise InvalidDocument(f"{place}: {ref!r} is not an integration of this workspace or file")
+            raise InvalidDocument(f"{location}: {ref!r} is not an integration of this workspace or file")
         if ref in self._ambiguous:
-            raise InvalidDocument(f"{place}: integration name {ref!r} is ambiguous: refer to it by its id")
+            raise InvalidDocument(f"{location}: integration name {ref!r} is ambiguous: refer to it by its id")
 
     def set_created(self, entry: IntegrationEntry, integration: Integration) -> None:
-        """It has an id now."""
+        """Sets the id of a created integration."""
         self._ids[entry.ref] = integration.id
 
     def find_id(self, ref: str) -> str | None:
-        """None while it is not made yet."""
+        """Returns the id, or None if the integration is not created yet."""
         return self._ids.get(ref)
 
     def find_name(self, integration_id: str | None) -> str | None:
-        """For people."""
+        """Returns the name for display."""
         return None if integration_id is None else self._names.get(integration_id, integration_id)

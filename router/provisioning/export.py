@@ -1,7 +1,6 @@
-"""What a workspace is configured to, gathered (`Snapshot`) and written as a `WorkspaceDocument`.
+"""Exports the configuration of a workspace as a `WorkspaceDocument`.
 
-The same configuration always gives the same text, so that it can lie in a repository. Applying it to the workspace
-that it came from changes nothing.
+The export is deterministic, so it can be kept under version control. Applying it to the same workspace changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningServices:
-    """The use cases that a configuration is read and changed by."""
+    """The use cases for reading and changing a configuration."""
 
     workspaces: WorkspaceService
     users: UserService
@@ -39,7 +38,7 @@ class ProvisioningServices:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A workspace as it is now; integrations oldest first, all else by name."""
+    """The current configuration. Integrations are sorted by age, all other lists by name."""
 
     workspace: Workspace
     users: tuple[User, ...]
@@ -50,7 +49,7 @@ class Snapshot:
 
 
 async def take_snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
-    """Read part by part: what changes meanwhile may be in or not."""
+    """Reads the configuration in several transactions; concurrent changes may be partly included."""
     users = await _fetch_all_pages(lambda cursor: parts.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
     domains = await _fetch_all_pages(lambda cursor: parts.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
     integrations = await _fetch_all_pages(lambda cursor: parts.integrations.list(actor, limit=MAX_LIMIT, cursor=cursor))
@@ -65,22 +64,22 @@ async def take_snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
     )
 
 
-def export_document(found: Snapshot) -> WorkspaceDocument:
-    """The snapshot as a file's contents; secrets become references to variables that are named after their use."""
-    names = Counter(integration.name for integration in found.integrations)
-    refs = {each.id: each.id if names[each.name] > 1 else each.name for each in found.integrations}
-    variables = _variable_names(found.integrations)
-    default = found.workspace.default_integration_id
+def export_document(snapshot: Snapshot) -> WorkspaceDocument:
+    """Converts a snapshot to a document. Secrets become references to environment variables."""
+    names = Counter(integration.name for integration in snapshot.integrations)
+    refs = {each.id: each.id if names[each.name] > 1 else each.name for each in snapshot.integrations}
+    variables = _variable_names(snapshot.integrations)
+    default = snapshot.workspace.default_integration_id
     return WorkspaceDocument(
         workspace=WorkspaceEntry(
-            name=found.workspace.name,
+            name=snapshot.workspace.name,
             default_integration=refs.get(default or "", ""),
-            timezone=found.workspace.timezone,
-            locale=found.workspace.locale,
+            timezone=snapshot.workspace.timezone,
+            locale=snapshot.workspace.locale,
         ),
-        domains=[domain.name for domain in found.domains],
-        mx_managed_upstream=[domain.name for domain in found.domains if domain.mx_managed == "upstream"],
-        blocked_senders=list(found.blocked_senders),
+        domains=[domain.name for domain in snapshot.domains],
+        mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],
+        blocked_senders=list(snapshot.blocked_senders),
         integrations=[
             IntegrationEntry(
                 id=each.id if names[each.name] > 1 else None,
@@ -88,11 +87,11 @@ def export_document(found: Snapshot) -> WorkspaceDocument:
                 type=each.type,
                 webhook_url=f"env:{variables[each.id]}",
             )
-            for each in found.integrations
+            for each in snapshot.integrations
         ],
         aliases=[
             AliasEntry(address=alias.email, integration=refs.get(alias.integration_id or ""), status=alias.status)
-            for alias in found.aliases
+            for alias in snapshot.aliases
         ],
         users=[
             UserEntry(
@@ -102,13 +101,13 @@ def export_document(found: Snapshot) -> WorkspaceDocument:
                 disabled=user.disabled_at is not None,
                 timezone=user.timezone,
             )
-            for user in found.users
+            for user in snapshot.users
         ],
     )
 
 
 def _variable_names(integrations: tuple[Integration, ...]) -> dict[str, str]:
-    """A variable's name for each integration, like `SLACK_WEBHOOK_SUPPORT`; no two are the same."""
+    """Returns a unique variable name for each integration id, such as `SLACK_WEBHOOK_SUPPORT`."""
     taken: set[str] = set()
     names = {}
     for each in integrations:

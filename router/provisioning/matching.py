@@ -1,8 +1,8 @@
-"""Matches a `WorkspaceDocument` with a workspace: what would be added, changed and removed, as a `Plan`.
+"""Compares a `WorkspaceDocument` with a workspace and builds a `Plan` of additions, changes and removals.
 
-Decides everything and changes nothing. Refuses what could not be done: an alias of no domain, a new integration whose
-secret is not set. The steps are in an order in which each is possible. What is in the workspace and not in the file is
-removed only with `prune`.
+Changes nothing. Rejects impossible changes, such as an alias of an unknown domain or a new integration whose secret is
+not set. The steps are ordered so that each is possible. Objects that are not in the document are removed only with
+`prune`.
 """
 
 from __future__ import annotations
@@ -48,38 +48,46 @@ Differences = dict[str, tuple[object, object]]
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSettings:
-    """The settings that an entry refers to, None where the reference is not set; whether the integration has them."""
+    """The resolved settings of an entry.
+
+    Attributes:
+        settings: None if the reference is not set.
+        is_current: The integration already has these settings.
+    """
 
     settings: dict[str, str] | None = field(repr=False)
     is_current: bool
 
 
 ReadSettings = Callable[[IntegrationEntry, Integration | None, str], ReferencedSettings]
-"""Reads an entry's reference; the text is the place in the file, for errors."""
+"""Resolves the reference of an entry. The text is its location in the document, for errors."""
 
 
 def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool) -> Plan:
-    """The plan that makes the workspace like the file. Raises `InvalidDocument`, and what `read_secret` raises."""
+    """Builds the plan. Raises `InvalidDocument`, and the exceptions of `read_settings`."""
     return _Planner(document, current, read_settings, prune=prune).build()
 
 
 class _Planner:
-    """One comparison. `_late` holds steps that others make possible: removals, and admins who lose the role."""
+    """Builds one plan. `_late_steps` depend on other steps: removals, and changes of users that lose the admin role."""
 
-    def __init__(self, wanted: WorkspaceDocument, now: Snapshot, read_secret: ReadSettings, *, prune: bool) -> None:
-        names = {now.workspace.name, *(user.name for user in now.users)}
-        names |= {known for each in now.integrations for known in (each.id, each.name)}
-        self._document = normalize_document(wanted, names)
-        self._current = now
-        self._read_settings = read_secret
+    def __init__(
+        self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool
+    ) -> None:
+        names = {current.workspace.name, *(user.name for user in current.users)}
+        names |= {name for each in current.integrations for name in (each.id, each.name)}
+        self._document = normalize_document(document, names)
+        self._current = current
+        self._read_settings = read_settings
         self._prune = prune
-        self._plan = Plan(IntegrationReferences(now.integrations), {domain.name: domain.id for domain in now.domains})
+        domain_ids = {domain.name: domain.id for domain in current.domains}
+        self._plan = Plan(IntegrationReferences(current.integrations), domain_ids)
         self._late_steps: list[tuple[Change, PlanStep]] = []
 
     def build(self) -> Plan:
         self._plan_users()
         self._plan_integrations()
-        # A domain can be removed when its aliases are gone, an integration too: removals stand in this order.
+        # Domains and integrations can be removed only after their aliases, so their removals come last.
         after_domains, self._late_steps = self._late_steps, []
         self._plan_domains()
         self._plan_blocked_senders()
@@ -89,26 +97,26 @@ class _Planner:
         return self._plan
 
     def _plan_users(self) -> None:
-        known = {user.email: user for user in self._current.users}
-        typed = enumerate(self._document.users or (), start=1)
-        keyed = ((normalize(normalize_email, each.email, f"users[{n}].email"), each) for n, each in typed)
+        existing = {user.email: user for user in self._current.users}
+        numbered = enumerate(self._document.users or (), start=1)
+        keyed = ((normalize(normalize_email, each.email, f"users[{n}].email"), each) for n, each in numbered)
         entries = index_unique("users", "email", keyed)
         for email, entry in entries.items():
-            user = known.get(email)
+            user = existing.get(email)
             if user is None:
                 self._add_change(Change("add", "user", email, entry.role), AddUser(entry))
                 continue
-            differs = _differences(
+            differences = _differences(
                 name=(user.name, entry.name),
                 role=(user.role, entry.role),
                 disabled=(user.disabled_at is not None, entry.disabled),
             )
             if entry.timezone is not None:
-                differs |= _differences(timezone=(user.timezone or "", entry.timezone))
-            if differs:
-                change = Change("change", "user", email, _format_differences(differs))
+                differences |= _differences(timezone=(user.timezone or "", entry.timezone))
+            if differences:
+                change = Change("change", "user", email, _format_differences(differences))
                 step = ChangeUser(user, entry)
-                # Who becomes admin does so before another one ceases to be the last.
+                # New admins come first, because the last admin cannot lose the role.
                 if entry.role == "admin" and not entry.disabled:
                     self._add_change(change, step)
                 else:
@@ -121,89 +129,91 @@ class _Planner:
     def _plan_integrations(self) -> None:
         pairs = match_integrations(self._document.integrations or (), self._current.integrations)
         for n, (entry, current) in enumerate(pairs, start=1):
-            place = f"integrations[{n}]"
+            location = f"integrations[{n}]"
             if current is not None and entry.type != current.type:
                 raise InvalidDocument(
-                    f"{place}.type: {current.name!r} has type {current.type}, which cannot be changed to {entry.type}"
+                    f"{location}.type: {current.name!r} has type {current.type}, which cannot change to {entry.type}"
                 )
-            secret = self._read_settings(entry, current, place)
-            self._plan.integration_refs.add_entry(entry, current, place)
+            referenced = self._read_settings(entry, current, location)
+            self._plan.integration_refs.add_entry(entry, current, location)
             if current is None:
-                if secret.settings is None:
+                if referenced.settings is None:
                     raise Refused(
                         "invalid_integration",
-                        f"{place}.webhook_url: {entry.webhook_url} is not set, but required to add {entry.name!r}",
+                        f"{location}.webhook_url: {entry.webhook_url} is not set, but required to add {entry.name!r}",
                     )
                 change = Change("add", "integration", entry.name, entry.type)
-                self._add_change(change, AddIntegration(entry, secret.settings))
+                self._add_change(change, AddIntegration(entry, referenced.settings))
                 continue
-            settings = None if secret.is_current else secret.settings
-            if secret.settings is None:
+            settings = None if referenced.is_current else referenced.settings
+            if referenced.settings is None:
                 self._plan.notes.append(
                     f"integration {entry.name}: {entry.webhook_url} is not set, so its webhook URL stays unchanged"
                 )
-            differs = _differences(name=(current.name, entry.name))
+            differences = _differences(name=(current.name, entry.name))
             if settings is not None:
-                differs["webhook_url"] = (current.hint, entry.webhook_url)
-            if differs:
+                differences["webhook_url"] = (current.hint, entry.webhook_url)
+            if differences:
                 step = ChangeIntegration(current, entry, settings)
-                self._add_change(Change("change", "integration", current.name, _format_differences(differs)), step)
+                self._add_change(Change("change", "integration", current.name, _format_differences(differences)), step)
         if self._document.integrations is not None:
-            taken = {current.id for _, current in pairs if current is not None}
+            matched_ids = {current.id for _, current in pairs if current is not None}
             for integration in self._current.integrations:
-                if integration.id not in taken:
+                if integration.id not in matched_ids:
                     self._plan_removal(integration.name, Remove("integration", integration.id))
 
     def _plan_domains(self) -> None:
-        known = {domain.name: domain for domain in self._current.domains}
-        # A name that is there already is compared, not judged: it may be older than today's rules.
-        typed = enumerate(self._document.domains or (), start=1)
+        existing = {domain.name: domain for domain in self._current.domains}
+        # Existing names are not validated, because they may predate the current rules.
+        numbered = enumerate(self._document.domains or (), start=1)
         keyed = (
-            (text if text in known else normalize(normalize_domain_name, text, f"domains[{n}]"), text)
-            for n, text in typed
+            (text if text in existing else normalize(normalize_domain_name, text, f"domains[{n}]"), text)
+            for n, text in numbered
         )
         domains = index_unique("domains", "", keyed)
         for name in domains:
-            if name not in known:
+            if name not in existing:
                 change = Change("add", "domain", name, "publish its DNS records, then verify it")
                 self._add_change(change, AddDomain(name))
-        leaving = set(known) - set(domains) if self._prune and self._document.domains is not None else set()
-        self._plan_mx_upstream({*known, *domains} - leaving, known)
-        self._plan_aliases({*known, *domains})
+        removed = set(existing) - set(domains) if self._prune and self._document.domains is not None else set()
+        self._plan_mx_upstream({*existing, *domains} - removed, existing)
+        self._plan_aliases({*existing, *domains})
         if self._document.domains is not None:
-            for name, domain in known.items():
+            for name, domain in existing.items():
                 if name not in domains:
                     self._plan_removal(name, Remove("domain", domain.id))
 
-    def _plan_mx_upstream(self, domains: set[str], known: Mapping[str, Domain]) -> None:
+    def _plan_mx_upstream(self, domains: set[str], existing: Mapping[str, Domain]) -> None:
         if self._document.mx_managed_upstream is None:
             return
-        part = "mx_managed_upstream"
-        typed = enumerate(self._document.mx_managed_upstream, start=1)
+        section = "mx_managed_upstream"
+        numbered = enumerate(self._document.mx_managed_upstream, start=1)
         keyed = (
-            (text if text in known else normalize(normalize_domain_name, text, f"{part}[{n}]"), n) for n, text in typed
+            (text if text in existing else normalize(normalize_domain_name, text, f"{section}[{n}]"), n)
+            for n, text in numbered
         )
-        upstream = index_unique(part, "", keyed)
+        upstream = index_unique(section, "", keyed)
         for name, n in upstream.items():
             if name not in domains:
-                raise InvalidDocument(f"{part}[{n}]: {name} is not a domain of this workspace or file")
+                raise InvalidDocument(f"{section}[{n}]: {name} is not a domain of this workspace or file")
         for name in sorted(domains):
-            was = name in known and known[name].mx_managed == "upstream"
-            differs = _differences(mx_managed_upstream=(was, name in upstream))
-            if differs:
+            was_upstream = name in existing and existing[name].mx_managed == "upstream"
+            differences = _differences(mx_managed_upstream=(was_upstream, name in upstream))
+            if differences:
                 self._add_change(
-                    Change("change", "domain", name, _format_differences(differs)), SetMxUpstream(name, not was)
+                    Change("change", "domain", name, _format_differences(differences)),
+                    SetMxUpstream(name, not was_upstream),
                 )
 
     def _plan_aliases(self, domains: set[str]) -> None:
-        known = {(alias.domain, alias.local_key): alias for alias in self._current.aliases}
-        wanted = self._document.aliases or ()
-        keyed = ((alias_key(entry.address, f"aliases[{n}]"), entry) for n, entry in enumerate(wanted, start=1))
+        existing = {(alias.domain, alias.local_key): alias for alias in self._current.aliases}
+        numbered = enumerate(self._document.aliases or (), start=1)
+        keyed = ((alias_key(entry.address, f"aliases[{n}]"), entry) for n, entry in numbered)
         entries = index_unique("aliases", "address", keyed)
         for n, (key, entry) in enumerate(entries.items(), start=1):
             if entry.integration is not None:
                 self._plan.integration_refs.require(entry.integration, f"aliases[{n}].integration")
-            alias = known.get(key)
+            alias = existing.get(key)
             if alias is not None:
                 self._compare_alias(entry, alias)
             elif key[0] not in domains:
@@ -216,56 +226,59 @@ class _Planner:
                 change = Change("add", "alias", entry.address, f"to {entry.integration}{status}")
                 self._add_change(change, AddAlias(entry, key[0], local_part))
         if self._document.aliases is not None:
-            for key, alias in known.items():
+            for key, alias in existing.items():
                 if key not in entries:
                     self._plan_removal(alias.email, Remove("alias", alias.id))
 
     def _compare_alias(self, entry: AliasEntry, alias: Alias) -> None:
-        differs = _differences(status=(alias.status, entry.status))
+        differences = _differences(status=(alias.status, entry.status))
         if (
             entry.integration is not None
             and self._plan.integration_refs.find_id(entry.integration) != alias.integration_id
         ):
-            differs["integration"] = (self._plan.integration_refs.find_name(alias.integration_id), entry.integration)
-        if differs:
+            differences["integration"] = (
+                self._plan.integration_refs.find_name(alias.integration_id),
+                entry.integration,
+            )
+        if differences:
             self._add_change(
-                Change("change", "alias", alias.email, _format_differences(differs)), ChangeAlias(alias, entry)
+                Change("change", "alias", alias.email, _format_differences(differences)), ChangeAlias(alias, entry)
             )
 
     def _plan_blocked_senders(self) -> None:
-        known = set(self._current.blocked_senders)
-        forms = (
-            (text if text in known else normalize_blocked_sender(text), text)
+        existing = set(self._current.blocked_senders)
+        keyed = (
+            (text if text in existing else normalize_blocked_sender(text), text)
             for text in self._document.blocked_senders or ()
         )
-        wanted = index_unique("blocked_senders", "", forms)
-        for sender in wanted:
-            if sender not in known:
+        entries = index_unique("blocked_senders", "", keyed)
+        for sender in entries:
+            if sender not in existing:
                 self._add_change(Change("add", "blocked_sender", sender), AddBlockedSender(sender))
         if self._document.blocked_senders is not None:
             for sender in self._current.blocked_senders:
-                if sender not in wanted:
+                if sender not in entries:
                     self._plan_removal(sender, Remove("blocked_sender", sender))
 
     def _plan_workspace(self) -> None:
-        now, wanted = self._current.workspace, self._document.workspace
+        current, entry = self._current.workspace, self._document.workspace
         settings = ("name", "timezone", "locale")
-        differs = _differences(
-            **{name: (getattr(now, name), getattr(wanted, name) or getattr(now, name)) for name in settings}
+        differences = _differences(
+            **{name: (getattr(current, name), getattr(entry, name) or getattr(current, name)) for name in settings}
         )
-        ref = wanted.default_integration
+        ref = entry.default_integration
         if ref:
             self._plan.integration_refs.require(ref, "workspace.default_integration")
         if ref is not None:
-            wanted_id = self._plan.integration_refs.find_id(ref) if ref else None
-            if wanted_id != now.default_integration_id or (ref and wanted_id is None):
-                differs["default_integration"] = (
-                    self._plan.integration_refs.find_name(now.default_integration_id),
+            new_id = self._plan.integration_refs.find_id(ref) if ref else None
+            if new_id != current.default_integration_id or (ref and new_id is None):
+                differences["default_integration"] = (
+                    self._plan.integration_refs.find_name(current.default_integration_id),
                     ref,
                 )
-        if differs:
+        if differences:
             self._add_change(
-                Change("change", "workspace", now.name, _format_differences(differs)), ChangeWorkspace(wanted)
+                Change("change", "workspace", current.name, _format_differences(differences)), ChangeWorkspace(entry)
             )
 
     def _add_change(self, change: Change, step: PlanStep) -> None:
@@ -275,7 +288,7 @@ class _Planner:
     def _plan_removal(self, name: str, step: Remove) -> None:
         if not self._prune:
             self._plan.unmanaged.append(f"{step.kind} {name}")
-        elif step.kind == "alias":  # first of all removals: the others wait for it
+        elif step.kind == "alias":  # before all other removals, which depend on it
             self._add_change(Change("remove", step.kind, name), step)
         else:
             self._late_steps.append((Change("remove", step.kind, name), step))

@@ -1,4 +1,4 @@
-"""A plan: the changes that make a workspace like a `WorkspaceDocument`, as lines for people and as steps to perform."""
+"""Plans: the changes that bring a workspace to the state of a `WorkspaceDocument`, for display and for execution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["workspace"] | Removable
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. detail: what becomes what, without secrets."""
+    """A change for display. detail: old and new values, without secrets."""
 
     action: Literal["add", "change", "remove"]
     kind: Kind
@@ -43,7 +43,7 @@ class AddIntegration:
 
 @dataclass(frozen=True, slots=True)
 class ChangeIntegration:
-    """settings: None leaves them."""
+    """settings: None keeps the current settings."""
 
     integration: Integration
     entry: IntegrationEntry
@@ -86,7 +86,7 @@ class ChangeWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """key: the id; of a blocked sender its text."""
+    """key: the id, or the text of a blocked sender."""
 
     kind: Removable
     key: str
@@ -109,10 +109,15 @@ PlanStep = (
 
 @dataclass(slots=True)
 class Plan:
-    """What would be done, in order.
+    """The changes in order of execution.
 
-    steps: one for each change. kept: what only `prune` would remove. notes: what could not be compared. refs,
-    domain_ids: what steps refer to by name; performing the plan adds what it makes.
+    Attributes:
+        integration_refs: The integrations that steps refer to; execution adds created ones.
+        domain_ids: The ids of domains by name; execution adds created ones.
+        changes: The changes for display.
+        steps: One step for each change.
+        unmanaged: Objects that are not in the document and are deleted only with `prune`.
+        notes: References that could not be compared.
     """
 
     integration_refs: IntegrationReferences

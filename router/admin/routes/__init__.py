@@ -1,1 +1,1 @@
-"""Where mail goes: aliases, integrations and deliveries, blocked senders, and why a recipient is refused."""
+"""Use cases of routing: aliases, integrations, deliveries, blocked senders, explanations."""

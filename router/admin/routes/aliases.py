@@ -1,7 +1,7 @@
-"""The addresses of a workspace: a local part at a domain, and the integration its tickets go to.
+"""The aliases of a workspace: an address and the integration that its tickets are posted to.
 
-`*` as the local part is the domain's catch-all. Two aliases of a domain that the same mail would match are one alias:
-local parts are compared without regard to case. Removing an alias keeps its tickets.
+The local part `*` is the catch-all of a domain. Local parts are compared case-insensitively. Deleting an alias keeps
+its tickets.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
-# What an address can hold and a person cannot see or tell apart: separators, controls, format characters.
+# Unicode categories of invisible characters: separators, control and format characters, unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
 
 @dataclass(frozen=True, slots=True)
 class LocalPart:
-    """A local part as it is kept, and what it is told apart by."""
+    """A local part as written, and the key that it is compared by."""
 
     written: str
     key: str
 
 
 class AliasService:
-    """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
+    """Manages aliases. on_routing_change: called after the commit of a change that affects routing."""
 
     def __init__(
         self, database: Database, clock: Clock, tester: TestMailService, *, on_routing_change: Callable[[], None]
@@ -55,7 +55,7 @@ class AliasService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Alias]:
-        """Newest first; those of one domain where one is given (`not_found` when there is no such domain)."""
+        """Lists aliases, newest first, of one domain or of all. Raises `not_found` for an unknown domain."""
         request = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
@@ -73,11 +73,10 @@ class AliasService:
         return request.to_page(rows, lambda alias: alias.id)
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
-        """One alias."""
         return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
-        """A new alias, active at once; mail comes as soon as its domain is. `alias_taken`: there is one like it."""
+        """Creates an active alias, which accepts mail once its domain is verified. Raises `alias_taken`."""
         now = self._clock.now()
         alias_id = ids.new("alias")
         async with self._database.transaction() as transaction:
@@ -113,7 +112,7 @@ class AliasService:
     async def change(
         self, actor: Actor, alias_id: str, *, integration_id: str | None = None, status: str | None = None
     ) -> Alias:
-        """Changes what is given. Tickets and deliveries there are keep their integration."""
+        """Changes the given fields. Existing tickets and deliveries keep their integration."""
         validation.validate_id(alias_id, "alias", "Alias")
         new_status = None if status is None else _parse_status(status)
         async with self._database.transaction() as transaction:
@@ -143,7 +142,7 @@ class AliasService:
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
-        """Removes an alias; from now on its mail is refused, or goes to the catch-all. Its tickets stay."""
+        """Deletes an alias. Its mail is rejected or goes to the catch-all; its tickets stay."""
         validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
@@ -153,7 +152,7 @@ class AliasService:
         self._on_routing_change()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
-        """Sends a marked mail to the alias through the whole way; `conflict` when mail to it would be refused."""
+        """Accepts and delivers a test message to the alias. Raises `conflict` if the alias does not accept mail."""
         alias = await _fetch_alias(self._database, actor, alias_id)
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:
@@ -172,7 +171,7 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) 
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
-    """The domain an alias lives under: what is above a thing is found or not, as in a path."""
+    """Fetches the domain of an alias. As the parent in a path, a missing domain is `not_found`, not invalid input."""
     domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")
@@ -180,12 +179,12 @@ async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str
 
 
 async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
-    found = await fetch_model(
+    integration = await fetch_model(
         transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )
-    if found is None:
+    if integration is None:
         raise Refused("invalid_integration", "Integration not found", "integrationId")
-    return found
+    return integration
 
 
 def _parse_status(value: str) -> AliasStatus:
@@ -193,22 +192,22 @@ def _parse_status(value: str) -> AliasStatus:
 
 
 def normalize_local_part(text: str, domain: str) -> LocalPart:
-    """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
-    typed = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
-    if typed == CATCH_ALL:
+    """Normalizes a local part that needs no quotes (RFC 5321 section 4.1.2). Raises `Refused("invalid_alias")`."""
+    line = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
+    if line == CATCH_ALL:
         return LocalPart(CATCH_ALL, CATCH_ALL)
-    if quoted := _QUOTED.fullmatch(typed):
-        typed = quoted[1]  # "support" is support
-    if "@" in typed:
+    if quoted := _QUOTED.fullmatch(line):
+        line = quoted[1]  # unneeded quotes, as in "support"
+    if "@" in line:
         raise _rejection("enter only the part before the @")
-    if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in typed):
+    if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in line):
         raise _rejection("it contains a space or an invisible character")
     try:
-        mailbox = parse_mailbox(f"{typed}@{domain}")
+        mailbox = parse_mailbox(f"{line}@{domain}")
     except AddressError as error:
         raise _rejection(str(error)) from None
     return LocalPart(mailbox.local_part, local_key(mailbox.local_part))
 
 
-def _rejection(why: str) -> Refused:
-    return Refused("invalid_alias", f"Local part is invalid: {why}", "localPart")
+def _rejection(reason: str) -> Refused:
+    return Refused("invalid_alias", f"Local part is invalid: {reason}", "localPart")

@@ -1,6 +1,6 @@
-"""The senders that a workspace takes no mail from: an address, a whole domain (`@spam.example`), a network.
+"""The blocked senders of a workspace: addresses, domains (`@spam.example`) and networks.
 
-A sender is told apart by its text in one form; adding one twice is `conflict`.
+A blocked sender is identified by its normalized text.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from router.model import Actor, BlockedSender
 from router.routing.senders import entry_form
 from router.store.database import Database, fetch_models
 
-MAX_BLOCKED_SENDERS = 1000  # of one workspace: they are compared with every mail
+MAX_BLOCKED_SENDERS = 1000  # per workspace: all are compared with every message
 
 
 class BlockedSenderService:
-    """Admins change, everybody of the workspace may look."""
+    """Manages the blocked senders of the actor's workspace."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
-        """In the order of their texts, which no addition changes."""
+        """Lists blocked senders in the order of their texts."""
         request = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,
@@ -37,13 +37,13 @@ class BlockedSenderService:
         return request.to_page(rows, lambda blocked: blocked.sender)
 
     async def list_all(self, workspace_id: str) -> tuple[str, ...]:
-        """Every entry of a workspace."""
+        """Returns all blocked senders of a workspace."""
         return tuple(
             row["sender"] for row in await self._database.fetch_all("blocked_sender_list", workspace_id=workspace_id)
         )
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
-        """From now on mail from this sender is refused for the workspace."""
+        """Blocks a sender. Raises `conflict` if it is already blocked."""
         blocked = BlockedSender(_normalize(sender), self._clock.now())
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one("blocked_sender_count", workspace_id=actor.workspace_id)
@@ -65,18 +65,20 @@ class BlockedSenderService:
         return blocked
 
     async def delete(self, actor: Actor, sender: str) -> None:
-        """Its mail is taken again."""
-        known = _normalize(sender)
+        """Unblocks a sender. Raises `not_found` if it is not blocked."""
+        normalized = _normalize(sender)
         async with self._database.transaction() as transaction:
-            if not await transaction.execute("blocked_sender_delete", workspace_id=actor.workspace_id, sender=known):
+            if not await transaction.execute(
+                "blocked_sender_delete", workspace_id=actor.workspace_id, sender=normalized
+            ):
                 raise not_found("Blocked sender")
             await transaction.execute("routing_increment_version")
-            await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", known)
+            await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", normalized)
 
 
 def _normalize(sender: str) -> str:
-    typed = validation.validate_line(sender, "sender", max_length=320)
+    line = validation.validate_line(sender, "sender", max_length=320)
     try:
-        return entry_form(typed)
+        return entry_form(line)
     except ValueError as error:
         raise Refused("invalid_request", f"sender {error}", "sender") from None

@@ -1,7 +1,7 @@
-"""What is owed to the integrations, what was tried, and sending it again.
+"""Deliveries to integrations, their attempts, and replay.
 
-A replay makes a dead or parked delivery due now, with a whole `max_age` before it; one that is being sent at this
-moment is left alone. To a failing integration it is a probe.
+A replay makes a dead or pending delivery due now and restarts its `max_age`. A delivery that is being sent is left
+unchanged. A replay to a failing integration acts as a probe.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from router.ports import Wake
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
-# Replayed in one transaction; who has more dead ones asks again.
+# Per transaction; call again to replay more.
 MAX_REPLAYED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with its latest attempts, oldest first."""
+    """A delivery with its newest attempts, oldest first."""
 
     delivery: Delivery
     attempts: tuple[Attempt, ...]
 
 
 class DeliveryService:
-    """max_age: `[delivery] max_age` in microseconds."""
+    """Lists and replays deliveries. max_age: `[delivery] max_age`."""
 
     def __init__(self, database: Database, clock: Clock, wake: Wake, *, max_age: Micros) -> None:
         self._database = database
@@ -48,14 +48,14 @@ class DeliveryService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        """Newest first."""
-        wanted = None if state is None else _parse_state(state)
+        """Lists deliveries, newest first."""
+        state_filter = None if state is None else _parse_state(state)
         request = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
-        elif wanted == "dead":
+        elif state_filter == "dead":
             query = "delivery_page_dead" if integration_id is None else "delivery_page_dead_by_integration"
-        elif wanted == "pending":
+        elif state_filter == "pending":
             query = "delivery_page_pending"
         elif integration_id is not None:
             query = "delivery_page_by_integration"
@@ -66,7 +66,7 @@ class DeliveryService:
             Delivery,
             query,
             workspace_id=actor.workspace_id,
-            state=wanted,
+            state=state_filter,
             integration_id=integration_id,
             ticket_id=ticket_id,
             before=request.before,
@@ -75,7 +75,7 @@ class DeliveryService:
         return request.to_page(rows, lambda delivery: delivery.id)
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
-        """One delivery and its attempts."""
+        """Returns a delivery and its attempts."""
         delivery = await _fetch_delivery(self._database, actor, delivery_id)
         attempts = await fetch_models(
             self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, limit=MAX_ATTEMPTS
@@ -84,7 +84,11 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
-        """Due now; `conflict` when it was delivered, is being sent, or its integration is gone."""
+        """Makes a delivery due now.
+
+        Raises:
+            Refused: `conflict` if it was delivered, is being sent, or its integration was deleted.
+        """
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -105,19 +109,25 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
-        """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
-        wanted = _parse_state("dead" if state is None else state)
-        if wanted == "delivered":
+        """Makes failed (default) or pending deliveries due now, and returns their number.
+
+        Args:
+            actor: Determines the workspace.
+            integration_id: None for all integrations.
+            state: `dead` or `pending`.
+        """
+        replayed_state = _parse_state("dead" if state is None else state)
+        if replayed_state == "delivered":
             raise Refused("invalid_request", "state must be one of: dead, pending", "state")
         if integration_id is not None:
-            known = await fetch_model(
+            integration = await fetch_model(
                 self._database,
                 Integration,
                 "integration_by_id",
                 id=integration_id,
                 workspace_id=actor.workspace_id,
             )
-            if known is None:
+            if integration is None:
                 raise Refused("invalid_integration", "Integration not found", "integrationId")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -126,7 +136,7 @@ class DeliveryService:
                     "delivery_replay_many",
                     workspace_id=actor.workspace_id,
                     integration_id=integration_id,
-                    state=wanted,
+                    state=replayed_state,
                     now=now,
                     expires_at=now + self._max_age,
                     limit=MAX_REPLAYED,
@@ -141,7 +151,7 @@ class DeliveryService:
                 now,
                 "delivery.replay",
                 integration_id or actor.workspace_id,
-                state=wanted,
+                state=replayed_state,
                 replayed=len(rows),
             )
         self._wake.wake(integrations)
@@ -165,9 +175,9 @@ async def _fetch_delivery(transaction: QueryExecutor, actor: Actor, delivery_id:
 async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:
     if delivery.state == "delivered":
         return Refused("conflict", "This delivery has already been delivered")
-    known = await transaction.fetch_one(
+    integration = await transaction.fetch_one(
         "integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id
     )
-    if known is None:
+    if integration is None:
         return Refused("conflict", "The integration of this delivery was removed")
     return Refused("conflict", "This delivery is being sent now")

@@ -1,7 +1,7 @@
-"""What would happen to a mail, and why, step by step; nothing is sent or stored.
+"""Explains step by step how a message would be routed. Nothing is sent or stored.
 
-The decision is the same pure function that the SMTP door uses (`router.routing.route.decide`), over facts read from
-the database now. Domains of other workspaces look as if they were nobody's.
+The decision is made by the function that the SMTP server uses (`router.routing.route.decide`), with current data.
+Domains of other workspaces are treated as unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SAMPLE_TEXT = "The text of the message appears here."
 
 @dataclass(frozen=True, slots=True)
 class ExplanationStep:
-    """One question on the way; ok: whether it went on from here."""
+    """A step of the routing decision. ok: the step did not reject the message."""
 
     step: str
     ok: bool
@@ -35,7 +35,7 @@ class ExplanationStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The outcome and how it came about. reply: the SMTP reply to RCPT; preview: what the integration would be sent."""
+    """The result and its steps. reply: the SMTP reply to RCPT. preview: the payload for the integration."""
 
     recipient: str
     accepted: bool
@@ -49,7 +49,7 @@ class Explanation:
 
 
 class ExplanationService:
-    """reply_of: the SMTP reply to a refusal, and to an accepted recipient (None)."""
+    """Explains routing decisions. format_reply: formats the SMTP reply for a refusal, or for an acceptance (None)."""
 
     def __init__(
         self,
@@ -66,7 +66,14 @@ class ExplanationService:
     async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
     ) -> Explanation:
-        """recipient: an address; sender, subject: of the mail that is imagined."""
+        """Explains how a message to a recipient would be handled.
+
+        Args:
+            actor: Determines the workspace.
+            recipient: The recipient address.
+            sender: The sender address; None for an example.
+            subject: The subject; None for an example.
+        """
         mailbox = _parse_address(recipient, "recipient")
         from_ = _parse_address("sender@example.com" if sender is None else sender, "from")
         title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"
@@ -78,8 +85,8 @@ class ExplanationService:
         steps = [_domain_step(mailbox, facts.domain)]
         if facts.active:
             entry = (await read_blocked(self._database, actor.workspace_id)).entry_for(from_)
-            said = "not blocked" if entry is None else f"blocked by {entry}"
-            steps.append(ExplanationStep("sender", entry is None, f"{from_} is {said}"))
+            status = "not blocked" if entry is None else f"blocked by {entry}"
+            steps.append(ExplanationStep("sender", entry is None, f"{from_} is {status}"))
             if entry is not None and isinstance(decision, Target):
                 decision = Refusal("blocked")
             else:

@@ -1,7 +1,7 @@
-"""The places that tickets are posted to: made, renamed, pointed elsewhere, tried out, removed.
+"""The integrations of a workspace: the endpoints that tickets are posted to.
 
-Settings (the webhook's URL) are sealed at rest and never handed out; people see the channel's hint. A new URL, and a
-test that arrives, heal a failing integration: what was parked is sent at once.
+Settings such as the webhook URL are stored encrypted and never returned; only the hint of the channel is displayed. New
+settings and a successful test reactivate a failing integration, and its parked deliveries become due.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ REMOVED_REASON = "the integration was removed"
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What the other side said to a test message. status: HTTP, None when no status line came."""
+    """The response of the endpoint to a test message. status: the HTTP status; None without an HTTP response."""
 
-    __test__ = False  # the name is the product's word; pytest shall not take it for a test class
+    __test__ = False  # not a test class of pytest
 
     ok: bool
     status: int | None
@@ -40,7 +40,7 @@ class TestResult:
 
 
 class IntegrationService:
-    """Admins change and test, everybody of the workspace may look."""
+    """Manages and tests the integrations of the actor's workspace."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster, wake: Wake) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class IntegrationService:
         self._wake = wake
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
-        """Newest first."""
+        """Lists integrations, newest first."""
         request = paging.page_request("int", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -62,11 +62,10 @@ class IntegrationService:
         return request.to_page(rows, lambda integration: integration.id)
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
-        """One integration."""
         return await _fetch_integration(self._database, actor, integration_id)
 
-    async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
-        """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
+    async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
+        """Creates an integration. settings: the fields of its channel (`webhookUrl`). Sends nothing."""
         channel = find_channel(self._poster.channels, type)
         kept_name = validation.validate_line(name, "name")
         sealed, hint = self._poster.encrypt_settings(channel, settings)
@@ -97,7 +96,7 @@ class IntegrationService:
         name: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Integration:
-        """Changes what is given. New settings heal a failing integration."""
+        """Changes the given fields. New settings reactivate a failing integration."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)
@@ -133,7 +132,7 @@ class IntegrationService:
 
     @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
-        """Removes an integration; `in_use` while aliases point to it. What still waits for it becomes dead."""
+        """Deletes an integration; its pending deliveries fail permanently. Raises `in_use` if aliases use it."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await fetch_model(
@@ -158,9 +157,9 @@ class IntegrationService:
             )
 
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
-        """Sends a message marked as a test, now and past any queue.
+        """Sends a test message immediately, without queueing.
 
-        One that arrives heals the integration; the reason of one that does not is its last error.
+        A success reactivates a failing integration. A failure is saved as its last error.
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
@@ -185,12 +184,12 @@ class IntegrationService:
         return result
 
     async def _send_test(self, integration: Integration, workspace: Workspace | None) -> SendOutcome:
-        found = self._poster.prepare(integration)
-        if isinstance(found, SendFailure):
-            return found
+        prepared = self._poster.prepare(integration)
+        if isinstance(prepared, SendFailure):
+            return prepared
         name, timezone = (workspace.name, workspace.timezone) if workspace else ("", DEFAULT_TIMEZONE)
-        notice = TestMessage(name, integration.name, self._clock.now(), timezone)
-        return await found.send(found.channel.render_test(notice))
+        message = TestMessage(name, integration.name, self._clock.now(), timezone)
+        return await prepared.send(prepared.channel.render_test(message))
 
 
 async def _fetch_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:

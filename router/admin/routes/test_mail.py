@@ -1,6 +1,6 @@
-"""A test mail to an alias: made here, accepted as any other mail, told apart by its protocol.
+"""Test messages to aliases, accepted like received messages.
 
-The message's `protocol` is `TEST`, which no SMTP session writes (RFC 3848 has the words those use).
+Their `protocol` is `TEST`, which is not a transmission type of SMTP (RFC 3848).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from router.routing.envelope import TEST_PROTOCOL, Envelope
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
 
-_CATCH_ALL_LOCAL_PART = "emailrouter-test"  # a name to write to at a catch-all
+_CATCH_ALL_LOCAL_PART = "emailrouter-test"  # the recipient of a test of a catch-all
 _REFUSAL_REASONS: Mapping[RefusalReason, str] = {
     "relay": "its domain no longer exists",
     "pending": "its domain is not verified yet",
@@ -31,16 +31,16 @@ _REFUSAL_REASONS: Mapping[RefusalReason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TestMail:
-    """What became of it: the message, and the ticket it opened."""
+    """The accepted test message and its ticket."""
 
-    __test__ = False  # the name is the product's word; pytest shall not take it for a test class
+    __test__ = False  # not a test class of pytest
 
     message_id: str
     ticket_id: str | None
 
 
 class TestMailService:
-    """Built by the assembly with the same acceptor as the SMTP door. hostname: of the Message-ID and the sender."""
+    """Sends test messages through the acceptor of the SMTP server. hostname: the domain of Message-ID and sender."""
 
     __test__ = False
 
@@ -54,7 +54,7 @@ class TestMailService:
         self._hostname = hostname
 
     async def send(self, alias: Alias) -> TestMail:
-        """Raises `Refused("conflict")` when a mail to the alias would be refused now."""
+        """Sends a test message. Raises `Refused("conflict")` if mail to the alias is not accepted."""
         mailbox = Mailbox(_CATCH_ALL_LOCAL_PART if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
         target = await self._recipients.resolve(mailbox)
         if isinstance(target, Refusal):
