@@ -1,7 +1,7 @@
-"""Times as a user reads them: in a time zone and in the date format of a locale.
+"""Formats times in a time zone and in the date format of a locale.
 
-Guarantees that a name selects a zone of the IANA time zone database and never a file of its own: only names that the
-database lists are opened. Each zone is read once and kept. The locale formats dates alone; texts stay in English.
+Opens only names that the IANA time zone database lists, so a name cannot select another file. Each zone is read once
+per process. The locale affects dates only; texts are always in English.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.model import Micros, User, Workspace
 
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_LOCALE = "en"
-# Names that zone directories contain but that identify no zone: the host's own setting, and a placeholder.
+# Names in zone directories that identify no zone: the setting of the host, and a placeholder.
 _NOT_ZONES = frozenset({"localtime", "Factory"})
 _AREAS = (
     "Africa/",
@@ -37,7 +37,7 @@ _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(micros
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """The medium formats of the Unicode CLDR. months: their abbreviations, with spaces between."""
+    """Medium date format of the Unicode CLDR. months: abbreviations, separated by spaces."""
 
     months: str
     date_template: str = "{day} {month} {year}"
@@ -74,57 +74,57 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """Every name that may be chosen. Reads the zone directories once in a process (about 20 ms)."""
+    """All valid names. Reads the zone directories once per process, which takes about 20 ms."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """The names to choose from: UTC, then regions; the old names are known but not offered."""
+    """Names for lists of choices: UTC and the names by region, without the legacy names."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 
-def zone(name: str | None) -> tzinfo:
-    """The zone of this name. UTC for None and for a name that this host's database lacks."""
-    return _zone(name) if name in timezone_names() else UTC
+def get_zone(name: str | None) -> tzinfo:
+    """The zone with this name; UTC for None and for a name that the database of this host lacks."""
+    return _load_zone(name) if name in timezone_names() else UTC
 
 
 @cache
-def _zone(name: str) -> tzinfo:
-    """Kept for the process: the names are those of the database, so there is a bounded number of them."""
+def _load_zone(name: str) -> tzinfo:
+    """Loads a listed zone. The cache is bounded by the number of listed names."""
     return zoneinfo.ZoneInfo(name)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """How times are shown to one user. timezone: the name; UTC and English dates unless something else is chosen."""
+    """The time zone and locale in which one user reads times."""
 
     timezone: str = DEFAULT_TIMEZONE
     locale: str = DEFAULT_LOCALE
 
     @classmethod
-    def of_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
-        """The user's time zone, else the workspace's; the locale is always the workspace's."""
+    def for_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
+        """Uses the time zone of the user, else of the workspace; the locale is that of the workspace."""
         return cls((user.timezone if user is not None else None) or workspace.timezone, workspace.locale)
 
     @property
     def zone(self) -> tzinfo:
-        return zone(self.timezone)
+        return get_zone(self.timezone)
 
-    def date(self, at: Micros) -> str:
-        """`1 Jan 2030`."""
-        return self._format.render(self._format.date_template, self._local(at))
+    def format_date(self, at: Micros) -> str:
+        """Formats a date: `1 Jan 2030`."""
+        return self._format.render(self._format.date_template, self._to_local(at))
 
-    def minute(self, at: Micros) -> str:
-        """`1 Jan 2030, 13:00 CET`."""
+    def format_minute(self, at: Micros) -> str:
+        """Formats a time to the minute: `1 Jan 2030, 13:00 CET`."""
         return self._render(at, seconds=False)
 
-    def second(self, at: Micros) -> str:
-        """`1 Jan 2030, 13:00:03 CET`."""
+    def format_second(self, at: Micros) -> str:
+        """Formats a time to the second: `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
 
-    def day(self, day: dt.date) -> str:
-        """`1 Jan`."""
+    def format_day(self, day: dt.date) -> str:
+        """Formats a date without its year: `1 Jan`."""
         return self._format.render(self._format.day_template, day)
 
     @property
@@ -132,12 +132,12 @@ class LocalTime:
         return _FORMATS.get(self.locale, _FORMATS[DEFAULT_LOCALE])
 
     def _render(self, at: Micros, *, seconds: bool) -> str:
-        local = self._local(at)
+        local = self._to_local(at)
         date_text = self._format.render(self._format.date_template, local)
         return f"{date_text}, {self._format.clock(local, seconds=seconds)} {local:%Z}"
 
-    def _local(self, at: Micros) -> datetime:
-        """Times outside the calendar of `datetime` become its first or last ones."""
+    def _to_local(self, at: Micros) -> datetime:
+        """Converts to the zone. Times that `datetime` cannot represent are clamped."""
         return (_EPOCH + timedelta(microseconds=min(max(at, _FIRST), _LAST))).astimezone(self.zone)
 
 

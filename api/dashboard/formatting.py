@@ -23,7 +23,7 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
     """`3 hours ago`; the date when it is more than a month."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
-        return local.date(at)
+        return local.format_date(at)
     for length, name in _UNITS:
         if seconds >= length:
             count = seconds // length
@@ -33,19 +33,19 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
     """`1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`; UTC alone where that is the user's time zone."""
-    utc = UTC_TIME.minute(at)
-    shown = local.minute(at)
+    utc = UTC_TIME.format_minute(at)
+    shown = local.format_minute(at)
     return utc if local.timezone == UTC_TIME.timezone else f"{shown} ({utc})"
 
 
 @pass_context
 def _minute(context: Context, at: Micros) -> str:
-    return _local_time(context).minute(at)
+    return _local_time(context).format_minute(at)
 
 
 @pass_context
 def _second(context: Context, at: Micros) -> str:
-    return _local_time(context).second(at)
+    return _local_time(context).format_second(at)
 
 
 @pass_context
@@ -132,8 +132,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "minute": _minute,
     "minute_with_utc": _minute_with_utc,
     "second": _second,
-    "utc_minute": UTC_TIME.minute,
-    "utc_second": UTC_TIME.second,
+    "utc_minute": UTC_TIME.format_minute,
+    "utc_second": UTC_TIME.format_second,
     "relative_time": _relative_time,
     "pluralize": pluralize,
     "size": format_size,

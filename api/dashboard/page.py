@@ -66,7 +66,7 @@ class Visit:
         if self.caller is None:
             return UTC_TIME
         me = await self.services.sessions.get_identity(self.caller.actor)
-        return UTC_TIME if me.workspace is None else LocalTime.of_user(me.user, me.workspace)
+        return UTC_TIME if me.workspace is None else LocalTime.for_user(me.user, me.workspace)
 
     def has_role(self, role: Role) -> bool:
         """Whether who asks may do what this role may."""

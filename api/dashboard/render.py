@@ -57,7 +57,7 @@ class Renderer:
         context = {
             "visit": visit,
             "me": me,
-            "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.of_user(me.user, me.workspace),
+            "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),
             "attention": attention,
             "nav_links": [link for link in self._nav_links if visit.has_role(link.role)],
             "active_path": self._active_path(visit.request.path),

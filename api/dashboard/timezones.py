@@ -1,4 +1,4 @@
-"""Time zones and date formats as choices of a form."""
+"""Options of the form fields for time zones and date formats."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from router.model import Micros, User, Workspace
 
 
 class TimezoneChange(TypedDict):
-    """Parameters of `Users.change`."""
+    """The parameters of `UserService.change` for the time zone."""
 
     timezone: str | None
     clear_timezone: bool
 
 
 def timezone_names(current: str) -> list[str]:
-    """The names on offer, and the current one where it is none of them."""
+    """The names to choose from, with the current one if it is a legacy name."""
     offered = offered_timezones()
     return [*offered] if current in offered else [current, *offered]
 
 
 def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
-    """Values and labels for a user: first the workspace's time zone, whose value is empty."""
+    """Values and labels for a user. The empty value stands for the time zone of the workspace."""
     workspace_default = ("", f"Workspace default ({workspace.timezone})")
     return [workspace_default, *((name, name) for name in timezone_names(user.timezone or workspace.timezone))]
 
 
 def locale_options(now: Micros) -> list[tuple[str, str]]:
-    """Values and labels: each locale with today's date in its format."""
-    return [(locale, f"{LocalTime(locale=locale).date(now)} ({locale})") for locale in LOCALES]
+    """Values and labels of the locales; each label shows the current date in its format."""
+    return [(locale, f"{LocalTime(locale=locale).format_date(now)} ({locale})") for locale in LOCALES]
 
 
 def timezone_change(form: Mapping[str, str]) -> TimezoneChange:
-    """What the form changes: nothing where the field is missing."""
+    """Reads the time zone from a form. A missing field changes nothing."""
     timezone = form.get("timezone")
     return {"timezone": timezone or None, "clear_timezone": timezone == ""}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
-from router.local_time import zone
+from router.local_time import get_zone
 from router.model import Micros
 from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
 from router.unicode_text import is_visible
@@ -290,7 +290,7 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
     """Format microseconds to the minute. `fromtimestamp` would reject distant times on some systems."""
     try:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
-        return f"{time.astimezone(zone(timezone)):%Y-%m-%d %H:%M %Z}"
+        return f"{time.astimezone(get_zone(timezone)):%Y-%m-%d %H:%M %Z}"
     except OverflowError:
         return "(unknown)"
 

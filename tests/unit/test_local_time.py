@@ -7,7 +7,7 @@ import pytest
 from router.admin import validation
 from router.clock import SECOND
 from router.errors import Refused
-from router.local_time import LOCALES, LocalTime, offered_timezones, timezone_names, zone
+from router.local_time import LOCALES, LocalTime, get_zone, offered_timezones, timezone_names
 from router.model import User, Workspace
 
 WINTER = int(dt.datetime(2030, 1, 1, 12, 0, 3, tzinfo=dt.UTC).timestamp()) * SECOND
@@ -36,34 +36,34 @@ def user(timezone: str | None) -> User:
     ],
 )
 def test_minutes(local: LocalTime, minute: str) -> None:
-    assert local.minute(SUMMER) == minute
+    assert local.format_minute(SUMMER) == minute
 
 
 def test_seconds_dates_and_days() -> None:
     berlin = LocalTime("Europe/Berlin")
-    assert berlin.second(WINTER) == "1 Jan 2030, 13:00:03 CET"
-    assert LocalTime("UTC", "en-US").second(WINTER) == "Jan 1, 2030, 12:00:03 PM UTC"
-    assert berlin.date(SUMMER) == "2 Jul 2030"
-    assert LocalTime(locale="de").day(dt.date(2030, 7, 1)) == "1.7."
-    assert LocalTime(locale="en-US").day(dt.date(2030, 7, 1)) == "Jul 1"
+    assert berlin.format_second(WINTER) == "1 Jan 2030, 13:00:03 CET"
+    assert LocalTime("UTC", "en-US").format_second(WINTER) == "Jan 1, 2030, 12:00:03 PM UTC"
+    assert berlin.format_date(SUMMER) == "2 Jul 2030"
+    assert LocalTime(locale="de").format_day(dt.date(2030, 7, 1)) == "1.7."
+    assert LocalTime(locale="en-US").format_day(dt.date(2030, 7, 1)) == "Jul 1"
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_locale_has_twelve_months(locale: str) -> None:
-    days = {LocalTime(locale=locale).day(dt.date(2030, month, 28)) for month in range(1, 13)}
+    days = {LocalTime(locale=locale).format_day(dt.date(2030, month, 28)) for month in range(1, 13)}
     assert len(days) == 12
 
 
 @pytest.mark.parametrize("at", [-(10**18), 0, 10**18])
 def test_times_outside_the_calendar_are_shown_as_its_ends(at: int) -> None:
-    assert LocalTime("Pacific/Kiritimati").minute(at)
+    assert LocalTime("Pacific/Kiritimati").format_minute(at)
 
 
 def test_the_time_zone_of_the_user_comes_before_that_of_the_workspace() -> None:
     acme = workspace("Europe/Berlin", "de")
-    assert LocalTime.of_user(user("Asia/Tokyo"), acme) == LocalTime("Asia/Tokyo", "de")
-    assert LocalTime.of_user(user(None), acme) == LocalTime("Europe/Berlin", "de")
-    assert LocalTime.of_user(None, acme) == LocalTime("Europe/Berlin", "de")
+    assert LocalTime.for_user(user("Asia/Tokyo"), acme) == LocalTime("Asia/Tokyo", "de")
+    assert LocalTime.for_user(user(None), acme) == LocalTime("Europe/Berlin", "de")
+    assert LocalTime.for_user(None, acme) == LocalTime("Europe/Berlin", "de")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_time_zone_of_the_user_comes_before_that_of_the_workspace() -> None:
     ["", "Mars", "localtime", "Factory", "../../etc/passwd", "/etc/localtime", "Europe", "europe/berlin", "a\0b"],
 )
 def test_what_is_no_time_zone(name: str) -> None:
-    assert zone(name) is dt.UTC
+    assert get_zone(name) is dt.UTC
     with pytest.raises(Refused) as refused:
         validation.validate_timezone(name)
     assert refused.value.message == "timezone must be an IANA time zone such as Europe/Berlin"
@@ -81,6 +81,6 @@ def test_every_time_zone_on_offer_can_be_read() -> None:
     assert offered_timezones()[0] == "UTC"
     assert set(offered_timezones()) <= timezone_names()
     for name in timezone_names():
-        assert LocalTime(name).minute(WINTER)
-    assert zone("Europe/Berlin") is zone("Europe/Berlin")
-    assert zone(None) is dt.UTC
+        assert LocalTime(name).format_minute(WINTER)
+    assert get_zone("Europe/Berlin") is get_zone("Europe/Berlin")
+    assert get_zone(None) is dt.UTC

@@ -28,7 +28,7 @@ async def show_overview(visit: Visit) -> HtmlPage | Redirect:
 
 def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
     """The charts, and the words around them."""
-    labels = [local.day(day.date) for day in overview.days]
+    labels = [local.format_day(day.date) for day in overview.days]
 
     def points(counts: Iterable[int]) -> list[ChartPoint]:
         return [ChartPoint(label, count) for label, count in zip(labels, counts, strict=True)]

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from router import ids
 from router.clock import Clock
-from router.local_time import DEFAULT_TIMEZONE, zone
+from router.local_time import DEFAULT_TIMEZONE, get_zone
 from router.model import Actor, Micros
 from router.store.database import Database, Row
 
@@ -154,7 +154,7 @@ class OverviewService:
             cached = self._cache.get((workspace_id, timezone))
             if cached is not None and self._clock.monotonic() < cached[0]:
                 return cached[1]
-            month = await self._read_month(workspace_id, zone(timezone))
+            month = await self._read_month(workspace_id, get_zone(timezone))
             self._cache[workspace_id, timezone] = self._clock.monotonic() + CACHE_SECONDS, month
             self._cache.move_to_end((workspace_id, timezone))
             while len(self._cache) > MAX_CACHED_WORKSPACES:
