@@ -1,1 +1,1 @@
-"""The program: its commands, the assembly of its objects, start and drain, the demo."""
+"""The program: command line, assembly, lifecycle, checks, metrics and demo."""

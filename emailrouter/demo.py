@@ -1,8 +1,7 @@
-"""`emailrouter demo`: the main job on this machine, from nothing, with nothing faked inside.
+"""`emailrouter demo`: the whole program on this machine, with stand-ins only for Slack and the DNS.
 
-A temporary SQLite database, the real program on free ports of 127.0.0.1, a stand-in for Slack and one for the DNS.
-Everything is set up by REST as a user would, one real mail goes in by SMTP, and the ticket and the Slack message
-have to appear: `show` raises `DemoFailed` where they do not. It leaves nothing behind.
+Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program by REST, sends one
+message by SMTP and raises `DemoFailed` unless the ticket and the Slack message appear. Leaves no files behind.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # seconds; on an idle machine each step takes some hundredths
+STEP_SECONDS = 15.0  # on an idle machine each step takes a few hundredths
 
 Print = Callable[[str], None]
 
 
-class DemoFailed(Exception):  # noqa: N818 - what the demo was to prove did not happen
-    """A step did not do what it is there to show; the message says which and what came instead."""
+class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the code
+    """A step did not have the expected result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: where its parts can be reached, and the key that opens its API."""
+    """Addresses of a running demo, and its API key."""
 
     api: str
     smtp: tuple[str, int]
@@ -54,7 +53,7 @@ class Demo:
 
 @asynccontextmanager
 async def run_demo(say: Print) -> AsyncIterator[Demo]:
-    """The program at work in a temporary folder, empty but for its first login."""
+    """Runs the program in a temporary directory, with only its first login."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(demo_slack.run_slack())
         dns = await stack.enter_async_context(demo_dns.run_dns())
@@ -72,7 +71,7 @@ async def run_demo(say: Print) -> AsyncIterator[Demo]:
 
 
 def build_config(folder: Path, nameserver: str) -> Config:
-    """The settings of the demo: free ports, a temporary database, and leave to post to loopback."""
+    """Configuration with free ports, a temporary database, and webhooks on loopback allowed."""
     settings = {
         "SERVER__HOSTNAME": HOSTNAME,
         "SERVER__DATA_DIR": str(folder),
@@ -84,12 +83,12 @@ def build_config(folder: Path, nameserver: str) -> Config:
         "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
     }
     empty = folder / "demo.toml"
-    empty.touch()  # so that no configuration of this machine has a say in the demo
+    empty.touch()  # otherwise a configuration file of this machine would be read
     return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
 
 
 async def run_steps(demo: Demo, say: Print) -> None:
-    """The main job, step by step. Raises `DemoFailed`."""
+    """Processes one message, step by step. Raises `DemoFailed`."""
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
@@ -107,7 +106,7 @@ async def run_steps(demo: Demo, say: Print) -> None:
 
 
 class _Api:
-    """The REST API as a user's program calls it."""
+    """A client of the REST API."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str) -> None:
         self._http = http
@@ -146,7 +145,7 @@ async def _set_up(api: _Api, demo: Demo, say: Print) -> None:
 
 
 async def _send_mail(demo: Demo, say: Print) -> str:
-    """One mail by SMTP, as any client sends it; returns the id of the 250 reply."""
+    """Sends one message by SMTP; returns the message ID in the 250 reply."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
     mail["To"] = f"support@{DOMAIN}"
@@ -198,7 +197,7 @@ async def _fetch_ticket(api: _Api, say: Print) -> dict[str, Any]:
 
 
 async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
-    """The ticket when its delivery has its outcome: that is written after Slack's answer, so a moment later."""
+    """Polls the ticket until its delivery is recorded, which happens shortly after the response of Slack."""
     ticket: dict[str, Any] = {}
     try:
         async with asyncio.timeout(STEP_SECONDS):
@@ -206,7 +205,7 @@ async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
                 ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
                 if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
                     return ticket
-                await asyncio.sleep(0.05)  # bounded by PATIENCE: REST tells nobody by itself
+                await asyncio.sleep(0.05)  # at most STEP_SECONDS in total
     except TimeoutError:
         raise DemoFailed(f"the deliveries have no outcome yet: {ticket.get('deliveries')}") from None
 

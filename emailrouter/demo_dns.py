@@ -1,4 +1,4 @@
-"""The DNS of `emailrouter demo`: one UDP server on 127.0.0.1 that answers from the records added to it."""
+"""DNS server of `emailrouter demo`: answers UDP queries on 127.0.0.1 from the records added to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DemoDns(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def add(self, name: str, rdtype: str, value: str) -> None:
-        """value: one record in zone-file form."""
+        """Adds one record; `value` is in zone-file format."""
         owner = dns.name.from_text(name).canonicalize()
         self._records[owner, dns.rdatatype.from_text(rdtype)] = dns.rrset.from_text(owner, _TTL, "IN", rdtype, value)
 

@@ -1,6 +1,6 @@
-"""The Slack of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and keeps the messages in order.
+"""Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages in order.
 
-It refuses a body that is not a message with Slack's own codes, but does not validate blocks; the tests do.
+Rejects a body that is not a message with Slack's error codes. It does not validate blocks; the tests do.
 """
 
 from __future__ import annotations

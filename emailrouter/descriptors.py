@@ -1,6 +1,6 @@
-"""The limit of file descriptors (RLIMIT_NOFILE), raised at the start to what the configured limits need.
+"""Raises the limit of file descriptors (RLIMIT_NOFILE) to what the configured limits need.
 
-Without them a process that is within its own limits would refuse connections, and could not open its database.
+With a lower limit a process would refuse connections, or fail to open its database, within its own limits.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from config.schema import Config
 from emailrouter.assembly import SQLITE_READERS, Role
 from router.errors import Misconfigured
 
-# Database files (three for each SQLite connection), listening sockets, the pipes of parsing processes, DNS queries, the
-# log, certificates that are read again, and connections that are closed as soon as they are accepted.
+# Listening sockets, pipes of parser processes, DNS queries, the log, certificates being reloaded, and connections that
+# are closed immediately after they are accepted.
 OTHER_DESCRIPTORS = 256
 
 
 def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
-    """The file descriptors that a process with these roles can use at once, by what they are used for."""
+    """Maximum number of file descriptors of a process with these roles, by use."""
     found = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
         found["SQLite"] = 3 * (SQLITE_READERS + 2)
@@ -35,7 +35,7 @@ def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
-    """Raises the soft limit, and the hard limit where the process may; else raises `Misconfigured`."""
+    """Raises the soft limit, and if necessary and permitted the hard limit; otherwise raises `Misconfigured`."""
     parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""The first steps of a stop: listeners close, what came in before is finished, the last counts are written."""
+"""First steps of a shutdown: close the listeners, complete received requests and messages, save the last counts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """Listeners first, then what is being delivered; each step is tried even if the one before failed."""
-    doors: list[Awaitable[None]] = []
+    """Stops the servers, then the dispatcher, then saves the counts; a failed step does not skip the next."""
+    steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace
-        doors.append(
+        steps.append(
             stop.run_step("smtp", partial(process.smtp.drain, grace), grace.total_seconds() + shutdown.SMTP_SECONDS)
         )
     if process.api is not None:
-        doors.append(stop.run_step("api", process.api.stop, shutdown.API_SECONDS))
-    for outcome in await asyncio.gather(*doors, return_exceptions=True):
+        steps.append(stop.run_step("api", process.api.stop, shutdown.API_SECONDS))
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(outcome, BaseException):
             log.error("shutdown.step_failed", exc_info=outcome)
     if process.dispatcher is not None:

@@ -51,7 +51,7 @@ async def open_database(
     stop: asyncio.Event | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> AnyDatabase:
-    """Open the database and apply or check its schema.
+    """Opens the database and applies or checks its schema.
 
     Retries while it is unavailable, until `stop` is set; without `stop` it tries once.
 
@@ -96,7 +96,7 @@ async def open_database(
 async def run_roles(
     config: Config, roles: frozenset[Role], opened: AnyDatabase, stop: Shutdown | None = None
 ) -> AsyncIterator[Process]:
-    """Run the roles with an open database until the block ends, then shut down and close the database.
+    """Runs the roles with an open database until the block ends, then shuts down and closes the database.
 
     A start that fails halfway is shut down too. A background task that fails cancels the block and raises
     `BackgroundTaskEnded`.
@@ -139,7 +139,7 @@ def ready_facts(process: Process) -> dict[str, Any]:
 
 
 async def run_until_stopped(config: Config, roles: frozenset[Role], reload_config: Callable[[], Config]) -> None:
-    """Run the roles until SIGTERM or SIGINT, then shut down. SIGHUP reloads: see `_reload`."""
+    """Runs the roles until SIGTERM or SIGINT, then shuts down. SIGHUP reloads: see `_reload`."""
     descriptors.raise_limit(config, roles)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -199,7 +199,7 @@ def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
 async def _open_unless_stopped(
     opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Shutdown
 ) -> AnyDatabase | None:
-    """Await `opening`; from a stop on, with a time limit. Returns None if it is abandoned."""
+    """Awaits `opening`, with a time limit once a stop was requested; None if it was abandoned."""
     task = asyncio.ensure_future(opening)
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -220,7 +220,7 @@ def find_ended_task(process: Process) -> str:
 
 
 def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Config]) -> None:
-    """Reload the certificates and the log level; other settings need a restart."""
+    """Reloads the certificates and the log level; other settings need a restart."""
     notifier.notify_reloading()
     log.info("reloading")
     try:
@@ -233,7 +233,7 @@ def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Co
 
 
 async def _start_servers(process: Process) -> None:
-    """Start SMTP last: if another address cannot be used, no mail was accepted yet."""
+    """Starts the servers, SMTP last: if another address cannot be used, no mail has been accepted."""
     if process.metrics is not None:
         await process.metrics.start()
     if process.api is not None:
@@ -255,7 +255,7 @@ class _BackgroundTasks:
     failures: list[BaseException] = field(default_factory=list)
 
     def on_done(self, task: asyncio.Task[None]) -> None:
-        """Handle a finished task: a failure stops the process."""
+        """Records the failure of a finished task and stops the process."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("process.background_task_ended", exc_info=error)
             self.failures.append(error)
@@ -263,7 +263,7 @@ class _BackgroundTasks:
                 self.main_task.cancel()
 
     def raise_failure(self) -> None:
-        """Raise `BackgroundTaskEnded` if a task failed, and reset the cancellation so that time limits work."""
+        """Raises `BackgroundTaskEnded` if a task failed, and resets the cancellation so that time limits work."""
         if self.failures:
             if self.main_task is not None and self.main_task.cancelling():
                 self.main_task.uncancel()
@@ -272,7 +272,7 @@ class _BackgroundTasks:
 
 @asynccontextmanager
 async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
-    """Run the background tasks. At the end the dispatcher is awaited, the others are cancelled."""
+    """Runs the background tasks. At the end the dispatcher is awaited, the others are cancelled."""
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database

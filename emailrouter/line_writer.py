@@ -1,9 +1,9 @@
-"""Writes whole lines to a stream, without ever raising and without ever waiting for its reader.
+"""Writes whole lines to a stream. Never raises and never waits for the reader.
 
-A line goes to the kernel at once, so `kill -9` loses none that the stream had room for. Lines that a slow reader has
-not taken yet wait in memory, in order and bounded, and a thread writes them when there is room. Lines that do not fit,
-and lines that cannot be written (a closed pipe, a terminal that hung up, a full disk), are dropped and counted; each
-line tries again, and the first that can be written follows a notice of how many were dropped.
+A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. If the
+reader is slow, lines are queued in memory, in order and up to `BACKLOG_BYTES`, and a thread writes them when the stream
+is writable. Lines beyond that, and lines that cannot be written (closed pipe, terminal that hung up, full disk), are
+dropped and counted. Every new line retries; the first success writes a line with the number of dropped lines before it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-# Bytes that wait for a slow reader: some 4,000 lines, a few seconds of a busy process.
+# About 4,000 lines, a few seconds of a busy process.
 BACKLOG_BYTES = 1024 * 1024
-# A reader that has not taken the backlog by then does not keep the process from ending.
+# Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0
-# Where only poll(2) tells that there is room, it promises room for this much (POSIX.1-2017, PIPE_BUF).
+# A pipe that poll(2) reports writable accepts this much (POSIX.1-2017, PIPE_BUF).
 _PIPE_BYTES = select.PIPE_BUF
-# How often the thread checks that the stream it waits for still exists.
+# How often the thread checks that the stream still exists.
 _POLL_SECONDS = 1.0
 
 Write = Callable[[bytes], int]
@@ -35,7 +35,7 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class _PendingLine:
-    """What is left of a line. dropped: how many lines it gives notice of; 0 for any other line."""
+    """The unwritten rest of a line. `dropped` is the number of dropped lines that it reports, 0 for other lines."""
 
     data: bytes
     dropped: int = 0
@@ -43,25 +43,25 @@ class _PendingLine:
 
 
 class LineWriter:
-    """Thread-safe. notice: renders the line that reports how many lines were dropped."""
+    """Thread-safe. `render_notice` renders the line that reports a number of dropped lines."""
 
     def __init__(self, stream: TextIO | None, render_notice: Callable[[int], str]) -> None:
         self._notice = render_notice
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._descriptor = _descriptor(stream)
         self._write, self._owned = _open_writer(self._descriptor, stream)
-        # Reentrant: an object that the garbage collector finalizes may log in the middle of a write.
+        # Reentrant: a finalizer run by the garbage collector may log during a write.
         self._lock = threading.RLock()
         self._writing = False
         self._queue: deque[_PendingLine] = deque()
-        self._queued_bytes = 0  # bytes in the queue
-        self._is_line_incomplete = False  # a line was dropped after its first part was written
+        self._queued_bytes = 0
+        self._is_line_incomplete = False  # a dropped line was partly written
         self._unreported = 0
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
     def write(self, line: str) -> None:
-        """Writes the line and a line feed, keeps them for later, or drops and counts them."""
+        """Writes the line and a line feed, or queues them, or drops and counts them."""
         try:
             data = self._encode(line)
             with self._lock:
@@ -71,17 +71,17 @@ class LineWriter:
                 self._report_dropped()
                 self._enqueue(_PendingLine(data))
                 self._write_queue()
-        except Exception:  # noqa: BLE001 - out of memory or of stack: the caller's work goes on
+        except Exception:  # noqa: BLE001 - such as MemoryError: logging must not fail the caller
             self.drop()
 
     def drop(self) -> None:
-        """Counts a line that cannot be written, or could not be made."""
+        """Counts a line that could not be written or rendered."""
         with self._lock:
             self.dropped += 1
             self._unreported += 1
 
     def flush(self) -> None:
-        """Returns when nothing waits any more, or when the time is over."""
+        """Returns when the queue is empty, at most after `FLUSH_SECONDS`."""
         until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:
@@ -91,7 +91,7 @@ class LineWriter:
             self._wait_until_writable(left)
 
     def close(self) -> None:
-        """Gives up what waits and closes what was opened; the stream stays open. Later lines are dropped."""
+        """Drops the queued lines and closes the own descriptor; the stream stays open. Later lines are dropped."""
         with self._lock:
             own, self._owned = self._owned, None
             self._write = partial(_write_text, None)
@@ -114,8 +114,8 @@ class LineWriter:
         self._queued_bytes += len(item.data)
 
     def _write_queue(self) -> None:
-        """Writes what the stream takes now; the lock is held."""
-        if self._writing:  # called from inside a write, which goes on with what was just put
+        """Writes as much as the stream accepts now. The lock must be held."""
+        if self._writing:  # called during a write, whose loop continues with the new line
             return
         self._writing = True
         try:
@@ -123,7 +123,7 @@ class LineWriter:
                 self._write_some(self._queue[0])
         except BlockingIOError:
             self._start_thread()
-        except Exception:  # noqa: BLE001 - of whatever kind, the lines are not written: they are counted
+        except Exception:  # noqa: BLE001 - any error: the lines are dropped and counted
             self._drop_all()
         finally:
             self._writing = False
@@ -151,12 +151,12 @@ class LineWriter:
     def _start_thread(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run_thread, name="log-writer", daemon=True)
-            with suppress(RuntimeError):  # no more threads: the next line writes what waits
+            with suppress(RuntimeError):  # no more threads: the next line writes the queue
                 thread.start()
                 self._thread = thread
 
     def _run_thread(self) -> None:
-        """The thread: until nothing waits any more."""
+        """Writes the queue until it is empty. Runs in the thread."""
         waits = True
         while waits:
             self._wait_until_writable(_POLL_SECONDS)
@@ -170,14 +170,14 @@ class LineWriter:
                     self._thread = None
 
     def _wait_until_writable(self, seconds: float) -> None:
-        """Until the stream has room, at most so long."""
+        """Waits until the stream is writable, at most `seconds`."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         poll.poll(seconds * 1000)
 
 
 def _descriptor(stream: TextIO | None) -> int:
-    """The number of the stream's descriptor; -1 where it has none."""
+    """The descriptor of the stream; -1 without one."""
     try:
         return -1 if stream is None else stream.fileno()
     except (AttributeError, OSError, ValueError):
@@ -185,10 +185,10 @@ def _descriptor(stream: TextIO | None) -> int:
 
 
 def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
-    """What writes, and what it has opened for that.
+    """Returns a non-blocking write function, and the socket or descriptor opened for it.
 
-    Writing takes what there is room for, returns its length, and raises BlockingIOError for no room. The descriptor
-    itself stays in blocking mode: that mode is shared with every process that has the same stream.
+    The function writes what the stream accepts, returns its length, and raises BlockingIOError if that is nothing.
+    The original descriptor stays in blocking mode, because every process with the same stream shares that mode.
     """
     if descriptor < 0:
         return partial(_write_text, stream), None
@@ -201,24 +201,24 @@ def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.
             path = f"/proc/self/fd/{descriptor}" if stat.S_ISFIFO(mode) else os.ttyname(descriptor)
             opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
             return partial(os.write, opened), opened
-    except OSError:  # another user's pipe, or no /proc
+    except OSError:  # pipe of another user, or no /proc
         return partial(_write_polled, descriptor), None
     return partial(os.write, descriptor), None
 
 
 def _write_text(stream: TextIO | None, data: bytes) -> int:
     if stream is None:
-        raise ValueError("there is no stream")
+        raise ValueError("no stream")
     try:
         stream.write(data.decode(getattr(stream, "encoding", None) or "utf-8"))
         stream.flush()
-    except BlockingIOError as error:  # nothing tells when an object has room again
-        raise ValueError("the stream has no room") from error
+    except BlockingIOError as error:  # an object without a descriptor cannot be polled
+        raise ValueError("the stream is not writable") from error
     return len(data)
 
 
 def _write_polled(descriptor: int, data: bytes) -> int:
-    """Without a descriptor of its own in non-blocking mode; blocks only if another process takes the room first."""
+    """Writes through the shared blocking descriptor; blocks only if another process fills the stream first."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(0):

@@ -1,9 +1,8 @@
-"""Logging for the whole program: one line for each event, on standard error, as JSON or for a terminal's reader.
+"""Logging of the program and its libraries: one line for each event on standard error, as JSON or for a terminal.
 
-Libraries that log by the standard library come through the same lines. Mail bodies and secrets are never logged;
-that is the callers' duty, secrets print as `***` by their type. A log call never raises and never waits, whatever its
-values, the processors or the stream do: a line that cannot be rendered is written with what can be, and a line that
-cannot be written is counted (`dropped_lines`).
+A log call never raises and never waits. A line that cannot be rendered is written with the values that can; a line
+that cannot be written is counted (`dropped_lines`). Callers never pass message bodies or secrets; secret types print
+as `***`.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from router.unicode_security import shown_line
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-# Characters of a value: the longest that is of use, a recipient or the reason of a refusal, has some hundred.
+# Characters. Useful values, such as recipients and reasons, have at most a few hundred.
 MAX_VALUE_LENGTH = 8192
-# Characters of a line: a traceback of a deep recursion has some 100,000.
+# Characters. The traceback of a deep recursion has about 100,000.
 MAX_LINE_LENGTH = 262144
-# Integers past this many bits are not written out: Python refuses to convert very long ones.
+# Longer integers are not logged: Python refuses to convert very long ones to text.
 _MAX_BITS = 256
 
 _NUMBERS = logging.getLevelNamesMapping()
@@ -40,7 +39,7 @@ log = structlog.get_logger()
 
 
 class _LevelFilter:
-    """Drops what is less severe than `number`. A processor, because loggers keep the class they were first given."""
+    """Drops events below level `number`. A processor, because cached loggers keep their class."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -52,17 +51,17 @@ class _LevelFilter:
 
 
 class _LineTooLongError(ValueError):
-    """A rendered line is longer than `MAX_LINE`."""
+    """A rendered line is longer than `MAX_LINE_LENGTH`."""
 
 
 class _LineLogger:
-    """What structlog's loggers hand their rendered lines to."""
+    """Receives the rendered lines of structlog's loggers."""
 
     def __init__(self, writer: LineWriter) -> None:
         self.writer = writer
 
     def __call__(self, *_: object) -> _LineLogger:
-        """structlog's factory of loggers: all share this one."""
+        """Logger factory of structlog: all loggers share this object."""
         return self
 
     def msg(self, line: str) -> None:
@@ -75,7 +74,7 @@ class _LineLogger:
 
 
 class _Logger(structlog.BoundLoggerBase):
-    """structlog's methods, none of which raises."""
+    """The methods of a structlog logger, none of which raises."""
 
     def debug(self, event: str, **facts: Any) -> None:
         self._log("debug", event, facts)
@@ -93,20 +92,20 @@ class _Logger(structlog.BoundLoggerBase):
         self._log("critical", event, facts)
 
     def exception(self, event: str, **facts: Any) -> None:
-        """An error with the traceback of the exception that is being handled."""
+        """Logs an error with the traceback of the exception being handled."""
         self._log("error", event, {"exc_info": True, **facts})
 
     def _log(self, level: str, event: str, facts: dict[str, Any]) -> None:
         try:
             if facts.get("exc_info") is True:
-                # Resolved here: below, another exception may be the one that is being handled.
+                # Resolved here: later, another exception may be the one being handled.
                 facts["exc_info"] = sys.exc_info()
             self._proxy_to_logger(level, event, **facts)
-        except Exception as error:  # noqa: BLE001 - a side task must not undo the main one
+        except Exception as error:  # noqa: BLE001 - logging must not fail the caller
             self._log_safely(level, event, facts, error)
 
     def _log_safely(self, level: str, event: str, facts: dict[str, Any], fault: Exception) -> None:
-        """The same line with every value made printable; at last without the processors."""
+        """Logs the event with safe values; if that fails too, without the processors."""
         try:
             exc_info = facts.pop("exc_info", None)
             plain: dict[str, Any] = {key: _safe_value(value) for key, value in facts.items()}
@@ -114,14 +113,14 @@ class _Logger(structlog.BoundLoggerBase):
             event = str(_safe_value(event))
             try:
                 self._proxy_to_logger(level, event, exc_info=exc_info, **plain)
-            except Exception:  # noqa: BLE001 - a processor fails whatever it is given
+            except Exception:  # noqa: BLE001 - a processor fails with any value
                 self._logger.msg(_render_line(level, event, plain))
-        except Exception:  # noqa: BLE001 - not even this line can be made
+        except Exception:  # noqa: BLE001 - the line cannot be rendered at all
             self._logger.writer.drop()
 
 
 class _Handler(logging.Handler):
-    """The standard library's records. Without a lock of its own: see `LineWriter`."""
+    """Handler for the standard library's records. Needs no lock: `LineWriter` is thread-safe."""
 
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -129,20 +128,20 @@ class _Handler(logging.Handler):
         self.setFormatter(formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Never raises, as opposed to `logging.Handler`, which prints a traceback to the same stream."""
+        """Never raises. `logging.Handler` would print a traceback to the same stream."""
         try:
             self._lines.msg(self.format(record))
-        except Exception as error:  # noqa: BLE001 - a side task must not undo the main one
+        except Exception as error:  # noqa: BLE001 - logging must not fail the caller
             facts = {"logger": _safe_value(record.name), "log_error": type(error).__name__}
             try:
                 self._lines.msg(_render_line(record.levelname.lower(), str(_safe_value(record.msg)), facts))
-            except Exception:  # noqa: BLE001 - not even this line can be made
+            except Exception:  # noqa: BLE001 - the line cannot be rendered at all
                 self._lines.writer.drop()
         return True
 
 
 def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Bounds every text before it is rendered."""
+    """Truncates long texts (structlog processor)."""
     for key, value in event.items():
         if isinstance(value, str | bytes) and len(value) > MAX_VALUE_LENGTH:
             event[key] = _truncate(value)
@@ -150,7 +149,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Removes what turns the direction of a terminal's line, or is not seen on it; JSON escapes it."""
+    """Escapes invisible and bidirectional characters for a terminal; JSON output escapes them anyway."""
     return {key: shown_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -161,7 +160,7 @@ def _truncate(value: str | bytes) -> str:
 
 
 def _safe_value(value: object) -> str | int | float | None:
-    """What can be rendered without a call of the value's own methods: they may be what raised."""
+    """A value that renders without calling methods of the original value, which may raise."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value  # type: ignore[return-value]
@@ -173,12 +172,12 @@ def _safe_value(value: object) -> str | int | float | None:
 
 
 def _render_line(level: str, event: str, facts: Mapping[str, object]) -> str:
-    """A line of JSON without the processors; for plain values."""
+    """Renders safe values as a JSON line, without the processors."""
     return json.dumps({**facts, "event": event, "level": level, "timestamp": datetime.now(UTC).isoformat()})
 
 
 def configure_logging(log_format: Format, level: Level) -> None:
-    """Called once, before anything logs. `auto`: console on a terminal, else JSON."""
+    """Configures logging, once, before the first event. `auto` is console on a terminal, else JSON."""
     terminal = _is_terminal(sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -190,7 +189,7 @@ def configure_logging(log_format: Format, level: Level) -> None:
     if log_format == "json" or (log_format == "auto" and not terminal):
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
-        # Plain tracebacks: the fancy ones show every local variable, mails and keys among them.
+        # Plain tracebacks: rich ones show local variables, including message content and keys.
         plain = structlog.dev.plain_traceback
         last = [_escape_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     writer = LineWriter(sys.stderr, _dropped_lines_renderer([*shared, *last]))
@@ -210,23 +209,23 @@ def configure_logging(log_format: Format, level: Level) -> None:
 
 
 def set_level(level: Level) -> None:
-    """Changes the least severe event that is logged, for all loggers at once; `set_up` was called before."""
+    """Changes the level of all loggers. Requires `configure_logging`."""
     number = _NUMBERS[level.upper()]
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, _LevelFilter):
             processor.number = number
-    # Libraries tell much that is no event of ours; what they warn of is.
+    # Of libraries only warnings and errors are of interest.
     logging.getLogger().setLevel(max(number, logging.WARNING))
 
 
 def dropped_lines() -> int:
-    """How many lines this process could not write since `set_up`."""
+    """Number of lines that this process could not write."""
     lines = structlog.get_config()["logger_factory"]
     return lines.writer.dropped if isinstance(lines, _LineLogger) else 0
 
 
 def log_uncaught_exceptions() -> None:
-    """Sends warnings and exceptions that nothing can catch through the log: Python itself would wait for the reader."""
+    """Logs warnings and uncaught exceptions. Python itself would write them and wait for the reader."""
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
     sys.unraisablehook = _log_unraisable
@@ -248,7 +247,7 @@ def _log_thread_failed(failed: threading.ExceptHookArgs) -> None:
 
 
 def _dropped_lines_renderer(processors: list[Processor]) -> Callable[[int], str]:
-    """Renders the line that tells of dropped ones; whatever the level, it is written."""
+    """Returns a function that renders the event `log.lines_dropped`, regardless of the level."""
     log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors, wrapper_class=structlog.BoundLogger)
 
     def notice(lines: int) -> str:

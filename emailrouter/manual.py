@@ -1,7 +1,7 @@
-"""The man page `docs/emailrouter.1`, made from the command line's own help: `python -m emailrouter.manual`.
+"""Generates the man page `docs/emailrouter.1` from the help of the commands: `python -m emailrouter.manual`.
 
-Promise: every command and option that `--help` shows is in it, in the same words and the same order; a test holds the
-file to it. Who reads it: `man emailrouter`, once the wheel or a package has put it in its place.
+It contains every command and option that `--help` shows, with the same text and in the same order. A test compares
+the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emailrouter.cli.console import Command
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "emailrouter.1"
 
-# Every command takes these; they are told once.
+# Options of every command, listed only once.
 _SHARED = frozenset(parameter.name for parameter in Command("any").params)
 
 _HEAD = r""".\" Made by: python -m emailrouter.manual
@@ -67,7 +67,7 @@ The state directory of the systemd units: the SQLite database, the secret key, t
 
 
 def render() -> str:
-    """The page as roff."""
+    """Renders the page as roff."""
     shared = "".join(_render_option(parameter) for parameter in Command("any").params)
     commands = "".join(_render_command((), name, command) for name, command in _iterate_commands(cli))
     return f"{_HEAD}{shared}.SH COMMANDS\n{commands}{_TAIL}"
@@ -110,13 +110,13 @@ def _render_option(parameter: click.Parameter) -> str:
 
 
 def _render_text(text: str | None, between: str = ".PP") -> str:
-    """Paragraphs of help, with the request that parts them."""
+    """Renders paragraphs of help, separated by the request `between`."""
     paragraphs = [" ".join(part.split()) for part in (text or "").split("\n\n")]
     return f"\n{between}\n".join(_escape(part) for part in paragraphs if part) + "\n"
 
 
 def _escape(text: str) -> str:
-    """What starts a line is never taken for a request."""
+    """Escapes backslashes and hyphens, and a control character at the start of a line."""
     escaped = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

@@ -1,7 +1,7 @@
-"""The database and the use cases as the operator at the command line has them: opened for one command, then closed.
+"""The database and the use cases for one command of the operator, closed afterwards.
 
-Nothing is made by looking: a database that is not there is refused, and the secret key is read (or made, where the
-installation has none yet) only for a command that says it seals or opens something.
+Never creates a database. Reads the secret key, or creates it for a new installation, only for commands that encrypt
+or decrypt settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from router.secrets import INTEGRATION, SecretBox, new_key
 
 
 async def open_existing_database(config: Config) -> AnyDatabase:
-    """The configured database, of this program's schema. Raises `Refused`, `SchemaMismatch`, `Unavailable`."""
+    """Opens the configured database. Raises `Refused`, `SchemaMismatch`, `Misconfigured` or `Unavailable`."""
     path = config.database.url.path
     if path is not None and not path.exists():
         raise Refused(
@@ -32,7 +32,7 @@ async def open_existing_database(config: Config) -> AnyDatabase:
 
 @asynccontextmanager
 async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
-    """secrets: the command seals or opens settings of integrations; then another host's key is `WrongSecretKey`."""
+    """Opens a core. With `secrets` it can encrypt and decrypt; raises `WrongSecretKey` for another host's key."""
     database = await open_existing_database(config)
     try:
         box = await load_secret_box(config, database) if secrets else _NoSecretBox()
@@ -46,13 +46,13 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
 
 
 class _NoSecretBox(SecretBox):
-    """For commands that need no secret: looking must not make a key, nor fail for the lack of the right one."""
+    """For commands without secrets: they must neither create a key nor fail without the right one."""
 
     def __init__(self) -> None:
         super().__init__(new_key())
 
-    def seal(self, text: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - the box's signature
+    def seal(self, text: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - signature of SecretBox
         raise RuntimeError("this command did not ask for the secret key")
 
-    def open(self, sealed: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - the box's signature
+    def open(self, sealed: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - signature of SecretBox
         raise RuntimeError("this command did not ask for the secret key")

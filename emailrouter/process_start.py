@@ -1,8 +1,7 @@
-"""The first step of every process of the program, before anything else is opened.
+"""The first step of every process, before it opens any file.
 
-Guarantees that descriptors 0, 1 and 2 are open, so that no database file and no socket ever becomes standard error,
-that the exit codes of child processes can be read, and that orphans are reaped where the kernel hands them to this
-process.
+Guarantees that descriptors 0, 1 and 2 are open, so that no database file or socket becomes standard error; that the
+exit codes of child processes can be read; and that orphans are reaped if the kernel assigns them to this process.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
-# The reaper leaves job control and its own crashes to the kernel; it receives every other signal.
+# Job control and crashes are left to the kernel; the reaper receives every other signal.
 _NOT_FORWARDED = frozenset(
     {
         signal.SIGTSTP,
@@ -33,16 +32,16 @@ _NOT_FORWARDED = frozenset(
         signal.SIGTRAP,
     }
 )
-# sigaction(2), si_code: a terminal sends its signals to the whole foreground process group, the program included.
+# sigaction(2), si_code. A terminal signals the whole foreground process group, including the program.
 _SI_KERNEL = 0x80
-# Variables that name the process they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
+# Variables with the PID of their addressee (sd_listen_fds(3), sd_watchdog_enabled(3)).
 _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
 
 
 def prepare() -> None:
     """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
     _open_standard_streams()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, exit codes would be lost
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if inherited as ignored, exit codes would be lost
     if os.getpid() == 1 or _is_subreaper():
         _continue_in_child()
 
@@ -53,10 +52,10 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
-            os.set_inheritable(opened, True)  # else the descriptor is closed again in every child (PEP 446)
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.set_inheritable(opened, True)  # otherwise closed in every child (PEP 446)
         if getattr(sys, name) is None:
-            # A descriptor of its own: what has the standard number now was opened by another part of the process.
+            # A new descriptor: the standard number may be in use by another part of the process.
             null = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, null)
 
@@ -77,7 +76,7 @@ def _continue_in_child() -> None:
     Reaping in the program itself would race with asyncio and subprocess for the exit codes of their own children.
     It also frees the program from the rule that PID 1 ignores signals without a handler.
     """
-    # Blocked before the fork: none that arrives in between is lost.
+    # Blocked before the fork, so that no signal is lost in between.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
     reaper = os.getpid()
     program = os.fork()
@@ -96,7 +95,7 @@ def _continue_in_child() -> None:
 
 def _reap_until_end(program: int) -> NoReturn:
     """Exits with the program's exit code, or 128 plus the number of the signal that ended it."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # passed sockets: their ports are the program's to close
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # inherited sockets: only the program may keep their ports open
     wanted = signal.valid_signals() - _NOT_FORWARDED
     while True:
         received = signal.sigwaitinfo(wanted)
@@ -110,7 +109,7 @@ def _reap_until_end(program: int) -> NoReturn:
 
 
 def _reap(program: int) -> int | None:
-    """Reaps every child that has ended; the exit code of the program when it is among them."""
+    """Reaps every child that has ended. Returns the exit code of the program if it is among them."""
     code = None
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:

@@ -15,7 +15,7 @@ class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
 
 
 async def load_secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
-    """Load or create the secret key of this host; raises `WrongSecretKey` if the database uses another."""
+    """Loads or creates the secret key of this host; raises `WrongSecretKey` if the database uses another."""
     own = config.server.secret_key
     if own is None:
         await _check_key_file(config, opened)
@@ -38,7 +38,7 @@ async def load_secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
 
 
 async def _check_key_file(config: Config, opened: AnyDatabase) -> None:
-    """Raise `WrongSecretKey` if the database has a key but the key file is missing: a new key would not fit."""
+    """Raises `WrongSecretKey` if the key file is missing but the database has a key: a new one would not match."""
     file = config.server.data_dir / KEY_FILE
     row = await opened.fetch_one("installation_value", name="secret_key")
     if row is not None and not await asyncio.to_thread(file.exists):

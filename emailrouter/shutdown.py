@@ -1,7 +1,7 @@
-"""The steps of a stop: each has a bound, is named in the log when it takes long, and is given up when its time is over.
+"""The steps of a shutdown. Each has a time limit, is logged when it is slow, and is abandoned at its limit.
 
-Giving up loses nothing: what was not committed was not confirmed, and every step survives `kill -9`. The bounds of all
-steps together stay below the units' TimeoutStopSec with the default settings.
+Abandoning a step loses nothing: what was not committed was not confirmed, and every step survives `kill -9`. With the
+default settings the limits of all steps add up to less than TimeoutStopSec of the units.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ import structlog
 
 from config.schema import Config
 
-# Seconds after which a step that has not ended is named in the log.
+# Time after which a running step is logged.
 SLOW_STEP_SECONDS = 3.0
-# Seconds that a step has to end itself when it was cancelled.
+# Time for a cancelled step to end.
 CANCEL_SECONDS = 1.0
 
-# Seconds for each step. SMTP: past [smtp] shutdown_grace, 10 for the commits that are being written and 2 to close.
+# Time limits of the steps. SMTP: after [smtp] shutdown_grace, 10 s for commits and 2 s to close.
 SMTP_SECONDS = 12.0
-# The last requests of new connections, 10 for those that run, and 2 to cut them off (api.server).
+# 1 s for requests of new connections, 10 s for running requests, 2 s to abort them (api.server).
 API_SECONDS = 13.0
-# Past [delivery] timeout, for the text before a request and its outcome after it. While the database is away it is
-# given up, and the delivery is sent again.
+# After [delivery] timeout, for loading the text and recording the outcome. If the database is unavailable the outcome
+# is lost and the delivery is sent again.
 OUTCOME_SECONDS = 10.0
-# Past the dispatcher's own bound, for the lanes that it cancels.
+# After the limit of the dispatcher, for the workers that it cancels.
 DISPATCHER_SECONDS = 2.0
-# A commit each: the request counts of the last second, and when keys were last used.
+# One commit each for the request counts of the last second and the last use of keys.
 RATE_LIMITS_SECONDS = 3.0
-# Tasks that are cancelled and have nothing to finish.
+# Tasks that are only cancelled.
 BACKGROUND_SECONDS = 2.0
-# The parts of the core. Every mail in the commit queue has lost its sender by now, and nothing is sent any more; idle
-# workers of the contents end when their input does.
+# The parts of the core. The connections of queued commits are closed by now, nothing is being sent, and idle parser
+# processes end with their input.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
-# A scrape that is under way.
+# A running scrape.
 METRICS_SECONDS = 2.0
-# 3 for statements that run, 2 to give their connections back.
+# 3 s for running statements, 2 s to return their connections.
 DATABASE_SECONDS = 6.0
 
 log = structlog.get_logger()
 
 
 class Shutdown:
-    """The stop of one process.
+    """The shutdown of one process.
 
     Args:
-        bound: Seconds from `arm` until the process is ended whatever it waits for; None for a process that does not
-            end itself (tests, `demo`).
+        bound: Seconds from `start_timer` until the process exits regardless of running steps; None for no limit
+            (tests, `demo`).
     """
 
     def __init__(self, bound: float | None = None) -> None:
@@ -58,7 +58,7 @@ class Shutdown:
         self._armed = False
 
     def start_timer(self) -> None:
-        """The stop has begun. The bound holds until the interpreter has ended: threads could keep it for ever."""
+        """Starts the time limit. It applies until the interpreter exits, which a thread could delay forever."""
         if self._bound is not None and not self._armed:
             self._armed = True
             timer = threading.Timer(self._bound, self._exit)
@@ -66,7 +66,7 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """Does one step of the stop in at most `seconds`; raises what it raises."""
+        """Runs one step for at most `seconds`; raises what it raises."""
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:
@@ -90,7 +90,7 @@ class Shutdown:
 
 
 def max_shutdown_seconds(config: Config, roles: frozenset[str]) -> float:
-    """Seconds that a stop of these roles takes at most."""
+    """Maximum duration of a shutdown of these roles, in seconds."""
     smtp = config.smtp.shutdown_grace.total_seconds() + SMTP_SECONDS if "smtp" in roles else 0.0
     api = API_SECONDS if "api" in roles else 0.0
     deliver = (

@@ -1,4 +1,4 @@
-"""The use cases over a core: `Services`, and what some of them are built of. Nothing here waits or starts."""
+"""Builds the use cases (`Services`) of a core. Starts nothing and waits for nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from smtp.replies import Reply
 
 
 def build_services(core: Core) -> Services:
-    """Every use case over one core."""
+    """Builds every use case of one core."""
     config, opened, clock = core.config, core.database, core.clock
     changed = core.directory.forget
     tester = TestMailService(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
@@ -78,7 +78,7 @@ def build_services(core: Core) -> Services:
 
 
 class _LazyAcceptor:
-    """Starts the group commit with the first mail: few processes that have the use cases accept one through them."""
+    """Starts the group commit with the first message: few processes accept one through the use cases."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -95,7 +95,7 @@ def _build_rate_limits(core: Core) -> RateLimits:
 
 
 def build_domain_checks(core: Core) -> DomainCheckService:
-    """Checks domains in the DNS with a resolver of its own."""
+    """Builds the domain checks with their own resolver and cache."""
     resolver = CachingResolver(build_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
@@ -103,7 +103,7 @@ def build_domain_checks(core: Core) -> DomainCheckService:
 
 
 def build_resolver(config: Config) -> DnsResolver:
-    """Asks `[dns] nameservers`."""
+    """Builds a resolver for `[dns] nameservers`."""
     return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])
 
 
@@ -117,5 +117,5 @@ def _reply_to_recipient(refusal: Refusal | None) -> str:
 
 
 def _format_reply(reply: Reply) -> str:
-    """A reply as its peer reads it."""
+    """The reply as a line of SMTP."""
     return f"{reply.code} {reply.enhanced} {reply.text}"

@@ -1,9 +1,8 @@
-"""What systemd is told (sd_notify(3)), and when it is not told any more: the watchdog.
+"""Notifications to systemd (sd_notify(3)), including the watchdog (sd_watchdog_enabled(3)).
 
-`Manager` speaks to the service manager that the environment names, and to nobody where there is none. `beat` says
-"alive" at half the interval that systemd gave (sd_watchdog_enabled(3)), from the event loop itself: a loop that does
-not turn says nothing, and neither does one whose background parts have ended. Then systemd kills and starts the
-process anew, which loses nothing. Who calls it: `emailrouter.lifecycle`.
+Without a notify socket in the environment nothing is sent. Heartbeats are sent from the event loop at half the
+watchdog interval. They stop if the loop is blocked or a background task has ended; systemd then kills and restarts the
+process, which loses no mail.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ log = structlog.get_logger()
 
 
 class SystemdNotifier:
-    """environ: where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are."""
+    """Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` from `environ`."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
-        # "@" stands for the NUL that abstract sockets begin with.
+        # "@" stands for the leading NUL of an abstract socket.
         self._address = "\0" + path[1:] if path.startswith("@") else path
         self.watchdog_seconds = _watchdog_seconds(environ) if path else None
 
     def notify_ready(self) -> None:
-        """The process serves; also the end of a reload."""
+        """Reports that the process is ready; also ends a reload."""
         self._send("READY=1\nSTATUS=")
 
     def notify_waiting(self, what: str) -> None:
-        """Not ready yet, and why; shown by `systemctl status`."""
+        """Sets the status that `systemctl status` shows before the process is ready."""
         self._send(f"STATUS=waiting: {what}")
 
     def notify_reloading(self) -> None:
-        """A reload has begun; `ready` ends it."""
+        """Reports the start of a reload; `notify_ready` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def notify_stopping(self) -> None:
-        """The drain has begun."""
+        """Reports the start of the shutdown."""
         self._send("STOPPING=1\nSTATUS=draining")
 
     def notify_alive(self) -> None:
-        """The watchdog's beat."""
+        """Sends a heartbeat to the watchdog."""
         self._send("WATCHDOG=1")
 
     def _send(self, state: str) -> None:
@@ -53,14 +52,14 @@ class SystemdNotifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.setblocking(False)  # a manager that does not read must not stop the loop
+                channel.setblocking(False)  # systemd must not block the loop
                 channel.sendto(state.encode(), self._address)
-        except OSError as error:  # also when no descriptor is left for the socket
+        except OSError as error:  # such as no free descriptor
             log.warning("systemd.notify_failed", reason=str(error))
 
 
 async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) -> None:
-    """Until cancelled. ended: the name of a background part that has ended, "" while all of them live."""
+    """Sends heartbeats until cancelled, or until `ended` returns the name of an ended task instead of ""."""
     if manager.watchdog_seconds is None:
         return
     while not (name := ended()):
@@ -70,7 +69,7 @@ async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) ->
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """The interval of the unit's WatchdogSec; None where there is none, or it is meant for another process."""
+    """WatchdogSec of the unit; None without one, or if it is for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")

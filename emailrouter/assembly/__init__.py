@@ -1,8 +1,8 @@
-"""Config -> the objects of one process. The only package that names concrete classes of every package.
+"""Builds the objects of one process from the configuration. Only this package imports classes of every package.
 
-`Process` holds what its roles need, built but not started. Constructors take narrow slices of the configuration;
-nothing here waits but opening the database. What only one role needs is in a module of its own, loaded for that role:
-an smtp process is a quarter smaller without what answers HTTP, and starts in half the time.
+A `Process` has what its roles need, built but not started. Constructors get only the settings they use. Nothing here
+waits. What only one role needs is in a separate module that is loaded for this role: without the HTTP modules an smtp
+process is a quarter smaller and starts in half the time.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 Role = Literal["smtp", "api", "deliver"]
 ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 
-# Reads of one process on SQLite run beside each other in as many threads; more than the cores add nothing.
+# Threads that read SQLite concurrently; more than the number of cores have no effect.
 SQLITE_READERS = 4
 
 
 @dataclass(slots=True)
 class Process:
-    """What one process consists of; a role it does not have is None. background: what runs until the end."""
+    """The parts of one process; those of other roles are None. `background_tasks` run until the shutdown."""
 
     core: Core
     writer: GroupWriter[IncomingMail, Committed] | None = None
@@ -63,7 +63,7 @@ class Process:
 
 
 def database(config: Config, queries: Catalog) -> AnyDatabase:
-    """The database of the configuration, not opened yet."""
+    """Builds the configured database, not yet opened."""
     settings = config.database
     if settings.url.path is not None:
         return SqliteDatabase(
@@ -79,7 +79,7 @@ def database(config: Config, queries: Catalog) -> AnyDatabase:
 
 
 def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
-    """Everything the roles need, over an open database and on the event loop that will run it."""
+    """Builds everything that the roles need. Must run on the event loop that will run them."""
     side_tasks = SideTasks()
     counting = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
     wake = None if "deliver" in roles else _build_wake(opened)
@@ -109,7 +109,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
 
 
 def _build_wake(opened: AnyDatabase) -> Wake:
-    """Tells the dispatchers of other processes."""
+    """Builds what notifies the dispatchers of other processes."""
     return Notifier(opened) if isinstance(opened, PostgresDatabase) else NoWake()
 
 
@@ -132,6 +132,6 @@ def _build_metrics_server(listen: Address, process: Process, counting: Prometheu
 
 
 def link_base(config: Config) -> str | None:
-    """What links to tickets begin with; None while `public_url` is loopback: nobody could follow them."""
+    """Base URL of links to tickets; None if `public_url` is a loopback address, which recipients cannot open."""
     host = urlsplit(config.server.public_url).hostname or ""
     return None if is_loopback(host) else config.server.public_url

@@ -1,4 +1,4 @@
-"""The HTTP server of a process: REST and dashboard."""
+"""Builds the HTTP server for the API and the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emailrouter.assembly.core import Core
 
 
 def build_server(core: Core) -> ApiServer:
-    """Not listening yet."""
+    """Builds the server, not yet listening."""
     settings = core.config.api
     app = build_app(
         core.services,

@@ -1,7 +1,7 @@
-"""The core over an open database, wired in one place for processes, commands and tests.
+"""The core of a process over an open database, assembled in one place for processes, commands and tests.
 
-A part is built when it is first used: a process that only takes mail never loads the HTTP client, a command that
-accepts no mail never starts the thread of the group commit. Building a part waits for nothing.
+Each part is built at its first use: a process that only accepts mail never loads the HTTP client, and a command that
+accepts no mail never starts the group commit. Building a part waits for nothing.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ AnyDatabase = SqliteDatabase | PostgresDatabase
 
 
 class Core:
-    """What every role shares. A part can be replaced by assigning it before its first use.
+    """The parts that roles share. A part can be replaced by assigning it before its first use.
 
     Args:
-        wake: told which integrations have deliveries due; None is the dispatcher of this core.
+        wake: Notified of integrations with due deliveries; None for the dispatcher of this core.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Core:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        """Not running yet."""
+        """Built, not yet running."""
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
 
         return deliver.build_dispatcher(self)
@@ -120,7 +120,7 @@ class Core:
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
-        """None for PostgreSQL, whose disk is elsewhere."""
+        """None for PostgreSQL, whose disk may be on another host."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None
@@ -148,13 +148,13 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """(name, close) of each part that was built and needs closing, in the order of closing."""
+        """(name, close) of each part that was built and must be closed, in this order."""
         built = vars(self)
         parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
         return [(name, built[part].close) for name, part in parts if part in built]
 
     async def close(self) -> None:
-        """Closes every part that was built; the database stays open."""
+        """Closes the parts that were built; the database stays open."""
         for _, close in self.open_parts():
             await close()
 
@@ -162,7 +162,7 @@ class Core:
 def build_group_writer(
     settings: DatabaseSettings, database: AnyDatabase, write: WriteGroup[IncomingMail, Committed]
 ) -> GroupWriter[IncomingMail, Committed]:
-    """The group commit, at work on the running event loop until it is closed."""
+    """Builds the group commit, which runs on the current event loop until it is closed."""
     bounds = GroupLimits(settings.group_mails, settings.group_bytes)
     if isinstance(database, SqliteDatabase):
         busy_timeout = settings.busy_timeout.total_seconds()

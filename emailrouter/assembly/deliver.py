@@ -1,4 +1,4 @@
-"""The dispatcher and the janitor of a process that delivers."""
+"""Builds the dispatcher and the maintenance tasks of a deliver process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
 from router.clock import SECOND, micros
-from router.dispatch import maintenance as chores_of
+from router.dispatch import maintenance
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
 from router.dispatch.maintenance import Maintenance, MaintenanceTask
@@ -17,16 +17,16 @@ from router.dispatch.sender import TicketSender
 from router.lease_owner import new_owner
 from router.store.sqlite import SqliteDatabase
 
-# A lane that has to wait longer than this for its pace lets its integration go meanwhile.
+# Microseconds. A worker that must wait longer for its rate limit releases its lease.
 MAX_LEASE_WAIT = 2_000_000
-# Seconds. SQLite has no signal between processes: polling alone finds the work that another process has written.
+# SQLite has no notifications between processes: work of another process is only found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
-# How often the janitor's chores are done: what is old may be so a little longer.
+# Intervals of the maintenance tasks.
 RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
-    """Not running yet."""
+    """Built, not yet running."""
     settings = core.config.delivery
     return Dispatcher(
         build_outbox(core),
@@ -44,7 +44,7 @@ def build_dispatcher(core: Core) -> Dispatcher:
 
 
 def build_outbox(core: Core) -> Outbox:
-    """The deliveries, claimed in the name of a new owner."""
+    """Builds the outbox with a new lease owner."""
     settings = core.config.delivery
     limits = OutboxLimits(
         per_second=settings.per_second,
@@ -62,7 +62,7 @@ def build_sender(core: Core) -> TicketSender:
 
 
 def build_maintenance(core: Core) -> Maintenance:
-    """Not running yet."""
+    """Built, not yet running."""
     config = core.config
     kept = config.retention
     ages = RetentionPeriods(
@@ -70,12 +70,12 @@ def build_maintenance(core: Core) -> Maintenance:
         resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
         duplicate_window=micros(config.smtp.duplicate_window),
     )
-    retention = Retention(core.database, core.contents, core.clock, ages, pause=chores_of.pause)
+    retention = Retention(core.database, core.contents, core.clock, ages, pause=maintenance.pause)
     checks = use_cases.build_domain_checks(core)
-    notices = DomainAlerts(core.database, core.clock, core.poster)
-    chores = [
+    alerts = DomainAlerts(core.database, core.clock, core.poster)
+    tasks = [
         MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
-        MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, notices.post_pending),
+        MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),
     ]
-    return Maintenance(core.database, core.clock, chores)
+    return Maintenance(core.database, core.clock, tasks)

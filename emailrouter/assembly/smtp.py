@@ -1,4 +1,4 @@
-"""The SMTP server of a process, from the configuration."""
+"""Builds the SMTP server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smtp.server import Server
 
 
 def build_server(core: Core) -> Server:
-    """Not listening yet."""
+    """Builds the server, not yet listening."""
     config = core.config
     return Server(
         config.smtp,
@@ -25,7 +25,7 @@ def build_server(core: Core) -> Server:
 
 
 def _block_list_resolver(config: Config) -> DnsResolver | None:
-    """Asked about senders only where block lists are set."""
+    """Builds the resolver for DNS block lists; None if none are configured."""
     if not config.smtp.dnsbl:
         return None
     return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])

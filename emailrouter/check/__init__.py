@@ -1,5 +1,5 @@
-"""`emailrouter check`, the doctor: one module for each group of checks, `run` for all of them.
+"""`emailrouter check`: one module for each group of checks; `run` runs all of them.
 
-A check is a coroutine that takes `Facts` and returns `CheckResult`s. It looks, and changes nothing: no file, no row, no
-mail, no message to a channel. Each has a time of its own (`run.PATIENCE`), and one that breaks is a result too.
+A check is a coroutine that takes a `CheckContext` and returns `CheckResult`s. It never changes a file or a row, and
+never sends mail or posts a message. It has a time limit; an exception or a timeout is reported as a result.
 """

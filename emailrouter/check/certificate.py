@@ -1,4 +1,4 @@
-"""The certificate of STARTTLS: files, key, names, dates and the order of its chain."""
+"""Checks the STARTTLS certificate: files, key, names, dates and chain order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RENEWAL_FIX = (
 
 
 async def certificate(context: CheckContext) -> list[CheckResult]:
-    """What a sender sees at STARTTLS."""
+    """Checks the configured certificate and key."""
     config = context.config
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:
@@ -59,7 +59,7 @@ async def certificate(context: CheckContext) -> list[CheckResult]:
 
 
 def tlsa_digest(path: Path) -> str | None:
-    """What a TLSA record `3 1 1` of this certificate says; None when it cannot be read."""
+    """The digest of a TLSA record `3 1 1` (RFC 6698) for this certificate; None if it cannot be read."""
     try:
         first = x509.load_pem_x509_certificates(path.read_bytes())[0]
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def tlsa_digest(path: Path) -> str | None:
 
 
 def _spki(key: object) -> bytes:
-    encode = getattr(key, "public_bytes")  # noqa: B009 - every kind of public key has it, their union does not say so
+    encode = getattr(key, "public_bytes")  # noqa: B009 - every public key has it, but their union type does not
     encoded: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return encoded
 

@@ -1,4 +1,4 @@
-"""What the checks look at: the configuration, the database where it could be opened, and the doors to the outside."""
+"""The input of the checks: configuration, database and access to the outside."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ UNIT_DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """database: None when it could not be opened, which is a result already. trust: for TLS to integrations' hosts.
+    """What the checks read.
 
-    statvfs, systemd, unit_folders, clock: the machine's, and other ones in tests.
+    Attributes:
+        database: None if it could not be opened, which is a result of its own.
+        tls_context: For connections to the hosts of integrations.
+        statvfs, systemd_directory, unit_directories, clock: Replaced in tests.
     """
 
     config: Config

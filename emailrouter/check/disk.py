@@ -1,4 +1,4 @@
-"""The disk under the data: room, inodes, and whether the program may write there."""
+"""Checks the disk of the data: free space, inodes and write permission."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 
 async def disk(context: CheckContext) -> list[CheckResult]:
-    """The folder of the SQLite file and `data_dir`."""
+    """Checks `data_dir` and the directory of the SQLite file."""
     folders = [context.config.server.data_dir]
     if context.config.database.url.path is not None:
         folders.append(context.config.database.url.path.parent)

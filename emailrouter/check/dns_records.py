@@ -1,4 +1,4 @@
-"""The DNS: this host's own name, the MX hosts, and both records of every domain."""
+"""Checks the DNS: name servers, the host name, the MX hosts, and both records of every domain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_CONCURRENT = 8
 
 
 async def hostname(context: CheckContext) -> list[CheckResult]:
-    """The hostname forward and reverse."""
+    """Checks the addresses of the host name and their PTR records."""
     hostname = context.config.server.hostname
     if "." not in hostname or hostname.endswith((".local", ".localdomain", ".internal")):
         fix = 'Set [server] hostname to the full name of this host in the public DNS, like "mx1.example.com"'
@@ -42,7 +42,7 @@ async def hostname(context: CheckContext) -> list[CheckResult]:
 
 
 async def name_servers(context: CheckContext) -> list[CheckResult]:
-    """Which name servers are asked, what of resolv.conf is skipped, and whether one does not understand EDNS."""
+    """Checks the name servers in use, ignored lines of resolv.conf, and EDNS support."""
     servers = context.resolver.servers
     found = await context.resolver.query_addresses(context.config.server.hostname)
     asked = ", ".join(server.address for server in servers.current())
@@ -63,7 +63,7 @@ async def name_servers(context: CheckContext) -> list[CheckResult]:
 
 
 async def mx_hosts(context: CheckContext) -> list[CheckResult]:
-    """Every host that domains are told to point at."""
+    """Checks every host that MX records must point to."""
     hosts = [mx.host for mx in context.config.server.mx_hosts if mx.host != context.config.server.hostname]
     found = await asyncio.gather(*(_check_addresses(context, host, "mx hosts") for host in hosts))
     return [result for results in found for result in results]
@@ -85,7 +85,7 @@ async def _check_addresses(context: CheckContext, host: str, name: str) -> list[
 
 
 async def domains(context: CheckContext) -> list[CheckResult]:
-    """Both records of every domain, asked now; nothing is written."""
+    """Queries both records of every domain; stores nothing."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS + 1)

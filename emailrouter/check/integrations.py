@@ -1,4 +1,4 @@
-"""The integrations: whether each one's host can be reached and is who it says. Nothing is posted."""
+"""Checks that the host of each integration is reachable with a valid certificate. Posts nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 5.0
 
 
 async def integrations(context: CheckContext) -> list[CheckResult]:
-    """One result for each integration."""
+    """Returns one result for each integration."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Integration, "check_integrations", limit=MAX_INTEGRATIONS)
@@ -42,7 +42,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _load_secret_box(context: CheckContext) -> SecretBox | None:
-    """The secret key where there is one; none is made here."""
+    """Loads the secret key; None if it is missing or invalid. Never creates one."""
     own = context.config.server.secret_key
     try:
         key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()
@@ -91,7 +91,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
 async def _find_connection_problem(
     host: str, port: int, trust: ssl.SSLContext | None, *, private: bool
 ) -> tuple[str, str] | None:
-    """None when a connection (with TLS) was made, else what was wrong and the fix."""
+    """Connects, with TLS if `trust` is given. Returns None, or the problem and its fix."""
     writer = None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):

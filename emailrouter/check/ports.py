@@ -1,4 +1,4 @@
-"""The doors: who answers at the addresses that the configuration names, and whether the outside can come to them."""
+"""Checks which program responds at the configured addresses, and whether other hosts can reach them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
 
 
 async def smtp_port(context: CheckContext) -> list[CheckResult]:
-    """Each address of `[smtp] listen`; with systemd's sockets, port 25 of this host."""
+    """Checks each address of `[smtp] listen`; with systemd's sockets, port 25 of this host."""
     listen = context.config.smtp.listen
     addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
     found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
@@ -34,7 +34,7 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:
-    """`[api] listen`; with systemd's socket, where its unit listens as it came."""
+    """Checks `[api] listen`; with systemd's socket, the address of the original unit."""
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))
@@ -66,7 +66,7 @@ async def _check_smtp_address(context: CheckContext, address: Address) -> list[C
 
 
 async def _read_first_line(address: Address, question: bytes) -> bytes | OSError:
-    """The first line of what is said there, or why nobody did."""
+    """Sends `question` and returns the first line of the response, or the error."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     writer = None
     try:
@@ -86,7 +86,7 @@ async def _read_first_line(address: Address, question: bytes) -> bytes | OSError
 
 
 def _no_response_results(name: str, address: Address, why: OSError) -> list[CheckResult]:
-    """Nobody answers: could the program listen there?"""
+    """Results for an address that does not respond: whether the program could listen there."""
     if why.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

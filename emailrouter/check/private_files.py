@@ -1,4 +1,4 @@
-"""Files of this host that hold secrets: the first login, and the database file of SQLite with what is beside it."""
+"""Checks files with secrets: the first login, and the SQLite file with its `-wal` and `-shm`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "files"
 
 
 async def private_files(context: CheckContext) -> list[CheckResult]:
-    """That the first login was used or deleted, and that only the owner can read the database."""
+    """Checks that the first login was used or deleted, and that only the owner can read the database."""
     results = []
     first_login = context.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():
@@ -37,6 +37,6 @@ def _database_files(database: Path) -> list[Path]:
 def _is_shared(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
-    except OSError:  # not there, or in a folder that is closed to us: the check of the database says more
+    except OSError:  # missing or not accessible: reported by the check of the database
         return False
     return bool(stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO))

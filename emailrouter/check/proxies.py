@@ -1,6 +1,6 @@
-"""The proxy before the API: whether it is trusted to say whom it speaks for.
+"""Checks that the proxy in front of the API is in `[api] trusted_proxies`.
 
-Decided by the configuration alone: anybody can send a field `X-Forwarded-For`, so one that was seen proves no proxy.
+Uses only the configuration: any client can send `X-Forwarded-For`, so a received header does not prove a proxy.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ NAME = "proxy"
 
 
 async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
-    """Nothing where `public_url` needs no proxy."""
+    """Returns no result if `public_url` needs no proxy."""
     api, public = context.config.api, urlsplit(context.config.server.public_url)
-    # With systemd's sockets the addresses are in a unit, which may be another host's.
+    # With systemd's sockets the address is in a unit, possibly of another host.
     loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""
     if public.scheme != "https" and (not loopback or is_loopback(public.hostname or "")):
         return []

@@ -1,4 +1,4 @@
-"""What a check says: one result for each thing it looked at, with the fix in words where there is one."""
+"""The result of a check, with the fix for a problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ CheckStatus = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """check: the group's word. text: what was found. fix: what to do; of an `ok` result, what one may do."""
+    """One line of `emailrouter check`.
+
+    Attributes:
+        check: Name of the group.
+        text: What was found.
+        fix: What to do; for an `ok` result an optional action.
+    """
 
     check: str
     status: CheckStatus
@@ -19,15 +25,15 @@ class CheckResult:
 
 
 def ok(check: str, text: str, offer: str = "") -> CheckResult:
-    """All is well. offer: something to publish or to do, for who wants it."""
+    """A result without a problem. `offer` is an optional action."""
     return CheckResult(check, "ok", text, offer)
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """It works, but somebody should look."""
+    """A result that works but needs attention."""
     return CheckResult(check, "warn", text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> CheckResult:
-    """It does not work, or will not for long; `emailrouter check` exits 1."""
+    """A result that does not work, or will soon fail; `emailrouter check` then exits with 1."""
     return CheckResult(check, "fail", text, fix)

@@ -1,4 +1,4 @@
-"""All checks, beside each other, each within its time: `run` is what `emailrouter check` does."""
+"""Runs all checks concurrently, each with a time limit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
 
 Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
-# In the order that they are shown: what the others rest on comes first.
+# In display order: prerequisites of other checks first.
 CHECKS: tuple[Check, ...] = (
     settings.configuration,
     storage.user,
@@ -51,11 +51,11 @@ CHECKS: tuple[Check, ...] = (
     transport_policies.dane,
     sandbox.units,
 )
-CHECK_SECONDS = 20.0  # seconds for one check; all of them run at once
+CHECK_SECONDS = 20.0
 
 
 async def run(config: Config) -> list[CheckResult]:
-    """The results of every check, in order. Changes nothing; raises nothing that a check meets."""
+    """Returns the results of every check, in order. Errors of a check become results."""
     first: list[CheckResult] = []
     database = None
     try:
@@ -87,13 +87,13 @@ async def run(config: Config) -> list[CheckResult]:
 
 
 async def run_checks(context: CheckContext) -> list[CheckResult]:
-    """The results of every check over this context."""
+    """Returns the results of every check for this context."""
     found = await asyncio.gather(*(_run_check(check, context) for check in CHECKS))
     return [result for results in found for result in results]
 
 
 async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
-    """A check that breaks, or takes too long, is a result."""
+    """Runs one check; an exception or a timeout becomes a result."""
     name = check.__name__.replace("_", " ")
     try:
         async with asyncio.timeout(CHECK_SECONDS):
@@ -104,7 +104,7 @@ async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
         return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
     except OSError as error:
         return [fail(name, f"the check failed: {error}", "Run it as the user of the program (emailrouter)")]
-    except Exception as error:  # noqa: BLE001 - the other checks are still worth having
+    except Exception as error:  # noqa: BLE001 - must not stop the other checks
         return [
             fail(name, f"the check failed: {type(error).__name__}: {error}", "This is a bug in Email Router: report it")
         ]

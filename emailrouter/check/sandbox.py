@@ -1,4 +1,4 @@
-"""systemd: whether the units are there, and how little they leave the program to do."""
+"""Checks that the systemd units are installed, and the exposure level of their sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_EXPOSURE_LEVEL = 2.0
 
 
 async def units(context: CheckContext) -> list[CheckResult]:
-    """On a host without systemd there is nothing to see."""
+    """Checks the units; on a host without systemd there is nothing to check."""
     if not context.systemd_directory.is_dir():
         return [ok("systemd", "this host does not run systemd")]
     there = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}

@@ -1,4 +1,4 @@
-"""The configuration as a whole: it is valid, or nothing else would run; what in it people regret later."""
+"""Checks settings that are valid but rarely intended, and the permissions of the configuration file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router.network import is_loopback
 
 
 async def configuration(context: CheckContext) -> list[CheckResult]:
-    """Where it came from, who may read it, and combinations that are allowed but seldom meant."""
+    """Checks the source, the permissions and risky combinations of the configuration."""
     config, name = context.config, "configuration"
     source = str(config.source) if config.source is not None else "the built-in defaults and the environment"
     results = [ok(name, f"read from {source}")]

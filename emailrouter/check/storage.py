@@ -1,4 +1,4 @@
-"""The database behind everything: reachable, writable, of the right schema; its clock, key, books and queue."""
+"""Checks the database: writable, clock, secret key, loss audit and queue; and the user that runs the check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """That it takes writes. That it can be opened at all, and its schema, was seen before any check."""
+    """Checks that the database accepts writes. That it can be opened was checked before."""
     opened = context.database
     if opened is None:
         return []
@@ -41,7 +41,7 @@ async def database(context: CheckContext) -> list[CheckResult]:
 
 
 async def clock(context: CheckContext) -> list[CheckResult]:
-    """This host's clock against the database's, and against the newest mail."""
+    """Compares the clock of this host with that of the database and with the newest message."""
     if context.database is None:
         return []
     fix = "Synchronise the clocks: timedatectl set-ntp true (systemd-timesyncd or chrony), on every host"
@@ -61,7 +61,7 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
-    """That this host's key is the one that the database's secrets were sealed with. Makes none."""
+    """Checks that the key of this host encrypted the secrets in the database. Never creates a key."""
     config, name = context.config, "secret key"
     own = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
@@ -98,7 +98,7 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
 
 
 async def loss_audit(context: CheckContext) -> list[CheckResult]:
-    """That accepted = ticketed + repeated, and owed = delivered + pending + dead."""
+    """Checks that accepted = ticketed + repeated, and that every queued delivery is delivered, pending or dead."""
     if context.database is None:
         return []
     found = await audit_losses(context.database)
@@ -112,7 +112,7 @@ async def loss_audit(context: CheckContext) -> list[CheckResult]:
 
 
 async def queue(context: CheckContext) -> list[CheckResult]:
-    """What waits for its integration, and what was given up."""
+    """Checks pending and dead deliveries."""
     if context.database is None:
         return []
     results = []
@@ -130,7 +130,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
 
 
 async def user(_: CheckContext) -> list[CheckResult]:
-    """As whom this runs: what root may read and write says nothing about the program's user."""
+    """Warns if run as root, whose permissions differ from those of the program's user."""
     if os.geteuid() != 0:
         return []
     fix = "runuser -u emailrouter -- emailrouter check"

@@ -1,6 +1,6 @@
-"""What a domain may publish to have its mail come encrypted: MTA-STS, TLS-RPT and DANE, with the text for each.
+"""Checks records that request encrypted delivery: MTA-STS, TLS-RPT and DANE, with the text to publish.
 
-For information: mail comes without them. Only a record that is there and wrong keeps senders away.
+All are optional. Only a published but wrong record keeps senders from delivering.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_DOMAINS = 50
 
 
 async def policies(context: CheckContext) -> list[CheckResult]:
-    """MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
+    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS)
@@ -59,7 +59,7 @@ async def _check_policies(context: CheckContext, domain: str) -> list[CheckResul
 
 
 async def dane(context: CheckContext) -> list[CheckResult]:
-    """The TLSA record of this host (RFC 7672): useful in a signed zone alone, and harmful when it is wrong."""
+    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone."""
     path = context.config.smtp.tls_cert
     digest = None if path is None else tlsa_digest(path)
     if digest is None:

@@ -1,4 +1,4 @@
-"""The command line: one file for each group of commands, listed here in the order that `--help` shows."""
+"""The command line: one module for each group of commands."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from emailrouter import process_start
 
-# Command -> the module that has it, in the order one needs them in. A module is loaded for its own commands alone, or
-# each of them would wait for what all the others need.
+# Command -> module, in the order of `--help`. Only the module of the command that runs is loaded: importing all of them
+# would delay every command.
 MODULES = {
     "serve": "run",
     "smtp": "run",
@@ -41,7 +41,7 @@ MODULES = {
 def main() -> NoReturn:
     """The entry point of `emailrouter` and `python -m emailrouter`."""
     process_start.prepare()
-    # Loaded only now: the imports take half a second, in which PID 1 would ignore SIGTERM.
+    # Imported after `prepare`: the imports take half a second, in which PID 1 would ignore SIGTERM.
     from emailrouter.cli import console  # noqa: PLC0415 - see above
     from emailrouter.cli.commands import cli  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""`alias`: the addresses of a workspace."""
+"""`alias` commands."""
 
 from __future__ import annotations
 

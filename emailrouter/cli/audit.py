@@ -1,4 +1,4 @@
-"""`audit list`: who changed what."""
+"""`audit` commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.schema.operations import AuditAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, collect_pages, paging_options, to_rows, with_context
 
 OPERATOR = "(operator)"
-UNKNOWN = "(unknown)"  # a sign-in that failed
+UNKNOWN = "(unknown)"  # failed sign-in
 
 
 @click.group(cls=WorkspaceGroup, name="audit")

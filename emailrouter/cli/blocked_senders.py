@@ -1,4 +1,4 @@
-"""`blocked-sender`: the senders that a workspace takes no mail from."""
+"""`blocked-sender` commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check`: the doctor. A line for each thing that has to be right, with the fix where it is not."""
+"""`check`: prints the results of the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the command line. Each group of commands is loaded for its own commands alone."""
+"""The root command. Loads only the module of the command that runs."""
 
 from __future__ import annotations
 

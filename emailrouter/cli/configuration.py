@@ -1,4 +1,4 @@
-"""`export` and `apply`: a workspace's whole configuration as one file, secrets by reference."""
+"""`export` and `apply`: the configuration of a workspace as one file, with secrets by reference."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def export(context: CommandContext, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")  # noqa: ASYNC240 - nothing else runs in a command's loop
+        output.write_text(text, encoding="utf-8")  # noqa: ASYNC240 - no other task runs in a command
         click.echo(f"Written to {output}.", err=True)
 
 
@@ -103,7 +103,7 @@ def _read_document(file: Path) -> WorkspaceDocument:
 
 
 def _resolve_reference(reference: str) -> str | None:
-    """What a reference stands for on this host; a file that is named has to be there."""
+    """Returns the secret of a reference; None for an unset variable. Raises `Refused` for an unreadable file."""
     kind, _, name = reference.partition(":")
     if kind == "env":
         return os.environ.get(name) or None

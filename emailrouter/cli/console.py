@@ -1,7 +1,7 @@
-"""What every command shares: `--config` and `--json` before or after it, one way to fail, one way to print.
+"""What all commands share: the options `--config` and `--json`, error handling and output.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or invalid configuration. A failure is one line on standard error that
-says what, where and what is allowed; a traceback is a fault of ours.
+Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. An expected error is one line on standard error;
+a traceback is a bug.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ try:
     import uvloop
 
     _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # not on this platform: the standard loop does the same, slower
+except ImportError:  # not available on this platform: the standard loop is slower
     _new_event_loop = asyncio.new_event_loop
 
 T = TypeVar("T")
@@ -42,13 +42,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Invocation:
-    """The options every command takes, from wherever on the line they stood."""
+    """The values of the shared options."""
 
     config_path: Path | None = None
     as_json: bool = False
 
     def config(self) -> Config:
-        """The configuration; raises `ConfigError`."""
+        """Loads the configuration; raises `ConfigError`."""
         return load(self.config_path, os.environ)
 
 
@@ -63,7 +63,7 @@ def _set_json_output(ctx: click.Context, _: click.Parameter, value: bool) -> Non
 
 
 def get_invocation(ctx: click.Context) -> Invocation:
-    """The one `Invocation` of this command line."""
+    """The `Invocation` of this command line."""
     found: Invocation = ctx.find_root().ensure_object(Invocation)
     return found
 
@@ -90,15 +90,15 @@ def _shared_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command that takes the shared options."""
+    """A command with the shared options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
-        self.context_settings["allow_extra_args"] = True  # `parse_args` refuses them
+        self.context_settings["allow_extra_args"] = True  # rejected by `parse_args`
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but an extra argument that is a URL is not repeated: it may hold a secret."""
+        """Parses as click does, but masks URLs in the error for extra arguments: they may contain secrets."""
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
             ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in each else each for each in extra)}")
@@ -106,7 +106,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of commands that takes the shared options, and whose commands do."""
+    """A group of commands, all with the shared options."""
 
     command_class = Command
 
@@ -119,18 +119,18 @@ Group.group_class = Group
 
 
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
-    """Runs a command's coroutine on the fastest loop there is, with a log: the configuration's, where one is given."""
+    """Runs a coroutine on uvloop if available; `config` sets the log format and level."""
     if config is not None:
         log.configure_logging(config.server.log_format, config.server.log_level)
         log.log_uncaught_exceptions()
-    elif not structlog.is_configured():  # structlog's own default prints to standard output
+    elif not structlog.is_configured():  # structlog prints to standard output by default
         log.configure_logging("auto", "warning")
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(work)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Ends the command with one line; with this code also where the line cannot be written."""
+    """Prints the message on standard error and exits with `code`, even if it cannot be printed."""
     writer = LineWriter(sys.stderr, str)
     writer.write(f"emailrouter: {message}")
     writer.flush()
@@ -138,12 +138,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def print_json(data: object) -> None:
-    """Data for programs."""
+    """Prints JSON."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-    """Data for people: columns by name, as wide as their longest value."""
+    """Prints a table with columns as wide as their longest value."""
     texts = [[format_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
     for line in [[c.upper() for c in columns], *texts]:
@@ -151,12 +151,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def format_cell(value: object) -> str:
-    """A value as people read it on one line, an address with its A-labels if it deceives; nothing is `-`."""
+    """Formats a value for one line: `-` if it is empty, and A-labels (RFC 5890) for deceptive addresses."""
     return "-" if value is None or value == "" else printable_text(with_a_labels(str(value)))
 
 
 def printable_text(text: str) -> str:
-    """The text without what would move the cursor, colour the terminal, begin a new line or turn its direction."""
+    """Replaces control characters and escapes bidirectional ones, which could manipulate a terminal."""
     return "".join(
         c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
         for c in shown_line(text)
@@ -164,7 +164,7 @@ def printable_text(text: str) -> str:
 
 
 def run_command_line(command: click.Group) -> NoReturn:
-    """Runs the command line and turns every expected failure into its line and its exit code."""
+    """Runs the command line and turns expected errors into a message and an exit code."""
     try:
         _run(command)
     except SystemExit as ended:
@@ -176,7 +176,7 @@ def run_command_line(command: click.Group) -> NoReturn:
 def _run(command: click.Group) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that lacks a character shows its number; a mail's subject must not end a command.
+            # Characters that the terminal cannot encode are escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = command.main(standalone_mode=False, prog_name="emailrouter")
@@ -205,8 +205,10 @@ def _run(command: click.Group) -> NoReturn:
 
 
 def _flush(stream: TextIO) -> bool:
-    """Whether the stream took all that was printed. What it did not take is dropped, or the interpreter's own flush
-    would fail after this with an exit code and a text of its own."""
+    """Flushes the stream and returns whether that succeeded. Otherwise drops the rest.
+
+    A later flush by the interpreter would fail with its own message and exit code.
+    """
     try:
         stream.flush()
     except (OSError, ValueError):

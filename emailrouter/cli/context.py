@@ -1,8 +1,8 @@
-"""What every command that works in a workspace shares: the use cases, the workspace itself, ways to print and to ask.
+"""What commands in a workspace share: the use cases, the workspace, output and prompts.
 
-The operator is an admin without being a user. With one workspace it is that one; with more, `--workspace` says which.
-`with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the installation afterwards.
-A person is asked nothing that `--yes` cannot answer, and nothing is asked at all where nobody can answer.
+The operator acts with the permissions of an admin but is not a user. `--workspace` is required if there are several.
+`with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the core afterwards.
+`--yes` answers every confirmation. Without a terminal nothing is prompted for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """An open installation, seen from one workspace."""
+    """The use cases, acting in one workspace."""
 
     core: Core
     actor: Actor
@@ -52,13 +52,13 @@ class CommandContext:
         return self.core.services
 
     def acting_as(self, user_id: str) -> CommandContext:
-        """The same, but what is done is done in a user's name."""
+        """A copy that acts on behalf of a user."""
         return replace(self, actor=replace(self.actor, user_id=user_id))
 
-    # --- printing
+    # --- output
 
     def print_list(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
-        """A list. columns: heading -> field; more: field -> (value -> what people are shown instead)."""
+        """Prints a list. `columns` maps headings to fields, `more` maps values of a field to their display text."""
         if self.as_json:
             cursor = {} if page.next_cursor is None else {"nextCursor": page.next_cursor}
             console.print_json({name: list(page.items), **cursor})
@@ -72,7 +72,7 @@ class CommandContext:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
     def print_object(self, data: Json, **more: Mapping[str, str]) -> None:
-        """One thing: each field on a line of its own; lists of things as tables below."""
+        """Prints one object: a line for each field, and nested lists as tables."""
         if self.as_json:
             console.print_json(data)
             return
@@ -87,16 +87,16 @@ class CommandContext:
                 console.print_table(columns, [{c: _display_value(row.get(c), None) for c in columns} for row in value])
 
     def print_result(self, data: Json, sentence: str) -> None:
-        """What was done."""
+        """Prints the result of an action: `sentence`, or `data` with `--json`."""
         if self.as_json:
             console.print_json(data)
         else:
             click.echo(console.printable_text(sentence))
 
-    # --- names that people know instead of ids
+    # --- names
 
     async def display_names(self, ids: Iterable[str | None]) -> dict[str, str]:
-        """The addresses of users and the names of integrations by id; none for `--json`, which prints ids."""
+        """Addresses of users and names of integrations by ID; empty with `--json`, which prints IDs."""
         if self.as_json:
             return {}
         found = await self.services.display_names.resolve(self.actor, ids)
@@ -131,7 +131,7 @@ class WorkspaceCommand(console.Command):
 
 
 class WorkspaceGroup(console.Group):
-    """The commands of one noun. `add` and `create`, `remove` and `delete` and `rm` are the same word."""
+    """The commands of one noun, with synonyms such as `create` for `add` and `rm` for `remove`."""
 
     command_class = WorkspaceCommand
 
@@ -140,7 +140,7 @@ class WorkspaceGroup(console.Group):
         self.params.append(_workspace_option())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """By name or synonym."""
+        """Finds a command by name or synonym."""
         same = next((words for words in _SYNONYMS if cmd_name in words), ())
         found = (super(WorkspaceGroup, self).get_command(ctx, word) for word in (cmd_name, *same))
         return next((command for command in found if command is not None), None)
@@ -149,7 +149,7 @@ class WorkspaceGroup(console.Group):
 def with_context(
     *, secrets: bool = False
 ) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
-    """secrets: the command needs the secret key. What the coroutine returns is the exit code, None is 0."""
+    """Turns a coroutine into a command. It returns the exit code, None for 0; `secrets` loads the secret key."""
 
     def decorate(work: Callable[Concatenate[CommandContext, P], Awaitable[int | None]]) -> Callable[P, int | None]:
         @functools.wraps(work)
@@ -174,9 +174,9 @@ def with_context(
 
 
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
-    """Runs a coroutine over the open installation, all of its workspaces."""
+    """Runs a coroutine with the core, for all workspaces."""
     config = console.get_invocation(ctx).config()
-    # A command's own words are its output; of the program's events only what is wrong matters here.
+    # Commands print their own output; of the log only warnings and errors matter.
     log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
@@ -204,7 +204,7 @@ async def _find_workspace(names: LookupService, wanted: str | None) -> Workspace
 
 
 def paging_options(function: F) -> F:
-    """Adds the options of every list; the command gets `limit` (None for all) and `cursor`."""
+    """Adds the options of a list; the command gets `limit` (None for all) and `cursor`."""
 
     @functools.wraps(function)
     def command(*args: Any, everything: bool, limit: int, **kwargs: Any) -> Any:
@@ -231,7 +231,7 @@ async def collect_pages(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[T]:
-    """Pages put together, up to `limit` items, None for all there are."""
+    """Fetches pages until there are `limit` items; None for all."""
     items: list[T] = []
     while True:
         page = await fetch(MAX_LIMIT if limit is None else min(MAX_LIMIT, limit - len(items)), cursor)
@@ -242,16 +242,16 @@ async def collect_pages(
 
 
 def to_json(answer: Answer) -> Json:
-    """The API's own shape of a thing."""
+    """An answer of the API as JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
 def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
-    """A page of things in the API's shapes."""
+    """A page of answers of the API as JSON."""
     return Page(tuple(to_json(shape(item)) for item in page.items), page.next_cursor)
 
 
-# --- asking
+# --- prompts
 
 
 def confirmation_option(function: F) -> F:
@@ -260,7 +260,7 @@ def confirmation_option(function: F) -> F:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Before something is destroyed. Raises `click.UsageError` where nobody can be asked."""
+    """Asks for confirmation. Raises `click.UsageError` without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -277,9 +277,9 @@ EXPOSURE_HINT = (
 
 
 def read_secret(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
-    """A secret from standard input (`-`), from a file, or from a hidden prompt on a terminal.
+    """Reads a secret from standard input (`-`), a file, or a hidden prompt.
 
-    Raises `click.UsageError` for a secret that is given on the command line itself.
+    Raises `click.UsageError` if the secret itself is on the command line.
     """
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")
@@ -298,7 +298,7 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
 
 @contextlib.contextmanager
 def _interruptible_prompt() -> Iterator[None]:
-    """While a person is asked, Ctrl-C ends the command at once: the loop's own handler would wait for the answer."""
+    """Lets Ctrl-C end a prompt immediately: the handler of the event loop would wait for the answer."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""`migrate`: brings the database to this version's schema."""
+"""`migrate`: migrates the database to the schema of this version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`delivery`: what is owed to the integrations, what was tried, and sending it again."""
+"""`delivery` commands."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ async def replay(
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     replayed = 0
-    while True:  # the use case takes as many as one transaction should hold
+    while True:  # each call retries as many as fit into one transaction
         some = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
         replayed += some
-        if not some or state == "pending":  # pending ones stay pending: asking again would never end
+        if not some or state == "pending":  # they stay pending: a loop would not end
             break
     context.print_result(to_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 

@@ -1,4 +1,4 @@
-"""`demo`: the main job on this machine, no set-up."""
+"""`demo`: demonstrates the program on this machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Messages posted to the stand-in for Slack are shown here.
 
 
 async def _run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether the work came to its end before `stop`; else it is given up. Raises what it raises."""
+    """Runs `work` until it ends or `stop` is set; returns whether it ended. Raises what it raises."""
     working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

@@ -1,4 +1,4 @@
-"""`domain`: the mail domains of a workspace."""
+"""`domain` commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`explain`: what would happen to a mail, and why; nothing is sent or stored."""
+"""`explain`: how a message would be handled; sends and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`init`: the first workspace, user and key."""
+"""`init`: creates the first workspace, user and API key."""
 
 from __future__ import annotations
 

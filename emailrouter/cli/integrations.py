@@ -1,4 +1,4 @@
-"""`integration`: the places that a workspace's tickets are posted to."""
+"""`integration` commands."""
 
 from __future__ import annotations
 

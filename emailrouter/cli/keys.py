@@ -1,4 +1,4 @@
-"""`key`: the API keys of a workspace."""
+"""`key` commands."""
 
 from __future__ import annotations
 

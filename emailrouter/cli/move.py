@@ -1,4 +1,4 @@
-"""`move`: everything to another database."""
+"""`move`: copies everything to another database."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
 
 
 def _read_target_url(value: str | None, file: Path | None) -> DatabaseUrl:
-    """The URL of the target. Raises `click.UsageError` when it is invalid, or has a password in the process list."""
+    """Reads the URL of the target. Raises `click.UsageError` if it is invalid, or a password is on the command line."""
     given = value if value is not None and value != "-" else None
     try:
         url = DatabaseUrl.parse(given or read_secret(value, file, prompt="Database URL", option="--to"))
@@ -97,11 +97,11 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
 
 
 def _progress_printer() -> moving.ReportProgress:
-    """Progress for a person who waits: on a terminal one line that is written over, elsewhere a line for each table."""
+    """Returns a function that prints progress: one updated line on a terminal, otherwise a line for each table."""
     terminal = sys.stderr.isatty()
 
     def print_progress(table: str, done: int, total: int) -> None:
-        with suppress(OSError):  # progress that cannot be shown does not stop the move
+        with suppress(OSError):  # failing to print progress must not stop the move
             if terminal:
                 end = "\n" if done == total else ""
                 click.echo(f"\r{table.ljust(20)} {done} of {total}{end}", nl=False, err=True)

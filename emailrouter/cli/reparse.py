@@ -1,4 +1,4 @@
-"""`reparse`: texts of tickets made anew from the raw mails."""
+"""`reparse`: parses stored messages again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rotate-key`: a new secret key, with everything that the old one sealed sealed anew."""
+"""`rotate-key`: replaces the secret key and re-encrypts all secrets."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
 
 
 def _next_key(path: Path, present: Secret) -> str:
-    with contextlib.suppress(FileExistsError):  # then it is the operator's own
+    with contextlib.suppress(FileExistsError):  # the operator provides the key
         key_rotation.write_key(path, new_key())
     try:
         secret = Secret.parse(path.read_text(encoding="utf-8").strip())

@@ -1,4 +1,4 @@
-"""`serve`, `smtp`, `api`, `deliver`: the roles of the program, in one process or one each."""
+"""`serve`, `smtp`, `api`, `deliver`: run the roles in one process or in one each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ticket`: the conversations of a workspace. A ticket is named by its number (`42`, `#42`) or its id."""
+"""`ticket` commands. A ticket is identified by its number (`42`, `#42`) or its ID."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Times on the command line: a moment as ISO 8601, or as long before or after now as a duration says.
+"""click callbacks for options with a time: ISO 8601, or a duration before or after now.
 
-Callbacks of options: they turn the text into microseconds since the epoch, or say what is allowed.
+They return microseconds since the epoch and raise `click.BadParameter`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _EXPECTED_FORMATS = "must be a time like 2030-01-31 or 2030-01-31T12:00:00Z, or 
 
 
 def parse_past_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
-    """A duration is so long ago."""
+    """Parses a time; a duration counts back from now."""
     return _parse_time(value, -1, parameter)
 
 
 def parse_future_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
-    """A duration is so long from now."""
+    """Parses a time; a duration counts from now."""
     return _parse_time(value, 1, parameter)
 
 
 def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
     if value is None:
         return None
-    if value.isdigit():  # seconds, a year, a day: nobody could tell
+    if value.isdigit():  # ambiguous: could be seconds, days or a year
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
         return SystemClock().now() + sign * micros(parse_duration(value))
@@ -39,7 +39,7 @@ def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Mic
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter) from None
-    # Without a zone it is UTC, as everything that is printed.
+    # Times without a zone are UTC, like printed times.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since_epoch: timedelta = aware - datetime.fromtimestamp(0, UTC)
     return max(0, micros(since_epoch))

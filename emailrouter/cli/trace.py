@@ -1,4 +1,4 @@
-"""`trace`: all that happened to one mail."""
+"""`trace`: the history of one message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`user`: the people of a workspace."""
+"""`user` commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`workspace`: the tenants of this installation."""
+"""`workspace` commands."""
 
 from __future__ import annotations
 

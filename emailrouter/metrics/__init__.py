@@ -1,1 +1,1 @@
-"""Figures for Prometheus: what is counted (`meter`), what is read of the database (`stored`), how it is served."""
+"""Prometheus metrics: counted in the process (`meter`), read from the database, and served over HTTP."""

@@ -1,9 +1,8 @@
-"""The figures that only the database knows: what waits and how long, what is dead, whether the books balance.
+"""Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
-Promise: the database is asked at most every few seconds, however often the figures are wanted, and never for more
-than a twentieth of the time; while it does not answer, `emailrouter_store_up` is 0 and the figures are left out
-rather than told from memory. Every process of one database tells the same: take the `max` over them, not the sum.
-Who makes it: `emailrouter.assembly`; who asks: `emailrouter.metrics.server`, at each scrape.
+The database is queried at most every `FRESH_SECONDS`, and for at most a twentieth of the time. If it does not respond,
+`emailrouter_store_up` is 0 and the other metrics are absent. Every process of a database exports the same values: use
+their `max`, not their sum.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ from router.errors import Unavailable
 from router.store.database import Row
 
 FRESH_SECONDS = 5.0
-# A reading that took t seconds holds for at least this many times t.
+# Values whose queries took t seconds are used for at least this many times t.
 IDLE_FACTOR = 20
 QUERY_SECONDS = 5.0
-# How many of the newest messages are held against their tickets and deliveries: a few milliseconds of reading.
+# Number of newest messages in the loss audit; takes a few milliseconds.
 AUDITED_MESSAGES = 1000
 
 log = structlog.get_logger()
 
 
 class RowSource(Protocol):
-    """What is needed of a database: `router.store.database.Database` has it."""
+    """The part of `router.store.database.Database` that is used here."""
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None: ...
 
 
 class DatabaseMetrics(Collector):
-    """A collector whose figures `refresh` reads; `collect` itself never waits."""
+    """A collector of the values that `refresh` reads; `collect` never waits."""
 
     def __init__(self, database: RowSource, clock: Clock, registry: CollectorRegistry) -> None:
         self._database = database
@@ -49,7 +48,7 @@ class DatabaseMetrics(Collector):
         registry.register(self)
 
     async def refresh(self) -> None:
-        """Reads the figures again unless they are fresh; requests that come at once share one reading."""
+        """Reads the values unless they are fresh. Concurrent calls share one read."""
         async with self._lock:
             began = self._clock.monotonic()
             if began < self._stale_at:
@@ -77,11 +76,11 @@ class DatabaseMetrics(Collector):
         return figures
 
     def describe(self) -> Iterator[Metric]:
-        """The families without their values, so that registering asks nothing."""
+        """The metrics without values, so that registration does not query the database."""
         yield from _families({}, 0)
 
     def collect(self) -> Iterator[Metric]:
-        """What the last reading found."""
+        """The values of the last read."""
         up = GaugeMetricFamily(
             "emailrouter_store_up",
             "Whether the last query for metrics from the database succeeded.",

@@ -16,19 +16,19 @@ from prometheus_client.registry import Collector
 
 from router.meter import Parsed
 
-# A commit is one fsync (1 to 20 ms); past 1 s senders wait noticeably, past 30 s they hear 451.
+# A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay; after 30 s they get 451.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-# An answer comes in 0.1 to 1 s; `[delivery] timeout` ends it at 10 s.
+# Webhooks usually respond in 0.1 to 1 s; `[delivery] timeout` is 10 s.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# From the 250 to Slack: a second when all is well, hours while a channel is away, days until it is dead.
+# From 250 to Slack: normally a second, hours while a webhook is unavailable, days until the delivery is dead.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-# Pages and calls take some milliseconds; `[api] request_timeout` ends the longest at 30 s.
+# Most requests take some milliseconds; `[api] request_timeout` is 30 s.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
 class _MetricSpec(NamedTuple):
-    """A counter, or a histogram when it has buckets. values: of its one label, exported as 0 from the start."""
+    """A histogram if it has buckets, else a counter. `values` of its one label are exported as 0 from the start."""
 
     name: str
     about: str
@@ -97,7 +97,7 @@ _METRICS = {
 
 
 class PrometheusMeter:
-    """See `router.meter.Meter` for when each is called."""
+    """The Prometheus implementation of `router.meter.Meter`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class PrometheusMeter:
         dropped_lines: Callable[[], int] = int,
         side_task_failures: Callable[[], int] = int,
     ) -> None:
-        """dropped_lines, side_task_failures: counters that other parts of the process keep, read at each scrape."""
+        """`dropped_lines` and `side_task_failures` return counts of other parts of the process, at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
@@ -138,12 +138,12 @@ class PrometheusMeter:
         )
 
     def watch_connections(self, count: Callable[[], int]) -> None:
-        """Have the SMTP door asked, at each scrape, how many connections are open."""
+        """Exports the number of open SMTP connections, read at each scrape."""
         gauge = Gauge("emailrouter_smtp_open_connections", "SMTP connections open now.", registry=self.registry)
         gauge.set_function(count)
 
     def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
-        """Have the SMTP door asked, at each scrape, until when its certificate is valid; None leaves the figure out."""
+        """Exports the expiry of the SMTP certificate, read at each scrape; None omits it."""
         self.registry.register(_CertificateExpiry(expires_at))
 
     def connected(self) -> None:
@@ -154,10 +154,10 @@ class PrometheusMeter:
         """See `Meter`."""
         self._counters["refused"].labels(reason).inc()
 
-    def accepted(self, octets: int, *, repeat: bool) -> None:
+    def accepted(self, size: int, *, repeat: bool) -> None:
         """See `Meter`."""
         self._counters["accepted"].labels("repeat" if repeat else "new").inc()
-        self._counters["bytes"].inc(octets)
+        self._counters["bytes"].inc(size)
 
     def routed(self, aliases: int, *, ticketed: int, repeated: int, owed: int) -> None:
         """See `Meter`."""
@@ -191,7 +191,7 @@ class PrometheusMeter:
 
 
 class _CertificateExpiry(Collector):
-    """A figure that is there only while there is a certificate: 0 would be one that expired long ago."""
+    """A gauge that is absent without a certificate: 0 would mean one that expired long ago."""
 
     def __init__(self, expires_at: Callable[[], float | None]) -> None:
         self._expires_at = expires_at
@@ -208,7 +208,7 @@ class _CertificateExpiry(Collector):
 
 
 class _ExternalCounter(Collector):
-    """A counter that another part of the process keeps."""
+    """A counter kept by another part of the process."""
 
     def __init__(self, name: str, about: str, count: Callable[[], int]) -> None:
         self._name = name

@@ -1,9 +1,7 @@
-"""`GET /metrics` at `[metrics] listen`: a tiny HTTP server on the process's own event loop.
+"""Serves `GET /metrics` at `[metrics] listen`, as OpenMetrics or in the Prometheus text format.
 
-It answers in the form the asker prefers, OpenMetrics or Prometheus's text, and knows nothing else; it asks for no
-password, so the address should be one that only the monitoring reaches. Starts before the roles and ends after
-them, so that a drain can be watched. Who makes it: `emailrouter.assembly`; who starts and stops it:
-`emailrouter.lifecycle`.
+There is no authentication: only the monitoring system should be able to reach the address. The server starts before
+the roles and stops after them, so that a shutdown can be observed.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from config.values import Address
 from emailrouter.metrics.database_metrics import DatabaseMetrics
 
-# A scrape under way at the end has so long; another one comes anyway.
+# Time for a running scrape at the end.
 SHUTDOWN_SECONDS = 1.0
 
 
@@ -30,14 +28,14 @@ class MetricsServer:
 
     @property
     def address(self) -> str | None:
-        """Where it listens, `127.0.0.1:9100`; None before `start` and after `stop`."""
+        """The bound address, such as `127.0.0.1:9100`; None unless it listens."""
         if self._runner is None or not self._runner.addresses:
             return None
         host, port = self._runner.addresses[0][:2]
         return str(Address(host, port))
 
     async def start(self) -> None:
-        """Listen."""
+        """Starts to listen."""
         application = web.Application()
         application.router.add_get("/metrics", self._handle_request)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -50,7 +48,7 @@ class MetricsServer:
             raise
 
     async def stop(self) -> None:
-        """Stop listening; may be called twice."""
+        """Stops listening; may be called twice."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
