@@ -71,9 +71,7 @@ def test_little_is_allowed(path: Path) -> None:
 
 def test_all_services_have_one_sandbox() -> None:
     """What is taken away from one is taken away from all: the lines between the comment and [Install]."""
-    sandboxes = {
-        path.read_text().partition("# What the program may do.")[2].partition("[Install]")[0] for path in SERVICES
-    }
+    sandboxes = {path.read_text().partition("# Sandbox.")[2].partition("[Install]")[0] for path in SERVICES}
     assert len(sandboxes) == 1
     assert "" not in sandboxes
 
