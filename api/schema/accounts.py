@@ -159,16 +159,16 @@ class KeyCreated(Answer):
     key: str
 
     @classmethod
-    def from_model(cls, new: NewKey) -> Self:
+    def from_model(cls, created: NewKey) -> Self:
         return cls(
-            id=new.key.id,
-            name=new.key.name,
-            role=new.key.role,
-            user_id=new.key.user_id,
-            hint=new.key.hint,
-            created_at=new.key.created_at,
-            expires_at=new.key.expires_at,
-            key=new.plaintext,
+            id=created.key.id,
+            name=created.key.name,
+            role=created.key.role,
+            user_id=created.key.user_id,
+            hint=created.key.hint,
+            created_at=created.key.created_at,
+            expires_at=created.key.expires_at,
+            key=created.plaintext,
         )
 
 
@@ -213,11 +213,11 @@ class SessionAnswer(Answer):
     expires_at: Time
 
     @classmethod
-    def from_model(cls, session: SessionInfo, own: str) -> Self:
+    def from_model(cls, session: SessionInfo, current_id: str) -> Self:
         return cls(
             id=session.id,
             address=session.address,
-            current=session.id == own,
+            current=session.id == current_id,
             created_at=session.created_at,
             last_used_at=session.last_used_at,
             expires_at=session.expires_at,
@@ -240,11 +240,11 @@ class MeAnswer(Answer):
     key_id: str | None
 
     @classmethod
-    def from_model(cls, me: Identity) -> Self:
+    def from_model(cls, identity: Identity) -> Self:
         return cls(
-            user=None if me.user is None else UserAnswer.from_model(me.user),
-            workspace=None if me.workspace is None else WorkspaceAnswer.from_model(me.workspace),
-            role=me.actor.role,
-            via="session" if me.actor.key_id is None else "key",
-            key_id=me.actor.key_id,
+            user=None if identity.user is None else UserAnswer.from_model(identity.user),
+            workspace=None if identity.workspace is None else WorkspaceAnswer.from_model(identity.workspace),
+            role=identity.actor.role,
+            via="session" if identity.actor.key_id is None else "key",
+            key_id=identity.actor.key_id,
         )

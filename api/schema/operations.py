@@ -42,17 +42,17 @@ class ExplainAnswer(Answer):
     preview: dict[str, Any] | None
 
     @classmethod
-    def from_model(cls, found: Explanation) -> Self:
+    def from_model(cls, explanation: Explanation) -> Self:
         return cls(
-            recipient=found.recipient,
-            accepted=found.accepted,
-            reply=found.reply,
-            domain_id=found.domain_id,
-            alias_id=found.alias_id,
-            integration_id=found.integration_id,
-            tag=found.tag,
-            steps=[StepAnswer(step=step.step, ok=step.ok, detail=step.detail) for step in found.steps],
-            preview=found.preview,
+            recipient=explanation.recipient,
+            accepted=explanation.accepted,
+            reply=explanation.reply,
+            domain_id=explanation.domain_id,
+            alias_id=explanation.alias_id,
+            integration_id=explanation.integration_id,
+            tag=explanation.tag,
+            steps=[StepAnswer(step=step.step, ok=step.ok, detail=step.detail) for step in explanation.steps],
+            preview=explanation.preview,
         )
 
 

@@ -297,5 +297,5 @@ class TraceAnswer(Answer):
         return cls(
             message_id=trace.message_id,
             tickets=list(trace.ticket_ids),
-            events=[TraceEventAnswer(at=e.at, event=e.event, detail=e.detail) for e in trace.events],
+            events=[TraceEventAnswer(at=event.at, event=event.event, detail=event.detail) for event in trace.events],
         )

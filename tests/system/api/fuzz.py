@@ -61,24 +61,24 @@ class FuzzTarget:
     facts: dict[str, object]
 
 
-async def prepare(created: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
+async def prepare(installation: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
     """Creates an API key of an admin, some tickets, and the objects for a valid request of each call."""
-    actor, clock = Actor(created.workspace_id, "admin"), SystemClock()
+    actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
-    user = await UserService(created.database, clock).create(actor, **login, role="admin")
-    new = await KeyService(created.database, clock).create(actor, name="fuzz", user_id=user.id)
+    user = await UserService(installation.database, clock).create(actor, **login, role="admin")
+    api_key = await KeyService(installation.database, clock).create(actor, name="fuzz", user_id=user.id)
     await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
-    ids = [str(row["id"]) for table in tables for row in await created.rows(f"SELECT id FROM {table}")]
+    ids = [str(row["id"]) for table in tables for row in await installation.rows(f"SELECT id FROM {table}")]
     webhooks = {name: slack.url(name) for name in ("alive", "gone")}
     url = f"http://{ready['api']}/api"
-    domain = await seeds.domain(created.database, created.workspace_id, fuzz_good.DOMAIN)
+    domain = await seeds.domain(installation.database, installation.workspace_id, fuzz_good.DOMAIN)
     good = await fuzz_good.valid_requests(
-        url, new.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
+        url, api_key.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
     )
     facts: dict[str, object] = {
         "ids": ids,
-        "protected": [user.id, new.key.id, *good.kept],
+        "protected": [user.id, api_key.key.id, *good.kept],
         "good": {
             f"{route.method} {route.path}": {**good.requests[f"{route.method} {route.path}"], "status": route.status}
             for route in ROUTES
@@ -87,7 +87,7 @@ async def prepare(created: Installation, ready: dict[str, Any], slack: SlackStan
         "webhooks": list(webhooks.values()),
         "counts": str(folder / "counts.json"),
     }
-    return FuzzTarget(url, new.plaintext, facts)
+    return FuzzTarget(url, api_key.plaintext, facts)
 
 
 def _send(host: str, port: int) -> None:
@@ -133,16 +133,16 @@ def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool
     total: Counter[int] = Counter()
     for by_status in counts.values():
         total.update({int(status): number for status, number in by_status.items()})
-    never = [
+    failed_calls = [
         f"{route.method} {route.path}"
         for route in ROUTES
         if str(route.status) not in counts.get(f"{route.method} {route.path}", {})
     ]
     summary = ", ".join(f"{number} x {status}" for status, number in sorted(total.items()))
     print(f"{kind}: {total.total()} responses in {seconds:.0f} s: {summary}")
-    for call in never:
+    for call in failed_calls:
         print(f"{kind}: {call} never succeeded")
-    return not never and not any(status >= 500 for status in total)
+    return not failed_calls and not any(status >= 500 for status in total)
 
 
 async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
@@ -155,8 +155,8 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
         if kind == "postgres":
             server = await stack.enter_async_context(private_postgres())
             url = await server.create_database()
-        created = await stack.enter_async_context(installed(folder, slack, url))
-        settings = created.settings | {
+        installation = await stack.enter_async_context(installed(folder, slack, url))
+        settings = installation.settings | {
             "api.requests_per_minute": 0,
             "api.requests_per_day": 0,
             "dns.nameservers": [dns.address],
@@ -164,18 +164,18 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
         slack.forget("gone")
         slack.forget("general")  # makes the first deliveries fail, so that they can be replayed
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
-        target = await prepare(created, await program.ready(), slack, folder)
-        began = time.monotonic()
+        target = await prepare(installation, await program.ready(), slack, folder)
+        started_at = time.monotonic()
         code = await schemathesis(target, folder, arguments)
         counts = folder / "counts.json"
-        well = report(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - began)
-        wrong = [event for event in program.log_events() if event.get("level") in ("error", "critical")]
-        for event in wrong[:10]:
+        passed = report(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - started_at)
+        errors = [event for event in program.log_events() if event.get("level") in ("error", "critical")]
+        for event in errors[:10]:
             print(f"{kind}: logged {json.dumps(event)}")
-        ended = await program.terminate()
-        if ended:
-            print(f"{kind}: the program ended with {ended}")
-        return well and not code and not wrong and not ended
+        exit_status = await program.terminate()
+        if exit_status:
+            print(f"{kind}: the program exited with {exit_status}")
+        return passed and not code and not errors and not exit_status
 
 
 async def main() -> int:

@@ -76,7 +76,7 @@ async def valid_requests(
         for route in ROUTES:  # lists need no objects
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
-        await _people(builder, good, login)
+        await _accounts(builder, good, login)
         await _routing(builder, good, domain, webhooks)
         await _mail(builder, good, domain, webhooks, smtp)
     missing = {f"{route.method} {route.path}" for route in ROUTES} ^ good.requests.keys()
@@ -85,7 +85,7 @@ async def valid_requests(
     return good
 
 
-async def _people(builder: RequestBuilder, good: ValidRequests, login: dict[str, str]) -> None:
+async def _accounts(builder: RequestBuilder, good: ValidRequests, login: dict[str, str]) -> None:
     good.add("POST /auth/login", login)
     good.add("POST /auth/logout")
     good.add("POST /auth/password", {"currentPassword": login["password"], "password": login["password"]})

@@ -11,17 +11,17 @@ from tests.support.installation import Installation, installed
 from tests.support.process import starting
 from tests.support.slack import SlackStandIn
 
-PEOPLE = 50
+USERS = 50
 TICKETS = 100
 PROCESSES = 3
 
 
 async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_url: str, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack, postgres_url) as created, starting() as start:
+    async with installed(tmp_path, slack, postgres_url) as installation, starting() as start:
         unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
-        programs = [await start("api", env=created.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
-        tickets = await _tickets(created)
-        people = dict([await created.add_user() for _ in range(PEOPLE)])
+        programs = [await start("api", env=installation.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
+        tickets = await create_tickets(installation)
+        users = dict([await installation.add_user() for _ in range(USERS)])
         roots = [f"http://{(await program.ready())['api']}/api/emails/tickets" for program in programs]
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -38,25 +38,27 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
                 return answers
 
             answers = await asyncio.gather(
-                *(claim(roots[number % PROCESSES], key) for number, key in enumerate(people.values()))
+                *(claim(roots[number % PROCESSES], key) for number, key in enumerate(users.values()))
             )
 
         outcomes = Counter((status, ticket) for answer in answers for status, ticket, _ in answer)
-        assert outcomes == Counter({(200, ticket): 1 for ticket in tickets} | {(409, t): PEOPLE - 1 for t in tickets})
+        assert outcomes == Counter({(200, ticket): 1 for ticket in tickets} | {(409, t): USERS - 1 for t in tickets})
         winners = {
             ticket: user_id
-            for user_id, answer in zip(people, answers, strict=True)
+            for user_id, answer in zip(users, answers, strict=True)
             for status, ticket, result in answer
             if status == 200 and result == user_id
         }
         assert {result for answer in answers for status, _, result in answer if status == 409} == {"already_claimed"}
-        rows = await created.rows("SELECT id, assigned_to, status FROM tickets")
+        rows = await installation.rows("SELECT id, assigned_to, status FROM tickets")
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
-        assert await created.count("ticket_events", "kind = 'claimed'") == TICKETS
+        assert await installation.count("ticket_events", "kind = 'claimed'") == TICKETS
         assert len(set(winners.values())) > 1  # the claims overlapped
 
 
-async def _tickets(created: Installation) -> list[str]:
+async def create_tickets(installation: Installation) -> list[str]:
     """Creates open unassigned tickets and returns their ids."""
-    return [await seeds.ticket(created.database, created.workspace_id, number) for number in range(1, TICKETS + 1)]
+    return [
+        await seeds.ticket(installation.database, installation.workspace_id, number) for number in range(1, TICKETS + 1)
+    ]
