@@ -55,18 +55,18 @@ class Outboxes:
         )
         return delivery
 
-    async def turn(
+    async def claim_and_record(
         self, finished: CompletedBatch | None = None, *, by: Outbox | None = None, stop: bool = False
     ) -> object:
         return await (by or self.one).claim_and_record(self.integration, finished, DIGEST, stop=stop)
 
-    async def work(self, *, by: Outbox | None = None) -> DeliveryBatch:
-        found = await self.turn(by=by)
+    async def claim_batch(self, *, by: Outbox | None = None) -> DeliveryBatch:
+        found = await self.claim_and_record(by=by)
         assert isinstance(found, DeliveryBatch), found
         return found
 
     async def finish(self, work: DeliveryBatch, outcome: SendOutcome, *, stop: bool = False) -> object:
-        return await self.turn(CompletedBatch(work, outcome, 0.0), stop=stop)
+        return await self.claim_and_record(CompletedBatch(work, outcome, 0.0), stop=stop)
 
     async def delivery(self, n: int = 0) -> dict[str, object]:
         (row,) = await self.installation.rows("SELECT * FROM deliveries WHERE id = :id", id=self.deliveries[n])

@@ -21,7 +21,7 @@ async def outboxes(store: Store) -> Outboxes:
 
 
 async def test_the_attempt_is_written_before_the_work_is_handed_out(outboxes: Outboxes) -> None:
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     assert work.deliveries[0].id == outboxes.deliveries[0]
     (attempt,) = await outboxes.attempts()
     assert (attempt["n"], attempt["outcome"], attempt["finished_at"]) == (1, "open", None)
@@ -31,7 +31,7 @@ async def test_the_attempt_is_written_before_the_work_is_handed_out(outboxes: Ou
 
 
 async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     assert await outboxes.finish(work, SendSuccess(200, "ok", 1500)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["via"], row["delivered_at"]) == ("delivered", "message", outboxes.clock.now())
@@ -42,35 +42,35 @@ async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
 
 async def test_no_second_process_sends_to_a_webhook_that_is_held(outboxes: Outboxes) -> None:
     await outboxes.queue(2)
-    await outboxes.work()
+    await outboxes.claim_batch()
     assert await outboxes.one.find_ready_integrations(10) == []
-    assert await outboxes.turn(by=outboxes.two) is None
+    assert await outboxes.claim_and_record(by=outboxes.two) is None
     outboxes.clock.advance(61)
     assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration]
-    await outboxes.work(by=outboxes.two)
-    assert await outboxes.turn(by=outboxes.one) is None
+    await outboxes.claim_batch(by=outboxes.two)
+    assert await outboxes.claim_and_record(by=outboxes.one) is None
 
 
 async def test_after_a_crash_the_attempt_is_lost_and_made_again(outboxes: Outboxes) -> None:
-    await outboxes.work()
+    await outboxes.claim_batch()
     outboxes.clock.advance(61)
-    await outboxes.work(by=outboxes.two)
+    await outboxes.claim_batch(by=outboxes.two)
     assert [a["outcome"] for a in await outboxes.attempts()] == ["lost", "open"]
 
 
 async def test_what_a_dead_process_held_is_due_at_once(outboxes: Outboxes) -> None:
-    await outboxes.work()
+    await outboxes.claim_batch()
     assert await outboxes.two.lease_owners() == ["one"]
     await outboxes.two.release_owner("one")
     assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration]
-    assert (await outboxes.work(by=outboxes.two)).attempts == (2,)
+    assert (await outboxes.claim_batch(by=outboxes.two)).attempts == (2,)
 
 
 async def test_a_poisoned_delivery_ends_after_its_claims(outboxes: Outboxes) -> None:
     for _ in range(LIMITS.max_claims):
-        await outboxes.work()
+        await outboxes.claim_batch()
         outboxes.clock.advance(61)
-    assert await outboxes.turn() is None
+    assert await outboxes.claim_and_record() is None
     row = await outboxes.delivery()
     assert row["state"] == "dead"
     assert "3 times without an outcome" in str(row["last_error"])
@@ -78,9 +78,9 @@ async def test_a_poisoned_delivery_ends_after_its_claims(outboxes: Outboxes) -> 
 
 async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outboxes: Outboxes) -> None:
     """A process that was paused past its lease: it did send, so the delivery is done, whoever holds the lane now."""
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     outboxes.clock.advance(61)
-    again = await outboxes.work(by=outboxes.two)
+    again = await outboxes.claim_batch(by=outboxes.two)
     assert await outboxes.finish(work, SendSuccess(200)) is None
     assert (await outboxes.delivery())["state"] == "delivered"
     assert (await outboxes.the_integration())["lease_owner"] == "two"
@@ -91,7 +91,7 @@ async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outb
 
 
 async def test_retry_waits_its_step_and_keeps_the_reason(outboxes: Outboxes) -> None:
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     assert await outboxes.finish(work, SendRetry(None, "HTTP 503", status=503)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["claims"], row["last_error"]) == ("pending", 0, "HTTP 503")
@@ -102,17 +102,17 @@ async def test_retry_waits_its_step_and_keeps_the_reason(outboxes: Outboxes) -> 
 async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
-    await outboxes.finish(await outboxes.work(), SendRetry(30.0, "rate limited", status=429))
+    await outboxes.finish(await outboxes.claim_batch(), SendRetry(30.0, "rate limited", status=429))
     assert (await outboxes.delivery())["next_attempt_at"] == outboxes.clock.now() + 30 * SECOND
     assert await outboxes.one.find_ready_integrations(10) == []
-    assert await outboxes.turn() is None
+    assert await outboxes.claim_and_record() is None
     outboxes.clock.advance(30)
     assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration]
-    assert (await outboxes.work()).deliveries[0].id in outboxes.deliveries
+    assert (await outboxes.claim_batch()).deliveries[0].id in outboxes.deliveries
 
 
 async def test_max_age_is_the_end(outboxes: Outboxes) -> None:
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     outboxes.clock.advance(days=3)
     await outboxes.finish(work, SendRetry(None, "HTTP 500"))
     row = await outboxes.delivery()
@@ -121,13 +121,13 @@ async def test_max_age_is_the_end(outboxes: Outboxes) -> None:
 
 
 async def test_rejected_is_dead_at_once(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), SendFailure("rejected", "HTTP 302: redirects are not followed"))
+    await outboxes.finish(await outboxes.claim_batch(), SendFailure("rejected", "HTTP 302: redirects are not followed"))
     row = await outboxes.delivery()
     assert (row["state"], row["last_error"]) == ("dead", "HTTP 302: redirects are not followed")
 
 
 async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outboxes) -> None:
-    second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks", status=400))
+    second = await outboxes.finish(await outboxes.claim_batch(), SendFailure("payload", "invalid_blocks", status=400))
     assert isinstance(second, DeliveryBatch)
     assert second.form == "text"
     await outboxes.finish(second, SendFailure("payload", "invalid_payload", status=400))
@@ -137,7 +137,7 @@ async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outb
 
 
 async def test_text_that_arrives_says_so(outboxes: Outboxes) -> None:
-    second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks"))
+    second = await outboxes.finish(await outboxes.claim_batch(), SendFailure("payload", "invalid_blocks"))
     assert isinstance(second, DeliveryBatch)
     await outboxes.finish(second, SendSuccess(200))
     assert (await outboxes.delivery())["via"] == "text"
@@ -146,7 +146,7 @@ async def test_text_that_arrives_says_so(outboxes: Outboxes) -> None:
 async def test_the_pace_lets_a_burst_through_and_then_one_a_second(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(7)
-    turn: object = await outboxes.turn()
+    turn: object = await outboxes.claim_and_record()
     for _ in range(4):
         assert isinstance(turn, DeliveryBatch)
         turn = await outboxes.finish(turn, SendSuccess(200))
@@ -155,13 +155,13 @@ async def test_the_pace_lets_a_burst_through_and_then_one_a_second(store: Store)
     assert isinstance(turn, PacingDelay)
     assert turn.until == outboxes.clock.now() + SECOND
     outboxes.clock.advance(1)
-    assert isinstance(await outboxes.turn(), DeliveryBatch)
+    assert isinstance(await outboxes.claim_and_record(), DeliveryBatch)
 
 
 async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(60)
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     assert (work.form, len(work.deliveries)) == ("digest", DIGEST)
     rest = await outboxes.finish(work, SendSuccess(200))
     assert isinstance(rest, DeliveryBatch)
@@ -173,7 +173,9 @@ async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
 async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(3)
-    assert await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service", status=404)) is None
+    assert (
+        await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service", status=404)) is None
+    )
     integration = await outboxes.the_integration()
     assert (integration["status"], integration["last_error"]) == ("failing", "no_service")
     assert integration["probe_at"] == outboxes.clock.now() + 300 * SECOND
@@ -184,7 +186,7 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
 
     outboxes.clock.advance(300)
     assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration]
-    probe = await outboxes.work()
+    probe = await outboxes.claim_batch()
     assert probe.probe
     assert len(probe.deliveries) == 1
     await outboxes.finish(probe, SendFailure("permanent", "no_service", status=404))
@@ -192,7 +194,7 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
     assert integration["probe_at"] == outboxes.clock.now() + 600 * SECOND
 
     outboxes.clock.advance(600)
-    following = await outboxes.finish(await outboxes.work(), SendSuccess(200))
+    following = await outboxes.finish(await outboxes.claim_batch(), SendSuccess(200))
     assert isinstance(following, DeliveryBatch)
     assert not following.probe
     integration = await outboxes.the_integration()
@@ -202,18 +204,18 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
 async def test_max_age_stands_still_while_parked(outboxes: Outboxes) -> None:
     before = (await outboxes.delivery())["expires_at"]
     await outboxes.queue(2)
-    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
+    await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(days=10)
-    probe = await outboxes.work()
+    probe = await outboxes.claim_batch()
     await outboxes.finish(probe, SendSuccess(200))
     rows = await outboxes.installation.rows("SELECT expires_at FROM deliveries WHERE state = 'pending'")
     assert [row["expires_at"] for row in rows] == [int(str(before)) + 10 * 24 * 3600 * SECOND]
 
 
 async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
+    await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
-    await outboxes.finish(await outboxes.work(), SendRetry(None, "connection refused"))
+    await outboxes.finish(await outboxes.claim_batch(), SendRetry(None, "connection refused"))
     row = await outboxes.delivery()
     assert (row["state"], row["next_attempt_at"]) == ("pending", None)
     assert (await outboxes.the_integration())["probe_at"] == outboxes.clock.now() + 600 * SECOND
@@ -222,7 +224,7 @@ async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes
 async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
-    assert await outboxes.finish(await outboxes.work(), SendSuccess(200), stop=True) is None
+    assert await outboxes.finish(await outboxes.claim_batch(), SendSuccess(200), stop=True) is None
     assert (await outboxes.delivery(0))["state"] == "delivered"
     assert (await outboxes.delivery(1))["attempts"] == 0
     assert json.dumps((await outboxes.the_integration())["lease_owner"]) == '""'
@@ -237,7 +239,7 @@ async def test_what_is_owed_to_nobody_ends(outboxes: Outboxes) -> None:
 
 
 async def test_the_old_urls_answer_says_nothing_about_the_new_one(outboxes: Outboxes) -> None:
-    work = await outboxes.work()
+    work = await outboxes.claim_batch()
     await outboxes.installation.rows("UPDATE integrations SET sealed_settings = 'new'")
     again = await outboxes.finish(work, SendFailure("permanent", "no_service", status=404))
     assert isinstance(again, DeliveryBatch)
@@ -246,9 +248,9 @@ async def test_the_old_urls_answer_says_nothing_about_the_new_one(outboxes: Outb
 
 
 async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
+    await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
-    probe = await outboxes.work()
+    probe = await outboxes.claim_batch()
     await outboxes.installation.rows("UPDATE integrations SET status = 'active', probe_at = NULL")
     await outboxes.installation.database.execute(
         "dispatch_unpark", integration_id=outboxes.integration, now=outboxes.clock.now()

@@ -30,7 +30,7 @@ from tests.system.restart.load import under_load
 
 # All that is kept but the counts of the API's limits, which change by themselves.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
-BEFORE = 25
+MESSAGES = 25
 Backup = Callable[[str], Coroutine[None, None, str]]  # from a name to the URL of the restored copy
 
 
@@ -44,7 +44,7 @@ def _sqlite_backups(folder: Path) -> Backup:
         if shutil.which("sqlite3") is None:
             code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=10).execute(sys.argv[2])"
             command = [sys.executable, "-c", code, str(source), statement]
-        await _done(*command)
+        await _run_command(*command)
         with closing(sqlite3.connect(copy)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return f"sqlite:///{copy}"
@@ -57,15 +57,15 @@ def _postgres_backups(server: PostgresServer, url: str, folder: Path) -> Backup:
 
     async def backup(name: str) -> str:
         dump = folder / f"{name}.dump"
-        await _done("pg_dump", "--format=custom", f"--file={dump}", url)
+        await _run_command("pg_dump", "--format=custom", f"--file={dump}", url)
         restored = await server.create_database()
-        await _done("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={restored}", str(dump))
+        await _run_command("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={restored}", str(dump))
         return restored
 
     return backup
 
 
-async def _done(*command: str) -> None:
+async def _run_command(*command: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -81,7 +81,7 @@ def _database(url: str) -> SqliteDatabase | PostgresDatabase:
 
 async def test_sqlite(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation:
-        await _backed_up_and_restored(installation, _sqlite_backups(tmp_path), tmp_path)
+        await _back_up_and_restore(installation, _sqlite_backups(tmp_path), tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("pg_restore") is None, reason="this machine has no PostgreSQL programs")
@@ -89,35 +89,33 @@ async def test_postgres(
     tmp_path: Path, slack: SlackStandIn, postgres_url: str, postgres_server: PostgresServer
 ) -> None:
     async with installed(tmp_path, slack, postgres_url) as installation:
-        await _backed_up_and_restored(
-            installation, _postgres_backups(postgres_server, postgres_url, tmp_path), tmp_path
-        )
+        await _back_up_and_restore(installation, _postgres_backups(postgres_server, postgres_url, tmp_path), tmp_path)
 
 
-async def _backed_up_and_restored(original: Installation, backup: Backup, folder: Path) -> None:
+async def _back_up_and_restore(original: Installation, backup: Backup, folder: Path) -> None:
     async with Program("serve", env=original.settings, cwd=folder) as program:
         ready = await program.ready()
         async with under_load(port_of(ready["smtp"][0])) as load:
-            await load.some(BEFORE)
+            await load.wait_for_more(MESSAGES)
             accepted = set(load.accepted.values())
             copying = asyncio.create_task(backup("online"))
-            await load.some(BEFORE)
+            await load.wait_for_more(MESSAGES)
             online = await copying
         assert await program.terminate() == 0
     still = await backup("still")
 
-    await _holds(online, accepted)
-    assert await _counts(still) == await _counts(str(original.settings["database.url"]))
+    await _assert_complete(online, accepted)
+    assert await _count_rows(still) == await _count_rows(str(original.settings["database.url"]))
     settings = {**original.settings, "database.url": online}
     async with Program("serve", env=settings, cwd=folder) as program:
         ready = await program.ready()
         async with under_load(port_of(ready["smtp"][0])) as load:
-            await load.some(1)
+            await load.wait_for_more(1)
         assert await program.terminate() == 0
-    await _holds(online, {*accepted, *load.accepted.values()})
+    await _assert_complete(online, {*accepted, *load.accepted.values()})
 
 
-async def _holds(url: str, accepted: set[str]) -> None:
+async def _assert_complete(url: str, accepted: set[str]) -> None:
     """Every accepted mail is there, whole, and the books balance."""
     database = _database(url)
     await database.open()
@@ -131,7 +129,7 @@ async def _holds(url: str, accepted: set[str]) -> None:
         await database.close()
 
 
-async def _counts(url: str) -> dict[str, object]:
+async def _count_rows(url: str) -> dict[str, object]:
     database = _database(url)
     await database.open()
     try:

@@ -26,7 +26,7 @@ SUBJECT = "crash-{:07d}"
 _TOKEN = re.compile(rb"crash-([0-9]{7})")
 
 
-class Ledger:
+class DatabaseReader:
     """Reads a database from outside, beside the program that uses it."""
 
     def __init__(self, url: str) -> None:
@@ -44,24 +44,24 @@ class Ledger:
         finally:
             await connection.close()
 
-    async def number(self, statement: str) -> int:
+    async def fetch_number(self, statement: str) -> int:
         """The one value of a statement that counts."""
         return int((await self.rows(statement))[0][0])
 
-    async def owed(self) -> int:
+    async def count_undelivered(self) -> int:
         """Deliveries that have not arrived."""
-        return await self.number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
+        return await self.fetch_number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
 
 
-class HiddenLedger(Ledger):
+class NamespaceDatabaseReader(DatabaseReader):
     """A SQLite database in another mount namespace, read as a copy: SQLite itself would not see through /proc.
 
     A copy that was made while somebody wrote may be torn; then it is made again.
     """
 
-    def __init__(self, hidden: Path, copies: Path) -> None:
-        super().__init__(f"sqlite:///{copies / hidden.name}")
-        self._hidden = hidden
+    def __init__(self, path: Path, copies: Path) -> None:
+        super().__init__(f"sqlite:///{copies / path.name}")
+        self._hidden = path
         self._copies = copies
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
@@ -86,40 +86,40 @@ class Findings:
     tickets: int = 0
     deliveries: int = 0
     posts: int = 0
-    second_posts: int = 0
+    duplicate_posts: int = 0
     repeated_messages: int = 0
     lost_attempts: int = 0
-    unheard_attempts: int = 0
-    unheard_reasons: Counter[str] = field(default_factory=Counter)
-    refused: list[str] = field(default_factory=list)
+    unanswered_attempts: int = 0
+    unanswered_reasons: Counter[str] = field(default_factory=Counter)
+    rejected: list[str] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
-    doubled: list[tuple[int, str]] = field(default_factory=list)
+    duplicated: list[tuple[int, str]] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
-    unlike: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
     undelivered: list[str] = field(default_factory=list)
-    unseen: list[tuple[int, str]] = field(default_factory=list)
+    not_posted: list[tuple[int, str]] = field(default_factory=list)
     unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Sequence[object]]:
         """Everything that must be empty and is not, the first of each kind."""
         kinds: dict[str, Sequence[object]] = {
-            "mails refused for good": self.refused,
+            "mails refused for good": self.rejected,
             "acknowledged mails lost": self.lost,
-            "second tickets": self.doubled,
+            "second tickets": self.duplicated,
             "octets damaged": self.damaged,
-            "deliveries and tickets that do not match": self.unlike,
+            "deliveries and tickets that do not match": self.mismatched,
             "deliveries that are not delivered": self.undelivered,
-            "deliveries that Slack has not seen": self.unseen,
+            "deliveries that Slack has not seen": self.not_posted,
             "second posts without a reason": self.unexplained_posts,
         }
         return {kind: found[:10] for kind, found in kinds.items() if found}
 
 
 async def audit(
-    ledger: Ledger,
+    database: DatabaseReader,
     *,
     acknowledged: Mapping[tuple[int, str], str],
-    refused: Sequence[str],
+    rejected: Sequence[str],
     posts: Iterable[Post],
     channels: Mapping[str, str],
     contents: Mapping[int, bytes],
@@ -129,8 +129,8 @@ async def audit(
 
     paused: a deliverer was stopped past its lease and went on; then two attempts may both have been sent.
     """
-    found = Findings(acknowledged=len(acknowledged), refused=list(refused))
-    linked = await ledger.rows(
+    found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
+    linked = await database.rows(
         "SELECT m.subject, tm.recipient, tm.ticket_id, m.id FROM ticket_messages tm "
         "JOIN messages m ON m.id = tm.message_id"
     )
@@ -148,15 +148,15 @@ async def audit(
     found.lost = sorted(
         key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]]
     )
-    found.doubled = sorted(key for key in tickets if len(tickets[key]) > 1 or len(messages[key]) > 1)
+    found.duplicated = sorted(key for key in tickets if len(tickets[key]) > 1 or len(messages[key]) > 1)
     numbers = {message: key[0] for key, of_key in messages.items() for message in of_key}
-    await _compare_octets(ledger, numbers, contents, found)
-    await _compare_deliveries(ledger, messages, found, posts=posts, channels=channels, paused=paused)
+    await _compare_contents(database, numbers, contents, found)
+    await _compare_deliveries(database, messages, found, posts=posts, channels=channels, paused=paused)
     return found
 
 
-async def _compare_octets(
-    ledger: Ledger, numbers: Mapping[str, int], contents: Mapping[int, bytes], found: Findings
+async def _compare_contents(
+    ledger: DatabaseReader, numbers: Mapping[str, int], contents: Mapping[int, bytes], found: Findings
 ) -> None:
     digests = {number: hashlib.sha256(content).digest() for number, content in contents.items()}
     kept: dict[str, Any] = defaultdict(hashlib.sha256)
@@ -168,7 +168,7 @@ async def _compare_octets(
 
 
 async def _compare_deliveries(
-    ledger: Ledger,
+    ledger: DatabaseReader,
     messages: Mapping[tuple[int, str], set[str]],
     found: Findings,
     *,
@@ -197,32 +197,32 @@ async def _compare_deliveries(
         if state != "delivered":
             found.undelivered.append(f"{delivery} {state} {via} {dict(attempts[delivery])}")
     found.deliveries = sum(map(len, owed.values()))
-    seen = _seen(posts, found)
+    seen = _count_posts(posts, found)
     found.posts = sum(seen.values())
     for key, of_key in messages.items():
         number, recipient = key
         for message in of_key:
             deliveries = owed.pop((message, recipient), [])
             if len(deliveries) != 1:
-                found.unlike.append(f"mail {number} to {recipient}: {len(deliveries)} deliveries")
+                found.mismatched.append(f"mail {number} to {recipient}: {len(deliveries)} deliveries")
             lost = sum(attempts[delivery]["lost"] for delivery in deliveries)
             unheard = sum(attempts[delivery]["unheard"] for delivery in deliveries)
             times = seen[number, channels[recipient]]
             found.lost_attempts += lost
-            found.unheard_attempts += unheard
-            found.second_posts += max(0, times - 1)
+            found.unanswered_attempts += unheard
+            found.duplicate_posts += max(0, times - 1)
             if times == 0:
-                found.unseen.append(key)
+                found.not_posted.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
             if times > sent + lost:
                 # Only a missing answer explains it: what was said instead is shown.
-                found.unheard_reasons.update(reason for d in deliveries for reason in unheard_answers[d])
+                found.unanswered_reasons.update(reason for d in deliveries for reason in unheard_answers[d])
             if times > sent + lost + unheard:
                 found.unexplained_posts.append(key)
-    found.unlike += [f"{deliveries}: of no mail" for deliveries in owed.values()]
+    found.mismatched += [f"{deliveries}: of no mail" for deliveries in owed.values()]
 
 
-def _seen(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
+def _count_posts(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
     """How often each mail was in a post that was answered 2xx, for each webhook's path; a digest names many."""
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:

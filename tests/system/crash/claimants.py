@@ -21,17 +21,17 @@ class Claimants:
     won: for each ticket, who were told that it is theirs. unheard: how many claims had no answer.
     """
 
-    def __init__(self, people: Mapping[str, str], apis: Callable[[], list[str]]) -> None:
-        self._people = people
+    def __init__(self, users: Mapping[str, str], apis: Callable[[], list[str]]) -> None:
+        self._users = users
         self._apis = apis
         self._tasks: list[asyncio.Task[None]] = []
-        self._turn = itertools.count()
-        self.won: dict[str, list[str]] = {}
-        self.unheard = 0
+        self._next_api = itertools.count()
+        self.claimed: dict[str, list[str]] = {}
+        self.unanswered = 0
 
     async def __aenter__(self) -> Self:
         self._http = await aiohttp.ClientSession(timeout=_PATIENCE).__aenter__()
-        self._tasks = [asyncio.create_task(self._work(user, key)) for user, key in self._people.items()]
+        self._tasks = [asyncio.create_task(self._claim_repeatedly(user, key)) for user, key in self._users.items()]
         return self
 
     async def __aexit__(
@@ -46,14 +46,14 @@ class Claimants:
                 if isinstance(end, Exception):
                     raise end
 
-    async def _work(self, user: str, key: str) -> None:
+    async def _claim_repeatedly(self, user: str, key: str) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         while True:
             apis = self._apis()
             if not apis:
                 await asyncio.sleep(0.01)
                 continue
-            root = f"http://{apis[next(self._turn) % len(apis)]}/api/emails/tickets"
+            root = f"http://{apis[next(self._next_api) % len(apis)]}/api/emails/tickets"
             tickets: list[dict[str, Any]] = []
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with self._http.get(f"{root}/unassigned", headers=headers) as response:
@@ -63,11 +63,11 @@ class Claimants:
                 try:
                     async with self._http.post(f"{root}/{ticket['id']}/claim", headers=headers) as response:
                         if response.status == 200:
-                            self.won.setdefault(ticket["id"], []).append(user)
+                            self.claimed.setdefault(ticket["id"], []).append(user)
                         else:
                             assert response.status in (409, 503), await response.text()
                 except (aiohttp.ClientError, TimeoutError):
-                    self.unheard += 1
+                    self.unanswered += 1
                     break
             if not tickets:
                 await asyncio.sleep(0.01)

@@ -29,7 +29,7 @@ _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
-def arm(place: str, number: signal.Signals) -> None:
+def install_signal(place: str, number: signal.Signals) -> None:
     """Sends itself the signal when the program comes to `POINT[:n]`."""
     name, _, nth = place.partition(":")
     left = int(nth or 1)
@@ -56,7 +56,7 @@ def shift_clock(path: Path) -> None:
     SystemClock.now = shifted  # type: ignore[method-assign]
 
 
-def small_disk(folder: Path, size: int) -> None:
+def mount_small_disk(folder: Path, size: int) -> None:
     """Mounts it in a namespace of this process, with what was in the folder."""
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     mount(folder, size)
@@ -65,7 +65,7 @@ def small_disk(folder: Path, size: int) -> None:
     os.chdir(folder)
 
 
-def obey_modes(argv: Sequence[str]) -> None:
+def drop_capabilities(argv: Sequence[str]) -> None:
     """Starts itself again without the capabilities; for whoever has none it changes nothing."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
@@ -82,16 +82,16 @@ def launch(argv: Sequence[str]) -> None:
         maintenance.TICK_SECONDS = 0.02
     if "--obey-modes" in options:
         options.remove("--obey-modes")
-        obey_modes([*options, "--", *arguments])
+        drop_capabilities([*options, "--", *arguments])
     for option, value in zip(options[::2], options[1::2], strict=True):
         match option:
             case "--kill-at":
-                arm(value, signal.SIGKILL)
+                install_signal(value, signal.SIGKILL)
             case "--stop-at":
-                arm(value, signal.SIGSTOP)
+                install_signal(value, signal.SIGSTOP)
             case "--small-disk":
                 folder, _, size = value.rpartition(":")
-                small_disk(Path(folder), int(size))
+                mount_small_disk(Path(folder), int(size))
             case "--clock":
                 shift_clock(Path(value))
             case _:

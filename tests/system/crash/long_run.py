@@ -29,7 +29,7 @@ from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import Program
 from tests.system.crash.audit import Findings
 from tests.system.crash.mta import Mta
-from tests.system.crash.rig import Rig, new_rig
+from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 CONNECTIONS = 12
 ALIASES = 10
@@ -38,7 +38,7 @@ MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
 RECOVERY_SECONDS = 60
-LEASE_SECONDS = 3  # as `rig` sets it
+LEASE_SECONDS = 3  # as `system` sets it
 SETTINGS: dict[str, object] = {
     "delivery.digest_after": 60,
     "database.connect_timeout": "2s",
@@ -46,45 +46,47 @@ SETTINGS: dict[str, object] = {
 }
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """To whoever waits, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @dataclass(slots=True)
-class Run:
+class RunResult:
     """What happened, beside what the audit finds."""
 
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    cut: int = 0
-    put_off: int = 0
+    lost_connections: int = 0
+    deferred: int = 0
 
 
 class Crasher:
     """Kills and starts again. `roles` are the processes that make the installation."""
 
-    def __init__(self, rig: Rig, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int) -> None:
-        self._world = rig
+    def __init__(
+        self, system: SystemUnderTest, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int
+    ) -> None:
+        self._system = system
         self._mta = mta
         self._server = server
         self._roles = roles
-        self._chance = random.Random(seed)
+        self._random = random.Random(seed)
         self._fleet: list[Program] = []
-        self.run = Run()
+        self.run = RunResult()
 
     async def start(self) -> None:
         """All processes, ready."""
-        self._fleet = [await self._world.launch(role) for role in self._roles]
+        self._fleet = [await self._system.launch(role) for role in self._roles]
         for program in self._fleet:
-            await self._world.ready(program)
+            await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
         """The n-th kill, under load."""
-        self._feed()
-        await self._mta.taken(
-            len(self._mta.acknowledged) + self._chance.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
+        self._queue_messages()
+        await self._mta.wait_accepted(
+            len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
         )
         if n % 10 == 0 and self._server is not None:
             await self._server.kill()
@@ -95,51 +97,51 @@ class Crasher:
         else:
             await self._kill()
 
-    def _feed(self) -> None:
+    def _queue_messages(self) -> None:
         """The sender never runs dry."""
-        missing = 4 * MAILS - self._mta.waiting
+        missing = 4 * MAILS - self._mta.pending
         if missing > 0:
-            self._mta.offer(self._world.mails(missing, large=150, replies=11))
+            self._mta.queue(self._system.new_mails(missing, large=150, replies=11))
 
     async def _kill(self) -> None:
-        place = self._chance.randrange(len(self._roles))
+        place = self._random.randrange(len(self._roles))
         role = self._roles[place]
         await self._fleet[place].kill()
         self.run.kills[role] += 1
-        self._fleet[place] = program = await self._world.launch(role)
-        if self._chance.random() < 0.1:
+        self._fleet[place] = program = await self._system.launch(role)
+        if self._random.random() < 0.1:
             # In the middle of its start; what it has done until then is its own affair.
             with contextlib.suppress(TimeoutError):
-                await program.wait_until(lambda: False, "a random moment", timeout=self._chance.uniform(0.0, 1.0))
+                await program.wait_until(lambda: False, "a random moment", timeout=self._random.uniform(0.0, 1.0))
             await program.kill()
             self.run.kills[f"{role} while starting"] += 1
-            self._fleet[place] = program = await self._world.launch(role)
-        await self._world.ready(program)
+            self._fleet[place] = program = await self._system.launch(role)
+        await self._system.wait_ready(program)
 
     async def _pause(self) -> None:
         """A deliverer sleeps past its lease; the others take over, and it wakes up in the middle of its sentence."""
-        place = self._chance.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
+        place = self._random.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
         program = self._fleet[place]
         program.pause()
         woken = time.monotonic() + LEASE_SECONDS * 1.5
         while time.monotonic() < woken:
-            self._feed()
-            await self._mta.taken(len(self._mta.acknowledged) + 10, timeout=RECOVERY_SECONDS)
+            self._queue_messages()
+            await self._mta.wait_accepted(len(self._mta.acknowledged) + 10, timeout=RECOVERY_SECONDS)
         program.resume()
         self.run.kills["deliver stopped past its lease"] += 1
 
     async def finish(self) -> Findings:
         """Everything is taken, delivered and counted."""
-        await self._mta.all_taken(timeout=SETTLE_SECONDS)
-        await self._world.settle(timeout=SETTLE_SECONDS)
+        await self._mta.wait_all_accepted(timeout=SETTLE_SECONDS)
+        await self._system.wait_delivered(timeout=SETTLE_SECONDS)
         for program in self._fleet:
             assert await program.terminate() == 0
-        self.run.cut, self.run.put_off = self._mta.cut, self._mta.put_off_count
-        return await self._world.audit(self._mta, paused=bool(self.run.kills["deliver stopped past its lease"]))
+        self.run.lost_connections, self.run.deferred = self._mta.lost_connections, self._mta.deferred_count
+        return await self._system.audit(self._mta, paused=bool(self.run.kills["deliver stopped past its lease"]))
 
 
 @asynccontextmanager
-async def database(kind: str) -> AsyncIterator[PostgresServer | None]:
+async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
     if kind == "sqlite":
         yield None
     else:
@@ -147,7 +149,7 @@ async def database(kind: str) -> AsyncIterator[PostgresServer | None]:
             yield server
 
 
-async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[Run, Findings]:
+async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
     """The whole run."""
     own = asyncio.current_task()
     assert own is not None
@@ -156,48 +158,50 @@ async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
         async with (
-            database(kind) as server,
-            new_rig(kind, Path(folder), lambda: _given(server), aliases=ALIASES, settings=SETTINGS) as rig,
-            rig.mta(CONNECTIONS, timeout=RECOVERY_SECONDS) as mta,
+            open_server(kind) as server,
+            system_under_test(
+                kind, Path(folder), lambda: _require_server(server), aliases=ALIASES, settings=SETTINGS
+            ) as system,
+            system.start_mta(CONNECTIONS, timeout=RECOVERY_SECONDS) as mta,
         ):
-            crasher = Crasher(rig, mta, server, FLEET if fleet else ("serve",), seed)
+            crasher = Crasher(system, mta, server, FLEET if fleet else ("serve",), seed)
             await crasher.start()
             for n in range(1, kills + 1):
                 if time.monotonic() - began > seconds:
-                    say(f"stopped after {n - 1} kills: {seconds:g} s are over")
+                    print_line(f"stopped after {n - 1} kills: {seconds:g} s are over")
                     break
                 await crasher.crash(n)
                 if n % 50 == 0:
-                    say(f"{n} kills, {len(mta.acknowledged)} acknowledged, {time.monotonic() - began:.0f} s")
+                    print_line(f"{n} kills, {len(mta.acknowledged)} acknowledged, {time.monotonic() - began:.0f} s")
             found = await crasher.finish()
             crasher.run.seconds = time.monotonic() - began
             return crasher.run, found
 
 
-def _given(server: PostgresServer | None) -> PostgresServer:
+def _require_server(server: PostgresServer | None) -> PostgresServer:
     assert server is not None
     return server
 
 
-def table(run: Run, found: Findings) -> str:
+def format_table(run: RunResult, found: Findings) -> str:
     """The result, for people and for docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (one for each alias)", found.acknowledged),
-        ("connections lost during a transaction", run.cut),
-        ("rejected with 4yz and retried", run.put_off),
-        ("rejected with 5yz", len(found.refused)),
+        ("connections lost during a transaction", run.lost_connections),
+        ("rejected with 4yz and retried", run.deferred),
+        ("rejected with 5yz", len(found.rejected)),
         ("acknowledged messages lost", len(found.lost)),
-        ("duplicate tickets", len(found.doubled)),
+        ("duplicate tickets", len(found.duplicated)),
         ("messages not stored byte for byte", len(found.damaged)),
         ("tickets", found.tickets),
         ("deliveries", found.deliveries),
-        ("deliveries not delivered at the end", len(found.undelivered) + len(found.unlike) + len(found.unseen)),
-        ("tickets posted again, outcome or response unknown", found.second_posts),
+        ("deliveries not delivered at the end", len(found.undelivered) + len(found.mismatched) + len(found.not_posted)),
+        ("tickets posted again, outcome or response unknown", found.duplicate_posts),
         ("duplicate Slack messages (a digest lists up to 40 tickets)", found.repeated_messages),
         ("attempts without a recorded outcome", found.lost_attempts),
-        ("attempts without a response", found.unheard_attempts),
-        *((f"posted again after: {reason}", n) for reason, n in found.unheard_reasons.most_common(10)),
+        ("attempts without a response", found.unanswered_attempts),
+        *((f"posted again after: {reason}", n) for reason, n in found.unanswered_reasons.most_common(10)),
         ("tickets posted again for any other reason", len(found.unexplained_posts)),
         ("seconds", round(run.seconds)),
     ]
@@ -216,13 +220,13 @@ def main() -> int:
     if options.fleet and options.database != "postgres":
         parser.error("--fleet requires --database postgres")
     seed = options.seed or random.SystemRandom().randrange(1, 10**9)
-    say(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; seed {seed}")
+    print_line(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; seed {seed}")
     run, found = asyncio.run(
         crash(options.database, kills=options.kills, seconds=options.seconds, fleet=options.fleet, seed=seed)
     )
-    say(table(run, found))
+    print_line(format_table(run, found))
     for kind, examples in found.faults().items():
-        say(f"FAULT: {kind}: {examples}")
+        print_line(f"FAULT: {kind}: {examples}")
     return 1 if found.faults() else 0
 
 

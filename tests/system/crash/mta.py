@@ -17,12 +17,12 @@ from typing import Self
 _REPLY = re.compile(rb"([2-5])[0-9][0-9]([ -])")
 _QUEUED = re.compile(rb"queued as (\S+)")
 # How long this sender waits before it tries again; a real one waits minutes.
-_AGAIN = 0.02
-_CODES_KEPT = 1000
+_RETRY_SECONDS = 0.02
+_MAX_REPLIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class OutgoingMail:
     """number: unique in a run; it is in the subject. waiting: the recipients that have not said 250 yet."""
 
     number: int
@@ -33,7 +33,7 @@ class Mail:
 
 @dataclass(slots=True)
 class _Queued:
-    mail: Mail
+    mail: OutgoingMail
     waiting: set[str] = field(default_factory=set)
 
 
@@ -44,24 +44,24 @@ class Mta:
     """
 
     def __init__(
-        self, where: Callable[[], Sequence[tuple[str, int]]], *, connections: int, timeout: float = 30
+        self, servers: Callable[[], Sequence[tuple[str, int]]], *, connections: int, timeout: float = 30
     ) -> None:
-        self._where = where
+        self._servers = servers
         self._connections = connections
         self._timeout = timeout
         self._queue: deque[_Queued] = deque()
-        self._open = 0  # mails that are queued or under way
-        self._turns = itertools.count()
+        self._pending = 0  # mails that are queued or under way
+        self._next_server = itertools.count()
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[tuple[int, str], str] = {}  # (mail's number, recipient) -> the id in the 250
-        self.refused: list[str] = []  # 5yz
-        self.put_off: deque[str] = deque(maxlen=_CODES_KEPT)  # 4yz, the last ones
-        self.put_off_count = 0
-        self.cut = 0  # connections that ended without a word
+        self.rejected: list[str] = []  # 5yz
+        self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # 4yz, the last ones
+        self.deferred_count = 0
+        self.lost_connections = 0  # connections that ended without a word
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._connections)]
+        self._tasks = [asyncio.create_task(self._send_repeatedly()) for _ in range(self._connections)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -72,105 +72,109 @@ class Mta:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def offer(self, mails: Iterable[Mail]) -> None:
+    def queue(self, mails: Iterable[OutgoingMail]) -> None:
         """These are to be sent, after those that wait already."""
         for mail in mails:
             self._queue.append(_Queued(mail, set(mail.recipients)))
-            self._open += 1
+            self._pending += 1
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Mails that were not taken yet."""
-        return self._open
+        return self._pending
 
-    async def all_taken(self, *, timeout: float = 60) -> None:
+    async def wait_all_accepted(self, *, timeout: float = 60) -> None:
         """Returns when every mail was answered with 250 for every recipient."""
-        await self.until(lambda: self._open == 0, timeout=timeout)
+        await self.wait_until(lambda: self._pending == 0, timeout=timeout)
 
-    async def taken(self, total: int, *, timeout: float = 60) -> None:
+    async def wait_accepted(self, total: int, *, timeout: float = 60) -> None:
         """Returns when so many recipients were acknowledged since the beginning."""
-        await self.until(lambda: len(self.acknowledged) >= total, timeout=timeout)
+        await self.wait_until(lambda: len(self.acknowledged) >= total, timeout=timeout)
 
-    async def until(self, true: Callable[[], bool], *, timeout: float = 60) -> None:
+    async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
         """Returns when `true()` holds, looked at after each reply and each lost connection."""
         try:
             async with asyncio.timeout(timeout), self._changed:
-                await self._changed.wait_for(lambda: true() or self._failed())
+                await self._changed.wait_for(lambda: condition() or self._failed())
         except TimeoutError:
             raise TimeoutError(
-                f"after {timeout} s {self._open} mails wait, {len(self.acknowledged)} are acknowledged, "
-                f"{self.cut} connections were lost; "
-                f"last replies: {list(self.put_off)[-5:]}, refused: {self.refused[:5]}"
+                f"after {timeout} s {self._pending} mails wait, {len(self.acknowledged)} are acknowledged, "
+                f"{self.lost_connections} connections were lost; "
+                f"last replies: {list(self.deferred)[-5:]}, refused: {self.rejected[:5]}"
             ) from None
-        if not true():
+        if not condition():
             await asyncio.gather(*(task for task in self._tasks if task.done()))  # raises what ended it
 
     def _failed(self) -> bool:
         return any(task.done() for task in self._tasks)
 
-    async def _work(self) -> None:
+    async def _send_repeatedly(self) -> None:
         """One connection after another, each with as many mails as it lasts for."""
         while True:
             if not self._queue:
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            servers = self._where()
+            servers = self._servers()
             if servers:
-                host, port = servers[next(self._turns) % len(servers)]
+                host, port = servers[next(self._next_server) % len(servers)]
                 try:
-                    await self._connection(host, port)
+                    await self._run_connection(host, port)
                 except (OSError, EOFError, TimeoutError):
-                    self.cut += 1
-                    await self._tell()
-            await asyncio.sleep(_AGAIN)
+                    self.lost_connections += 1
+                    await self._notify_changed()
+            await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _connection(self, host: str, port: int) -> None:
+    async def _run_connection(self, host: str, port: int) -> None:
         async with asyncio.timeout(self._timeout):
             reader, writer = await asyncio.open_connection(host, port)
         try:
-            if not (await self._reply(reader)).startswith(b"2"):
+            if not (await self._read_reply(reader)).startswith(b"2"):
                 return
             writer.write(b"EHLO mta.test\r\n")
-            if not (await self._reply(reader)).startswith(b"2"):
+            if not (await self._read_reply(reader)).startswith(b"2"):
                 return
             good = True
             while good and self._queue:
                 queued = self._queue.popleft()
                 try:
-                    good = await self._transaction(reader, writer, queued)
+                    good = await self._run_transaction(reader, writer, queued)
                 finally:
                     if queued.waiting:
                         self._queue.append(queued)
                     else:
-                        self._open -= 1
-                await self._tell()
+                        self._pending -= 1
+                await self._notify_changed()
             if good:
                 writer.write(b"QUIT\r\n")
-                await self._reply(reader)
+                await self._read_reply(reader)
         finally:
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
 
-    async def _transaction(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued) -> bool:
+    async def _run_transaction(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued
+    ) -> bool:
         """One mail for the recipients that wait; False when the connection is done for."""
         mail, asked = queued.mail, sorted(queued.waiting)
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
         writer.write("".join(f"{command}\r\n" for command in commands).encode())
-        answers = [await self._reply(reader) for _ in commands]
-        begun = self._good(answers[0], queued, *asked)
-        taken = [r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._good(answer, queued, r)]
+        answers = [await self._read_reply(reader) for _ in commands]
+        begun = self._is_accepted(answers[0], queued, *asked)
+        taken = [
+            r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
+        ]
         if not taken or not answers[-1].startswith(b"3"):
             # Put off, or refused for good; an accepted recipient without DATA would be a fault.
             assert not taken or answers[-1].startswith(b"4"), answers
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RETRY_SECONDS)
             return False
         writer.write(mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         async with asyncio.timeout(self._timeout):
             await writer.drain()
-        answer = await self._reply(reader)
-        if self._good(answer, queued, *taken):
+        answer = await self._read_reply(reader)
+        if self._is_accepted(answer, queued, *taken):
             found = _QUEUED.search(answer)
             assert found, answer
             for recipient in taken:
@@ -179,17 +183,17 @@ class Mta:
             return True
         return not answer.startswith(b"421")
 
-    def _good(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
+    def _is_accepted(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
         """Whether it is a 2yz; a 5yz ends it for these recipients, and is kept."""
         if answer.startswith(b"5"):
-            self.refused.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
+            self.rejected.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)
         elif answer.startswith(b"4"):
-            self.put_off_count += 1
-            self.put_off.append(answer.decode(errors="replace").strip())
+            self.deferred_count += 1
+            self.deferred.append(answer.decode(errors="replace").strip())
         return answer.startswith(b"2")
 
-    async def _reply(self, reader: asyncio.StreamReader) -> bytes:
+    async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
         """One whole reply. EOFError when the server is gone."""
         whole = b""
         async with asyncio.timeout(self._timeout):
@@ -201,6 +205,6 @@ class Mta:
                 if found[2] == b" ":
                     return whole
 
-    async def _tell(self) -> None:
+    async def _notify_changed(self) -> None:
         async with self._changed:
             self._changed.notify_all()

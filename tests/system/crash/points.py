@@ -35,22 +35,22 @@ from router.store.sqlite_writer import SqliteWriter
 from smtp.server import Server
 from smtp.transport import Transport
 
-Hit = Callable[[], None]
-Judge = Callable[..., bool]
+Trigger = Callable[[], None]
+Condition = Callable[..., bool]
 
 # Whether the running task is the group commit's: asyncpg's commit is everybody's.
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 
 @dataclass(frozen=True)
-class Point:
+class CrashPoint:
     """meaning: what is done and what is not, when the process dies here. install: wraps the product."""
 
     meaning: str
-    install: Callable[[Hit], None]
+    install: Callable[[Trigger], None]
 
 
-def install(name: str, hit: Hit) -> None:
+def install(name: str, hit: Trigger) -> None:
     """Calls `hit` whenever the program comes to the point. KeyError for a name that is none."""
     POINTS[name].install(hit)
 
@@ -59,7 +59,7 @@ def _always(*_: Any) -> bool:
     return True
 
 
-def _wrapped(owner: Any, name: str, *, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
+def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
     """Puts calls before and after a function: `before(args)`, `after(args, result)`."""
     inner = getattr(owner, name)
     if inspect.iscoroutinefunction(inner):
@@ -88,28 +88,28 @@ def _wrapped(owner: Any, name: str, *, before: Callable[..., None] | None, after
     setattr(owner, name, outer)
 
 
-def before(meaning: str, owner: Any, name: str, when: Judge = _always) -> Point:
+def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
     """Just before a function runs, when `when(args)` holds."""
 
-    def put(hit: Hit) -> None:
-        _wrapped(owner, name, before=lambda args: hit() if when(args) else None, after=None)
+    def put(hit: Trigger) -> None:
+        _wrap(owner, name, before=lambda args: hit() if when(args) else None, after=None)
 
-    return Point(meaning, put)
+    return CrashPoint(meaning, put)
 
 
-def after(meaning: str, owner: Any, name: str, when: Judge = _always) -> Point:
+def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
     """Just after a function returned, when `when(args, result)` holds."""
 
-    def put(hit: Hit) -> None:
-        _wrapped(owner, name, before=None, after=lambda args, result: hit() if when(args, result) else None)
+    def put(hit: Trigger) -> None:
+        _wrap(owner, name, before=None, after=lambda args, result: hit() if when(args, result) else None)
 
-    return Point(meaning, put)
+    return CrashPoint(meaning, put)
 
 
-def step(meaning: str, query: str) -> Point:
+def after_statement(meaning: str, query: str) -> CrashPoint:
     """Inside the accept's transaction: a statement of this name was run for the whole group, more is to come."""
 
-    def put(hit: Hit) -> None:
+    def put(hit: Trigger) -> None:
         inner: Any = vars(core)["commit_group"]
 
         def watched(mails: Sequence[Any]) -> StatementGenerator[Sequence[Any]]:
@@ -127,13 +127,13 @@ def step(meaning: str, query: str) -> Point:
 
         core.commit_group = watched  # type: ignore[attr-defined]  # where the writers take it from
 
-    return Point(meaning, put)
+    return CrashPoint(meaning, put)
 
 
-class _Watched:
+class _CommitTracer:
     """A sqlite3 connection that tells of its COMMITs."""
 
-    def __init__(self, inner: sqlite3.Connection, first: Hit | None, then: Hit | None) -> None:
+    def __init__(self, inner: sqlite3.Connection, first: Trigger | None, then: Trigger | None) -> None:
         self._inner = inner
         self._first = first
         self._then = then
@@ -151,13 +151,13 @@ class _Watched:
         return found
 
 
-def accept_commit(meaning: str, *, done: bool) -> Point:
+def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
     """The group commit's COMMIT itself, on either database: about to be said, or answered."""
 
-    def put(hit: Hit) -> None:
+    def put(hit: Trigger) -> None:
         first, then = (None, hit) if done else (hit, None)
         connected = SqliteWriter._ensure_connection
-        SqliteWriter._ensure_connection = lambda self: _Watched(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
+        SqliteWriter._ensure_connection = lambda self: _CommitTracer(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
 
         transaction = PostgresWriter._transaction
 
@@ -170,36 +170,36 @@ def accept_commit(meaning: str, *, done: bool) -> Point:
 
         PostgresWriter._transaction = _transaction  # type: ignore[method-assign]
         commit = "_Transaction__commit"
-        _wrapped(
+        _wrap(
             Transaction,
             commit,
             before=None if done else lambda _: hit() if _accepting.get() else None,
             after=(lambda *_: hit() if _accepting.get() else None) if done else None,
         )
 
-    return Point(meaning, put)
+    return CrashPoint(meaning, put)
 
 
-def _says_queued(args: tuple[Any, ...]) -> bool:
+def _contains_queued_reply(args: tuple[Any, ...]) -> bool:
     return any(b"queued as" in reply for reply in args[0]._output)
 
 
-def reply_written() -> Point:
+def reply_written() -> CrashPoint:
     """The 250 is with the kernel."""
 
-    def put(hit: Hit) -> None:
+    def put(hit: Trigger) -> None:
         said: list[bool] = []
-        _wrapped(
+        _wrap(
             Transport,
             "_write_output",
-            before=lambda args: said.append(_says_queued(args)),
+            before=lambda args: said.append(_contains_queued_reply(args)),
             after=lambda *_: hit() if said.pop() else None,
         )
 
-    return Point("the 250 was written to the socket", put)
+    return CrashPoint("the 250 was written to the socket", put)
 
 
-def _finished(args: tuple[Any, ...]) -> Any:
+def _completed_batch(args: tuple[Any, ...]) -> Any:
     return args[2] if len(args) > 2 else None
 
 
@@ -213,28 +213,30 @@ def _is_digest(args: tuple[Any, ...], *_: Any) -> bool:
 
 
 def _was_permanent(args: tuple[Any, ...], _: Any) -> bool:
-    finished = _finished(args)
+    finished = _completed_batch(args)
     return finished is not None and isinstance(finished.outcome, SendFailure) and finished.outcome.kind == "permanent"
 
 
-POINTS: dict[str, Point] = {
+POINTS: dict[str, CrashPoint] = {
     # A mail comes in.
     "recipient-found": after("a recipient's alias was found, no reply yet", Directory, "resolve"),
     "mail-came": before("the mail is in memory, nothing is written", Accept, "accept"),
-    "repeat-claimed": step("the mail's mark is written, not committed", "accept_claim_fingerprint"),
-    "message-written": step("the message's row is written, without its octets", "accept_insert_message"),
-    "octets-written": step("the octets are written, there is no ticket", "accept_insert_chunk"),
-    "delivery-owed": step("what is owed is written, the ticket is not", "accept_insert_delivery"),
-    "number-taken": step("the ticket's number is taken, the ticket is not written", "accept_reserve_numbers"),
-    "ticket-written": step("all is written, not committed", "accept_insert_ticket"),
+    "repeat-claimed": after_statement("the mail's mark is written, not committed", "accept_claim_fingerprint"),
+    "message-written": after_statement("the message's row is written, without its octets", "accept_insert_message"),
+    "octets-written": after_statement("the octets are written, there is no ticket", "accept_insert_chunk"),
+    "delivery-owed": after_statement("what is owed is written, the ticket is not", "accept_insert_delivery"),
+    "number-taken": after_statement(
+        "the ticket's number is taken, the ticket is not written", "accept_reserve_numbers"
+    ),
+    "ticket-written": after_statement("all is written, not committed", "accept_insert_ticket"),
     "accept-commit": accept_commit("the commit was not said", done=False),
     "accept-committed": accept_commit("committed, nobody knows", done=True),
     "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
-    "reply-ready": before("the 250 is made and not written", Transport, "_write_output", _says_queued),
+    "reply-ready": before("the 250 is made and not written", Transport, "_write_output", _contains_queued_reply),
     "reply-written": reply_written(),
     # A ticket goes out.
     "turn-begins": before(
-        "a delivery is due, nothing is claimed", Outbox, "claim_and_record", lambda a: _finished(a) is None
+        "a delivery is due, nothing is claimed", Outbox, "claim_and_record", lambda a: _completed_batch(a) is None
     ),
     "lease-taken": after("the lease is written, not committed", Outbox, "_take_lease", lambda _, r: r is not None),
     "attempt-written": after("the attempt is written, not committed", Outbox, "_open_attempt"),
@@ -251,7 +253,7 @@ POINTS: dict[str, Point] = {
     "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
     "outcome-written": after("the outcome is written, not committed", Outbox, "_record_outcome"),
     "outcome-committed": after(
-        "the outcome is committed", Outbox, "claim_and_record", lambda a, _: _finished(a) is not None
+        "the outcome is committed", Outbox, "claim_and_record", lambda a, _: _completed_batch(a) is not None
     ),
     "retry-written": after("a retry is scheduled, not committed", Outbox, "_record_retry"),
     "digest-begins": before("a digest's attempts are committed, it is not sent", TicketSender, "send", _is_digest),

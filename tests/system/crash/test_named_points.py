@@ -15,7 +15,7 @@ from tests.support.slack import Answer
 from tests.support.stores import KINDS
 from tests.system.crash.mta import Mta
 from tests.system.crash.points import POINTS
-from tests.system.crash.rig import Rig, new_rig
+from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 ACCEPT = (
     "recipient-found",
@@ -62,7 +62,7 @@ MAILS = 6
 ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
-def places(kind: str, chain: tuple[str, ...]) -> list[str]:
+def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
     """The short run goes to most points on one of the databases; with `CRASH_POINTS=all` (`make crash`) to all on both.
 
     A start of the program costs most of a second, and there are a hundred.
@@ -73,36 +73,38 @@ def places(kind: str, chain: tuple[str, ...]) -> list[str]:
     return [place for n, place in enumerate(chain) if place in ON_BOTH or n % len(KINDS) == half]
 
 
-async def die(rig: Rig, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object) -> None:
+async def run_until_killed(
+    system: SystemUnderTest, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
+) -> None:
     """Starts the program, gives it mail until it dies at the point. stop: it is asked to end once it is ready."""
-    mta.offer(rig.mails(mails, large=5, replies=4))
-    program = await rig.launch("serve", options=("--kill-at", point, *rig.clock_options), **settings)
+    mta.queue(system.new_mails(mails, large=5, replies=4))
+    program = await system.launch("serve", options=("--kill-at", point, *system.clock_options), **settings)
     try:
-        await rig.ready(program)
+        await system.wait_ready(program)
     except AssertionError:
         pass  # it died before it was ready, which some points are for
     else:
         if stop:
             await program.terminate()
-    await killed(program, point)
+    await assert_killed(program, point)
 
 
-async def killed(program: Program, point: str) -> None:
+async def assert_killed(program: Program, point: str) -> None:
     code = await program.wait()
     assert code == -signal.SIGKILL, f"{point}: ended with {code}\n{program.stderr_text}"
 
 
-async def recover(rig: Rig, mta: Mta, *, late: float = 600) -> None:
+async def assert_recovers(system: SystemUnderTest, mta: Mta, *, late: float = 600) -> None:
     """Starts the program to stay, `late` seconds on: what waits for its next attempt need not be waited for.
 
     Returns when all mail is taken, all tickets are delivered and the count is right.
     """
-    rig.set_clock(late)
-    program = await rig.start(options=rig.clock_options)
-    await mta.all_taken()
-    await rig.settle()
+    system.set_clock(late)
+    program = await system.start(options=system.clock_options)
+    await mta.wait_all_accepted()
+    await system.wait_delivered()
     assert await program.terminate() == 0
-    await rig.sound(mta)
+    await system.assert_no_faults(mta)
 
 
 def test_every_point_is_visited() -> None:
@@ -112,47 +114,49 @@ def test_every_point_is_visited() -> None:
 
 
 async def test_killed_while_mail_comes_in(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
-        for point in places(kind, ACCEPT):
-            await die(rig, mta, point)
-        await recover(rig, mta)
+    async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
+        for point in select_points(kind, ACCEPT):
+            await run_until_killed(system, mta, point)
+        await assert_recovers(system, mta)
 
 
 async def test_killed_while_tickets_go_out(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
-        for point in places(kind, DELIVER):
-            await die(rig, mta, point)
-        await recover(rig, mta)
+    async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
+        for point in select_points(kind, DELIVER):
+            await run_until_killed(system, mta, point)
+        await assert_recovers(system, mta)
 
 
 async def test_killed_around_retries_digests_and_probes(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with new_rig(kind, tmp_path, server, aliases=1) as rig, rig.mta() as mta:
-        rig.slack.script("team0", Answer(503, "later"))
-        await die(rig, mta, "retry-written")
-        rig.set_clock(60)
+    async with system_under_test(kind, tmp_path, server, aliases=1) as system, system.start_mta() as mta:
+        system.slack.script("team0", Answer(503, "later"))
+        await run_until_killed(system, mta, "retry-written")
+        system.set_clock(60)
         for point in ("digest-begins", "digest-posted"):
-            await die(rig, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0)
-        rig.set_clock(120)
-        rig.slack.forget("team0")
-        await die(rig, mta, "parking")
-        await die(rig, mta, "parked")
-        rig.slack.remember("team0")
-        rig.set_clock(600)
-        await die(rig, mta, "probe-claimed")
-        rig.set_clock(1200)
-        await die(rig, mta, "probe-healed")
-        await recover(rig, mta, late=3600)
+            await run_until_killed(
+                system, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0
+            )
+        system.set_clock(120)
+        system.slack.forget("team0")
+        await run_until_killed(system, mta, "parking")
+        await run_until_killed(system, mta, "parked")
+        system.slack.remember("team0")
+        system.set_clock(600)
+        await run_until_killed(system, mta, "probe-claimed")
+        system.set_clock(1200)
+        await run_until_killed(system, mta, "probe-healed")
+        await assert_recovers(system, mta, late=3600)
 
 
 async def test_killed_while_it_starts_and_stops(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
-        for point in places(kind, LIFE):
-            await die(rig, mta, point, stop=point in LIFE[3:])
-        await recover(rig, mta)
+    async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
+        for point in select_points(kind, LIFE):
+            await run_until_killed(system, mta, point, stop=point in LIFE[3:])
+        await assert_recovers(system, mta)
 
 
 async def test_killed_inside_a_migration(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ async def test_killed_inside_a_migration(kind: str, server: Callable[[], Postgre
         options = ("--kill-at", f"{name}{suffix}{colon}{nth}", "--")
         command = ("-m", "tests.system.crash.launcher", *options)
         async with Program("migrate", env=env, cwd=tmp_path, command=command) as program:
-            await killed(program, point)
+            await assert_killed(program, point)
     first = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()
     assert first["applied"][0] == "0001_initial.sql"
     again = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.postgres import private_postgres
-from tests.system.crash.rig import new_rig
+from tests.system.crash.system_under_test import system_under_test
 
 KILLS = 3
 MAILS = 150
@@ -12,18 +12,18 @@ MAILS = 150
 async def test_postgres_is_killed_and_comes_back(tmp_path: Path) -> None:
     async with (
         private_postgres(fsync=True) as server,
-        new_rig("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as rig,
-        rig.mta(8) as mta,
+        system_under_test("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as system,
+        system.start_mta(8) as mta,
     ):
-        program = await rig.start()
+        program = await system.start()
         for _ in range(KILLS):
-            mta.offer(rig.mails(MAILS, large=20, replies=7))
-            await mta.taken(len(mta.acknowledged) + MAILS // 2)
+            mta.queue(system.new_mails(MAILS, large=20, replies=7))
+            await mta.wait_accepted(len(mta.acknowledged) + MAILS // 2)
             await server.kill()
             await server.start()
-        await mta.all_taken()
-        await rig.settle()
-        found = await rig.sound(mta)
+        await mta.wait_all_accepted()
+        await system.wait_delivered()
+        found = await system.assert_no_faults(mta)
         assert found.acknowledged >= KILLS * MAILS
         assert program.running()
         assert await program.terminate() == 0

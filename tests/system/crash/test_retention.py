@@ -5,49 +5,47 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.postgres import PostgresServer
-from tests.system.crash.rig import new_rig, until_async
-from tests.system.crash.test_named_points import RETENTION, killed
+from tests.system.crash.system_under_test import poll_until, system_under_test
+from tests.system.crash.test_named_points import RETENTION, assert_killed
 
 DAY = 24 * 3600
 MAILS = 10
 KEEP: dict[str, object] = {"retention.raw_messages": "1d", "retention.resolved_tickets": "2d"}
 
 
-async def test_killed_while_old_things_are_erased(
-    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
-) -> None:
+async def test_killed_during_retention(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     """Ten mails: the even tickets are resolved long ago; one of those has a delivery that did not arrive yet."""
-    async with new_rig(kind, tmp_path, server, aliases=2, settings=KEEP) as rig, rig.mta() as mta:
-        program = await rig.start(options=rig.clock_options)
-        mta.offer(mail for n in range(MAILS) for mail in rig.mails(1, to=(rig.addresses[n % 2],), large=5))
-        await mta.all_taken()
-        await rig.settle()
-        await rig.sound(mta)
+    async with system_under_test(kind, tmp_path, server, aliases=2, settings=KEEP) as system, system.start_mta() as mta:
+        program = await system.start(options=system.clock_options)
+        mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(system.addresses[n % 2],), large=5))
+        await mta.wait_all_accepted()
+        await system.wait_delivered()
+        await system.assert_no_faults(mta)
         await program.kill()
-        async with rig.installation.opened():
-            await rig.installation.rows(
+        async with system.installation.opened():
+            await system.installation.rows(
                 "UPDATE tickets SET status = 'resolved', resolved_at = received_at WHERE number % 2 = 0"
             )
             waiting = "(SELECT id FROM tickets WHERE number = 2)"
-            await rig.installation.rows(
+            await system.installation.rows(
                 "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
                 f"WHERE ticket_id IN {waiting}"
             )
         for name in ("team0", "team1"):  # whichever that one's is: what it owes stays owed
-            rig.slack.forget(name)
+            system.slack.forget(name)
         for n, point in enumerate(RETENTION):
-            rig.set_clock((3 + n) * DAY)  # a sweep that was cut off is made up for at the next one's time
-            program = await rig.launch("serve", options=("--hurry", "--kill-at", point, *rig.clock_options))
-            await killed(program, point)
-        rig.set_clock(30 * DAY)
-        await rig.start("serve", options=("--hurry", *rig.clock_options))
+            system.set_clock((3 + n) * DAY)  # a sweep that was cut off is made up for at the next one's time
+            program = await system.launch("serve", options=("--hurry", "--kill-at", point, *system.clock_options))
+            await assert_killed(program, point)
+        system.set_clock(30 * DAY)
+        await system.start("serve", options=("--hurry", *system.clock_options))
 
         async def erased() -> bool:
-            return await rig.ledger.number("SELECT count(*) FROM raw_chunks") == 0
+            return await system.database.fetch_number("SELECT count(*) FROM raw_chunks") == 0
 
-        await until_async(erased, "all raw mail is erased")
-        await rig.running[-1].kill()
-        left = [row[0] for row in await rig.ledger.rows("SELECT number FROM tickets ORDER BY number")]
+        await poll_until(erased, "all raw mail is erased")
+        await system.running[-1].kill()
+        left = [row[0] for row in await system.database.rows("SELECT number FROM tickets ORDER BY number")]
         assert left == [1, 2, 3, 5, 7, 9]
         for orphans in (
             "SELECT count(*) FROM ticket_messages WHERE ticket_id NOT IN (SELECT id FROM tickets)",
@@ -55,7 +53,7 @@ async def test_killed_while_old_things_are_erased(
             "SELECT count(*) FROM messages WHERE id NOT IN (SELECT message_id FROM ticket_messages)",
             "SELECT count(*) FROM messages WHERE id NOT IN (SELECT message_id FROM message_contents)",
         ):
-            assert await rig.ledger.number(orphans) == 0, orphans
-        texts = await rig.ledger.rows("SELECT text, attachments FROM message_contents")
+            assert await system.database.fetch_number(orphans) == 0, orphans
+        texts = await system.database.rows("SELECT text, attachments FROM message_contents")
         assert len(texts) == len(left)
         assert all("A dot first" in text and json.loads(attachments) == [] for text, attachments in texts)

@@ -12,38 +12,40 @@ from pathlib import Path
 from tests.support import mails
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import RawSmtp, send_mail
-from tests.system.crash.rig import DOMAIN, Rig, new_rig
+from tests.system.crash.system_under_test import DOMAIN, SystemUnderTest, system_under_test
 
 DAY = 24 * 3600
 A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
 
 
-class Client:
-    """Sends single mails to the one door of a rig."""
+class RepeatingClient:
+    """Sends single mails to the one door of a system."""
 
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
+    def __init__(self, system: SystemUnderTest) -> None:
+        self.system = system
 
     async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
         """The id in the 250."""
-        ((host, port),) = self.rig.doors()
+        ((host, port),) = self.system.smtp_addresses()
         reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
         assert reply.code == 250, reply
         return reply.text.rpartition(" ")[2]
 
     async def tickets(self) -> int:
-        return await self.rig.ledger.number("SELECT count(*) FROM tickets")
+        return await self.system.database.fetch_number("SELECT count(*) FROM tickets")
 
 
 @asynccontextmanager
-async def serving(kind: str, folder: Path, server: Callable[[], PostgresServer]) -> AsyncIterator[Client]:
-    async with new_rig(kind, folder, server, aliases=2) as rig:
-        await rig.start("serve", options=rig.clock_options)
-        yield Client(rig)
+async def running_client(
+    kind: str, folder: Path, server: Callable[[], PostgresServer]
+) -> AsyncIterator[RepeatingClient]:
+    async with system_under_test(kind, folder, server, aliases=2) as system:
+        await system.start("serve", options=system.clock_options)
+        yield RepeatingClient(system)
 
 
-async def test_the_same_mail_again(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with serving(kind, tmp_path, server) as client:
+async def test_a_repeated_message(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with running_client(kind, tmp_path, server) as client:
         content = mails.plain(message_id="<1@customer.test>")
         first = await client.send(content)
         assert await client.send(content) == first
@@ -58,7 +60,7 @@ async def test_the_same_mail_again(kind: str, server: Callable[[], PostgresServe
 
 
 async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with serving(kind, tmp_path, server) as client:
+    async with running_client(kind, tmp_path, server) as client:
         both = mails.plain(message_id="<1@customer.test>")
         first = await client.send(both, A, B)
         assert await client.tickets() == 2
@@ -72,21 +74,21 @@ async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], Po
         assert await client.tickets() == 4
 
 
-async def test_a_device_that_sends_the_same_octets_every_day(
+async def test_a_device_that_sends_the_same_bytes_every_day(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     """Without Message-ID and Date nothing says that it is a repeat; with one, the window does."""
-    async with serving(kind, tmp_path, server) as client:
+    async with running_client(kind, tmp_path, server) as client:
         bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
         for day in range(3):
-            client.rig.set_clock(day * DAY)
+            client.system.set_clock(day * DAY)
             await client.send(bare)
         assert await client.tickets() == 3
         dated = b"Date: Tue, 01 Jan 2030 12:00:00 +0000\r\n" + bare
         first = await client.send(dated)
-        client.rig.set_clock(7 * DAY - 60)
+        client.system.set_clock(7 * DAY - 60)
         assert await client.send(dated) == first
-        client.rig.set_clock(7 * DAY + 60)
+        client.system.set_clock(7 * DAY + 60)
         assert await client.send(dated) != first, "the window begins with the first one and ends after five days"
         assert await client.tickets() == 5
 
@@ -94,12 +96,12 @@ async def test_a_device_that_sends_the_same_octets_every_day(
 async def test_by_data_or_by_chunks_and_after_a_kill(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with serving(kind, tmp_path, server) as client:
+    async with running_client(kind, tmp_path, server) as client:
         content = mails.plain(text=".a dot first\n..and two\n", message_id="<1@customer.test>")
         first = await client.send(content)
-        await client.rig.running[-1].kill()
-        await client.rig.start("serve")
-        ((host, port),) = client.rig.doors()
+        await client.system.running[-1].kill()
+        await client.system.start("serve")
+        ((host, port),) = client.system.smtp_addresses()
         async with await RawSmtp.connect(host, port) as raw:
             await raw.command("EHLO client.test", 250)
             await raw.command("MAIL FROM:<ada@customer.test>", 250)

@@ -8,14 +8,14 @@ import pytest
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.system.crash.conftest import kind, server
 
-__all__ = ["kind", "mortal", "mortal_server", "server"]
+__all__ = ["kind", "server", "stoppable_postgres", "stoppable_server"]
 
 # Few places, so that a test can take them all.
 _SETTINGS = {"max_connections": "24", "superuser_reserved_connections": "3"}
 
 
 @pytest.fixture(scope="module")
-def mortal_server() -> Iterator[PostgresServer]:
+def stoppable_server() -> Iterator[PostgresServer]:
     """One PostgreSQL for the tests of a module."""
     with asyncio.Runner() as runner:
         manager = private_postgres(settings=_SETTINGS)
@@ -25,8 +25,8 @@ def mortal_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def mortal(mortal_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
-    """The same, running again after the test whatever was done to it; as `rig` takes it."""
-    yield lambda: mortal_server
-    await mortal_server.resume()
-    await mortal_server.start()
+async def stoppable_postgres(stoppable_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
+    """The same, running again after the test whatever was done to it; as `system` takes it."""
+    yield lambda: stoppable_server
+    await stoppable_server.resume()
+    await stoppable_server.start()

@@ -5,59 +5,59 @@ from pathlib import Path
 
 from tests.support.postgres import PostgresServer
 from tests.support.slack import Answer
-from tests.system.crash.rig import new_rig
-from tests.system.faults.asking import mended
+from tests.system.crash.system_under_test import system_under_test
+from tests.system.faults.replies import assert_recovered
 
 HOUR, DAY = 3600, 24 * 3600
 MAILS = 8
 
 
-async def test_it_jumps_both_ways_under_load(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
-        rig.set_clock(0)
-        await rig.start(options=rig.clock_options)
-        for seconds in (HOUR, -3 * HOUR, 2 * DAY, -2 * DAY, 0):
-            mta.offer(rig.mails(MAILS, replies=4))
-            await mta.taken(len(mta.acknowledged) + MAILS)
-            await rig.settle()
-            rig.set_clock(seconds)
-        await mta.all_taken()
-        await rig.settle()
-        await rig.sound(mta)
-
-
-async def test_what_waits_is_sent_when_the_clock_says_so(
+async def test_jumps_in_both_directions_under_load(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with new_rig(kind, tmp_path, server, aliases=1) as rig, rig.mta() as mta:
-        program = await rig.start(options=rig.clock_options)
-        rig.slack.script("team0", Answer(503, "later"))
-        mta.offer(rig.mails(1))
+    async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
+        system.set_clock(0)
+        await system.start(options=system.clock_options)
+        for seconds in (HOUR, -3 * HOUR, 2 * DAY, -2 * DAY, 0):
+            mta.queue(system.new_mails(MAILS, replies=4))
+            await mta.wait_accepted(len(mta.acknowledged) + MAILS)
+            await system.wait_delivered()
+            system.set_clock(seconds)
+        await mta.wait_all_accepted()
+        await system.wait_delivered()
+        await system.assert_no_faults(mta)
+
+
+async def test_a_retry_is_sent_at_its_time(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with system_under_test(kind, tmp_path, server, aliases=1) as system, system.start_mta() as mta:
+        program = await system.start(options=system.clock_options)
+        system.slack.script("team0", Answer(503, "later"))
+        mta.queue(system.new_mails(1))
         await program.wait_event("delivery.retry_scheduled")
-        rig.set_clock(DAY)
-        await rig.settle()
-        await mended(rig, mta)
+        system.set_clock(DAY)
+        await system.wait_delivered()
+        await assert_recovered(system, mta)
 
 
 async def test_times_from_a_clock_that_was_years_ahead(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     """A host began with a wrong clock, claimed a webhook, scheduled a retry and died; now the clock is right."""
-    async with new_rig(kind, tmp_path, server, aliases=2) as rig, rig.mta() as mta:
-        rig.set_clock(3650 * DAY)
-        program = await rig.start(options=rig.clock_options)
-        rig.slack.script("team0", Answer(503, "later"))
-        rig.slack.script("team1", Answer(503, "later"))
-        mta.offer(rig.mails(2))
+    async with system_under_test(kind, tmp_path, server, aliases=2) as system, system.start_mta() as mta:
+        system.set_clock(3650 * DAY)
+        program = await system.start(options=system.clock_options)
+        system.slack.script("team0", Answer(503, "later"))
+        system.slack.script("team1", Answer(503, "later"))
+        mta.queue(system.new_mails(2))
         await program.wait_event("delivery.retry_scheduled", 2)
         await program.kill()
-        async with rig.installation.opened():
-            await rig.installation.rows(
+        async with system.installation.opened():
+            await system.installation.rows(
                 "UPDATE integrations SET lease_owner = 'a host that is gone', lease_until = paced_at + 60000000, "
                 "paced_at = paced_at"
             )
-        rig.set_clock(0)
-        await rig.start(options=rig.clock_options)
-        await rig.settle()
-        await mta.all_taken()
-        await rig.sound(mta)
+        system.set_clock(0)
+        await system.start(options=system.clock_options)
+        await system.wait_delivered()
+        await mta.wait_all_accepted()
+        await system.assert_no_faults(mta)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.postgres import PostgresServer
 from tests.support.stores import sqlite_database
-from tests.system.crash.rig import Rig, new_rig, until_async
+from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 SETTINGS: dict[str, object] = {
     "database.connect_timeout": "1h",
@@ -27,7 +27,7 @@ SETTINGS: dict[str, object] = {
     "api.requests_per_minute": 0,
     "api.requests_per_day": 0,
 }
-PATIENCE = aiohttp.ClientTimeout(total=30)
+CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 # Everything that asks the database before it answers: calls, pages, streams, downloads, and what needs no key.
@@ -48,7 +48,7 @@ WRITES = (
 )
 
 
-class Client:
+class ApiClient:
     """One person of the workspace, by a key; `api` is the process that is asked."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
@@ -66,24 +66,24 @@ class Client:
             return response.status
 
 
-async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+async def test_postgresql_stands_still(stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with (
-        new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig,
-        aiohttp.ClientSession(timeout=PATIENCE) as session,
+        system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system,
+        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
     ):
-        program = await rig.start("api")
-        client = await new_admin(rig, session)
+        program = await system.start("api")
+        client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200  # there is a connection now, and it is trusted
-        await mortal().pause()
+        await stoppable_postgres().pause()
         for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
         waited = {event["waiting_in"].partition(" ")[0] for event in program.log_events("api.request_timed_out")}
         assert waited
         assert all(place.startswith("router.store.") for place in waited), waited
-        await mortal().resume()
-        await until_answered(client)
-        await mortal().pause()
+        await stoppable_postgres().resume()
+        await wait_until_answered(client)
+        await stoppable_postgres().pause()
         asking = [asyncio.create_task(client.get(path)) for path in READS]
         await program.wait_event("api.request_timed_out", len(program.log_events("api.request_timed_out")) + 1)
         assert await program.terminate() == 0
@@ -91,36 +91,41 @@ async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp
         await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_a_stop_gives_up_opening_the_database(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+async def test_a_stop_abandons_opening_the_database(
+    stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
     """SIGTERM to a program that starts: the database takes the connection and says nothing."""
-    async with new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig:
-        await mortal().pause()
-        program = await rig.launch("smtp")
+    async with system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system:
+        await stoppable_postgres().pause()
+        program = await system.launch("smtp")
 
         async def stoppable() -> bool:
-            return handles(program.pid, signal.SIGTERM)
+            return handles_signal(program.pid, signal.SIGTERM)
 
-        await until_async(stoppable, "the handler of SIGTERM")
+        await poll_until(stoppable, "the handler of SIGTERM")
         assert await program.terminate(timeout=60) == 0
-        await mortal().resume()
+        await stoppable_postgres().resume()
         assert [event["step"] for event in program.log_events("shutdown.step_slow")] == ["opening the database"]
         assert [event["step"] for event in program.log_events("shutdown.step_timed_out")] == ["opening the database"]
 
 
-async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
-    mortal: Callable[[], PostgresServer], tmp_path: Path
+async def test_a_stop_logs_and_abandons_the_step_that_hangs(
+    stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     """The deliverer waits for a lock: its step is named, cut when its time is over, and the other steps are done."""
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
-    async with new_rig("postgres", tmp_path, mortal, settings=settings) as rig, admin(rig) as connection:
-        program = await rig.start("serve")
+    async with (
+        system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
+        open_connection(system) as connection,
+    ):
+        program = await system.start("serve")
         async with connection.transaction():
             await connection.execute("LOCK TABLE deliveries, integrations IN ACCESS EXCLUSIVE MODE")
 
             async def waits() -> bool:
                 return bool(await connection.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"))
 
-            await until_async(waits, "the deliverer waits for the lock")
+            await poll_until(waits, "the deliverer waits for the lock")
             code = await program.terminate(timeout=90)
         assert [event["step"] for event in program.log_events("shutdown.step_slow")] == ["dispatcher"]
         assert [event["step"] for event in program.log_events("shutdown.step_timed_out")] == ["dispatcher"]
@@ -132,18 +137,18 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
     """Readers never wait; who writes is answered when the request's time is over, not when the lock is free."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
-        new_rig("sqlite", tmp_path, no_server, settings=settings) as rig,
-        aiohttp.ClientSession(timeout=PATIENCE) as session,
+        system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,
+        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
     ):
-        program = await rig.start("api")
-        client = await new_admin(rig, session)
+        program = await system.start("api")
+        client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200
 
         async def noted() -> bool:
-            return bool(await rig.ledger.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
+            return bool(await system.database.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
 
-        await until_async(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
-        async with locked(tmp_path / "emailrouter.db"):
+        await poll_until(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
+        async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200
             for _ in range(2):
                 assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
@@ -156,18 +161,18 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("role", ["api", "serve"])
 async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> None:
     async with (
-        new_rig("sqlite", tmp_path, no_server, settings=SETTINGS) as rig,
-        aiohttp.ClientSession(timeout=PATIENCE) as session,
+        system_under_test("sqlite", tmp_path, no_server, settings=SETTINGS) as system,
+        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
     ):
-        program = await rig.start(role)
-        client = await new_admin(rig, session)
-        async with locked(tmp_path / "emailrouter.db"):
+        program = await system.start(role)
+        client = await new_admin(system, session)
+        async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.post(*WRITES[0]) == 503
             assert await program.terminate() == 0
             assert program.log_events("stopped")
 
 
-def handles(pid: int, number: signal.Signals) -> bool:
+def handles_signal(pid: int, number: signal.Signals) -> bool:
     """Whether the process catches this signal, by what the kernel says."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
@@ -178,14 +183,14 @@ def no_server() -> PostgresServer:
     raise AssertionError("SQLite needs no server")
 
 
-async def new_admin(rig: Rig, session: aiohttp.ClientSession) -> Client:
+async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> ApiClient:
     """An admin of the workspace, at the program that was started last."""
-    (key,) = (await rig.add_users(1, "admin")).values()
-    return Client(session, rig.apis()[-1], key)
+    (key,) = (await system.add_users(1, "admin")).values()
+    return ApiClient(session, system.api_addresses()[-1], key)
 
 
 @asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
+async def locked_database(path: Path) -> AsyncIterator[None]:
     """Another process's transaction."""
     other = sqlite_database(path)
     await other.open()
@@ -195,19 +200,19 @@ async def locked(path: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def admin(rig: Rig) -> AsyncIterator[Any]:
+async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
     """A connection of the test's own."""
-    connection = await asyncpg.connect(rig.url, timeout=10)
+    connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def until_answered(client: Client) -> None:
+async def wait_until_answered(client: ApiClient) -> None:
     """The database is back, and so is the API, by itself."""
 
     async def answered() -> bool:
         return await client.get("/api/domains") == 200
 
-    await until_async(answered, "an answer of the API")
+    await poll_until(answered, "an answer of the API")

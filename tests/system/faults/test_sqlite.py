@@ -10,21 +10,21 @@ import aiohttp
 import pytest
 
 from tests.support.postgres import PostgresServer
-from tests.system.crash.audit import HiddenLedger
-from tests.system.crash.rig import new_rig
-from tests.system.faults.asking import assert_put_off, mended, need_mounts, say
+from tests.system.crash.audit import NamespaceDatabaseReader
+from tests.system.crash.system_under_test import system_under_test
+from tests.system.faults.replies import assert_recovered, assert_temporary_failure, require_mounts, send_one
 
 MAILS = 12
-SMALL = 16 * 1024 * 1024  # twice what the WAL may have before a checkpoint
-NEARLY = 2 * 1024 * 1024
+SMALL_DISK_BYTES = 16 * 1024 * 1024  # twice what the WAL may have before a checkpoint
+MIN_FREE_BYTES = 2 * 1024 * 1024
 LARGE_MAIL = 6  # every sixth has 300 KiB
 
 
-def none() -> PostgresServer:
+def no_server() -> PostgresServer:
     raise AssertionError("these tests have no PostgreSQL")
 
 
-@pytest.mark.parametrize("kept_free", [0, NEARLY])
+@pytest.mark.parametrize("kept_free", [0, MIN_FREE_BYTES])
 async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
     """A small file system that only the program sees; the test reaches it through /proc and fills it.
 
@@ -32,72 +32,78 @@ async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
     """
     folder = tmp_path / "data"
     folder.mkdir()
-    await need_mounts(folder)
+    await require_mounts(folder)
     settings: dict[str, object] = {"smtp.min_free_bytes": kept_free}
-    async with new_rig("sqlite", folder, none, aliases=2, settings=settings) as rig, rig.mta() as mta:
-        program = await rig.start(options=("--small-disk", f"{folder}:{SMALL}", *rig.clock_options))
+    async with (
+        system_under_test("sqlite", folder, no_server, aliases=2, settings=settings) as system,
+        system.start_mta() as mta,
+    ):
+        program = await system.start(options=("--small-disk", f"{folder}:{SMALL_DISK_BYTES}", *system.clock_options))
         inside = Path(f"/proc/{program.pid}/root{folder}")
-        rig.ledger = HiddenLedger(inside / "emailrouter.db", tmp_path)
-        rig.clock_file = inside / rig.clock_file.name
-        mta.offer(rig.mails(MAILS))
-        await mta.taken(6)
+        system.database = NamespaceDatabaseReader(inside / "emailrouter.db", tmp_path)
+        system.clock_file = inside / system.clock_file.name
+        mta.queue(system.new_mails(MAILS))
+        await mta.wait_accepted(6)
         ballast = inside / "ballast"
         if kept_free:
             ballast.write_bytes(bytes(shutil.disk_usage(inside).free - kept_free // 2))
         else:
             with pytest.raises(OSError, match="No space left"):
-                ballast.write_bytes(bytes(2 * SMALL))
-        mta.offer(rig.mails(MAILS, large=LARGE_MAIL))
-        await mta.until(lambda: any(reply.startswith("452 4.3.1") for reply in mta.put_off))
-        large = [mail for mail in rig.mails(LARGE_MAIL, large=LARGE_MAIL) if len(mail.content) > 9999]
-        assert_put_off(await say(rig, large[0]), 452, "4.3.1")
+                ballast.write_bytes(bytes(2 * SMALL_DISK_BYTES))
+        mta.queue(system.new_mails(MAILS, large=LARGE_MAIL))
+        await mta.wait_until(lambda: any(reply.startswith("452 4.3.1") for reply in mta.deferred))
+        large = [mail for mail in system.new_mails(LARGE_MAIL, large=LARGE_MAIL) if len(mail.content) > 9999]
+        assert_temporary_failure(await send_one(system, large[0]), 452, "4.3.1")
         ballast.unlink()
-        await mended(rig, mta)
+        await assert_recovered(system, mta)
 
 
 async def test_the_file_cannot_grow(tmp_path: Path) -> None:
     """The commit itself fails in the kernel: a limit on the size of files, lowered under the running program."""
-    async with new_rig("sqlite", tmp_path, none, aliases=2) as rig, rig.mta() as mta:
-        program = await rig.start(options=rig.clock_options)
-        mta.offer(rig.mails(MAILS))
-        await mta.taken(6)
+    async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
+        program = await system.start(options=system.clock_options)
+        mta.queue(system.new_mails(MAILS))
+        await mta.wait_accepted(6)
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (4096, hard))
-        mta.offer(rig.mails(MAILS, large=LARGE_MAIL))
-        await mta.until(lambda: len(mta.put_off) >= 3)
-        assert_put_off(await say(rig))
+        mta.queue(system.new_mails(MAILS, large=LARGE_MAIL))
+        await mta.wait_until(lambda: len(mta.deferred) >= 3)
+        assert_temporary_failure(await send_one(system))
         resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
-        await mended(rig, mta)
+        await assert_recovered(system, mta)
         with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
     settings: dict[str, object] = {"database.busy_timeout": "1s"}
-    async with new_rig("sqlite", tmp_path, none, aliases=2, settings=settings) as rig, rig.mta() as mta:
-        await rig.start(options=rig.clock_options)
-        mta.offer(rig.mails(MAILS))
-        await mta.taken(6)
+    async with (
+        system_under_test("sqlite", tmp_path, no_server, aliases=2, settings=settings) as system,
+        system.start_mta() as mta,
+    ):
+        await system.start(options=system.clock_options)
+        mta.queue(system.new_mails(MAILS))
+        await mta.wait_accepted(6)
         with closing(sqlite3.connect(tmp_path / "emailrouter.db", isolation_level=None)) as connection:
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("BEGIN IMMEDIATE")
-            assert_put_off(await say(rig))
-            mta.offer(rig.mails(MAILS))
-            await mta.until(lambda: len(mta.put_off) >= 3)
+            assert_temporary_failure(await send_one(system))
+            mta.queue(system.new_mails(MAILS))
+            await mta.wait_until(lambda: len(mta.deferred) >= 3)
             connection.execute("ROLLBACK")
-        await mended(rig, mta)
+        await assert_recovered(system, mta)
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
     """As after a restore by another user: the program waits, saying so, and begins by itself when it may write."""
     folder = tmp_path / "data"
     folder.mkdir()
-    async with new_rig("sqlite", folder, none, aliases=2) as rig, rig.mta() as mta:
-        mta.offer(rig.mails(MAILS))
+    async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:
+        mta.queue(system.new_mails(MAILS))
         file = folder / "emailrouter.db"
         file.chmod(0o400)
         folder.chmod(0o500)
-        program = await rig.launch("serve", options=("--obey-modes",))
+        program = await system.launch("serve", options=("--obey-modes",))
         try:
             (away, *_) = await program.wait_event("database.unavailable")
             assert "read" in away["reason"], away
@@ -105,25 +111,25 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
         finally:
             folder.chmod(0o700)
             file.chmod(0o600)
-        await rig.ready(program)
-        await mended(rig, mta)
+        await system.wait_ready(program)
+        await assert_recovered(system, mta)
 
 
 @pytest.mark.parametrize("while_posting", [False, True])
-async def test_the_file_is_moved_away_and_back(tmp_path: Path, while_posting: bool) -> None:
+async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
     """No `250` and no change while it is away, and the health check says why; a post under way is not made twice."""
     file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
-    async with new_rig("sqlite", tmp_path, none, aliases=2) as rig, rig.mta() as mta:
-        program = await rig.start(options=rig.clock_options)
-        mta.offer(rig.mails(MAILS))
-        await mta.taken(6 if while_posting else MAILS)
+    async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
+        program = await system.start(options=system.clock_options)
+        mta.queue(system.new_mails(MAILS))
+        await mta.wait_accepted(6 if while_posting else MAILS)
         if not while_posting:
-            await rig.settle()
+            await system.wait_delivered()
         file.rename(away)
-        mta.offer(rig.mails(MAILS))
-        await mta.until(lambda: len(mta.put_off) >= 3)
-        assert_put_off(await say(rig))
-        (api,) = rig.apis()
+        mta.queue(system.new_mails(MAILS))
+        await mta.wait_until(lambda: len(mta.deferred) >= 3)
+        assert_temporary_failure(await send_one(system))
+        (api,) = system.api_addresses()
         async with aiohttp.ClientSession() as client:
             async with client.get(f"http://{api}/readyz") as answer:
                 said = await answer.json()
@@ -132,7 +138,7 @@ async def test_the_file_is_moved_away_and_back(tmp_path: Path, while_posting: bo
             away.rename(file)
             async with client.get(f"http://{api}/readyz") as answer:
                 assert answer.status == 200
-        await mended(rig, mta)
+        await assert_recovered(system, mta)
         assert [len(program.log_events(event)) for event in ("database.file_replaced", "database.file_restored")] == [
             1,
             1,

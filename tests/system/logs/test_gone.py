@@ -20,7 +20,7 @@ from tests.support.process import environment
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 from tests.support.waiting import children, until
-from tests.system.crash.rig import until_async
+from tests.system.crash.system_under_test import poll_until
 
 PROGRAM = [sys.executable, "-m", "emailrouter"]
 
@@ -79,7 +79,7 @@ async def each_once(installation: Installation, slack: SlackStandIn, count: int)
     async def recorded() -> bool:
         return await installation.count("deliveries", "state = 'delivered'") == count
 
-    await until_async(recorded, "every outcome")
+    await poll_until(recorded, "every outcome")
     assert len(slack.posts) == count
     assert await installation.count("attempts") == count
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.support.process import Program
 
-DOORS = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
+SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 
 # Fetches the sockets from the test, and becomes the program: the process id stays.
 _ACTIVATE = """
@@ -46,7 +46,7 @@ class KeptSockets:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(self._hand_over, self._path)
+        self._server = await asyncio.start_unix_server(self._pass_sockets, self._path)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -65,13 +65,13 @@ class KeptSockets:
 
     def program(self, role: str, settings: Mapping[str, object], folder: Path) -> Program:
         """The program, not started yet. A role without doors gets no sockets."""
-        doors = DOORS.get(role, ())
+        doors = SOCKET_NAMES.get(role, ())
         if not doors:
             return Program(role, env=settings, cwd=folder)
         env = {**settings, **{f"{door}.listen": "systemd" for door in doors}}
         return Program(str(self._path), ":".join(doors), role, env=env, cwd=folder, command=("-c", _ACTIVATE))
 
-    async def _hand_over(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_sockets(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         doors = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
         # asyncio's own socket object has no sendmsg; the descriptor is the same.

@@ -20,19 +20,21 @@ SENDERS = 4
 
 
 @dataclass
-class Load:
+class SenderLoad:
     """What became of the mails. `accepted`: Message-ID of each mail that heard 250, and the id it heard."""
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)  # connections that got no greeting, and why
+    rejected: list[str] = field(default_factory=list)  # connections that got no greeting, and why
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
-    beat: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # released with each accepted mail
+    accepted_signal: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(0)
+    )  # released with each accepted mail
 
-    async def some(self, n: int, *, timeout: float = 60) -> None:
+    async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
         """Lets the senders send `2 * n` further mails; returns when `n` of them were accepted, and the rest go on.
 
         So a test's work is the same however long a restart takes on a busy machine.
@@ -58,22 +60,22 @@ class Load:
             number = next(self._numbers)
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
-            while (heard := await self._try(content)) is None:
+            while (heard := await self._try_send(content)) is None:
                 pass  # interrupted by a restart: send the same mail again
             async with self._progress:
                 self.accepted[message_id] = heard
-                self.beat.release()
+                self.accepted_signal.release()
                 self._progress.notify_all()
 
-    async def _try(self, content: bytes) -> str | None:
+    async def _try_send(self, content: bytes) -> str | None:
         try:
             client = await RawSmtp.connect(*self.address, timeout=60)
         except (OSError, ConnectionClosedError) as error:
-            self.refused.append(repr(error))
+            self.rejected.append(repr(error))
             return None
         async with client:
             if client.greeting.code != 220:
-                self.refused.append(str(client.greeting))
+                self.rejected.append(str(client.greeting))
                 return None
             with suppress(ConnectionClosedError, OSError):
                 for line in ("EHLO load.test", "MAIL FROM:<ada@customer.test>", "RCPT TO:<support@example.org>"):
@@ -86,9 +88,9 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(address: tuple[str, int]) -> AsyncIterator[Load]:
+async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
     """Senders at work while the block runs; at its end each finishes its mail."""
-    load = Load(address)
+    load = SenderLoad(address)
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:
         yield load
@@ -102,7 +104,7 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[Load]:
 
 
 @dataclass
-class Asked:
+class RequestResults:
     """What became of the requests. `unanswered`: why, of each that did not get its 200."""
 
     answered: int = 0
@@ -110,14 +112,14 @@ class Asked:
 
 
 @asynccontextmanager
-async def asked(address: tuple[str, int], beside: Load) -> AsyncIterator[Asked]:
+async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
     """Requests while the block runs, one for each mail accepted meanwhile, each in a connection of its own."""
-    told, stop = Asked(), asyncio.Event()
+    told, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 
     async def ask() -> None:
         while True:
-            await beside.beat.acquire()
+            await load.accepted_signal.acquire()
             if stop.is_set():
                 return
             try:
@@ -137,7 +139,7 @@ async def asked(address: tuple[str, int], beside: Load) -> AsyncIterator[Asked]:
         yield told
         stop.set()
         for _ in asking:
-            beside.beat.release()
+            load.accepted_signal.release()
         async with asyncio.timeout(60):
             await asyncio.gather(*asking)
     finally:

@@ -7,7 +7,7 @@ from tests.support.installation import Installation, installed
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
-from tests.system.restart.load import Asked, Load, asked, under_load
+from tests.system.restart.load import RequestResults, SenderLoad, requesting, under_load
 
 # Mails accepted before each restart, while as many more are under way: senders are in all states then.
 BETWEEN = 30
@@ -18,13 +18,13 @@ async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: Slack
         settings = installation.settings
         program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
         await program.ready()
-        async with under_load(kept.smtp) as load, asked(kept.api, load) as requests:
+        async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
             for _ in range(3):
-                await load.some(BETWEEN)
+                await load.wait_for_more(BETWEEN)
                 assert await program.terminate() == 0
                 program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
                 await program.ready()
-            await load.some(BETWEEN)
+            await load.wait_for_more(BETWEEN)
         await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
         await program.terminate()
         await _nothing_is_lost_or_doubled(load, requests, installation, slack)
@@ -44,12 +44,12 @@ async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn
             return started
 
         running = {role: await start(role) for role in ("smtp", "api", "deliver")}
-        async with under_load(kept.smtp) as load, asked(kept.api, load) as requests:
+        async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
             for role in ("smtp", "api", "deliver", "smtp", "api"):
-                await load.some(BETWEEN)
+                await load.wait_for_more(BETWEEN)
                 assert await running[role].terminate() == 0
                 running[role] = await start(role)
-            await load.some(BETWEEN)
+            await load.wait_for_more(BETWEEN)
         await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
         for program in running.values():
             await program.terminate()
@@ -57,9 +57,9 @@ async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn
 
 
 async def _nothing_is_lost_or_doubled(
-    load: Load, requests: Asked, installation: Installation, slack: SlackStandIn
+    load: SenderLoad, requests: RequestResults, installation: Installation, slack: SlackStandIn
 ) -> None:
-    assert load.refused == []
+    assert load.rejected == []
     assert requests.unanswered == []
     assert requests.answered > 0
     kept = await installation.rows(

@@ -1,8 +1,8 @@
 """A whole installation for one test: database, seeds, Slack stand-in, sender, and the program, started and killed.
 
-`async with new_rig(kind, folder, ...) as rig` yields it with nothing running. Programs started by `rig.start` are
-real processes; the sender finds those that are ready. In the end `rig.settle()` waits until all is delivered and
-`rig.audit()` counts.
+`async with new_rig(kind, folder, ...) as system` yields it with nothing running. Programs started by `system.start` are
+real processes; the sender finds those that are ready. In the end `system.settle()` waits until all is delivered and
+`system.audit()` counts.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database
-from tests.system.crash.audit import SUBJECT, Findings, Ledger, audit
-from tests.system.crash.mta import Mail, Mta
+from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
+from tests.system.crash.mta import Mta, OutgoingMail
 
 DOMAIN = "crash.test"
 # Larger than one piece of the store, so that a kill can fall between two.
 _LARGE = 300 * 1024
-_POSTS_KEPT = 2_000_000
+_MAX_POSTS = 2_000_000
 
 
 # Pace, digest and limits by address out of the way; leases so short that a test can wait for their end.
@@ -42,20 +42,20 @@ _SETTINGS: dict[str, object] = {
 }
 
 
-class Rig:
+class SystemUnderTest:
     """Made by `new_rig`. `channels` maps each alias's address to its webhook's path."""
 
     def __init__(self, installation: Installation, folder: Path, slack: SlackStandIn) -> None:
         self.installation = installation
         self.folder = folder
         self.slack = slack
-        self.ledger = Ledger(self.url)
+        self.database = DatabaseReader(self.url)
         self.clock_file = folder / "clock"
         self.running: list[Program] = []
         self.channels: dict[str, str] = {}
         self.contents: dict[int, bytes] = {}
-        self._doors: dict[Program, tuple[str, int]] = {}
-        self._apis: dict[Program, str] = {}
+        self._smtp_addresses: dict[Program, tuple[str, int]] = {}
+        self._api_addresses: dict[Program, str] = {}
         self._numbers = itertools.count(1)
         self._stack = AsyncExitStack()
 
@@ -69,12 +69,12 @@ class Rig:
     def addresses(self) -> list[str]:
         return list(self.channels)
 
-    def mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[Mail]:
+    def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
         """New mails to one alias after the other, every fifth to two; every `large`-th is large, every
         `replies`-th answers the one before it."""
-        return [self._mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
+        return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
-    def _mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> Mail:
+    def _new_mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> OutgoingMail:
         known = self.addresses
         recipients = tuple(to) or tuple(
             dict.fromkeys(known[(number + n) % len(known)] for n in range(2 if number % 5 == 0 else 1))
@@ -89,19 +89,19 @@ class Rig:
         )
         content = head.encode() + b"0123456789abcdef\r\n" * (size // 18)
         self.contents[number] = content
-        return Mail(number, recipients, "ada@mta.test", content)
+        return OutgoingMail(number, recipients, "ada@mta.test", content)
 
-    def mta(self, connections: int = 4, *, timeout: float = 30) -> Mta:
+    def start_mta(self, connections: int = 4, *, timeout: float = 30) -> Mta:
         """A sender to all doors that are open."""
-        return Mta(self.doors, connections=connections, timeout=timeout)
+        return Mta(self.smtp_addresses, connections=connections, timeout=timeout)
 
-    def apis(self) -> list[str]:
+    def api_addresses(self) -> list[str]:
         """Where the API of those programs is that are ready and have one: `host:port`."""
-        return [api for program, api in self._apis.items() if program.running()]
+        return [api for program, api in self._api_addresses.items() if program.running()]
 
-    def doors(self) -> list[tuple[str, int]]:
+    def smtp_addresses(self) -> list[tuple[str, int]]:
         """Where the programs that are ready listen."""
-        return [door for program, door in self._doors.items() if program.running()]
+        return [door for program, door in self._smtp_addresses.items() if program.running()]
 
     # --- programs
 
@@ -117,25 +117,25 @@ class Rig:
         program = Program(*arguments, env=self.environment(**settings), cwd=self.folder, command=command)
         await self._stack.enter_async_context(program)
         self.running = [known for known in self.running if known.running()]
-        self._doors = {known: door for known, door in self._doors.items() if known.running()}
-        self._apis = {known: api for known, api in self._apis.items() if known.running()}
+        self._smtp_addresses = {known: door for known, door in self._smtp_addresses.items() if known.running()}
+        self._api_addresses = {known: api for known, api in self._api_addresses.items() if known.running()}
         self.running.append(program)
         return program
 
     async def start(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
         """The same, ready; mail for it comes as soon as it is."""
         program = await self.launch(*(arguments or ("serve",)), options=options, **settings)
-        await self.ready(program)
+        await self.wait_ready(program)
         return program
 
-    async def ready(self, program: Program) -> None:
+    async def wait_ready(self, program: Program) -> None:
         """Waits until it is; the sender learns its address."""
         facts = await program.ready()
         if facts.get("api"):
-            self._apis[program] = facts["api"]
+            self._api_addresses[program] = facts["api"]
         for address in facts.get("smtp", ()):
             host, _, port = address.rpartition(":")
-            self._doors[program] = (host.strip("[]"), int(port))
+            self._smtp_addresses[program] = (host.strip("[]"), int(port))
 
     @property
     def clock_options(self) -> tuple[str, ...]:
@@ -150,41 +150,41 @@ class Rig:
 
     # --- the end
 
-    async def settle(self, *, timeout: float = 30) -> None:
+    async def wait_delivered(self, *, timeout: float = 30) -> None:
         """Returns when everything that is owed was delivered."""
         try:
-            await until_async(self._nothing_owed, "everything delivered", timeout=timeout)
+            await poll_until(self._is_everything_delivered, "everything delivered", timeout=timeout)
         except TimeoutError as error:
-            error.add_note(await self._waiting())
+            error.add_note(await self._describe_undelivered())
             raise
 
-    async def _waiting(self) -> str:
+    async def _describe_undelivered(self) -> str:
         """What is owed and why it may not go out, for a failure's message."""
-        owed = await self.ledger.rows(
+        owed = await self.database.rows(
             "SELECT id, integration_id, state, attempts, claims, next_attempt_at, parked_at, last_error "
             "FROM deliveries WHERE state <> 'delivered' ORDER BY id LIMIT 5"
         )
-        lanes = await self.ledger.rows(
+        lanes = await self.database.rows(
             "SELECT id, status, last_error, probe_at, paced_at, lease_owner, lease_until FROM integrations ORDER BY id"
         )
         return "\n".join(["--- owed", *map(str, owed), "--- integrations", *map(str, lanes)])
 
-    async def _nothing_owed(self) -> bool:
-        return await self.ledger.owed() == 0
+    async def _is_everything_delivered(self) -> bool:
+        return await self.database.count_undelivered() == 0
 
     async def audit(self, mta: Mta, *, paused: bool = False) -> Findings:
         """Counts; see `tests.system.crash.audit`."""
         return await audit(
-            self.ledger,
+            self.database,
             acknowledged=mta.acknowledged,
-            refused=mta.refused,
+            rejected=mta.rejected,
             posts=self.slack.posts,
             channels=self.channels,
             contents=self.contents,
             paused=paused,
         )
 
-    async def sound(self, mta: Mta, *, paused: bool = False) -> Findings:
+    async def assert_no_faults(self, mta: Mta, *, paused: bool = False) -> Findings:
         """The audit's findings, which must be without fault."""
         found = await self.audit(mta, paused=paused)
         assert not found.faults(), found.faults()
@@ -203,7 +203,7 @@ class Rig:
         async with self.installation.opened():
             return dict([await self.installation.add_user(role) for _ in range(count)])
 
-    def trouble(self) -> str:
+    def recent_warnings(self) -> str:
         """The last warnings of the last program, for a failure's message."""
         events = self.running[-1].log_events() if self.running else []
         bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
@@ -215,7 +215,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def new_rig(
+async def system_under_test(
     kind: str,
     folder: Path,
     server: Callable[[], PostgresServer],
@@ -224,32 +224,32 @@ async def new_rig(
     webhooks: Sequence[str] = (),
     settings: dict[str, object] | None = None,
     slack: SlackStandIn | None = None,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[SystemUnderTest]:
     """kind: `sqlite`, in `folder`, or `postgres`, a new database on `server()`.
 
     aliases: how many there are, each with a webhook of its own; or `webhooks`, their names. slack: the caller's own.
     """
     async with AsyncExitStack() as stack:
         if slack is None:
-            slack = await stack.enter_async_context(SlackStandIn(keep=_POSTS_KEPT))
+            slack = await stack.enter_async_context(SlackStandIn(keep=_MAX_POSTS))
         if kind == "sqlite":
             url = f"sqlite:///{folder / 'emailrouter.db'}"
         else:
             owner = server()
-            url = await owner.create_database(await owner.template("schema", migrated))
-        rig = Rig(installation_at(url, folder, {**_SETTINGS, **(settings or {})}), folder, slack)
-        stack.push_async_callback(rig.close)
-        async with rig.installation.opened():
-            await migrate.migrate(rig.installation.database)
-            await rig.seed(webhooks or [f"team{n}" for n in range(aliases)])
+            url = await owner.create_database(await owner.template("schema", build_template))
+        system = SystemUnderTest(installation_at(url, folder, {**_SETTINGS, **(settings or {})}), folder, slack)
+        stack.push_async_callback(system.close)
+        async with system.installation.opened():
+            await migrate.migrate(system.installation.database)
+            await system.seed(webhooks or [f"team{n}" for n in range(aliases)])
         try:
-            yield rig
+            yield system
         except BaseException as error:
-            error.add_note(rig.trouble())
+            error.add_note(system.recent_warnings())
             raise
 
 
-async def migrated(url: str) -> None:
+async def build_template(url: str) -> None:
     """Builds the template of PostgreSQL's schema."""
     database = postgres_database(url)
     await database.open()
@@ -257,12 +257,12 @@ async def migrated(url: str) -> None:
     await database.close()
 
 
-async def until_async(true: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
+async def poll_until(condition: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
     """Polls `await true()` until it holds."""
     last: Any = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await true()):  # noqa: ASYNC110 - another process tells nobody when it has changed
+            while not (last := await condition()):  # noqa: ASYNC110 - another process tells nobody when it has changed
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{what}: not within {timeout} s, last seen {last!r}") from None
