@@ -134,7 +134,7 @@ async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: b
             async with client.get(f"http://{api}/readyz") as answer:
                 said = await answer.json()
                 assert answer.status == 503
-                assert "restart the program" in said["error"]["message"]
+                assert "Restart the program" in said["error"]["message"]
             away.rename(file)
             async with client.get(f"http://{api}/readyz") as answer:
                 assert answer.status == 200
