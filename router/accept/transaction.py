@@ -153,16 +153,16 @@ def _write_messages(new_entries: Sequence[AliasEntry], repeated: Counter[str]) -
 
 def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
     rows: list[dict[str, object]] = []
-    octets = 0
+    nbytes = 0
     for message_id, content in contents.items():
         view = memoryview(content)  # avoids another copy of a large message
         for n, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES)):
             data = view[start : start + CHUNK_BYTES]
-            if rows and octets + len(data) > MAX_STATEMENT_BYTES:
+            if rows and nbytes + len(data) > MAX_STATEMENT_BYTES:
                 yield Statement("accept_insert_chunk", rows)
-                rows, octets = [], 0
+                rows, nbytes = [], 0
             rows.append({"message_id": message_id, "n": n, "data": data})
-            octets += len(data)
+            nbytes += len(data)
     if rows:
         yield Statement("accept_insert_chunk", rows)
 

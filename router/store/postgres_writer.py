@@ -83,10 +83,10 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
     def _take_group(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
         group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
-        octets = 0
-        while self._queue and self._bounds.fits(len(group), octets, self._queue[0][0]):
+        weight = 0
+        while self._queue and self._bounds.fits(len(group), weight, self._queue[0][0]):
             group.append(self._queue.popleft())
-            octets += group[-1][0].weight
+            weight += group[-1][0].weight
         return group
 
     async def _commit_group(

@@ -85,17 +85,17 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         while (first := deferred or self._queue.get()) is not None:
             deferred = None
             group = [first]
-            octets = first[0].weight
+            weight = first[0].weight
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
                     self._queue.put(None)  # read again after this group
                     break
-                if not self._bounds.fits(len(group), octets, queued[0]):
+                if not self._bounds.fits(len(group), weight, queued[0]):
                     deferred = queued
                     break
                 group.append(queued)
-                octets += queued[0].weight
+                weight += queued[0].weight
             outcomes = self._commit_group([item for item, _ in group])
             self._loop.call_soon_threadsafe(resolve_futures, [future for _, future in group], outcomes)
         self._drop_connection()

@@ -1,4 +1,4 @@
-"""The transaction behind every 250, on both databases: what is written, once, for each alias; and what is not."""
+"""The transaction behind every 250, on both databases."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def test_a_mail_becomes_message_ticket_and_delivery(installation: Installa
     assert installation.woken.integration_ids == [installation.integration_id]
 
 
-async def test_the_octets_are_kept_as_they_came_in_pieces(installation: Installation) -> None:
+async def test_the_content_is_stored_unchanged_in_chunks(installation: Installation) -> None:
     content = mail(body="x" * 700_000) + b"\x00\r\n.\n\xff bare \r and \n"
     await installation.accept.accept(installation.envelope(), content)
     chunks = await installation.table("raw_chunks")
@@ -86,7 +86,7 @@ async def test_each_workspace_has_a_message_of_its_own(installation: Installatio
     assert [t["number"] for t in await installation.table("tickets")] == [1, 1]
 
 
-async def test_the_same_mail_again_is_answered_with_the_first_id(installation: Installation) -> None:
+async def test_a_repeated_message_is_answered_with_the_first_id(installation: Installation) -> None:
     first = await installation.accept.accept(installation.envelope(), mail())
     again = await installation.accept.accept(installation.envelope(), mail())
     assert again.repeat
@@ -112,7 +112,7 @@ async def test_a_retry_for_one_of_two_aliases_repeats_for_that_one_only(installa
         ("ann@customer.test", mail(body="Hello?")),
     ],
 )
-async def test_other_octets_or_another_reverse_path_are_another_mail(
+async def test_other_bytes_or_another_reverse_path_are_another_message(
     installation: Installation, reverse_path: str, content: bytes
 ) -> None:
     await installation.accept.accept(installation.envelope(), mail())
@@ -121,7 +121,7 @@ async def test_other_octets_or_another_reverse_path_are_another_mail(
     assert len(await installation.table("tickets")) == 2
 
 
-async def test_after_the_window_the_same_octets_are_a_new_mail(installation: Installation) -> None:
+async def test_after_the_window_the_same_bytes_are_a_new_message(installation: Installation) -> None:
     await installation.accept.accept(installation.envelope(), mail())
     installation.clock.advance(5 * 24 * 3600 + 1)
     again = await installation.accept.accept(installation.envelope(), mail())
@@ -135,7 +135,7 @@ async def test_a_mail_with_neither_message_id_nor_date_is_never_a_repeat(install
     assert len(await installation.table("tickets")) == 2
 
 
-async def test_the_same_mail_at_once_makes_one_ticket(installation: Installation) -> None:
+async def test_concurrent_repeats_make_one_ticket(installation: Installation) -> None:
     other = installation.another()
     results = await asyncio.gather(
         *(w.accept.accept(w.envelope(), mail()) for _ in range(20) for w in (installation, other)),
@@ -154,7 +154,7 @@ async def test_numbers_count_up_without_gaps_under_load(installation: Installati
     assert sorted(t["number"] for t in await installation.table("tickets")) == list(range(1, 301))  # type: ignore[type-var]
 
 
-async def test_an_alias_that_vanished_keeps_its_mail_without_integration(installation: Installation) -> None:
+async def test_a_deleted_alias_keeps_its_ticket_without_an_integration(installation: Installation) -> None:
     envelope = installation.envelope()
     await installation.rows("DELETE FROM aliases")
     await installation.accept.accept(envelope, mail())
@@ -182,7 +182,7 @@ async def test_deliveries_of_a_failing_integration_are_parked(installation: Inst
     assert installation.woken.integration_ids == []
 
 
-async def test_a_reply_joins_its_conversation_and_opens_it_again(installation: Installation) -> None:
+async def test_a_reply_joins_and_reopens_its_conversation(installation: Installation) -> None:
     await installation.accept.accept(installation.envelope(), mail())
     await installation.rows("UPDATE tickets SET status = 'resolved', assigned_to = 'user_x', resolved_at = 5")
     installation.clock.advance(60)
@@ -197,7 +197,7 @@ async def test_a_reply_joins_its_conversation_and_opens_it_again(installation: I
     assert "messageId" in json.loads(str(event["detail"]))
 
 
-async def test_an_automatic_reply_joins_but_opens_nothing(installation: Installation) -> None:
+async def test_an_automatic_reply_joins_without_reopening(installation: Installation) -> None:
     await installation.accept.accept(installation.envelope(), mail())
     await installation.rows("UPDATE tickets SET status = 'resolved'")
     away = mail("<away@customer.test>", extra=["In-Reply-To: <one@customer.test>", "Auto-Submitted: auto-replied"])
@@ -216,7 +216,7 @@ async def test_a_reference_joins_only_at_the_same_alias_and_from_a_participant(i
     assert len(await installation.table("tickets")) == 3
 
 
-async def test_mails_that_waited_together_at_the_sender_make_one_conversation(installation: Installation) -> None:
+async def test_a_reply_joins_a_ticket_of_the_same_group(installation: Installation) -> None:
     """A mail and the answer to it in one group: the answer finds the ticket that the group is about to open."""
     reply = mail("<two@customer.test>", extra=["In-Reply-To: <one@customer.test>"])
     await asyncio.gather(
@@ -233,7 +233,7 @@ async def test_a_header_that_cannot_be_read_is_accepted_and_ticketed(installatio
     assert ticket["from_address"] == "ann@customer.test"
 
 
-async def test_one_bad_mail_never_fails_its_neighbours(installation: Installation) -> None:
+async def test_one_bad_message_does_not_fail_the_others_of_its_group(installation: Installation) -> None:
     gone = Target("x@gone.test", "ws_gone", None, "x@gone.test", "x@gone.test", None)
     bad = installation.accept.accept(installation.envelope(gone), mail("<bad@c.test>"))
     good = [installation.accept.accept(installation.envelope(), mail(f"<{n}@c.test>")) for n in range(10)]
@@ -243,12 +243,12 @@ async def test_one_bad_mail_never_fails_its_neighbours(installation: Installatio
     assert len(await installation.table("tickets")) == 10
 
 
-async def test_mails_that_the_disk_lacks_the_room_for_fail_alone(installation: Installation) -> None:
+async def test_a_message_too_large_for_the_disk_fails_alone(installation: Installation) -> None:
     """What the disk says to the group it may say for one mail of it: the others are accepted."""
 
     def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         if any(b"huge" in found.content for found in mails):
-            raise StorageFull("no room for so much")
+            raise StorageFull("not enough space")
         return (yield from commit_group(mails))
 
     other = installation.another(write=write)
@@ -262,7 +262,7 @@ async def test_mails_that_the_disk_lacks_the_room_for_fail_alone(installation: I
     assert len(await installation.table("tickets")) == 6
 
 
-async def test_a_caller_that_gives_up_does_not_stop_the_commit(installation: Installation) -> None:
+async def test_a_cancelled_caller_does_not_stop_the_commit(installation: Installation) -> None:
     task = asyncio.create_task(installation.accept.accept(installation.envelope(), mail()))
     await asyncio.sleep(0)  # the mail is handed over in the task's first step
     task.cancel()

@@ -1,4 +1,4 @@
-"""Hosts that are in each other's way on PostgreSQL, which ends one of two transactions that wait crosswise."""
+"""Deadlocks between hosts on PostgreSQL."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.stores import opened_postgres
 
 
-async def test_a_deadlock_puts_off_nobody(postgres_server: PostgresServer) -> None:
+async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
     """Two replies lock their tickets in turn while somebody else locks them crosswise: PostgreSQL ends one of both."""
     async with opened_postgres(postgres_server) as store:
         installation = Installation(store)

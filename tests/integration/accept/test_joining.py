@@ -1,4 +1,4 @@
-"""Which conversation a mail joins, compared with a plain reading of SPEC.md section 7."""
+"""Which conversation a message joins, compared with a plain implementation of SPEC.md section 7."""
 
 import asyncio
 import random
@@ -169,7 +169,7 @@ async def test_an_address_without_alias_keeps_workspaces_apart(installation: Ins
     assert {row["workspace_id"]: row["n"] for row in rows} == {installation.workspace_id: 2, other: 2}
 
 
-async def test_all_200_participants_may_answer_and_nobody_else(installation: Installation) -> None:
+async def test_all_200_participants_can_reply_and_others_cannot(installation: Installation) -> None:
     copied = ", ".join(from_(f"p{n}") for n in range(198))  # with the sender and the alias they are 200
     await installation.accept.accept(installation.envelope(), mail(extra=[f"Cc: {copied}"]))
     for name in ("p0", "p197", "p198"):
@@ -180,7 +180,7 @@ async def test_all_200_participants_may_answer_and_nobody_else(installation: Ins
     assert len(await installation.table("tickets")) == 2
 
 
-async def test_what_an_erased_ticket_was_answered_by_is_gone(installation: Installation) -> None:
+async def test_a_reply_to_an_erased_ticket_opens_a_new_one(installation: Installation) -> None:
     """Its participants too; the next answer opens a ticket."""
     await installation.accept.accept(installation.envelope(), mail())
     (ticket,) = await installation.table("tickets")

@@ -1,4 +1,4 @@
-"""What joining a conversation costs, whatever other mails a stranger sent before: counted in rows, never in seconds."""
+"""The cost of joining a conversation does not depend on earlier mail; measured in rows."""
 
 import asyncio
 import json
@@ -40,13 +40,13 @@ async def _rows_read(installation: Installation, query: str, **values: object) -
     if installation.store.kind == "sqlite":
         steps = 0
 
-        def step() -> int:
+        def statement() -> int:
             nonlocal steps
             steps += 1
             return 0
 
         connection = sqlite3.connect(installation.store.url.removeprefix("sqlite:///"))
-        connection.set_progress_handler(step, 1)
+        connection.set_progress_handler(statement, 1)
         connection.execute(text.sqlite, values).fetchall()
         connection.close()
         return steps
@@ -64,7 +64,7 @@ async def _rows_read(installation: Installation, query: str, **values: object) -
 
 
 @pytest.mark.parametrize("reference", ["same@flood.test", "long@flood.test"])
-async def test_candidates_cost_no_more_however_many_there_are(installation: Installation, reference: str) -> None:
+async def test_the_cost_of_candidates_does_not_grow(installation: Installation, reference: str) -> None:
     read = []
     for _ in range(2):
         await _flooded(installation, FLOOD // 2)
@@ -81,7 +81,7 @@ async def test_candidates_cost_no_more_however_many_there_are(installation: Inst
     assert large <= small * 1.1
 
 
-async def test_an_answer_to_a_flood_is_a_ticket_of_its_own(installation: Installation) -> None:
+async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation) -> None:
     await _flooded(installation, FLOOD)
     before = len(await installation.table("tickets"))
     assert before == FLOOD + 1
@@ -93,7 +93,7 @@ async def test_an_answer_to_a_flood_is_a_ticket_of_its_own(installation: Install
 
 
 class Groups:
-    """Runs the real transaction, and notes what each group asked of the database."""
+    """Runs the real transaction and records the queries of each group."""
 
     def __init__(self) -> None:
         self.lookups: list[int] = []
@@ -102,19 +102,19 @@ class Groups:
         self.candidates: list[int] = []
 
     def write(self, mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
-        transcript = commit_group(mails)
+        statements = commit_group(mails)
         counted = {
             "accept_ticket_candidates": 0,
             "accept_insert_recipient": 0,
             "accept_insert_participant": 0,
             "accept_find_participants": 0,
         }
-        step = next(transcript)
+        statement = next(statements)
         try:
             while True:
-                if step.query in counted:
-                    counted[step.query] += len(step.rows)
-                step = transcript.send((yield step))
+                if statement.query in counted:
+                    counted[statement.query] += len(statement.rows)
+                statement = statements.send((yield statement))
         except StopIteration as end:
             self.lookups.append(counted["accept_ticket_candidates"])
             self.entries.append(counted["accept_insert_recipient"])
@@ -152,7 +152,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
         await other.close()
 
 
-async def test_small_answers_still_share_a_transaction(installation: Installation) -> None:
+async def test_small_replies_share_a_transaction(installation: Installation) -> None:
     """The bound is for costly mails: 100 small answers that wait together are one group or two."""
     groups = Groups()
     other = installation.another(write=groups.write)
@@ -173,7 +173,7 @@ async def test_small_answers_still_share_a_transaction(installation: Installatio
 
 
 @pytest.mark.parametrize(("references", "considered"), [(5, 5 * MAX_TICKETS), (50, 1000), (100, 1000)])
-async def test_many_flooded_references_share_the_bound_of_the_mail(
+async def test_many_flooded_references_share_the_limit_of_the_message(
     installation: Installation, references: int, considered: int
 ) -> None:
     """Each is in more than 20 tickets. The newest one of each still counts."""

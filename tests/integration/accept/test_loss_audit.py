@@ -1,4 +1,4 @@
-"""The loss audit on both databases: it balances after everything the product does, and finds each seeded imbalance."""
+"""The loss audit on both databases: it passes after every operation of the product and finds each seeded fault."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,11 +24,11 @@ async def installation(store: Store) -> AsyncIterator[Installation]:
         yield found
 
 
-async def test_an_empty_database_balances(installation: Installation) -> None:
+async def test_an_empty_database_passes_the_audit(installation: Installation) -> None:
     assert (await audit_losses(installation.database)).list_faults() == []
 
 
-async def test_mails_repeats_and_replies_balance(installation: Installation) -> None:
+async def test_messages_repeats_and_replies_pass_the_audit(installation: Installation) -> None:
     await send(installation, "support", "billing", "quiet")
     await send(installation, "support", "billing", "quiet")  # the same again, whole
     await send(installation, "support", number=2)
@@ -42,7 +42,7 @@ async def test_mails_repeats_and_replies_balance(installation: Installation) -> 
     assert "accepted 7 = ticketed 6 + repeated 1" in found.summary
 
 
-async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) -> None:
+async def test_the_audit_passes_after_erasing_a_ticket(installation: Installation) -> None:
     await send(installation, "support", "billing", "quiet")
     rows = await installation.rows("SELECT id FROM tickets ORDER BY id")
     for n, row in enumerate(rows, start=1):
@@ -75,7 +75,7 @@ async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) ->
         ("DELETE FROM raw_chunks WHERE n = 1", "messages with incomplete raw data: msg_"),
     ],
 )
-async def test_each_imbalance_is_found(installation: Installation, damage: str, words: str) -> None:
+async def test_each_fault_is_found(installation: Installation, damage: str, words: str) -> None:
     await send(installation, "support", "billing", body="x" * 300_000)
     assert (await audit_losses(installation.database)).list_faults() == []
     await installation.rows(damage)
@@ -83,7 +83,7 @@ async def test_each_imbalance_is_found(installation: Installation, damage: str, 
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
-async def test_every_state_of_a_delivery_is_in_the_balance(installation: Installation, state: str) -> None:
+async def test_the_audit_knows_every_state_of_a_delivery(installation: Installation, state: str) -> None:
     await send(installation, "support")
     await installation.rows(
         "UPDATE deliveries SET next_attempt_at = NULL, "

@@ -1,4 +1,4 @@
-"""What is committed is accepted, whatever fails after the commit."""
+"""A committed message is accepted, whatever fails after the commit."""
 
 import pytest
 
@@ -11,9 +11,9 @@ from tests.support.stores import Store
 @pytest.mark.parametrize("events", [(), ("side_task.failed",)], ids=["logged", "not even logged"])
 async def test_a_failing_meter_and_wake(store: Store, events: tuple[str, ...]) -> None:
     async with installation_over(store, wake=FailingWake(), meter=FailingMeter()) as installation:
-        with failing_log(*events) as told:
+        with failing_log(*events) as logged:
             first = await installation.accept.accept(installation.envelope(), mail())
             again = await installation.accept.accept(installation.envelope(), mail())
         assert (first.repeat, again.repeat, again.message_id) == (False, True, first.message_id)
         assert len(await installation.table("messages")) == len(await installation.table("deliveries")) == 1
-        assert ("side_task.failed" in told) is not bool(events)
+        assert ("side_task.failed" in logged) is not bool(events)

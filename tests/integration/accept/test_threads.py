@@ -1,6 +1,6 @@
-"""Conversations as mail programs and people make them, through the real accept on both databases.
+"""Conversations as mail programs and users create them, through the real accept on both databases.
 
-Each case is one that has split or merged tickets in some help desk. A mail's ticket is told by its number.
+Each case has split or merged tickets in some helpdesk. A ticket is identified by its number.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ def mail(
     *,
     from_: str = EVA,
     to: str = SUPPORT,
-    subject: str = "Broken door",
+    subject: str = "Broken lamp",
     parent: str = "",
     references: Sequence[str] = (),
     extra: Sequence[str] = (),
@@ -106,7 +106,7 @@ async def test_a_mail_sent_to_oneself(at: Installation) -> None:
     assert found == [1, 1, 2, 3]
 
 
-async def test_a_mail_that_answers_itself(at: Installation) -> None:
+async def test_a_message_that_refers_to_itself(at: Installation) -> None:
     assert await tickets_of(at, mail("circle", parent="circle", references=["circle"]), mail("next")) == [1, 2]
 
 
@@ -129,7 +129,7 @@ async def test_a_new_subject_in_an_old_thread_stays_in_it(at: Installation) -> N
 
 
 async def test_the_same_subject_and_sender_join_nothing(at: Installation) -> None:
-    assert await tickets_of(at, mail("ask"), mail("again", subject="Re: Broken door")) == [1, 2]
+    assert await tickets_of(at, mail("ask"), mail("again", subject="Re: Broken lamp")) == [1, 2]
 
 
 async def test_a_shared_in_reply_to_does_not_merge_strangers(at: Installation) -> None:
@@ -178,7 +178,7 @@ async def test_each_alias_has_its_own_conversation(at: Installation) -> None:
     ]
 
 
-async def test_people_reopen_and_programs_do_not(at: Installation) -> None:
+async def test_only_messages_of_persons_reopen_a_ticket(at: Installation) -> None:
     """A list, a CRM or a rule that hands on a person's reply changes nothing about it."""
     await at.mail(mail("ask"))
     for name, header, mark in (
@@ -210,7 +210,7 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(at: Installatio
     assert found == [1, 2, 1, 1]
 
 
-async def test_a_reply_that_a_list_handed_on_is_marked_where_it_joins_nothing(at: Installation) -> None:
+async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(at: Installation) -> None:
     """Nor with a null reverse-path, nor a program's by an older reference; a reply at one of two aliases is a reply."""
     await at.mail(mail("ask"))
     listed = ["List-Id: <x.test>"]
@@ -240,7 +240,7 @@ async def test_a_reply_that_a_list_handed_on_is_marked_where_it_joins_nothing(at
         ("plain", ""),
     ],
 )
-async def test_a_mail_of_a_program_is_marked_and_has_its_ticket(at: Installation, name: str, mark: str) -> None:
+async def test_an_automatic_message_is_marked_and_gets_a_ticket(at: Installation, name: str, mark: str) -> None:
     await at.mail(corpus_mail(name))
     (row,) = await at.rows("SELECT automatic FROM messages")
     assert row["automatic"] == mark
@@ -255,14 +255,14 @@ async def test_a_mail_of_a_program_is_marked_and_has_its_ticket(at: Installation
         ("bounce-free-form", "nobody@old.example", "No mailbox here by that name."),
     ],
 )
-async def test_a_bounce_tells_whom_it_is_about_and_why(at: Installation, name: str, address: str, reason: str) -> None:
+async def test_a_bounce_shows_recipient_and_reason(at: Installation, name: str, address: str, reason: str) -> None:
     message_id = await at.mail(corpus_mail(name), reverse_path="")
     text = (await at.contents.get(message_id)).text
     assert address in text
     assert reason in text
 
 
-async def test_a_mail_that_comes_back_again_and_again_is_one_ticket_and_sends_nothing_back(at: Installation) -> None:
+async def test_a_mail_loop_makes_one_ticket_and_no_reply(at: Installation) -> None:
     """A loop needs two who answer. We answer nobody; what comes again with the same octets is not even a new ticket."""
     for _ in range(5):
         await at.mail(corpus_mail("own-mark"))

@@ -1,4 +1,4 @@
-"""What a turn of the dispatcher makes SQLite do, in steps of its machine, does not grow with what came before."""
+"""The cost of a claim in SQLite, in virtual machine steps, does not grow with the history."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -62,7 +62,9 @@ def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
         ("dispatch_digest_threshold", "pending", "n"),
     ],
 )
-async def test_a_turn_costs_no_more_with_a_long_history(store: Store, query: str, state: str, due: str) -> None:
+async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
+    store: Store, query: str, state: str, due: str
+) -> None:
     workspace = await seeds.workspace(store.database)
     integration = await seeds.integration(store.database, workspace)
     await seeds.execute(
@@ -81,7 +83,7 @@ async def test_a_turn_costs_no_more_with_a_long_history(store: Store, query: str
     assert _steps(store, query, **wanted) == (small, found)
 
 
-async def test_a_probe_is_of_the_oldest_that_waits(store: Store) -> None:
+async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
     """Of what is parked first; else of what is due first."""
     workspace = await seeds.workspace(store.database)
     integration = await seeds.integration(store.database, workspace)

@@ -1,4 +1,4 @@
-"""The dispatcher over a real store, a real HTTP client and a stand-in for Slack: from the commit to the post."""
+"""The dispatcher with a real database, a real HTTP client and a Slack stand-in: from the commit to the post."""
 
 import asyncio
 import json
@@ -38,15 +38,15 @@ FAST = OutboxLimits(
 )
 
 
-class Interrupted(Outbox):
-    """An outbox whose database can be away."""
+class UnavailableOutbox(Outbox):
+    """An outbox with a database that can be unavailable."""
 
-    away = False
+    is_unavailable = False
 
     async def claim_and_record(
         self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
-        if self.away:
+        if self.is_unavailable:
             raise Unavailable("away")
         return await super().claim_and_record(integration_id, finished, digest_limit, stop=stop)
 
@@ -84,7 +84,7 @@ async def delivered(installation: Installation, n: int) -> None:
     raise AssertionError(f"not {n} delivered, but: {rows}")
 
 
-async def test_a_mail_is_posted_and_its_attempt_told(installation: Installation, slack: SlackStandIn) -> None:
+async def test_a_message_is_posted_and_its_attempt_recorded(installation: Installation, slack: SlackStandIn) -> None:
     content = mails.with_attachment(subject="Größe – 注文")
     await installation.mail(content)
     (post,) = await slack.wait_for(1)
@@ -96,7 +96,7 @@ async def test_a_mail_is_posted_and_its_attempt_told(installation: Installation,
     assert len(json.loads(str(contents["attachments"]))) == 1
 
 
-async def test_a_mail_without_a_signal_is_found_by_polling(installation: Installation) -> None:
+async def test_a_delivery_without_a_notification_is_found_by_polling(installation: Installation) -> None:
     await installation.mail(mails.plain(subject="signalled"))
     await delivered(installation, 1)  # so the dispatcher has polled once already
     other = installation.another(wake=NoWake(), real_time=True)
@@ -112,7 +112,7 @@ async def test_many_mails_are_each_posted_once(installation: Installation, slack
     assert max(slack.peak.values()) == 1
 
 
-async def test_a_fault_of_the_net_is_tried_again(installation: Installation, slack: SlackStandIn) -> None:
+async def test_a_network_error_is_retried(installation: Installation, slack: SlackStandIn) -> None:
     slack.script("general", Reset(), Answer(503, "busy"))
     await installation.mail(mails.plain())
     await until(lambda: len(slack.posts) == 1, "the first try")
@@ -148,7 +148,7 @@ async def test_a_webhook_that_hangs_delays_no_other(installation: Installation, 
     await delivered(installation, 11)
 
 
-async def test_a_webhook_that_is_gone_parks_and_a_refused_form_becomes_text(
+async def test_a_removed_webhook_parks_and_a_rejected_payload_becomes_text(
     installation: Installation, slack: SlackStandIn
 ) -> None:
     slack.script("general", Answer(400, "invalid_blocks"))
@@ -168,7 +168,7 @@ async def test_a_webhook_that_is_gone_parks_and_a_refused_form_becomes_text(
     assert "no_service" in str(integration["last_error"])
 
 
-async def test_an_erased_ticket_is_no_longer_owed(installation: Installation, slack: SlackStandIn) -> None:
+async def test_an_erased_ticket_is_not_delivered(installation: Installation, slack: SlackStandIn) -> None:
     hang = Hang()
     slack.script("general", hang)
     await installation.mail(mails.plain())
@@ -196,13 +196,11 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
-async def test_while_stopping_an_outcome_waits_for_the_database_but_not_for_ever(
-    comes_back: bool, store: Store, slack: SlackStandIn
-) -> None:
-    """What is not written stays an open attempt under a lease, so it is sent again by whoever comes after the lease."""
+async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store: Store, slack: SlackStandIn) -> None:
+    """An outcome that is not recorded stays an open attempt, which is repeated after the lease expires."""
     installation = made(store)
     core = installation.core
-    outbox = Interrupted(store.database, core.clock, new_owner(), FAST)
+    outbox = UnavailableOutbox(store.database, core.clock, new_owner(), FAST)
     core.dispatcher = Dispatcher(
         outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if comes_back else 0.01
     )
@@ -212,11 +210,11 @@ async def test_while_stopping_an_outcome_waits_for_the_database_but_not_for_ever
         async with working(installation, slack):
             await installation.mail(mails.plain())
             await until(lambda: len(slack.posts) == 1, "the request")
-            outbox.away = True
+            outbox.is_unavailable = True
             hang.release()
             await until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
             installation.core.dispatcher.stop()
-            outbox.away = not comes_back
+            outbox.is_unavailable = not comes_back
     (row,) = await installation.rows("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
     assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if comes_back else ("open", True))
     events = [line["event"] for line in log]

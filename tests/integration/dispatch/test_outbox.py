@@ -1,4 +1,4 @@
-"""The outbox on both databases: attempt before action, and what each outcome leaves behind."""
+"""The outbox on both databases: attempts are recorded before requests, and each outcome is recorded correctly."""
 
 import json
 
@@ -20,9 +20,9 @@ async def outboxes(store: Store) -> Outboxes:
     return found
 
 
-async def test_the_attempt_is_written_before_the_work_is_handed_out(outboxes: Outboxes) -> None:
-    work = await outboxes.claim_batch()
-    assert work.deliveries[0].id == outboxes.deliveries[0]
+async def test_the_attempt_is_recorded_before_the_batch_is_returned(outboxes: Outboxes) -> None:
+    batch = await outboxes.claim_batch()
+    assert batch.deliveries[0].id == outboxes.deliveries[0]
     (attempt,) = await outboxes.attempts()
     assert (attempt["n"], attempt["outcome"], attempt["finished_at"]) == (1, "open", None)
     row = await outboxes.delivery()
@@ -30,9 +30,9 @@ async def test_the_attempt_is_written_before_the_work_is_handed_out(outboxes: Ou
     assert row["next_attempt_at"] == outboxes.clock.now() + LIMITS.lease
 
 
-async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
-    work = await outboxes.claim_batch()
-    assert await outboxes.finish(work, SendSuccess(200, "ok", 1500)) is None
+async def test_a_success_marks_delivered_and_releases_the_lease(outboxes: Outboxes) -> None:
+    batch = await outboxes.claim_batch()
+    assert await outboxes.finish(batch, SendSuccess(200, "ok", 1500)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["via"], row["delivered_at"]) == ("delivered", "message", outboxes.clock.now())
     (attempt,) = await outboxes.attempts()
@@ -40,7 +40,7 @@ async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
     assert (await outboxes.the_integration())["lease_until"] == 0
 
 
-async def test_no_second_process_sends_to_a_webhook_that_is_held(outboxes: Outboxes) -> None:
+async def test_no_second_process_sends_to_a_leased_webhook(outboxes: Outboxes) -> None:
     await outboxes.queue(2)
     await outboxes.claim_batch()
     assert await outboxes.one.find_ready_integrations(10) == []
@@ -51,14 +51,14 @@ async def test_no_second_process_sends_to_a_webhook_that_is_held(outboxes: Outbo
     assert await outboxes.claim_and_record(by=outboxes.one) is None
 
 
-async def test_after_a_crash_the_attempt_is_lost_and_made_again(outboxes: Outboxes) -> None:
+async def test_after_a_crash_the_attempt_is_lost_and_repeated(outboxes: Outboxes) -> None:
     await outboxes.claim_batch()
     outboxes.clock.advance(61)
     await outboxes.claim_batch(by=outboxes.two)
     assert [a["outcome"] for a in await outboxes.attempts()] == ["lost", "open"]
 
 
-async def test_what_a_dead_process_held_is_due_at_once(outboxes: Outboxes) -> None:
+async def test_deliveries_of_a_dead_process_are_due_at_once(outboxes: Outboxes) -> None:
     await outboxes.claim_batch()
     assert await outboxes.two.lease_owners() == ["one"]
     await outboxes.two.release_owner("one")
@@ -66,7 +66,7 @@ async def test_what_a_dead_process_held_is_due_at_once(outboxes: Outboxes) -> No
     assert (await outboxes.claim_batch(by=outboxes.two)).attempts == (2,)
 
 
-async def test_a_poisoned_delivery_ends_after_its_claims(outboxes: Outboxes) -> None:
+async def test_a_delivery_fails_after_too_many_claims(outboxes: Outboxes) -> None:
     for _ in range(LIMITS.max_claims):
         await outboxes.claim_batch()
         outboxes.clock.advance(61)
@@ -76,12 +76,12 @@ async def test_a_poisoned_delivery_ends_after_its_claims(outboxes: Outboxes) -> 
     assert "3 times without an outcome" in str(row["last_error"])
 
 
-async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outboxes: Outboxes) -> None:
-    """A process that was paused past its lease: it did send, so the delivery is done, whoever holds the lane now."""
-    work = await outboxes.claim_batch()
+async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes) -> None:
+    """A process that was paused past its lease did send, so the delivery is done whoever holds the lease."""
+    batch = await outboxes.claim_batch()
     outboxes.clock.advance(61)
     again = await outboxes.claim_batch(by=outboxes.two)
-    assert await outboxes.finish(work, SendSuccess(200)) is None
+    assert await outboxes.finish(batch, SendSuccess(200)) is None
     assert (await outboxes.delivery())["state"] == "delivered"
     assert (await outboxes.the_integration())["lease_owner"] == "two"
     await outboxes.two.claim_and_record(
@@ -90,16 +90,16 @@ async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outb
     assert (await outboxes.delivery())["state"] == "delivered"
 
 
-async def test_retry_waits_its_step_and_keeps_the_reason(outboxes: Outboxes) -> None:
-    work = await outboxes.claim_batch()
-    assert await outboxes.finish(work, SendRetry(None, "HTTP 503", status=503)) is None
+async def test_a_retry_waits_its_step_and_stores_the_reason(outboxes: Outboxes) -> None:
+    batch = await outboxes.claim_batch()
+    assert await outboxes.finish(batch, SendRetry(None, "HTTP 503", status=503)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["claims"], row["last_error"]) == ("pending", 0, "HTTP 503")
     assert row["next_attempt_at"] == outboxes.clock.now() + 5 * SECOND
     assert (await outboxes.the_integration())["last_error"] == "HTTP 503"
 
 
-async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
+async def test_retry_after_pauses_the_whole_webhook(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
     await outboxes.finish(await outboxes.claim_batch(), SendRetry(30.0, "rate limited", status=429))
@@ -111,10 +111,10 @@ async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
     assert (await outboxes.claim_batch()).deliveries[0].id in outboxes.deliveries
 
 
-async def test_max_age_is_the_end(outboxes: Outboxes) -> None:
-    work = await outboxes.claim_batch()
+async def test_a_retry_after_max_age_fails_permanently(outboxes: Outboxes) -> None:
+    batch = await outboxes.claim_batch()
     outboxes.clock.advance(days=3)
-    await outboxes.finish(work, SendRetry(None, "HTTP 500"))
+    await outboxes.finish(batch, SendRetry(None, "HTTP 500"))
     row = await outboxes.delivery()
     assert (row["state"], row["next_attempt_at"]) == ("dead", None)
     assert row["last_error"] == "failed permanently: HTTP 500"
@@ -126,7 +126,7 @@ async def test_rejected_is_dead_at_once(outboxes: Outboxes) -> None:
     assert (row["state"], row["last_error"]) == ("dead", "HTTP 302: redirects are not followed")
 
 
-async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outboxes) -> None:
+async def test_a_rejected_payload_is_retried_as_text_and_then_dead(outboxes: Outboxes) -> None:
     second = await outboxes.finish(await outboxes.claim_batch(), SendFailure("payload", "invalid_blocks", status=400))
     assert isinstance(second, DeliveryBatch)
     assert second.form == "text"
@@ -136,41 +136,41 @@ async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outb
     assert [a["outcome"] for a in await outboxes.attempts()] == ["refused", "refused"]
 
 
-async def test_text_that_arrives_says_so(outboxes: Outboxes) -> None:
+async def test_a_delivered_text_is_recorded_as_text(outboxes: Outboxes) -> None:
     second = await outboxes.finish(await outboxes.claim_batch(), SendFailure("payload", "invalid_blocks"))
     assert isinstance(second, DeliveryBatch)
     await outboxes.finish(second, SendSuccess(200))
     assert (await outboxes.delivery())["via"] == "text"
 
 
-async def test_the_pace_lets_a_burst_through_and_then_one_a_second(store: Store) -> None:
+async def test_pacing_allows_a_burst_and_then_one_a_second(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(7)
-    turn: object = await outboxes.claim_and_record()
+    result: object = await outboxes.claim_and_record()
     for _ in range(4):
-        assert isinstance(turn, DeliveryBatch)
-        turn = await outboxes.finish(turn, SendSuccess(200))
-    assert isinstance(turn, DeliveryBatch)
-    turn = await outboxes.finish(turn, SendSuccess(200))
-    assert isinstance(turn, PacingDelay)
-    assert turn.until == outboxes.clock.now() + SECOND
+        assert isinstance(result, DeliveryBatch)
+        result = await outboxes.finish(result, SendSuccess(200))
+    assert isinstance(result, DeliveryBatch)
+    result = await outboxes.finish(result, SendSuccess(200))
+    assert isinstance(result, PacingDelay)
+    assert result.until == outboxes.clock.now() + SECOND
     outboxes.clock.advance(1)
     assert isinstance(await outboxes.claim_and_record(), DeliveryBatch)
 
 
-async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
+async def test_many_pending_deliveries_become_a_digest(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(60)
-    work = await outboxes.claim_batch()
-    assert (work.form, len(work.deliveries)) == ("digest", DIGEST)
-    rest = await outboxes.finish(work, SendSuccess(200))
+    batch = await outboxes.claim_batch()
+    assert (batch.form, len(batch.deliveries)) == ("digest", DIGEST)
+    rest = await outboxes.finish(batch, SendSuccess(200))
     assert isinstance(rest, DeliveryBatch)
     assert (rest.form, len(rest.deliveries)) == ("message", 1)
     rows = await seeds.execute(store.database, "SELECT via FROM deliveries WHERE state = 'delivered'")
     assert [row["via"] for row in rows] == ["digest"] * DIGEST
 
 
-async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> None:
+async def test_a_permanent_failure_parks_everything_and_probes(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(3)
     assert (
@@ -201,7 +201,7 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
     assert (integration["status"], integration["last_error"], integration["failing_since"]) == ("active", "", None)
 
 
-async def test_max_age_stands_still_while_parked(outboxes: Outboxes) -> None:
+async def test_max_age_stops_while_parked(outboxes: Outboxes) -> None:
     before = (await outboxes.delivery())["expires_at"]
     await outboxes.queue(2)
     await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
@@ -212,7 +212,7 @@ async def test_max_age_stands_still_while_parked(outboxes: Outboxes) -> None:
     assert [row["expires_at"] for row in rows] == [int(str(before)) + 10 * 24 * 3600 * SECOND]
 
 
-async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes: Outboxes) -> None:
+async def test_a_probe_with_a_network_error_is_repeated_later(outboxes: Outboxes) -> None:
     await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
     await outboxes.finish(await outboxes.claim_batch(), SendRetry(None, "connection refused"))
@@ -221,7 +221,7 @@ async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes
     assert (await outboxes.the_integration())["probe_at"] == outboxes.clock.now() + 600 * SECOND
 
 
-async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> None:
+async def test_a_stop_records_the_outcome_and_opens_no_attempt(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
     assert await outboxes.finish(await outboxes.claim_batch(), SendSuccess(200), stop=True) is None
@@ -230,24 +230,24 @@ async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> No
     assert json.dumps((await outboxes.the_integration())["lease_owner"]) == '""'
 
 
-async def test_what_is_owed_to_nobody_ends(outboxes: Outboxes) -> None:
-    """An integration removed in the moment of a commit leaves a delivery that no lane would ever take."""
+async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outboxes) -> None:
+    """An integration deleted at the moment of a commit leaves a delivery that no worker would claim."""
     await outboxes.installation.rows("DELETE FROM integrations")
     await outboxes.one.repair()
     row = await outboxes.delivery()
     assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")
 
 
-async def test_the_old_urls_answer_says_nothing_about_the_new_one(outboxes: Outboxes) -> None:
-    work = await outboxes.claim_batch()
+async def test_a_response_of_the_old_url_does_not_affect_the_new_one(outboxes: Outboxes) -> None:
+    batch = await outboxes.claim_batch()
     await outboxes.installation.rows("UPDATE integrations SET sealed_settings = 'new'")
-    again = await outboxes.finish(work, SendFailure("permanent", "no_service", status=404))
+    again = await outboxes.finish(batch, SendFailure("permanent", "no_service", status=404))
     assert isinstance(again, DeliveryBatch)
     assert (await outboxes.the_integration())["status"] == "active"
     assert (await outboxes.delivery())["parked_at"] is None
 
 
-async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(outboxes: Outboxes) -> None:
+async def test_a_probe_after_a_reactivation_leaves_nothing_parked(outboxes: Outboxes) -> None:
     await outboxes.finish(await outboxes.claim_batch(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
     probe = await outboxes.claim_batch()

@@ -1,4 +1,4 @@
-"""Retention on both databases: what goes, when, in what steps, and what stays."""
+"""Retention on both databases: what is erased, when, in which steps, and what stays."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,19 +27,19 @@ async def send(installation: Installation, *names: str, subject: str = "Hello", 
     return await installation.mail(content, *names, reverse_path="a@b.test")
 
 
-def sweeper(
+def new_retention(
     installation: Installation,
     *,
     raw: Micros | None = None,
     tickets: Micros | None = None,
     rest: Callable[[], Awaitable[None]] | None = None,
 ) -> Retention:
-    ages = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
+    periods = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
     return Retention(
         installation.database,
         installation.contents,
         installation.clock,
-        ages,
+        periods,
         pause=rest or AsyncMock(),
     )
 
@@ -63,38 +63,38 @@ async def ids(installation: Installation, table: str, column: str = "id") -> set
     return {row[column] for row in await installation.rows(f"SELECT {column} FROM {table}")}
 
 
-async def test_for_ever_is_the_default(installation: Installation) -> None:
+async def test_nothing_is_erased_by_default(installation: Installation) -> None:
     message = await send(installation)
     await resolve(installation, message)
     installation.clock.advance(days=3000)
-    erased = await sweeper(installation).sweep()
+    erased = await new_retention(installation).sweep()
     assert (erased.tickets, erased.raw_messages) == (0, 0)
     assert await installation.contents.read_raw(message)
 
 
-async def test_a_raw_mail_goes_and_its_text_stays(installation: Installation) -> None:
+async def test_a_raw_message_is_erased_and_its_text_kept(installation: Installation) -> None:
     old = await send(installation, subject="old", body="What was said.")
     installation.clock.advance(days=10)
     young = await send(installation, subject="young")
     installation.clock.advance(days=25)
-    erased = await sweeper(installation, raw=30 * DAY).sweep()
+    erased = await new_retention(installation, raw=30 * DAY).sweep()
     assert erased.raw_messages == 1
     assert await installation.contents.read_raw(old) == b""
     assert "What was said." in (await installation.contents.get(old)).text, "it was parsed before it went"
     assert await installation.contents.read_raw(young)
     assert await installation.count("tickets") == 2
-    assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 0
+    assert (await new_retention(installation, raw=30 * DAY).sweep()).raw_messages == 0
 
 
-async def test_a_newer_parser_does_not_empty_what_has_no_octets_any_more(installation: Installation) -> None:
+async def test_a_newer_parser_keeps_the_text_of_an_erased_raw_message(installation: Installation) -> None:
     message = await send(installation, body="What was said.")
     installation.clock.advance(days=31)
-    await sweeper(installation, raw=30 * DAY).sweep()
+    await new_retention(installation, raw=30 * DAY).sweep()
     await installation.rows("UPDATE message_contents SET parser = 0")
     assert "What was said." in (await installation.contents.get(message)).text
 
 
-async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
+async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
@@ -109,17 +109,17 @@ async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
         raise Killed
 
     with pytest.raises(Killed):
-        await sweeper(installation, raw=30 * DAY, rest=killed).sweep()
+        await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
     assert await installation.count("raw_chunks") == 5  # 6 + 1, less the first two
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
-    erased = await sweeper(installation, raw=30 * DAY, rest=pause).sweep()
+    erased = await new_retention(installation, raw=30 * DAY, rest=pause).sweep()
     assert await installation.count("raw_chunks") == 0
     assert erased.raw_messages == 1, "the one that was half erased is not counted again"
     assert pause.await_count >= 2
 
 
-async def test_a_mail_that_cannot_be_parsed_keeps_its_octets_and_stops_nobody(
+async def test_an_unparsable_message_keeps_its_bytes_and_blocks_no_other(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
@@ -133,11 +133,11 @@ async def test_a_mail_that_cannot_be_parsed_keeps_its_octets_and_stops_nobody(
         return await real(message_id)
 
     monkeypatch.setattr(installation.contents, "get", get)
-    assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 4
+    assert (await new_retention(installation, raw=30 * DAY).sweep()).raw_messages == 4
     assert await ids(installation, "raw_chunks", "message_id") == {messages[1]}
 
 
-async def test_a_resolved_ticket_goes_with_its_messages(installation: Installation) -> None:
+async def test_a_resolved_ticket_is_erased_with_its_messages(installation: Installation) -> None:
     old = await send(installation, subject="old")
     open_one = await send(installation, subject="open")
     await resolve(installation, old)
@@ -145,7 +145,7 @@ async def test_a_resolved_ticket_goes_with_its_messages(installation: Installati
     young = await send(installation, subject="young")
     await resolve(installation, young)
     installation.clock.advance(days=11)
-    erased = await sweeper(installation, tickets=30 * DAY).sweep()
+    erased = await new_retention(installation, tickets=30 * DAY).sweep()
     assert (erased.tickets, erased.messages) == (1, 1)
     assert await ids(installation, "messages") == {open_one, young}
     assert await ids(installation, "raw_chunks", "message_id") == {open_one, young}
@@ -153,16 +153,16 @@ async def test_a_resolved_ticket_goes_with_its_messages(installation: Installati
         assert await installation.count(table) == 2
 
 
-async def test_a_ticket_with_a_pending_delivery_stays_until_it_is_told(installation: Installation) -> None:
+async def test_a_ticket_with_a_pending_delivery_is_not_erased(installation: Installation) -> None:
     message = await send(installation)
     await resolve(installation, message, delivered=False)
     installation.clock.advance(days=400)
-    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 0
+    assert (await new_retention(installation, tickets=30 * DAY).sweep()).tickets == 0
     await installation.rows("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL")
-    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 1
+    assert (await new_retention(installation, tickets=30 * DAY).sweep()).tickets == 1
 
 
-async def test_tickets_that_must_wait_do_not_hide_those_behind_them(
+async def test_tickets_that_must_stay_do_not_block_later_ones(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_TICKETS", 2)
@@ -171,48 +171,50 @@ async def test_tickets_that_must_wait_do_not_hide_those_behind_them(
     for n in range(3):
         await resolve(installation, await send(installation, subject=f"goes{n}"))
     installation.clock.advance(days=31)
-    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 3
+    assert (await new_retention(installation, tickets=30 * DAY).sweep()).tickets == 3
 
 
-async def test_a_message_goes_with_its_last_ticket(installation: Installation) -> None:
+async def test_a_message_is_erased_with_its_last_ticket(installation: Installation) -> None:
     message = await send(installation, "support", "billing")
     await resolve(installation, message)
     await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
     installation.clock.advance(days=31)
-    assert await sweeper(installation, tickets=30 * DAY).sweep() == ErasedCounts(tickets=1, messages=0, small_rows=2)
+    assert await new_retention(installation, tickets=30 * DAY).sweep() == ErasedCounts(
+        tickets=1, messages=0, small_rows=2
+    )
     assert await installation.contents.read_raw(message)
     assert (await installation.rows("SELECT aliases FROM messages")) == [{"aliases": 1}]
     await resolve(installation, message)
     installation.clock.advance(days=31)
-    assert (await sweeper(installation, tickets=30 * DAY).sweep()).messages == 1
+    assert (await new_retention(installation, tickets=30 * DAY).sweep()).messages == 1
     assert await installation.count("raw_chunks") == 0
 
 
-async def test_a_ticket_with_much_raw_mail_gives_that_up_first(
+async def test_many_raw_chunks_are_erased_before_their_ticket(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
     await resolve(installation, await send(installation, body="x" * (5 * CHUNK_BYTES)))
     installation.clock.advance(days=31)
     pause = AsyncMock()
-    assert (await sweeper(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
+    assert (await new_retention(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
     assert pause.await_count >= 2
     for table in ("tickets", "messages", "raw_chunks"):
         assert await installation.count(table) == 0
 
 
-async def test_a_ticket_that_was_opened_again_stays(installation: Installation) -> None:
+async def test_a_reopened_ticket_is_not_erased(installation: Installation) -> None:
     message = await send(installation)
     await resolve(installation, message)
     installation.clock.advance(days=31)
-    sweeping = sweeper(installation, tickets=30 * DAY)
+    sweeping = new_retention(installation, tickets=30 * DAY)
     (ticket,) = await installation.rows("SELECT id FROM tickets")
     await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL")
     await sweeping._erase_ticket(str(ticket["id"]), installation.clock.now(), ErasedCounts())
     assert await installation.count("tickets") == 1
 
 
-async def test_old_marks_and_counts_go(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_expired_small_rows_are_erased(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "MAX_SMALL_ROWS", 2)
     now = installation.clock.now()
     for n in range(5):
@@ -223,61 +225,58 @@ async def test_old_marks_and_counts_go(installation: Installation, monkeypatch: 
         )
     installation.clock.advance(days=4)
     await send(installation, subject="young")
-    await sweeper(installation).sweep()
+    await new_retention(installation).sweep()
     assert await installation.count("fingerprints") == 6
     assert (await installation.count("rate_windows"), await installation.count("idempotent_requests")) == (0, 0)
     installation.clock.advance(days=1, hours=2)
-    assert (await sweeper(installation).sweep()).small_rows == 5
+    assert (await new_retention(installation).sweep()).small_rows == 5
     assert await installation.count("fingerprints") == 1
 
 
-async def test_two_that_sweep_at_once_do_no_harm(installation: Installation) -> None:
+async def test_concurrent_retention_runs(installation: Installation) -> None:
     for n in range(30):
         await resolve(installation, await send(installation, "support", "billing", subject=f"n{n}"))
     keep = await send(installation, subject="keep")
     installation.clock.advance(days=31)
-    both = [sweeper(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
+    both = [new_retention(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
     await asyncio.gather(*(one.sweep() for one in both))
     await both[0].sweep()  # what each left to the other because it was in its hands
     assert await ids(installation, "messages") == {keep}
     assert await installation.count("tickets") == 1
 
 
-async def test_mail_is_accepted_while_it_sweeps(installation: Installation) -> None:
+async def test_mail_is_accepted_during_retention(installation: Installation) -> None:
     for n in range(20):
         await resolve(installation, await send(installation, subject=f"n{n}"))
     installation.clock.advance(days=31)
-    sweeping = asyncio.create_task(sweeper(installation, tickets=30 * DAY).sweep())
+    sweeping = asyncio.create_task(new_retention(installation, tickets=30 * DAY).sweep())
     new = {await send(installation, subject=f"new{n}") for n in range(20)}
     assert (await sweeping).tickets == 20
     assert await ids(installation, "messages") == new
 
 
-# --- the janitor
-
-
-async def test_a_shared_chore_is_done_by_one_of_all(store: Store) -> None:
+async def test_a_shared_task_runs_in_one_process(store: Store) -> None:
     clock = FakeClock()
     done: list[int] = []
 
-    def janitor(number: int) -> Maintenance:
+    def maintenance(number: int) -> Maintenance:
         async def work() -> None:
             done.append(number)
 
         return Maintenance(store.database, clock, [MaintenanceTask("retention", 600 * SECOND, work)])
 
-    janitors = [janitor(n) for n in range(3)]
-    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
+    processes = [maintenance(n) for n in range(3)]
+    await asyncio.gather(*(one.run_due_tasks() for one in processes))
     assert len(done) == 1
     clock.advance(599)
-    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
+    await asyncio.gather(*(one.run_due_tasks() for one in processes))
     assert len(done) == 1
     clock.advance(200)
-    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
+    await asyncio.gather(*(one.run_due_tasks() for one in processes))
     assert len(done) == 2
 
 
-async def test_a_clock_that_was_set_back_stops_no_chore(store: Store) -> None:
+async def test_a_clock_that_was_set_back_stops_no_task(store: Store) -> None:
     clock = FakeClock()
     done: list[int] = []
 
@@ -291,7 +290,7 @@ async def test_a_clock_that_was_set_back_stops_no_chore(store: Store) -> None:
     assert len(done) == 2
 
 
-async def test_a_chore_that_fails_stops_neither_the_others_nor_itself(store: Store) -> None:
+async def test_a_failing_task_stops_neither_the_others_nor_itself(store: Store) -> None:
     clock = FakeClock()
     done: list[str] = []
 
@@ -302,16 +301,16 @@ async def test_a_chore_that_fails_stops_neither_the_others_nor_itself(store: Sto
     async def whole() -> None:
         done.append("whole")
 
-    chores = [
+    tasks = [
         MaintenanceTask("broken", 60 * SECOND, broken, shared=False),
         MaintenanceTask("whole", 60 * SECOND, whole, shared=False),
     ]
-    janitor = Maintenance(store.database, clock, chores)
-    await janitor.run_due_tasks()
-    await janitor.run_due_tasks()
+    maintenance = Maintenance(store.database, clock, tasks)
+    await maintenance.run_due_tasks()
+    await maintenance.run_due_tasks()
     assert done == ["broken", "whole"]
     clock.advance(61)
-    await janitor.run_due_tasks()
+    await maintenance.run_due_tasks()
     assert done == ["broken", "whole"] * 2
 
 
@@ -326,8 +325,10 @@ async def test_a_replaced_file_is_logged_by_its_check_alone(
     async def work() -> None:
         raise error
 
-    janitor = Maintenance(store.database, FakeClock(), [MaintenanceTask("retention", 60 * SECOND, work, shared=False)])
+    maintenance = Maintenance(
+        store.database, FakeClock(), [MaintenanceTask("retention", 60 * SECOND, work, shared=False)]
+    )
     with structlog.testing.capture_logs() as logged:
-        await janitor.run_due_tasks()
-        await janitor.run_due_tasks()
+        await maintenance.run_due_tasks()
+        await maintenance.run_due_tasks()
     assert [line["event"] for line in logged] == events

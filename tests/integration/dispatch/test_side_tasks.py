@@ -1,4 +1,4 @@
-"""A ticket that was posted is recorded as posted, whatever fails between the two: it comes once."""
+"""A posted ticket is recorded as posted, whatever side task fails: it is not posted twice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A caller that is cancelled is let go at once, and what it used is free again, on both databases."""
+"""A cancelled caller returns at once, and its connection is usable again, on both databases."""
 
 import asyncio
 import sqlite3
@@ -46,7 +46,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
     assert not faults
 
 
-async def test_a_transaction_that_fails_has_ended_when_its_error_arrives(store: Store) -> None:
+async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(store: Store) -> None:
     await seeds.workspace(store.database)
     before = await store.database.fetch_one("routing_version")
 
@@ -106,7 +106,7 @@ async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
             await database.close()
 
 
-async def test_cleanups_of_one_connection_run_in_order_and_each_has_an_end() -> None:
+async def test_cleanups_of_one_connection_run_in_order_and_time_out() -> None:
     cleanups, done = CleanupTasks(), []
     release = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Every named query is understood by both databases, and the loader refuses what breaks the form."""
+"""Every query prepares on both databases, and the loader rejects invalid files."""
 
 import pytest
 
@@ -28,8 +28,8 @@ async def test_every_query_prepares_on_both_databases(store: Store) -> None:
     assert failures == []
 
 
-def test_queries_that_write_say_so_in_their_first_word() -> None:
-    """`SqliteDatabase.all` sends SELECT and WITH to a reader, which must never be asked to write."""
+def test_queries_that_write_start_with_their_verb() -> None:
+    """SELECT and WITH are sent to a reader connection, which must not write."""
     found = catalog.load_catalog()
     for name in found.names():
         words = found[name].sqlite.upper().split()

@@ -1,4 +1,6 @@
-"""Migrations: safe twice, safe from two processes at once, whole or not at all, and never on a newer schema."""
+"""Migrations can be repeated and run concurrently, are applied completely or not at all, and reject a newer
+schema.
+"""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +39,7 @@ async def test_two_at_once_on_sqlite_apply_each_migration_once(tmp_path: Path) -
         await database.close()
 
 
-async def test_an_empty_database_is_told_to_migrate(tmp_path: Path) -> None:
+async def test_an_empty_database_must_be_migrated(tmp_path: Path) -> None:
     database = sqlite_database(tmp_path / "empty.db")
     await database.open()
     with pytest.raises(SchemaMismatch, match="run `emailrouter migrate`"):
@@ -66,12 +68,12 @@ async def test_a_migration_that_fails_leaves_nothing(store: Store, monkeypatch: 
     monkeypatch.setattr(
         migrate,
         "load_migrations",
-        lambda: [*whole, Migration(broken.version, "mended.sql", "CREATE TABLE half (id TEXT);")],
+        lambda: [*whole, Migration(broken.version, "fixed.sql", "CREATE TABLE half (id TEXT);")],
     )
-    assert await migrate.migrate(store.database) == ["mended.sql"]
+    assert await migrate.migrate(store.database) == ["fixed.sql"]
 
 
-def test_blocks_for_one_database_hold_there_alone() -> None:
+def test_dialect_blocks_apply_to_one_database_only() -> None:
     both = "CREATE TABLE a (id TEXT);\n"
     migration = Migration(1, "x.sql", f"{both}/*pg\nALTER TABLE a ADD b TEXT;\n*/\n/*sqlite\nDROP TABLE a;\n*/\n")
     assert list(migration.statements("sqlite")) == [both.strip(), "DROP TABLE a;"]

@@ -1,4 +1,6 @@
-"""Connections to PostgreSQL: dead ones are found and replaced, settings of others do not matter, conflicts heal."""
+"""Dead connections to PostgreSQL are detected and replaced, server settings are overridden, conflicts are
+retried.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +34,7 @@ AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection has to answer before it is used, and soon."""
+    """Every connection is probed before use, with a short timeout."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", -1.0)
     monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 0.5)
 
@@ -72,8 +74,8 @@ async def relayed(server: PostgresServer, *, statement_timeout: float = 30.0) ->
             yield Relayed(Store("postgres", url, store.catalog, database), relay, database)
 
 
-async def used_at_once(database: PostgresDatabase) -> None:
-    """Takes some connections at the same time, so that the pool has as many."""
+async def use_connections_concurrently(database: PostgresDatabase) -> None:
+    """Uses several connections at once, so that the pool opens as many."""
     together = asyncio.Barrier(USED)
 
     async def use() -> None:
@@ -86,7 +88,7 @@ async def used_at_once(database: PostgresDatabase) -> None:
 
 async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server) as found:
-        await used_at_once(found.database)
+        await use_connections_concurrently(found.database)
         assert found.relay.made == USED
         found.relay.forget()
         assert await found.database.fetch_one("check_clock") is not None
@@ -94,14 +96,14 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         assert found.relay.made <= USED + 2  # a new one, and one by which the unanswered question is cancelled
 
 
-async def test_a_statement_without_an_answer_tells_of_a_dead_connection(
+async def test_a_statement_without_a_response_reveals_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forgotten in the middle of its use: the statement fails, and no other connection is waited for."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with relayed(postgres_server, statement_timeout=1.0) as found:
-        await used_at_once(found.database)
+        await use_connections_concurrently(found.database)
 
         async def use() -> None:
             async with found.database.transaction() as transaction:
@@ -115,10 +117,10 @@ async def test_a_statement_without_an_answer_tells_of_a_dead_connection(
         assert await found.database.fetch_one("check_clock") is not None
 
 
-async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_server: PostgresServer) -> None:
+async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server, statement_timeout=0.3) as found:
         monitor = await asyncpg.connect(found.store.url)
-        await used_at_once(found.database)
+        await use_connections_concurrently(found.database)
         async with monitor.transaction():
             await monitor.execute("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(Unavailable, match="57014"):
@@ -128,7 +130,7 @@ async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_s
         await monitor.close()
 
 
-async def test_mails_are_taken_although_every_connection_is_dead(postgres_server: PostgresServer) -> None:
+async def test_messages_are_accepted_although_every_connection_is_dead(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server) as found:
         installation = Installation(found.store)
         await installation.seed()
@@ -139,7 +141,7 @@ async def test_mails_are_taken_although_every_connection_is_dead(postgres_server
                     for m in range(4)
                 )
             )
-        await used_at_once(found.database)
+        await use_connections_concurrently(found.database)
         found.relay.forget()
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
@@ -152,21 +154,21 @@ async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monke
     monkeypatch.setattr(pg_notify, "LISTEN_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(pg_notify, "RECONNECT_MIN_SECONDS", 0.05)
     async with relayed(postgres_server) as found:
-        heard: list[str] = []
-        listening = asyncio.create_task(pg_notify.listen(found.database, heard.extend))
+        received: list[str] = []
+        listening = asyncio.create_task(pg_notify.listen(found.database, received.extend))
         sender = await asyncpg.connect(through(found.store.url, found.relay.port))
 
-        async def heard_of(name: str) -> None:
+        async def wait_for_id(name: str) -> None:
             async with asyncio.timeout(10):
-                while name not in heard:
+                while name not in received:
                     await sender.execute("SELECT pg_notify($1, $2)", pg_notify.CHANNEL, name)
                     await asyncio.sleep(0)
 
-        await heard_of("int_before")
+        await wait_for_id("int_before")
         found.relay.forget()
         sender.terminate()
         sender = await asyncpg.connect(found.store.url)
-        await heard_of("int_after")
+        await wait_for_id("int_after")
         await sender.close()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -183,7 +185,7 @@ async def test_an_old_connection_is_replaced(postgres_server: PostgresServer) ->
         await successor.close()
 
 
-async def test_a_connection_idle_for_long_is_replaced_unseen(
+async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 60.0)
@@ -197,10 +199,10 @@ async def test_a_connection_idle_for_long_is_replaced_unseen(
         await successor.close()
 
 
-async def test_the_kernel_watches_every_connection(postgres_server: PostgresServer) -> None:
+async def test_keepalive_is_enabled_on_every_connection(postgres_server: PostgresServer) -> None:
     """/proc/net/tcp shows a timer of kind 2, keep-alive, for the client's end of each."""
     async with relayed(postgres_server) as found:
-        await used_at_once(found.database)
+        await use_connections_concurrently(found.database)
         own = await found.database.connect()
         server = f"0100007F:{found.relay.port:04X}"
         table = await asyncio.to_thread(Path("/proc/net/tcp").read_text)
@@ -252,7 +254,7 @@ CONFLICTS = """
 
 
 @pytest.mark.parametrize(("times", "taken"), [(3, True), (1000, False)])
-async def test_a_single_mail_is_tried_again_after_a_conflict(
+async def test_a_single_message_is_retried_after_a_conflict(
     postgres_server: PostgresServer, times: int, taken: bool
 ) -> None:
     async with opened_postgres(postgres_server) as store:
@@ -271,7 +273,7 @@ async def test_a_single_mail_is_tried_again_after_a_conflict(
         await installation.close()
 
 
-async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_server: PostgresServer) -> None:
+async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: PostgresServer) -> None:
     async with opened_postgres(postgres_server) as store:
         other = await asyncpg.connect(store.url)
         await other.execute(CONFLICTS.format(times=3, table="installation"))
@@ -289,7 +291,7 @@ async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest
             await database.fetch_one("check_clock")
 
 
-async def test_a_file_in_the_folder_of_the_user_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_tls_file_in_the_home_directory_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".postgresql").mkdir()
     (tmp_path / ".postgresql" / "root.crt").write_text("no certificate")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -297,7 +299,7 @@ async def test_a_file_in_the_folder_of_the_user_is_checked(monkeypatch: pytest.M
         await postgres_connection.connect(f"{AWAY}?sslmode=verify-ca", timeout=10, statement_timeout=10)
 
 
-async def test_a_server_that_is_away_is_not_blamed_on_a_file(tmp_path: Path) -> None:
+async def test_an_unavailable_server_is_not_blamed_on_a_tls_file(tmp_path: Path) -> None:
     """With `prefer` the certificate is not used, and the server may come back."""
     url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:

@@ -1,4 +1,4 @@
-"""The SQLite file as another user of the host finds it: closed, without what was deleted, and backups like it."""
+"""The SQLite file is private to its owner, contains no deleted data, and so do backups."""
 
 import os
 import sqlite3
@@ -31,13 +31,13 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.usefixtures("umask")
-async def test_database_and_wal_are_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+async def test_database_and_wal_are_private_whatever_the_umask(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path):
         names = ("emailrouter.db", "emailrouter.db-wal", "emailrouter.db-shm")
         assert [mode(tmp_path / name) for name in names] == [0o600] * 3
 
 
-async def test_files_that_were_open_to_others_are_closed(tmp_path: Path) -> None:
+async def test_files_that_were_readable_by_others_become_private(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     link = tmp_path / "emailrouter.db"
     link.symlink_to(tmp_path / "kept" / "real.db")
@@ -50,7 +50,7 @@ async def test_files_that_were_open_to_others_are_closed(tmp_path: Path) -> None
         assert [mode(path) for path in files] == [0o600] * 3
 
 
-async def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
+async def test_deleted_data_is_overwritten(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store:
         workspace_id = await seeds.workspace(store.database, WORD)
         await seeds.execute(store.database, "DELETE FROM workspaces WHERE id = :id", id=workspace_id)
@@ -59,7 +59,7 @@ async def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
     assert WORD.encode() not in (tmp_path / "emailrouter.db").read_bytes()
 
 
-def test_a_backup_as_documented_is_closed_to_others(tmp_path: Path) -> None:
+def test_a_backup_as_documented_is_private(tmp_path: Path) -> None:
     """The command of docs/operations.md, with folders and `sqlite3` of the test, in a shell whose umask is 022."""
     (text,) = (block.text for block in blocks(DOCUMENT.read_text()) if "VACUUM INTO" in block.text)
     with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:

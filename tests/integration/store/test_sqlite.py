@@ -1,4 +1,4 @@
-"""The one writer of SQLite survives whoever is cancelled in the middle, at every line."""
+"""The SQLite writer survives a cancellation at any point."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The file under the open database is removed, moved or replaced: nothing is promised that a restart would not find."""
+"""The file of an open database is removed, moved or replaced: nothing is acknowledged that a restart would lose."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from tests.support.stores import opened_sqlite, sqlite_database
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    """Its file is reached by a link, and a backup of it is at hand."""
+    """Its file is opened through a symbolic link, and a backup of it exists."""
     (tmp_path / "data").mkdir()
     async with opened_sqlite(tmp_path / "data") as store:
         found = Installation(store)
@@ -36,72 +36,72 @@ def path_of(installation: Installation) -> Path:
     return Path(installation.store.url.removeprefix("sqlite:///"))
 
 
-def beside(path: Path, ending: str) -> Path:
+def companion(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def removed(path: Path, _: Path) -> None:
+def remove(path: Path, _: Path) -> None:
     for ending in ("", "-wal", "-shm"):
-        beside(path, ending).unlink()
+        companion(path, ending).unlink()
 
 
-def moved(path: Path, _: Path) -> None:
+def move(path: Path, _: Path) -> None:
     path.rename(path.with_name("away.db"))
 
 
-def restored(path: Path, backup: Path) -> None:
+def restore(path: Path, backup: Path) -> None:
     backup.replace(path)
 
 
-def restored_as_documented(path: Path, backup: Path) -> None:
-    removed(path, backup)
+def restore_as_documented(path: Path, backup: Path) -> None:
+    remove(path, backup)
     shutil.copy(backup, path)
 
 
-def folder_replaced(path: Path, backup: Path) -> None:
+def replace_directory(path: Path, backup: Path) -> None:
     path.parent.rename(path.parent.with_name("old"))
     path.parent.mkdir()
     shutil.copy(backup, path)
 
 
-def folder_moved(path: Path, _: Path) -> None:
+def move_directory(path: Path, _: Path) -> None:
     path.parent.rename(path.parent.with_name("old"))
 
 
-def wal_removed(path: Path, _: Path) -> None:
-    beside(path, "-wal").unlink()
+def remove_wal(path: Path, _: Path) -> None:
+    companion(path, "-wal").unlink()
 
 
-def wal_replaced(path: Path, _: Path) -> None:
+def replace_wal(path: Path, _: Path) -> None:
     other = path.with_name("other")
-    shutil.copy(beside(path, "-wal"), other)
-    other.replace(beside(path, "-wal"))
+    shutil.copy(companion(path, "-wal"), other)
+    other.replace(companion(path, "-wal"))
 
 
-def shm_removed(path: Path, _: Path) -> None:
-    beside(path, "-shm").unlink()
+def remove_shm(path: Path, _: Path) -> None:
+    companion(path, "-shm").unlink()
 
 
-Breaking = Callable[[Path, Path], None]
-WAYS = (
-    removed,
-    moved,
-    restored,
-    restored_as_documented,
-    folder_replaced,
-    folder_moved,
-    wal_removed,
-    wal_replaced,
-    shm_removed,
+FileChange = Callable[[Path, Path], None]
+CHANGES = (
+    remove,
+    move,
+    restore,
+    restore_as_documented,
+    replace_directory,
+    move_directory,
+    remove_wal,
+    replace_wal,
+    remove_shm,
 )
 
 
-@pytest.mark.parametrize("breaking", WAYS)
-async def test_nothing_is_accepted_and_no_change_is_made(
-    installation: Installation, tmp_path: Path, breaking: Breaking
+@pytest.mark.parametrize("change_file", CHANGES)
+async def test_nothing_is_accepted_or_changed_after_the_file_was_replaced(
+    installation: Installation, tmp_path: Path, change_file: FileChange
 ) -> None:
     await installation.accept.accept(installation.envelope(), mail())
-    breaking(path_of(installation), tmp_path / "backup.db")
+    change_file(path_of(installation), tmp_path / "backup.db")
     at_path = path_of(installation).exists()
     with structlog.testing.capture_logs() as logged:
         for n in range(3):
@@ -117,7 +117,7 @@ async def test_nothing_is_accepted_and_no_change_is_made(
     assert path_of(installation).exists() == at_path, "no new file is made in its place"
 
 
-async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(installation: Installation) -> None:
+async def test_a_commit_fails_when_the_file_is_moved_before_it(installation: Installation) -> None:
     """Moved away between BEGIN and COMMIT, which succeeds."""
     path = path_of(installation)
 
@@ -130,7 +130,7 @@ async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(install
         await change()
 
 
-async def test_moved_back_it_heals_by_itself(installation: Installation) -> None:
+async def test_a_file_that_is_moved_back_is_used_again(installation: Installation) -> None:
     path, away = path_of(installation), path_of(installation).with_name("away.db")
     await installation.accept.accept(installation.envelope(), mail())
     path.rename(away)
@@ -146,7 +146,7 @@ async def test_moved_back_it_heals_by_itself(installation: Installation) -> None
         assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)
 
 
-async def test_a_link_to_the_file_may_not_lead_elsewhere(tmp_path: Path) -> None:
+async def test_a_changed_symbolic_link_is_detected(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with opened_sqlite(tmp_path / "data") as store:
         real = Path(store.url.removeprefix("sqlite:///"))
@@ -193,7 +193,9 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
         await database.open()
 
 
-async def test_a_file_without_a_name_is_gone(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_without_links_counts_as_removed(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bind mount still shows a file that was removed under it: it has no name any more."""
     path = path_of(installation)
     await installation.accept.accept(installation.envelope(), mail())

@@ -1,4 +1,4 @@
-"""The WAL after a long reader of another program's: it is cut when nobody is in the way, and never waited for."""
+"""The WAL after a long-running reader of another program: it is truncated when it is unused, without waiting."""
 
 import os
 import sqlite3
@@ -40,14 +40,14 @@ def database_of(installation: Installation) -> SqliteDatabase:
 
 
 def reader(path: Path) -> sqlite3.Connection:
-    """A connection of another program, as a backup's, that holds its snapshot until it is closed."""
+    """A connection of another program, such as a backup, with an open snapshot."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM messages").fetchall()
     return connection
 
 
-async def test_it_is_cut_once_the_long_reader_has_ended(installation: Installation) -> None:
+async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Installation) -> None:
     database = database_of(installation)
     file = wal_path(database.path)
     with closing(reader(database.path)):
@@ -63,7 +63,7 @@ async def test_it_is_cut_once_the_long_reader_has_ended(installation: Installati
     assert len(await installation.table("messages")) == 3
 
 
-async def test_mail_alone_cuts_it_too(installation: Installation) -> None:
+async def test_a_commit_truncates_it_too(installation: Installation) -> None:
     """By the size limit, when a commit begins at its start again."""
     database = database_of(installation)
     with closing(reader(database.path)):
@@ -74,7 +74,7 @@ async def test_mail_alone_cuts_it_too(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("writer", ["another program's", "ours"])
-async def test_a_writer_is_not_waited_for(installation: Installation, writer: str) -> None:
+async def test_truncation_does_not_wait_for_a_writer(installation: Installation, writer: str) -> None:
     database = database_of(installation)
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
@@ -90,7 +90,7 @@ async def test_a_writer_is_not_waited_for(installation: Installation, writer: st
     assert wal.truncate_wal(database)
 
 
-async def test_reads_of_ours_leave_no_snapshot_behind(installation: Installation) -> None:
+async def test_reads_leave_no_snapshot_open(installation: Installation) -> None:
     """Raw mail that is being sent on, a piece at a time to a slow client, keeps no reader open."""
     database = database_of(installation)
     accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))

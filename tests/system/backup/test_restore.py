@@ -1,7 +1,8 @@
-"""A backup that is made while mail comes in restores to a whole installation: the commands of docs/operations.md.
+"""A backup made while mail is accepted restores to a complete installation, with the commands of
+docs/operations.md.
 
-Every mail that was answered 250 before the backup began is in the copy; the copy's books balance; the program runs over
-it, and what is made of it when nothing changes has the same counts as the original.
+Every message accepted before the backup began is in the copy, and the copy passes the loss audit. The program
+runs on it. A backup without concurrent changes has the same row counts as the original.
 """
 
 import asyncio
@@ -116,7 +117,7 @@ async def _back_up_and_restore(original: Installation, backup: Backup, folder: P
 
 
 async def _assert_complete(url: str, accepted: set[str]) -> None:
-    """Every accepted mail is there, whole, and the books balance."""
+    """Every accepted message is there with its content, and the loss audit passes."""
     database = _database(url)
     await database.open()
     try:

@@ -1,9 +1,8 @@
-"""What is counted in the end: the database and the Slack stand-in, held against what the sender was told.
+"""Compares the database and the posts of the Slack stand-in with the replies that the sender received.
 
-`Findings.faults()` is empty when the promise held: no acknowledged mail without its ticket, no second ticket for a
-mail and alias, every octet kept, everything delivered and seen by Slack, and a second post only where an attempt's
-outcome was never written (the process died between POST and outcome: the attempt is marked `lost`), or where Slack's
-answer never came (it was stopped past the timeout, or the connection was lost: a `retry` without a status).
+`Findings.faults()` is empty if every guarantee held: each acknowledged message has exactly one ticket for
+each alias, every byte is stored, and every delivery was posted. A duplicate post is allowed only for an
+attempt without a recorded outcome (marked `lost`), or without a response (a `retry` without a status).
 """
 
 import contextlib
@@ -21,19 +20,19 @@ import asyncpg
 
 from tests.support.slack import Post
 
-# The subject of a mail of these tests: its number, and nothing that another subject could hold.
+# The subject of a test message contains its number and occurs in no other text.
 SUBJECT = "crash-{:07d}"
 _TOKEN = re.compile(rb"crash-([0-9]{7})")
 
 
 class DatabaseReader:
-    """Reads a database from outside, beside the program that uses it."""
+    """Reads the database of a running program from outside."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """All rows of a statement that both databases understand."""
+        """Returns all rows of a statement that both databases understand."""
         if self.url.startswith("sqlite:///"):
             path = Path(self.url.removeprefix("sqlite:///"))
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
@@ -45,18 +44,19 @@ class DatabaseReader:
             await connection.close()
 
     async def fetch_number(self, statement: str) -> int:
-        """The one value of a statement that counts."""
+        """Returns the single value of a statement."""
         return int((await self.rows(statement))[0][0])
 
     async def count_undelivered(self) -> int:
-        """Deliveries that have not arrived."""
+        """Returns the number of deliveries that are not delivered."""
         return await self.fetch_number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
 
 
 class NamespaceDatabaseReader(DatabaseReader):
-    """A SQLite database in another mount namespace, read as a copy: SQLite itself would not see through /proc.
+    """Reads a SQLite database in another mount namespace from a copy, because SQLite cannot open it through
+    /proc.
 
-    A copy that was made while somebody wrote may be torn; then it is made again.
+    A copy made during a write may be inconsistent; then it is repeated.
     """
 
     def __init__(self, path: Path, copies: Path) -> None:
@@ -80,7 +80,7 @@ class NamespaceDatabaseReader(DatabaseReader):
 
 @dataclass(slots=True)
 class Findings:
-    """What was found. The lists name mails by (number, recipient), at most as many as there are."""
+    """The result of the audit. Lists identify messages by (number, recipient)."""
 
     acknowledged: int = 0
     tickets: int = 0
@@ -101,16 +101,16 @@ class Findings:
     unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Sequence[object]]:
-        """Everything that must be empty and is not, the first of each kind."""
+        """Returns every list that must be empty and is not, with its first entries."""
         kinds: dict[str, Sequence[object]] = {
-            "mails refused for good": self.rejected,
-            "acknowledged mails lost": self.lost,
-            "second tickets": self.duplicated,
-            "octets damaged": self.damaged,
+            "messages rejected with 5yz": self.rejected,
+            "acknowledged messages lost": self.lost,
+            "duplicate tickets": self.duplicated,
+            "messages with damaged content": self.damaged,
             "deliveries and tickets that do not match": self.mismatched,
             "deliveries that are not delivered": self.undelivered,
-            "deliveries that Slack has not seen": self.not_posted,
-            "second posts without a reason": self.unexplained_posts,
+            "deliveries that were not posted": self.not_posted,
+            "unexplained duplicate posts": self.unexplained_posts,
         }
         return {kind: found[:10] for kind, found in kinds.items() if found}
 
@@ -125,9 +125,12 @@ async def audit(
     contents: Mapping[int, bytes],
     paused: bool = False,
 ) -> Findings:
-    """Counts everything. channels: the webhook's path of each recipient; contents: the octets of each mail sent.
+    """Audits the database, the posts and the replies.
 
-    paused: a deliverer was stopped past its lease and went on; then two attempts may both have been sent.
+    Args:
+        channels: The path of the webhook for each recipient.
+        contents: The content of each message that was sent.
+        paused: A deliverer was stopped past its lease and resumed; then two attempts may both have been sent.
     """
     found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
     linked = await database.rows(
@@ -140,16 +143,16 @@ async def audit(
         key = (int(subject.removeprefix("crash-")), recipient)
         tickets[key].add(ticket)
         messages[key].add(message)
-    found.tickets = len({ticket for of_key in tickets.values() for ticket in of_key})
+    found.tickets = len({ticket for found_ids in tickets.values() for ticket in found_ids})
     known: dict[int, set[str]] = defaultdict(set)
-    for (number, _), of_key in messages.items():
-        known[number] |= of_key
-    # The id in a 250 may be that of the mail's share for another recipient, never of another mail.
+    for (number, _), found_ids in messages.items():
+        known[number] |= found_ids
+    # The id in a 250 may belong to another recipient of the same message, never to another message.
     found.lost = sorted(
         key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]]
     )
     found.duplicated = sorted(key for key in tickets if len(tickets[key]) > 1 or len(messages[key]) > 1)
-    numbers = {message: key[0] for key, of_key in messages.items() for message in of_key}
+    numbers = {message: key[0] for key, found_ids in messages.items() for message in found_ids}
     await _compare_contents(database, numbers, contents, found)
     await _compare_deliveries(database, messages, found, posts=posts, channels=channels, paused=paused)
     return found
@@ -179,51 +182,53 @@ async def _compare_deliveries(
     attempts: dict[str, Counter[str]] = defaultdict(Counter)
     for delivery, outcome, count in await ledger.rows(
         "SELECT delivery_id, CASE WHEN outcome = 'retry' AND status IS NULL AND answer NOT LIKE 'not sent%' "
-        "THEN 'unheard' ELSE outcome END AS became, count(*) FROM attempts GROUP BY delivery_id, became"
+        "THEN 'unanswered' ELSE outcome END AS became, count(*) FROM attempts GROUP BY delivery_id, became"
     ):
         attempts[delivery][outcome] = count
-    unheard_answers: dict[str, list[str]] = defaultdict(list)
+    unanswered_reasons_by_delivery: dict[str, list[str]] = defaultdict(list)
     for delivery, answer in await ledger.rows(
         "SELECT delivery_id, answer FROM attempts WHERE outcome = 'retry' AND status IS NULL "
         "AND answer NOT LIKE 'not sent%'"
     ):
-        unheard_answers[delivery].append(answer)
-    owed: dict[tuple[str, str], list[str]] = defaultdict(list)
+        unanswered_reasons_by_delivery[delivery].append(answer)
+    deliveries_by_key: dict[tuple[str, str], list[str]] = defaultdict(list)
     address = (
         "SELECT d.id, d.message_id, t.address, d.state, d.via FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     )
     for delivery, message, recipient, state, via in await ledger.rows(address):
-        owed[message, recipient].append(delivery)
+        deliveries_by_key[message, recipient].append(delivery)
         if state != "delivered":
             found.undelivered.append(f"{delivery} {state} {via} {dict(attempts[delivery])}")
-    found.deliveries = sum(map(len, owed.values()))
+    found.deliveries = sum(map(len, deliveries_by_key.values()))
     seen = _count_posts(posts, found)
     found.posts = sum(seen.values())
-    for key, of_key in messages.items():
+    for key, found_ids in messages.items():
         number, recipient = key
-        for message in of_key:
-            deliveries = owed.pop((message, recipient), [])
+        for message in found_ids:
+            deliveries = deliveries_by_key.pop((message, recipient), [])
             if len(deliveries) != 1:
                 found.mismatched.append(f"mail {number} to {recipient}: {len(deliveries)} deliveries")
             lost = sum(attempts[delivery]["lost"] for delivery in deliveries)
-            unheard = sum(attempts[delivery]["unheard"] for delivery in deliveries)
+            unanswered = sum(attempts[delivery]["unanswered"] for delivery in deliveries)
             times = seen[number, channels[recipient]]
             found.lost_attempts += lost
-            found.unanswered_attempts += unheard
+            found.unanswered_attempts += unanswered
             found.duplicate_posts += max(0, times - 1)
             if times == 0:
                 found.not_posted.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
             if times > sent + lost:
-                # Only a missing answer explains it: what was said instead is shown.
-                found.unanswered_reasons.update(reason for d in deliveries for reason in unheard_answers[d])
-            if times > sent + lost + unheard:
+                # Only a missing response explains it; the recorded reason is reported.
+                found.unanswered_reasons.update(
+                    reason for d in deliveries for reason in unanswered_reasons_by_delivery[d]
+                )
+            if times > sent + lost + unanswered:
                 found.unexplained_posts.append(key)
-    found.mismatched += [f"{deliveries}: of no mail" for deliveries in owed.values()]
+    found.mismatched += [f"{deliveries}: without a message" for deliveries in deliveries_by_key.values()]
 
 
 def _count_posts(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
-    """How often each mail was in a post that was answered 2xx, for each webhook's path; a digest names many."""
+    """Counts, for each message and webhook, the posts that were answered 2xx; a digest names several messages."""
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:
         if post.status is not None and 200 <= post.status < 300:

@@ -1,6 +1,6 @@
-"""Agents who claim every unassigned ticket, through any API process that is up, and never stop.
+"""Agents that continuously claim unassigned tickets through any running API process.
 
-Like a person, one believes what the API said: `200` means mine. An answer that never came says nothing.
+A `200` means that the ticket is assigned to the agent. A request without a response proves nothing.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ _PATIENCE = aiohttp.ClientTimeout(total=10)
 
 
 class Claimants:
-    """`async with Claimants(people, apis) as claimants`: claims until the block ends. apis: where the API is now.
+    """`async with Claimants(users, apis) as claimants`: claims until the block ends.
 
-    won: for each ticket, who were told that it is theirs. unheard: how many claims had no answer.
+    `apis` returns the addresses of the running API processes. `claimed` lists, for each ticket, the users
+    that got a `200`. `unanswered` counts claims without a response.
     """
 
     def __init__(self, users: Mapping[str, str], apis: Callable[[], list[str]]) -> None:

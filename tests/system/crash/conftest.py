@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run a whole installation."""
+"""Fixtures of the crash tests."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from tests.support.stores import KINDS
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which database; a test that asks for it runs on both."""
+    """The kind of database; a test that uses it runs on both."""
     return str(request.param)
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer]:
-    """The test run's PostgreSQL, started only when it is asked for."""
+    """The PostgreSQL server of the test run, started on first use."""
     return lambda: request.getfixturevalue("postgres_server")

@@ -1,15 +1,15 @@
-"""Starts the real program with a way to die in it: `python -m tests.system.crash.launcher [OPTIONS] -- serve ...`.
+"""Starts the real program with faults injected: `python -m tests.system.crash.launcher [OPTIONS] -- serve ...`.
 
-    --kill-at POINT[:n]   SIGKILL to itself when it comes to the point for the n-th time (default 1)
-    --stop-at POINT[:n]   SIGSTOP to itself there, so that a test can act in the very middle of something
-    --clock FILE          the machine's clock is off by the microseconds that the file holds, read at every look
-    --hurry               chores (retention) are done at once and again and again, not four times a minute
-    --small-disk DIR:SIZE the folder is a file system of its own, of so many octets, that only this process sees; what
-                          was in it is copied there
-    --obey-modes          root loses its right to ignore file modes, as a service's user never had it
+    --kill-at POINT[:n]   sends itself SIGKILL at the n-th visit of the point (default 1)
+    --stop-at POINT[:n]   sends itself SIGSTOP there, so that a test can act at that moment
+    --clock FILE          shifts the clock by the microseconds in the file, read on every call
+    --hurry               runs maintenance tasks continuously instead of four times a minute
+    --small-disk DIR:SIZE mounts a file system of this many bytes at the directory, visible to this process only;
+                          existing files are copied
+    --obey-modes          drops root's capability to ignore file modes, as for a service user
 
-Options may come more than once. What follows `--` is the program's own command line. The signal is the process's last
-act: no `finally`, no `atexit`, no buffer is written.
+Options may be repeated. The arguments after `--` are those of the program. After the signal nothing else runs: no
+`finally`, no `atexit`, no buffer is flushed.
 """
 
 import ctypes
@@ -30,21 +30,21 @@ _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
 def install_signal(place: str, number: signal.Signals) -> None:
-    """Sends itself the signal when the program comes to `POINT[:n]`."""
+    """Sends the signal to this process at `POINT[:n]`."""
     name, _, nth = place.partition(":")
     left = int(nth or 1)
 
-    def hit() -> None:
+    def trigger() -> None:
         nonlocal left
         left -= 1
         if left == 0:
             os.kill(os.getpid(), number)
 
-    points.install(name, hit)
+    points.install(name, trigger)
 
 
 def shift_clock(path: Path) -> None:
-    """The machine's clock jumps whenever the file changes; what is measured (monotonic) does not."""
+    """Shifts the clock by the value in the file. Monotonic time is not changed."""
     now = SystemClock.now
 
     def shifted(self: SystemClock) -> int:
@@ -57,7 +57,7 @@ def shift_clock(path: Path) -> None:
 
 
 def mount_small_disk(folder: Path, size: int) -> None:
-    """Mounts it in a namespace of this process, with what was in the folder."""
+    """Mounts a small file system in a namespace of this process, with the files of the directory."""
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     mount(folder, size)
     for name, content in kept.items():
@@ -66,7 +66,7 @@ def mount_small_disk(folder: Path, size: int) -> None:
 
 
 def drop_capabilities(argv: Sequence[str]) -> None:
-    """Starts itself again without the capabilities; for whoever has none it changes nothing."""
+    """Restarts this process without the capabilities; without effect for a user that has none."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -74,7 +74,7 @@ def drop_capabilities(argv: Sequence[str]) -> None:
 
 
 def launch(argv: Sequence[str]) -> None:
-    """Reads the options, arms them, and becomes the program."""
+    """Applies the options and becomes the program."""
     split = argv.index("--")
     options, arguments = list(argv[:split]), argv[split + 1 :]
     if "--hurry" in options:

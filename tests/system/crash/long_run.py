@@ -1,12 +1,12 @@
-"""The long run of `make crash`: hundreds of kills at random under load, counted, and printed as a table.
+"""The long run of `make crash`: hundreds of random kills under load, with the result as a table.
 
     python -m tests.system.crash.long_run --kills 1000 --database sqlite|postgres [--fleet] [--seconds 3600]
 
-One installation lives through all of it. The sender always has mail to send; the program is killed after a random
-number of acknowledged mails or a random moment of its start, and started again. On PostgreSQL every tenth kill hits
-the database server itself (with fsync on). `--fleet` runs three `smtp` and three `deliver` processes: one at random is
-killed each time, and every tenth time a deliverer is stopped past its lease instead. Bounded by kills and by seconds;
-ends with 1 when anything was lost or doubled. Loopback only, and nothing is left behind.
+One installation is used for the whole run. The program is killed after a random number of acknowledged
+messages, or at a random moment of its start, and restarted. On PostgreSQL every tenth kill hits the database
+server (with fsync on). With `--fleet` three `smtp` and three `deliver` processes run; one at random is killed
+each time, and every tenth time a deliverer is stopped past its lease instead. The exit code is 1 if anything
+was lost or duplicated. Uses loopback only and leaves no files.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 CONNECTIONS = 12
 ALIASES = 10
-# Mails for each kill: what was sent before a kill is 0 to twice this, so on average this.
+# Average number of messages between kills: a random number up to twice this.
 MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
@@ -47,14 +47,14 @@ SETTINGS: dict[str, object] = {
 
 
 def print_line(text: str) -> None:
-    """To whoever waits, at once."""
+    """Prints a line without buffering."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @dataclass(slots=True)
 class RunResult:
-    """What happened, beside what the audit finds."""
+    """Counts of the run, in addition to the findings of the audit."""
 
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -63,7 +63,7 @@ class RunResult:
 
 
 class Crasher:
-    """Kills and starts again. `roles` are the processes that make the installation."""
+    """Kills and restarts processes. `roles` are the processes of the installation."""
 
     def __init__(
         self, system: SystemUnderTest, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int
@@ -77,13 +77,13 @@ class Crasher:
         self.run = RunResult()
 
     async def start(self) -> None:
-        """All processes, ready."""
+        """Starts all processes and waits until they are ready."""
         self._fleet = [await self._system.launch(role) for role in self._roles]
         for program in self._fleet:
             await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
-        """The n-th kill, under load."""
+        """Performs the n-th kill under load."""
         self._queue_messages()
         await self._mta.wait_accepted(
             len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
@@ -98,7 +98,7 @@ class Crasher:
             await self._kill()
 
     def _queue_messages(self) -> None:
-        """The sender never runs dry."""
+        """Keeps enough messages queued at the sender."""
         missing = 4 * MAILS - self._mta.pending
         if missing > 0:
             self._mta.queue(self._system.new_mails(missing, large=150, replies=11))
@@ -110,7 +110,7 @@ class Crasher:
         self.run.kills[role] += 1
         self._fleet[place] = program = await self._system.launch(role)
         if self._random.random() < 0.1:
-            # In the middle of its start; what it has done until then is its own affair.
+            # Kill it at a random moment of its start.
             with contextlib.suppress(TimeoutError):
                 await program.wait_until(lambda: False, "a random moment", timeout=self._random.uniform(0.0, 1.0))
             await program.kill()
@@ -119,7 +119,7 @@ class Crasher:
         await self._system.wait_ready(program)
 
     async def _pause(self) -> None:
-        """A deliverer sleeps past its lease; the others take over, and it wakes up in the middle of its sentence."""
+        """Stops a deliverer past its lease while others take over, then resumes it."""
         place = self._random.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
         program = self._fleet[place]
         program.pause()
@@ -131,7 +131,7 @@ class Crasher:
         self.run.kills["deliver stopped past its lease"] += 1
 
     async def finish(self) -> Findings:
-        """Everything is taken, delivered and counted."""
+        """Waits until everything is accepted and delivered, then runs the audit."""
         await self._mta.wait_all_accepted(timeout=SETTLE_SECONDS)
         await self._system.wait_delivered(timeout=SETTLE_SECONDS)
         for program in self._fleet:
@@ -150,10 +150,10 @@ async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
 
 
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
-    """The whole run."""
+    """Runs the whole test."""
     own = asyncio.current_task()
     assert own is not None
-    # Whoever ends the run early leaves nothing behind either.
+    # An interrupted run must not leave files either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
@@ -184,7 +184,7 @@ def _require_server(server: PostgresServer | None) -> PostgresServer:
 
 
 def format_table(run: RunResult, found: Findings) -> str:
-    """The result, for people and for docs/reliability.md."""
+    """Formats the result for docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (one for each alias)", found.acknowledged),

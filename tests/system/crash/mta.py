@@ -1,8 +1,9 @@
-"""A sender that behaves like an MTA: it keeps each mail until it hears 250, and sends again after anything else.
+"""A sender that behaves like an MTA: it keeps each message until it receives 250 and retries after any other
+result.
 
-Each recipient of a mail counts for itself, as in a real queue: after a `451` for one of two the mail goes on for the
-other, and comes again, with the same octets, for the one that waits. A lost connection says nothing about the mail
-that was under way, so it comes again. A 5yz is final; there must be none, and they are kept to be looked at.
+Each recipient is tracked separately, as in a real queue: after a `451` for one of two recipients, the same
+bytes are sent again for that one. A lost connection proves nothing about the message in transfer, so it is
+sent again. A 5yz is final and recorded; none is expected.
 """
 
 import asyncio
@@ -16,14 +17,14 @@ from typing import Self
 
 _REPLY = re.compile(rb"([2-5])[0-9][0-9]([ -])")
 _QUEUED = re.compile(rb"queued as (\S+)")
-# How long this sender waits before it tries again; a real one waits minutes.
+# The retry interval of this sender; a real one waits minutes.
 _RETRY_SECONDS = 0.02
 _MAX_REPLIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """number: unique in a run; it is in the subject. waiting: the recipients that have not said 250 yet."""
+    """A message to send. `number` is unique in a run and part of the subject."""
 
     number: int
     recipients: tuple[str, ...]
@@ -38,9 +39,9 @@ class _Queued:
 
 
 class Mta:
-    """`async with Mta(where, connections=4) as mta: mta.offer(mails); await mta.all_taken()`.
+    """`async with Mta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
 
-    where: the addresses of the servers now, asked before each connection; they change when a server comes back.
+    `servers` returns the current addresses of the servers; it is called before each connection.
     """
 
     def __init__(
@@ -50,15 +51,15 @@ class Mta:
         self._connections = connections
         self._timeout = timeout
         self._queue: deque[_Queued] = deque()
-        self._pending = 0  # mails that are queued or under way
+        self._pending = 0  # messages that are queued or in transfer
         self._next_server = itertools.count()
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
-        self.acknowledged: dict[tuple[int, str], str] = {}  # (mail's number, recipient) -> the id in the 250
+        self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> the id in the 250
         self.rejected: list[str] = []  # 5yz
-        self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # 4yz, the last ones
+        self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
         self.deferred_count = 0
-        self.lost_connections = 0  # connections that ended without a word
+        self.lost_connections = 0  # connections that ended without a reply
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._send_repeatedly()) for _ in range(self._connections)]
@@ -73,34 +74,34 @@ class Mta:
                 raise outcome
 
     def queue(self, mails: Iterable[OutgoingMail]) -> None:
-        """These are to be sent, after those that wait already."""
+        """Queues messages after those that are pending."""
         for mail in mails:
             self._queue.append(_Queued(mail, set(mail.recipients)))
             self._pending += 1
 
     @property
     def pending(self) -> int:
-        """Mails that were not taken yet."""
+        """The number of messages that are not accepted yet."""
         return self._pending
 
     async def wait_all_accepted(self, *, timeout: float = 60) -> None:
-        """Returns when every mail was answered with 250 for every recipient."""
+        """Waits until every message was accepted for every recipient."""
         await self.wait_until(lambda: self._pending == 0, timeout=timeout)
 
     async def wait_accepted(self, total: int, *, timeout: float = 60) -> None:
-        """Returns when so many recipients were acknowledged since the beginning."""
+        """Waits until `total` recipients were acknowledged since the start."""
         await self.wait_until(lambda: len(self.acknowledged) >= total, timeout=timeout)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
-        """Returns when `true()` holds, looked at after each reply and each lost connection."""
+        """Waits until `condition()` holds; checks it after each reply and each lost connection."""
         try:
             async with asyncio.timeout(timeout), self._changed:
                 await self._changed.wait_for(lambda: condition() or self._failed())
         except TimeoutError:
             raise TimeoutError(
-                f"after {timeout} s {self._pending} mails wait, {len(self.acknowledged)} are acknowledged, "
+                f"after {timeout} s {self._pending} messages are pending, {len(self.acknowledged)} are acknowledged, "
                 f"{self.lost_connections} connections were lost; "
-                f"last replies: {list(self.deferred)[-5:]}, refused: {self.rejected[:5]}"
+                f"last replies: {list(self.deferred)[-5:]}, rejected: {self.rejected[:5]}"
             ) from None
         if not condition():
             await asyncio.gather(*(task for task in self._tasks if task.done()))  # raises what ended it
@@ -109,7 +110,7 @@ class Mta:
         return any(task.done() for task in self._tasks)
 
     async def _send_repeatedly(self) -> None:
-        """One connection after another, each with as many mails as it lasts for."""
+        """Opens one connection after another and sends as many messages as each allows."""
         while True:
             if not self._queue:
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -133,18 +134,18 @@ class Mta:
             writer.write(b"EHLO mta.test\r\n")
             if not (await self._read_reply(reader)).startswith(b"2"):
                 return
-            good = True
-            while good and self._queue:
+            usable = True
+            while usable and self._queue:
                 queued = self._queue.popleft()
                 try:
-                    good = await self._run_transaction(reader, writer, queued)
+                    usable = await self._run_transaction(reader, writer, queued)
                 finally:
                     if queued.waiting:
                         self._queue.append(queued)
                     else:
                         self._pending -= 1
                 await self._notify_changed()
-            if good:
+            if usable:
                 writer.write(b"QUIT\r\n")
                 await self._read_reply(reader)
         finally:
@@ -156,35 +157,35 @@ class Mta:
     async def _run_transaction(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued
     ) -> bool:
-        """One mail for the recipients that wait; False when the connection is done for."""
+        """Sends one message to its pending recipients; returns False if the connection must be closed."""
         mail, asked = queued.mail, sorted(queued.waiting)
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
         writer.write("".join(f"{command}\r\n" for command in commands).encode())
         answers = [await self._read_reply(reader) for _ in commands]
         begun = self._is_accepted(answers[0], queued, *asked)
-        taken = [
+        accepted = [
             r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
         ]
-        if not taken or not answers[-1].startswith(b"3"):
-            # Put off, or refused for good; an accepted recipient without DATA would be a fault.
-            assert not taken or answers[-1].startswith(b"4"), answers
+        if not accepted or not answers[-1].startswith(b"3"):
+            # Deferred or rejected; an accepted recipient without DATA would be a fault.
+            assert not accepted or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_RETRY_SECONDS)
             return False
         writer.write(mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         async with asyncio.timeout(self._timeout):
             await writer.drain()
         answer = await self._read_reply(reader)
-        if self._is_accepted(answer, queued, *taken):
+        if self._is_accepted(answer, queued, *accepted):
             found = _QUEUED.search(answer)
             assert found, answer
-            for recipient in taken:
+            for recipient in accepted:
                 queued.waiting.discard(recipient)
                 self.acknowledged[mail.number, recipient] = found[1].decode()
             return True
         return not answer.startswith(b"421")
 
     def _is_accepted(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
-        """Whether it is a 2yz; a 5yz ends it for these recipients, and is kept."""
+        """Whether the reply is 2yz. A 5yz is recorded and ends the message for these recipients."""
         if answer.startswith(b"5"):
             self.rejected.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)
@@ -194,7 +195,7 @@ class Mta:
         return answer.startswith(b"2")
 
     async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
-        """One whole reply. EOFError when the server is gone."""
+        """Reads one complete reply. Raises EOFError if the server closed the connection."""
         whole = b""
         async with asyncio.timeout(self._timeout):
             while True:

@@ -1,8 +1,8 @@
-"""The named points at which the program is killed: the product's own functions, wrapped from outside.
+"""The named points at which the program is killed: functions of the product, wrapped from outside.
 
-`POINTS` names each with the sentence that says what has happened and what has not. `install(name, hit)` wraps the
-function behind a point, so that `hit()` is called there; it works in the process that calls it and cannot be undone.
-The product knows nothing of this. A point whose function was renamed fails to install, loudly.
+`POINTS` describes the state at each point. `install(name, trigger)` wraps the function behind a point, so
+that `trigger()` is called there; it affects this process and cannot be undone. The product contains no code
+for this. Installing a point whose function was renamed fails.
 """
 
 import functools
@@ -38,21 +38,21 @@ from smtp.transport import Transport
 Trigger = Callable[[], None]
 Condition = Callable[..., bool]
 
-# Whether the running task is the group commit's: asyncpg's commit is everybody's.
+# Whether the current task runs the group commit: the wrapped commit of asyncpg is shared by all tasks.
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 
 @dataclass(frozen=True)
 class CrashPoint:
-    """meaning: what is done and what is not, when the process dies here. install: wraps the product."""
+    """`meaning`: the state when the process dies here. `install`: wraps the function."""
 
     meaning: str
     install: Callable[[Trigger], None]
 
 
-def install(name: str, hit: Trigger) -> None:
-    """Calls `hit` whenever the program comes to the point. KeyError for a name that is none."""
-    POINTS[name].install(hit)
+def install(name: str, trigger: Trigger) -> None:
+    """Calls `trigger` whenever the program reaches the point. Raises KeyError for an unknown name."""
+    POINTS[name].install(trigger)
 
 
 def _always(*_: Any) -> bool:
@@ -60,7 +60,7 @@ def _always(*_: Any) -> bool:
 
 
 def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
-    """Puts calls before and after a function: `before(args)`, `after(args, result)`."""
+    """Replaces a function by one that calls `before(args)` and `after(args, result)`."""
     inner = getattr(owner, name)
     if inspect.iscoroutinefunction(inner):
 
@@ -89,27 +89,27 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: C
 
 
 def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """Just before a function runs, when `when(args)` holds."""
+    """A point just before a function runs, if `when(args)` holds."""
 
-    def put(hit: Trigger) -> None:
-        _wrap(owner, name, before=lambda args: hit() if when(args) else None, after=None)
+    def put(trigger: Trigger) -> None:
+        _wrap(owner, name, before=lambda args: trigger() if when(args) else None, after=None)
 
     return CrashPoint(meaning, put)
 
 
 def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """Just after a function returned, when `when(args, result)` holds."""
+    """A point just after a function returned, if `when(args, result)` holds."""
 
-    def put(hit: Trigger) -> None:
-        _wrap(owner, name, before=None, after=lambda args, result: hit() if when(args, result) else None)
+    def put(trigger: Trigger) -> None:
+        _wrap(owner, name, before=None, after=lambda args, result: trigger() if when(args, result) else None)
 
     return CrashPoint(meaning, put)
 
 
 def after_statement(meaning: str, query: str) -> CrashPoint:
-    """Inside the accept's transaction: a statement of this name was run for the whole group, more is to come."""
+    """A point inside the accept transaction: a statement was executed for the whole group."""
 
-    def put(hit: Trigger) -> None:
+    def put(trigger: Trigger) -> None:
         inner: Any = vars(core)["commit_group"]
 
         def watched(mails: Sequence[Any]) -> StatementGenerator[Sequence[Any]]:
@@ -118,7 +118,7 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
             while True:
                 answer = yield asked
                 if asked.query == query and asked.rows:
-                    hit()
+                    trigger()
                 try:
                     asked = transcript.send(answer)
                 except StopIteration as end:
@@ -131,7 +131,7 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
 
 
 class _CommitTracer:
-    """A sqlite3 connection that tells of its COMMITs."""
+    """A sqlite3 connection that reports its COMMITs."""
 
     def __init__(self, inner: sqlite3.Connection, first: Trigger | None, then: Trigger | None) -> None:
         self._inner = inner
@@ -152,10 +152,10 @@ class _CommitTracer:
 
 
 def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """The group commit's COMMIT itself, on either database: about to be said, or answered."""
+    """A point at the COMMIT of the group commit, on either database: before or after it."""
 
-    def put(hit: Trigger) -> None:
-        first, then = (None, hit) if done else (hit, None)
+    def put(trigger: Trigger) -> None:
+        first, then = (None, trigger) if done else (trigger, None)
         connected = SqliteWriter._ensure_connection
         SqliteWriter._ensure_connection = lambda self: _CommitTracer(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
 
@@ -173,8 +173,8 @@ def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
         _wrap(
             Transaction,
             commit,
-            before=None if done else lambda _: hit() if _accepting.get() else None,
-            after=(lambda *_: hit() if _accepting.get() else None) if done else None,
+            before=None if done else lambda _: trigger() if _accepting.get() else None,
+            after=(lambda *_: trigger() if _accepting.get() else None) if done else None,
         )
 
     return CrashPoint(meaning, put)
@@ -185,15 +185,15 @@ def _contains_queued_reply(args: tuple[Any, ...]) -> bool:
 
 
 def reply_written() -> CrashPoint:
-    """The 250 is with the kernel."""
+    """The 250 was passed to the kernel."""
 
-    def put(hit: Trigger) -> None:
+    def put(trigger: Trigger) -> None:
         said: list[bool] = []
         _wrap(
             Transport,
             "_write_output",
             before=lambda args: said.append(_contains_queued_reply(args)),
-            after=lambda *_: hit() if said.pop() else None,
+            after=lambda *_: trigger() if said.pop() else None,
         )
 
     return CrashPoint("the 250 was written to the socket", put)
@@ -218,24 +218,22 @@ def _was_permanent(args: tuple[Any, ...], _: Any) -> bool:
 
 
 POINTS: dict[str, CrashPoint] = {
-    # A mail comes in.
-    "recipient-found": after("a recipient's alias was found, no reply yet", Directory, "resolve"),
-    "mail-came": before("the mail is in memory, nothing is written", Accept, "accept"),
-    "repeat-claimed": after_statement("the mail's mark is written, not committed", "accept_claim_fingerprint"),
-    "message-written": after_statement("the message's row is written, without its octets", "accept_insert_message"),
-    "octets-written": after_statement("the octets are written, there is no ticket", "accept_insert_chunk"),
-    "delivery-owed": after_statement("what is owed is written, the ticket is not", "accept_insert_delivery"),
-    "number-taken": after_statement(
-        "the ticket's number is taken, the ticket is not written", "accept_reserve_numbers"
-    ),
-    "ticket-written": after_statement("all is written, not committed", "accept_insert_ticket"),
-    "accept-commit": accept_commit("the commit was not said", done=False),
-    "accept-committed": accept_commit("committed, nobody knows", done=True),
+    # Accepting a message.
+    "recipient-found": after("a recipient was resolved, no reply yet", Directory, "resolve"),
+    "message-received": before("the message is in memory, nothing is written", Accept, "accept"),
+    "fingerprint-claimed": after_statement("the fingerprint is written, not committed", "accept_claim_fingerprint"),
+    "message-written": after_statement("the message row is written, its content is not", "accept_insert_message"),
+    "content-written": after_statement("the content is written, the ticket is not", "accept_insert_chunk"),
+    "delivery-written": after_statement("the delivery is written, the ticket is not", "accept_insert_delivery"),
+    "number-reserved": after_statement("the number is reserved, the ticket is not written", "accept_reserve_numbers"),
+    "ticket-written": after_statement("everything is written, not committed", "accept_insert_ticket"),
+    "accept-commit": accept_commit("before COMMIT", done=False),
+    "accept-committed": accept_commit("committed, no caller knows", done=True),
     "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
-    "reply-ready": before("the 250 is made and not written", Transport, "_write_output", _contains_queued_reply),
+    "reply-ready": before("the 250 is built, not written", Transport, "_write_output", _contains_queued_reply),
     "reply-written": reply_written(),
-    # A ticket goes out.
-    "turn-begins": before(
+    # Delivering a ticket.
+    "claim-begins": before(
         "a delivery is due, nothing is claimed", Outbox, "claim_and_record", lambda a: _completed_batch(a) is None
     ),
     "lease-taken": after("the lease is written, not committed", Outbox, "_take_lease", lambda _, r: r is not None),
@@ -246,8 +244,8 @@ POINTS: dict[str, CrashPoint] = {
         "claim_and_record",
         lambda _, r: isinstance(r, DeliveryBatch),
     ),
-    "parsing": before("the mail is about to be parsed", ContentStore, "parse"),
-    "parsed": after("the mail's text is kept", ContentStore, "parse"),
+    "parsing": before("the message is about to be parsed", ContentStore, "parse"),
+    "parsed": after("the text is stored", ContentStore, "parse"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),
     "posted": after("Slack has it, the outcome is not written", OutboundClient, "post_json"),
     "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
@@ -261,27 +259,23 @@ POINTS: dict[str, CrashPoint] = {
     "parking": after("the integration is marked as failing, not committed", Outbox, "_mark_failing"),
     "parked": after("the integration's deliveries are parked", Outbox, "claim_and_record", _was_permanent),
     "probe-claimed": after("a probe is claimed, not sent", Outbox, "claim_and_record", _is_probe),
-    "probe-healed": after(
-        "the probe went through, not committed", Outbox, "_record_delivered", lambda a, _: a[2].probe
-    ),
-    # Old things are erased.
-    "retention-begins": before("a sweep has begun", Retention, "sweep"),
-    "raw-erased": after("pieces of raw mail are erased, not committed", retention, "_erase_chunks"),
+    "probe-healed": after("the probe succeeded, not committed", Outbox, "_record_delivered", lambda a, _: a[2].probe),
+    # Retention.
+    "retention-begins": before("retention starts", Retention, "sweep"),
+    "raw-erased": after("raw chunks are erased, not committed", retention, "_erase_chunks"),
     "ticket-erased": after("a ticket is erased, not committed", retention, "erase_ticket"),
-    "retention-ended": after("a sweep is done", Retention, "sweep"),
-    # The process begins and ends.
-    "migration-statement": after("in the middle of a migration, on SQLite", migrate._SqliteMigration, "execute"),
-    "migration-statement-pg": after(
-        "in the middle of a migration, on PostgreSQL", migrate._PostgresMigration, "execute"
-    ),
-    "key-known": after("the secret key's fingerprint is kept", lifecycle, "load_secret_box"),
-    "taking-over": before("a dead process's leases are found, not freed", Outbox, "release_owner"),
-    "taken-over": after("a dead process's leases are freed", Outbox, "release_owner"),
-    "door-opens": before("all is ready but the door", Server, "start"),
-    "door-open": after("the door is open, nobody was told", Server, "start"),
-    "draining": before("a stop was asked for, the door is open", Server, "drain"),
-    "drained": after("the door is closed, the store is open", Server, "drain"),
-    "dispatcher-stops": before("the dispatcher is told to stop", Dispatcher, "stop"),
-    # One role in one process.
-    "signalling": before("committed, the deliverers are not told", Notifier, "wake"),
+    "retention-ended": after("retention has ended", Retention, "sweep"),
+    # Start and stop.
+    "migration-statement": after("inside a migration, on SQLite", migrate._SqliteMigration, "execute"),
+    "migration-statement-pg": after("inside a migration, on PostgreSQL", migrate._PostgresMigration, "execute"),
+    "key-stored": after("the fingerprint of the secret key is stored", lifecycle, "load_secret_box"),
+    "releasing-leases": before("leases of a dead process are found, not released", Outbox, "release_owner"),
+    "leases-released": after("leases of a dead process are released", Outbox, "release_owner"),
+    "server-starting": before("everything is ready except the server", Server, "start"),
+    "server-started": after("the server listens, readiness is not reported", Server, "start"),
+    "draining": before("a stop was requested, the server still listens", Server, "drain"),
+    "drained": after("the server is closed, the database is open", Server, "drain"),
+    "dispatcher-stops": before("the dispatcher is asked to stop", Dispatcher, "stop"),
+    # Separate roles.
+    "notifying": before("committed, deliverers are not notified", Notifier, "wake"),
 }

@@ -1,8 +1,8 @@
-"""A whole installation for one test: database, seeds, Slack stand-in, sender, and the program, started and killed.
+"""A complete installation for one test: database, Slack stand-in, sender, and the program as real processes.
 
-`async with new_rig(kind, folder, ...) as system` yields it with nothing running. Programs started by `system.start` are
-real processes; the sender finds those that are ready. In the end `system.settle()` waits until all is delivered and
-`system.audit()` counts.
+`async with system_under_test(kind, folder, ...) as system` yields it without a running program.
+`system.start()` starts processes; the sender uses those that are ready. At the end `wait_delivered()` waits
+for all deliveries and `audit()` compares the result.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import Mta, OutgoingMail
 
 DOMAIN = "crash.test"
-# Larger than one piece of the store, so that a kill can fall between two.
+# Larger than one stored chunk, so that a kill can fall between two.
 _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 
 
-# Pace, digest and limits by address out of the way; leases so short that a test can wait for their end.
+# Pacing, digests and limits by address are disabled; leases are short enough for a test to wait for their expiry.
 _SETTINGS: dict[str, object] = {
     "smtp.max_connections_per_ip": 1000,
     "smtp.max_mails_per_minute_per_ip": 0,
@@ -37,13 +37,13 @@ _SETTINGS: dict[str, object] = {
     "delivery.digest_after": 100_000,
     "delivery.timeout": "2s",
     "delivery.lease": "3s",
-    # A chain of kills takes one delivery again and again, which is not that delivery's fault.
+    # Repeated kills claim the same delivery many times.
     "delivery.max_claims": 1000,
 }
 
 
 class SystemUnderTest:
-    """Made by `new_rig`. `channels` maps each alias's address to its webhook's path."""
+    """Created by `system_under_test`. `channels` maps the address of each alias to the path of its webhook."""
 
     def __init__(self, installation: Installation, folder: Path, slack: SlackStandIn) -> None:
         self.installation = installation
@@ -63,15 +63,15 @@ class SystemUnderTest:
     def url(self) -> str:
         return self.installation.store.url
 
-    # --- mails
-
     @property
     def addresses(self) -> list[str]:
         return list(self.channels)
 
     def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
-        """New mails to one alias after the other, every fifth to two; every `large`-th is large, every
-        `replies`-th answers the one before it."""
+        """Creates messages, to one alias after the other and every fifth to two.
+
+        Every `large`-th is large, every `replies`-th replies to the previous one.
+        """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
     def _new_mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> OutgoingMail:
@@ -92,44 +92,44 @@ class SystemUnderTest:
         return OutgoingMail(number, recipients, "ada@mta.test", content)
 
     def start_mta(self, connections: int = 4, *, timeout: float = 30) -> Mta:
-        """A sender to all doors that are open."""
+        """Returns a sender to all running servers."""
         return Mta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
-        """Where the API of those programs is that are ready and have one: `host:port`."""
+        """The API addresses (`host:port`) of the programs that are ready."""
         return [api for program, api in self._api_addresses.items() if program.running()]
 
     def smtp_addresses(self) -> list[tuple[str, int]]:
-        """Where the programs that are ready listen."""
-        return [door for program, door in self._smtp_addresses.items() if program.running()]
-
-    # --- programs
+        """The SMTP addresses of the programs that are ready."""
+        return [address for program, address in self._smtp_addresses.items() if program.running()]
 
     def environment(self, **settings: object) -> dict[str, object]:
-        """The program's settings; a keyword `section__key` sets one more, another one an environment variable."""
+        """The settings of the program; `section__key=value` adds a setting, other keywords add environment
+        variables.
+        """
         return {**self.installation.settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """The program as a process that was just started; with options it is started by the launcher."""
+        """Starts the program without waiting; with options it is started by the launcher."""
         command: tuple[str, ...] = ("-m", "emailrouter")
         if options:
             command = ("-m", "tests.system.crash.launcher", *options, "--")
         program = Program(*arguments, env=self.environment(**settings), cwd=self.folder, command=command)
         await self._stack.enter_async_context(program)
         self.running = [known for known in self.running if known.running()]
-        self._smtp_addresses = {known: door for known, door in self._smtp_addresses.items() if known.running()}
+        self._smtp_addresses = {known: address for known, address in self._smtp_addresses.items() if known.running()}
         self._api_addresses = {known: api for known, api in self._api_addresses.items() if known.running()}
         self.running.append(program)
         return program
 
     async def start(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """The same, ready; mail for it comes as soon as it is."""
+        """Starts the program and waits until it is ready."""
         program = await self.launch(*(arguments or ("serve",)), options=options, **settings)
         await self.wait_ready(program)
         return program
 
     async def wait_ready(self, program: Program) -> None:
-        """Waits until it is; the sender learns its address."""
+        """Waits until the program is ready and records its addresses."""
         facts = await program.ready()
         if facts.get("api"):
             self._api_addresses[program] = facts["api"]
@@ -139,19 +139,17 @@ class SystemUnderTest:
 
     @property
     def clock_options(self) -> tuple[str, ...]:
-        """Options of the launcher for a clock that `set_clock` shifts."""
+        """Launcher options for a clock that `set_clock` shifts."""
         return ("--clock", str(self.clock_file))
 
     def set_clock(self, seconds: float) -> None:
-        """The clock of programs started with `clock_options` is off by this from now on."""
+        """Shifts the clock of programs started with `clock_options`."""
         fresh = self.clock_file.with_suffix(".new")
         fresh.write_text(str(round(seconds * 1_000_000)))
         fresh.replace(self.clock_file)
 
-    # --- the end
-
     async def wait_delivered(self, *, timeout: float = 30) -> None:
-        """Returns when everything that is owed was delivered."""
+        """Waits until every delivery is delivered."""
         try:
             await poll_until(self._is_everything_delivered, "everything delivered", timeout=timeout)
         except TimeoutError as error:
@@ -159,21 +157,21 @@ class SystemUnderTest:
             raise
 
     async def _describe_undelivered(self) -> str:
-        """What is owed and why it may not go out, for a failure's message."""
-        owed = await self.database.rows(
+        """Describes pending deliveries, for error messages."""
+        undelivered = await self.database.rows(
             "SELECT id, integration_id, state, attempts, claims, next_attempt_at, parked_at, last_error "
             "FROM deliveries WHERE state <> 'delivered' ORDER BY id LIMIT 5"
         )
-        lanes = await self.database.rows(
+        integrations = await self.database.rows(
             "SELECT id, status, last_error, probe_at, paced_at, lease_owner, lease_until FROM integrations ORDER BY id"
         )
-        return "\n".join(["--- owed", *map(str, owed), "--- integrations", *map(str, lanes)])
+        return "\n".join(["--- undelivered", *map(str, undelivered), "--- integrations", *map(str, integrations)])
 
     async def _is_everything_delivered(self) -> bool:
         return await self.database.count_undelivered() == 0
 
     async def audit(self, mta: Mta, *, paused: bool = False) -> Findings:
-        """Counts; see `tests.system.crash.audit`."""
+        """See `tests.system.crash.audit`."""
         return await audit(
             self.database,
             acknowledged=mta.acknowledged,
@@ -185,13 +183,13 @@ class SystemUnderTest:
         )
 
     async def assert_no_faults(self, mta: Mta, *, paused: bool = False) -> Findings:
-        """The audit's findings, which must be without fault."""
+        """Returns the findings of the audit, which must be without faults."""
         found = await self.audit(mta, paused=paused)
         assert not found.faults(), found.faults()
         return found
 
     async def seed(self, webhooks: Sequence[str]) -> None:
-        """A workspace with a verified domain, and for each webhook an alias of the same name."""
+        """Creates a workspace with a verified domain, and an alias for each webhook."""
         await self.installation.seed_domain(DOMAIN)
         for name in webhooks:
             integration = await self.installation.add_integration(name, webhook=self.slack.url(name))
@@ -199,18 +197,18 @@ class SystemUnderTest:
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
 
     async def add_users(self, count: int, role: Role = "agent") -> dict[str, str]:
-        """Users of the workspace: the id of each, and a key for the API."""
+        """Creates users; returns an API key for each user id."""
         async with self.installation.opened():
             return dict([await self.installation.add_user(role) for _ in range(count)])
 
     def recent_warnings(self) -> str:
-        """The last warnings of the last program, for a failure's message."""
+        """The last warnings of the last program, for error messages."""
         events = self.running[-1].log_events() if self.running else []
         bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
 
     async def close(self) -> None:
-        """Ends every program."""
+        """Ends all programs."""
         await self._stack.aclose()
 
 
@@ -225,9 +223,12 @@ async def system_under_test(
     settings: dict[str, object] | None = None,
     slack: SlackStandIn | None = None,
 ) -> AsyncIterator[SystemUnderTest]:
-    """kind: `sqlite`, in `folder`, or `postgres`, a new database on `server()`.
+    """Creates a system under test.
 
-    aliases: how many there are, each with a webhook of its own; or `webhooks`, their names. slack: the caller's own.
+    Args:
+        kind: `sqlite` (in `folder`) or `postgres` (a new database on `server()`).
+        aliases: The number of aliases, each with its own webhook; or `webhooks`, their names.
+        slack: A stand-in owned by the caller.
     """
     async with AsyncExitStack() as stack:
         if slack is None:
@@ -250,7 +251,7 @@ async def system_under_test(
 
 
 async def build_template(url: str) -> None:
-    """Builds the template of PostgreSQL's schema."""
+    """Migrates the template database of PostgreSQL."""
     database = postgres_database(url)
     await database.open()
     await migrate.migrate(database)
@@ -258,7 +259,7 @@ async def build_template(url: str) -> None:
 
 
 async def poll_until(condition: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
-    """Polls `await true()` until it holds."""
+    """Polls `await condition()` until it holds."""
     last: Any = None
     try:
         async with asyncio.timeout(timeout):

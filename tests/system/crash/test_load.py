@@ -1,4 +1,4 @@
-"""Many senders at once: exactly one ticket and one post for each mail, whichever process took or delivered it."""
+"""Concurrent senders: exactly one ticket and one post for each message, whichever processes handled it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ SENDERS = 20
 
 
 async def assert_delivered_once(system: SystemUnderTest, mta: Mta) -> None:
-    """Offers the mails and counts: tickets, posts and attempts are as many as mails, no more."""
+    """Sends the messages and compares the counts of tickets, posts and attempts."""
     addresses = system.addresses
     mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(addresses[n % len(addresses)],)))
     await mta.wait_all_accepted()
@@ -41,5 +41,5 @@ async def test_a_thousand_mails_through_two_servers_and_two_deliverers(
             await system.wait_ready(program)
         await assert_delivered_once(system, mta)
         assert all(program.running() for program in fleet)
-        for door in fleet[:2]:
-            assert door.log_events("smtp.accepted"), "each door had its share"
+        for server_process in fleet[:2]:
+            assert server_process.log_events("smtp.accepted"), "each server accepted messages"

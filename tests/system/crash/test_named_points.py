@@ -1,7 +1,7 @@
-"""Killed at each named point, started again, and counted: nothing acknowledged is lost, nothing is doubled.
+"""Kills the program at each named point and restarts it: nothing acknowledged is lost or duplicated.
 
-One installation dies at one point after the other; each start is also the recovery from the kill before. That the
-process died by SIGKILL shows that it came to the point.
+One installation is killed at one point after the other; each start recovers from the previous kill. Death by
+SIGKILL proves that the process reached the point.
 """
 
 import os
@@ -19,13 +19,13 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 ACCEPT = (
     "recipient-found",
-    "mail-came",
-    "repeat-claimed",
+    "message-received",
+    "fingerprint-claimed",
     "message-written",
-    "octets-written",
-    "number-taken",
+    "content-written",
+    "number-reserved",
     "ticket-written",
-    "delivery-owed",
+    "delivery-written",
     "accept-commit",
     "accept-commit:3",
     "accept-committed",
@@ -35,7 +35,7 @@ ACCEPT = (
     "reply-written",
 )
 DELIVER = (
-    "turn-begins",
+    "claim-begins",
     "lease-taken",
     "attempt-written",
     "claimed",
@@ -46,12 +46,12 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "taking-over",  # each of these needs a dead one that held something: the one before
+    "releasing-leases",  # each of these needs a dead one that held something: the one before
     "outcome-written",
-    "taken-over",
+    "leases-released",
     "outcome-committed",
 )
-LIFE = ("key-known", "door-opens", "door-open", "draining", "drained", "dispatcher-stops")
+LIFE = ("key-stored", "server-starting", "server-started", "draining", "drained", "dispatcher-stops")
 MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
 RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # see test_retention
 SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
@@ -63,9 +63,9 @@ ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
-    """The short run goes to most points on one of the databases; with `CRASH_POINTS=all` (`make crash`) to all on both.
+    """The short run visits most points on one database; `CRASH_POINTS=all` (`make crash`) visits all on both.
 
-    A start of the program costs most of a second, and there are a hundred.
+    Starting the program takes almost a second, and there are about a hundred starts.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)
@@ -76,7 +76,7 @@ def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
 async def run_until_killed(
     system: SystemUnderTest, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
 ) -> None:
-    """Starts the program, gives it mail until it dies at the point. stop: it is asked to end once it is ready."""
+    """Starts the program and sends messages until it dies at the point. `stop`: terminate it once it is ready."""
     mta.queue(system.new_mails(mails, large=5, replies=4))
     program = await system.launch("serve", options=("--kill-at", point, *system.clock_options), **settings)
     try:
@@ -95,9 +95,9 @@ async def assert_killed(program: Program, point: str) -> None:
 
 
 async def assert_recovers(system: SystemUnderTest, mta: Mta, *, late: float = 600) -> None:
-    """Starts the program to stay, `late` seconds on: what waits for its next attempt need not be waited for.
+    """Starts the program with the clock `late` seconds ahead, so that retries are due at once.
 
-    Returns when all mail is taken, all tickets are delivered and the count is right.
+    Returns when everything is accepted and delivered and the audit passes.
     """
     system.set_clock(late)
     program = await system.start(options=system.clock_options)
@@ -109,18 +109,18 @@ async def assert_recovers(system: SystemUnderTest, mta: Mta, *, late: float = 60
 
 def test_every_point_is_visited() -> None:
     visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
-    assert visited == POINTS.keys() - {"migration-statement-pg", "signalling"}  # the former by its other name
+    assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}  # the former by its other name
     assert len(visited) >= 20
 
 
-async def test_killed_while_mail_comes_in(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+async def test_killed_while_accepting(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
         for point in select_points(kind, ACCEPT):
             await run_until_killed(system, mta, point)
         await assert_recovers(system, mta)
 
 
-async def test_killed_while_tickets_go_out(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+async def test_killed_while_delivering(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:
         for point in select_points(kind, DELIVER):
             await run_until_killed(system, mta, point)
@@ -150,7 +150,7 @@ async def test_killed_around_retries_digests_and_probes(
         await assert_recovers(system, mta, late=3600)
 
 
-async def test_killed_while_it_starts_and_stops(
+async def test_killed_while_starting_and_stopping(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     async with system_under_test(kind, tmp_path, server) as system, system.start_mta() as mta:

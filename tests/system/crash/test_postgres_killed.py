@@ -1,4 +1,4 @@
-"""PostgreSQL itself killed under load and started again: the program goes on without a restart of its own."""
+"""PostgreSQL is killed under load and restarted: the program continues without a restart."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ KILLS = 3
 MAILS = 150
 
 
-async def test_postgres_is_killed_and_comes_back(tmp_path: Path) -> None:
+async def test_postgres_is_killed_and_restarted(tmp_path: Path) -> None:
     async with (
         private_postgres(fsync=True) as server,
         system_under_test("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as system,

@@ -1,4 +1,4 @@
-"""Several processes over one PostgreSQL: killed and started again in turn, and one that is stopped past its lease."""
+"""Several processes on one PostgreSQL: killed and restarted in turn, and one stopped past its lease."""
 
 import random
 from collections.abc import Callable
@@ -51,7 +51,7 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
 
 
 async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
-    """Whether tickets are claimed, also after the last kill where there were any left."""
+    """Whether tickets were claimed after the last kill, if any were left."""
     return len(claimants.claimed) >= max(claimed, MAILS)
 
 
@@ -71,7 +71,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 
         await poll_until(failing, "the webhook is failing")
         await first.kill()
-        writer = await system.start("smtp", options=("--stop-at", "delivery-owed"))
+        writer = await system.start("smtp", options=("--stop-at", "delivery-written"))
         mta.queue(system.new_mails(1))
         await until(lambda: state(writer.pid) == "T", "the mail's transaction is at its end, not committed")
         system.slack.remember("team0")
@@ -84,7 +84,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 
 
 @pytest.mark.parametrize(("point", "second_posts"), [("claimed:4", 0), ("posted:4", 1)])
-async def test_a_deliverer_that_is_stopped_past_its_lease(
+async def test_a_deliverer_stopped_past_its_lease(
     server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
 ) -> None:
     """The other one takes over when the lease ends. What comes back too late sends nothing that it had not sent."""

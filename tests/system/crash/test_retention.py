@@ -1,4 +1,4 @@
-"""Killed inside retention: what is old goes, whole; what is young, unresolved or not delivered stays, whole."""
+"""Killed inside retention: old rows are erased completely; new, unresolved or undelivered ones stay completely."""
 
 import json
 from collections.abc import Callable

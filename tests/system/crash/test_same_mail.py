@@ -1,7 +1,7 @@
-"""The same mail again (the sender did not see our 250), through the real program: one mail, one ticket.
+"""Repeated messages (the sender did not see the 250) through the real program: one message, one ticket.
 
-The same are mails of one reverse-path, the same octets and the same alias within the window; the list of recipients
-is not part of it, and neither is the Message-ID alone, which the sender chooses.
+Repeats have the same reverse-path, bytes and alias within the window. The list of recipients is not part of
+it, and neither is the Message-ID alone, which the sender chooses.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
 
 
 class RepeatingClient:
-    """Sends single mails to the one door of a system."""
+    """Sends single messages to the only server of a system."""
 
     def __init__(self, system: SystemUnderTest) -> None:
         self.system = system
 
     async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
-        """The id in the 250."""
+        """Returns the id in the 250."""
         ((host, port),) = self.system.smtp_addresses()
         reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
         assert reply.code == 250, reply
@@ -53,7 +53,7 @@ async def test_a_repeated_message(kind: str, server: Callable[[], PostgresServer
         assert await client.send(content, f"TEAM0@{DOMAIN}") == first, "one alias, whatever its spelling"
         assert await client.send(content, f"team0+tag@{DOMAIN}") == first
         assert await client.tickets() == 1
-        # Another sender, other octets with the same Message-ID: other mails.
+        # Another sender, or other bytes with the same Message-ID, is another message.
         assert await client.send(content, reverse_path="eve@customer.test") != first
         assert await client.send(content.replace(b"Subject: ", b"Subject: Re ")) != first
         assert await client.tickets() == 3

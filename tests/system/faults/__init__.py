@@ -1,1 +1,1 @@
-"""The surroundings at fault, made for real: database, disk, clock and Slack, and what the program does meanwhile."""
+"""Faults of the environment, caused for real: database, disk, clock and Slack."""

@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: a PostgreSQL that may be stopped, and what `tests.system.crash` has."""
+"""Fixtures of the fault tests: a PostgreSQL server that tests may stop, and those of the crash tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,13 +10,13 @@ from tests.system.crash.conftest import kind, server
 
 __all__ = ["kind", "server", "stoppable_postgres", "stoppable_server"]
 
-# Few places, so that a test can take them all.
+# Few connection slots, so that a test can use all of them.
 _SETTINGS = {"max_connections": "24", "superuser_reserved_connections": "3"}
 
 
 @pytest.fixture(scope="module")
 def stoppable_server() -> Iterator[PostgresServer]:
-    """One PostgreSQL for the tests of a module."""
+    """A PostgreSQL server for the tests of a module."""
     with asyncio.Runner() as runner:
         manager = private_postgres(settings=_SETTINGS)
         found = runner.run(manager.__aenter__())
@@ -26,7 +26,7 @@ def stoppable_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def stoppable_postgres(stoppable_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
-    """The same, running again after the test whatever was done to it; as `system` takes it."""
+    """Returns the server; it runs again after the test."""
     yield lambda: stoppable_server
     await stoppable_server.resume()
     await stoppable_server.start()

@@ -1,4 +1,4 @@
-"""The clock jumps: forwards and back under the running program, and back behind what an earlier one has written."""
+"""The clock jumps forward and back while the program runs, and back behind times in the database."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ async def test_a_retry_is_sent_at_its_time(kind: str, server: Callable[[], Postg
         await assert_recovered(system, mta)
 
 
-async def test_times_from_a_clock_that_was_years_ahead(
+async def test_times_written_by_a_clock_years_ahead(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     """A host began with a wrong clock, claimed a webhook, scheduled a retry and died; now the clock is right."""

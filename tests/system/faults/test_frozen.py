@@ -1,6 +1,6 @@
-"""A database that stands still: requests are answered when their time is over, and a stop ends all the same.
+"""A hanging database: requests time out with an answer, and a stop ends.
 
-The database's own time limits are an hour here, so that an answer can come from `[api] request_timeout` alone.
+The timeouts of the database are an hour here, so only `[api] request_timeout` can end a request.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ WRITES = (
 
 
 class ApiClient:
-    """One person of the workspace, by a key; `api` is the process that is asked."""
+    """A user with an API key; `api` is the address of the process."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
         self._session = session
@@ -173,7 +173,7 @@ async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> 
 
 
 def handles_signal(pid: int, number: signal.Signals) -> bool:
-    """Whether the process catches this signal, by what the kernel says."""
+    """Whether the process has a handler for the signal."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
@@ -184,14 +184,14 @@ def no_server() -> PostgresServer:
 
 
 async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> ApiClient:
-    """An admin of the workspace, at the program that was started last."""
+    """An admin of the workspace, using the program that was started last."""
     (key,) = (await system.add_users(1, "admin")).values()
     return ApiClient(session, system.api_addresses()[-1], key)
 
 
 @asynccontextmanager
 async def locked_database(path: Path) -> AsyncIterator[None]:
-    """Another process's transaction."""
+    """Holds a transaction of another process."""
     other = sqlite_database(path)
     await other.open()
     async with other.transaction():
@@ -201,7 +201,7 @@ async def locked_database(path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """A connection of the test's own."""
+    """A connection of the test."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection
@@ -210,7 +210,7 @@ async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
 
 
 async def wait_until_answered(client: ApiClient) -> None:
-    """The database is back, and so is the API, by itself."""
+    """Waits until the API answers again."""
 
     async def answered() -> bool:
         return await client.get("/api/domains") == 200

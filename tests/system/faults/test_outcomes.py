@@ -1,4 +1,4 @@
-"""What our own faults leave in the outbox, on both databases: no long wait, and no attempt without an outcome."""
+"""Internal faults in the outbox, on both databases: they cause no long wait and no attempt without an outcome."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ from tests.support.stores import Store
 FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
-async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
-    """The schedule's later steps are for a far side that keeps failing."""
+async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
+    """The later steps of the schedule are for failing endpoints."""
     outboxes = Outboxes(Installation(store))
     await outboxes.build()
     for _ in range(6):
-        await outboxes.finish(await outboxes.claim_batch(), NotSent(None, "not sent: the database is away"))
+        await outboxes.finish(await outboxes.claim_batch(), NotSent(None, "not sent: the database is unavailable"))
         row = await outboxes.delivery()
         assert row["next_attempt_at"] == outboxes.clock.now() + FIRST_WAIT
         outboxes.clock.advance(WAIT_SECONDS[0])
@@ -27,15 +27,15 @@ async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
     assert int(str(row["next_attempt_at"])) > outboxes.clock.now() + FIRST_WAIT
 
 
-async def test_an_attempt_that_was_cut_off_is_lost_also_after_parking(store: Store) -> None:
-    """A digest of two is cut off; then one is told, and the answer parks both, which forgets their claims."""
+async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
+    """A digest of two is interrupted; the failure of one then parks both, which resets their claims."""
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await outboxes.build(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2
     outboxes.clock.advance(61)
     other = Outbox(store.database, outboxes.clock, "other", LIMITS)
-    told = await outboxes.claim_batch(by=other)
-    await outboxes.claim_and_record(CompletedBatch(told, SendFailure("permanent", "no_service"), 0.0), by=other)
+    batch = await outboxes.claim_batch(by=other)
+    await outboxes.claim_and_record(CompletedBatch(batch, SendFailure("permanent", "no_service"), 0.0), by=other)
     outboxes.clock.advance(600)
     following = await outboxes.claim_and_record(
         CompletedBatch(await outboxes.claim_batch(by=other), SendSuccess(200), 0.0), by=other

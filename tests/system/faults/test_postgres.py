@@ -1,4 +1,6 @@
-"""PostgreSQL refuses, restarts, hangs, loses connections, has no place left, a full disk, or takes no writes."""
+"""PostgreSQL refuses connections, restarts, hangs, loses connections, has no free slot, a full disk, or is
+read-only.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -40,7 +42,7 @@ OWN_SESSIONS = "application_name = 'emailrouter'"
 async def system_with_load(
     folder: Path, stoppable_postgres: Server, **settings: object
 ) -> AsyncIterator[tuple[SystemUnderTest, Mta]]:
-    """An installation without a program, and a sender that has mail for it."""
+    """A system without a running program, and a sender with queued messages."""
     async with (
         system_under_test(
             "postgres", folder, stoppable_postgres, aliases=2, settings={**SETTINGS, **settings}
@@ -53,7 +55,7 @@ async def system_with_load(
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """A connection of the test's own."""
+    """A connection of the test."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection

@@ -1,4 +1,6 @@
-"""Slack at fault, each webhook in its own way and all at once: what is well goes out, what is not waits and arrives."""
+"""Slack fails differently at each webhook, all at once: healthy webhooks are not delayed, the others deliver
+later.
+"""
 
 import ssl
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from tests.system.crash.mta import Mta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# What a person sees in the channel all the same.
+# These still arrive in the channel.
 DELIVERED = {
     "well": None,
     "slow": Slow(0.1),
@@ -28,7 +30,7 @@ PEAK_KIB = 300_000
 
 
 def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
-    """What passes by waiting, and what the attempt remembers of it."""
+    """Faults that end, with the reason that the attempt records."""
     return {
         "hangs": (Hang(), "timed out"),
         "limited-until": (Answer(429, "rate_limited", {"Retry-After": "600"}), "429"),
@@ -40,9 +42,7 @@ def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
     }
 
 
-async def test_each_webhook_fails_in_its_own_way(
-    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
-) -> None:
+async def test_each_webhook_fails_differently(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     faults = temporary_faults()
     names = [*DELIVERED, *faults]
     async with (
@@ -72,14 +72,14 @@ async def test_each_webhook_fails_in_its_own_way(
 
 
 async def queue_one_each(system: SystemUnderTest, mta: Mta) -> None:
-    """A mail to each alias."""
+    """Queues one message for each alias."""
     for address in system.addresses:
         mta.queue(system.new_mails(1, to=(address,)))
     await mta.wait_all_accepted()
 
 
 async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -> None:
-    """Every delivery waits and says why, in words without secrets."""
+    """Every delivery is pending with its reason, which contains no secret."""
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
@@ -99,7 +99,7 @@ async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -
 
 
 async def assert_all_retried_except(system: SystemUnderTest, program: Program, name: str, *, seconds: float) -> None:
-    """After `seconds` everything has arrived but what was asked to come later."""
+    """After `seconds` everything is delivered except the one with a later Retry-After."""
     system.set_clock(seconds)
 
     async def left() -> bool:
@@ -110,13 +110,13 @@ async def assert_all_retried_except(system: SystemUnderTest, program: Program, n
 
 
 def peak_memory(program: Program) -> int:
-    """The most memory the process ever had, in KiB."""
+    """The peak resident memory of the process, in KiB."""
     status = Path(f"/proc/{program.pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 class RedirectedSlack(SlackStandIn):
-    """Every webhook leads to another server."""
+    """Every webhook URL leads to another server."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class RedirectedSlack(SlackStandIn):
         return self._url
 
 
-async def test_a_success_with_a_flaw_is_delivered_once(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
+async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
     """Whatever follows the status line of a 2xx: the ticket is delivered, and not posted again on the schedule."""
     ok = b"HTTP/1.1 200 OK\r\n"
     async with (

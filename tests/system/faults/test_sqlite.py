@@ -1,4 +1,4 @@
-"""The file under SQLite: full, not growing, locked by somebody else, read-only."""
+"""Faults of the SQLite file: disk full, cannot grow, locked by another program, read-only, moved."""
 
 import resource
 import shutil
@@ -15,9 +15,9 @@ from tests.system.crash.system_under_test import system_under_test
 from tests.system.faults.replies import assert_recovered, assert_temporary_failure, require_mounts, send_one
 
 MAILS = 12
-SMALL_DISK_BYTES = 16 * 1024 * 1024  # twice what the WAL may have before a checkpoint
+SMALL_DISK_BYTES = 16 * 1024 * 1024  # twice the WAL size at which a checkpoint runs
 MIN_FREE_BYTES = 2 * 1024 * 1024
-LARGE_MAIL = 6  # every sixth has 300 KiB
+LARGE_MAIL = 6  # every sixth message has 300 KiB
 
 
 def no_server() -> PostgresServer:
@@ -26,9 +26,9 @@ def no_server() -> PostgresServer:
 
 @pytest.mark.parametrize("kept_free", [0, MIN_FREE_BYTES])
 async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
-    """A small file system that only the program sees; the test reaches it through /proc and fills it.
+    """A small file system that only the program sees; the test fills it through /proc.
 
-    To the last octet, where the commit itself fails; or nearly, where mail is put off before that.
+    Filled completely, the commit itself fails; filled to `min_free_bytes`, messages are rejected before that.
     """
     folder = tmp_path / "data"
     folder.mkdir()

@@ -1,7 +1,7 @@
-"""Listening sockets that outlive the programs that serve them, as systemd's socket units keep them.
+"""Listening sockets that outlive the programs that serve them, like those of systemd's socket units.
 
-`KeptSockets` listens and never accepts. A program started by `program` is handed the sockets of its doors as systemd
-hands them over (sd_listen_fds(3)): from descriptor 3 on, blocking and inheritable, with `LISTEN_PID`, `LISTEN_FDS` and
+`KeptSockets` listens and never accepts. A program started by `program` receives its sockets as systemd passes
+them (sd_listen_fds(3)): from descriptor 3 on, blocking and inheritable, with `LISTEN_PID`, `LISTEN_FDS` and
 `LISTEN_FDNAMES`.
 """
 
@@ -19,11 +19,11 @@ SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 # Fetches the sockets from the test, and becomes the program: the process id stays.
 _ACTIVATE = """
 import os, socket, sys
-path, doors = sys.argv[1], sys.argv[2].split(":")
+path, names = sys.argv[1], sys.argv[2].split(":")
 with socket.socket(socket.AF_UNIX) as channel:
     channel.connect(path)
     channel.sendall(sys.argv[2].encode() + b"\\n")
-    passed = socket.recv_fds(channel, 1, len(doors))[1]
+    passed = socket.recv_fds(channel, 1, len(names))[1]
 for n, descriptor in enumerate(passed):
     os.dup2(descriptor, 100 + n)
     os.close(descriptor)
@@ -38,11 +38,13 @@ os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[3:]])
 
 
 class KeptSockets:
-    """`async with KeptSockets(folder) as kept:`; peers connect to `kept.smtp` and `kept.api`, programs come and go."""
+    """`async with KeptSockets(folder) as kept:`; clients connect to `kept.smtp` and `kept.api` while programs
+    are replaced.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "socket-unit"
-        self._listeners = {door: socket.create_server(("127.0.0.1", 0), backlog=1024) for door in ("smtp", "api")}
+        self._listeners = {name: socket.create_server(("127.0.0.1", 0), backlog=1024) for name in ("smtp", "api")}
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,21 +66,21 @@ class KeptSockets:
         return self._address("api")
 
     def program(self, role: str, settings: Mapping[str, object], folder: Path) -> Program:
-        """The program, not started yet. A role without doors gets no sockets."""
-        doors = SOCKET_NAMES.get(role, ())
-        if not doors:
+        """Returns the program, not started yet. A role without servers gets no sockets."""
+        names = SOCKET_NAMES.get(role, ())
+        if not names:
             return Program(role, env=settings, cwd=folder)
-        env = {**settings, **{f"{door}.listen": "systemd" for door in doors}}
-        return Program(str(self._path), ":".join(doors), role, env=env, cwd=folder, command=("-c", _ACTIVATE))
+        env = {**settings, **{f"{name}.listen": "systemd" for name in names}}
+        return Program(str(self._path), ":".join(names), role, env=env, cwd=folder, command=("-c", _ACTIVATE))
 
     async def _pass_sockets(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        doors = (await reader.readline()).decode().strip().split(":")
+        names = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
         # asyncio's own socket object has no sendmsg; the descriptor is the same.
         with socket.socket(fileno=os.dup(channel.fileno())) as plain:
-            socket.send_fds(plain, [b"!"], [self._listeners[door].fileno() for door in doors])
+            socket.send_fds(plain, [b"!"], [self._listeners[name].fileno() for name in names])
         writer.close()
 
-    def _address(self, door: str) -> tuple[str, int]:
-        host, port = self._listeners[door].getsockname()
+    def _address(self, name: str) -> tuple[str, int]:
+        host, port = self._listeners[name].getsockname()
         return host, port

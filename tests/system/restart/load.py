@@ -1,8 +1,7 @@
-"""Senders that behave as mail servers do: each mail is sent until it hears 250, and every refusal is remembered.
-Beside them, who asks the API: a connection each, and every one has to be answered.
+"""Senders that retry each message until it is accepted and record every refused connection, and API clients.
 
-A connection that is refused or closed before the greeting is what a restart must never do; a 4yz or a connection lost
-later is what every sender lives with: it tries again, with the very same mail.
+A restart must never refuse a connection or close it before the greeting. A 4yz or a connection lost later is
+normal: the sender retries with the same message.
 """
 
 import asyncio
@@ -21,11 +20,11 @@ SENDERS = 4
 
 @dataclass
 class SenderLoad:
-    """What became of the mails. `accepted`: Message-ID of each mail that heard 250, and the id it heard."""
+    """The result of the senders. `accepted`: the Message-ID of each accepted message and the id in its 250."""
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)  # connections that got no greeting, and why
+    rejected: list[str] = field(default_factory=list)  # connections without a greeting, and the reason
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -35,9 +34,9 @@ class SenderLoad:
     )  # released with each accepted mail
 
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
-        """Lets the senders send `2 * n` further mails; returns when `n` of them were accepted, and the rest go on.
+        """Allows `2 * n` further messages and returns when `n` of them were accepted; the others continue.
 
-        So a test's work is the same however long a restart takes on a busy machine.
+        The work of a test is thus independent of the duration of a restart.
         """
         wanted = len(self.accepted) + n
         for _ in range(2 * n):
@@ -46,13 +45,13 @@ class SenderLoad:
             await self._progress.wait_for(lambda: len(self.accepted) >= wanted)
 
     def stop(self) -> None:
-        """No further mail is begun."""
+        """Starts no further message."""
         self._stopping = True
         for _ in range(SENDERS):
             self._allowed.release()
 
     async def send(self) -> None:
-        """One sender: mail after mail, each until it is accepted."""
+        """One sender: sends one message after the other, each until it is accepted."""
         while True:
             await self._allowed.acquire()
             if self._stopping:
@@ -60,10 +59,10 @@ class SenderLoad:
             number = next(self._numbers)
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
-            while (heard := await self._try_send(content)) is None:
+            while (message_id_in_reply := await self._try_send(content)) is None:
                 pass  # interrupted by a restart: send the same mail again
             async with self._progress:
-                self.accepted[message_id] = heard
+                self.accepted[message_id] = message_id_in_reply
                 self.accepted_signal.release()
                 self._progress.notify_all()
 
@@ -89,7 +88,7 @@ class SenderLoad:
 
 @asynccontextmanager
 async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
-    """Senders at work while the block runs; at its end each finishes its mail."""
+    """Runs the senders while the block runs; at the end each finishes its message."""
     load = SenderLoad(address)
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:
@@ -105,7 +104,7 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
 
 @dataclass
 class RequestResults:
-    """What became of the requests. `unanswered`: why, of each that did not get its 200."""
+    """The result of the requests. `unanswered`: the reason for each without a 200."""
 
     answered: int = 0
     unanswered: list[str] = field(default_factory=list)
@@ -113,8 +112,8 @@ class RequestResults:
 
 @asynccontextmanager
 async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
-    """Requests while the block runs, one for each mail accepted meanwhile, each in a connection of its own."""
-    told, stop = RequestResults(), asyncio.Event()
+    """Sends a request for each accepted message while the block runs, each on its own connection."""
+    results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 
     async def ask() -> None:
@@ -128,15 +127,15 @@ async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterato
                     http.get(url, timeout=aiohttp.ClientTimeout(60)) as response,
                 ):
                     if response.status == 200:
-                        told.answered += 1
+                        results.answered += 1
                     else:
-                        told.unanswered.append(str(response.status))
+                        results.unanswered.append(str(response.status))
             except (aiohttp.ClientError, TimeoutError) as error:
-                told.unanswered.append(repr(error))
+                results.unanswered.append(repr(error))
 
     asking = [asyncio.create_task(ask()) for _ in range(2)]
     try:
-        yield told
+        yield results
         stop.set()
         for _ in asking:
             load.accepted_signal.release()

@@ -1,4 +1,4 @@
-"""The schedule and the pace: pure arithmetic, so that properties can say what holds for all of it."""
+"""Schedule and pacing as pure arithmetic, tested by properties."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ RANDOM = st.floats(min_value=0, max_value=1)
 TIME = st.integers(min_value=0, max_value=2**61)
 
 
-def test_the_list() -> None:
+def test_the_list_of_waits() -> None:
     assert len(WAIT_SECONDS) == 8
     assert list(WAIT_SECONDS) == sorted(WAIT_SECONDS)
     assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # all of it fits into the default max_age
@@ -37,7 +37,7 @@ def test_each_step_with_its_jitter(attempts: int, random: float) -> None:
 
 
 @given(st.integers(1, 20), TIME, TIME, st.none() | st.floats(0, HOUR), RANDOM)
-def test_never_past_the_end_and_never_too_early(
+def test_never_after_expiry_and_never_too_early(
     attempts: int, now: int, expires_at: int, retry_after: float | None, random: float
 ) -> None:
     due = next_attempt(attempts, now, expires_at, retry_after, random)
@@ -49,7 +49,7 @@ def test_never_past_the_end_and_never_too_early(
 
 
 @given(st.floats(0, HOUR), RANDOM)
-def test_retry_after_is_obeyed_alone_at_first(retry_after: float, random: float) -> None:
+def test_retry_after_replaces_the_wait_at_first(retry_after: float, random: float) -> None:
     for attempts in range(1, MAX_TRUSTED_FAILURES + 1):
         due = next_attempt(attempts, NOW, FAR, retry_after, random)
         assert due is not None
@@ -57,7 +57,7 @@ def test_retry_after_is_obeyed_alone_at_first(retry_after: float, random: float)
 
 
 @given(st.floats(0, HOUR), RANDOM, st.integers(MAX_TRUSTED_FAILURES + 1, 20))
-def test_later_it_cannot_shorten_the_list(retry_after: float, random: float, attempts: int) -> None:
+def test_later_retry_after_cannot_shorten_the_wait(retry_after: float, random: float, attempts: int) -> None:
     due = next_attempt(attempts, NOW, FAR, retry_after, random)
     plain = next_attempt(attempts, NOW, FAR, None, random)
     assert due is not None
@@ -65,7 +65,7 @@ def test_later_it_cannot_shorten_the_list(retry_after: float, random: float, att
     assert due >= plain
 
 
-def test_the_last_attempt_is_at_the_end() -> None:
+def test_the_last_attempt_is_at_expiry() -> None:
     expires_at = NOW + 3 * SECOND
     assert next_attempt(1, NOW, expires_at, None, 0.5) == expires_at
     assert next_attempt(2, expires_at, expires_at, None, 0.5) is None
@@ -73,7 +73,7 @@ def test_the_last_attempt_is_at_the_end() -> None:
 
 
 @given(st.lists(RANDOM, min_size=200, max_size=200))
-def test_a_delivery_ends(randoms: list[float]) -> None:
+def test_a_delivery_expires(randoms: list[float]) -> None:
     now, expires_at, attempts = NOW, NOW + 72 * HOUR * SECOND, 0
     for random in randoms:
         attempts += 1
@@ -86,7 +86,7 @@ def test_a_delivery_ends(randoms: list[float]) -> None:
     assert 10 <= attempts <= 14
 
 
-def test_probes() -> None:
+def test_probe_intervals() -> None:
     intervals = [0]
     for _ in range(6):
         intervals.append(next_probe_interval(intervals[-1]))
@@ -101,7 +101,7 @@ BURST = st.integers(min_value=1, max_value=50)
 
 
 def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
-    """When each of these would go out, all asking in turn."""
+    """Returns when each message would be sent if all arrive in turn."""
     paced_at, clock, times = 0, 0, []
     for arrival in sorted(arrivals):
         clock = max(clock, arrival)
@@ -114,7 +114,7 @@ def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
 
 
 @given(st.lists(st.integers(NOW, NOW + 60 * SECOND), min_size=1, max_size=40), RATE, BURST)
-def test_no_window_holds_more_than_burst_and_rate(arrivals: list[int], rate: float, burst: int) -> None:
+def test_no_window_exceeds_burst_and_rate(arrivals: list[int], rate: float, burst: int) -> None:
     times, step = _sent(arrivals, rate, burst), send_interval(rate)
     for first, start in enumerate(times):
         for last in range(first, len(times)):
@@ -122,14 +122,14 @@ def test_no_window_holds_more_than_burst_and_rate(arrivals: list[int], rate: flo
 
 
 @given(RATE, BURST)
-def test_a_rest_gives_the_burst_and_no_more(rate: float, burst: int) -> None:
+def test_an_idle_period_allows_one_burst(rate: float, burst: int) -> None:
     times = _sent([NOW] * (burst + 2), rate, burst)
     assert times[:burst] == [NOW] * burst
     assert times[burst:] == [NOW + send_interval(rate), NOW + 2 * send_interval(rate)]
 
 
 @given(st.integers(0, 2**61), st.integers(0, 2**61), RATE, BURST)
-def test_a_wait_is_exact_and_changes_nothing(paced_at: int, now: int, rate: float, burst: int) -> None:
+def test_a_wait_is_exact_and_leaves_the_state_unchanged(paced_at: int, now: int, rate: float, burst: int) -> None:
     wait, kept = admit(paced_at, now, rate, burst)
     if wait:
         assert kept == paced_at
@@ -146,7 +146,7 @@ def test_the_clock_set_back_does_not_stop_a_webhook() -> None:
 
 
 @given(st.integers(0, HOUR * SECOND), st.floats(0, 1000), BURST)
-def test_not_before(hold: int, rate: float, burst: int) -> None:
+def test_paced_at_for_a_later_time(hold: int, rate: float, burst: int) -> None:
     paced_at = paced_at_for(NOW + hold, rate, burst)
     assert admit(paced_at, NOW, rate, burst)[0] == hold
     wait, paced_at = admit(paced_at, NOW + hold, rate, burst)
