@@ -1,8 +1,8 @@
-"""The tree of a mail's parts."""
+"""Helpers for the tree of MIME parts."""
 
 from router.mail.structure import Part
 
 
 def leaves(part: Part) -> list[Part]:
-    """The parts without children, in the order of the mail."""
+    """Return the parts without children, in the order of the message."""
     return [leaf for child in part.children for leaf in leaves(child)] if part.children else [part]

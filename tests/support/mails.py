@@ -1,7 +1,7 @@
-"""Mails for tests, as the octets that go over the line after DATA (without dot-stuffing), with CR LF line ends.
+"""Test messages as bytes in the form after DATA (without dot-stuffing), with CR LF line endings.
 
-Every builder takes the header fields that tests care about and has a plausible value for the rest. Each mail has
-its own Message-ID unless one is given; two calls with the same `message_id` make the same octets.
+Builders take the header fields that tests need and use plausible values for the rest. Each message has its own
+Message-ID unless one is given; two calls with the same `message_id` return the same bytes.
 """
 
 import itertools
@@ -13,12 +13,12 @@ CUSTOMER = "Ada Customer <ada@customer.test>"
 SUPPORT = "support@example.org"
 DATE = "Tue, 01 Jan 2030 12:00:00 +0000"
 
-_ASCII = SMTP.clone(cte_type="7bit")  # for sessions without 8BITMIME too
+_ASCII = SMTP.clone(cte_type="7bit")  # valid without 8BITMIME too
 _numbers = itertools.count(1)
 
 
 def new_message_id() -> str:
-    """A Message-ID nobody else has, with its angle brackets."""
+    """Return a unique Message-ID with angle brackets."""
     return f"<{next(_numbers)}.test@customer.test>"
 
 
@@ -29,7 +29,7 @@ def mail(
     extra: Sequence[str] = (),
     body: str = "Hello.",
 ) -> bytes:
-    """The shortest mail that has what a conversation is found by; `extra` are further lines of its header."""
+    """Return a minimal message with the fields that threading needs; `extra` are additional header lines."""
     lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
     if message_id:
         lines.append(f"Message-ID: {message_id}")
@@ -45,7 +45,7 @@ def plain(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """A plain text mail; `headers` are added as they are."""
+    """Return a plain text message; `headers` are added unchanged."""
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
@@ -58,7 +58,7 @@ def html(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """An HTML mail; with `text` a multipart/alternative of both."""
+    """Return an HTML message; with `text`, a multipart/alternative of both."""
     message = _message(subject, from_, to, message_id, None, text)
     if text is None:
         message.set_content(markup, subtype="html")
@@ -80,7 +80,7 @@ def with_attachment(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """multipart/mixed with one attachment; subject, sender and file name are not ASCII."""
+    """Return a multipart/mixed with one attachment; subject, sender and filename are not ASCII."""
     message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return _to_bytes(message)
@@ -96,13 +96,13 @@ def reply_to(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """A reply to the mail with the Message-ID `parent`, with a quotation; `references` are those before it."""
+    """Return a reply to the Message-ID `parent` with quoted text; `references` are earlier IDs."""
     headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
 def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, message_id: str | None = None) -> bytes:
-    """A delivery status notification (RFC 3464) about a mail of ours. Its reverse-path is empty: `MAIL FROM:<>`."""
+    """Return a delivery status notification (RFC 3464); send it with `MAIL FROM:<>`."""
     sender = "Mail Delivery System <mailer-daemon@mx.customer.test>"
     headers = {"Auto-Submitted": "auto-replied"}
     message = _message("Undelivered Mail Returned to Sender", sender, to, message_id, headers, None)
@@ -127,7 +127,7 @@ def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, messag
 def out_of_office(
     parent: str = "<sent@example.org>", *, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None
 ) -> bytes:
-    """An automatic reply (RFC 3834) to the mail `parent`."""
+    """Return an automatic reply (RFC 3834) to the Message-ID `parent`."""
     headers = {
         "Auto-Submitted": "auto-replied",
         "X-Auto-Response-Suppress": "All",
@@ -140,28 +140,28 @@ def out_of_office(
 
 
 def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None) -> bytes:
-    """A mail from a mailing list (RFC 2919, RFC 2369)."""
+    """Return a message of a mailing list (RFC 2919, RFC 2369)."""
     headers = {"List-Id": "News <news.customer.test>", "List-Unsubscribe": "<mailto:leave@customer.test>"}
     return _to_bytes(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
 
 
 def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@example.org") -> bytes:
-    """A mail with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
+    """Return a message with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
     return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
 
 
 def of_size(size: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
-    """A plain mail of exactly this many octets, in lines of 78."""
+    """Return a plain text message of exactly `size` bytes, in lines of 78."""
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(size - len(head), 78)
     assert size >= len(head) + 2, "too small for its header"
-    if rest == 1:  # one octet is no line: the last but one lends it another
+    if rest == 1:  # a line needs two bytes: move one from the line before
         lines, rest = lines - 1, 79
     last = b"x" * (rest - 2) + b"\r\n" if rest else b""
     return head + (b"x" * 76 + b"\r\n") * lines + last
 
 
-def _message(  # noqa: PLR0917 - the order of the header, and private
+def _message(  # noqa: PLR0917 - private, in the order of the header
     subject: str, from_: str, to: str, message_id: str | None, headers: dict[str, str] | None, text: str | None
 ) -> EmailMessage:
     message = EmailMessage(policy=_ASCII)
@@ -179,5 +179,5 @@ def _message(  # noqa: PLR0917 - the order of the header, and private
 
 def _to_bytes(message: EmailMessage) -> bytes:
     if message.is_multipart() and message.get_boundary() is None:
-        message.set_boundary("=_test_boundary")  # the library's own choice is random
+        message.set_boundary("=_test_boundary")  # the default boundary is random
     return message.as_bytes()

@@ -1,21 +1,25 @@
-"""How CPU time and memory grow with what a stranger sends.
+"""Measures how CPU time and memory grow with untrusted input.
 
-`inventory.SUBJECTS` names the functions that read a stranger's bytes: SMTP, HTTP, mail, DNS and Slack answers. Each is
-run over generated shapes (`shapes.py`: a prefix, a unit that repeats, a suffix) of size n, 2n and 4n.
-`measure.py` runs them in a child process with a bound on CPU time.
+`inventory.SUBJECTS` lists the functions that read untrusted bytes: SMTP, HTTP, messages, DNS and Slack responses. Each
+runs on generated shapes (`shapes.py`: a prefix, a repeated unit, a suffix) of the sizes n, 2n and 4n. `measure.py` runs
+them in a child process with limited CPU time.
 
-A shape fails when each of the two doublings takes more than `measure.MAX_FACTOR` times the process CPU (only where the
-last step takes over `measure.MIN_STEP`), when one call reaches `measure.CALL_SECONDS`, or when the peak memory exceeds
-`measure.MAX_MEMORY` bytes for each input byte. A shape is measured once; where a factor looks too large, the best of 5
-counts, measured up to three times, and where only the last doubling is above the bound, one size more decides. The unit
-is CPU time of the child alone, so that other programs on the machine change little. This is the one exception to "no
-timing assertion in a test": docs/decisions/0017-cost-growth.md.
+A shape fails if
 
-- `test_growth.py` (`make test`): every subject over a fixed set of shapes, one test each.
-- `python -m tests.system.growth.long --seconds N` (`make fuzz`): random shapes, resumed where the last run ended.
-- `python -m tests.system.growth.long --table`: the shapes of `make test` once, to longer steps, as a table.
+- each of the two doublings takes more than `measure.MAX_FACTOR` times the CPU time, and the last step takes over
+  `measure.MIN_STEP_SECONDS`;
+- or one call takes `measure.CALL_SECONDS`;
+- or the peak memory exceeds `measure.MAX_MEMORY_FACTOR` bytes per input byte.
 
-A new function that reads a stranger's bytes gets a line in `SUBJECTS`. `test_inventory.py` fails for a module that no
-subject runs, unless `exempt.EXEMPT` says why it needs none. A shape that was a defect is kept in its subject's
-`regressions`.
+A shape is measured once. If a factor is too large, the best of 5 counts, measured up to three times. If only the last
+doubling exceeds the limit, one more size decides. Only CPU time of the child counts, so other programs have little
+influence. This is the only timing assertion in the tests: docs/decisions/0017-cost-growth.md.
+
+- `test_growth.py` (`make test`): each subject with a fixed set of shapes, one test each.
+- `python -m tests.system.growth.long --seconds N` (`make fuzz`): random shapes; continues where the last run ended.
+- `python -m tests.system.growth.long --table`: the shapes of `make test` once, with longer steps, as a table.
+
+Add each new function that reads untrusted bytes to `SUBJECTS`. `test_inventory.py` fails for a module that no subject
+runs, unless `exempt.EXEMPT` contains the reason. The shape of a fixed defect is kept in the `regressions` of its
+subject.
 """

@@ -1,4 +1,4 @@
-"""The pages and answers that show a stranger's message."""
+"""Subjects: the pages and responses that display a message."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.system.growth.http_subjects import request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, text
 
-_PAGE = 524288  # characters of a mail's text or HTML
-_IMAGE = 100_000  # bytes of each picture of a mail
+_PAGE = 524288  # characters of a message's text or HTML
+_IMAGE = 100_000  # bytes of each image of a message
 _ACTOR = Actor("ws_1", "admin")
 
 
@@ -75,7 +75,7 @@ def _ticket(value: str) -> Ticket:
 
 
 def _view(content: bytes) -> MessageView:
-    """A mail that consists of the shape everywhere."""
+    """Return a message with the shape in every field."""
     value = text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """A ticket of such mails, the first of them whole."""
+    """Return a ticket with such messages, the first one complete."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -122,7 +122,7 @@ def _renderer() -> Renderer:
 
 
 def page(data: bytes) -> None:
-    """The page of a ticket."""
+    """Render the page of a ticket."""
     timeline = _timeline(data)
     visit = Visit(
         services=cast("Any", None),
@@ -161,7 +161,7 @@ def page(data: bytes) -> None:
 
 
 def detail(data: bytes) -> None:
-    """The ticket as the API answers it, and an attachment's name as a download."""
+    """Serialize the ticket for the API, and the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)
@@ -169,7 +169,7 @@ def detail(data: bytes) -> None:
 
 
 def frame(data: bytes) -> object:
-    """The HTML of a mail for its frame, with a large picture under every name it asks for."""
+    """Render the HTML frame of a message, with a large image for every name that it references."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))
@@ -186,7 +186,7 @@ def frame(data: bytes) -> object:
     return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
-_PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each wrote the picture again
+_PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each embedded the image again
 SUBJECTS = (
     Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])),
     Subject("api: a ticket as JSON", detail, _PAGE, (*PLAIN,)),

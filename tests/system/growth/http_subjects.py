@@ -1,4 +1,4 @@
-"""HTTP: the head and the body of a request, and the values in it."""
+"""Subjects: the head and the body of an HTTP request, and the values in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from router.network import address_key
 from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, text
 
-_HEAD = 8190  # aiohttp: one line, one field
+_HEAD = 8190  # aiohttp: limit of a line and of a field
 _HEADS = 65536  # the shape as many fields
 _BODY = 1048576  # [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
+    """Return the result of a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -54,7 +54,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def request(path: str = "/", **headers: str) -> web.Request:
-    """A request from a trusted proxy."""
+    """Return a request from a trusted proxy."""
     transport = SimpleNamespace(
         get_extra_info=lambda name, default=None: ("127.0.0.1", 1) if name == "peername" else default,
         is_closing=lambda: False,
@@ -64,7 +64,7 @@ def request(path: str = "/", **headers: str) -> web.Request:
 
 
 def as_field_value(data: bytes) -> str:
-    """As aiohttp gives a field's value: without line ends and NUL."""
+    """Convert to a field value as aiohttp delivers it, without line endings and NUL."""
     return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 
@@ -74,7 +74,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def head(data: bytes) -> None:
-    """The request line and fields, as aiohttp's parser reads them."""
+    """Parse the request line and fields with aiohttp's parser."""
     for start in (b"", b"GET /", b"GET /?", b"POST / HTTP/1.1\r\nHost: a\r\nCookie: ", b"GET / HTTP/1.1\r\nA:"):
         parser = HttpRequestParser(BaseProtocol(_loop()), _loop(), 2**16)
         with suppress(HttpProcessingError, ValueError):
@@ -82,7 +82,7 @@ def head(data: bytes) -> None:
 
 
 def fields(data: bytes) -> None:
-    """What we read of a request's fields."""
+    """Evaluate the fields of a request."""
     value = as_field_value(data)
     web_request = request(X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value)
     address_key(addresses.client_address(web_request, _NETWORKS))
@@ -92,14 +92,14 @@ def fields(data: bytes) -> None:
     permission.is_from_own_page(web_request, "http://a")
     for credential in (f"Bearer {value}", value):
         web_request = request(Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value)
-        with suppress(Refused, AttributeError):  # a good one would be looked up in the database
+        with suppress(Refused, AttributeError):  # valid credentials would be looked up in the database
             run_coroutine(auth._authenticate(web_request, cast("Any", None)))
         error_pages._return_path(web_request)
         request_id._VALID_ID.fullmatch(value)
 
 
 def query(data: bytes) -> None:
-    """The query string, as every route and page reads it."""
+    """Parse the query string for every route and page."""
     value = data.decode("utf-8", "replace")
     for start in ("", "cursor=", "a="):
         query_string = "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in value)[:_HEAD]
@@ -114,7 +114,7 @@ def query(data: bytes) -> None:
 
 
 def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
-    """A JSON body, with the shape in it."""
+    """Return a function that parses a JSON body containing the shape."""
 
     def run(data: bytes) -> None:
         with suppress(Refused):
@@ -124,7 +124,7 @@ def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
 
 
 def models(data: bytes) -> None:
-    """A decoded body, as the model of every route."""
+    """Validate a decoded body with the model of every route."""
     value = text(data)
     many = {f"{value[:20]}{n}": n for n in range(len(value) // 8)}
     listed = [value[n : n + 4] for n in range(0, len(value), 8)]
@@ -136,7 +136,7 @@ def models(data: bytes) -> None:
 
 
 def form(data: bytes) -> None:
-    """A form of the dashboard."""
+    """Parse a form of the dashboard."""
     web_request = request(Content_Type="application/x-www-form-urlencoded")
     for form_data in (data, data.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
@@ -149,7 +149,7 @@ def form(data: bytes) -> None:
 
 
 def values(data: bytes) -> None:
-    """What a person or program sends as a name, an address, a domain, an id, a cursor."""
+    """Validate a name, an address, a domain, an ID and a cursor."""
     value = text(data)
     readers: tuple[Callable[[str], object], ...] = (
         domain_names.normalize_domain_name,
@@ -179,7 +179,7 @@ def values(data: bytes) -> None:
 
 
 def password(data: bytes) -> None:
-    """A password of a sign-in, and one that a user wants."""
+    """Verify a password, and validate a new one."""
     secrets.verify_password(text(data), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
         secrets.hash_password(text(data))
@@ -195,7 +195,7 @@ class _NoDatabase:
 
 
 _ACTOR = Actor("ws_1", "admin")
-_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # each quotation mark was tried as a beginning
+_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # was quadratic: each quotation mark was tried as a start
 SUBJECTS = (
     Subject("http: a request's head", head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),
     Subject("http: fields", fields, _HEAD, (*PLAIN, URL, (b"a=b; ", b"1.1.1.1,", b'"a";', b"127.0.0.1,"))),
@@ -206,6 +206,6 @@ SUBJECTS = (
     Subject("body: a JSON object", json_body(b"{", b'"b":1}'), _BODY, (JSON,)),
     Subject("schema: the models of all routes", models, _BODY // 8, ((b"a", b"\xc3\xa4", b"1"),)),
     Subject("dashboard: a form", form, _BODY, (*PLAIN, URL)),
-    Subject("admin: values that are typed", values, 20_000),
+    Subject("admin: input values", values, 20_000),
     Subject("secrets: a password", password, 4096, ((b"a", b"\xf0\x9f\x91\xa8"),), base=32 << 20),
 )

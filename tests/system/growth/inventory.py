@@ -1,4 +1,4 @@
-"""Every function of the product that reads a stranger's bytes. `test_inventory.py` keeps it complete."""
+"""All functions of the product that read untrusted bytes. `test_inventory.py` verifies that the list is complete."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The long form of the cost-growth test: longer steps, memory traced, random shapes.
+"""The long form of the cost growth test: longer steps, traced memory, random shapes.
 
-`python -m tests.system.growth.long --seconds 900` (`make fuzz`) tries random shapes on the subjects in turn and goes on
-where
-the last run stopped: the folder (`--state`, `.fuzz`) keeps how many were tried and the violations that were found.
-`--table` measures the shapes of `make test` once and prints, for each subject, its worst shape. Exit code 1 when there
-was a fault.
+`python -m tests.system.growth.long --seconds 900` (`make fuzz`) runs random shapes on each subject in turn and
+continues
+where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of shapes and the violations. `--table`
+measures the shapes of `make test` once and prints the worst shape of each subject. Exits with 1 after a violation.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-MAX_STEP_SECONDS = 0.05  # seconds of the longest step
-BATCH = 8  # random shapes of a subject in a row, in one child
+MAX_STEP_SECONDS = 0.05  # of the longest step
+BATCH = 8  # random shapes of a subject in one child process
 
 
 def rank(growth: Growth) -> tuple[bool, float, float]:
-    """What makes a shape the worst of its subject: a fault, then the factor, then the time of its longest step."""
+    """Sort key for the worst shape: a violation, then the factor, then the time of the longest step."""
     return growth.fault() != "", growth.worst, growth.seconds[-1]
 
 
 def line(growth: Growth) -> str:
-    """n is the size two doublings before the longest step."""
+    """Format a table row; n is the size two doublings before the longest step."""
     steps = [f"{step * 1000:.1f}" for step in growth.seconds[-3:]]
     factor = f"{growth.worst:.2f}" if growth.worst else "-"
     shape = str(growth.shape).replace("|", "\\|").replace("`", "'")
@@ -44,16 +43,16 @@ def line(growth: Growth) -> str:
 
 
 def table(worst: Sequence[Growth]) -> str:
-    """Markdown, the worst first; the memory is the most of all shapes."""
+    """Return a Markdown table, the worst subject first, with the maximum memory of all shapes."""
     head = "| function | worst shape | n | ms at n / 2n / 4n | factor | ns/byte | memory bytes/byte |"
     rows = sorted(worst, key=rank, reverse=True)
     return "\n".join([head, "|---" * 7 + "|", *map(line, rows)]) + "\n"
 
 
-def measured(subject: Subject, tried: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
-    """Measures these shapes and returns how many had a fault."""
+def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
+    """Measure these shapes; returns the number of violations."""
     violations = 0
-    for growth in survey(subject, tried, until=MAX_STEP_SECONDS):
+    for growth in survey(subject, batch_shapes, until=MAX_STEP_SECONDS):
         if growth.fault():
             violations += 1
             sys.stderr.write(f"fault: {growth.fault()}\n")
@@ -64,32 +63,32 @@ def measured(subject: Subject, tried: Sequence[shapes.Shape], worst: dict[str, G
 
 
 def main() -> int:
-    """The command line."""
-    options = argparse.ArgumentParser(description="Measure how cost grows with what a stranger sends.")
+    """Run the command line."""
+    options = argparse.ArgumentParser(description="Measure how cost grows with untrusted input.")
     options.add_argument("--seconds", type=float, default=60.0)
-    options.add_argument("--table", action="store_true", help="the shapes of `make test` once, as a table")
-    options.add_argument("--only", default="", help="subjects with this in their name")
+    options.add_argument("--table", action="store_true", help="measure the shapes of `make test` once and print a table")
+    options.add_argument("--only", default="", help="only subjects whose name contains this")
     options.add_argument("--state", type=Path, default=Path(".fuzz"))
-    asked = options.parse_args()
-    subjects = [subject for subject in SUBJECTS if asked.only in subject.name]
+    arguments = options.parse_args()
+    subjects = [subject for subject in SUBJECTS if arguments.only in subject.name]
     worst: dict[str, Growth] = {}
     violations = 0
-    if asked.table:
-        violations = sum(measured(subject, (*subject.few, *subject.regressions), worst) for subject in subjects)
+    if arguments.table:
+        violations = sum(measure_shapes(subject, (*subject.few, *subject.regressions), worst) for subject in subjects)
         sys.stdout.write(table(list(worst.values())))
         return 1 if violations else 0
-    asked.state.mkdir(parents=True, exist_ok=True)
-    file = asked.state / "growth.json"
+    arguments.state.mkdir(parents=True, exist_ok=True)
+    file = arguments.state / "growth.json"
     batch = json.loads(file.read_text())["batches"] if file.exists() else 0
-    began = time.monotonic()
-    while time.monotonic() - began < asked.seconds:
+    start = time.monotonic()
+    while time.monotonic() - start < arguments.seconds:
         subject, generator = subjects[batch % len(subjects)], random.Random(batch)
-        tried = [shapes.random_shape(generator, subject.units or shapes.ALPHABET) for _ in range(BATCH)]
-        violations += measured(subject, tried, worst)
+        batch_shapes = [shapes.random_shape(generator, subject.units or shapes.ALPHABET) for _ in range(BATCH)]
+        violations += measure_shapes(subject, batch_shapes, worst)
         batch += 1
         file.write_text(json.dumps({"batches": batch}))
     sys.stdout.write(table(list(worst.values())))
-    sys.stdout.write(f"{batch * BATCH} random shapes (all runs), {violations} faults in this run\n")
+    sys.stdout.write(f"{batch * BATCH} random shapes (all runs), {violations} violations in this run\n")
     return 1 if violations else 0
 
 

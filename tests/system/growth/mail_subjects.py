@@ -1,4 +1,4 @@
-"""What is read of a mail: its header before `250`, its parts and their encodings when it is shown."""
+"""Subjects: the header of a message before `250`, and its parts and encodings when it is displayed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
 
 _HEAD = 262144  # [smtp] max_header_bytes
-_MAIL = 1 << 20  # of the 50 MiB that a mail may have: growth shows before
+_MAIL = 1 << 20  # of the allowed 50 MiB; growth is visible before that
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
 def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
-    """The header facts, with the shape in a field. between: what a line end of the shape becomes."""
+    """Return a function that parses a header with the shape in a field; `between` replaces its line endings."""
 
     def run(data: bytes) -> object:
         if between:
@@ -42,12 +42,12 @@ def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
 
 
 def mail(before: bytes) -> Callable[[bytes], object]:
-    """The whole mail as people read it."""
+    """Return a function that parses a whole message."""
     return lambda data: reading.parse(before + data)
 
 
 def extract_attachments(data: bytes) -> None:
-    """The last attachment that is listed."""
+    """Extract the last attachment of the list."""
     content = _MULTIPART % b"mixed" + data
     listed = reading.parse(content).attachments
     if listed:
@@ -55,7 +55,7 @@ def extract_attachments(data: bytes) -> None:
 
 
 def structure(data: bytes) -> None:
-    """The tree of parts, and each leaf decoded."""
+    """Parse the tree of parts and decode each leaf."""
     tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
         decode_body(leaf)
@@ -63,7 +63,7 @@ def structure(data: bytes) -> None:
 
 
 def part_headers(data: bytes) -> object:
-    """A part for each line of 8000 bytes of the shape, so that bounded fields are read as often as a mail allows."""
+    """Parse one part for each 8000 bytes of the shape, which repeats bounded fields as often as possible."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return reading.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -71,7 +71,7 @@ def part_headers(data: bytes) -> object:
 
 
 def parameters(data: bytes) -> None:
-    """Content-Type and Content-Disposition."""
+    """Parse Content-Type and Content-Disposition."""
     _, found = decode.parse_parameters(b"a/b" + data, "utf-8")
     decode.parse_parameters(b"attachment; filename=" + data)
     for value in found.values():
@@ -79,7 +79,7 @@ def parameters(data: bytes) -> None:
 
 
 def report(data: bytes) -> object:
-    """A bounce whose report and text are both large."""
+    """Parse a bounce with a large report and a large text."""
     return reading.parse(
         b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + data + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + data[:65536]
@@ -87,7 +87,7 @@ def report(data: bytes) -> object:
 
 
 def free_bounce(data: bytes) -> object:
-    """A bounce without a report, with the shape in its text and in the returned mail."""
+    """Parse a bounce without a report, with the shape in its text and in the returned message."""
     half = data[: len(data) // 2]
     return reading.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -96,7 +96,7 @@ def free_bounce(data: bytes) -> object:
 
 
 def signed(data: bytes) -> None:
-    """The shape as the content of signed-data, as pieces of it, and in the place of each element."""
+    """Parse signed-data with the shape as content, as pieces of it, and instead of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -104,7 +104,7 @@ def signed(data: bytes) -> None:
 
 
 def encoded(data: bytes) -> None:
-    """A body in each transfer encoding."""
+    """Decode a body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
         transfer_encoding.decode(data, encoding, keep_text=True)
         transfer_encoding.decoded_size(data, encoding)
@@ -113,17 +113,17 @@ def encoded(data: bytes) -> None:
 
 
 def events(data: bytes) -> object:
-    """The shape in an event, and as lines of a calendar."""
+    """Parse the shape in an event, and as lines of a calendar."""
     return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 
 def enclosed(data: bytes) -> object:
-    """A mail that is nothing but another mail."""
+    """Parse a message that only encloses another message."""
     return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
-def people(data: bytes) -> None:
-    """The forms in which addresses and threads are compared."""
+def normalised_addresses(data: bytes) -> None:
+    """Normalise addresses and compare threads."""
     value = decoded(data)
     normalize_address(value)
     normalize_address(f"a@{value}")
@@ -131,7 +131,7 @@ def people(data: bytes) -> None:
 
 
 def classification(data: bytes) -> None:
-    """Whether a person wrote it."""
+    """Classify as automatic or not."""
     value = decoded(data)[:MAX_TEXT_LENGTH]
     automatic.classify_message("", null_reverse_path=True, subject=value)
     automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)
@@ -156,7 +156,7 @@ _ADDRESSES = (
     b"<",
     b'"',
 )
-# As far as the content: its prefix of indefinite length.
+# The elements before the content, with indefinite lengths.
 _SIGNED_DATA = bytes.fromhex("308006092a864886f70d010702a080308002010131800000308006092a864886f70d010701a080")
 _ELEMENTS = (
     b"\x24\x80",
@@ -205,7 +205,7 @@ _CALENDAR = (
         b"MO,",
     ),
 )
-_LOCAL_PARTS = (Shape(b'"a"@'),)  # each copied the phrase before it
+_LOCAL_PARTS = (Shape(b'"a"@'),)  # was quadratic: each copied the phrase before it
 SUBJECTS = (
     Subject("headers: From", header(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
     Subject("headers: To and 4 more address fields", header(b"To: ", b"\r\nCc: "), _HEAD, _FIELDS, quick=_ADDRESSES),
@@ -216,10 +216,10 @@ SUBJECTS = (
     Subject("headers: any lines", header(b""), _HEAD, (*_FIELDS, MIME)),
     Subject("headers: a date", read_date, 1024, (*PLAIN, (b"(a", b")", b"1 ", b"1:", b"Aug ", b"Mon Aug "))),
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE_BYTES, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
-    Subject("mailboxes, threads: comparing", people, 998),
-    Subject("words: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
-    Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
-    Subject("automatic: verdicts", classification, 65536, _FIELDS),
+    Subject("mailboxes, threads: comparing", normalised_addresses, 998),
+    Subject("decode: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
+    Subject("decode: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
+    Subject("automatic: classification", classification, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.parse_report, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),
     Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW_UNITS), quick=_ELEMENTS),
@@ -242,11 +242,11 @@ SUBJECTS = (
         (Shape(b"begin 644 a\n#86)C\n`\nend\n"),),
     ),
     Subject("accept: fingerprint", lambda data: compute_fingerprint("a@b", data), _MAIL, ((b"a",),)),
-    Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
+    Subject("structure: the parts of a message", structure, _MAIL, (*PLAIN, MIME, HEADER)),
     Subject("structure: the headers of parts", part_headers, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", mail(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
-    # A boundary that looks like a field's name: each part's header was searched for its end through all later parts.
+    # Was quadratic: with a boundary like a field name, each header was searched through all later parts.
     Subject(
         "parse: a boundary with a colon",
         mail(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),
@@ -258,7 +258,7 @@ SUBJECTS = (
     Subject("parse: multipart/related", mail(_MULTIPART % b"related"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
     Subject("parse: multipart/digest", mail(_MULTIPART % b"digest"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
     Subject("parse: a delivery report", report, _MAIL, (*PLAIN, (b"\r\n\r\nFinal-Recipient: a;b",))),
-    Subject("parse: a mail in a mail", enclosed, _MAIL, (MIME,)),
+    Subject("parse: an enclosed message", enclosed, _MAIL, (MIME,)),
     Subject(
         "parse: base64",
         mail(b"Content-Transfer-Encoding: base64\r\n\r\n"),
@@ -266,5 +266,5 @@ SUBJECTS = (
         (MIME, (b"=", b" ", b"A ", b"\n ", b"QUJD", b"QUJD\n")),
     ),
     Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
-    Subject("parse: take out an attachment", extract_attachments, _MAIL, (MIME,), quick=MIME[4:10]),
+    Subject("parse: extract an attachment", extract_attachments, _MAIL, (MIME,), quick=MIME[4:10]),
 )

@@ -22,12 +22,12 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # CPU time of twice the input, twice in a row; n log n stays below 2.2 at these sizes
-MIN_STEP_SECONDS = 0.010  # seconds of the larger step; below it the clock and the allocator say more than the function
+MAX_FACTOR = 2.5  # CPU time for twice the input, twice in a row; n log n stays below 2.2
+MIN_STEP_SECONDS = 0.010  # of the larger step; below it clock and allocator noise dominate
 RUNS = 5
-CALL_SECONDS = 3.0  # CPU time of one call; the call before it, on half the input, took a fraction of a second
-# Bytes at the peak for each input byte. A list of one-character texts needs some 60, a parsed JSON or HTML element
-# of three bytes some 200 for each; the HTML bomb that this bound is against needed 32,000.
+CALL_SECONDS = 3.0  # CPU time of one call; the call on half the input took a fraction of a second
+# Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes
+# about 200. The HTML bomb that this limit is for needed 32,000.
 MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
 _SLOW_SECONDS = 0.5  # a longer step is measured once per round
@@ -36,8 +36,8 @@ _TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memo
 _MAX_TRACE_SECONDS = 0.02  # only applies if shapes are measured to longer steps
 
 
-class Readable(Protocol):
-    """A function under test: bytes to work, at most `limit` of them; `base`: bytes of memory whatever the input."""
+class Measurable(Protocol):
+    """A function under test. `limit` is its maximum input size, `base` its memory independent of the input."""
 
     @property
     def name(self) -> str: ...
@@ -76,7 +76,7 @@ class Growth:
         return max([*both, *last], default=0.0)
 
     def fault(self) -> str:
-        """What is wrong, "" when nothing is."""
+        """The violation, `""` if none."""
         if self.killed:
             return f"{self.subject}: {self.shape}: over {CALL_SECONDS:g} s of CPU or killed at {self.sizes[-1]} bytes"
         if self.worst > MAX_FACTOR:
@@ -89,8 +89,8 @@ class Growth:
         return ""
 
 
-def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
-    """The growth over each shape, which is made larger until a call takes `until` seconds or the limit is reached."""
+def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
+    """Yield the growth for each shape, enlarged until a call takes `until` seconds or the limit is reached."""
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
     while todo:
@@ -117,7 +117,7 @@ def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Itera
 
 
 def _receive(pipe: Connection, pid: int) -> Growth | int | None:
-    """The child's next message; None when it ended, or used up the CPU time of one call."""
+    """Receive the child's next message; None if it ended or exceeded the CPU time of one call."""
     began = _cpu_seconds(pid)
     while not pipe.poll(0.2):
         if _cpu_seconds(pid) - began > CALL_SECONDS:
@@ -129,13 +129,13 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """User and system time of a child (proc(5)). A CPU timer in the child itself would make its clock coarse."""
+    """Return user and system time of a child (proc(5)). A CPU timer in the child would make its clock coarse."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _child(pipe: Connection, subject: Readable, shapes: Sequence[Shape], until: float) -> None:
-    # Memory is bounded too: what would take all of the machine's ends here with a MemoryError or is killed.
+def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until: float) -> None:
+    # Memory is limited too: excessive use ends with a MemoryError or a kill.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     gc.freeze()
     gc.disable()
@@ -143,9 +143,9 @@ def _child(pipe: Connection, subject: Readable, shapes: Sequence[Shape], until: 
         pipe.send(_measure_growth(pipe, subject, shape, until))
 
 
-def _measure_growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> Growth:
+def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: float) -> Growth:
     inputs, seconds, traced = list[bytes](), list[float](), 0.0
-    subject.run(shape.build(1))  # loads what is loaded once
+    subject.run(shape.build(1))  # loads modules
     _reset_peak()
     before = _status("VmRSS")
     for size in _sizes(subject.limit):
@@ -159,7 +159,7 @@ def _measure_growth(pipe: Connection, subject: Readable, shape: Shape, until: fl
     resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
     if seconds[-1] > MIN_STEP_SECONDS and _is_suspect(_factors(seconds)):
         _improve(pipe, subject.run, inputs, seconds)
-        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # is it growth, or one jump?
+        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # growth, or a single jump?
             inputs.append(shape.build(2 * len(inputs[-1])))
             seconds.append(float("inf"))
             _improve(pipe, subject.run, inputs, seconds)
@@ -167,7 +167,7 @@ def _measure_growth(pipe: Connection, subject: Readable, shape: Shape, until: fl
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Take the best of `RUNS` for each step that counts, and again twice while a factor is over the bound."""
+    """Take the best of `RUNS` for each relevant step, up to three times while a factor exceeds the limit."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
@@ -179,18 +179,18 @@ def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[byte
 
 
 def _sizes(limit: int) -> Iterator[int]:
-    """Doubling, so that the last one is the limit."""
+    """Yield doubling sizes; the last one is the limit."""
     for halvings in range(max(0, (limit // _FIRST_SIZE).bit_length() - 1), -1, -1):
         yield limit >> halvings
 
 
 def _factors(seconds: Sequence[float]) -> list[float]:
-    """Of each doubling; 0 where its larger step is too short to say anything."""
+    """Return the factor of each doubling, 0 if its larger step is too short."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
-    """Whether two doublings together, or the last one alone, are over the bound: one slow step is no growth."""
+    """Whether two consecutive doublings, or the last one alone, exceed the limit; one slow step is not growth."""
     return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 
 
@@ -201,7 +201,7 @@ def _measure_seconds(run: Callable[[bytes], object], data: bytes) -> float:
 
 
 def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
-    """Peak bytes of Python's own allocations: the resident size alone may miss what the allocator had kept."""
+    """Return peak bytes of Python's allocations; the resident size may miss memory that the allocator retained."""
     tracemalloc.start()
     try:
         run(data)
@@ -211,13 +211,13 @@ def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
 
 
 def _reset_peak() -> None:
-    """Give free memory back and set VmHWM to what is in use (proc(5)): allocations of libraries in C and Rust show."""
+    """Release free memory and reset VmHWM (proc(5)), which also counts allocations of C and Rust libraries."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _status(name: str) -> int:
-    """Bytes, as the kernel counts them for this process."""
+    """Return a value of /proc/self/status in bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

@@ -1,7 +1,7 @@
-"""Inputs of any size from few bytes: a prefix, a unit that repeats, a suffix. Pure; random only by a given generator.
+"""Inputs of any size from a few bytes: a prefix, a repeated unit, a suffix. Pure; randomness comes from a generator.
 
-This is the form of inputs on which a pattern or a loop is slow: the prefix starts a match, the unit is read in several
-ways, and the suffix makes each of them fail.
+Patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways, and the
+suffix makes each of them fail.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Shape:
     suffix: bytes = b""
 
     def build(self, size: int) -> bytes:
-        """At most `size` bytes; longer only where prefix, one unit and suffix are."""
-        room = size - len(self.prefix) - len(self.suffix)
-        return self.prefix + self.unit * max(1, room // len(self.unit)) + self.suffix
+        """Return at most `size` bytes, or prefix, one unit and suffix if these are longer."""
+        space = size - len(self.prefix) - len(self.suffix)
+        return self.prefix + self.unit * max(1, space // len(self.unit)) + self.suffix
 
     def __str__(self) -> str:
         parts = [f"{_shown(self.prefix)} + " if self.prefix else "", f"{_shown(self.unit)} * k"]
@@ -33,7 +33,7 @@ def _shown(piece: bytes) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# One delimiter each: of addresses, header fields, parameters, encoded words, JSON, URLs and host names.
+# Single delimiters of addresses, header fields, parameters, encoded words, JSON, URLs and host names.
 PUNCTUATION = tuple(bytes([byte]) for byte in b"\"'\\()<>[]{},;:=?@%&+*/.-_#|!~`^$")
 SPACE = (
     b" ",
@@ -124,17 +124,17 @@ ALPHABET: tuple[bytes, ...] = tuple(
 )
 
 
-# The few that stand for all of the above, where each costs time in `make test`.
+# Representatives of all of the above, to limit the time of `make test`.
 FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\n", "a\u0301".encode())
 
 
 def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
-    """Each unit by itself."""
+    """Return a shape for each unit."""
     return tuple(Shape(unit) for unit in dict.fromkeys(unit for family in families for unit in family))
 
 
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
-    """A prefix, one to three units and a suffix; mostly of the family, else of the whole alphabet."""
+    """Return a random prefix, one to three units and a suffix, mostly from the family, else from the alphabet."""
 
     def some(least: int, most: int) -> bytes:
         picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(least, most))

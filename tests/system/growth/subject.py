@@ -1,4 +1,4 @@
-"""One function that reads a stranger's bytes, as the table of `inventory` declares it."""
+"""A function that reads untrusted bytes, as `inventory` lists it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ PLAIN = (shapes.PUNCTUATION, shapes.SPACE, shapes.TEXT, shapes.CHARACTERS)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """run: from the bytes of a shape to the work; what the product answers with an exception is caught there.
+    """A function under test and its inputs.
 
-    limit: bytes that reach the function at most (a longer input is refused or cut before it). families: what its
-    input is made of. regressions: shapes that once were defects. base: bytes of memory that a call may take whatever
-    its input: tables, caches, arenas of the allocators. quick: the units of `make test`, where another subject runs the
-    same code over all of the families.
+    Attributes:
+        run: Processes the bytes of a shape; catches exceptions that the product handles.
+        limit: Maximum bytes that reach the function; the product rejects or truncates longer input.
+        families: The units of its input.
+        regressions: Shapes of fixed defects.
+        base: Memory in bytes that is independent of the input: tables, caches, arenas of the allocators.
+        quick: The units of `make test`, if another subject runs the same code with all families.
     """
 
     name: str
@@ -35,7 +38,7 @@ class Subject:
 
     @property
     def few(self) -> tuple[Shape, ...]:
-        """The shapes of `make test`: the units of plain text are left out but for some that stand for them."""
+        """The shapes of `make test`; a few units represent plain text."""
         if self.quick:
             return shapes.single_shapes(self.quick)
         plain = {unit for family in PLAIN for unit in family}
@@ -44,5 +47,5 @@ class Subject:
 
 
 def text(data: bytes) -> str:
-    """As what was decoded from a stranger's bytes: any code point but lone surrogates."""
+    """Decode untrusted bytes to any code points except lone surrogates."""
     return data.decode("utf-8", "replace")

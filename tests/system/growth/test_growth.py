@@ -1,4 +1,4 @@
-"""The short form of the cost-growth test: each function over the fixed shapes, up to steps of 10 ms."""
+"""The short form of the cost growth test: each function with the fixed shapes, up to steps of 10 ms."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.system.growth.measure import MIN_STEP_SECONDS, Growth, survey
 from tests.system.growth.shapes import Shape
 from tests.system.growth.subject import Subject
 
-LONGER_SECONDS = 0.1  # seconds, for the few shapes that were defects: some are quadratic only where they are large
+LONGER_SECONDS = 0.1  # for shapes of fixed defects; some are only quadratic at large sizes
 
 
 def find_violations(subject: Subject, *shapes: Shape, until: float = MIN_STEP_SECONDS) -> list[str]:
@@ -52,6 +52,6 @@ def test_what_grows_faster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_doublings_in_a_row_decide() -> None:
     assert growth_of(0.001, 0.004, 0.016).worst == pytest.approx(4)
-    assert growth_of(0.004, 0.008, 0.032).worst == pytest.approx(2)  # one jump
-    assert growth_of(0.0001, 0.0004, 0.0016, 0.0064).worst == 0  # too short to say
-    assert growth_of(0.001, 0.002, 3.0).worst == pytest.approx(1500)  # too long to try the next size
+    assert growth_of(0.004, 0.008, 0.032).worst == pytest.approx(2)  # a single jump
+    assert growth_of(0.0001, 0.0004, 0.0016, 0.0064).worst == 0  # too short to measure
+    assert growth_of(0.001, 0.002, 3.0).worst == pytest.approx(1500)  # too long for the next size

@@ -1,4 +1,4 @@
-"""HTML that grows when it is parsed: what is beyond the bound is shown as text, and ordinary HTML never is."""
+"""HTML that grows when it is parsed: beyond the limits it is shown as text, ordinary HTML never is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = "y" * 16000
 
 
 def opened(n: int, name: str = "b") -> str:
-    """So many formatting elements that stay open, no two alike."""
+    """Return `n` different unclosed formatting elements."""
     return "".join(f"<{name} title={number:x}>" for number in range(n))
 
 
@@ -63,14 +63,14 @@ def test_html_that_grows_is_shown_as_text(name: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     [
-        "<div></x>",  # an end tag of nothing
+        "<div></x>",  # an end tag without an element
         "<div></i>",
         "<x-own></y-own>",
         "<ul></x><li>",
-        "<div><object></div></object>",  # the end tag is behind a scope
-        "<span><div></span>",  # behind a block
+        "<div><object></div></object>",  # the end tag is after a scope
+        "<span><div></span>",  # after a block
         "<span><p></span><li></li>",
-        "<form><div></form>",  # ends the form alone
+        "<form><div></form>",  # only ends the form
         "<div><!--</div>-->",
         "<div><style></div></style>",
         "<svg><div></svg>",  # HTML ends the drawing
@@ -176,7 +176,7 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
-    """Twenty open elements of 3,400 items are within the bound, and become more HTML than is kept."""
+    """Twenty open elements with 3,400 items are within the limits and become more HTML than is stored."""
     html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
@@ -199,7 +199,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 
 def test_reopened_elements_stay_small() -> None:
-    """The most that the bound allows, in a process of its own: its memory is what a worker must have."""
+    """The maximum within the limits, in a process of its own; a worker needs this much memory."""
     html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()

@@ -1,4 +1,4 @@
-"""The inventory names every module that reads a stranger's bytes: each is run by a subject, or exempt with a reason."""
+"""Every module that reads untrusted bytes is run by a subject, or exempt with a reason."""
 
 import sys
 from pathlib import Path
@@ -16,14 +16,14 @@ def module(path: Path) -> str:
 
 
 def executed_modules() -> set[str]:
-    """The modules of which a subject calls a function."""
+    """Return the modules with a function that a subject calls."""
     files: set[str] = set()
 
-    def called(frame: FrameType, event: str, _: object) -> None:
+    def trace(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_name != "<module>":
             files.add(frame.f_code.co_filename)
 
-    sys.setprofile(called)
+    sys.setprofile(trace)
     try:
         for subject in SUBJECTS:
             for shape in (*subject.few[:3], *subject.regressions):
@@ -39,11 +39,11 @@ def test_every_module_is_run_or_exempt() -> None:
     every = {module(path) for path in sources}
     packages = {module(path) for path in sources if path.stem == "__init__"}
     covered = executed_modules()
-    # An exempt package stands for its modules; the outermost ones are too large to be.
+    # An exempt package covers its modules; top-level packages cannot be exempt.
     below = tuple(f"{entry}." for entry in EXEMPT if entry not in SCOPE)
     known = {name for name in every if name in EXEMPT or name.startswith(below)}
-    assert sorted(every - packages - covered - known) == [], "add a subject, or the reason why none is needed"
-    assert sorted(set(EXEMPT) - every) == [], "exempt, but there is no such module"
+    assert sorted(every - packages - covered - known) == [], "add a subject, or an exemption with a reason"
+    assert sorted(set(EXEMPT) - every) == [], "exempt, but the module does not exist"
     assert sorted(set(EXEMPT) & covered) == [], "exempt, but run by a subject"
 
 

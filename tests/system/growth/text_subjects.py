@@ -1,4 +1,4 @@
-"""The text of a mail: its charset, its HTML, what it quotes, what deceives in it, and the words that it is found by."""
+"""Subjects: charset, HTML, quotes, deceptive characters and search terms of a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.system.growth.shapes import HTML, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
 
-_MAIL = 1 << 20  # of the 50 MiB that a mail may have: growth shows before
+_MAIL = 1 << 20  # of the allowed 50 MiB; growth is visible before that
 _TEXT = DEFAULT_LIMITS.text
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 _CHARSETS = (
@@ -43,39 +43,39 @@ _CHARSETS = (
 
 
 def mail(before: bytes) -> Callable[[bytes], object]:
-    """The whole mail as people read it."""
+    """Return a function that parses a whole message."""
     return lambda data: reading.parse(before + data)
 
 
 def texts(data: bytes) -> None:
-    """A body in each charset with a codec of its own."""
+    """Decode a body in each charset with a codec of its own."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
 def unlabelled(data: bytes) -> None:
-    """A body of which only the bytes tell the charset."""
+    """Detect the charset of a body without a label."""
     reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
     reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
 
 
 def answer(data: bytes) -> None:
-    """The text of an answer, and of a first mail that quotes its recipient; the subject is as long as its bound."""
+    """Split a reply, and a first message that quotes its recipient, with a subject of maximum length."""
     body = decoded(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 
 def formatting(data: bytes) -> object:
-    """HTML that opens many formatting elements, then the blocks of the shape: each block opens all of them again."""
+    """Parse HTML with many open formatting elements, which each block of the shape reopens."""
     half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
     return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
 
 
 def images(data: bytes) -> object:
-    """HTML that shows images, and as many parts that may be these."""
+    """Parse HTML with images, and as many parts that it may reference."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return reading.parse(
@@ -88,14 +88,14 @@ def images(data: bytes) -> object:
 
 
 def markup(data: bytes) -> None:
-    """HTML that is longer than its bound."""
+    """Reduce HTML that exceeds its limit."""
     html_markup.strip_data_uris(data)
     html_markup.visible_markup(decoded(data), len(data) // 2)
     html_markup.strip_invisible(decoded(data))
 
 
 def deceptive_text(data: bytes) -> None:
-    """Characters and domains that deceive."""
+    """Check for deceptive characters and domains."""
     text = decoded(data)
     shown_line(text)
     shown_identifier(f"{text}@{text}")
@@ -103,7 +103,7 @@ def deceptive_text(data: bytes) -> None:
 
 
 def search_terms(data: bytes) -> None:
-    """The words of a mail and of a question."""
+    """Extract the search terms of a message and of a query."""
     value = decoded(data)
     terms.of_text(value)
     terms.question("ws_1", value)
@@ -128,13 +128,14 @@ _HISTORY = (
 )
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
-_NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))  # passed the bound on depth
+# Exceeded the depth limit undetected.
+_NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
 _BLOCKS = (b"<li>", b"<p>", b"<td>")  # the output was the product of both
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
-_PARAGRAPH = (Shape(b"a \n"),)  # each line copied the paragraph before it
+_PARAGRAPH = (Shape(b"a \n"),)  # was quadratic: each line copied the paragraph
 SUBJECTS = (
-    Subject("words: charsets", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
-    Subject("words: text without a label", unlabelled, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
+    Subject("charsets: decoding", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject("charsets: text without a label", unlabelled, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
     Subject("parse: images in HTML", images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
     Subject("parse: text", mail(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
     Subject(

@@ -1,9 +1,9 @@
-"""Fuzzing of all that reads and shows a mail: parse, headers, attachments, search words, and the Slack message.
+"""Fuzzes everything that parses and displays a message: header, contents, attachments, search terms, Slack message.
 
-`check(content)` asserts what holds for any octets. `python -m tests.unit.mail.fuzz --seconds 900` feeds it mutations of
-tests/corpus for so long (`make fuzz SECONDS=900`). It is resumed where it stopped: a folder (`--state`, `.fuzz`) keeps
-the count, the mails that showed something new (a warning, a kind of part, a shape that no other had) and those that
-failed. A failure is minimised by hand and becomes a mail of tests/corpus. Exit code 1 when there was one.
+`check(content)` asserts the invariants for any bytes. `python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz
+SECONDS=900`) runs it on mutations of tests/corpus and continues where the last run stopped. The folder (`--state`,
+`.fuzz`) stores the count, the messages with a new result (a warning, a kind of part, a new structure) and the failures.
+Minimise a failure manually and add it to tests/corpus. Exits with 1 after a failure.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from tests.support.payloads import sound
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
-# Of this process's CPU time: other programs on the machine do not count.
+# CPU time of this process, independent of other programs on the machine.
 SLOW_SECONDS = 1.0
 MAX_MUTATION_BYTES = 200_000
 
-# What mails are made of and what has broken parsers, a literal a line.
+# Tokens of messages and tokens that have broken parsers, one literal per line.
 TOKENS: tuple[bytes, ...] = tuple(
     ast.literal_eval(line) for line in Path(__file__).with_name("fuzz_tokens.txt").read_text().splitlines()
 )
 
 
 def check(content: bytes) -> tuple[HeaderFacts, Contents]:
-    """Asserts what holds for any octets; returns what was read."""
+    """Assert the invariants for any bytes; returns the parsed header and contents."""
     facts = read_headers(content)
     contents = parse(content)
     assert not any(warning.endswith(RAW_MESSAGE_SHOWN) for warning in contents.warnings), "the parser raised"
@@ -62,7 +62,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
 
 
 def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotification:
-    """What a channel is told of a mail, as `router.dispatch` does it."""
+    """Build the notification of a message as `router.dispatch` does."""
     row = {
         "event": "replied" if facts.reference_ids else "opened",
         "ticket_id": "ticket_1",
@@ -93,7 +93,7 @@ def _assert_storable(value: object) -> None:
 
 
 def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
-    """A mail with one to eight changes: tokens put in, stretches cut, doubled, repeated, swapped with other mails'."""
+    """Return a message with one to eight changes: inserted tokens, and removed, repeated or swapped ranges."""
     content = bytearray(rng.choice(mails))
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
         at = rng.randrange(len(content) + 1)
@@ -121,7 +121,7 @@ def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
 
 
 class _State:
-    """What is kept between runs."""
+    """State that is stored between runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -148,7 +148,7 @@ class _State:
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
-    """What a mail showed, in words of which there are not too many: new ones make it worth keeping."""
+    """Return a bounded set of labels for the result; a new label makes the message worth keeping."""
     value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in value for b in value if a < b]
@@ -156,7 +156,7 @@ def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
 
 
 def run(seconds: float, state: _State) -> int:
-    """Tries mutations for so long; returns how many failed."""
+    """Run mutations for `seconds`; returns the number of failures."""
     failed = 0
     rng = random.Random(state.runs)
     began = time.monotonic()
@@ -167,7 +167,7 @@ def run(seconds: float, state: _State) -> int:
             facts, contents = check(content)
             used = time.process_time() - used
             assert used < SLOW_SECONDS, f"{used:.2f} s"
-        except Exception:  # noqa: BLE001 - every failure is kept, and the search goes on
+        except Exception:  # noqa: BLE001 - each failure is recorded, and fuzzing continues
             failed += 1
             state.keep("failures", content, traceback.format_exc())
             sys.stderr.write(f"failed: {traceback.format_exc(limit=-1)}\n")
@@ -187,7 +187,7 @@ def run(seconds: float, state: _State) -> int:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     options = argparse.ArgumentParser(description="Fuzz what reads and shows a mail.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--state", type=Path, default=Path(".fuzz"))

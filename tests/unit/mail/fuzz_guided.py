@@ -1,9 +1,10 @@
-"""The same fuzzing, guided by coverage: for who has atheris (it is no dependency of ours) in the environment.
+"""The same fuzzing, guided by coverage; requires atheris, which is not a dependency of the project.
 
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
-Options are libFuzzer's. It is resumed from `.fuzz/guided`, which begins as the mails of tests/corpus. It stops at the
-first failure and leaves the mail as `.fuzz/crash-*`. What `tests.unit.mail.fuzz.check` asserts is what is looked for.
+Options are those of libFuzzer. A run continues from `.fuzz/guided`, which initially contains the messages of
+tests/corpus. It stops at the first failure and writes the message to `.fuzz/crash-*`. `tests.unit.mail.fuzz.check`
+contains the assertions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ STATE = Path(".fuzz")
 
 
 def main() -> None:
-    """Never returns: libFuzzer ends the process."""
+    """Fuzz until libFuzzer ends the process."""
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search.terms"]):
         fuzz = importlib.import_module("tests.unit.mail.fuzz")

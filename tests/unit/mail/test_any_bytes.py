@@ -1,4 +1,4 @@
-"""Whatever octets come: no exception, everything storable, everything within its bound."""
+"""Any bytes: no exception, and results that can be stored and respect the limits."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ SMALL = ParseLimits(
 
 
 def assert_storable(value: object) -> None:
-    """No NUL, valid UTF-8, in all texts inside."""
+    """Assert that all texts are valid UTF-8 without NUL."""
     if isinstance(value, str):
         assert "\x00" not in value
         value.encode("utf-8")

@@ -1,4 +1,4 @@
-"""Which mail is a program's."""
+"""Classification of automatic messages."""
 
 from __future__ import annotations
 

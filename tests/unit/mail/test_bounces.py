@@ -1,4 +1,4 @@
-"""Which recipients a bounce could not reach."""
+"""Failed recipients of bounces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calendar parts as text, for mails that have no other."""
+"""Calendar parts as text, for messages without other text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charsets of bodies and headers without a label, or with one that does not fit all of the text."""
+"""Charsets of bodies and headers without a label, or with a label that does not fit all of the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from router.mail.charset_labels import codec_for
 from router.mail.headers import read_headers
 from router.mail.parse import parse
 
-# What a customer writes, in the charsets of mail programs of that language.
+# Messages of customers, in the charsets of mail programs of that language.
 LANGUAGES = {
     "ru koi8-r": "Добрый день! Я заказал у вас лампу, но она пришла разбитой. Пожалуйста, вышлите новую.",
     "ru cp1251": "Где мой заказ? Обещали доставить в среду.",
@@ -66,7 +66,7 @@ def encoded(text: str, language: str) -> bytes:
     charset = language.split()[1]
     if charset != "cp1258":
         return text.encode(charset)
-    # windows-1258 has letters with circumflex, horn or breve, and the tones as combining marks.
+    # windows-1258 has precomposed letters with circumflex, horn or breve, and tones as combining marks.
     out = b""
     for character in text:
         tones = [mark for mark in unicodedata.normalize("NFD", character) if mark in "\u0300\u0301\u0303\u0309\u0323"]
@@ -127,7 +127,7 @@ def test_a_short_subject_is_detected_with_the_body() -> None:
     mail = f"Subject: {subject}\r\n\r\n{text}".encode("iso8859_9")
     assert read_headers(mail).subject == subject
     assert parse(mail).text == text
-    # The body of this one is in another charset.
+    # The body is in another charset.
     mail = b"Subject: " + LANGUAGES["ru koi8-r"].encode("koi8-r") + b"\r\n\r\n" + text.encode()
     assert read_headers(mail).subject == LANGUAGES["ru koi8-r"]
 
@@ -208,7 +208,7 @@ RUSSIAN = LANGUAGES["ru cp1251"]
         (FOOTER.encode("cp1252") + b"\n" + GERMAN.encode(), "", f"{FOOTER}\n{GERMAN}"),
         (GERMAN.encode() + RUSSIAN.encode("cp1251"), "utf-8", GERMAN + RUSSIAN),
         (GERMAN.encode() + RUSSIAN.encode("koi8_r"), "koi8-r", GERMAN + RUSSIAN),
-        # Lines of one or two characters are UTF-8 by chance.
+        # Lines with one or two characters are accidentally valid UTF-8.
         ("联通\n订单\n退款\n时间\n".encode("gbk"), "gb2312", "联通\n订单\n退款\n时间\n"),
     ],
 )

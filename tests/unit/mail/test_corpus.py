@@ -1,6 +1,7 @@
-"""Each mail of tests/corpus and its golden result, which a person has looked at.
+"""Each message of tests/corpus and its reviewed golden result.
 
-`UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` writes the results anew: read the difference before you keep it.
+`UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` rewrites the results: review the difference before committing
+it.
 """
 
 from __future__ import annotations

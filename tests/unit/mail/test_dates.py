@@ -1,4 +1,4 @@
-"""The Date field, as the RFC has it and as programs write it."""
+"""The Date field, as RFC 5322 defines it and as programs write it."""
 
 from __future__ import annotations
 

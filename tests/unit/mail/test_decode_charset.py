@@ -1,4 +1,4 @@
-"""`decode_charset`: the bytes of a text whose label is right or wrong, and bytes that are damaged."""
+"""`decode_charset` with correct and wrong labels, and with damaged bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
 @pytest.mark.parametrize(
     ("data", "label", "expected"),
     [
-        # ISO-2022-JP with the rows of NEC and IBM, half-width katakana, damage; the escape sequences are never shown.
+        # ISO-2022-JP with NEC and IBM rows, half-width katakana, damage; escape sequences are never displayed.
         (b"\x1b$B-!-j-5\x1b(B", "iso-2022-jp", "①㈱Ⅰ"),
         (b"\x1b$B|by~\x1b(B", "iso-2022-jp", "髙德"),
         (b"\x1b(I1;\x1b(B " + KANJI, "iso-2022-jp", "ｱｻ 漢字"),
@@ -51,7 +51,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b"~{Dc:C~} ~~ ~{~~~} end", "hz-gb-2312", "你好 ~ \ufffd end"),
         ("你好".encode("gb18030"), "hz-gb-2312", "你好"),
         (b"Gr+APwA3w-e +!", "utf-7", "Grüße \ufffd"),
-        # Damage in charsets of several bytes a character.
+        # Damage in multibyte charsets.
         ("Картинка с именем".encode() + b"\xd1", "", "Картинка с именем\ufffd"),
         ("Картинка".encode() + b"\xff" + "имя".encode(), "utf-8", "Картинка\ufffdимя"),
         ("您好，请问发票".encode("gb18030") + b"\xff" + "开".encode("gb18030"), "gb2312", "您好，请问发票\ufffd开"),
@@ -75,7 +75,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("똠방각하".encode("cp949"), "euc-kr", "똠방각하"),
         ("嘅喺啲".encode("big5hkscs"), "big5", "嘅喺啲"),
         ("①髙﨑㈱".encode("cp932"), "shift_jis", "①髙﨑㈱"),
-        # Labels that fit by chance: kana, private use or the case of words tell.
+        # Labels that fit by chance, revealed by kana, private-use characters or letter case.
         ("よろしくお願いします。".encode("euc_jp"), "shift_jis", "よろしくお願いします。"),
         ("住所は東京都千代田区です".encode("euc_jp"), "shift_jis", "住所は東京都千代田区です"),
         ("ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ".encode("cp932"), "shift_jis", "ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ"),
@@ -86,7 +86,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("гДЕ МОЙ ЗАКАЗ? пРИВЕТ".encode("koi8_r"), "koi8-r", "гДЕ МОЙ ЗАКАЗ? пРИВЕТ"),
         ("гДЕ МОЙ ЗАКАЗ? пРИВЕТ".encode("cp1251"), "windows-1251", "гДЕ МОЙ ЗАКАЗ? пРИВЕТ"),
         ("СРОЧНО! ГОСТ 12".encode("koi8_r"), "koi8-r", "СРОЧНО! ГОСТ 12"),
-        # UTF-16 by its mark, by its NUL bytes, and where the label is a lie.
+        # UTF-16 by byte order mark, by NUL bytes, and with a wrong label.
         ("Łódź 12".encode("utf-16-be"), "utf-16", "Łódź 12"),
         ("Łódź 12".encode("utf-16-le"), "utf-16", "Łódź 12"),
         ("\ufeffŁódź".encode("utf-16-le"), "us-ascii", "Łódź"),
@@ -94,7 +94,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("您好请问发票".encode("utf-16-be"), "utf-16be", "您好请问发票"),
         ("ご注文の件です".encode("utf-16-be"), "utf-16", "ご注文の件です"),
         ("ご注文の件です".encode("utf-16-le"), "utf-16", "ご注文の件です"),
-        # A line that is folded between its escape sequences, and one whose sequence was lost.
+        # A line folded between its escape sequences, and one with a lost sequence.
         (b'\x1b$B$"$$\r\n$&$(\x1b(B ok', "iso-2022-jp", "あい\r\nうえ ok"),
         (b'\x1b$B$"$$$\r\n&$(\x1b(B', "iso-2022-jp", "あい\ufffd\r\n\ufffdえ"),
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
@@ -102,12 +102,12 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b"ok \x0eGQ1[\x0f", "iso-2022-kr", "ok 한글"),
         ("مرحبا، طلبي لم يصل بعد، كيف أدفع؟".encode("cp1256"), "iso-8859-6", "مرحبا، طلبي لم يصل بعد، كيف أدفع؟"),
         ("مرحبا، لم يصل".encode("iso8859_6"), "iso-8859-6", "مرحبا، لم يصل"),
-        # Controls that stand for characters of windows-1252.
+        # Controls that represent characters of windows-1252.
         ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
-        # Simplified Chinese under the label of Big5: its comma is a letter of bopomofo there.
+        # Simplified Chinese labelled as Big5, where its comma would be a bopomofo letter.
         ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
         ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
-        # The damage of a word is no damage of the next, and digits behind a run of pairs are no part of them.
+        # Damage does not extend to the next word, and digits after a run of pairs are not part of it.
         (
             "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),
             "euc-kr",

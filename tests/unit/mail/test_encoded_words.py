@@ -1,4 +1,4 @@
-"""Charsets, encoded words, parameters and file names."""
+"""Charsets, encoded words, parameters and filenames."""
 
 from __future__ import annotations
 

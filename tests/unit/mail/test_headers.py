@@ -1,4 +1,4 @@
-"""`read_headers`: every fact of HeaderFacts, from headers as mailers write them and as they should not."""
+"""`read_headers`: every attribute of HeaderFacts, for valid and malformed headers."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_participants_are_unique() -> None:
         "Cc: team: e@example.org;",
         "Bcc: f@example.org",
         "To: root",
-    )  # fmt: skip - one field a line reads as a header does
+    )  # fmt: skip - one field per line, like a header
     assert found.participants == tuple(f"{x}@example.org" for x in "abcde")
 
 

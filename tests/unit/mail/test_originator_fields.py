@@ -1,4 +1,4 @@
-"""Reply-To, and the author of a mail whose From was rewritten."""
+"""Reply-To, and the author of a message with a rewritten From."""
 
 import pytest
 

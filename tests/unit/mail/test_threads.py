@@ -1,4 +1,4 @@
-"""Which ticket a message joins: the cases that glue strangers together or tear conversations apart."""
+"""Which ticket a message joins; strangers must not share a ticket, and conversations must not split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields put on top of a mail: right for a peer that behaves, harmless for one that does not."""
+"""Trace header fields: correct values, and no injection by a peer."""
 
 from __future__ import annotations
 

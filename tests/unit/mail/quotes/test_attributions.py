@@ -1,4 +1,4 @@
-"""Attributions: the line above a quote that says who wrote it, in the shapes of mail programs and languages."""
+"""Attributions in the forms of many mail programs and languages."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ LINES = [
     "2026-05-05 9:15 GMT+02:00 Ana Lima <ana@example.org>:",
     "2026/5/5 Ana Lima <ana@example.org>",
 ]
-# Mail programs wrap long lines, mostly before 80 columns.
+# Mail programs wrap long lines, usually before column 80.
 FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps <\nana@example.org> wrote:",
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps\n<ana@example.org> wrote:",
@@ -168,7 +168,7 @@ FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima\n\n<\nmailto:Ana Lima <ana@example.org>\n> wrote:",
     "Wiadomość napisana przez Ana Lima <ana@example.org> w dniu\n05.05.2026, o godz. 09:15:",
 ]
-# Without quoted lines below, a line needs more: a verb and a date with a time of day, or an address and one of them.
+# Above unmarked lines more is needed: a verb and a date with a time of day, or an address and one of them.
 NEED_MARKS = ("*", ">>>", "Quoting", "Zitat", "Citando", "Ana Lima <ana@example.org> wr")
 
 

@@ -1,4 +1,4 @@
-"""Blocks of header fields above an earlier mail, and the headings above them."""
+"""Header blocks above a quoted message, and the headings above them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line that a device or a mail program writes below a mail."""
+"""Footers of devices and mail programs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Answers in HTML, as mail programs and webmail write them."""
+"""HTML replies of mail programs and webmail."""
 
 from __future__ import annotations
 
 from router.mail.parse import parse
 
-# (what is new, HTML); attributes that only style it are left out.
+# (new text, HTML); purely visual attributes are omitted.
 REPLY_CASES = [
     (
         "It works.",

@@ -1,4 +1,4 @@
-"""Answers whose words look like history and are not: nothing of them is cut."""
+"""Replies whose new text looks like quoted history; nothing is split off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as mail programs and webmail of many countries write them in plain text."""
+"""Plain text replies of mail programs and webmail of many countries."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ REPLY_CASES = [
         ),
         "Am 12.03.2026 um 10:02 schrieb Support <support@acme.test>:\n> Frage?\n\nAntwort.",
     ),
-    # An attribution of GroupWise that is folded.
+    # A folded attribution of GroupWise.
     (
         (
             "Yes.\n\n"
@@ -259,7 +259,7 @@ REPLY_CASES = [
         "Yes.",
     ),
     ('Yes.\n\n>>>>> "Ana" == Ana Lima <ana@example.org> writes:\n\n    Ana> Which lamp?\n    Ana> Red?', "Yes."),
-    # Labels in lower case: Notes and Orange.
+    # Lower-case labels: Notes and Orange.
     (
         "Ok.\n\nFrom: Ana <ana@example.org>\nTo: eva@example.net\ncc:\nDate: 05/05/2026 09:15\nSubject: Lamp\n\nWhich?",
         "Ok.",
@@ -268,7 +268,7 @@ REPLY_CASES = [
         "Oui.\n\nde : Ana <ana@example.org>\ndate : 05/05/2026 09:15\nà : eva@example.net\nobjet : Lampe\n\nLaquelle ?",
         "Oui.",
     ),
-    # Yandex's fields above its attribution.
+    # Fields of Yandex above its attribution.
     (
         (
             "Да.\n\n----------------\n"
@@ -279,7 +279,7 @@ REPLY_CASES = [
         ),
         "Да.",
     ),
-    # Yahoo's app: the mail begins on the line of the attribution.
+    # Yahoo's app: the quoted text starts on the line of the attribution.
     (
         (
             "Yes.\n\nSent from Yahoo Mail on Android \n \n"
@@ -290,7 +290,7 @@ REPLY_CASES = [
     ("Ja.\n\n  Am Di., Mai 5, 2026 at 9:15 schrieb Ana<ana@example.org>:   Welche Lampe?", "Ja."),
     # Apple Mail on a phone, with the answer below the quote.
     ("> On 5 May 2026, at 09:15, Ana Lima <ana@example.org> wrote:\n> \n> Which lamp?\n\nThe red one.", "The red one."),
-    # Orange: only the block has marks.
+    # Orange: only the header block has quote marks.
     (
         (
             "Oui.\n\n> Message du 05/05/26 09:15\n"

@@ -1,4 +1,4 @@
-"""What holds for any text: no line is lost, and a first mail is never split by what it quotes."""
+"""Invariants for any text: no line is lost, and a first message is not split because of quoted text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers whose attributions and quotes are written in uncommon ways."""
+"""Replies with unusual attributions and quotes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature at the end of a text: behind its mark, short, and no words of the matter itself."""
+"""Signatures at the end of a text: after the delimiter, short, and without content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is new in a mail, and what is history: by the evidence that the mail gives."""
+"""New text and quoted text, by the evidence in the message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_history_is_only_split_off_replies(history: str) -> None:
 def test_quote_of_a_recipient_is_evidence() -> None:
     assert split(TOP_POSTED, "Lamp", recipients=["support@example.com"]) == ("The large one.", QUOTE)
     assert split(TOP_POSTED, "Lamp", recipients=["sales@example.com"]) == (TOP_POSTED, "")
-    # Pasted by hand: nothing marks where it ends.
+    # Pasted manually: nothing marks its end.
     pasted = f"You promised it.\n\n{ATTRIBUTION}\n\nWe will pay.\n\nYou did not."
     assert split(pasted, "Lamp", recipients=["support@example.com"]) == (pasted, "")
     pasted = f"You promised it.\n\n{BLOCK}\n\nYou did not."
@@ -62,7 +62,7 @@ def test_text_introduced_by_a_colon_is_new(shown: str) -> None:
 
 
 def test_quoted_lines_at_the_end() -> None:
-    """Below an introduction, or without an empty line above them, they may be the sender's own."""
+    """Below an introduction, or without an empty line above, they may be new text."""
     answer = "It still fails.\n\n> Which lamp is it?"
     assert split(answer, is_reply=True) == ("It still fails.", "> Which lamp is it?")
     marked = f"It still fails:\n> {ATTRIBUTION}\n>\n> Which lamp is it?"
@@ -77,7 +77,7 @@ def test_answer_below_one_quote() -> None:
 
 
 def test_answer_below_quoted_lines_under_a_header_block() -> None:
-    """At the top of the mail: below words of the sender's own all of it is history."""
+    """At the top of the message; below new text all of it is history."""
     for quote in (
         "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
         "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\n> Which one?\n> Ana",
