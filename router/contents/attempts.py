@@ -81,6 +81,6 @@ class ParseAttempts:
         if message_id in self._running:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
-    def forget_finished(self, message_id: str) -> None:
+    def discard_finished(self, message_id: str) -> None:
         """Discard the running state once the transaction of `finish` is committed."""
         self._running.discard(message_id)

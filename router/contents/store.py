@@ -81,29 +81,29 @@ class ContentStore:
                     is not None
                 ):
                     return _from_row(row)
-                reading = await self._parse_raw(message_id, content, retry=retry)
-            await self._store(message_id, reading)
-            self._attempts.forget_finished(message_id)
+                parsed = await self._parse_raw(message_id, content, retry=retry)
+            await self._store(message_id, parsed)
+            self._attempts.discard_finished(message_id)
         except BaseException:  # also a cancelled task: a shutdown is unrelated to the message
             await self._attempts.withdraw(message_id)
             raise
-        return reading.contents
+        return parsed.contents
 
     async def _parse_raw(self, message_id: str, content: bytes, *, retry: bool) -> ParsedMessage:
         try:
-            reading = await self._parser.parse(content, lambda: self._attempts.begin(message_id, retry=retry))
-        except UnparsableMessage as why:
-            log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
-            contents = parse.raw_contents(content, str(why))
-            reading = ParsedMessage(contents, await asyncio.to_thread(terms.of_text, contents.text))
+            parsed = await self._parser.parse(content, lambda: self._attempts.begin(message_id, retry=retry))
+        except UnparsableMessage as error:
+            log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(error))
+            contents = parse.raw_contents(content, str(error))
+            parsed = ParsedMessage(contents, await asyncio.to_thread(terms.of_text, contents.text))
         except Exception:
             self._meter.parsed("failed")
             raise
-        if _is_raw(reading.contents):
+        if _is_raw(parsed.contents):
             self._meter.parsed("failed")
         else:
-            self._meter.parsed("warnings" if reading.contents.warnings else "clean")
-        return reading
+            self._meter.parsed("warnings" if parsed.contents.warnings else "clean")
+        return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
         """Return attachment number `n` with its decoded data, None if there is none."""
@@ -114,8 +114,8 @@ class ContentStore:
             content = await self.read_raw(message_id)
             try:
                 return await self._parser.extract_attachment(content, n)
-            except UnparsableMessage as why:
-                log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
+            except UnparsableMessage as error:
+                log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(error))
                 return None
 
     async def read_raw(self, message_id: str) -> bytes:
@@ -167,8 +167,8 @@ class ContentStore:
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))
 
-    async def _store(self, message_id: str, reading: ParsedMessage) -> None:
-        contents = reading.contents
+    async def _store(self, message_id: str, parsed: ParsedMessage) -> None:
+        contents = parsed.contents
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
         async with self._database.transaction() as transaction:
             await transaction.fetch_all("contents_lock_tickets", message_id=message_id)
@@ -197,7 +197,7 @@ class ContentStore:
                     row["number"],
                     row["alias_id"],
                     known=row["words"].split(),
-                    more=[*header, *reading.search_words],
+                    more=[*header, *parsed.search_words],
                 )
                 await transaction.execute(
                     "search_upsert",

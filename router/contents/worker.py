@@ -91,9 +91,9 @@ def serve(
                 return  # the parent ended during its request
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
             head, data = (
-                _respond_parsed(parse_message, content)
+                _build_parse_response(parse_message, content)
                 if operation == PARSE_OPERATION
-                else _respond_attachment(extract_attachment, content, n)
+                else _build_attachment_response(extract_attachment, content, n)
             )
             signal.setitimer(signal.ITIMER_PROF, 0)
             for piece in (RESPONSE_HEADER.pack(len(head), len(data)), head, data):
@@ -101,12 +101,12 @@ def serve(
             responses.flush()
 
 
-def _respond_parsed(parse_message: ParseFunction, content: bytes) -> tuple[bytes, bytes]:
+def _build_parse_response(parse_message: ParseFunction, content: bytes) -> tuple[bytes, bytes]:
     contents = parse_message(content)
     return contents.to_json().encode(), "\n".join(terms.of_mail(contents.text, contents.quoted)).encode()
 
 
-def _respond_attachment(extract_attachment: ExtractFunction, content: bytes, n: int) -> tuple[bytes, bytes]:
+def _build_attachment_response(extract_attachment: ExtractFunction, content: bytes, n: int) -> tuple[bytes, bytes]:
     found = extract_attachment(content, n)
     return (b"null", b"") if found is None else (json.dumps(asdict(found.attachment)).encode(), found.data)
 

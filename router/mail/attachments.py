@@ -61,13 +61,15 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
     """
     part = file.part
     kind: AttachmentKind = file.kind or _classify(part)
-    shown = file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
+    is_shown = (
+        file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
+    )
     return Attachment(
         n=n,
         filename=_filename(part, n, kind),
         content_type=part.content_type,
         size=size,
-        inline=kind == "image" and shown and part.disposition != "attachment",
+        inline=kind == "image" and is_shown and part.disposition != "attachment",
         content_id=clean_line(part.content_id, 255),
         kind=kind,
     )

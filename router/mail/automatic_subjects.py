@@ -140,9 +140,9 @@ def is_absence_phrase(subject: str) -> bool:
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
         return True
-    whole = _fold(beginning)
-    notice = whole[_tags_end(whole) :].strip(" .!")
-    tag = _TAG.match(whole)
+    folded = _fold(beginning)
+    notice = folded[_tags_end(folded) :].strip(" .!")
+    tag = _TAG.match(folded)
     if any(text in _ABSENCE_PREFIXES or text in _REPLY_PREFIXES for text in (notice, tag[1].strip() if tag else "")):
         return True
     # Older Domino releases write `Eva Muster/Example is out of the office.`

@@ -136,8 +136,8 @@ def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
             return part, []
     elif part.content.find(b"begin ", part.start, part.end) < 0:
         return part, []
-    data, whole = decode_body(part, keep_text=True)
-    blocks = list(islice(uuencode.find_blocks(data), limit)) if whole else []
+    data, is_complete = decode_body(part, keep_text=True)
+    blocks = list(islice(uuencode.find_blocks(data), limit)) if is_complete else []
     if not blocks:
         return part, []
     starts, ends = [block.start for block in blocks], [block.end for block in blocks]

@@ -197,8 +197,8 @@ def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
     """Return the address in a text, if there is exactly one that is not in the bounce's own header."""
     above = "\n".join(_lines_above_copy(text))
     addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
-    others = [address for known, address in addresses.items() if known not in header.participants]
-    return others if len(others) == 1 else []
+    other_addresses = [address for known, address in addresses.items() if known not in header.participants]
+    return other_addresses if len(other_addresses) == 1 else []
 
 
 def _find_returned_recipient(files: Sequence[File]) -> list[str]:

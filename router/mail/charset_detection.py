@@ -73,8 +73,8 @@ class CharsetDecoder:
         declared = declared_charset(data) if markup else ""
         if not codec_for(label) and can_decode(data, declared):
             label = declared
-        others = _non_utf_8_lines(data) if codec_for(label) not in MULTIBYTE else []
-        if others and (mixed := self._decode_mixed(data, label, others)) is not None:
+        numbers = _non_utf_8_lines(data) if codec_for(label) not in MULTIBYTE else []
+        if numbers and (mixed := self._decode_mixed(data, label, numbers)) is not None:
             return mixed, True
         return self._decode(data, label, declared)
 
@@ -112,14 +112,14 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
         return []
     if decode_utf_8(data, labelled=True) is not None:
         return []
-    others: list[int] = []
+    numbers: list[int] = []
     valid = 0
     for number, line in enumerate(data.split(b"\n")):
         if decode_strict(line, "utf_8") is not None:
             valid += len(UTF_8_CHARACTER.findall(line))
         else:
-            others.append(number)
-    return others if valid >= max(_MIN_UTF_8_CHARACTERS, 2 * len(others)) else []
+            numbers.append(number)
+    return numbers if valid >= max(_MIN_UTF_8_CHARACTERS, 2 * len(numbers)) else []
 
 
 def declared_charset(data: bytes) -> str:
@@ -156,18 +156,18 @@ def _sample(data: bytes) -> bytes:
 
     `<`, `>` and LF are never part of a multibyte character.
     """
-    out = bytearray()
-    at = 0
-    while len(out) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, at)):
-        before = max(at, high.start() - _BYTES_BEFORE)
+    sample = bytearray()
+    position = 0
+    while len(sample) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, position)):
+        before = max(position, high.start() - _BYTES_BEFORE)
         start = max(before, data.rfind(b"\n", before, high.start()) + 1)
         end = high.start() + _BYTES_AFTER
-        at = data.find(b"\n", high.start(), end)
-        at = end if at < 0 else at
-        line = _TAG.sub(b" ", data[start:at])
+        position = data.find(b"\n", high.start(), end)
+        position = end if position < 0 else position
+        line = _TAG.sub(b" ", data[start:position])
         if not line.isascii():
-            out += line[: MAX_SAMPLE_BYTES - len(out)] + b"\n"
-    return bytes(out)
+            sample += line[: MAX_SAMPLE_BYTES - len(sample)] + b"\n"
+    return bytes(sample)
 
 
 def _has_mixed_words(sample: bytes) -> bool:

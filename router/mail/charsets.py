@@ -315,10 +315,10 @@ def _skip_damage(error: UnicodeError) -> tuple[str, int]:
     if (found := _NOT_IN_PAIR.search(error.object, error.start + 1, stop)) is not None:
         stop = found.start()
 
-    def common(skipped: int) -> int:
+    def count_common(skipped: int) -> int:
         return sum(byte in leads for byte in error.object[error.start + skipped : stop : 2])
 
-    return "\ufffd", min(error.start + max((1, 2, 3), key=common), len(error.object))
+    return "\ufffd", min(error.start + max((1, 2, 3), key=count_common), len(error.object))
 
 
 codecs.register_error(_SKIP_DAMAGE, _skip_damage)

@@ -90,7 +90,7 @@ def strip_comments(text: str) -> str:
     """Replace each comment by a space (RFC 5322 section 3.2.2); comments nest."""
     if "(" not in text:
         return text
-    out: list[str] = []
+    kept: list[str] = []
     depth = 0
     characters = iter(text)
     for character in characters:
@@ -98,12 +98,12 @@ def strip_comments(text: str) -> str:
             depth += 1
         elif depth and character == ")":
             depth -= 1
-            out.append(" " if depth == 0 else "")
+            kept.append(" " if depth == 0 else "")
         elif depth and character == "\\":
             next(characters, None)
         elif depth == 0:
-            out.append(character)
-    return "".join(out)
+            kept.append(character)
+    return "".join(kept)
 
 
 def _expand_year(digits: str) -> int:

@@ -71,12 +71,12 @@ def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     """
     pending = bytearray()  # bytes of the preceding words; more of the same charset may follow
     charset = ""
-    at = 0  # end of the processed bytes
-    while b"=?" in value and (head := ENCODED_WORD.search(value, at)):
+    position = 0  # end of the processed bytes
+    while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
         end = value.find(b"?=", head.end())
         if end < 0:
             break  # no later word can end either; keeps the scan linear
-        between = value[at : head.start()]
+        between = value[position : head.start()]
         label = head[1].decode("ascii", "replace")
         data = _decode_word(value[head.end() : end], head[2])
         if pending and not between.strip() and label.lower() == charset.lower():
@@ -87,10 +87,10 @@ def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
             if between and (between.strip() or not charset):
                 yield between, None
             pending, charset = bytearray(data), label
-        at = end + 2
+        position = end + 2
     if pending:
         yield bytes(pending), charset
-    yield value[at:], None
+    yield value[position:], None
 
 
 def _decode_word(text: bytes, encoding: bytes) -> bytes:

@@ -121,8 +121,8 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         start = first
         warnings.append("empty lines before the header")
     limit = start + max_bytes
-    cr = _has_cr_line_endings(content, start, limit)
-    if cr:
+    has_bare_cr = _has_cr_line_endings(content, start, limit)
+    if has_bare_cr:
         end = content.find(b"\r\r", start, limit)
         body = end + 2
         warnings.append("lines end with bare CR")
@@ -133,19 +133,19 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         end = body = min(len(content), limit)
         if len(content) > limit:
             warnings.append("header too large")
-            cut = content.rfind(b"\r" if cr else b"\n", start, limit)
-            end = body = cut + 1 if cut >= 0 else end
-    octets = content[start:end]
-    if cr:
-        octets = octets.replace(b"\r", b"\n")
-    if _FIELD.search(octets[:65536]) is None:
-        return HeaderBlock(b"", start, cr, tuple(warnings))
-    odd = _NOT_A_FIELD.search(octets)
-    if odd is not None and _LATER_FIELD.search(octets, odd.end()) is None:
+            line_start = content.rfind(b"\r" if has_bare_cr else b"\n", start, limit)
+            end = body = line_start + 1 if line_start >= 0 else end
+    data = content[start:end]
+    if has_bare_cr:
+        data = data.replace(b"\r", b"\n")
+    if _FIELD.search(data[:65536]) is None:
+        return HeaderBlock(b"", start, has_bare_cr, tuple(warnings))
+    first_other_line = _NOT_A_FIELD.search(data)
+    if first_other_line is not None and _LATER_FIELD.search(data, first_other_line.end()) is None:
         # The empty line between header and body is missing. Garbage between fields is just skipped.
         warnings.append("no empty line after the header")
-        octets, body = octets[: odd.start()], start + odd.end()
-    return HeaderBlock(octets, body, cr, tuple(warnings))
+        data, body = data[: first_other_line.start()], start + first_other_line.end()
+    return HeaderBlock(data, body, has_bare_cr, tuple(warnings))
 
 
 def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:

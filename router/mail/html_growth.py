@@ -71,26 +71,26 @@ def is_too_complex(html: str) -> bool:
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
     """Yield name, whether it is an end tag, and attributes of each tag, skipping the same text as a parser."""
-    at, foreign = 0, False
-    while (token := TOKEN.search(html, at)) is not None:
-        at = token.end()
+    position, foreign = 0, False
+    while (token := TOKEN.search(html, position)) is not None:
+        position = token.end()
         if token["name"] is None:
             continue
-        if at - token.start() > MAX_TAG_LENGTH and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
+        if position - token.start() > MAX_TAG_LENGTH and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
             raise TooComplex
         name = token["name"].lower()
         yield name, bool(token["end"]), token["attributes"]
         if name in RAW_TEXT and not token["end"]:
-            found = END_OF_RAW_TEXT[name].search(html, at)
+            found = END_OF_RAW_TEXT[name].search(html, position)
             end = len(html) if found is None else found.start()
             if foreign:  # it may be markup
-                yield from _parse_start_tags(html, at, end)
-            at = end
+                yield from _parse_start_tags(html, position, end)
+            position = end
         foreign = foreign or name in FOREIGN
 
 
-def _parse_start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool, str]]:
-    for token in TOKEN.finditer(html, at, end):
+def _parse_start_tags(html: str, position: int, end: int) -> Iterator[tuple[str, bool, str]]:
+    for token in TOKEN.finditer(html, position, end):
         if token["name"] and not token["end"]:
             yield token["name"].lower(), False, token["attributes"]
 
@@ -129,8 +129,8 @@ class _Level:
 class _GrowthEstimate:
     """Adds up, at each tag that can close elements, all formatting elements that may be reopened."""
 
-    def __init__(self, allowed: int) -> None:
-        self.limit = allowed
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.levels = [_Level()]
         self.names = Counter[str]()  # of `levels`
         self.blocks = 0

@@ -131,9 +131,9 @@ def _visible_attributes(tag: str, attributes: str) -> str:
         if name not in allowed or name in seen:
             continue
         seen.add(name)  # the first of two equal names counts
-        shown = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
-        if name == "style" and shown:
-            kept.append(f' style="{shown}"')
-        elif shown is not None:
+        filtered = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
+        if name == "style" and filtered:
+            kept.append(f' style="{filtered}"')
+        elif filtered is not None:
             kept.append(f" {attribute[0]}")
     return "".join(kept)

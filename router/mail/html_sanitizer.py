@@ -81,11 +81,11 @@ def truncate_html(clean: str, limit: int) -> str:
     """Truncate sanitised HTML to at most `limit` characters, not inside a tag or a character reference."""
     if len(clean) <= limit:
         return clean
-    cut = clean[:limit]
-    tag, reference = cut.rfind("<"), cut.rfind("&")
-    if tag > cut.rfind(">"):
-        return cut[:tag]
-    return cut[:reference] if reference > cut.rfind(";") else cut
+    truncated = clean[:limit]
+    tag, reference = truncated.rfind("<"), truncated.rfind("&")
+    if tag > truncated.rfind(">"):
+        return truncated[:tag]
+    return truncated[:reference] if reference > truncated.rfind(";") else truncated
 
 
 def filter_attribute(tag: str, name: str, value: str) -> str | None:

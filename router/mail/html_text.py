@@ -272,9 +272,9 @@ class _TextExtractor(HTMLParser):
         if self.styles[-1].white_space == "normal":
             self.write(data)
             return
-        first, *rest = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        first, *remaining = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self.write(first)
-        for line in rest:
+        for line in remaining:
             self.builder.end_line(0, keep_blank=True)
             self.write(line)
 
@@ -298,12 +298,12 @@ class _TextExtractor(HTMLParser):
     def end_link(self) -> None:
         """Write the target of the link, unless its text already contains it or the link is empty."""
         href, self.href = self.href, ""
-        scheme, _, rest = href.partition(":")
+        scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()
         if scheme not in LINK_SCHEMES:
             return
         shown = "".join(self.link_text).strip()
-        plain = rest.partition("?")[0] if scheme in ("mailto", "tel", "sms") else href
+        plain = remaining.partition("?")[0] if scheme in ("mailto", "tel", "sms") else href
         address = plain if len(plain) <= _MAX_ADDRESS_LENGTH else f"{plain[:_MAX_ADDRESS_LENGTH]}…"
         if shown and not _is_same_link(shown, plain):
             self.write(f" ({address})")

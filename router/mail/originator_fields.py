@@ -38,4 +38,4 @@ def drop_if_same(from_address: str, mailboxes: Sequence[NamedMailbox]) -> tuple[
 
 def _read_field_mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[NamedMailbox]:
     found = (pair for value in fields.get(name, ()) for pair in read_mailboxes(value, hint))
-    return [NamedMailbox(address, shown) for shown, address in found if "@" in address]
+    return [NamedMailbox(address, display_name) for display_name, address in found if "@" in address]

@@ -131,9 +131,9 @@ def _parse(content: bytes, limits: ParseLimits, *, html: bool) -> Contents:
 
 
 def _split_quoted(text: str, facts: HeaderFacts) -> tuple[str, str]:
-    others = set(facts.participants) - {normalize_address(facts.from_address)}
+    recipients = set(facts.participants) - {normalize_address(facts.from_address)}
     sender = f"{facts.from_name} {facts.from_address}"
-    return quotes.split(text, facts.subject, sender=sender, is_reply=bool(facts.reference_ids), recipients=others)
+    return quotes.split(text, facts.subject, sender=sender, is_reply=bool(facts.reference_ids), recipients=recipients)
 
 
 def _describe_attachments(
@@ -143,9 +143,9 @@ def _describe_attachments(
     warnings: list[str] = []
     attachments: list[Attachment] = []
     for n, file in enumerate(files[: limits.attachments], 1):
-        size, whole = decoded_size(file.part)
+        size, is_complete = decoded_size(file.part)
         attachments.append(describe_file(file, n, size, html))
-        if not whole:
+        if not is_complete:
             warnings.append(f"{malformed_warning(file.part)} in attachment {n}")
     if len(files) > limits.attachments:
         warnings.append("too many attachments: some are not listed")
@@ -184,11 +184,11 @@ def _text_from_files(
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
     """Return the texts of the enclosed messages of a message without text."""
     texts: list[str] = []
-    left = limits.enclosed_bytes
+    bytes_left = limits.enclosed_bytes
     for file in files:
-        if file.part.content_type in ("message/rfc822", "message/global") and left > 0:
-            data, _ = decode_body(file.part, left)
-            left -= len(data) + _ENCLOSED_OVERHEAD_BYTES
+        if file.part.content_type in ("message/rfc822", "message/global") and bytes_left > 0:
+            data, _ = decode_body(file.part, bytes_left)
+            bytes_left -= len(data) + _ENCLOSED_OVERHEAD_BYTES
             facts = read_headers(data, max_bytes=limits.header_bytes)
             inner = _parse(data, replace(limits, enclosed_depth=limits.enclosed_depth - 1), html=html)
             sender = f"{facts.from_name} <{facts.from_address}>".strip()

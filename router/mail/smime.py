@@ -80,7 +80,7 @@ class _BerReader:
 
     def enter(self, tag: int) -> int | None:
         """Enter an element; returns the position of its end, None for indefinite length."""
-        found, length = self._header()
+        found, length = self._read_header()
         if found != tag:
             raise _MalformedError
         return None if length is None else self._at + length
@@ -95,7 +95,7 @@ class _BerReader:
 
     def skip(self, tag: int) -> None:
         """Skip an element and its contents."""
-        self._at = self.enter(tag) or self._end_of_contents()
+        self._at = self.enter(tag) or self._find_end_of_contents()
 
     def read_string(self) -> bytes:
         """Read a byte string, primitive or constructed from pieces (X.690 section 8.7)."""
@@ -107,7 +107,7 @@ class _BerReader:
             if ends[-1] is not None and self._at >= ends[-1]:
                 ends.pop()
                 continue
-            tag, length = self._header()
+            tag, length = self._read_header()
             if tag == 0 and length == 0 and ends[-1] is None:
                 ends.pop()
             elif tag == _CONSTRUCTED_STRING and len(ends) < _MAX_DEPTH:
@@ -119,11 +119,11 @@ class _BerReader:
                 raise _MalformedError
         return b"".join(pieces)
 
-    def _end_of_contents(self) -> int:
+    def _find_end_of_contents(self) -> int:
         """Return the end of the contents of an element of indefinite length."""
         depth = 1
         while depth:
-            tag, length = self._header()
+            tag, length = self._read_header()
             if length is None:
                 depth += 1
                 if depth > _MAX_DEPTH:
@@ -134,7 +134,7 @@ class _BerReader:
                 self._at += length
         return self._at
 
-    def _header(self) -> tuple[int, int | None]:
+    def _read_header(self) -> tuple[int, int | None]:
         """Read the tag of the next element and the length of its contents, None for indefinite length."""
         self._elements += 1
         head = self._data[self._at : self._at + 2]

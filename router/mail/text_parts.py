@@ -83,17 +83,17 @@ class TextDecoder:
 
     def _decode_text(self, part: Part) -> str:
         html, size = part.content_type == "text/html", part.end - part.start
-        left = self._html_bytes_left if html else self._bytes_left
-        data, is_complete = decode_body(part, max(0, left), keep_text=True)
-        cut = size > left
+        remaining = self._html_bytes_left if html else self._bytes_left
+        data, is_complete = decode_body(part, max(0, remaining), keep_text=True)
+        is_truncated = size > remaining
         if html:
             self._html_bytes_left -= size
             data = strip_data_uris(data)
             size = len(data)
-            cut = cut or size > self._bytes_left
+            is_truncated = is_truncated or size > self._bytes_left
             data = data[: max(0, self._bytes_left)]
         self._bytes_left -= size
-        if cut:
+        if is_truncated:
             self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
             data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before its line ending
@@ -122,17 +122,17 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
     warnings: list[str] = []
     texts: list[str] = []
     parts: list[str] = []
-    left = limits.html
+    remaining = limits.html
     sanitized_left = limits.sanitized_html
     for piece in pieces:
         if piece.is_blank():
             continue
         raw, clean = "", None
-        if piece.html is not None and left > 0:
-            raw = piece.html[:left]
-            if len(piece.html) > left:
+        if piece.html is not None and remaining > 0:
+            raw = piece.html[:remaining]
+            if len(piece.html) > remaining:
                 warnings.append("HTML truncated")
-            left -= len(raw)
+            remaining -= len(raw)
             clean = sanitize_html(raw)
             if clean is None:
                 warnings.append("HTML too complex: shown as text")

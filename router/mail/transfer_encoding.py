@@ -98,8 +98,8 @@ def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
     if encoding == "base64" and _is_one_run(data):
         characters = len(data.translate(None, _NOT_BASE64))
         return characters * 3 // 4, characters % 4 != 1
-    decoded, whole = decode(data, encoding)
-    return len(decoded), whole
+    decoded, is_complete = decode(data, encoding)
+    return len(decoded), is_complete
 
 
 def _is_one_run(data: bytes) -> bool:
@@ -125,8 +125,8 @@ def _find_trailing_word(data: bytes) -> int:
     before = data[:start].rstrip()
     if before.endswith(b"="):
         return start
-    complete = len(before.translate(None, _NOT_BASE64)) % 4 == 0
-    return start if complete and (len(line) % 4 == 1 or _is_plain_words(line)) else len(data)
+    run_is_complete = len(before.translate(None, _NOT_BASE64)) % 4 == 0
+    return start if run_is_complete and (len(line) % 4 == 1 or _is_plain_words(line)) else len(data)
 
 
 def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
@@ -135,22 +135,22 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
     for blank in (b" ", b"\t"):
         data = data.replace(blank + b"\r\n", b"\r\n").replace(blank + b"\n", b"\n")
     pieces: list[bytes] = []
-    whole, is_encoded = True, False
+    is_complete, is_encoded = True, False
     for is_words, piece in _split_text_lines(data):
         if is_words or _is_plain_words(piece):
-            whole = False
+            is_complete = False
             if keep_text:
                 pieces.append(b"\n" + piece.strip(b"\r\n") + b"\n")
         elif piece.strip():
             is_encoded = True
             end = _find_trailing_word(piece)
-            decoded, complete = _decode_runs(piece[:end])
+            decoded, run_is_complete = _decode_runs(piece[:end])
             pieces.append(decoded)
-            whole = whole and complete and end == len(piece)
+            is_complete = is_complete and run_is_complete and end == len(piece)
             if keep_text and end < len(piece):
                 pieces.append(b"\n" + piece[end:])
     # Data labelled as base64 without any base64 line is plain text.
-    return (b"".join(pieces), whole) if is_encoded else (data, False)
+    return (b"".join(pieces), is_complete) if is_encoded else (data, False)
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
@@ -204,13 +204,13 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
     """Decode runs of base64, each terminated by its padding."""
     pieces: list[bytes] = []
     aligned = _align_lines(data) if len(data.translate(None, _NOT_BASE64_OR_PADDING)) % 4 else data
-    whole = aligned is data
+    is_complete = aligned is data
     for run in aligned.translate(None, _NOT_BASE64_OR_PADDING).split(b"=", _MAX_RUNS):
         if run:
-            decoded, complete = _decode_run(run.translate(None, b"=") if b"=" in run else run)
+            decoded, run_is_complete = _decode_run(run.translate(None, b"=") if b"=" in run else run)
             pieces.append(decoded)
-            whole = whole and complete
-    return b"".join(pieces), whole
+            is_complete = is_complete and run_is_complete
+    return b"".join(pieces), is_complete
 
 
 def _align_lines(data: bytes) -> bytes:

@@ -66,7 +66,7 @@ def main() -> int:
     """Run the command line."""
     options = argparse.ArgumentParser(description="Measure how cost grows with untrusted input.")
     options.add_argument("--seconds", type=float, default=60.0)
-    options.add_argument("--table", action="store_true", help="measure the shapes of `make test` once and print a table")
+    options.add_argument("--table", action="store_true", help="measure the shapes of `make test` once, print a table")
     options.add_argument("--only", default="", help="only subjects whose name contains this")
     options.add_argument("--state", type=Path, default=Path(".fuzz"))
     arguments = options.parse_args()
