@@ -97,16 +97,16 @@ class DocumentApplier:
             return ReferencedSettings(None, is_current=False)
         settings = {"webhookUrl": url}
         try:
-            wanted = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
+            new_settings = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
         except Refused as refused:
             raise Refused(refused.code, f"{location}.webhook_url ({entry.webhook_url}): {refused.message}") from None
         if current is None:
             return ReferencedSettings(settings, is_current=False)
         try:
-            kept = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
+            stored = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
         except (Unsealable, Refused):
             return ReferencedSettings(settings, is_current=False)
-        return ReferencedSettings(settings, is_current=channel.dump_settings(kept) == wanted)
+        return ReferencedSettings(settings, is_current=channel.dump_settings(stored) == new_settings)
 
 
 class _PlanExecution:

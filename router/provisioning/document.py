@@ -66,7 +66,7 @@ class AliasEntry(_Section):
 
 
 class UserEntry(_Section):
-    """A person, without password and keys. timezone: `""` is the workspace's, missing leaves it."""
+    """A user, without password and keys. timezone: `""` uses the time zone of the workspace, None keeps the current."""
 
     email: str
     name: str = ""

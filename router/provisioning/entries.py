@@ -37,18 +37,18 @@ def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
         raise InvalidDocument(f"{location}: {refused.message}") from None
 
 
-def normalize_document(document: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
+def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
     """Normalizes the names in the document. Raises `InvalidDocument` for an invalid name.
 
     Args:
         document: The document.
-        known: Existing names and ids. They are not validated, because they may predate the current rules.
+        existing: Existing names and ids. They are not validated, because they may predate the current rules.
     """
 
     def normalize_name(name: str, location: str, key: str) -> str:
         return (
             name
-            if name in known
+            if name in existing
             else normalize(lambda text: validation.validate_line(text, key), name, f"{location}.{key}")
         )
 
@@ -130,13 +130,13 @@ def normalize_blocked_sender(text: str) -> str:
 
 
 def match_integrations(
-    entries: Iterable[IntegrationEntry], known: Sequence[Integration]
+    entries: Iterable[IntegrationEntry], existing: Sequence[Integration]
 ) -> list[tuple[IntegrationEntry, Integration | None]]:
     """Pairs each entry with an existing integration: by id, else by name, oldest first."""
-    by_id = {integration.id: integration for integration in known}
+    by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
     matches = {n: by_id[entry.id] for n, entry in enumerate(entry_list) if entry.id in by_id}
-    unmatched = [integration for integration in known if integration not in matches.values()]
+    unmatched = [integration for integration in existing if integration not in matches.values()]
     for n, entry in enumerate(entry_list):
         if n not in matches:
             match = next((integration for integration in unmatched if integration.name == entry.name), None)
@@ -153,12 +153,12 @@ class IntegrationReferences:
     no id yet.
     """
 
-    def __init__(self, known: Sequence[Integration]) -> None:
-        self._names = {integration.id: integration.name for integration in known}
+    def __init__(self, existing: Sequence[Integration]) -> None:
+        self._names = {integration.id: integration.name for integration in existing}
         self._ids: dict[str, str | None] = {}
         self._ambiguous: set[str] = set()
         self._in_document: set[str] = set()
-        for integration in known:
+        for integration in existing:
             self._ids[integration.id] = integration.id
             if integration.name in self._ids:
                 self._ambiguous.add(integration.name)

@@ -64,10 +64,10 @@ class WorkspaceService:
 
 async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> None:
     """Raises `Refused("invalid_integration")` if the workspace has no such integration."""
-    known = await fetch_model(
+    integration = await fetch_model(
         transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )
-    if known is None:
+    if integration is None:
         raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
 
 

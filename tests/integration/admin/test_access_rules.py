@@ -1,4 +1,4 @@
-"""Workspace, users and keys as use cases, on both databases."""
+"""Workspace, user and key use cases, on both databases."""
 
 from router.model import Actor
 from tests.support.installation import Installation
@@ -77,7 +77,7 @@ async def test_the_last_admin_cannot_be_removed(installation: Installation) -> N
         assert await refusal(step) == ("conflict", None)
     await installation.add_user("admin", "second@example.org")
     assert (await users.change(actor, user_id, role="agent")).role == "agent"
-    assert (await authenticated(installation, key)).role == "agent"  # from the next request on
+    assert (await authenticated(installation, key)).role == "agent"  # effective with the next request
 
 
 async def test_deleting_a_user_unassigns_tickets_and_revokes_keys(installation: Installation) -> None:
@@ -139,7 +139,7 @@ async def test_a_key_is_limited_to_the_current_role_of_its_user(installation: In
     assert (await authenticated(installation, key)).role == "viewer"
     await users.change(installation.actor, agent_id, disabled=True)
     assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
-    # Enabling decides nothing about keys that were revoked.
+    # Enabling the user does not restore revoked keys.
     await users.change(installation.actor, agent_id, disabled=False)
     assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
     (revoked,) = (await installation.services.keys.list(Actor(installation.workspace_id, "viewer", agent_id))).items

@@ -1,4 +1,4 @@
-"""Aliases as use cases, on both databases: one for each address, and mail follows every change at once."""
+"""Alias use cases, on both databases: uniqueness, and immediate effect on routing."""
 
 from router.errors import ErrorCode
 from router.mail.address import parse_mailbox

@@ -1,4 +1,4 @@
-"""The audit, on both databases: who changed what, without secrets, for one workspace."""
+"""The audit log, on both databases: who changed what, without secrets, per workspace."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Blocked senders as use cases, on both databases: one form of each entry, in pages, and removed by any form."""
+"""Blocked sender use cases, on both databases: normalization, pagination, removal."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refusal

@@ -1,7 +1,7 @@
-"""What two people do at the same moment: nothing is undone by the other, and nothing is a fault.
+"""Concurrent changes by two users: neither is lost, and none fails with an internal error.
 
-On PostgreSQL two transactions run beside each other; `meeting` lets one happen between what another has read and what
-it writes. On SQLite there is no such moment, so these are about PostgreSQL alone.
+On PostgreSQL, two transactions run concurrently; `meet` runs one between the reads and the writes of another. SQLite
+serializes transactions, so these tests run on PostgreSQL only.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[obje
 
 @pytest.fixture
 async def installation(postgres_server: PostgresServer) -> AsyncIterator[Installation]:
-    """The installation of `tests/support/fixtures.py`, on PostgreSQL alone."""
+    """The installation of `tests/support/fixtures.py`, on PostgreSQL only."""
     async with opened_postgres(postgres_server) as store, installation_over(store) as found:
         yield found
 
 
 @pytest.fixture
 def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
-    """`await meet(one, other)`: `other` happens just before `one` first writes, or then waits for it to end."""
+    """`await meet(one, other)` runs `other` before the first write of `one`, at most until `other` waits for a lock."""
     run = PostgresExecutor.execute
 
     async def meeting(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
@@ -41,7 +41,7 @@ def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
         async def first_write(session: PostgresExecutor, query: str, /, **values: object) -> int:
             if not begun:
                 begun.append(asyncio.create_task(other))
-                await happened_or_waits(installation, begun[0])
+                await finished_or_waiting(installation, begun[0])
             return await run(session, query, **values)
 
         monkeypatch.setattr(PostgresExecutor, "execute", first_write)
@@ -53,10 +53,10 @@ def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
     return meeting
 
 
-async def happened_or_waits(installation: Installation, task: asyncio.Task[object]) -> None:
+async def finished_or_waiting(installation: Installation, task: asyncio.Task[object]) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
-        while not task.done() and not await installation.rows(waiting):  # noqa: ASYNC110 - the server knows
+        while not task.done() and not await installation.rows(waiting):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.005)
 
 
@@ -136,13 +136,13 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket_id))
         reading = asyncio.create_task(contents.get(message_id))
-        await happened_or_waits(installation, reading)
+        await finished_or_waiting(installation, reading)
     assert (await reading).text == "It does not open any more."
     await contents.close()
 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
+    """The deliverer writes the attempt first, then the delivery. Erasure must use the same order."""
     ticket_id = await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
@@ -150,7 +150,7 @@ async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Ins
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
         await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
         erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
-        await happened_or_waits(installation, erasing)
+        await finished_or_waiting(installation, erasing)
         await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
     await erasing
     assert await installation.rows("SELECT 1 FROM attempts") == []
@@ -169,7 +169,7 @@ async def test_renaming_a_user_keeps_a_concurrent_password_change(installation: 
 
 
 async def test_a_replay_concurrent_with_the_deliverer(installation: Installation) -> None:
-    """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
+    """The deliverer locks the integration first, then the delivery. A replay locks them in the opposite order."""
     await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.rows("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
@@ -180,11 +180,11 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             replaying = asyncio.create_task(
                 installation.services.deliveries.replay_many(installation.actor, state="pending")
             )
-            await happened_or_waits(installation, replaying)
+            await finished_or_waiting(installation, replaying)
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
-        # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
-        # long it is the deliverer that is ended, and comes again. The replay is answered all the same.
+        # The server checks for deadlocks after a wait of one second. On a stalled machine, it can abort the deliverer
+        # instead, which retries. The replay still succeeds.
         opened = 0
-    assert await replaying == 1 - opened  # what is being sent is left alone
+    assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

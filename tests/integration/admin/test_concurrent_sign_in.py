@@ -1,4 +1,4 @@
-"""A user who was removed, disabled or given another password a moment ago gets no session and no ticket."""
+"""A user who is concurrently deleted, disabled or given a new password gets no session and no ticket."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery"
 
 
 async def test_a_deleted_user_cannot_claim_a_ticket(installation: Installation) -> None:
-    """Removed between what the key was asked and what it does."""
+    """The user is deleted between authentication and the claim."""
     ticket_id = await installation.ticket()
     gone = await installation.add_person()
     await installation.services.users.delete(installation.actor, gone.user_id or "")
@@ -28,7 +28,7 @@ async def test_a_deleted_user_cannot_claim_a_ticket(installation: Installation) 
 async def test_a_password_change_keeps_concurrent_changes(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An admin demotes and disables somebody while their own new password is being hashed."""
+    """An admin demotes and disables a user while the user's new password is hashed."""
     users = installation.services.users
     await installation.add_person("admin")  # the last admin cannot be demoted
     user = await users.create(installation.actor, email="bob@example.org", role="admin", password=PASSWORD)
@@ -48,7 +48,7 @@ async def test_a_password_change_keeps_concurrent_changes(
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
 async def test_a_user_changed_during_sign_in_gets_no_session(installation: Installation, change: str) -> None:
-    """Something changes between the password's proof and the session."""
+    """The user changes between the verification of the password and the start of the session."""
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
     if change == "removed":

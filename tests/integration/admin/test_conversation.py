@@ -1,4 +1,4 @@
-"""Long tickets, on both databases: the first and the newest messages, the others in pages, and the timeline."""
+"""Long tickets, on both databases: first and newest messages, pages of messages, timeline."""
 
 import pytest
 
@@ -12,7 +12,7 @@ FIRST = "<first@customer.test>"
 
 
 async def long_ticket(installation: Installation, replies: int) -> tuple[str, list[str]]:
-    """A ticket and its messages, oldest first."""
+    """Creates a ticket; returns its id and the ids of its messages, oldest first."""
     first = await installation.mail(mails.plain(message_id=FIRST))
     rest = [await installation.mail(mails.reply_to(FIRST, text=f"Answer {n}.")) for n in range(replies)]
     (ticket,) = (await installation.tickets.list(installation.actor)).items
@@ -77,7 +77,7 @@ async def test_messages_of_other_tickets_are_hidden(installation: Installation) 
 
 
 def shape(found: Timeline) -> list[tuple[int, str]]:
-    """How many entries are left out before each, and what it is."""
+    """Returns the number of omitted entries before each entry, and its kind or text."""
     return [(one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
 
 
@@ -106,21 +106,21 @@ async def test_the_timeline_always_includes_the_first_and_newest_message(
 async def test_replies_are_addressed_to_the_sender_of_the_ticket(installation: Installation) -> None:
     tickets, actor = installation.tickets, installation.actor
 
-    async def answer_to(ticket_id: str) -> tuple[str, ...]:
+    async def reply_addresses(ticket_id: str) -> tuple[str, ...]:
         return (await tickets.get_timeline(actor, ticket_id)).reply_addresses
 
     ticket_id, _ = await long_ticket(installation, 1)
-    assert await answer_to(ticket_id) == ("ada@customer.test",)
+    assert await reply_addresses(ticket_id) == ("ada@customer.test",)
     colleague = mails.reply_to(FIRST, from_="support@example.com")
     assert await installation.ticket(colleague) == ticket_id
-    assert await answer_to(ticket_id) == ("ada@customer.test",)
+    assert await reply_addresses(ticket_id) == ("ada@customer.test",)
 
     form = mails.plain(headers={"Reply-To": "Eve <eve@x.test>, SUPPORT@example.com, bob@x.test"})
-    assert await answer_to(await installation.ticket(form)) == ("eve@x.test", "bob@x.test")
-    assert await answer_to(await installation.ticket(mails.plain(headers={"Reply-To": "support@example.com"}))) == (
-        "ada@customer.test",
-    )
-    assert await answer_to(await installation.ticket(mails.bounce())) == ()
+    assert await reply_addresses(await installation.ticket(form)) == ("eve@x.test", "bob@x.test")
+    assert await reply_addresses(
+        await installation.ticket(mails.plain(headers={"Reply-To": "support@example.com"}))
+    ) == ("ada@customer.test",)
+    assert await reply_addresses(await installation.ticket(mails.bounce())) == ()
     await installation.mail(mails.mail(sender="", message_id="<nobody@x.test>"), reverse_path="")
     nobody = (await tickets.list(actor)).items[0]
-    assert (nobody.from_address, await answer_to(nobody.id)) == ("", ())
+    assert (nobody.from_address, await reply_addresses(nobody.id)) == ("", ())

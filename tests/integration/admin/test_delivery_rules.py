@@ -1,4 +1,4 @@
-"""Deliveries as use cases, on both databases: lists, attempts, sending again."""
+"""Delivery use cases, on both databases: lists, attempts, replay."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refusal

@@ -1,4 +1,4 @@
-"""Names for ids: of users and integrations at once, of the actor's workspace alone, on both databases."""
+"""Names of users and integrations by id, on both databases."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rechecks, taking over, relays upstream and what people are told, on both databases, against a DNS on loopback."""
+"""Rechecks, takeover, upstream relays and alerts, on both databases, against a DNS server on loopback."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ NAME = "example.org"
 
 
 class TwoWorkspaces:
-    """Two workspaces that want the same domain, each with an alias on a webhook of its own."""
+    """Two workspaces that add the same domain, each with an alias and its own webhook."""
 
     def __init__(self, installation: Installation, dns: DnsStandIn, slack: SlackStandIn) -> None:
         self.installation, self.dns, self.slack = installation, dns, slack
@@ -37,11 +37,11 @@ class TwoWorkspaces:
         self.domains = DomainService(
             installation.database, self.clock, self.checks, mx_hosts=[(HOST, 10)], on_routing_change=self._changed
         )
-        self.notices = DomainAlerts(installation.database, self.clock, installation.core.poster)
+        self.alerts = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def another(self) -> DomainCheckService:
-        """The checks of a process."""
-        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no server here is silent
+        """Builds the check service of another process."""
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # the server always responds
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = CachingResolver(resolver, self.clock)
         database = self.installation.database
@@ -56,7 +56,7 @@ class TwoWorkspaces:
         self.ours, self.theirs = [Actor(await seeds.workspace(self.installation.database, n), "admin") for n in "AB"]
 
     async def add(self, actor: Actor) -> Domain:
-        """The domain with an alias whose tickets go to the webhook of its workspace."""
+        """Adds the domain with an alias whose tickets are posted to the webhook of the workspace."""
         domain = (await self.domains.create(actor, NAME)).domain
         await self.add_alias(actor, domain, "support", "ours" if actor is self.ours else "theirs")
         return domain
@@ -72,7 +72,7 @@ class TwoWorkspaces:
         self.dns.set(f"_emailrouter.{NAME}", "TXT", *(f"emailrouter-verification={d.token}" for d in domains))
 
     async def days(self, count: int) -> list[str]:
-        """Lets days pass with the janitor at work twice a day; the domain's status (ours) at the end of each."""
+        """Runs two rechecks a day for some days; returns the status of our domain at the end of each day."""
         found: list[str] = []
         for _ in range(count):
             for _ in range(2):
@@ -88,9 +88,9 @@ class TwoWorkspaces:
     async def actions(self, actor: Actor) -> list[str]:
         return [entry.action for entry in (await AuditService(self.installation.database).list(actor)).items]
 
-    async def told(self) -> list[tuple[str, str]]:
-        """What was posted and taken since the last time: (channel, text)."""
-        await self.notices.post_pending()
+    async def take_alerts(self) -> list[tuple[str, str]]:
+        """Posts pending alerts; returns (channel, text) of each post since the last call."""
+        await self.alerts.post_pending()
         posts, self.slack.posts = list(self.slack.posts), deque()
         return [(post.path.rpartition("/")[2], str(json.loads(post.raw)["text"])) for post in posts]
 
@@ -117,9 +117,9 @@ async def test_a_recheck_verifies_a_pending_domain_and_posts_an_alert(two: TwoWo
     assert (found.status, found.verified_at) == ("active", two.clock.now())
     assert two.changes >= 1
     assert (await two.actions(two.ours))[0] == "domain.verify"
-    ((path, text),) = await two.told()
+    ((path, text),) = await two.take_alerts()
     assert (path, text) == ("ours", f"Domain alert: {NAME} is verified: its mail is now accepted.")
-    assert await two.told() == []
+    assert await two.take_alerts() == []
 
 
 async def test_missing_records_unverify_a_domain_after_days_and_a_warning(two: TwoWorkspaces) -> None:
@@ -129,15 +129,15 @@ async def test_missing_records_unverify_a_domain_after_days_and_a_warning(two: T
     two.dns.remove(NAME)
     two.dns.remove(f"_emailrouter.{NAME}")
     assert await two.days(1) == ["active"]
-    assert [text for _, text in await two.told()] == []
+    assert [text for _, text in await two.take_alerts()] == []
     assert await two.days(1) == ["active"]
-    ((_, text),) = await two.told()
+    ((_, text),) = await two.take_alerts()
     assert "Neither DNS record of example.org has been correct since 2030-01-0" in text
     assert "has no MX record" in text
     statuses = await two.days(5)
     assert statuses[0] == "active"
     assert statuses[-1] == "pending_verification"
-    ((_, text),) = await two.told()
+    ((_, text),) = await two.take_alerts()
     assert "is no longer verified" in text
     assert (await two.actions(two.ours))[0] == "domain.unverify"
     view = await two.domains.get(two.ours, domain.id)
@@ -162,7 +162,7 @@ async def test_one_correct_record_keeps_a_domain_verified(two: TwoWorkspaces, le
     await two.domains.verify(two.ours, domain.id)
     two.dns.remove(f"_emailrouter.{NAME}" if left == "mx" else NAME)
     assert set(await two.days(10)) == {"active"}
-    assert (await two.told()) == []
+    assert (await two.take_alerts()) == []
 
 
 async def test_restored_records_keep_a_domain_verified(two: TwoWorkspaces) -> None:
@@ -172,10 +172,10 @@ async def test_restored_records_keep_a_domain_verified(two: TwoWorkspaces) -> No
     two.dns.remove(NAME)
     two.dns.remove(f"_emailrouter.{NAME}")
     await two.days(2)
-    assert len(await two.told()) == 1
+    assert len(await two.take_alerts()) == 1
     two.prove(domain)
     assert (await two.days(10))[-1] == "active"
-    assert [text for _, text in await two.told()] == [
+    assert [text for _, text in await two.take_alerts()] == [
         f"Domain alert: The DNS records of {NAME} are correct again: the domain stays verified."
     ]
 
@@ -200,7 +200,7 @@ async def test_rechecks_are_shared_among_processes(two: TwoWorkspaces) -> None:
     assert two.dns.asked(NAME, "MX") == 1
 
 
-# --- taking over
+# --- takeover
 
 
 async def test_a_domain_is_taken_over_only_by_its_txt_record(two: TwoWorkspaces) -> None:
@@ -209,7 +209,7 @@ async def test_a_domain_is_taken_over_only_by_its_txt_record(two: TwoWorkspaces)
     await two.domains.verify(two.ours, ours.id)
     assert (await two.domains.verify(two.theirs, theirs.id)).domain.status == "pending_verification"
 
-    two.prove(ours, theirs)  # while both are published the first one keeps it
+    two.prove(ours, theirs)  # while both records are published, the first workspace keeps the name
     with pytest.raises(Refused, match="take it over") as refused:
         await two.domains.verify(two.theirs, theirs.id)
     assert refused.value.code == "domain_taken"
@@ -225,11 +225,11 @@ async def test_a_domain_is_taken_over_only_by_its_txt_record(two: TwoWorkspaces)
     assert (lost.status, lost.verified_at) == ("pending_verification", None)
     assert (await two.actions(two.ours))[0] == "domain.lose"
     assert (await two.actions(two.theirs))[0] == "domain.verify"
-    ((path, text),) = await two.told()
+    ((path, text),) = await two.take_alerts()
     assert path == "ours"
     assert "another workspace has verified it by its TXT record" in text
 
-    two.prove(ours)  # an old record proves nothing any more
+    two.prove(ours)  # the old record no longer verifies the domain
     assert lost.token != ours.token
     back = await two.domains.verify(two.ours, ours.id)
     assert back.domain.status == "pending_verification"
@@ -251,7 +251,7 @@ async def test_one_of_two_concurrent_verifications_wins(two: TwoWorkspaces) -> N
     assert sorted(statuses) == ["active", "pending_verification"]
 
 
-# --- behind another relay
+# --- upstream relay
 
 
 async def test_an_upstream_mx_makes_the_txt_record_the_proof(two: TwoWorkspaces) -> None:
@@ -268,12 +268,12 @@ async def test_an_upstream_mx_makes_the_txt_record_the_proof(two: TwoWorkspaces)
     assert set(await two.days(8)) == {"active"}
     assert "cannot receive mail" in (await two.domains.get(two.ours, domain.id)).records[0].fix
     two.dns.remove(f"_emailrouter.{NAME}")
-    two.dns.set(NAME, "MX", f"10 {HOST}.")  # not the proof here
+    two.dns.set(NAME, "MX", f"10 {HOST}.")  # not required in this mode
     assert (await two.days(8))[-1] == "pending_verification"
     assert "domain.change" in await two.actions(two.ours)
 
 
-# --- what people are told
+# --- alerts
 
 
 async def test_an_unavailable_webhook_is_retried_and_no_alert_is_posted_twice(two: TwoWorkspaces) -> None:
@@ -282,10 +282,10 @@ async def test_an_unavailable_webhook_is_retried_and_no_alert_is_posted_twice(tw
     two.prove(domain)
     await two.checks.recheck_due()
     two.slack.script("second", Answer(503, "later"))
-    assert len(await two.told()) == 2
+    assert len(await two.take_alerts()) == 2
     two.clock.advance(minutes=1)
-    assert [path for path, _ in await two.told()] == ["second"]
-    assert await two.told() == []
+    assert [path for path, _ in await two.take_alerts()] == ["second"]
+    assert await two.take_alerts() == []
 
 
 async def test_an_alert_is_abandoned_after_a_day(two: TwoWorkspaces) -> None:
@@ -293,8 +293,8 @@ async def test_an_alert_is_abandoned_after_a_day(two: TwoWorkspaces) -> None:
     two.prove(domain)
     await two.checks.recheck_due()
     await two.slack.stop()
-    assert await two.notices.post_pending() == 0
+    assert await two.alerts.post_pending() == 0
     two.clock.advance(hours=25)
-    assert await two.notices.post_pending() == 1
+    assert await two.alerts.post_pending() == 1
     assert (await two.row(two.ours)).alert_at is None
     assert two.clock.now() > SECOND

@@ -1,4 +1,4 @@
-"""Domains as use cases, on both databases: one name, one owner, and removal. Checks by DNS: test_domain_checks.py."""
+"""Domain use cases, on both databases: ownership, normalization, deletion. DNS checks: test_domain_checks.py."""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation, installation_over

@@ -1,4 +1,4 @@
-"""The explanation of a recipient, on both databases: as mail would be decided now, without any effect."""
+"""Explanations of routing decisions, on both databases."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refusal

@@ -1,4 +1,4 @@
-"""Integrations as use cases, on both databases: settings are sealed, a new URL heals, one in use stays."""
+"""Integration use cases, on both databases: encrypted settings, reactivation, deletion."""
 
 from typing import Any
 

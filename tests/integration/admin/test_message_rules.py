@@ -1,4 +1,4 @@
-"""Received mails as use cases, on both databases: found by what people have in hand."""
+"""Message use cases, on both databases: search and trace."""
 
 from tests.support import mails
 from tests.support.installation import Installation

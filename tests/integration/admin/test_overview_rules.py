@@ -1,4 +1,4 @@
-"""The figures of a workspace and its health, on both databases."""
+"""Overview and health of a workspace, on both databases."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from tests.integration.dashboard.past import Old, month, old_mails
 from tests.support.installation import Installation
 
 
-async def figures(installation: Installation) -> Overview:
+async def read_overview(installation: Installation) -> Overview:
     return await installation.services.overview.get(installation.actor)
 
 
-def highest(days: tuple[DayCounts, ...]) -> int:
+def highest_count(days: tuple[DayCounts, ...]) -> int:
     return max(count for day in days for count in (day.messages, day.tickets, day.dead))
 
 
@@ -22,7 +22,7 @@ async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
     ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
     await old_mails(installation, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
     await old_mails(installation, Old(1.0, 91), workspace_id=other.workspace_id)
-    found = await figures(installation)
+    found = await read_overview(installation)
     assert len(found.days) == 30
     dates = [day.date for day in found.days]
     assert dates == sorted(set(dates))
@@ -39,10 +39,10 @@ async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
 async def test_open_tickets_by_status_and_alias(installation: Installation) -> None:
     tickets = [await installation.ticket() for _ in range(3)]
     await installation.tickets.claim(await installation.add_person(), tickets[-1])
-    await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # at no alias
-    found = await figures(installation)
+    await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # without an alias
+    found = await read_overview(installation)
     assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
-    support = installation.aliases["support"]  # and not `billing`, where nothing is open
+    support = installation.aliases["support"]  # `billing` has no open tickets
     assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0)),)
 
 
@@ -55,28 +55,28 @@ async def test_the_claim_time_is_that_of_the_first_claim(installation: Installat
     await installation.tickets.unclaim(agent, ticket_id)
     installation.clock.advance(60)
     await installation.tickets.claim(agent, ticket_id)
-    assert (await figures(installation)).claim.median == 60 * SECOND
+    assert (await read_overview(installation)).claim.median == 60 * SECOND
 
 
 async def test_capped_counts_are_marked(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await month(installation)
-    assert (await figures(installation)).capped is False
+    assert (await read_overview(installation)).capped is False
     monkeypatch.setattr(overview, "MAX_COUNTED", 2)
     installation.clock.advance(minutes=1)
-    found = await figures(installation)
+    found = await read_overview(installation)
     assert found.capped is True
-    assert highest(found.days) == 2
+    assert highest_count(found.days) == 2
 
 
 async def test_durations_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await month(installation)
     monkeypatch.setattr(overview, "SAMPLE_SIZE", 1)
-    assert (await figures(installation)).resolve.count <= 2
+    assert (await read_overview(installation)).resolve.count <= 2
 
 
 async def test_daily_counts_are_cached_for_a_minute(installation: Installation) -> None:
     async def counts() -> tuple[int, int]:
-        found = await figures(installation)
+        found = await read_overview(installation)
         return sum(day.messages for day in found.days), found.now.open
 
     assert await counts() == (0, 0)

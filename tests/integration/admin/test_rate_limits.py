@@ -1,4 +1,4 @@
-"""Counting over several processes, on both databases."""
+"""Rate limits across processes, on both databases."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ DAY = Limit(requests=25, seconds=86400)
 
 
 def counts(store: Store, clock: FakeClock) -> RateLimits:
-    """As one API process has it."""
+    """Builds the limits of one API process."""
     return (SharedCounts if store.kind == "postgres" else ProcessCounts)(store.database, clock)
 
 
-async def allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> int:
+async def count_allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> int:
     verdicts = [await limits.count(asked) for _ in range(times)]
     return sum(verdict is not None and verdict.allowed for verdict in verdicts)
 
@@ -24,22 +24,24 @@ async def allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> in
 async def test_the_limit_holds_across_the_window_boundary(store: Store) -> None:
     clock = FakeClock()
     limits = counts(store, clock)
-    assert await allowed(limits, 15, {"key:a": MINUTE}) == 10
-    clock.advance(60)  # a new window, the old one still in sight as a whole
-    assert await allowed(limits, 15, {"key:a": MINUTE}) == 0
+    assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 10
+    clock.advance(60)  # a new window; the previous one still counts fully
+    assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 0
     clock.advance(30)
-    assert await allowed(limits, 15, {"key:a": MINUTE}) == 5
+    assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 5
     clock.advance(600)
-    assert await allowed(limits, 15, {"key:a": MINUTE}) == 10
+    assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 10
     await limits.close()
 
 
 async def test_a_rejected_request_is_not_counted(store: Store) -> None:
     clock = FakeClock()
     limits = counts(store, clock)
-    assert await allowed(limits, 15, {"key:a": MINUTE, "workspace:w": DAY}) == 10
-    assert await allowed(limits, 10, {"key:b": MINUTE, "workspace:w": DAY}) == 10
-    assert await allowed(limits, 10, {"key:c": MINUTE, "workspace:w": DAY}) == 5  # the workspace's 25
+    assert await count_allowed(limits, 15, {"key:a": MINUTE, "workspace:w": DAY}) == 10
+    assert await count_allowed(limits, 10, {"key:b": MINUTE, "workspace:w": DAY}) == 10
+    assert (
+        await count_allowed(limits, 10, {"key:c": MINUTE, "workspace:w": DAY}) == 5
+    )  # limited by the 25 of the workspace
     clock.advance(days=3)
     verdict = await limits.count({"key:c": MINUTE, "workspace:w": DAY})
     assert verdict is not None
@@ -60,9 +62,9 @@ async def test_processes_share_the_limit(store: Store) -> None:
     clock = FakeClock()
     one, two = counts(store, clock), counts(store, clock)
     asked = {"key:a": MINUTE, "workspace:w": DAY}
-    assert await allowed(one, 6, asked) == 6
-    await one.close()  # what SQLite's process counted is written
-    assert await allowed(two, 10, asked) == 4
+    assert await count_allowed(one, 6, asked) == 6
+    await one.close()  # on SQLite, writes the counts of the process
+    assert await count_allowed(two, 10, asked) == 4
     await two.close()
 
 
@@ -79,10 +81,10 @@ async def test_concurrent_requests_get_exactly_the_limit(store: Store) -> None:
 async def test_counts_survive_a_restart(store: Store) -> None:
     clock = FakeClock()
     before = counts(store, clock)
-    await allowed(before, 7, {"key:a": MINUTE})
+    await count_allowed(before, 7, {"key:a": MINUTE})
     await before.close()
     clock.advance(60)
     after = counts(store, clock)
     clock.advance(30)
-    assert await allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of 7, rounded down
+    assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of 7, rounded down
     await after.close()

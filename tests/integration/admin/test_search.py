@@ -1,4 +1,4 @@
-"""Search over sender, subject and text: the same on both databases, for any question whatever."""
+"""Search in sender, subject and text: the same results on both databases, for any query."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -81,7 +81,7 @@ async def test_a_ticket_is_found_by_the_words_of_all_its_messages(at: Installati
     await at.mail(written("Something else"))
     assert await at.found("anchor buoy") == [1]
     rows = await at.rows("SELECT message_id FROM message_contents ORDER BY message_id")
-    for row in rows:  # read again: nothing is lost and nothing grows
+    for row in rows:  # parsing again neither loses nor duplicates words
         await at.contents.parse(str(row["message_id"]))
     assert await at.found("anchor buoy") == [1]
     (words,) = {str(row["words"]) for row in await at.rows("SELECT words FROM ticket_search") if "buoy" in str(row)}
@@ -144,7 +144,7 @@ async def test_search_pages_are_stable_while_messages_arrive(at: Installation) -
         page = await at.tickets.list(at.actor, TicketFilter(q="door"), limit=2, cursor=cursor)
         seen += [ticket.number for ticket in page.items]
         await at.mail(written("door"))
-        if len(seen) == 4:  # the ticket that the cursor names is erased
+        if len(seen) == 4:  # erases the ticket that the cursor encodes
             await at.tickets.delete(at.actor, page.items[-1].id)
         cursor = page.next_cursor
         if cursor is None:
@@ -230,7 +230,7 @@ async def test_any_query_text_is_answered(at: Installation) -> None:
 
 
 def _examples(most: int) -> list[str]:
-    """What hypothesis thinks of, gathered first: its examples and an event loop's fixtures do not mix."""
+    """Collects generated queries in advance, because hypothesis does not work with async fixtures."""
     found: list[str] = []
 
     @settings(max_examples=most, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -275,7 +275,7 @@ def test_positions_of_different_milliseconds_keep_their_order() -> None:
         terms.place(f"ticket_0000000001{'z' * 16}"),
         terms.place(f"ticket_0000000002{'0' * 16}"),
     )
-    assert next_one - last > 2**14  # so many more of one millisecond find a place below the next
+    assert next_one - last > 2**14  # room for this many tickets of one millisecond
     assert [last >> terms.SLOT_BITS, next_one >> terms.SLOT_BITS] == [1, 2]
 
 

@@ -1,4 +1,4 @@
-"""Signing in as a use case: how a session ends, what a failure returns, and how guessing is limited."""
+"""Session use cases: end of sessions, sign-in failures, limits on guessing."""
 
 import asyncio
 from pathlib import Path
@@ -23,21 +23,21 @@ async def add_grace(installation: Installation) -> str:
     return (await installation.services.users.create(installation.actor, email=EMAIL, password=PASSWORD)).id
 
 
-async def login(installation: Installation, password: str = PASSWORD, email: str = EMAIL) -> NewSession:
+async def sign_in(installation: Installation, password: str = PASSWORD, email: str = EMAIL) -> NewSession:
     return await installation.services.sessions.sign_in(email, password, address=ADDRESS)
 
 
 async def test_a_session_authenticates_its_user_until_it_ends(installation: Installation) -> None:
     user_id = await add_grace(installation)
     services = installation.services
-    session = await login(installation)
+    session = await sign_in(installation)
     assert session.user.id == user_id
     caller = await services.authentication.authenticate_session(session.token)
     assert (caller.actor.user_id, caller.actor.key_id, caller.is_session) == (user_id, None, True)
     me = await services.sessions.get_identity(caller.actor)
     assert me.user is not None
     assert me.user.email == EMAIL
-    for _ in range(2):  # ending it twice is no error
+    for _ in range(2):  # signing out twice is not an error
         await services.sessions.sign_out(session.token)
         assert await refusal(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
 
@@ -50,16 +50,16 @@ async def test_sessions_end_on_expiry_password_change_and_disabling(installation
         installation.services.authentication.authenticate_session,
     )
     new_password = PASSWORD + "!"
-    first = await login(installation)
+    first = await sign_in(installation)
     await users.change(actor, user_id, password=new_password)
     assert await refusal(by_session(first.token)) == UNAUTHORIZED
-    second = await login(installation, new_password)
+    second = await sign_in(installation, new_password)
     installation.clock.advance(days=14)
     assert await refusal(by_session(second.token)) == UNAUTHORIZED
-    third = await login(installation, new_password)
+    third = await sign_in(installation, new_password)
     await users.change(actor, user_id, disabled=True)
     assert await refusal(by_session(third.token)) == UNAUTHORIZED
-    assert await refusal(login(installation, new_password)) == UNAUTHORIZED
+    assert await refusal(sign_in(installation, new_password)) == UNAUTHORIZED
 
 
 async def test_all_sign_in_failures_return_the_same_error(installation: Installation) -> None:
@@ -74,7 +74,7 @@ async def test_all_sign_in_failures_return_the_same_error(installation: Installa
         (EMAIL, "x" * 3000),
     ):
         with pytest.raises(Refused) as refused:
-            await login(installation, password, email)
+            await sign_in(installation, password, email)
         messages.add((refused.value.code, refused.value.field, refused.value.message))
     assert messages == {("unauthorized", None, "Incorrect email or password")}
 
@@ -83,21 +83,21 @@ async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> Non
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
         for _ in range(sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests):
-            assert await refusal(login(installation, "wrong password")) == UNAUTHORIZED
+            assert await refusal(sign_in(installation, "wrong password")) == UNAUTHORIZED
         with pytest.raises(Throttled) as throttled:
-            await login(installation)
+            await sign_in(installation)
         assert 1 <= throttled.value.retry_after <= 1800
-        assert await refusal(login(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
+        assert await refusal(sign_in(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
         await installation.services.sessions.sign_in(EMAIL, PASSWORD, address="198.51.100.9")
         installation.clock.advance(1800)
-        await login(installation)
+        await sign_in(installation)
 
 
 async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Path) -> None:
-    """Forty guesses at the same moment get no more answers than the same guesses one after another."""
+    """Concurrent guesses get no more verifications than sequential ones."""
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
-        guesses = (login(installation, "a guess of mine") for _ in range(40))
+        guesses = (sign_in(installation, "a guess of mine") for _ in range(40))
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     verified = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.code == "unauthorized"]
     throttled = [outcome for outcome in outcomes if isinstance(outcome, Throttled)]

@@ -1,4 +1,4 @@
-"""Failures of an account over all addresses and processes, known devices, and what log and audit have of them."""
+"""Limits per account across addresses and processes, known devices, log and audit entries."""
 
 import asyncio
 import json
@@ -25,27 +25,27 @@ from tests.support.stores import Store, opened_sqlite
 EMAIL = "grace@example.org"
 PASSWORD = "correct horse battery"
 UNAUTHORIZED, LIMITED = ("unauthorized", None), ("rate_limited", None)
-# An address that looks like the end of another line of the log.
+# An address that imitates the end of another log line.
 FORGED = r'"\"address\": \"192.0.2.6\", \"event\": \"sign_in.failed"@example.org'
 HOUR = Limit(requests=5, seconds=3600)
 
 
 @pytest.fixture(autouse=True)
 def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account may have three failures an hour, a known device two."""
+    """Lowers the limits: three failures an hour per account, two per known device."""
     monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(3, 3600))
     monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", Limit(2, 900))
 
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
-    """For what is the same on both databases."""
+    """For behaviour that does not depend on the database."""
     async with opened_sqlite(tmp_path) as store, installation_over(store) as found:
         yield found
 
 
-def fail2ban() -> re.Pattern[str]:
-    """The filter of docs/operations.md; `<ADDR>` is fail2ban's own."""
+def fail2ban_pattern() -> re.Pattern[str]:
+    """The filter of docs/operations.md. fail2ban replaces `<ADDR>`."""
     text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
     return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))
@@ -58,7 +58,7 @@ async def add_grace(installation: Installation) -> str:
 async def guess(
     sessions: SessionService, n: int, email: str = EMAIL, password: str = "a guess", device: str = ""
 ) -> str:
-    """A sign-in from the address of this number; the code of its refusal."""
+    """Tries to sign in from the n-th address; returns the error code or `""`."""
     address = f"198.51.100.{n}"
     try:
         await sessions.sign_in(email, password, address=address, device=device)
@@ -67,7 +67,7 @@ async def guess(
     return ""
 
 
-async def signed_in(installation: Installation, device: str = "", password: str = PASSWORD) -> NewSession:
+async def sign_in_grace(installation: Installation, device: str = "", password: str = PASSWORD) -> NewSession:
     return await installation.services.sessions.sign_in(EMAIL, password, address="192.0.2.7", device=device)
 
 
@@ -97,7 +97,7 @@ async def test_an_account_is_locked_for_unknown_devices_from_any_address(install
     await add_grace(installation)
     other = SessionService(installation.database, installation.clock, installation.core.box)
     processes = (installation.services.sessions, other)
-    # What is no account is answered in the same way; another form of the address is the same account.
+    # Nonexistent accounts get the same errors. Different forms of an address are the same account.
     for forms in ((EMAIL, "Grace@EXAMPLE.org"), ("invented@example.org",) * 2):
         codes = [await guess(processes[n % 2], n, forms[n % 2]) for n in range(5)]
         assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2
@@ -110,17 +110,17 @@ async def test_an_account_is_locked_for_unknown_devices_from_any_address(install
 async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installation) -> None:
     installation, sessions = sqlite, sqlite.services.sessions
     await add_grace(installation)
-    device = (await signed_in(installation)).device_cookie
+    device = (await sign_in_grace(installation)).device_cookie
     for n in range(4):
         await guess(sessions, n)
-    assert await refusal(signed_in(installation)) == LIMITED
+    assert await refusal(sign_in_grace(installation)) == LIMITED
     assert await guess(sessions, 9, password=PASSWORD, device=device[:-4] + "AAAA") == "rate_limited"
-    # Its own failures are bounded too, and a success counts as none.
+    # Failures on the known device are limited too, and a success is not counted.
     for _ in range(3):
-        device = (await signed_in(installation, device)).device_cookie
+        device = (await sign_in_grace(installation, device)).device_cookie
     codes = [await guess(sessions, 9, device=device) for _ in range(3)]
     assert codes == ["unauthorized", "unauthorized", "rate_limited"]
-    # It is the device of one user only.
+    # The device is known for one user only.
     await installation.services.users.create(installation.actor, email="other@example.org", password=PASSWORD)
     for n in range(3):
         await guess(sessions, n, "other@example.org")
@@ -132,21 +132,21 @@ async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installatio
 
 async def test_a_new_password_invalidates_all_known_devices(sqlite: Installation) -> None:
     installation, grace = sqlite, await add_grace(sqlite)
-    first = await signed_in(installation)
+    first = await sign_in_grace(installation)
     caller = await installation.services.authentication.authenticate_session(first.token)
     new = "another horse battery"
     device = await installation.services.sessions.change_password(caller.actor, current=PASSWORD, new=new)
     for n in range(3):
         await guess(installation.services.sessions, n)
-    assert await refusal(signed_in(installation, first.device_cookie, new)) == LIMITED
-    assert (await signed_in(installation, device, new)).user.id == grace
+    assert await refusal(sign_in_grace(installation, first.device_cookie, new)) == LIMITED
+    assert (await sign_in_grace(installation, device, new)).user.id == grace
 
 
 async def test_the_current_password_cannot_be_guessed_from_a_session(sqlite: Installation) -> None:
     installation = sqlite
     await add_grace(sqlite)
     actor = (
-        await installation.services.authentication.authenticate_session((await signed_in(installation)).token)
+        await installation.services.authentication.authenticate_session((await sign_in_grace(installation)).token)
     ).actor
     sessions = installation.services.sessions
     for expected in (("invalid_request", "currentPassword"),) * 2 + (LIMITED,):
@@ -169,7 +169,7 @@ async def test_all_failures_are_logged_and_the_first_of_an_hour_is_audited(insta
         ("", "198.51.100.8"),
         ('"address": "192.0.2.6", "event": "sign_in.failed@example.org', "198.51.100.9"),
     ]
-    filtered = [fail2ban().search(json.dumps(line)) for line in logs]
+    filtered = [fail2ban_pattern().search(json.dumps(line)) for line in logs]
     assert [found and found["address"] for found in filtered if found] == [address for _, address in failed]
     assert [line["address"] for line in logs if line["event"] == "sign_in.rate_limited"] == ["198.51.100.2"]
     entries = (await installation.services.audit.list(actor)).items[:-1]
@@ -182,9 +182,9 @@ async def test_all_failures_are_logged_and_the_first_of_an_hour_is_audited(insta
     installation.clock.advance(2 * AUDIT_INTERVAL_SECONDS)
     with capture_logs() as logs:
         await guess(sessions, 3)
-        await signed_in(installation)
+        await sign_in_grace(installation)
     assert [line["event"] for line in logs] == ["sign_in.failed", "sign_in.succeeded"]
-    assert fail2ban().search(json.dumps(logs[1])) is None
+    assert fail2ban_pattern().search(json.dumps(logs[1])) is None
     entries = (await installation.services.audit.list(actor)).items[:2]
     assert [entry.action for entry in entries] == ["user.sign_in", "user.sign_in_failed"]
     assert (entries[0].user_id, entries[0].address) == (grace, "192.0.2.7")

@@ -1,4 +1,4 @@
-"""Tickets as use cases, on both databases: lists, claiming, handing over, statuses, notes, erasing."""
+"""Ticket use cases, on both databases: lists, assignment, status, notes, erasure."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from tests.support.installation import Installation
 from tests.support.refusal import refusal
 
 
-async def events(installation: Installation, ticket_id: str) -> list[str]:
+async def event_kinds(installation: Installation, ticket_id: str) -> list[str]:
     view = await installation.tickets.get(installation.actor, ticket_id)
     return [event.kind for event in view.events]
 
@@ -65,7 +65,7 @@ async def test_a_ticket_is_claimed_once(installation: Installation) -> None:
     assert [ticket.id for ticket in (await tickets.list_assigned(agent, status="in_progress")).items] == [ticket_id]
     assert (await tickets.list_assigned(agent, status="open")).items == ()
     assert (await tickets.list_unassigned(installation.actor)).items == ()
-    assert await events(installation, ticket_id) == ["opened", "claimed"]
+    assert await event_kinds(installation, ticket_id) == ["opened", "claimed"]
     await tickets.set_status(agent, ticket_id, "resolved")
     for late in (agent, rival):
         assert await refusal(tickets.claim(late, ticket_id)) == ("not_open", None)
@@ -88,7 +88,7 @@ async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Inst
     tickets = installation.tickets
     agent, other, viewer = [await installation.add_person(role) for role in ("agent", "agent", "viewer")]
     to_self = tickets.assign(agent, ticket_id, agent.user_id or "")
-    assert await refusal(to_self) == ("forbidden", None)  # an unassigned ticket is claimed
+    assert await refusal(to_self) == ("forbidden", None)  # an unassigned ticket must be claimed instead
     await tickets.claim(agent, ticket_id)
     for step in (tickets.unclaim(other, ticket_id), tickets.assign(other, ticket_id, other.user_id or "")):
         assert await refusal(step) == ("forbidden", None)
@@ -100,7 +100,7 @@ async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Inst
     for wrong in (viewer.user_id or "", "user_" + "0" * 26, "nonsense"):
         refused = await refusal(tickets.assign(installation.actor, ticket_id, wrong))
         assert refused == ("invalid_request", "userId")
-    assert await events(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
+    assert await event_kinds(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
 
 
 async def test_status_changes(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""Searching in steps: whichever way each step takes, the answer is that of looking at every ticket."""
+"""Incremental search: every strategy returns the same tickets as a full scan."""
 
 import random
 from collections import Counter
@@ -21,9 +21,9 @@ from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store, opened_sqlite
 
-OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # PostgreSQL's index knows them by their ends
+OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains their suffixes
 ALIASES, PEOPLE = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
-# Some at once, some an hour apart, some a year: milliseconds.
+# Milliseconds between tickets: from none to most of a year.
 APART = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
 QUESTIONS = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
 QUESTIONS += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order anchor hello.", "hello nobody")
@@ -31,7 +31,7 @@ QUESTIONS += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order
 
 @dataclass(frozen=True)
 class Known:
-    """A ticket as it was written; words is None for one whose mail nobody has read yet."""
+    """A stored ticket. words: None if its message is not parsed yet."""
 
     id: str
     number: int
@@ -41,7 +41,7 @@ class Known:
     words: frozenset[str] | None
 
     def answers(self, wanted: TicketFilter) -> bool:
-        """The rules of a search, said once more: without steps and without an index."""
+        """Implements the rules of a search without an index, as a reference."""
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
         if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
@@ -56,8 +56,8 @@ class Known:
         return (self.words.issuperset(whole) and found) or (wanted.q.isdigit() and self.number == int(wanted.q))
 
 
-class Counting:
-    """A database that counts by name what it was asked."""
+class CountingDatabase:
+    """A database that counts its queries by name."""
 
     def __init__(self, database: Any) -> None:
         self._database = database
@@ -72,11 +72,11 @@ class Counting:
 
 
 class Archive:
-    """Tickets of any age, written past the accept; some belong to another workspace."""
+    """Tickets of any age, inserted directly; some belong to another workspace."""
 
     def __init__(self, store: Store, contents: ContentStore, chance: random.Random) -> None:
         self.store = store
-        self.database: Any = Counting(store.database)
+        self.database: Any = CountingDatabase(store.database)
         self.tickets = TicketService(self.database, FakeClock(), ConversationReader(self.database, contents))
         self.chance = chance
         self.known: list[Known] = []  # ours, oldest first
@@ -88,7 +88,7 @@ class Archive:
         self.moment += chance.choice(APART) if apart is None else apart
         number = self.numbers[workspace] = self.numbers[workspace] + 1
         words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if chance.random() < part}
-        # What only the older ones have is found after many that have none of it; and few have a kettle.
+        # `anchor` occurs only in old tickets, behind many without it; `kettle` is rare.
         words |= {"anchor"} if number < 60 and chance.random() < 0.8 else set()
         words |= {chance.choice(("kettle", "doorbell", "12", "7", "anchored"))} if chance.random() < 0.1 else set()
         tail = "".join(chance.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
@@ -128,13 +128,13 @@ class Archive:
             words=" ".join(words),
         )
 
-    async def some(self, count: int) -> None:
-        """So many more, of both workspaces."""
+    async def add_many(self, count: int) -> None:
+        """Adds `count` tickets to both workspaces."""
         for _ in range(count):
             await self.add(self.chance.choice((OURS, OURS, OURS, THEIRS)))
 
     async def pages(self, wanted: TicketFilter, limit: int, *, most: int = 1000) -> list[str]:
-        """The ids of a whole list, page by page."""
+        """Reads a complete list page by page; returns the ids."""
         seen: list[str] = []
         cursor = None
         for _ in range(most):
@@ -149,8 +149,8 @@ class Archive:
     def expected(self, wanted: TicketFilter, known: Sequence[Known]) -> list[str]:
         return sorted((ticket.id for ticket in known if ticket.answers(wanted)), reverse=True)
 
-    def wish(self, q: str) -> TicketFilter:
-        """A question narrowed at random; mostly not at all."""
+    def add_random_filters(self, q: str) -> TicketFilter:
+        """Adds random filters to a query; mostly none."""
         chance = self.chance
         status = chance.choice((None, None, None, *TICKET_STATUSES))
         return TicketFilter(
@@ -176,7 +176,7 @@ async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every way and every turn of a search over a few tickets."""
+    """Lowers the bounds of a search, so that a few tickets exercise every strategy."""
     bounds = {
         "PAGES": 1,
         "LISTED": 4,
@@ -195,9 +195,9 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, seed: int) -> None:
     async with archive(store, seed) as at:
-        await at.some(120)
+        await at.add_many(120)
         for q in QUESTIONS:
-            for wanted in (TicketFilter(q=q), at.wish(q), at.wish(q)):
+            for wanted in (TicketFilter(q=q), at.add_random_filters(q), at.add_random_filters(q)):
                 found = await at.pages(wanted, at.chance.choice((1, 2, 3, 10)))
                 assert found == at.expected(wanted, at.known), wanted
         assert {"search_match_tickets", "search_range"} <= at.database.asked.keys()
@@ -205,7 +205,7 @@ async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, se
 
 async def test_a_search_with_default_bounds(store: Store) -> None:
     async with archive(store, 77) as at:
-        await at.some(100)
+        await at.add_many(100)
         for wanted in (TicketFilter(q=q) for q in QUESTIONS):
             for limit in (1, 7, 200):
                 assert await at.pages(wanted, limit) == at.expected(wanted, at.known), (wanted, limit)
@@ -214,7 +214,7 @@ async def test_a_search_with_default_bounds(store: Store) -> None:
 @pytest.mark.usefixtures("short_steps")
 async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store: Store) -> None:
     async with archive(store, 5) as at:
-        await at.some(80)
+        await at.add_many(80)
         for q in ("hello.", "door", "anchor"):
             wanted, known = TicketFilter(q=q), list(at.known)
             seen: list[str] = []
@@ -225,33 +225,33 @@ async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store:
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-                await at.some(3)
-                await at.tickets.delete(Actor(OURS, "admin"), seen[-1])  # the one that the cursor names
+                await at.add_many(3)
+                await at.tickets.delete(Actor(OURS, "admin"), seen[-1])  # the ticket that the cursor encodes
                 at.known = [ticket for ticket in at.known if ticket.id != seen[-1]]
             assert seen == at.expected(wanted, known)
 
 
 @pytest.mark.usefixtures("short_steps")
 async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
-    """Many within a millisecond: no stretch is short enough, and they are found all the same."""
+    """Tickets of one millisecond: no range is short enough, but all are found."""
     async with archive(store, 6) as at:
-        await at.some(10)
+        await at.add_many(10)
         at.moment += 365 * 86_400_000
         for _ in range(40):
             await at.add(apart=0)
         at.moment += 365 * 86_400_000
-        await at.some(10)
+        await at.add_many(10)
         for q in ("hello.", "hello", "anchor."):
             assert await at.pages(TicketFilter(q=q), 2) == at.expected(TicketFilter(q=q), at.known)
 
 
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
-    """No table is read from end to end."""
+    """No query scans a whole table."""
     async with opened_sqlite(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):
             query = store.catalog[name]
-            asked = terms.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # it has a word
+            asked = terms.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # the query has a word
             values = dict.fromkeys(query.parameters, 1) | {"asked": asked, "ids": "[]"}
             async with store.database.raw_transaction(write=False) as connection:
                 rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)

@@ -1,4 +1,4 @@
-"""What is a mail domain, and its one form."""
+"""Validation and normalization of domain names."""
 
 import pytest
 from hypothesis import given

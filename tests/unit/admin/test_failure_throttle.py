@@ -1,4 +1,4 @@
-"""Failures are throttled by what they came from."""
+"""Failures are throttled by key."""
 
 import pytest
 

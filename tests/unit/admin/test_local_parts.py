@@ -1,4 +1,4 @@
-"""The local part of an alias: what is kept of it, and what is refused."""
+"""Validation and normalization of local parts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How large a sample is, and its quantiles."""
+"""Sample sizes and quantiles of the overview."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pages: cursors only where they were given out, limits in their bounds."""
+"""Pagination: cursors and limits."""
 
 import pytest
 from hypothesis import given

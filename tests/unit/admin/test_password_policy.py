@@ -1,4 +1,4 @@
-"""Which passwords are accepted."""
+"""The password policy."""
 
 import pytest
 
@@ -10,7 +10,7 @@ IDN = "ada@xn--bcher-kva.example"  # bücher.example
 
 
 def reason(password: str, email: str = EMAIL) -> str:
-    """Why it is refused."""
+    """Returns the message for a rejected password."""
     with pytest.raises(Refused) as refused:
         check_password(password, email)
     assert (refused.value.code, refused.value.field) == ("invalid_request", "password")

@@ -1,4 +1,4 @@
-"""The arithmetic of the sliding window, over all the windows and counts that hypothesis can think of."""
+"""The arithmetic of the sliding window, with generated limits and counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ def test_waiting_for_retry_after_is_sufficient(limit: Limit, previous: int, curr
 
 @given(limits, st.integers(0, 20_000), moments)
 def test_the_window_boundary_is_smooth(limit: Limit, used: int, now: int) -> None:
-    """Right after the edge hardly more is allowed than right before it: no double allowance."""
+    """The allowance does not double at the boundary of a window."""
     used = min(used, limit.requests)
     edge = (now // limit.length + 1) * limit.length
     assert sliding_window.bound(limit, used, edge) == limit.requests - used
@@ -68,7 +68,7 @@ def test_the_nearer_limit_is_returned() -> None:
 
 
 def test_an_account_has_at_most_a_hundred_failures_an_hour() -> None:
-    """A guesser who takes each attempt as soon as there is one, from shortly before the end of a window on."""
+    """Simulates a client that uses each attempt as soon as it is allowed, starting just before a window ends."""
     moments: list[int] = []
     counts: dict[int, int] = {}
     for now in range(1_800_003_590, 1_800_014_400, 2):

@@ -1,4 +1,4 @@
-"""No text that deceives or cannot be kept gets through."""
+"""Validation rejects deceptive texts and texts that cannot be stored."""
 
 import pytest
 from hypothesis import given
