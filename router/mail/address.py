@@ -1,8 +1,8 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
 `parse_mailbox` is the only way to turn text into a `Mailbox`. Its result is well formed, and `str()` of it parses to
-the same mailbox. Source routes and angle brackets are part of a path and are removed before. The length is checked
-first, and parsing takes linear time.
+the same mailbox. Source routes and angle brackets belong to a path; callers remove them first. The length is checked
+before anything else, and parsing takes linear time.
 
 Two extensions of the grammar accept mail that works everywhere else: a domain label may contain an underscore, and a
 domain may end with the root's dot.

@@ -135,7 +135,7 @@ def has_auto_reply_prefix(subject: str) -> bool:
 def is_absence_phrase(subject: str) -> bool:
     """Whether the subject is an absence phrase, alone, in brackets or before a colon.
 
-    A program wrote it if the message is a reply.
+    Only together with the evidence of a reply does it show that a program wrote the message.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:

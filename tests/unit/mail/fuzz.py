@@ -188,14 +188,14 @@ def run(seconds: float, state: _State) -> int:
 
 def main() -> int:
     """Run the command line."""
-    options = argparse.ArgumentParser(description="Fuzz what reads and shows a mail.")
+    options = argparse.ArgumentParser(description="Fuzz the parsing and display of messages.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--state", type=Path, default=Path(".fuzz"))
     arguments = options.parse_args()
     state = _State(arguments.state)
     failed = run(arguments.seconds, state)
     sys.stdout.write(
-        f"{state.runs} mails in {state.seconds:.0f} s (all runs), {len(state.mails)} to start from, "
+        f"{state.runs} messages in {state.seconds:.0f} s (all runs), {len(state.mails)} to start from, "
         f"slowest {state.slowest:.2f} s, {failed} failed in this run\n"
     )
     return 1 if failed else 0
