@@ -52,9 +52,9 @@ class Window:
     """A browser with cookies of its own. `open` gives pages; `faults` is what they did that they must not."""
 
     context: BrowserContext
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
-    expected: list[str] = field(default_factory=list)
+    expected_errors: list[str] = field(default_factory=list)
 
     async def open(self, url: str) -> Page:
         """A new page at an address of ours."""
@@ -68,45 +68,45 @@ class Window:
         self.hosts.add(urlsplit(root).netloc)
         await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
 
-    def expect(self, part: str) -> None:
+    def expect_error(self, part: str) -> None:
         """A fault with these words is part of the test: a refused form is an error on the console too."""
-        self.expected.append(part)
+        self.expected_errors.append(part)
 
-    def unexpected(self) -> list[str]:
+    def unexpected_errors(self) -> list[str]:
         """The faults that no test expected."""
-        return [fault for fault in self.faults if not any(part in fault for part in self.expected)]
+        return [fault for fault in self.errors if not any(part in fault for part in self.expected_errors)]
 
 
 @asynccontextmanager
-async def window_of(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
+async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
     """A window; raises AssertionError at its end for what its pages did."""
     context = await browser.new_context(viewport=WIDE, java_script_enabled=javascript, reduced_motion="reduce")
     try:
         context.set_default_timeout(10_000)
         window = Window(context)
-        context.on("console", lambda said: window.faults.append(said.text) if said.type == "error" else None)
-        context.on("weberror", lambda error: window.faults.append(str(error.error)))
+        context.on("console", lambda said: window.errors.append(said.text) if said.type == "error" else None)
+        context.on("weberror", lambda error: window.errors.append(str(error.error)))
 
         def asked(url: str) -> None:
             parts = urlsplit(url)
             if parts.scheme in ("http", "https") and parts.netloc not in window.hosts:
-                window.faults.append(f"a request to another host: {url}")
+                window.errors.append(f"a request to another host: {url}")
 
         context.on("request", lambda request: asked(request.url))
         yield window
-        if window.unexpected():
-            raise AssertionError("the browser says:\n" + "\n".join(window.unexpected()))
+        if window.unexpected_errors():
+            raise AssertionError("the browser says:\n" + "\n".join(window.unexpected_errors()))
     finally:
         await context.close()
 
 
-async def look(page: Page, *, scheme: Scheme = "light", phone: bool = False) -> None:
+async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = False) -> None:
     """Light or dark, wide or on a phone."""
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.set_viewport_size(PHONE if phone else WIDE)
 
 
-async def axe(page: Page) -> list[str]:
+async def find_axe_violations(page: Page) -> list[str]:
     """What axe-core (WCAG 2.2 A and AA, best practices) finds wrong; frames hold mail of strangers and are left out.
 
     The script is put in by the debugger's protocol, which no Content-Security-Policy concerns.

@@ -5,7 +5,7 @@ import pytest
 from router.admin.installation import overview
 from router.admin.installation.overview import AliasOpenTickets, DayCounts, DurationStatistics, OpenTickets, Overview
 from router.clock import SECOND
-from tests.integration.dashboard.past import Old, month, old_mails
+from tests.integration.dashboard.past import PastMessage, insert_month, insert_past_messages
 from tests.support.installation import Installation
 
 
@@ -20,8 +20,8 @@ def highest_count(days: tuple[DayCounts, ...]) -> int:
 async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
     other = await installation.add_workspace()
     ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
-    await old_mails(installation, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
-    await old_mails(installation, Old(1.0, 91), workspace_id=other.workspace_id)
+    await insert_past_messages(installation, *(PastMessage(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
+    await insert_past_messages(installation, PastMessage(1.0, 91), workspace_id=other.workspace_id)
     found = await read_overview(installation)
     assert len(found.days) == 30
     dates = [day.date for day in found.days]
@@ -59,7 +59,7 @@ async def test_the_claim_time_is_that_of_the_first_claim(installation: Installat
 
 
 async def test_capped_counts_are_marked(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    await month(installation)
+    await insert_month(installation)
     assert (await read_overview(installation)).capped is False
     monkeypatch.setattr(overview, "MAX_COUNTED", 2)
     installation.clock.advance(minutes=1)
@@ -69,7 +69,7 @@ async def test_capped_counts_are_marked(installation: Installation, monkeypatch:
 
 
 async def test_durations_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    await month(installation)
+    await insert_month(installation)
     monkeypatch.setattr(overview, "SAMPLE_SIZE", 1)
     assert (await read_overview(installation)).resolve.count <= 2
 

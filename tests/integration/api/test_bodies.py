@@ -15,7 +15,7 @@ from api.dashboard.views import PAGES
 from api.resources import ROUTES
 from api.schema.shape import EmptyBody
 from router.errors import Refused
-from tests.support.installation.dashboard import Browser, signed_in
+from tests.support.installation.dashboard import FormClient, signed_in_client
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -167,8 +167,8 @@ async def test_setting_limits_every_body(tmp_path: Path) -> None:
         for path in ("/auth/login", "/domains"):
             answer = await served.admin.post(path, data=b" " * 1025, headers=JSON)
             assert (answer.status, answer.code) == (413, "payload_too_large")
-        browser: Browser = await signed_in(served, "agent")
-        assert (await browser.post("/account/password", {"password": "x" * 2000})).status == 413
+        client: FormClient = await signed_in_client(served, "agent")
+        assert (await client.post("/account/password", {"password": "x" * 2000})).status == 413
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])

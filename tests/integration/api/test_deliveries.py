@@ -1,7 +1,7 @@
 """Deliveries by REST: status codes and the documented fields. Their rules:
 tests/integration/admin/test_delivery_rules.py."""
 
-from tests.integration.dashboard.past import attempt
+from tests.integration.dashboard.past import record_attempt
 from tests.support.installation.http import ServedInstallation
 
 DOCUMENTED_FIELDS = {
@@ -34,7 +34,7 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
         answer = await served.admin.get(f"/deliveries?{query}")
         assert (answer.status, len(answer.body["deliveries"])) == (200, expected), query
     path = f"/deliveries/{listed[1]['id']}"
-    await attempt(served, listed[1]["id"], "sent", 200, "ok")
+    await record_attempt(served, listed[1]["id"], "sent", 200, "ok")
     await served.database.execute("dispatch_mark_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
     one = (await served.admin.get(path)).body
     assert (one["state"], one["attempts"], one["deliveredAt"]) == ("delivered", 1, "2030-01-01T12:00:00Z")

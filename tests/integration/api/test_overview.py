@@ -1,6 +1,6 @@
 """Statistics, delivery status and message search by REST. Their rules: tests/integration/admin."""
 
-from tests.integration.dashboard.past import Old, old_mails
+from tests.integration.dashboard.past import PastMessage, insert_past_messages
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
 
@@ -8,7 +8,7 @@ from tests.support.installation.http import ServedInstallation
 async def test_overview(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.alias()
-    await old_mails(served, Old(0.0, 91), Old(1.0, 92), Old(15.0, 93, dead=True))
+    await insert_past_messages(served, PastMessage(0.0, 91), PastMessage(1.0, 92), PastMessage(15.0, 93, dead=True))
     ticket_id = await served.ticket()
     await served.admin.post(f"/emails/tickets/{ticket_id}/claim")
     answer = await served.admin.get("/overview")

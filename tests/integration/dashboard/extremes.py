@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from tests.integration.dashboard.past import attempt
+from tests.integration.dashboard.past import record_attempt
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation.http import PASSWORD, ServedInstallation
@@ -15,7 +15,7 @@ EMOJI = "🚪🔥 It burns 👩‍👩‍👧‍👦 and burns"
 
 
 @dataclass(frozen=True)
-class Names:
+class ExtremeIds:
     """What `extremes` made, by what it is for."""
 
     ids: dict[str, str]
@@ -25,7 +25,7 @@ class Names:
         return pattern.format_map(self.ids)
 
 
-async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
+async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> ExtremeIds:
     """Furnishes it."""
     services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
@@ -58,13 +58,13 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     )
     await served.ticket(mails.plain(subject=EMOJI))
     await served.ticket(mails.plain(subject="", from_="", text=""))
-    talk, place = await _conversation(served)
-    files = await served.ticket(_with_files())
+    talk, place = await _add_long_conversation(served)
+    files = await served.ticket(_message_with_files())
     dead, waiting = (await services.deliveries.list(actor)).items[:2]
     answer = "<html>" + "x" * 400
     for delivery in (dead, waiting):
         for _ in range(3):
-            await attempt(served, delivery.id, "rejected", 502, answer)
+            await record_attempt(served, delivery.id, "rejected", 502, answer)
     await served.database.execute(
         "dispatch_mark_dead", id=dead.id, reason=f"Slack did not take the message: {LONG} (502)"
     )
@@ -72,7 +72,7 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
         "dispatch_mark_failing", id=integration, reason=f"the host {LONG} has no address", now=served.clock.now(),
         probe_interval=60, probe_at=served.clock.now() + 60,
     )  # fmt: skip
-    return Names(
+    return ExtremeIds(
         {
             "person": person.id, "domain": domain, "integration": integration, "alias": alias, "wrong": wrong.domain.id,
             "key": key.key.id, "long": long, "hebrew": hebrew, "talk": talk, "place": place, "files": files,
@@ -81,7 +81,7 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     )  # fmt: skip
 
 
-async def _conversation(served: ServedInstallation) -> tuple[str, str]:
+async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
     """A ticket of more mails than a page has, with quotations and notes between them; the place of the tenth."""
     ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     places = [""]
@@ -93,7 +93,7 @@ async def _conversation(served: ServedInstallation) -> tuple[str, str]:
     return ticket, places[10]
 
 
-def _with_files() -> bytes:
+def _message_with_files() -> bytes:
     message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     message["From"], message["To"], message["Subject"] = mails.CUSTOMER, mails.SUPPORT, "All the pictures"
     message["Message-ID"] = mails.new_message_id()

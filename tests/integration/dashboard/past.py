@@ -7,7 +7,7 @@ from router.clock import SECOND
 from tests.support.installation import Installation
 
 
-async def attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
+async def record_attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
     """One attempt to send a delivery, ended."""
     database, now = installation.database, installation.clock.now()
     row = await database.fetch_one("dispatch_begin_attempt", id=delivery_id, until=now)
@@ -27,7 +27,7 @@ async def attempt(installation: Installation, delivery_id: str, outcome: str, st
 
 
 @dataclass(frozen=True)
-class Old:
+class PastMessage:
     """A mail of some days ago, in a ticket (`number`) that was claimed after 600 s and resolved after 7200."""
 
     days: float
@@ -35,7 +35,7 @@ class Old:
     dead: bool = False
 
 
-async def old_mails(installation: Installation, *mails: Old, workspace_id: str = "") -> None:
+async def insert_past_messages(installation: Installation, *mails: PastMessage, workspace_id: str = "") -> None:
     """Writes them. Their ids are of that time, as are their other times: the clock of a test is not that of ids."""
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
@@ -76,6 +76,7 @@ async def old_mails(installation: Installation, *mails: Old, workspace_id: str =
         await installation.rows(f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
 
 
-async def month(installation: Installation) -> None:
+async def insert_month(installation: Installation) -> None:
     """Some mails on most days."""
-    await old_mails(installation, *(Old(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24)))
+    messages = (PastMessage(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24))
+    await insert_past_messages(installation, *messages)

@@ -4,46 +4,46 @@ import re
 from dataclasses import replace
 
 from router.admin.installation.attention import CACHE_SECONDS, AttentionCounts
-from tests.integration.dashboard.past import attempt, month
+from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
-from tests.support.installation.dashboard import signed_in
+from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 
-async def failed(served: ServedInstallation, reason: str = "Slack did not take the message") -> str:
+async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack did not take the message") -> str:
     """A mail whose delivery was given up; the delivery's id."""
     await served.mail(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
-    await attempt(served, delivery.id, "rejected", 400, "<b>no_text")
+    await record_attempt(served, delivery.id, "rejected", 400, "<b>no_text")
     await served.database.execute("dispatch_mark_dead", id=delivery.id, reason=reason)
     return delivery.id
 
 
 async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallation) -> None:
     await served.alias()
-    delivery = await failed(served)
-    client = await signed_in(served)
+    delivery = await create_failed_delivery(served)
+    client = await signed_in_client(served)
     listed = await client.get("/activity")
-    assert "Stuck <door>" in listed.words
-    assert "Slack did not take the message" in listed.words
+    assert "Stuck <door>" in listed.visible_text
+    assert "Slack did not take the message" in listed.visible_text
     one = await client.get(f"/activity/deliveries/{delivery}")
-    assert "rejected 400 120 ms <b>no_text" in one.words
+    assert "rejected 400 120 ms <b>no_text" in one.visible_text
     assert "<b>no_text" not in one.text
-    after = await client.follow(f"/activity/deliveries/{delivery}/replay", {})
-    assert "Queued for redelivery." in after.words
+    after = await client.post_and_follow(f"/activity/deliveries/{delivery}/replay", {})
+    assert "Queued for redelivery." in after.visible_text
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     assert served.woken.integration_ids
-    assert "No failed deliveries." in (await client.get("/activity?state=dead")).words
+    assert "No failed deliveries." in (await client.get("/activity?state=dead")).visible_text
     waiting = await client.get("/activity?state=pending")
-    assert "Stuck <door>" in waiting.words
+    assert "Stuck <door>" in waiting.visible_text
 
 
 async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstallation) -> None:
     _, integration, _ = await served.alias()
-    agent, admin = await signed_in(served, "agent"), await signed_in(served)
-    assert "Needs attention" not in (await agent.get("/tickets")).words
-    assert "Nothing needs attention." in (await agent.get("/activity")).words
-    await failed(served)
+    agent, admin = await signed_in_client(served, "agent"), await signed_in_client(served)
+    assert "Needs attention" not in (await agent.get("/tickets")).visible_text
+    assert "Nothing needs attention." in (await agent.get("/activity")).visible_text
+    await create_failed_delivery(served)
     now, database = served.clock.now(), served.database
     await database.execute(
         "dispatch_mark_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
@@ -52,15 +52,15 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
         await served.mail()
     await database.execute("dispatch_park", integration_id=integration, now=now)
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Needs attention" not in (await agent.get("/tickets")).words, "counted every few seconds only"
+    assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counted every few seconds only"
     served.clock.advance(CACHE_SECONDS)
     said = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
     for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
-        assert said in (await agent.get(path)).words, path
+        assert said in (await agent.get(path)).visible_text, path
     opened = await agent.get("/activity")
-    assert said not in opened.words
+    assert said not in opened.visible_text
     for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Unverified"):
-        assert part in opened.words
+        assert part in opened.visible_text
     assert "/replay" not in opened.text
     _, other = await served.other_workspace()
     assert await served.services.attention.get_counts(other) == AttentionCounts()
@@ -68,20 +68,20 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
     assert delivery.last_error == "Slack did not take the message"
     # An action is seen at once by the process that did it.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
-    await admin.follow(retry, {})
-    assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).words
+    await admin.post_and_follow(retry, {})
+    assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
 
 
 async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration, _ = await served.alias()
-    delivery = await failed(served)
-    client = await signed_in(served)
+    delivery = await create_failed_delivery(served)
+    client = await signed_in_client(served)
     other = await served.integration()
-    await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": other})
+    await client.post_and_follow("/activity/replay?state=dead", {"state": "dead", "integrationId": other})
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "dead"
-    done = await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": integration})
-    assert "Queued for redelivery." in done.words
+    done = await client.post_and_follow("/activity/replay?state=dead", {"state": "dead", "integrationId": integration})
+    assert "Queued for redelivery." in done.visible_text
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     for form in ({"state": "delivered"}, {"state": "x"}, {"integrationId": "int_none"}):
         seen = await client.post("/activity/replay", form)
@@ -93,44 +93,44 @@ async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
 async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
-    delivery = await failed(served)
-    client = await signed_in(served)
+    delivery = await create_failed_delivery(served)
+    client = await signed_in_client(served)
     await served.services.deliveries.replay(served.actor, delivery)
     await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
     seen = await client.post(f"/activity/deliveries/{delivery}/replay")
     assert seen.status == 409
-    assert "has already been delivered" in seen.words
-    assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).words
+    assert "has already been delivered" in seen.visible_text
+    assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).visible_text
 
 
 async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     domain, integration, alias = await served.alias()
-    delivery = await failed(served)
+    delivery = await create_failed_delivery(served)
     leaver = await served.services.users.create(served.actor, email="leaver@people.test", name="Lea")
     await served.services.keys.create(replace(served.actor, user_id=leaver.id), name="CI")
-    client = await signed_in(served)
+    client = await signed_in_client(served)
     trace = f"/activity/trace/{(await served.services.deliveries.get(served.actor, delivery)).delivery.message_id}"
     pages = ("/activity?state=dead", f"/activity/deliveries/{delivery}", trace)
     name = (await served.services.integrations.get(served.actor, integration)).name
     for page in pages:
-        assert name in (await client.get(page)).words, page
-    assert "Lea" in (await client.get("/manage/audit")).words
+        assert name in (await client.get(page)).visible_text, page
+    assert "Lea" in (await client.get("/manage/audit")).visible_text
     await served.services.aliases.delete(served.actor, alias)
     await served.services.domains.delete(served.actor, domain)
     await served.services.integrations.delete(served.actor, integration)
     await served.services.users.delete(served.actor, leaver.id)
     for page in pages:
-        assert "removed integration" in (await client.get(page)).words, page
-    assert "removed user" in (await client.get("/manage/audit")).words
+        assert "removed integration" in (await client.get(page)).visible_text, page
+    assert "removed user" in (await client.get("/manage/audit")).visible_text
     served.clock.advance(CACHE_SECONDS)
-    assert "Nothing needs attention." in (await client.get("/activity")).words, "nobody can send it again"
-    assert "Needs attention" not in (await client.get("/tickets")).words
+    assert "Nothing needs attention." in (await client.get("/activity")).visible_text, "nobody can send it again"
+    assert "Needs attention" not in (await client.get("/tickets")).visible_text
 
 
 async def test_only_admins_are_offered_it(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
-    delivery = await failed(sqlite_served)
-    client = await signed_in(sqlite_served, "agent")
+    delivery = await create_failed_delivery(sqlite_served)
+    client = await signed_in_client(sqlite_served, "agent")
     for path in ("/activity", f"/activity/deliveries/{delivery}"):
         seen = await client.get(path)
         assert seen.status == 200
@@ -141,12 +141,12 @@ async def test_pages_of_deliveries(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     for n in range(51):
         await sqlite_served.mail(mails.plain(subject=f"Mail {n}."))
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     first = await client.get("/activity?state=all")
     assert first.text.count("data-row") == 50
-    assert "Mail 0." not in first.words
+    assert "Mail 0." not in first.visible_text
     path = first.text.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
-    assert "Mail 0." in (await client.get(path)).words
+    assert "Mail 0." in (await client.get(path)).visible_text
 
 
 async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> None:
@@ -154,12 +154,12 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     await served.alias()
     message = await served.mail(mails.plain(message_id="<one@customer.test>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0].id
-    await attempt(served, delivery, "sent", 200, "ok")
+    await record_attempt(served, delivery, "sent", 200, "ok")
     await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     for q in (message, "<one@customer.test>", "%231"):
         assert (await client.get(f"/activity/trace?q={q}")).location == f"/activity/trace/{message}"
-    words = (await client.get(f"/activity/trace/{message}")).words
+    words = (await client.get(f"/activity/trace/{message}")).visible_text
     for said in (
         "Received by mx1.host.test",
         "Opened ticket #1",
@@ -172,23 +172,23 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     await served.mail(mails.reply_to("<one@customer.test>"))
     several = await client.get("/activity/trace?q=1")
     assert several.text.count("data-row") == 2
-    assert "No messages match." in (await client.get("/activity/trace?q=nobody@customer.test")).words
+    assert "No messages match." in (await client.get("/activity/trace?q=nobody@customer.test")).visible_text
     assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
     sender = mails.plain(from_="Ana <ana@acme.test>", message_id="<two@customer.test>")
     other = await served.mail(sender.replace(b"@acme", "@\u0430cme".encode()))
-    assert "ana@\u0430cme.test (xn--cme-5cd.test)" in (await client.get(f"/activity/trace/{other}")).words
+    assert "ana@\u0430cme.test (xn--cme-5cd.test)" in (await client.get(f"/activity/trace/{other}")).visible_text
 
 
 async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration, _ = await served.alias()
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     now = served.clock.now()
     await served.database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     well = await client.get("/activity/health")
-    assert "Problem" not in well.words
-    assert "Domains no DNS problems" in well.words
-    await failed(served)
+    assert "Problem" not in well.visible_text
+    assert "Domains no DNS problems" in well.visible_text
+    await create_failed_delivery(served)
     await served.mail()
     await served.database.execute(
         "dispatch_mark_failing", id=integration, reason="the webhook is gone", now=now, probe_interval=60, probe_at=now
@@ -196,22 +196,22 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     served.clock.advance(minutes=20)
     ill = await client.get("/activity/health")
     assert ill.text.count(">Problem<") == 4  # delivery process, queue, failed deliveries, integrations
-    assert "the webhook is gone" in ill.words
+    assert "the webhook is gone" in ill.visible_text
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).words
+    assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).visible_text
 
 
 async def test_the_overview(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
-    await month(served)
-    await failed(served)
-    client = await signed_in(served, "viewer")
+    await insert_month(served)
+    await create_failed_delivery(served)
+    client = await signed_in_client(served, "viewer")
     seen = await client.get("/")
     assert seen.status == 200
     assert 'role="img"' in seen.text
     assert "style=" not in seen.text
     assert "Messages per day: 25 in 30 days" in seen.text
-    assert "Time to assign 10 min" in seen.words
+    assert "Time to assign 10 min" in seen.visible_text
     assert "support@example.org: 1 open, 0 in progress, 0 waiting" in seen.text
-    assert "no delivery process has been running" not in seen.words, "nothing is queued"
+    assert "no delivery process has been running" not in seen.visible_text, "nothing is queued"

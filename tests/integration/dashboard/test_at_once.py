@@ -13,7 +13,7 @@ from router.admin.access.sessions import Identity, SessionService
 from router.admin.tickets.messages import MessageService
 from router.errors import Refused
 from router.model import Actor, Message
-from tests.support.installation.dashboard import person, signed_in
+from tests.support.installation.dashboard import create_user, signed_in_client
 from tests.support.installation.http import PASSWORD, ServedInstallation
 
 NEW = "a battery, a horse"
@@ -21,7 +21,7 @@ EMAIL = "admin@people.test"
 
 
 @asynccontextmanager
-async def meanwhile(monkeypatch: pytest.MonkeyPatch, asked: Awaitable[Any]) -> AsyncIterator["asyncio.Task[Any]"]:
+async def while_verifying(monkeypatch: pytest.MonkeyPatch, asked: Awaitable[Any]) -> AsyncIterator["asyncio.Task[Any]"]:
     """Inside, `asked` has verified a password and waits; afterwards it goes on."""
     verified, go = threading.Event(), threading.Event()
     verify = secrets.verify_password
@@ -42,38 +42,38 @@ async def meanwhile(monkeypatch: pytest.MonkeyPatch, asked: Awaitable[Any]) -> A
         monkeypatch.setattr(secrets, "verify_password", verify)
 
 
-async def lock_out(served: ServedInstallation, user: str) -> None:
+async def disable_user(served: ServedInstallation, user: str) -> None:
     await served.services.users.change(served.actor, user, disabled=True)
 
 
-async def give_password(served: ServedInstallation, user: str) -> None:
+async def set_password(served: ServedInstallation, user: str) -> None:
     await served.services.users.change(served.actor, user, password="another password")
 
 
-async def remove(served: ServedInstallation, user: str) -> None:
+async def remove_user(served: ServedInstallation, user: str) -> None:
     await served.services.users.delete(served.actor, user)
 
 
-async def demote(served: ServedInstallation, user: str) -> None:
+async def demote_user(served: ServedInstallation, user: str) -> None:
     await served.services.users.change(served.actor, user, role="viewer")
 
 
 Change = Callable[[ServedInstallation, str], Awaitable[None]]
 
 
-@pytest.mark.parametrize("change", [lock_out, give_password, remove])
+@pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
 async def test_a_password_is_not_changed_past_an_admin(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
-    _, user = await person(served, "admin")
+    _, user = await create_user(served, "admin")
     actor = Actor(served.actor.workspace_id, "admin", user_id=user)
     changing = served.services.sessions.change_password(actor, current=PASSWORD, new=NEW)
-    async with meanwhile(monkeypatch, changing) as task:
+    async with while_verifying(monkeypatch, changing) as task:
         await change(served, user)
     with pytest.raises(Refused):
         await task
     for found in (await served.services.users.list(served.actor)).items:
-        assert (found.disabled_at is not None) == (found.id == user and change is lock_out)
+        assert (found.disabled_at is not None) == (found.id == user and change is disable_user)
     with pytest.raises(Refused):
         await served.services.sessions.sign_in(EMAIL, NEW, address="")
 
@@ -81,22 +81,22 @@ async def test_a_password_is_not_changed_past_an_admin(
 async def test_a_changed_password_gives_no_role_back(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, user = await person(served, "admin")
+    _, user = await create_user(served, "admin")
     actor = Actor(served.actor.workspace_id, "admin", user_id=user)
     changing = served.services.sessions.change_password(actor, current=PASSWORD, new=NEW)
-    async with meanwhile(monkeypatch, changing) as task:
-        await demote(served, user)
+    async with while_verifying(monkeypatch, changing) as task:
+        await demote_user(served, user)
     await task
     assert (await served.services.users.get(served.actor, user)).role == "viewer"
     assert (await served.services.sessions.sign_in(EMAIL, NEW, address="")).user.role == "viewer"
 
 
-@pytest.mark.parametrize("change", [lock_out, give_password, remove])
+@pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
 async def test_nobody_signs_in_past_an_admin(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
-    _, user = await person(served, "admin")
-    async with meanwhile(monkeypatch, served.services.sessions.sign_in(EMAIL, PASSWORD, address="")) as task:
+    _, user = await create_user(served, "admin")
+    async with while_verifying(monkeypatch, served.services.sessions.sign_in(EMAIL, PASSWORD, address="")) as task:
         await change(served, user)
     with pytest.raises(Refused) as refused:
         await task
@@ -107,7 +107,7 @@ async def test_nobody_signs_in_past_an_admin(
 async def test_who_is_removed_while_a_page_is_made_is_signed_out(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, me = await signed_in(sqlite_served, "viewer"), SessionService.get_identity
+    client, me = await signed_in_client(sqlite_served, "viewer"), SessionService.get_identity
 
     async def removed(sessions: SessionService, actor: Actor) -> Identity:
         await sqlite_served.services.users.delete(sqlite_served.actor, actor.user_id or "")
@@ -124,7 +124,7 @@ async def test_a_mail_that_is_erased_while_its_page_is_made_is_not_there(
     await sqlite_served.alias()
     ticket = await sqlite_served.ticket()
     (message,) = await sqlite_served.services.messages.find(sqlite_served.actor, ticket)
-    client, find = await signed_in(sqlite_served, "viewer"), MessageService.find
+    client, find = await signed_in_client(sqlite_served, "viewer"), MessageService.find
 
     async def erased(messages: MessageService, actor: Actor, text: str) -> tuple[Message, ...]:
         await sqlite_served.services.tickets.delete(sqlite_served.actor, ticket)

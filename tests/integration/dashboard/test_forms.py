@@ -10,14 +10,14 @@ from router.admin.access.sessions import SessionService
 from router.errors import Unavailable
 from tests.support import mails
 from tests.support.clock import FakeClock
-from tests.support.installation.dashboard import Browser, browser, person, signed_in
+from tests.support.installation.dashboard import FormClient, anonymous_client, create_user, signed_in_client
 from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
 from tests.support.stores import Store, opened_sqlite
 
 
 async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) -> None:
-    email, _ = await person(served, "agent")
-    client = browser(served)
+    email, _ = await create_user(served, "agent")
+    client = anonymous_client(served)
     sent = await client.get("/tickets?status=open&q=a%20b")
     assert sent.location == "/sign-in?next=%2Ftickets%3Fstatus%3Dopen%26q%3Da%2520b"
     page = await client.get(sent.location)
@@ -29,8 +29,8 @@ async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) 
     assert "HttpOnly" in seen.headers["Set-Cookie"]
     assert [said.partition("=")[0] for said in seen.headers.getall("Set-Cookie")] == ["er_session", "er_device"]
     assert (await client.get(seen.location)).status == 200
-    out = await client.follow("/sign-out", {})
-    assert "You are signed out." in out.words
+    out = await client.post_and_follow("/sign-out", {})
+    assert "You are signed out." in out.visible_text
     assert (await client.get("/tickets")).status == 303
 
 
@@ -49,18 +49,20 @@ async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) 
 )
 async def test_nobody_is_sent_elsewhere(sqlite_served: ServedInstallation, elsewhere: str) -> None:
     assert redirects.local_path(elsewhere) == "/"
-    email, _ = await person(sqlite_served, "viewer")
-    seen = await browser(sqlite_served).post("/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere})
+    email, _ = await create_user(sqlite_served, "viewer")
+    seen = await anonymous_client(sqlite_served).post(
+        "/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere}
+    )
     assert (seen.status, seen.location) == (303, "/")
 
 
 async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: ServedInstallation) -> None:
-    client = browser(sqlite_served)
+    client = anonymous_client(sqlite_served)
     form = {"email": 'a"<b>@example.org', "password": "never the one", "next": "/tickets/mine"}
     for _ in range(10):
         seen = await client.post("/sign-in", form)
         assert seen.status == 401
-    assert "Incorrect email or password" in seen.words
+    assert "Incorrect email or password" in seen.visible_text
     assert 'value="a&#34;&lt;b&gt;@example.org"' in seen.text
     assert "never the one" not in seen.text
     assert 'value="/tickets/mine"' in seen.text
@@ -70,19 +72,19 @@ async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: Serv
 
 
 async def test_the_first_page_works_once(served: ServedInstallation) -> None:
-    client = browser(served)
+    client = anonymous_client(served)
     path = f"/welcome?token={served.login.link}"
-    assert "Create the first admin account" in (await client.get(path)).words
+    assert "Create the first admin account" in (await client.get(path)).visible_text
     form = {"token": served.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
     seen = await client.post("/welcome", form)
     assert (seen.status, 'id="e-password"' in seen.text, 'value="Grace"' in seen.text) == (400, True, True)
-    seen = await client.follow("/welcome", form | {"password": PASSWORD})
-    assert "Complete four steps" in seen.words
+    seen = await client.post_and_follow("/welcome", form | {"password": PASSWORD})
+    assert "Complete four steps" in seen.visible_text
     seen = await client.get("/account?note=welcome")
-    assert "grace@example.org" in seen.words
-    assert "You are the first admin" in seen.words
-    assert (await browser(served).get(path)).status == 404
-    assert (await browser(served).post("/welcome", form | {"password": PASSWORD})).status == 404
+    assert "grace@example.org" in seen.visible_text
+    assert "You are the first admin" in seen.visible_text
+    assert (await anonymous_client(served).get(path)).status == 404
+    assert (await anonymous_client(served).post("/welcome", form | {"password": PASSWORD})).status == 404
     assert (await served.services.sessions.sign_in("grace@example.org", PASSWORD, address="")).user.role == "admin"
     audit = await served.services.audit.list(served.actor)
     assert [entry.action for entry in audit.items] == ["user.sign_in", "user.sign_in", "user.change"]
@@ -91,28 +93,28 @@ async def test_the_first_page_works_once(served: ServedInstallation) -> None:
 
 async def test_the_first_link_ends_with_time_and_with_another_password(served: ServedInstallation) -> None:
     path = f"/welcome?token={served.login.link}"
-    assert (await browser(served).get("/welcome?token=" + "x" * 43)).status == 404
+    assert (await anonymous_client(served).get("/welcome?token=" + "x" * 43)).status == 404
     await served.services.users.change(served.actor, served.login.user_id, password=PASSWORD)
-    assert (await browser(served).get(path)).status == 404
+    assert (await anonymous_client(served).get(path)).status == 404
 
 
 async def test_the_first_link_ends_after_a_week(store: Store) -> None:
     async with serving(store, clock=FakeClock()) as served:
         path = f"/welcome?token={served.login.link}"
         served.clock.advance(days=6)
-        assert (await browser(served).get(path)).status == 200
+        assert (await anonymous_client(served).get(path)).status == 200
         served.clock.advance(days=1)
-        assert (await browser(served).get(path)).status == 404
+        assert (await anonymous_client(served).get(path)).status == 404
 
 
 async def test_ones_own_password_and_sessions(served: ServedInstallation) -> None:
-    here = await signed_in(served, "viewer", "ada@people.test")
-    there = browser(served)
+    here = await signed_in_client(served, "viewer", "ada@people.test")
+    there = anonymous_client(served)
     form = {"email": "ada@people.test", "password": PASSWORD}
     await there.post("/sign-in", form)
     page = await here.get("/account")
     (end,) = re.findall(r'action="(/account/sessions/\w+/end)"', page.text)
-    assert "Session ended." in (await here.follow(end, {})).words
+    assert "Session ended." in (await here.post_and_follow(end, {})).visible_text
     assert (await there.get("/account")).status == 303
     assert (await here.post(end)).status == 404
     await there.post("/sign-in", form)
@@ -120,33 +122,35 @@ async def test_ones_own_password_and_sessions(served: ServedInstallation) -> Non
     assert (wrong.status, 'id="e-currentPassword"' in wrong.text) == (400, True)
     short = await here.post("/account/password", {"currentPassword": PASSWORD, "password": "x"})
     assert (short.status, 'id="e-password"' in short.text) == (400, True)
-    seen = await here.follow("/account/password", {"currentPassword": PASSWORD, "password": "another password"})
-    assert "Password changed." in seen.words
+    seen = await here.post_and_follow(
+        "/account/password", {"currentPassword": PASSWORD, "password": "another password"}
+    )
+    assert "Password changed." in seen.visible_text
     assert (await there.get("/account")).status == 303
-    assert (await browser(served).post("/sign-in", form)).status == 401
+    assert (await anonymous_client(served).post("/sign-in", form)).status == 401
 
 
 async def test_a_tickets_life(served: ServedInstallation) -> None:
     await served.alias()
     url = f"/tickets/{await served.ticket(mails.with_attachment())}"
-    agent = await signed_in(served, "agent")
-    other = await signed_in(served, "agent", "other@people.test")
-    viewer = await signed_in(served, "viewer")
-    assert "Siehe Anhang" in (await agent.get(url)).words
-    assert "Ticket assigned to you." in (await agent.follow(f"{url}/claim", {})).words
+    agent = await signed_in_client(served, "agent")
+    other = await signed_in_client(served, "agent", "other@people.test")
+    viewer = await signed_in_client(served, "viewer")
+    assert "Siehe Anhang" in (await agent.get(url)).visible_text
+    assert "Ticket assigned to you." in (await agent.post_and_follow(f"{url}/claim", {})).visible_text
     taken = await other.post(f"{url}/claim")
-    assert (taken.status, "already claimed by another user" in taken.words) == (409, True)
+    assert (taken.status, "already claimed by another user" in taken.visible_text) == (409, True)
     refused = await other.post(f"{url}/unclaim")
-    assert (refused.status, "is not assigned to you" in refused.words) == (403, True)
+    assert (refused.status, "is not assigned to you" in refused.visible_text) == (403, True)
     empty = await agent.post(f"{url}/notes", {"text": " "})
     assert (empty.status, 'id="e-text"' in empty.text) == (400, True)
-    noted = await agent.follow(f"{url}/notes", {"text": "<b>Called</b> & back"})
+    noted = await agent.post_and_follow(f"{url}/notes", {"text": "<b>Called</b> & back"})
     assert "&lt;b&gt;Called&lt;/b&gt; &amp; back" in noted.text
     assert (await agent.post(f"{url}/status", {"status": "gone"})).status == 400
-    assert "Resolved" in (await agent.follow(f"{url}/status", {"status": "resolved"})).words
+    assert "Resolved" in (await agent.post_and_follow(f"{url}/status", {"status": "resolved"})).visible_text
     assert (await agent.post(f"{url}/claim")).status == 409
     seen = await viewer.get(url)
-    assert "set the status to Resolved" in seen.words
+    assert "set the status to Resolved" in seen.visible_text
     assert f'action="{url}' not in seen.text, "a viewer sees no action"
     assert (await viewer.post(f"{url}/notes", {"text": "x"})).status == 403
     files = re.findall(r'href="(/api/emails/[^"]+)"', seen.text)
@@ -161,7 +165,7 @@ async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
     await served.alias()
     for number in range(52):
         await served.ticket(mails.plain(subject=f"Order {number:02}"))
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     first = await client.get("/tickets/unassigned")
     older = re.search(r'rel="next" href="([^"]+)"', first.text)
     assert older
@@ -172,13 +176,13 @@ async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
     await served.core.contents.parse_missing(60)  # a search itself waits for it a second
     found = await client.get("/tickets?q=order+07")
     assert re.findall(r"Order \d\d", found.text) == ["Order 07"]
-    assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).words
+    assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).visible_text
     assert (await client.get("/tickets?status=gone")).status == 400
     assert (await client.get("/tickets?cursor=gone")).status == 400
 
 
 async def test_headers(sqlite_served: ServedInstallation) -> None:
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     for path, status in (("/tickets", 200), ("/sign-in", 200), ("/nothing", 404), ("/tickets/1", 404)):
         seen = await client.get(path)
         policy = seen.headers["Content-Security-Policy"]
@@ -204,10 +208,10 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
 
 async def test_too_much_and_nonsense(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=4096)) as served:
-        await refuse_nonsense(await signed_in(served, "agent"))
+        await refuse_nonsense(await signed_in_client(served, "agent"))
 
 
-async def refuse_nonsense(client: Browser) -> None:
+async def refuse_nonsense(client: FormClient) -> None:
     assert (await client.post("/account/password", {"password": "x" * 5000})).status == 413
     json = await client.request("POST", "/account/password", json={"password": "x"}, headers={"Origin": client.root})
     assert json.status == 415
@@ -218,7 +222,7 @@ async def refuse_nonsense(client: Browser) -> None:
 async def test_failures_are_pages_without_their_reasons(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     for error, status, words in (
         (Unavailable("the host of it"), 503, "Service unavailable"),
         (RuntimeError("the inside"), 500, "Something went wrong"),
@@ -229,5 +233,5 @@ async def test_failures_are_pages_without_their_reasons(
 
         monkeypatch.setattr(SessionService, "get_identity", fails)
         seen = await client.get("/account")
-        assert (seen.status, words in seen.words, str(error) in seen.text) == (status, True, False)
+        assert (seen.status, words in seen.visible_text, str(error) in seen.text) == (status, True, False)
         assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")

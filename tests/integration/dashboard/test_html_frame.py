@@ -6,13 +6,13 @@ import re
 import pytest
 
 from api.dashboard.views import message as message_view
-from tests.support.installation.dashboard import Browser, Seen, signed_in
+from tests.support.installation.dashboard import FormClient, PageResponse, signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
-def with_pictures(*kinds: str) -> bytes:
+def message_with_images(*kinds: str) -> bytes:
     """A mail that shows one picture of each type, and one that it does not have."""
     shown = "".join(f'<img alt="a > b" src="cid:{n}@c.test">' for n in range(len(kinds) + 1))
     parts = "".join(
@@ -27,7 +27,7 @@ def with_pictures(*kinds: str) -> bytes:
     ).encode()
 
 
-async def frame(served: ServedInstallation, client: Browser, content: bytes) -> Seen:
+async def get_frame(served: ServedInstallation, client: FormClient, content: bytes) -> PageResponse:
     """The mail as its frame gets it."""
     ticket = await served.ticket(content)
     message = (await served.services.tickets.get(served.actor, ticket)).messages[0].message
@@ -36,8 +36,8 @@ async def frame(served: ServedInstallation, client: Browser, content: bytes) -> 
 
 async def test_pictures_are_those_of_the_mail(served: ServedInstallation) -> None:
     await served.alias()
-    seen = await frame(
-        served, await signed_in(served, "viewer"), with_pictures("image/png", "image/svg+xml", "IMAGE/GIF")
+    seen = await get_frame(
+        served, await signed_in_client(served, "viewer"), message_with_images("image/png", "image/svg+xml", "IMAGE/GIF")
     )
     sources = re.findall(r'src="([^"]*)"', seen.text)
     data = base64.b64encode(PNG).decode()
@@ -53,10 +53,10 @@ async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite_served.alias()
-    client, content = await signed_in(sqlite_served, "viewer"), with_pictures(*["image/png"] * 9)
+    client, content = await signed_in_client(sqlite_served, "viewer"), message_with_images(*["image/png"] * 9)
     for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
         monkeypatch.setattr(message_view, "MAX_READ_BYTES", most_read)
-        seen = await frame(sqlite_served, client, content)
+        seen = await get_frame(sqlite_served, client, content)
         assert seen.text.count("data:image/png") == shown
 
 
@@ -65,9 +65,9 @@ async def test_a_picture_that_is_shown_again_and_again_does_not_multiply(
 ) -> None:
     await sqlite_served.alias()
     shown = b'<img alt="a > b" src="cid:0@c.test">'
-    content = with_pictures("image/png").replace(shown, shown * 50)
+    content = message_with_images("image/png").replace(shown, shown * 50)
     uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")
     monkeypatch.setattr(message_view, "MAX_FRAME_IMAGE_LENGTH", 3 * uri + 1)
-    seen = await frame(sqlite_served, await signed_in(sqlite_served, "viewer"), content)
+    seen = await get_frame(sqlite_served, await signed_in_client(sqlite_served, "viewer"), content)
     assert seen.text.count("data:image/png") == 3
     assert seen.text.count("<img") == 51

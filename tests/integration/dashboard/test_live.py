@@ -14,21 +14,21 @@ from router.admin.installation.attention import CACHE_SECONDS
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support import mails
-from tests.support.installation.dashboard import signed_in
+from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 
 @asynccontextmanager
-async def listening(served: ServedInstallation, seen: str = "~") -> AsyncIterator[aiohttp.ClientResponse]:
-    client = await signed_in(served, "viewer")
+async def open_stream(served: ServedInstallation, seen: str = "~") -> AsyncIterator[aiohttp.ClientResponse]:
+    client = await signed_in_client(served, "viewer")
     cookie = {"Cookie": f"er_session={client.cookies['er_session']}"}
     async with served.session.get(f"{served.root}/live?seen={seen}", headers=cookie) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         yield response
 
 
-async def told(response: aiohttp.ClientResponse) -> None:
+async def wait_for_change(response: aiohttp.ClientResponse) -> None:
     async with asyncio.timeout(10):
         async for line in response.content:
             if line == b"event: changed\n":
@@ -40,11 +40,11 @@ async def test_new_mail_and_notes_are_told(served: ServedInstallation) -> None:
     await served.alias()
     ticket = await served.ticket()
     newest = max(await served.services.tickets.list_newest_ids(served.actor))
-    async with listening(served, newest) as response:
+    async with open_stream(served, newest) as response:
         await served.mail(mails.plain(subject="Another"))
-        await told(response)
+        await wait_for_change(response)
         await served.services.tickets.add_note(served.actor, ticket, "Called back.")
-        await told(response)
+        await wait_for_change(response)
 
 
 async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_pat
             assert response.status == 200
             for _ in range(3):
                 await served.ticket()
-                await told(response)
+                await wait_for_change(response)
 
 
 async def test_what_came_before_the_stream_is_told(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     await sqlite_served.mail()
-    async with listening(sqlite_served, "0") as response:
-        await told(response)
+    async with open_stream(sqlite_served, "0") as response:
+        await wait_for_change(response)
 
 
 async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) -> None:
@@ -127,7 +127,7 @@ async def test_who_has_gone_gives_the_place_back(
 ) -> None:
     monkeypatch.setattr(live_view, "DISCONNECT_CHECK_SECONDS", 0.01)
     feed = sqlite_served.server._app[CHANGE_FEED]
-    async with listening(sqlite_served) as response:
+    async with open_stream(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
         assert feed.stream_count == 1
         response.close()
@@ -137,7 +137,7 @@ async def test_who_has_gone_gives_the_place_back(
 
 
 async def test_a_stream_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     head = f"GET /live HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}\r\nContent-Length: 9"
     writer.write(f"{head}\r\n\r\n".encode())
@@ -170,7 +170,7 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
 
 
 async def test_a_stop_does_not_wait_for_listeners(sqlite_served: ServedInstallation) -> None:
-    async with listening(sqlite_served) as response:
+    async with open_stream(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
         # Longer than the test may take: only streams that end by themselves let it return.
         await sqlite_served.server.stop(grace=600)

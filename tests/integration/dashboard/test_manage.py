@@ -5,123 +5,123 @@ import re
 import pytest
 
 from router.model import Role
-from tests.integration.dashboard.visits import prepare
-from tests.support.installation.dashboard import Seen, browser, signed_in
+from tests.integration.dashboard.visits import populate
+from tests.support.installation.dashboard import PageResponse, anonymous_client, signed_in_client
 from tests.support.installation.http import PASSWORD, ServedInstallation
 from tests.support.slack import SlackStandIn
 
 NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders", "workspace")
 
 
-def refused_beside(seen: Seen, field: str, status: int = 400) -> bool:
+def is_field_error(seen: PageResponse, field: str, status: int = 400) -> bool:
     """Whether the form came again with the reason at that field."""
     return (seen.status, f'id="e-{field}"' in seen.text, f'href="#f-{field}"' in seen.text) == (status, True, True)
 
 
 async def test_domains(served: ServedInstallation) -> None:
-    admin = await signed_in(served, "admin")
-    assert refused_beside(await admin.post("/manage/domains", {"domain": "no domain"}), "domain")
-    page = await admin.follow("/manage/domains", {"domain": "Example.ORG"})
-    assert "Domain added." in page.words
-    assert refused_beside(await admin.post("/manage/domains", {"domain": "example.org"}), "domain", 409)
+    admin = await signed_in_client(served, "admin")
+    assert is_field_error(await admin.post("/manage/domains", {"domain": "no domain"}), "domain")
+    page = await admin.post_and_follow("/manage/domains", {"domain": "Example.ORG"})
+    assert "Domain added." in page.visible_text
+    assert is_field_error(await admin.post("/manage/domains", {"domain": "example.org"}), "domain", 409)
     (view,) = (await served.services.domains.list(served.actor)).items
     url = f"/manage/domains/{view.id}"
     assert f"emailrouter-verification={view.token}" in page.text
-    assert "TXT Optional" in page.words
-    page = await admin.follow(f"{url}/upstream", {"mxManagedUpstream": "true"})
-    assert "TXT Unchecked" in page.words
-    await admin.follow(f"{url}/upstream", {"mxManagedUpstream": "false"})
-    await admin.follow(f"{url}/verify", {})
+    assert "TXT Optional" in page.visible_text
+    page = await admin.post_and_follow(f"{url}/upstream", {"mxManagedUpstream": "true"})
+    assert "TXT Unchecked" in page.visible_text
+    await admin.post_and_follow(f"{url}/upstream", {"mxManagedUpstream": "false"})
+    await admin.post_and_follow(f"{url}/verify", {})
 
     integration = await served.integration()
     alias = {"domainId": view.id, "localPart": "support", "integrationId": integration}
-    await admin.follow("/manage/aliases", alias)
+    await admin.post_and_follow("/manage/aliases", alias)
     late = await admin.post(f"{url}/delete")
-    assert (late.status, "Its alias is removed too." in late.words) == (409, True), "only what was said goes"
+    assert (late.status, "Its alias is removed too." in late.visible_text) == (409, True), "only what was said goes"
     assert 'name="force" value="true"' in (await admin.get(f"{url}/delete")).text
-    page = await admin.follow(f"{url}/delete", {"force": "true"})
-    assert "No domains yet." in page.words
+    page = await admin.post_and_follow(f"{url}/delete", {"force": "true"})
+    assert "No domains yet." in page.visible_text
     assert (await admin.get(url)).status == 404
 
 
 async def test_aliases(served: ServedInstallation) -> None:
     domain, integration, _ = await served.alias()
-    admin = await signed_in(served, "admin")
+    admin = await signed_in_client(served, "admin")
     form = {"domainId": domain, "localPart": "billing", "integrationId": integration}
-    page = await admin.follow("/manage/aliases", form)
-    assert "billing@example.org Active" in page.words
-    assert refused_beside(await admin.post("/manage/aliases", form), "localPart", 409)
-    assert refused_beside(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
+    page = await admin.post_and_follow("/manage/aliases", form)
+    assert "billing@example.org Active" in page.visible_text
+    assert is_field_error(await admin.post("/manage/aliases", form), "localPart", 409)
+    assert is_field_error(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
     (url,) = set(re.findall(r"/manage/aliases/alias_\w+", page.text))
     other = await served.integration()
-    page = await admin.follow(url, {"integrationId": other})
+    page = await admin.post_and_follow(url, {"integrationId": other})
     assert f'<option value="{other}" selected>' in page.text
-    assert "Disabled" in (await admin.follow(f"{url}/status", {"status": "disabled"})).words
+    assert "Disabled" in (await admin.post_and_follow(f"{url}/status", {"status": "disabled"})).visible_text
     off = await admin.post(f"{url}/test")
-    assert (off.status, "the alias is disabled" in off.words) == (409, True)
-    await admin.follow(f"{url}/status", {"status": "active"})
-    assert "Test of billing@example.org" in (await admin.follow(f"{url}/test", {})).words
-    assert "Existing tickets are kept." in (await admin.get(f"{url}/delete")).words
-    page = await admin.follow(f"{url}/delete", {})
-    assert "billing@example.org" not in page.words
-    assert "support@example.org" in (await admin.get(f"/manage/aliases?domainId={domain}")).words
+    assert (off.status, "the alias is disabled" in off.visible_text) == (409, True)
+    await admin.post_and_follow(f"{url}/status", {"status": "active"})
+    assert "Test of billing@example.org" in (await admin.post_and_follow(f"{url}/test", {})).visible_text
+    assert "Existing tickets are kept." in (await admin.get(f"{url}/delete")).visible_text
+    page = await admin.post_and_follow(f"{url}/delete", {})
+    assert "billing@example.org" not in page.visible_text
+    assert "support@example.org" in (await admin.get(f"/manage/aliases?domainId={domain}")).visible_text
 
 
 async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> None:
-    names = await prepare(served)
-    admin, viewer = await signed_in(served, "admin"), await signed_in(served, "viewer")
+    names = await populate(served)
+    admin, viewer = await signed_in_client(served, "admin"), await signed_in_client(served, "viewer")
     url, secret = f"/manage/integrations/{names['integration']}", "QxYz0123456789"
     for client in (admin, viewer):
         page = await client.get(url)
-        assert "the webhook was removed or disabled in Slack" in page.words
-        assert "Failing" in (await client.get("/manage/integrations")).words
+        assert "the webhook was removed or disabled in Slack" in page.visible_text
+        assert "Failing" in (await client.get("/manage/integrations")).visible_text
     assert 'name="webhookUrl"' not in page.text
-    assert refused_beside(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
-    page = await admin.follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
-    assert "Support Active" in page.words
+    assert is_field_error(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
+    page = await admin.post_and_follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
+    assert "Support Active" in page.visible_text
     assert names["integration"] in served.woken.integration_ids, "what waited goes on"
     slack.forget(secret)
     seen = await admin.post(f"{url}/test")
-    assert (seen.status, "The test message was not delivered:" in seen.words) == (409, True)
+    assert (seen.status, "The test message was not delivered:" in seen.visible_text) == (409, True)
     slack.remember(secret)
-    assert "Test message delivered." in (await admin.follow(f"{url}/test", {})).words
-    assert "Help desk" in (await admin.follow(url, {"name": "Help desk"})).words
-    assert refused_beside(await admin.post(url, {"name": " "}), "name")
+    assert "Test message delivered." in (await admin.post_and_follow(f"{url}/test", {})).visible_text
+    assert "Help desk" in (await admin.post_and_follow(url, {"name": "Help desk"})).visible_text
+    assert is_field_error(await admin.post(url, {"name": " "}), "name")
     used = await admin.post(f"{url}/delete")
-    assert (used.status, "This integration is used by aliases (1)" in used.words) == (409, True)
-    page = await admin.follow("/manage/integrations", {"name": "Spare", "webhookUrl": slack.url(secret)})
+    assert (used.status, "This integration is used by aliases (1)" in used.visible_text) == (409, True)
+    page = await admin.post_and_follow("/manage/integrations", {"name": "Spare", "webhookUrl": slack.url(secret)})
     spare = re.search(r"/manage/integrations/int_\w+", page.text)
     assert spare
-    assert "Remove Spare?" in (await admin.get(f"{spare[0]}/delete")).words
-    assert "Spare" not in (await admin.follow(f"{spare[0]}/delete", {})).words
+    assert "Remove Spare?" in (await admin.get(f"{spare[0]}/delete")).visible_text
+    assert "Spare" not in (await admin.post_and_follow(f"{spare[0]}/delete", {})).visible_text
     for path in (url, "/manage/integrations", "/manage/audit", "/set-up"):
         assert secret not in (await admin.get(path)).text
 
 
 async def test_people(served: ServedInstallation) -> None:
-    admin = await signed_in(served, "admin", "ada@people.test")
+    admin = await signed_in_client(served, "admin", "ada@people.test")
     form = {"email": "bob@people.test", "name": "Bob", "role": "agent", "password": PASSWORD}
-    assert refused_beside(await admin.post("/manage/users", form | {"email": "bob"}), "email")
+    assert is_field_error(await admin.post("/manage/users", form | {"email": "bob"}), "email")
     short = await admin.post("/manage/users", form | {"password": "short"})
-    assert refused_beside(short, "password")
+    assert is_field_error(short, "password")
     assert 'value="short"' not in short.text
-    page = await admin.follow("/manage/users", form)
-    assert refused_beside(await admin.post("/manage/users", form), "email", 409)
+    page = await admin.post_and_follow("/manage/users", form)
+    assert is_field_error(await admin.post("/manage/users", form), "email", 409)
     (url,) = set(re.findall(r"/manage/users/user_\w+", page.text))
-    bob = browser(served)
-    await bob.follow("/sign-in", {"email": "bob@people.test", "password": PASSWORD})
-    assert "viewer" in (await admin.follow(url, {"name": "Robert", "role": "viewer"})).words
+    bob = anonymous_client(served)
+    await bob.post_and_follow("/sign-in", {"email": "bob@people.test", "password": PASSWORD})
+    assert "viewer" in (await admin.post_and_follow(url, {"name": "Robert", "role": "viewer"})).visible_text
     assert (await admin.post(url, {"name": "Robert", "role": "king"})).status == 400
-    await admin.follow(f"{url}/password", {"password": "another password"})
+    await admin.post_and_follow(f"{url}/password", {"password": "another password"})
     assert (await bob.get("/account")).status == 303
-    assert "Disabled" in (await admin.follow(f"{url}/disabled", {"disabled": "true"})).words
+    assert "Disabled" in (await admin.post_and_follow(f"{url}/disabled", {"disabled": "true"})).visible_text
     assert (await bob.post("/sign-in", {"email": "bob@people.test", "password": "another password"})).status == 401
     for unsaid in ({}, {"disabled": ""}, {"disabled": "no"}):
         assert (await admin.post(f"{url}/disabled", unsaid)).status == 400
     assert (await bob.post("/sign-in", {"email": "bob@people.test", "password": "another password"})).status == 401
-    await admin.follow(f"{url}/disabled", {"disabled": "false"})
-    await bob.follow("/sign-in", {"email": "bob@people.test", "password": "another password"})
-    assert "Robert" not in (await admin.follow(f"{url}/delete", {})).words
+    await admin.post_and_follow(f"{url}/disabled", {"disabled": "false"})
+    await bob.post_and_follow("/sign-in", {"email": "bob@people.test", "password": "another password"})
+    assert "Robert" not in (await admin.post_and_follow(f"{url}/delete", {})).visible_text
     assert (await bob.get("/account")).status == 303
     # The last admin stays.
     await served.services.users.delete(served.actor, served.login.user_id)
@@ -130,60 +130,60 @@ async def test_people(served: ServedInstallation) -> None:
     )
     for path, sent in (("", {"name": "", "role": "agent"}), ("/disabled", {"disabled": "true"}), ("/delete", {})):
         last = await admin.post(f"/manage/users/{me.id}{path}", sent)
-        assert (last.status, "the last admin" in last.words) == (409, True), path
-    assert "This is your own account" in (await admin.get(f"/manage/users/{me.id}/delete")).words
+        assert (last.status, "the last admin" in last.visible_text) == (409, True), path
+    assert "This is your own account" in (await admin.get(f"/manage/users/{me.id}/delete")).visible_text
 
 
 async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
-    admin = await signed_in(served, "admin")
+    admin = await signed_in_client(served, "admin")
     page = await admin.get("/manage/keys")
     once = re.search(r'name="once" value="([^"]+)"', page.text)
     assert once
     form = {"once": once[1], "name": "import", "role": "agent", "userId": "", "expiresAt": "2030-02-28"}
-    assert refused_beside(await admin.post("/manage/keys", form | {"name": ""}), "name")
-    assert refused_beside(await admin.post("/manage/keys", form | {"expiresAt": "tomorrow"}), "expiresAt")
-    assert refused_beside(await admin.post("/manage/keys", form | {"expiresAt": "2029-01-01"}), "expiresAt")
+    assert is_field_error(await admin.post("/manage/keys", form | {"name": ""}), "name")
+    assert is_field_error(await admin.post("/manage/keys", form | {"expiresAt": "tomorrow"}), "expiresAt")
+    assert is_field_error(await admin.post("/manage/keys", form | {"expiresAt": "2029-01-01"}), "expiresAt")
     made = await admin.post("/manage/keys", form)
     (clear,) = re.findall(r'<code id="key">(er_\w+)</code>', made.text)
     assert (made.status, made.headers["Cache-Control"]) == (200, "no-store")
     assert (await served.client(clear).get("/auth/me")).body["role"] == "agent"
     again = await admin.post("/manage/keys", form)
-    assert (again.status, "already succeeded" in again.words) == (409, True)
+    assert (again.status, "already succeeded" in again.visible_text) == (409, True)
     page = await admin.get("/manage/keys")
     assert clear not in page.text + again.text
-    assert "1 Mar 2030, 00:00 UTC" in page.words
+    assert "1 Mar 2030, 00:00 UTC" in page.visible_text
     (revoke,) = re.findall(r'href="([^"]+)" aria-label="Revoke import"', page.text)
     assert (await admin.get(revoke)).status == 200
     assert (await served.client(clear).get("/auth/me")).status == 200, "a question does nothing"
-    assert "Revoked" in (await admin.follow(revoke, {})).words
+    assert "Revoked" in (await admin.post_and_follow(revoke, {})).visible_text
     assert (await served.client(clear).get("/auth/me")).status == 401
     assert clear not in (await admin.get("/manage/audit")).text
 
 
 async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> None:
     integration = await served.integration()
-    admin = await signed_in(served, "admin")
-    assert refused_beside(await admin.post("/manage/blocked-senders", {"sender": "no sender"}), "sender")
-    page = await admin.follow("/manage/blocked-senders", {"sender": "192.0.2.0/24"})
+    admin = await signed_in_client(served, "admin")
+    assert is_field_error(await admin.post("/manage/blocked-senders", {"sender": "no sender"}), "sender")
+    page = await admin.post_and_follow("/manage/blocked-senders", {"sender": "192.0.2.0/24"})
     (remove,) = re.findall(r'href="(/manage/blocked-senders/remove[^"]+)"', page.text)
     ask = await admin.get(remove)
     assert 'name="sender" value="192.0.2.0/24"' in ask.text
-    page = await admin.follow("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})
-    assert "No blocked senders." in page.words
+    page = await admin.post_and_follow("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})
+    assert "No blocked senders." in page.visible_text
     assert (await admin.post("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})).status == 404
 
-    page = await admin.follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": integration})
+    page = await admin.post_and_follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": integration})
     assert f'<option value="{integration}" selected>' in page.text
     assert (await served.services.workspaces.get(served.actor)).default_integration_id == integration
-    await admin.follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": ""})
+    await admin.post_and_follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": ""})
     assert (await served.services.workspaces.get(served.actor)).default_integration_id is None
-    assert refused_beside(await admin.post("/manage/workspace", {"name": ""}), "name")
+    assert is_field_error(await admin.post("/manage/workspace", {"name": ""}), "name")
 
 
 @pytest.mark.parametrize("role", ["agent", "viewer"])
 async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, role: Role) -> None:
-    names = await prepare(sqlite_served)
-    client = await signed_in(sqlite_served, role)
+    names = await populate(sqlite_served)
+    client = await signed_in_client(sqlite_served, role)
     own = [f"/manage/{noun}" for noun in NOUNS]
     own += [
         f"/manage/{noun}/{names[name]}"
@@ -194,16 +194,16 @@ async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, 
         assert page.status == 200, path
         assert 'method="post" action="/manage' not in page.text, path
         assert "/delete" not in page.text, path
-    assert "No API keys yet." in (await client.get("/manage/keys")).words
+    assert "No API keys yet." in (await client.get("/manage/keys")).visible_text
     assert "/manage/audit" not in page.text
 
 
 async def test_the_audit_says_who_did_what(sqlite_served: ServedInstallation) -> None:
-    await prepare(sqlite_served)
-    admin = await signed_in(sqlite_served, "admin", "ada@people.test")
-    await admin.follow("/manage/domains", {"domain": "third.example.org"})
+    await populate(sqlite_served)
+    admin = await signed_in_client(sqlite_served, "admin", "ada@people.test")
+    await admin.post_and_follow("/manage/domains", {"domain": "third.example.org"})
     page = await admin.get("/manage/audit")
-    assert "Admin 127.0.0.1 domain added domain third.example.org" in page.words
+    assert "Admin 127.0.0.1 domain added domain third.example.org" in page.visible_text
     for _ in range(30):
         await admin.post("/manage/workspace", {"name": "Acme"})
         await admin.post("/manage/workspace", {"name": "<i>Acme</i>"})
@@ -211,4 +211,4 @@ async def test_the_audit_says_who_did_what(sqlite_served: ServedInstallation) ->
     assert "&lt;i&gt;Acme&lt;/i&gt;" in page.text
     more = re.search(r'rel="next" href="([^"]+)"', page.text)
     assert more
-    assert "blocked sender added" in (await admin.get(more[1].replace("&amp;", "&"))).words
+    assert "blocked sender added" in (await admin.get(more[1].replace("&amp;", "&"))).visible_text

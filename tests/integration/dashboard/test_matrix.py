@@ -6,14 +6,14 @@ from api.dashboard import views
 from api.dashboard.page import PageRoute
 from api.dashboard.views import FLASH_MESSAGES, MODULES, NAV_LINKS, PAGES
 from router.model import Role
-from tests.integration.dashboard.visits import prepare
-from tests.support.installation.dashboard import Browser, Seen, browser, signed_in
+from tests.integration.dashboard.visits import populate
+from tests.support.installation.dashboard import FormClient, PageResponse, anonymous_client, signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
 # What each page may be called by, written down a second time: a page that is new, or changed, fails until here too.
-LEAST: dict[tuple[str, str], Role | None] = {
+REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/"): "viewer",
     ("GET", "/sign-in"): None,
     ("POST", "/sign-in"): None,
@@ -99,7 +99,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
 
 
 def test_every_page_has_its_row() -> None:
-    assert {(page.method, page.path): page.role for page in PAGES} == LEAST
+    assert {(page.method, page.path): page.role for page in PAGES} == REQUIRED_ROLES
 
 
 def test_every_file_of_pages_is_listed() -> None:
@@ -124,44 +124,44 @@ def test_links_and_notes_are_sound() -> None:
     )
 
 
-def filled(page: PageRoute, names: dict[str, str] | None = None) -> str:
+def fill_path(page: PageRoute, names: dict[str, str] | None = None) -> str:
     return re.sub(r"{([a-z]+)}", lambda match: (names or {}).get(match[1], "1"), page.path)
 
 
-async def ask(client: Browser, page: PageRoute, names: dict[str, str] | None = None) -> Seen:
+async def request_page(client: FormClient, page: PageRoute, names: dict[str, str] | None = None) -> PageResponse:
     if page.media:  # a stream does not end by itself
-        return await client.request("HEAD", filled(page, names))
-    return await (client.get if page.method == "GET" else client.post)(filled(page, names))
+        return await client.request("HEAD", fill_path(page, names))
+    return await (client.get if page.method == "GET" else client.post)(fill_path(page, names))
 
 
 async def test_roles(sqlite_served: ServedInstallation) -> None:
     for role in ROLES:
-        client = await signed_in(sqlite_served, role)
+        client = await signed_in_client(sqlite_served, role)
         for page in PAGES:
             if page.role is None:
                 continue
-            seen = await ask(client, page)
+            seen = await request_page(client, page)
             if ROLES.index(role) > ROLES.index(page.role):
                 assert seen.status == 403, (page.path, role)
                 assert "Permission denied" in seen.text
             else:
-                assert seen.status not in (401, 403), (page.path, role, seen.words)
-                assert seen.status < 500, (page.path, role, seen.words)
+                assert seen.status not in (401, 403), (page.path, role, seen.visible_text)
+                assert seen.status < 500, (page.path, role, seen.visible_text)
 
 
 async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_served: ServedInstallation) -> None:
     for page in PAGES:
         if page.role is not None:
-            seen = await ask(browser(sqlite_served), page)
+            seen = await request_page(anonymous_client(sqlite_served), page)
             assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), page.path
 
 
 async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
-    names = await prepare(sqlite_served)
+    names = await populate(sqlite_served)
     _, actor = await sqlite_served.other_workspace()
     await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
     new = await sqlite_served.services.sessions.sign_in("eve@other.test", "a long password", address="127.0.0.1")
-    eve = browser(sqlite_served)
+    eve = anonymous_client(sqlite_served)
     eve.cookies["er_session"] = new.token
     ticket = await sqlite_served.services.tickets.get(sqlite_served.actor, names["ticket"])
     real = {"tickets": names["ticket"], "sessions": "0" * 32, "domains": names["owned"], "aliases": names["alias"]}
@@ -174,15 +174,15 @@ async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallati
         noun = page.path.partition("/{")[0].rpartition("/")[2]
         found = {"id": real[noun], "message": message}
         missing = {"id": f"{found['id'].partition('_')[0]}_{'0' * 26}", "message": f"msg_{'0' * 26}"}
-        foreign, none = await ask(eve, page, found), await ask(eve, page, missing)
+        foreign, none = await request_page(eve, page, found), await request_page(eve, page, missing)
         assert foreign.status == none.status == 404, page.path
         strip = re.compile(r"request [0-9a-f]{16}")
         assert strip.sub("", foreign.text) == strip.sub("", none.text), page.path
 
 
 async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstallation) -> None:
-    names = {"id": (await prepare(sqlite_served))["other"]}
-    client = await signed_in(sqlite_served, "admin")
+    names = {"id": (await populate(sqlite_served))["other"]}
+    client = await signed_in_client(sqlite_served, "admin")
     for page in (page for page in PAGES if page.method == "POST"):
         for foreign in (
             {"Sec-Fetch-Site": "cross-site"},
@@ -190,7 +190,7 @@ async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstalla
             {"Origin": "https://evil.test"},
             {"Origin": "null"},
         ):
-            seen = await client.post(filled(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
+            seen = await client.post(fill_path(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
             assert seen.status == 403, (page.path, foreign)
         ticket = (await sqlite_served.services.tickets.get(sqlite_served.actor, names["id"])).ticket
         assert ticket.status == "waiting", page.path

@@ -7,11 +7,11 @@ import pytest
 
 from api.dashboard.views import PAGES
 from router.admin import paging
-from tests.support.installation.dashboard import browser, signed_in
+from tests.support.installation.dashboard import anonymous_client, signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 
-async def said(served: ServedInstallation, *lines: str) -> tuple[int, str]:
+async def send_raw_request(served: ServedInstallation, *lines: str) -> tuple[int, str]:
     """The status and the whole answer to a request as it stands."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     head = [*lines, f"Host: {served.root.removeprefix('http://')}", "Accept: text/html", "Connection: close"]
@@ -24,36 +24,36 @@ async def said(served: ServedInstallation, *lines: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("address", ["http://[", "http://[::1", "null", "", "//", "http://"])
 async def test_no_address_is_nobodys_page(sqlite_served: ServedInstallation, address: str) -> None:
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     refused = await client.post("/account/password", headers={"Origin": address})
-    assert (refused.status, "Cross-site request rejected" in refused.words) == (403, True)
-    out = await browser(sqlite_served).post("/account/password", headers={"Referer": address})
+    assert (refused.status, "Cross-site request rejected" in refused.visible_text) == (403, True)
+    out = await anonymous_client(sqlite_served).post("/account/password", headers={"Referer": address})
     assert (out.status, out.location) == (303, "/sign-in?next=%2F")
 
 
 @pytest.mark.parametrize("line", ["OPTIONS * HTTP/1.1", "CONNECT mail.test:443 HTTP/1.1", "GET // HTTP/1.1"])
 async def test_what_names_no_path(sqlite_served: ServedInstallation, line: str) -> None:
-    status, answer = await said(sqlite_served, line)
+    status, answer = await send_raw_request(sqlite_served, line)
     assert (status, "Page not found" in answer) == (404, True)
 
 
 async def test_the_name_of_a_session_is_any_text(served: ServedInstallation) -> None:
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     for name in ("%00", "a%00b", "%F0%9F%92%A9", "_" * 32, "0" * 5000):
         assert (await client.post(f"/account/sessions/{name}/end")).status == 404, name
 
 
 async def test_no_page_hands_the_database_what_it_cannot_store(served: ServedInstallation) -> None:
-    client = await signed_in(served)
+    client = await signed_in_client(served)
     for page in (page for page in PAGES if page.method == "GET" and page.role is not None and not page.media):
         path = re.sub(r"{[a-z]+}", "a%00", page.path)
         seen = await client.get(f"{path}?cursor={paging.encode_cursor(chr(0))}")
-        assert seen.status in (200, 303, 400, 404), (path, seen.words)
+        assert seen.status in (200, 303, 400, 404), (path, seen.visible_text)
         if path != page.path:
             assert seen.status == 404, path
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/static/app.css", "/tickets", "/api/health"])
 async def test_another_expectation(sqlite_served: ServedInstallation, path: str) -> None:
-    status, answer = await said(sqlite_served, f"GET {path} HTTP/1.1", "Expect: wonders")
+    status, answer = await send_raw_request(sqlite_served, f"GET {path} HTTP/1.1", "Expect: wonders")
     assert (status, "Expect must be 100-continue" in answer) == (400, True)

@@ -11,7 +11,7 @@ import pytest
 from api.dashboard.refused_form import SECRET_FIELDS, build_refused_form
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
-from tests.support.installation.dashboard import Browser, Seen, signed_in
+from tests.support.installation.dashboard import FormClient, PageResponse, signed_in_client
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -19,10 +19,10 @@ NOTE = '\n Called back:\n<b>"he" agrees</b> & pays. \N{CJK UNIFIED IDEOGRAPH-6F2
 TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
 
 
-def form_of(seen: Seen) -> tuple[str, dict[str, str]]:
+def parse_offered_form(seen: PageResponse) -> tuple[str, dict[str, str]]:
     """The form that a page offers to send again: where to, and its fields as a browser reads them."""
     found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', seen.text, re.DOTALL)
-    assert found, seen.words
+    assert found, seen.visible_text
     texts = re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>\n(.*?)</textarea>', found[2], re.DOTALL)
     hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', found[2])
     return unescape(found[1]), {name: unescape(value) for name, value in texts + hidden}
@@ -33,20 +33,20 @@ async def test_a_note_over_the_limit_is_sent_again_later(tmp_path: Path) -> None
     async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
         await served.alias()
         ticket = await served.ticket()
-        client = await signed_in(served, "agent")
+        client = await signed_in_client(served, "agent")
         for _ in range(2):
             await client.get("/account")
         seen = await client.post(f"/tickets/{ticket}/notes", {"text": NOTE})
-        assert (seen.status, "Try again" in seen.words) == (429, True)
-        assert "<b>" not in form_of(seen)[0] + seen.text
+        assert (seen.status, "Try again" in seen.visible_text) == (429, True)
+        assert "<b>" not in parse_offered_form(seen)[0] + seen.text
         served.clock.advance(int(seen.headers["Retry-After"]))
-        path, fields = form_of(seen)
+        path, fields = parse_offered_form(seen)
         assert fields == {"text": NOTE}
         assert (await client.post(path, fields)).status == 303
         events = (await served.services.tickets.get(served.actor, ticket)).events
         assert NOTE in [json.loads(event.detail).get("text") for event in events if event.kind == "note"]
         page = [await client.get("/account?a=b") for _ in range(2)][-1]
-        assert (page.status, "Too many requests" in page.words) == (429, True)
+        assert (page.status, "Too many requests" in page.visible_text) == (429, True)
         assert 'href="/account?a=b">Try again' in page.text
         # What another site sends is not shown above a button of ours.
         foreign = await client.post(path, fields, headers={"Origin": "https://evil.test"})
@@ -58,7 +58,7 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
 ) -> None:
     await sqlite_served.alias()
     ticket = await sqlite_served.ticket()
-    client = await signed_in(sqlite_served, "agent")
+    client = await signed_in_client(sqlite_served, "agent")
     path = f"/tickets/{ticket}/notes"
 
     async def fails(*_: object) -> None:
@@ -66,26 +66,26 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
 
     monkeypatch.setattr(TicketService, "add_note", fails)
     seen = await client.post(path, {"text": NOTE})
-    assert (seen.status, form_of(seen)) == (503, (path, {"text": NOTE}))
+    assert (seen.status, parse_offered_form(seen)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
     gone = await client.post(path.replace(ticket[-4:], "0000"), {"text": NOTE})
-    assert (gone.status, form_of(gone)[1], "Try again" in gone.words) == (404, {"text": NOTE}, False)
-    await ended(sqlite_served, client)
+    assert (gone.status, parse_offered_form(gone)[1], "Try again" in gone.visible_text) == (404, {"text": NOTE}, False)
+    await end_session(sqlite_served, client)
     over = await client.post(path, {"text": NOTE}, headers={"Referer": f"{client.root}/tickets/{ticket}"})
-    assert (over.status, form_of(over)) == (401, (path, {"text": NOTE}))
+    assert (over.status, parse_offered_form(over)) == (401, (path, {"text": NOTE}))
     assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
     del client.cookies["er_session"]  # as browsers do at its end
     assert (await client.post(path, {"text": NOTE})).status == 303
     client.cookies["er_device"] = "any"
-    assert form_of(await client.post(path, {"text": NOTE})) == (path, {"text": NOTE})
-    again = await signed_in(sqlite_served, "agent", "again@people.test")
-    assert (await again.post(*form_of(over))).status == 303
+    assert parse_offered_form(await client.post(path, {"text": NOTE})) == (path, {"text": NOTE})
+    again = await signed_in_client(sqlite_served, "agent", "again@people.test")
+    assert (await again.post(*parse_offered_form(over))).status == 303
 
 
 async def test_a_note_that_is_sent_twice_is_there_once(served: ServedInstallation) -> None:
     await served.alias()
     ticket = await served.ticket()
-    client = await signed_in(served, "agent")
+    client = await signed_in_client(served, "agent")
     path = f"/tickets/{ticket}/notes"
     page = await client.get(f"/tickets/{ticket}")
     (token,) = re.findall(r'name="submission" value="([^"]+)"', page.text)
@@ -105,7 +105,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
 ) -> None:
     await sqlite_served.alias()
     ticket = await sqlite_served.ticket()
-    client = await signed_in(sqlite_served, "agent")
+    client = await signed_in_client(sqlite_served, "agent")
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def waits(*_: object) -> None:
@@ -117,7 +117,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
     first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
     await begun.wait()
     second = await client.post(f"/tickets/{ticket}/notes", form)
-    assert (second.status, "still being processed" in second.words) == (409, True)
+    assert (second.status, "still being processed" in second.visible_text) == (409, True)
     assert 'name="submission" value="a"' in second.text
     goes_on.set()
     assert (await first).status == 303
@@ -126,7 +126,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
 
 async def test_half_a_form_is_not_offered_again(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="100ms")) as served:
-        client = await signed_in(served, "agent")
+        client = await signed_in_client(served, "agent")
         reader, writer = await asyncio.open_connection(*served.server.address)
         head = f"POST /tickets/ticket_1/notes HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}"
         form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 99"
@@ -139,20 +139,20 @@ async def test_half_a_form_is_not_offered_again(tmp_path: Path) -> None:
 
 
 async def test_secrets_are_entered_again(sqlite_served: ServedInstallation) -> None:
-    client = await signed_in(sqlite_served)
-    await ended(sqlite_served, client)
+    client = await signed_in_client(sqlite_served)
+    await end_session(sqlite_served, client)
     fields = {"name": "Help desk", "webhookUrl": "https://hooks.slack.test/services/T0/B0/secret"}
     seen = await client.post("/manage/integrations", fields)
     assert (seen.status, "secret" in seen.text) == (401, False)
-    assert form_of(seen)[1] == {"name": "Help desk"}
+    assert parse_offered_form(seen)[1] == {"name": "Help desk"}
     assert 'type="password" id="f-webhookUrl" name="webhookUrl"' in seen.text
 
 
 async def test_bodies_that_do_not_come_or_are_no_forms(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = await signed_in(sqlite_served)
-    await ended(sqlite_served, client)
+    client = await signed_in_client(sqlite_served)
+    await end_session(sqlite_served, client)
     for body in (b"text=%00", b"text=\xff", b"text=" + b"x" * 300_000):
         seen = await client.request(
             "POST",
@@ -190,5 +190,5 @@ def test_what_is_shown_and_what_can_be_sent_again() -> None:
     assert not build_refused_form("/", {"status": "", "password": "x", "submission": "y"}, 401).has_input
 
 
-async def ended(served: ServedInstallation, client: Browser) -> None:
+async def end_session(served: ServedInstallation, client: FormClient) -> None:
     await served.services.sessions.sign_out(client.cookies["er_session"])

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support import mails
-from tests.support.installation.dashboard import signed_in
+from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 QUOTED = "\n\nOn Tue, 1 Jan 2030 at 12:00, Support <support@example.org> wrote:\n" + "> a line of before\n" * 600
@@ -17,10 +17,10 @@ async def test_top_posted_mails_are_all_shown(sqlite_served: ServedInstallation)
     ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
     for n in range(1, 12):
         await served.mail(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{QUOTED}"))
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     seen = await client.get(f"/tickets/{ticket}")
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', seen.text) == [f"Answer {n}." for n in range(12)]
-    assert seen.words.count("Show quoted text (601 lines)") == 11
+    assert seen.visible_text.count("Show quoted text (601 lines)") == 11
     assert "a line of before" not in seen.text
     link = re.findall(r'href="([^"]+/quoted)"', seen.text)[0]
     quoted = await client.get(link)
@@ -35,11 +35,11 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
     ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
     for n in range(1, 40):
         await served.mail(mails.reply_to("<0@customer.test>", text=f"Answer {n}."))
-    client = await signed_in(served, "viewer")
+    client = await signed_in_client(served, "viewer")
     newest = await client.get(f"/tickets/{ticket}")
     shown = re.findall(r"Answer (\d+)\.", newest.text)
     assert shown == ["0", *(str(n) for n in range(10, 40))]
-    assert "Show 9 earlier entries" in newest.words
+    assert "Show 9 earlier entries" in newest.visible_text
     older = await client.get(re.findall(r'href="([^"]+[?]before=[^"]+)"', newest.text)[0])
     assert re.findall(r"Answer (\d+)\.", older.text) == [str(n) for n in range(10)]
     assert (await client.get(f"/tickets/{ticket}?before=6")).status == 400
@@ -89,10 +89,10 @@ async def test_reply_by_mail(
     sqlite_served: ServedInstallation, content: bytes, link: str | None, words: tuple[str, ...]
 ) -> None:
     await sqlite_served.alias()
-    client = await signed_in(sqlite_served, "viewer")
+    client = await signed_in_client(sqlite_served, "viewer")
     seen = await client.get(f"/tickets/{await sqlite_served.ticket(content)}")
     found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by email</a>', seen.text)
     assert found == ([link] if link else [])
     for said in ("Reply-To: ", "Original sender: "):
-        assert (said in seen.words) == any(one.startswith(said) for one in words)
-    assert all(one in seen.words for one in words)
+        assert (said in seen.visible_text) == any(one.startswith(said) for one in words)
+    assert all(one in seen.visible_text for one in words)

@@ -5,7 +5,7 @@
 """
 
 from api.dashboard.views import PAGES
-from tests.integration.dashboard.past import attempt, month
+from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
 
@@ -45,10 +45,10 @@ VISITS = {
     "/activity/health": "/activity/health",
 }
 # What a person opens: not the forms that are sent, nor what is only ever a part of a page.
-OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
+OPENABLE_PAGES = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
 
 
-async def prepare(served: ServedInstallation) -> dict[str, str]:
+async def populate(served: ServedInstallation) -> dict[str, str]:
     """Something to see on every page; what the paths above name."""
     owned, integration, alias = await served.alias()
     ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
@@ -56,35 +56,35 @@ async def prepare(served: ServedInstallation) -> dict[str, str]:
     await served.services.tickets.add_note(served.actor, ticket, "Called back.")
     other = await served.ticket(mails.html(subject="Where is my order?"))
     await served.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
-    watched = await _watched(served, other)
+    watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     return {
         "ticket": ticket,
         "other": other,
         "link": served.login.link,
         **watched,
-        **await _managed(served, owned, integration, alias),
+        **await _add_managed_objects(served, owned, integration, alias),
     }
 
 
-async def _watched(served: ServedInstallation, ticket: str) -> dict[str, str]:
+async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:
     """What happened: a delivery that failed, one that arrived, a month of mails, and a ticket of two mails."""
     found = (await served.services.messages.find(served.actor, ticket))[0]
     await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
-    await attempt(served, dead.id, "rejected", 400, "no_text")
+    await record_attempt(served, dead.id, "rejected", 400, "no_text")
     await served.database.execute(
         "dispatch_mark_dead", id=dead.id, reason="Slack did not take the message: no_text (400)"
     )
-    await attempt(served, arrived.id, "sent", 200, "ok")
+    await record_attempt(served, arrived.id, "sent", 200, "ok")
     await served.database.execute(
         "dispatch_mark_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message"
     )
-    await month(served)
+    await insert_month(served)
     return {"dead": dead.id, "message": dead.message_id}
 
 
-async def _managed(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
+async def _add_managed_objects(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
     """What there is to manage: also a domain that waits, and an integration that fails."""
     services = served.services
     waiting = await services.domains.create(served.actor, "help.example.com")

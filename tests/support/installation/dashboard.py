@@ -12,7 +12,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation
 
 
 @dataclass(frozen=True)
-class Seen:
+class PageResponse:
     """An answer: status, headers, and what a person would read."""
 
     status: int
@@ -24,34 +24,34 @@ class Seen:
         return str(self.headers.get("Location", ""))
 
     @property
-    def words(self) -> str:
+    def visible_text(self) -> str:
         """The text without tags, in one line."""
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
 
 
 @dataclass
-class Browser:
+class FormClient:
     """Asks as a browser does that runs no JavaScript: with its cookies, for HTML, saying where a form is from."""
 
     session: aiohttp.ClientSession
     root: str
     cookies: dict[str, str] = field(default_factory=dict)
 
-    async def get(self, path: str, **options: Any) -> Seen:
+    async def get(self, path: str, **options: Any) -> PageResponse:
         return await self.request("GET", path, **options)
 
-    async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Seen:
+    async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> PageResponse:
         """A form of our own page."""
         headers = {"Origin": self.root} | options.pop("headers", {})
         return await self.request("POST", path, data=form or {}, headers=headers, **options)
 
-    async def follow(self, path: str, form: dict[str, str]) -> Seen:
+    async def post_and_follow(self, path: str, form: dict[str, str]) -> PageResponse:
         """A form, and the page that it leads to."""
         seen = await self.post(path, form)
-        assert seen.status == 303, (seen.status, seen.words)
+        assert seen.status == 303, (seen.status, seen.visible_text)
         return await self.get(seen.location)
 
-    async def request(self, method: str, path: str, **options: Any) -> Seen:
+    async def request(self, method: str, path: str, **options: Any) -> PageResponse:
         headers = {"Accept": "text/html,*/*;q=0.8"} | options.pop("headers", {})
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -61,15 +61,15 @@ class Browser:
                 self.cookies[name] = morsel.value
                 if not morsel.value:
                     del self.cookies[name]
-            return Seen(answer.status, answer.headers, (await answer.read()).decode("utf-8", "replace"))
+            return PageResponse(answer.status, answer.headers, (await answer.read()).decode("utf-8", "replace"))
 
 
-def browser(served: ServedInstallation) -> Browser:
+def anonymous_client(served: ServedInstallation) -> FormClient:
     """Nobody's."""
-    return Browser(served.session, served.root)
+    return FormClient(served.session, served.root)
 
 
-async def person(served: ServedInstallation, role: Role, email: str | None = None) -> tuple[str, str]:
+async def create_user(served: ServedInstallation, role: Role, email: str | None = None) -> tuple[str, str]:
     """Somebody new who can sign in: their address and id."""
     address = email or f"{role}@people.test"
     user = await served.services.users.create(
@@ -78,9 +78,9 @@ async def person(served: ServedInstallation, role: Role, email: str | None = Non
     return address, user.id
 
 
-async def signed_in(served: ServedInstallation, role: Role = "admin", email: str | None = None) -> Browser:
+async def signed_in_client(served: ServedInstallation, role: Role = "admin", email: str | None = None) -> FormClient:
     """A new person of that role, signed in."""
-    address, _ = await person(served, role, email)
-    found = browser(served)
+    address, _ = await create_user(served, role, email)
+    found = anonymous_client(served)
     found.cookies["er_session"] = (await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")).token
     return found

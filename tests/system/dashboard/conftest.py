@@ -1,5 +1,12 @@
 """The fixtures of `tests.integration.dashboard.conftest`."""
 
-from tests.integration.dashboard.conftest import chrome, furnished, served, shop, sqlite_served, window
+from tests.integration.dashboard.conftest import (
+    chromium_browser,
+    populated,
+    served,
+    site,
+    sqlite_served,
+    window,
+)
 
-__all__ = ["chrome", "furnished", "served", "shop", "sqlite_served", "window"]
+__all__ = ["chromium_browser", "populated", "served", "site", "sqlite_served", "window"]

@@ -5,8 +5,8 @@ from playwright.async_api import Browser, Page, expect
 
 from router.model import Role
 from tests.support import mails
-from tests.support.browser import Window, axe, window_of
-from tests.support.installation.dashboard import person
+from tests.support.browser import Window, find_axe_violations, open_window
+from tests.support.installation.dashboard import create_user
 from tests.support.installation.http import PASSWORD, ServedInstallation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,9 +24,9 @@ HOSTILE = """
 """
 
 
-async def enter(served: ServedInstallation, window: Window, role: Role, email: str | None = None) -> Page:
+async def sign_in(served: ServedInstallation, window: Window, role: Role, email: str | None = None) -> Page:
     """Signs in through the form."""
-    address, _ = await person(served, role, email)
+    address, _ = await create_user(served, role, email)
     page = await window.open(f"{served.root}/tickets/unassigned")
     await page.get_by_label("Email address").fill(address)
     await page.get_by_label("Password").fill(PASSWORD)
@@ -36,13 +36,13 @@ async def enter(served: ServedInstallation, window: Window, role: Role, email: s
     return page
 
 
-async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
+async def test_hostile_mail_is_only_read(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
     subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
-    ticket = await shop.ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
+    ticket = await site.ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
     quoted = "Again.\n\nOn Tue, 1 Jan 2030 at 12:00, A <a@x.test> wrote:\n> <script>parent.hacked = 4</script>\n"
-    await shop.mail(mails.reply_to("<evil@customer.test>", text=quoted))
-    page = await enter(shop, window, "viewer")
+    await site.mail(mails.reply_to("<evil@customer.test>", text=quoted))
+    page = await sign_in(site, window, "viewer")
     await page.get_by_role("link", name="onerror").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
     await page.get_by_text("Show HTML").click()
@@ -54,21 +54,24 @@ async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Windo
     await page.get_by_role("link", name="Show quoted text (2 lines)").click()
     await expect(page.locator(".quoted")).to_contain_text("> <script>parent.hacked = 4</script>")
     await expect(page.get_by_text("Quoted text (2 lines)", exact=True)).to_be_focused()
-    assert await axe(page) == []
+    assert await find_axe_violations(page) == []
     assert await page.evaluate("window.hacked") is None
     # By itself, too, it is nobody's page.
-    view = await shop.services.tickets.get(shop.actor, ticket)
-    await page.goto(f"{shop.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
+    view = await site.services.tickets.get(site.actor, ticket)
+    await page.goto(f"{site.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
     await expect(page.get_by_text("after all")).to_be_visible()
     assert await page.evaluate("window.origin") == "null"
 
 
-async def test_two_people_and_one_ticket(shop: ServedInstallation, window: Window, chrome: Browser) -> None:
-    await shop.alias()
-    async with window_of(chrome) as second:
-        ada, bob = await enter(shop, window, "agent", "ada@people.test"), await enter(shop, second, "agent")
+async def test_two_people_and_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:
+    await site.alias()
+    async with open_window(chromium_browser) as second:
+        ada, bob = (
+            await sign_in(site, window, "agent", "ada@people.test"),
+            await sign_in(site, second, "agent"),
+        )
         await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
-        await shop.ticket(mails.plain(subject="Stuck door"))
+        await site.ticket(mails.plain(subject="Stuck door"))
         for page in (ada, bob):  # it comes by itself
             await page.get_by_role("link", name="Stuck door").click()
             await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
@@ -80,58 +83,60 @@ async def test_two_people_and_one_ticket(shop: ServedInstallation, window: Windo
         await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
 
 
-async def test_a_losing_claim_is_told(shop: ServedInstallation, chrome: Browser) -> None:
-    await shop.alias()
-    ticket = await shop.ticket()
-    async with window_of(chrome, javascript=False) as window:  # so that the page does not follow what happens
-        page = await enter(shop, window, "agent")
-        await page.goto(f"{shop.root}/tickets/{ticket}")
-        await shop.services.tickets.claim(shop.actor, ticket)
-        window.expect("409")
+async def test_a_losing_claim_is_told(site: ServedInstallation, chromium_browser: Browser) -> None:
+    await site.alias()
+    ticket = await site.ticket()
+    async with open_window(
+        chromium_browser, javascript=False
+    ) as window:  # so that the page does not follow what happens
+        page = await sign_in(site, window, "agent")
+        await page.goto(f"{site.root}/tickets/{ticket}")
+        await site.services.tickets.claim(site.actor, ticket)
+        window.expect_error("409")
         await page.get_by_role("button", name="Assign to me").click()
         await expect(page.get_by_role("alert")).to_contain_text("already claimed by another user")
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])
 async def test_what_a_role_may_not_is_not_offered_and_refused(
-    shop: ServedInstallation, window: Window, role: Role
+    site: ServedInstallation, window: Window, role: Role
 ) -> None:
-    _, integration, alias = await shop.alias()
-    ticket = await shop.ticket()
-    page = await enter(shop, window, role)
-    await page.goto(f"{shop.root}/tickets/{ticket}")
+    _, integration, alias = await site.alias()
+    ticket = await site.ticket()
+    page = await sign_in(site, window, role)
+    await page.goto(f"{site.root}/tickets/{ticket}")
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0 if role == "viewer" else 1)
     for path in ("domains", "aliases", "integrations", "users", "keys", "workspace", f"aliases/{alias}"):
-        await page.goto(f"{shop.root}/manage/{path}")
+        await page.goto(f"{site.root}/manage/{path}")
         await expect(page.locator("main form[method=post], main .danger")).to_have_count(0)
-    window.expect("403")
+    window.expect_error("403")
     for path in ("/set-up", "/manage/audit", f"/manage/integrations/{integration}/delete"):
-        await page.goto(shop.root + path)
+        await page.goto(site.root + path)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
         await expect(page.get_by_text(f"Requires the role admin; your role is {role}.")).to_be_visible()
 
 
-async def test_a_role_that_is_lost_meanwhile(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    ticket = await shop.ticket()
-    page = await enter(shop, window, "agent", "bob@people.test")
-    await page.goto(f"{shop.root}/tickets/{ticket}")
-    (bob,) = (user for user in (await shop.services.users.list(shop.actor)).items if user.email == "bob@people.test")
-    await shop.services.users.change(shop.actor, bob.id, role="viewer")
-    window.expect("403")
+async def test_a_role_that_is_lost_meanwhile(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    ticket = await site.ticket()
+    page = await sign_in(site, window, "agent", "bob@people.test")
+    await page.goto(f"{site.root}/tickets/{ticket}")
+    (bob,) = (user for user in (await site.services.users.list(site.actor)).items if user.email == "bob@people.test")
+    await site.services.users.change(site.actor, bob.id, role="viewer")
+    window.expect_error("403")
     await page.get_by_role("button", name="Assign to me").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
-    assert (await shop.services.tickets.get(shop.actor, ticket)).ticket.assigned_to is None
+    assert (await site.services.tickets.get(site.actor, ticket)).ticket.assigned_to is None
 
 
-async def test_keys(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
+async def test_keys(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
     for subject in ("First", "Second"):
-        await shop.ticket(mails.plain(subject=subject))
-    page = await enter(shop, window, "agent")
+        await site.ticket(mails.plain(subject=subject))
+    page = await sign_in(site, window, "agent")
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    assert await axe(page) == []
+    assert await find_axe_violations(page) == []
     await page.keyboard.press("Escape")
     for key in "jjk":
         await page.keyboard.press(key)
@@ -152,11 +157,11 @@ async def test_keys(shop: ServedInstallation, window: Window) -> None:
     await expect(page.locator(".facts")).to_contain_text("In progress")
 
 
-async def test_without_javascript(shop: ServedInstallation, chrome: Browser) -> None:
-    await shop.alias()
-    await shop.ticket(mails.reply_to("<unknown@customer.test>", subject="Stuck door"))
-    async with window_of(chrome, javascript=False) as window:
-        page = await enter(shop, window, "agent")
+async def test_without_javascript(site: ServedInstallation, chromium_browser: Browser) -> None:
+    await site.alias()
+    await site.ticket(mails.reply_to("<unknown@customer.test>", subject="Stuck door"))
+    async with open_window(chromium_browser, javascript=False) as window:
+        page = await sign_in(site, window, "agent")
         await page.get_by_role("link", name="Stuck door").click()
         await page.get_by_role("button", name="Assign to me").click()
         await expect(page.get_by_text("Ticket assigned to you.")).to_be_visible()

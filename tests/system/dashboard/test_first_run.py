@@ -30,19 +30,19 @@ async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path)
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await expect(page.get_by_role("link", name="Grace")).to_be_visible()
         assert not (tmp_path / "first-login").exists()
-        assert await _status_with(key[0], facts["api"]) == 401
-        window.expect("404")
+        assert await _status_of_key(key[0], facts["api"]) == 401
+        window.expect_error("404")
         await page.goto(f"http://{facts['api']}{link[1]}")
         await expect(page.get_by_text("This setup link was used")).to_be_visible()
         # The page that follows changes does not hold up the end.
         await page.goto(f"http://{facts['api']}/tickets")
         assert await program.terminate() == 0
-        window.expect("ERR_")
-        window.expect("503")  # the page asks for its stream again before the process has ended
+        window.expect_error("ERR_")
+        window.expect_error("503")  # the page asks for its stream again before the process has ended
     assert link[1].partition("=")[2] not in program.stderr_text
 
 
-async def _status_with(key: str, api: str) -> int:
+async def _status_of_key(key: str, api: str) -> int:
     """What the API answers to the key that was in the file."""
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession() as session, session.get(f"http://{api}/api/auth/me", headers=headers) as answer:

@@ -10,12 +10,12 @@ from router.admin.tickets.tickets import TicketService
 from tests.support import mails
 from tests.support.browser import Window
 from tests.support.installation.http import ServedInstallation
-from tests.system.dashboard.test_browser import enter
+from tests.system.dashboard.test_browser import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # All of it before anything is drawn again: a browser takes the focus from what is gone no sooner.
-AT_ONCE = """() => {
+CLOSE_LIST_AND_PRESS_KEY = """() => {
   document.getElementById("keys").showModal();
   document.getElementById("keys-on").focus();
   document.getElementById("keys").close();
@@ -24,17 +24,17 @@ AT_ONCE = """() => {
 }"""
 
 
-async def test_keys_work_as_soon_as_their_list_is_closed(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await shop.ticket(mails.plain(subject="First"))
-    page = await enter(shop, window, "agent")
-    assert await page.evaluate(AT_ONCE) == "First"
+async def test_keys_work_as_soon_as_their_list_is_closed(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await site.ticket(mails.plain(subject="First"))
+    page = await sign_in(site, window, "agent")
+    assert await page.evaluate(CLOSE_LIST_AND_PRESS_KEY) == "First"
 
 
-async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await shop.ticket(mails.plain(subject="First"))
-    page = await enter(shop, window, "agent")
+async def test_a_key_that_is_held_acts_once(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await site.ticket(mails.plain(subject="First"))
+    page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await expect(page.get_by_role("button", name="Resolve")).to_be_visible()
     await page.wait_for_load_state()
@@ -50,53 +50,53 @@ async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
 
-async def test_the_focus_stays_when_a_list_changes_around_it(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    tickets = [await shop.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
-    page = await enter(shop, window, "agent")
+async def test_the_focus_stays_when_a_list_changes_around_it(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    tickets = [await site.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
+    page = await sign_in(site, window, "agent")
     for key in "jjj":
         await page.keyboard.press(key)
     first = page.get_by_role("link", name="First")
     await expect(first).to_be_focused()
-    await shop.services.tickets.claim(shop.actor, tickets[2])  # a row above goes
+    await site.services.tickets.claim(site.actor, tickets[2])  # a row above goes
     await expect(page.get_by_role("link", name="Third")).to_have_count(0)
     await expect(first).to_be_focused()
-    await shop.ticket(mails.plain(subject="Fourth"))  # one comes
+    await site.ticket(mails.plain(subject="Fourth"))  # one comes
     await expect(page.get_by_role("link", name="Fourth")).to_be_visible()
     await expect(first).to_be_focused()
-    await shop.services.tickets.set_status(shop.actor, tickets[0], "waiting")  # this one changes
+    await site.services.tickets.set_status(site.actor, tickets[0], "waiting")  # this one changes
     await expect(page.locator(".tickets li", has_text="First")).to_contain_text("Waiting")
     await expect(first).to_be_focused()
     await page.keyboard.press("k")
     await expect(page.get_by_role("link", name="Second")).to_be_focused()
 
 
-async def test_the_focus_stays_at_a_tickets_actions(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    ticket = await shop.ticket(mails.plain(subject="First"))
-    page = await enter(shop, window, "agent")
+async def test_the_focus_stays_at_a_tickets_actions(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    ticket = await site.ticket(mails.plain(subject="First"))
+    page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await page.get_by_role("button", name="Resolve").focus()
-    await shop.services.tickets.set_status(shop.actor, ticket, "waiting")
+    await site.services.tickets.set_status(site.actor, ticket, "waiting")
     await expect(page.get_by_role("button", name="Mark as in progress")).to_be_visible()
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
     # A button that is gone leaves no other in its place: what was meant for it does nothing.
     await page.get_by_role("button", name="Assign to me").focus()
-    await shop.services.tickets.claim(shop.actor, ticket)
+    await site.services.tickets.claim(site.actor, ticket)
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)
     await expect(page.locator("#facts")).to_be_focused()
 
 
 async def test_what_changes_where_somebody_types_comes_when_they_are_done(
-    shop: ServedInstallation, window: Window
+    site: ServedInstallation, window: Window
 ) -> None:
-    await shop.alias()
-    ticket = await shop.ticket(mails.plain(subject="First"))
-    page = await enter(shop, window, "admin")
+    await site.alias()
+    ticket = await site.ticket(mails.plain(subject="First"))
+    page = await sign_in(site, window, "admin")
     await page.get_by_role("link", name="First").click()
     chosen = page.get_by_label("Assignee")
     await chosen.focus()
-    await shop.services.tickets.claim(shop.actor, ticket)
+    await site.services.tickets.claim(site.actor, ticket)
     await expect(page.locator(".timeline")).to_contain_text("self-assigned the ticket")
     await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
     await expect(chosen).to_be_focused()
@@ -106,7 +106,7 @@ async def test_what_changes_where_somebody_types_comes_when_they_are_done(
 
 
 # The server and its time are the test's: what it answers, how often it was asked, which streams were opened.
-ALONE = """
+STUB_SERVER = """
 window.streams = [];
 window.EventSource = class extends EventTarget {
   static CLOSED = 2;
@@ -118,33 +118,33 @@ window.asked = 0;
 window.answer = () => new Response("<p>");
 window.fetch = async () => { window.asked++; return window.answer(); };
 """
-TELL = "() => { window.stream.dispatchEvent(new Event('changed')); }"
+DISPATCH_CHANGED = "() => { window.stream.dispatchEvent(new Event('changed')); }"
 
 
-async def test_a_page_asks_seldom_where_much_happens(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await window.context.add_init_script(ALONE)
+async def test_a_page_asks_seldom_where_much_happens(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
-    page = await enter(shop, window, "agent")
+    page = await sign_in(site, window, "agent")
     for _ in range(60):
-        await page.evaluate(TELL)
+        await page.evaluate(DISPATCH_CHANGED)
         await page.clock.run_for(1000)
     assert 10 <= await page.evaluate("window.asked") <= 20
     await page.clock.run_for(30_000)
     asked = await page.evaluate("window.asked")
-    await page.evaluate(TELL)
+    await page.evaluate(DISPATCH_CHANGED)
     await page.clock.run_for(100)
     assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
 
 
-async def test_what_could_not_be_shown_is_asked_for_again(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await window.context.add_init_script(ALONE)
+async def test_what_could_not_be_shown_is_asked_for_again(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
-    page = await enter(shop, window, "agent")
+    page = await sign_in(site, window, "agent")
     for answer in ("new Response('', { status: 503 })", "new Response('', { status: 429 })", "Promise.reject('away')"):
         await page.evaluate(f"() => {{ window.asked = 0; window.answer = () => {answer}; }}")
-        await page.evaluate(TELL)
+        await page.evaluate(DISPATCH_CHANGED)
         await page.clock.run_for(60_000)
         assert 5 <= await page.evaluate("window.asked") <= 20, answer
     # Not behind another tab.
@@ -153,7 +153,7 @@ async def test_what_could_not_be_shown_is_asked_for_again(shop: ServedInstallati
     await page.clock.run_for(60_000)
     assert await page.evaluate("window.asked") <= 1
     await page.evaluate("() => { delete document.hidden; }")
-    await page.evaluate(TELL)
+    await page.evaluate(DISPATCH_CHANGED)
     await page.evaluate("() => { window.answer = () => new Response('<p>'); }")
     await page.clock.run_for(10_000)
     await page.evaluate("() => { window.asked = 0; }")
@@ -161,14 +161,14 @@ async def test_what_could_not_be_shown_is_asked_for_again(shop: ServedInstallati
     assert await page.evaluate("window.asked") == 0
 
 
-async def test_a_stream_that_comes_again_knows_what_was_seen(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await window.context.add_init_script(ALONE)
+async def test_a_stream_that_comes_again_knows_what_was_seen(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
-    page = await enter(shop, window, "agent")
+    page = await sign_in(site, window, "agent")
     fresh = '<div id="list" data-live="0123" data-follow="yes"></div>'
     await page.evaluate(f"() => {{ window.answer = () => new Response('{fresh}'); }}")
-    await page.evaluate(TELL)
+    await page.evaluate(DISPATCH_CHANGED)
     await page.clock.run_for(1000)
     for state, pause in ((0, 2_000), (2, 30_000)):
         opened = await page.evaluate("window.streams.length")
@@ -180,11 +180,11 @@ async def test_a_stream_that_comes_again_knows_what_was_seen(shop: ServedInstall
         assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123&trouble=0-0-0-0-0"
 
 
-async def test_how_long_ago_something_was_goes_on(shop: ServedInstallation, window: Window) -> None:
-    await shop.alias()
-    await shop.ticket(mails.plain(subject="First"))
+async def test_how_long_ago_something_was_goes_on(site: ServedInstallation, window: Window) -> None:
+    await site.alias()
+    await site.ticket(mails.plain(subject="First"))
     await window.context.clock.install()
-    page = await enter(shop, window, "agent")
+    page = await sign_in(site, window, "agent")
     when = page.locator(".tickets .when")
     await expect(when).to_have_text("just now")
     for minutes, words in ((1, "1 minute ago"), (90, "1 hour ago"), (60 * 72, "3 days ago")):
@@ -193,11 +193,11 @@ async def test_how_long_ago_something_was_goes_on(shop: ServedInstallation, wind
         await expect(when).to_have_text(words)
 
 
-async def test_a_button_that_copies_says_so_again(shop: ServedInstallation, window: Window) -> None:
-    domain = await shop.domain()
+async def test_a_button_that_copies_says_so_again(site: ServedInstallation, window: Window) -> None:
+    domain = await site.domain()
     await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = await enter(shop, window, "agent")
-    await page.goto(f"{shop.root}/manage/domains/{domain}")
+    page = await sign_in(site, window, "agent")
+    await page.goto(f"{site.root}/manage/domains/{domain}")
     button = page.locator("[data-copies]").first
     await button.click()
     await expect(button).to_have_text("Copied")
@@ -206,7 +206,7 @@ async def test_a_button_that_copies_says_so_again(shop: ServedInstallation, wind
 
 
 # By the page itself: playwright would wait for the first answer before it clicks again.
-TWICE = """() => { setTimeout(async () => {
+CLICK_TWICE = """() => { setTimeout(async () => {
   const button = document.querySelector("#note-form button");
   button.click();
   for (let n = 0; n < 20; n++) await fetch("/healthz");
@@ -216,7 +216,7 @@ TWICE = """() => { setTimeout(async () => {
 
 
 async def test_a_form_that_is_sent_twice_is_sent_once(
-    shop: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
+    site: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.add_note
 
@@ -226,18 +226,18 @@ async def test_a_form_that_is_sent_twice_is_sent_once(
         return await note(*given)
 
     monkeypatch.setattr(TicketService, "add_note", slowly)
-    await shop.alias()
-    ticket = await shop.ticket(mails.plain(subject="First"))
-    page = await enter(shop, window, "agent")
+    await site.alias()
+    ticket = await site.ticket(mails.plain(subject="First"))
+    page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await page.get_by_label("Internal note").fill("Called back.")
     async with page.expect_request("**/healthz?twice"):
-        await page.evaluate(TWICE)
+        await page.evaluate(CLICK_TWICE)
     await asked.wait()
     go.set()
     await expect(page.get_by_text("Note added.")).to_be_visible()
     await page.reload()
-    events = (await shop.services.tickets.get(shop.actor, ticket)).events
+    events = (await site.services.tickets.get(site.actor, ticket)).events
     assert [event.kind for event in events].count("note") == 1
     # A page that comes back can be used again.
     await page.get_by_label("Internal note").fill("Called again.")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.integration.dashboard.conftest import Furnished
-from tests.integration.dashboard.sight import PAGE_PICTURES, sees
-from tests.integration.dashboard.visits import OPENED, VISITS
+from tests.integration.dashboard.conftest import PopulatedInstallation
+from tests.integration.dashboard.page_checks import PAGE_PICTURES, check_page
+from tests.integration.dashboard.visits import OPENABLE_PAGES, VISITS
 from tests.support.browser import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -13,18 +13,18 @@ PARTS = 3  # so that not one worker has all pages
 
 
 async def test_every_page_is_visited() -> None:
-    assert set(VISITS) == set(OPENED)
+    assert set(VISITS) == set(OPENABLE_PAGES)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_pages(furnished: Furnished, window: Window, part: int) -> None:
+async def test_pages(populated: PopulatedInstallation, window: Window, part: int) -> None:
     """One tab for all of them: a new one for each costs as much as what is looked at."""
-    root = furnished.served.root
+    root = populated.served.root
     page = await window.open(root + "/sign-in")
     for path in sorted(VISITS)[part::PARTS]:
         await window.context.clear_cookies()
-        if OPENED[path].role is not None:
-            await window.sign_in(root, furnished.token)
-        await page.goto(root + VISITS[path].format_map(furnished.names))
+        if OPENABLE_PAGES[path].role is not None:
+            await window.sign_in(root, populated.token)
+        await page.goto(root + VISITS[path].format_map(populated.names))
         name = path.strip("/").replace("/", "-").replace("{id}", "one") or "home"
-        await sees(page, name, "light", "dark", "phone", folder=PAGE_PICTURES)
+        await check_page(page, name, "light", "dark", "phone", folder=PAGE_PICTURES)

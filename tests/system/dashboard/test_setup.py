@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support import mails
-from tests.support.browser import Window, axe
+from tests.support.browser import Window, find_axe_violations
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, UNPACED, port_of, program_settings
-from tests.support.installation.dashboard import signed_in
+from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
 from tests.support.slack import Answer, SlackStandIn
@@ -41,11 +41,11 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             assert await page.evaluate("navigator.clipboard.readText()") == HOST
 
             slack.forget("gone")
-            window.expect("409")
+            window.expect_error("409")
             await page.get_by_label("Webhook URL").fill(slack.url("gone"))
             await page.get_by_role("button", name="Save and send test message").click()
             await expect(page.get_by_role("alert")).to_contain_text("was not delivered: ")
-            assert await axe(page) == []
+            assert await find_axe_violations(page) == []
             await page.get_by_label("Webhook URL").fill(slack.url())
             await page.get_by_role("button", name="Save and send test message").click()
             await expect(page.get_by_text("Test message delivered")).to_be_visible()
@@ -73,14 +73,14 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             await page.get_by_label("Name").fill("import")
             await page.get_by_role("button", name="Create key").click()
             await expect(page.locator("#key")).to_have_text(re.compile("^er_"))
-            assert await axe(page) == []
+            assert await find_axe_violations(page) == []
             # What is done is done: the way home does not lead here any more.
             await page.goto(f"http://{facts['api']}/")
             await expect(page.get_by_role("heading", level=1)).not_to_have_text("Setup")
 
 
 async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInstallation) -> None:
-    admin, agent = await signed_in(sqlite_served, "admin"), await signed_in(sqlite_served, "agent")
+    admin, agent = await signed_in_client(sqlite_served, "admin"), await signed_in_client(sqlite_served, "agent")
     assert (await admin.get("/")).location == "/set-up"
     assert (await agent.get("/")).location != "/set-up"
     assert (await agent.get("/set-up")).status == 403
@@ -93,17 +93,17 @@ async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInsta
 async def test_each_step_without_javascript(
     served: ServedInstallation, slack: SlackStandIn, dns_server: DnsStandIn
 ) -> None:
-    admin = await signed_in(served, "admin")
+    admin = await signed_in_client(served, "admin")
     wrong = await admin.post("/set-up/domain", {"domain": "no domain"})
     assert (wrong.status, 'id="e-domain"' in wrong.text, 'value="no domain"' in wrong.text) == (400, True, True)
-    page = await admin.follow("/set-up/domain", {"domain": "Example.org"})
-    assert "remove other MX records" in page.words
+    page = await admin.post_and_follow("/set-up/domain", {"domain": "Example.org"})
+    assert "remove other MX records" in page.visible_text
     (check,) = re.findall(r'action="(/set-up/domains/[^"]+)"', page.text)
     dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
-    page = await admin.follow(check, {})
-    assert "Fix:" in page.words
+    page = await admin.post_and_follow(check, {})
+    assert "Fix:" in page.visible_text
     assert 'class="note pending"' in page.text, "what is not done yet does not look done"
-    assert "5 mx.elsewhere.test" in page.words
+    assert "5 mx.elsewhere.test" in page.visible_text
 
     secret = "QxYz0123456789"
     wrong = await admin.post("/set-up/integration", {"name": "", "webhookUrl": slack.url(secret)})
@@ -111,29 +111,29 @@ async def test_each_step_without_javascript(
     assert secret not in wrong.text, "not even what was just typed"
     wrong = await admin.post("/set-up/integration", {"name": "Slack", "webhookUrl": "nonsense"})
     assert (wrong.status, 'id="e-webhookUrl"' in wrong.text) == (400, True)
-    page = await admin.follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})
-    assert "Test message delivered" in page.words
+    page = await admin.post_and_follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})
+    assert "Test message delivered" in page.visible_text
     assert secret not in page.text
     assert 'id="step-integration" class="done"' in page.text
     (test,) = re.findall(r'action="(/set-up/integrations/[^"]+/test)"', page.text)
     slack.script(secret, Answer(404, "no_service"))
     assert (await admin.post(test)).status == 409
     page = await admin.get("/set-up")
-    assert ('id="step-integration" class="failed"' in page.text, "no_service" in page.words) == (True, True)
-    page = await admin.follow(test, {})
+    assert ('id="step-integration" class="failed"' in page.text, "no_service" in page.visible_text) == (True, True)
+    page = await admin.post_and_follow(test, {})
     assert 'id="step-integration" class="done"' in page.text
     form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.text))
     wrong = await admin.post("/set-up/alias", form | {"localPart": "a b"})
     assert (wrong.status, 'id="e-localPart"' in wrong.text) == (400, True)
-    page = await admin.follow("/set-up/alias", form | {"localPart": "help"})
-    assert "Available once example.org is verified." in page.words
+    page = await admin.post_and_follow("/set-up/alias", form | {"localPart": "help"})
+    assert "Available once example.org is verified." in page.visible_text
 
     (alias,) = (await served.services.aliases.list(served.actor)).items
     early = await admin.post(f"/set-up/aliases/{alias.id}/test")
-    assert (early.status, "its domain is not verified yet" in early.words) == (409, True)
+    assert (early.status, "its domain is not verified yet" in early.visible_text) == (409, True)
     dns_server.set("example.org", "MX", f"10 {HOST}.")
-    assert "Domain verified" in (await admin.follow(check, {})).words
-    page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
-    assert "Posting to Help desk Queued" in page.words
+    assert "Domain verified" in (await admin.post_and_follow(check, {})).visible_text
+    page = await admin.post_and_follow(f"/set-up/aliases/{alias.id}/test", {})
+    assert "Posting to Help desk Queued" in page.visible_text
     assert 'data-poll="yes"' in page.text
-    assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).words
+    assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).visible_text

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.integration.dashboard.extremes import LONG, Names, extremes
-from tests.integration.dashboard.sight import PAGE_PICTURES, STATE_PICTURES, fits, sees
+from tests.integration.dashboard.extremes import LONG, ExtremeIds, populate_extremes
+from tests.integration.dashboard.page_checks import PAGE_PICTURES, STATE_PICTURES, check_layout, check_page
 from tests.support.browser import Window
 from tests.support.dns import DnsStandIn
-from tests.support.installation.dashboard import person
+from tests.support.installation.dashboard import create_user
 from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -81,11 +81,11 @@ class Place:
 
     served: ServedInstallation
     token: str
-    names: Names
+    names: ExtremeIds
 
 
-async def _place(served: ServedInstallation, names: Names) -> Place:
-    address, user_id = await person(served, "admin", "ada@people.test")
+async def _place(served: ServedInstallation, names: ExtremeIds) -> Place:
+    address, user_id = await create_user(served, "admin", "ada@people.test")
     new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
     if names.ids:
         await served.services.users.change(served.actor, user_id, name=LONG[:200])
@@ -96,7 +96,7 @@ async def _place(served: ServedInstallation, names: Names) -> Place:
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """An installation on its first day."""
     async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, serving(store) as served:
-        yield await _place(served, Names({}))
+        yield await _place(served, ExtremeIds({}))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -104,16 +104,16 @@ async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pla
     """One where everything is long, much or wrong."""
     path = tmp_path_factory.mktemp("crowded")
     async with DnsStandIn() as dns, opened_sqlite(path) as store, serving(store, served_settings(dns)) as served:
-        yield await _place(served, await extremes(served, dns))
+        yield await _place(served, await populate_extremes(served, dns))
 
 
-async def _right(page: Page, name: str) -> None:
+async def _check(page: Page, name: str) -> None:
     """There is room for it, and nothing that axe finds."""
-    await fits(page, name, "light", folder=STATE_PICTURES)
-    await sees(page, name, "phone", folder=STATE_PICTURES)
+    await check_layout(page, name, "light", folder=STATE_PICTURES)
+    await check_page(page, name, "phone", folder=STATE_PICTURES)
 
 
-def _name(kind: str, path: str) -> str:
+def _picture_name(kind: str, path: str) -> str:
     return kind + "".join(c if c.isalnum() else "-" for c in path)
 
 
@@ -127,7 +127,7 @@ async def test_with_nothing_there(bare: Place, window: Window) -> None:
     page = await _page(bare, window)
     for path in EMPTY:
         await page.goto(bare.served.root + path)
-        await _right(page, _name("empty", path))
+        await _check(page, _picture_name("empty", path))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -136,7 +136,7 @@ async def test_with_too_much_of_everything(crowded: Place, window: Window, part:
     for path in EXTREME[part::PARTS]:
         await page.goto(crowded.served.root + crowded.names.path(path))
         await page.evaluate("for (const folded of document.querySelectorAll('main details')) folded.open = true")
-        await _right(page, _name("extreme", path))
+        await _check(page, _picture_name("extreme", path))
 
 
 FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -162,7 +162,7 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int) -> None:
-    window.expect("Failed to load resource")
+    window.expect_error("Failed to load resource")
     page = await _page(crowded, window)
     for path, button, filled in FORMS[part::PARTS]:
         await page.goto(crowded.served.root + crowded.names.path(path))
@@ -172,37 +172,37 @@ async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int)
         if button:
             await page.get_by_role("button", name=button, exact=True).click()
             await page.get_by_role("alert").wait_for()
-        await _right(page, _name("refused", path + button))
+        await _check(page, _picture_name("refused", path + button))
 
 
 async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
     served = crowded.served
-    address, user_id = await person(served, "viewer")
+    address, user_id = await create_user(served, "viewer")
     new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
     await window.sign_in(served.root, new.token)
-    window.expect("Failed to load resource")
+    window.expect_error("Failed to load resource")
     page = await window.open(served.root + "/manage/audit")
-    await _right(page, "refused-role")
+    await _check(page, "refused-role")
     page = await window.open(served.root + "/tickets/unassigned")
-    await _right(page, "viewer-tickets")
+    await _check(page, "viewer-tickets")
     page = await window.open(served.root + crowded.names.path("/tickets/{talk}"))
-    await _right(page, "viewer-ticket")
+    await _check(page, "viewer-ticket")
     await served.services.users.change(served.actor, user_id, disabled=True)
     await page.get_by_role("link", name="Overview").click()
-    await _right(page, "session-ended")
+    await _check(page, "session-ended")
     await page.get_by_label("Email address").fill(address)
     await page.get_by_label("Password").fill("x")
     await page.get_by_role("button", name="Sign in").click()
-    await _right(page, "wrong-password")
+    await _check(page, "wrong-password")
 
 
 async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
     async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, serving(store, served_settings(dns)) as served:
-        place = await _place(served, Names({}))
+        place = await _place(served, ExtremeIds({}))
         view = await served.services.domains.create(served.actor, "example.org")
         dns.set("example.org", "MX", "10 mail.elsewhere.test.")
         await served.services.domains.verify(served.actor, view.domain.id)
         await window.sign_in(served.root, place.token)
         page = await window.open(served.root + "/set-up")
-        await sees(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
+        await check_page(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
         await page.close()  # before the stream that it follows is gone

@@ -11,17 +11,17 @@ from api.dashboard.charts import HEIGHT, ChartPoint
 POINTS = st.lists(st.builds(ChartPoint, label=st.text(max_size=20), value=st.integers(0, 10**12)), max_size=40)
 
 
-def parsed(markup: str) -> ElementTree.Element:
+def parse_svg(markup: str) -> ElementTree.Element:
     return ElementTree.fromstring(markup)
 
 
-def per_cent(element: ElementTree.Element, name: str) -> float:
+def percentage(element: ElementTree.Element, name: str) -> float:
     return float(element.attrib[name].removesuffix("%"))
 
 
 @given(title=st.text(max_size=50), points=POINTS)
 def test_columns(title: str, points: list[ChartPoint]) -> None:
-    drawn = parsed(charts.column_chart("a", title, points))
+    drawn = parse_svg(charts.column_chart("a", title, points))
     assert drawn.attrib["role"] == "img"
     first = drawn[0]
     assert (first.tag, first.attrib["id"]) == ("title", drawn.attrib["aria-labelledby"])
@@ -32,8 +32,8 @@ def test_columns(title: str, points: list[ChartPoint]) -> None:
     for column, point in zip(columns, some, strict=True):
         assert column[0].text is not None
         assert column[0].text.endswith(f": {point.value:,}")
-        assert per_cent(column, "x") >= 0
-        assert per_cent(column, "x") + per_cent(column, "width") <= 100
+        assert percentage(column, "x") >= 0
+        assert percentage(column, "x") + percentage(column, "width") <= 100
         top, tall = float(column.attrib["y"]), float(column.attrib["height"])
         assert top > 0
         assert tall >= 2
@@ -48,13 +48,13 @@ def test_columns(title: str, points: list[ChartPoint]) -> None:
 
 @given(title=st.text(max_size=50), parts=st.lists(st.integers(0, 10**9), max_size=3), more=st.integers(0, 10**9))
 def test_strips(title: str, parts: list[int], more: int) -> None:
-    drawn = parsed(charts.stacked_bar("a", title, parts, sum(parts) + more))
+    drawn = parse_svg(charts.stacked_bar("a", title, parts, sum(parts) + more))
     rects = drawn.findall("rect")
     assert [rect.attrib["class"] for rect in rects] == [f"part-{n}" for n, part in enumerate(parts) if part]
     left = 0.0
     for rect in rects:
-        assert abs(per_cent(rect, "x") - left) < 0.05
-        left = per_cent(rect, "x") + per_cent(rect, "width")
+        assert abs(percentage(rect, "x") - left) < 0.05
+        left = percentage(rect, "x") + percentage(rect, "width")
     assert left <= 100.05
 
 
@@ -66,7 +66,7 @@ def test_words_are_escaped() -> None:
 
 
 def test_nothing_is_a_picture_too() -> None:
-    assert parsed(charts.column_chart("a", "Nothing", [ChartPoint("1 Jan", 0)])).findall("rect") == []
-    assert parsed(charts.stacked_bar("a", "Nothing", [0, 0], 0)).findall("rect") == []
+    assert parse_svg(charts.column_chart("a", "Nothing", [ChartPoint("1 Jan", 0)])).findall("rect") == []
+    assert parse_svg(charts.stacked_bar("a", "Nothing", [0, 0], 0)).findall("rect") == []
     for always in (charts.pattern_definitions(), charts.swatch(1)):
-        assert parsed(always).attrib["aria-hidden"] == "true"
+        assert parse_svg(always).attrib["aria-hidden"] == "true"

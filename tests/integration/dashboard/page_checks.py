@@ -6,7 +6,7 @@ from typing import Literal
 
 from playwright.async_api import Page
 
-from tests.support.browser import axe, look
+from tests.support.browser import emulate_device, find_axe_violations
 
 Kind = Literal["light", "dark", "phone"]
 MAX_PAGE_BYTES = 100_000
@@ -14,27 +14,27 @@ MAX_PAGE_BYTES = 100_000
 PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
 STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
 # What is to be clicked and has no room: nothing of it is left, or its word stands letter under letter.
-_SQUEEZED = """() => [...document.querySelectorAll("header a, main a, button, .button")]
+_SQUEEZED_CONTROLS = """() => [...document.querySelectorAll("header a, main a, button, .button")]
   .filter((one) => one.checkVisibility() && one.textContent.trim())
   .filter((one) => one.getBoundingClientRect().width < 20 || (one.matches("button, .button") && one.offsetHeight > 90))
   .map((one) => one.outerHTML.slice(0, 100))"""
-_TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_OVERFLOW_WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-async def sees(page: Page, name: str, *kinds: Kind, folder: str) -> None:
+async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
     """Light enough, nothing that axe finds, room for everything. folder: "" for no pictures."""
     assert await page.locator("h1").count() == 1, name
     assert len((await page.content()).encode()) < MAX_PAGE_BYTES, name
     for kind in kinds:
-        await fits(page, name, kind, folder=folder)
-        assert await axe(page) == [], f"{name} ({kind})"
+        await check_layout(page, name, kind, folder=folder)
+        assert await find_axe_violations(page) == [], f"{name} ({kind})"
 
 
-async def fits(page: Page, name: str, kind: Kind, *, folder: str) -> None:
+async def check_layout(page: Page, name: str, kind: Kind, *, folder: str) -> None:
     """Nothing is wider than the window, or squeezed."""
-    await look(page, scheme="dark" if kind == "dark" else "light", phone=kind == "phone")
+    await emulate_device(page, scheme="dark" if kind == "dark" else "light", phone=kind == "phone")
     if folder:
         await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)
-    wide = await page.evaluate(_TOO_WIDE)
+    wide = await page.evaluate(_OVERFLOW_WIDTH)
     assert wide <= 0, f"{wide} px too wide: {name} ({kind})"
-    assert await page.evaluate(_SQUEEZED) == [], f"{name} ({kind})"
+    assert await page.evaluate(_SQUEEZED_CONTROLS) == [], f"{name} ({kind})"
