@@ -1,4 +1,4 @@
-"""The files in `static/`, read once: served under a name with their digest in it, so that caches may keep them."""
+"""Static files, read once and served under a name that contains their digest, so that caches can keep them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Assets:
-    """Each file by its name (`app.css`) and by its path (`/static/app.0123456789ab.css`)."""
+    """The files in `static/`, with URL paths such as `/static/app.0123456789ab.css`."""
 
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
@@ -25,18 +25,18 @@ class Assets:
             self._files[path] = (content, _TYPES[file.suffix])
 
     def path(self, name: str) -> str:
-        """Where a file is to be had; KeyError for one that there is not."""
+        """Returns the URL path of a file; raises KeyError for an unknown name."""
         return self._paths[name]
 
     async def serve(self, request: web.Request) -> web.Response:
-        """The aiohttp handler of `/static/{name}`; 404 for a digest that is not today's."""
+        """Serves `/static/{name}`; 404 for an outdated digest."""
         found = self._files.get(request.path)
         if found is None:
             raise web.HTTPNotFound
         content, media = found
         response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        # An SVG that is opened by itself is a document too.
+        # An SVG that is opened directly is a document of its own.
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )

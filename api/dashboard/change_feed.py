@@ -1,9 +1,7 @@
-"""Who is told that something changed: one look at the database a second for each workspace that somebody watchers.
+"""Change notifications for open pages: polls the database once a second for each workspace with a stream.
 
-Streams say only that there is something new; the page then asks for itself as it would anyway, with its own rights.
-Bounded: so many streams in a process, fewer for one person, and each ends after a while, so that a session that is
-over hears no more.
-Nothing runs while nobody listens. `close` ends every stream at once: a process that stops does not wait for them.
+A stream only signals that something changed; the page then reloads itself with its user's own rights. The number of
+streams is bounded per process and per user. Nothing polls a workspace without streams.
 """
 
 from __future__ import annotations
@@ -18,17 +16,18 @@ from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from router.model import Actor
 
-POLL_SECONDS = 1.0  # seconds between two looks
-MAX_STREAMS = 200  # of the 1000 connections that a process takes
-MAX_STREAMS_PER_USER = 20  # of one person: nobody can take the others' places
+POLL_SECONDS = 1.0
+MAX_STREAMS = 200  # of the 1000 connections that a process accepts
+MAX_STREAMS_PER_USER = 20  # so that one user cannot use up all streams
 log = structlog.get_logger()
 
 
 class ChangeStream:
-    """One listener. `changed` is set by its watcher and cleared by whoever told its client.
+    """The changes of a workspace for one page. `changed` is set by the watcher and cleared by the reader.
 
-    seen: the newest that its page shows (`newest_id`); what is newer at the first look is news already. whose: the
-    user's. trouble: the `AttentionCounts.fingerprint` that its page shows, `""` where it shows none.
+    Args:
+        newest_shown: The newest id that the page shows (`newest_id`); newer ids in the first poll are changes.
+        attention_shown: The `AttentionCounts.fingerprint` that the page shows, "" if it shows none.
     """
 
     def __init__(self, newest_shown: str, user_id: str = "", attention_shown: str = "") -> None:
@@ -40,7 +39,7 @@ class ChangeStream:
         self._attention_shown = attention_shown
 
     def update(self, ids: frozenset[str], attention: str = "") -> None:
-        """What there is now."""
+        """Compares a poll's result with the previous one and sets `changed` if they differ."""
         before = {name for name in ids if name <= self._newest_shown} if self._known_ids is None else self._known_ids
         if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()
@@ -48,13 +47,13 @@ class ChangeStream:
         self._attention_shown = attention
 
     def close(self) -> None:
-        """Wakes the listener for the last time."""
+        """Wakes the reader for the last time."""
         self.is_closed = True
         self.changed.set()
 
 
 class _WorkspaceWatcher:
-    """One workspace that somebody listens to."""
+    """The polling task and the streams of one workspace."""
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
@@ -62,7 +61,7 @@ class _WorkspaceWatcher:
 
 
 class ChangeFeed:
-    """Opens and closes streams."""
+    """The change streams of one process."""
 
     def __init__(
         self,
@@ -81,13 +80,16 @@ class ChangeFeed:
 
     @property
     def stream_count(self) -> int:
-        """How many there are."""
         return sum(len(watcher.streams) for watcher in self._watchers.values())
 
     def open_stream(
         self, workspace_id: str, newest_shown: str, user_id: str = "", attention_shown: str = ""
     ) -> ChangeStream:
-        """A stream of what changes in a workspace; the caller closes it. Raises `Unavailable` when there are many."""
+        """Opens a stream, which the caller must close with `close_stream`.
+
+        Raises:
+            Unavailable: The process or the user has too many streams, or the feed is closed.
+        """
         if self._is_closed or self.stream_count >= self._max_streams:
             raise Unavailable("too many open event streams")
         watcher = self._watchers.get(workspace_id)
@@ -103,7 +105,7 @@ class ChangeFeed:
         return stream
 
     def close_stream(self, workspace_id: str, stream: ChangeStream) -> None:
-        """The last one to go ends the looking."""
+        """Closes a stream; the last stream of a workspace stops its polling."""
         watcher = self._watchers.get(workspace_id)
         if watcher is None:
             return
@@ -113,7 +115,7 @@ class ChangeFeed:
             del self._watchers[workspace_id]
 
     async def close(self) -> None:
-        """Ends every stream. Safe to call twice."""
+        """Ends all streams, so that shutdown does not wait for them. Safe to call twice."""
         self._is_closed = True
         watchers, self._watchers = list(self._watchers.values()), {}
         for watcher in watchers:
@@ -131,7 +133,7 @@ class ChangeFeed:
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
-                # Nobody waits for news that do not come: pages that listen come again, and are looked for anew.
+                # Close the streams rather than leave them silent: browsers reconnect and start a new watcher.
                 log.exception("live_updates.internal_error")
                 for stream in self._watchers.pop(workspace_id).streams:
                     stream.close()
@@ -143,7 +145,7 @@ class ChangeFeed:
 
 
 def newest_id(ids: frozenset[str]) -> str:
-    """What a page that shows all of this has seen."""
+    """Returns the newest id, "0" if there is none."""
     return max(ids, default="0")
 
 

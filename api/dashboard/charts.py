@@ -1,8 +1,8 @@
-"""Small charts as SVG markup: values in, text out. Pure; drawn by us, so that nothing is loaded and nothing runs.
+"""Small charts as inline SVG, without scripts or external resources. Pure.
 
-Widths are in per cent and heights in pixels, so that a chart fits any page and its letters stay as large as they are.
-Nothing is told by colour alone: a chart has its numbers in it, each part of a bar its own hatching, and the page beside
-it has the same figures as words. Colours are those of the stylesheet (classes alone: the pages' policy forbids styles).
+Widths are percentages and heights are pixels, so that a chart fits any page without scaling its text. No information
+is conveyed by colour alone: charts contain their numbers, parts of a bar have different patterns, and the page has
+the same numbers as text. Colours come from CSS classes, because the Content-Security-Policy forbids inline styles.
 """
 
 from __future__ import annotations
@@ -13,25 +13,28 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-HEIGHT = 120  # of a chart of columns
-_TOP, _BOTTOM = 20, 22  # room for the largest number, and for the labels below
-_MIN_HEIGHT = 2.0  # pixels: what is not nothing can be seen
-# Where a number or label is near an edge, it does not hang over it.
+HEIGHT = 120  # pixels, of a column chart
+_TOP, _BOTTOM = 20, 22  # pixels, for the maximum above and the labels below the columns
+_MIN_HEIGHT = 2.0  # pixels, so that every value above 0 is visible
+# Per cent of the width: text closer than this to an edge is aligned with it.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """One column. label: as below it and in its tip; value: 0 or more."""
+    """One column of a chart: its label and its value, which is not negative."""
 
     label: str
     value: int
 
 
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
-    """A column for each point, the largest with its number. name: unique on the page. title: the chart in one sentence,
-    for who does not see it. Labels below: of the first and the last.
+    """Returns a chart with a column for each point; only the maximum and the first and last labels are written.
+
+    Args:
+        name: Unique on the page.
+        title: The chart in one sentence, for screen readers.
     """
     maximum = max((point.value for point in points), default=0)
     base = HEIGHT - _BOTTOM
@@ -53,8 +56,8 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
             )
         )
     if maximum > 0:
-        at = next(n for n, point in enumerate(points) if point.value == maximum)
-        parts.append(_svg_text((at + 0.5) * step, _TOP - 6, f"{maximum:,}", "maximum"))
+        index = next(n for n, point in enumerate(points) if point.value == maximum)
+        parts.append(_svg_text((index + 0.5) * step, _TOP - 6, f"{maximum:,}", "maximum"))
     if points:
         parts.append(_svg_text(0, HEIGHT - 6, points[0].label, "label"))
         if len(points) > 1:
@@ -63,9 +66,9 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
 
 
 def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Markup:
-    """A bar in parts, each hatched in its own way, as long as they are of `whole`. title: as above.
+    """Returns a bar whose parts have widths in proportion to `total`.
 
-    The hatchings are those of `patterns`, which the page has once.
+    The page must contain `pattern_definitions()` once.
     """
     drawn = [_svg_start(name, title, "strip", 12)]
     left = 0.0
@@ -82,7 +85,7 @@ def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Mark
 
 
 def pattern_definitions() -> Markup:
-    """The hatchings of `strip`: full, slanted lines, dots. To be put on a page before the first bar."""
+    """Returns the patterns of `stacked_bar`, which a page contains once before its first bar."""
     return Markup(
         '<svg class="hidden" aria-hidden="true" width="0" height="0"><defs>'
         '<pattern id="slanted" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -93,7 +96,7 @@ def pattern_definitions() -> Markup:
 
 
 def swatch(n: int) -> Markup:
-    """The hatching of one part, for a legend; the word beside it says what it is."""
+    """Returns a sample of the pattern of part `n`, for a legend."""
     return Markup(
         '<svg class="swatch" aria-hidden="true" width="14" height="12">'
         '<rect class="part-{}" x="0.5" y="0.5" width="13" height="11"/></svg>'
@@ -115,10 +118,10 @@ def _svg_text(x: float, y: float, text: str, kind: str) -> Markup:
 
 
 def _format_number(number: float) -> str:
-    """At maximum two decimals: the page stays small."""
+    """Returns the number with at most two decimals, to keep the page small."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def _escape(text: str) -> Markup:
-    """Escaped, and without what no document may hold (XML 1.0 section 2.2)."""
+    """Escapes the text and removes characters that XML forbids (XML 1.0 section 2.2)."""
     return escape(_FORBIDDEN.sub("", text))

@@ -1,4 +1,4 @@
-"""What a page calls the users and integrations whose ids it has."""
+"""Display names of users and integrations, which may have been removed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from api.dashboard.page import Visit
 
-# By the prefix of the id.
+# Keyed by id prefix.
 _REMOVED = {"user": "removed user", "int": "removed integration"}
 
 
 async def resolve(visit: Visit, ids: Iterable[str | None]) -> dict[str, str]:
-    """A text for each id: the name, else the email address, else that it was removed."""
+    """Returns a text for each id: the name, else the email address, else a placeholder for a removed object."""
     wanted = dict.fromkeys(each for each in ids if each is not None)
     found = await visit.services.display_names.resolve(visit.actor, wanted)
     return {

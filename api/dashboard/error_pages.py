@@ -1,8 +1,7 @@
-"""Errors as a person meets them: a page in words, or the way to the sign-in page and back. What was typed into a form
-that is refused stays on that page.
+"""Error pages of the dashboard: turns JSON errors into HTML pages or into a redirect to the sign-in page.
 
-The middleware stands outside `api.middleware.errors`, which has already decided what may be said; here its JSON
-becomes a page where a page was asked for. What belongs to the API stays JSON.
+The middleware wraps `api.middleware.errors`, which decides what an error reveals. It keeps the input of a rejected
+form on the page. Errors of the API stay JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +35,12 @@ _TITLES = {
 
 
 def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
-    """The middleware. public_url: of our own pages, whose forms alone are shown again."""
+    """Returns the middleware.
+
+    Args:
+        renderer: Returns the renderer, which is created after the middleware.
+        public_url: Origin of the dashboard; forms of other origins are never shown again.
+    """
     forms = RefusedFormReader(url_origin(public_url))
 
     @web.middleware
@@ -72,7 +76,7 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
 
 
 def _is_page(request: web.Request) -> bool:
-    """A page of ours, or what a browser asks for where there is none."""
+    """Whether the request is for a page, or from a browser for a path that does not exist."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
     # `OPTIONS *` and CONNECT have no path.
@@ -81,15 +85,15 @@ def _is_page(request: web.Request) -> bool:
 
 
 def _return_path(request: web.Request) -> str:
-    """Where to go after signing in: the page asked for, or the one whose form was sent."""
+    """Returns the path to open after sign-in: the requested page, or the page that contains the submitted form."""
     if request.method in ("GET", "HEAD"):
         return redirects.local_path(request.path_qs)
-    said = request.headers.get("Referer", "")
-    if not said.isascii():  # no browser sends such a Referer, and `urlsplit` would normalise it
+    header = request.headers.get("Referer", "")
+    if not header.isascii():  # browsers send ASCII only, and `urlsplit` would normalise other text
         return redirects.HOME
     try:
-        referer = urlsplit(said)
-    except ValueError:  # half a bracketed address
+        referer = urlsplit(header)
+    except ValueError:  # an unclosed bracket in the host
         return redirects.HOME
     if referer.netloc != request.host:
         return redirects.HOME

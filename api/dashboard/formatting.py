@@ -1,4 +1,4 @@
-"""Values as people read them: times, sizes, the words for states. Pure; the filters of the templates."""
+"""Formats times, sizes, counts and states for display. Pure, except for the template filters' access to the context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
-    """`3 hours ago`; the date when it is more than a month."""
+    """Returns `3 hours ago`; the date after 31 days."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
         return local.format_date(at)
@@ -32,7 +32,7 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 
 
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
-    """`1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`; UTC alone where that is the user's time zone."""
+    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or UTC alone if that is the user's time zone."""
     utc = UTC_TIME.format_minute(at)
     shown = local.format_minute(at)
     return utc if local.timezone == UTC_TIME.timezone else f"{shown} ({utc})"
@@ -59,13 +59,13 @@ def _relative_time(context: Context, at: Micros) -> str:
 
 
 def _local_time(context: Context) -> LocalTime:
-    """Of the user that the page is for."""
+    """Returns the formatter of the page's user."""
     local: LocalTime = context["local_time"]
     return local
 
 
 def format_size(nbytes: int) -> str:
-    """`1.4 MB`; powers of ten."""
+    """Returns `1.4 MB`, in powers of ten."""
     if nbytes < 1000:
         return f"{nbytes} byte{'' if nbytes == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
@@ -75,22 +75,22 @@ def format_size(nbytes: int) -> str:
 
 
 def shorten(text: str, max_length: int) -> str:
-    """A text of one line for a list, at most so many characters."""
+    """Shortens a text to `max_length` characters with an ellipsis."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def pluralize(number: int, singular: str, plural: str = "") -> str:
-    """`1 line`, `1,200 lines`; several: the plural where it is not `one` with an s."""
+    """Returns `1 line` or `1,200 lines`; `plural` defaults to the singular with an s."""
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
 def status_label(value: str) -> str:
-    """A ticket's status in words."""
+    """Returns the label of a ticket's status."""
     return STATUS_LABELS.get(value, value)
 
 
 def format_duration(duration: Micros) -> str:
-    """A duration: `350 ms`, `12 s`, `5 min`, `3.2 hours`, `2.1 days`."""
+    """Returns `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
     seconds = duration / SECOND
     if seconds < 1:
         shown = f"{duration // 1000} ms"
@@ -106,7 +106,7 @@ def format_duration(duration: Micros) -> str:
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
-    """`3 failed deliveries`, `1 failing integration`: what of it there is; a count at its bound has a `+`."""
+    """Returns `3 failed deliveries` and so on for every count above 0; a capped count has a `+`."""
     named = (
         (counts.failed, "failed delivery", "failed deliveries"),
         (counts.parked, "parked delivery", "parked deliveries"),
@@ -122,7 +122,7 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
 
 
 def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
-    """What a choice offers: (value, shown) of things with an id, or of words."""
+    """Returns (value, label) pairs for a select field, from objects with an id or from plain texts."""
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
 
 

@@ -1,4 +1,4 @@
-"""The way of an alias's newest mail, from the door to the integration, as pages follow it."""
+"""The latest message of an alias: its ticket and the state of its delivery."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from router.model import Alias, Delivery, Ticket
 
 @dataclass(frozen=True, slots=True)
 class LatestMessage:
-    """Where the newest mail that opened a ticket is. seen: what the page shows (`newest_id`).
+    """The newest message that opened a ticket.
 
-    ticket None: no mail has come. delivery None: the ticket goes to no integration.
+    Attributes:
+        newest_id: Newest change that the page shows (`change_feed.newest_id`).
+        ticket: None if no message has arrived.
+        delivery: None if the ticket has no integration.
     """
 
     newest_id: str
@@ -23,26 +26,24 @@ class LatestMessage:
 
     @property
     def is_pending(self) -> bool:
-        """Whether there is more to come without anybody's doing."""
+        """Whether the delivery will change state without an action by a user."""
         return self.delivery is not None and self.delivery.state == "pending"
 
     @property
     def is_failed(self) -> bool:
-        """Whether its delivery was given up."""
         return self.delivery is not None and self.delivery.state == "dead"
 
     @property
     def is_delivered(self) -> bool:
-        """Whether it is where people see it."""
         return self.delivery is not None and self.delivery.state == "delivered"
 
 
 async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
-    """Three questions, each answered by an index."""
-    seen = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
+    """Reads the latest message with three indexed queries."""
+    newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
     if not tickets:
-        return LatestMessage(seen)
+        return LatestMessage(newest)
     ticket = tickets[0]
     deliveries = (await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=1)).items
-    return LatestMessage(seen, ticket, deliveries[0] if deliveries else None)
+    return LatestMessage(newest, ticket, deliveries[0] if deliveries else None)

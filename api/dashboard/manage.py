@@ -1,4 +1,4 @@
-"""What the pages of `/manage` have in common: the tabs, a page of a list, the page that asks before something goes."""
+"""Shared parts of the pages under `/manage`: tabs, paged lists and confirmation pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from router.admin.paging import Page as Found
 from router.model import Alias, Domain, Integration, Role
 
 PER_PAGE = 50
-# Label, path, and the least role that may open it; in the order of the tabs.
+# Label, path and minimum role of each tab, in display order.
 TABS: tuple[tuple[str, str, Role], ...] = (
     ("Domains", "/manage/domains", "viewer"),
     ("Aliases", "/manage/aliases", "viewer"),
@@ -26,7 +26,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
 
 
 def manage_page(visit: Visit, template: str, title: str, **context: Any) -> HtmlPage:
-    """A page under the tabs. path: of the tab that it is under, for links and the tab itself."""
+    """Returns a page with the tabs; `active_path` in its context is the path of the active tab."""
     path = visit.request.path
     tabs = [(label, to) for label, to, role in TABS if visit.has_role(role)]
     active_path = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)
@@ -34,7 +34,7 @@ def manage_page(visit: Visit, template: str, title: str, **context: Any) -> Html
 
 
 def list_page(visit: Visit, template: str, title: str, batch: Found[Any], **context: Any) -> HtmlPage:
-    """A page of a list: `items`, and where it goes on."""
+    """Returns one page of a list; its context has `items`, `next_cursor` and `first_page`."""
     return manage_page(
         visit,
         template,
@@ -56,7 +56,14 @@ def confirmation_page(
     cancel_path: str,
     **fields: str,
 ) -> HtmlPage:
-    """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
+    """Returns the page that confirms a removal.
+
+    Args:
+        consequences: One sentence each.
+        action: Path that the form is sent to.
+        label: Text of the button.
+        fields: Hidden fields of the form.
+    """
     context = {
         "consequences": list(consequences),
         "action": action,
@@ -68,17 +75,17 @@ def confirmation_page(
 
 
 async def list_domains(visit: Visit) -> Sequence[Domain]:
-    """To choose from: the newest 200, by name."""
+    """Returns the newest 200 domains, sorted by name."""
     found = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)
     return sorted(found.items, key=lambda domain: domain.name)
 
 
 async def list_integrations(visit: Visit) -> Sequence[Integration]:
-    """To choose from: the newest 200, by name."""
+    """Returns the newest 200 integrations, sorted by name."""
     found = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
     return sorted(found.items, key=lambda integration: integration.name.casefold())
 
 
 async def list_aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:
-    """The newest 200 of all, or of a domain."""
+    """Returns the newest 200 aliases of the workspace or of one domain."""
     return (await visit.services.aliases.list(visit.actor, domain_id=domain_id, limit=MAX_LIMIT)).items

@@ -1,4 +1,4 @@
-"""What one page of the dashboard is, what its handler is given, and what it may answer."""
+"""Declarations of dashboard pages: routes, the request that a handler receives and the results it can return."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from router.services import Services
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage:
-    """A page to be rendered. template: in `templates/`. title: of the page, also its heading in the window."""
+    """A page to render.
+
+    Attributes:
+        template: File name in `templates/`.
+        title: Text of the `<title>` element.
+    """
 
     template: str
     title: str
@@ -29,7 +34,12 @@ class HtmlPage:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Go to another page of ours (303). path: local, percent-encoded. note: a word of `NOTES`, said there once."""
+    """A redirect (303) to another page of the dashboard.
+
+    Attributes:
+        path: Local and percent-encoded.
+        flash: Key of `FLASH_MESSAGES`; the target page shows the message once.
+    """
 
     path: str
     flash: str = ""
@@ -40,9 +50,12 @@ PageResult = HtmlPage | Redirect | web.StreamResponse
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a person. ids: the path's parameters; query, form: each name once, texts a database can keep.
+    """One request to a page.
 
-    problem: why the form is shown again. address: the client's, past trusted proxies.
+    Attributes:
+        query, form: The first value of each name; every text can be stored in the database.
+        client_address: IP address of the client, behind trusted proxies.
+        error: Why the form is shown again.
     """
 
     services: Services
@@ -56,20 +69,20 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        """Who asks; there is one on every page with a role."""
+        """The signed-in user; every page with a role has one."""
         if self.caller is None:
             raise RuntimeError("a page without a role has no actor")
         return self.caller.actor
 
     async def local_time(self) -> LocalTime:
-        """How the times on this page are shown: in the user's time zone, else the workspace's, else UTC."""
+        """Returns the formatter for the user's time zone, else the workspace's, else UTC."""
         if self.caller is None:
             return UTC_TIME
         me = await self.services.sessions.get_identity(self.caller.actor)
         return UTC_TIME if me.workspace is None else LocalTime.for_user(me.user, me.workspace)
 
     def has_role(self, role: Role) -> bool:
-        """Whether who asks may do what this role may."""
+        """Whether the signed-in user has this role or a higher one."""
         return self.caller is not None and ROLES.index(self.caller.actor.role) <= ROLES.index(role)
 
 
@@ -78,12 +91,15 @@ Handler = Callable[[Visit], Awaitable[PageResult]]
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One page, or one action of a page.
+    """The route of one page or of one form action.
 
-    path: from the root, with `{name}` for parameters. role: the least that may call it, None for everybody.
-    again: shows the form that was sent here, when what it asks is refused. media: the type of an answer that streams.
-    part: shown inside of a page, never by itself.
-    max_body: the largest form in bytes; None is the default of its kind (`body_limit`).
+    Attributes:
+        path: From the root, with `{name}` for parameters.
+        role: Minimum role; None for a public page.
+        form_view: Handler that shows the form again when `handler` raises `Refused`.
+        media: Content type of a streaming response, else "".
+        is_fragment: Loaded into another page and never opened on its own.
+        max_body: Largest form in bytes; None selects the default of the route's kind.
     """
 
     method: Literal["GET", "POST"]
@@ -97,17 +113,21 @@ class PageRoute:
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """See `api.declaration.Declaration`: whole pages and event streams, not the parts that a person opens."""
+        """True for full pages and event streams, false for forms and fragments."""
         return self.method == "GET" and not self.is_fragment and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:
-        """The largest form in bytes, at most `cap`, which is `[api] max_body_bytes`."""
+        """Returns the largest form in bytes.
+
+        Args:
+            cap: `[api] max_body_bytes`, the upper bound.
+        """
         return body.effective_limit(self.max_body, cap, small=self.role is None)
 
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A link on top of every page, for those who may call it; those with a lower `place` come first."""
+    """A link in the main navigation, shown to users with its role, in the order of `position`."""
 
     label: str
     path: str

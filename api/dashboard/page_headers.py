@@ -1,4 +1,4 @@
-"""The headers of every page: what a browser may load, run and send for it. Nothing from elsewhere, nothing inline."""
+"""Security headers of pages. Browsers load nothing from other hosts and run no inline script or style."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# A mail's own HTML, in a frame of a page of ours: it runs nothing and reaches nothing, whatever the sanitiser missed.
-# Links open a window of their own. Styles: only `display:none` on what a sender hid gets through the sanitiser.
+# For the HTML of a message, shown in a frame: runs no script and sends no request, whatever the sanitiser missed. Links
+# open a new window. Inline styles are allowed for `display:none`, the only style that the sanitiser passes.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -17,16 +17,16 @@ _MESSAGE_POLICY = (
 
 
 def set_page_headers(response: web.StreamResponse) -> None:
-    """For pages of ours. Caching and nosniff are set for every answer (`api.middleware.headers.dress`)."""
+    """Sets the headers of a dashboard page; `api.middleware.headers` sets those of every response."""
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
-    # Not `no-referrer`: a browser then says `Origin: null` with our own forms, and where there is no Sec-Fetch-Site
-    # (plain http to another host than localhost) they could not be told from those of a stranger's page.
+    # Not `no-referrer`: browsers then send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site
+    # (plain HTTP to a host other than localhost) they could not be distinguished from forms of another site.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
 
 
 def set_message_headers(response: web.StreamResponse) -> None:
-    """For the HTML of a mail, which is shown in a frame."""
+    """Sets the headers of a message's HTML or text."""
     response.headers["Content-Security-Policy"] = _MESSAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -1,7 +1,7 @@
-"""Paths on this host that a stranger may have written: where somebody wanted to go before they signed in.
+"""Validates untrusted redirect targets: the page to open after sign-in. Pure.
 
-Pure. What is not plainly a path of ours is "/": browsers read `//host`, `/\\host` and paths with tabs or line ends
-in them as addresses of other hosts.
+Everything that is not plainly a local path becomes "/". Browsers treat `//host`, `/\\host` and paths with tabs or
+line breaks as URLs of other hosts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HOME = "/"
 
 
 def local_path(text: str | None) -> str:
-    """The text when it is a local path with perhaps a query, else the way home."""
+    """Returns the text if it is a local path of a page, with or without a query, else `HOME`."""
     if text is None or len(text) > _MAX_LENGTH or not _PATH.fullmatch(text):
         return HOME
     parts = urlsplit(text)

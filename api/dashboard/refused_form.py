@@ -1,7 +1,7 @@
-"""The fields of a form whose request was refused, so that the error page can offer to send them again.
+"""The fields of a rejected form, which the error page offers to submit again.
 
-Never holds a field that a person must not see again (`SECRET_FIELDS`), and never one that another site sent: its
-text would stand on a page of ours, above a button that sends it.
+It never contains a secret (`SECRET_FIELDS`), and never a form sent by another site: that site's text would appear on
+a dashboard page, above a button that submits it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,30 @@ from api.middleware.permission import is_from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
-# Fields that are entered again instead of being shown, with their labels.
+# Fields that the user enters again instead of seeing them, with their labels.
 SECRET_FIELDS: Mapping[str, str] = {
     "currentPassword": "Current password",
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }
-# A note of 20,000 characters of four bytes each, percent-encoded.
+# Fits a note of 20,000 characters of four bytes each, percent-encoded.
 MAX_BYTES = 256 * 1024
-# Forms of refused requests that are read at once: bounds the memory that clients with a made-up cookie can take.
+# Bodies read concurrently after a rejection: bounds the memory used by clients with a forged cookie.
 MAX_CONCURRENT_READS = 32
 READ_SECONDS = 10.0
-# The statuses after which the same request can succeed.
+# Statuses after which the same request can succeed.
 _RETRYABLE = frozenset({401, 429, 500, 503})
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedForm:
-    """What the error page shows. shown: texts with their field names; hidden: other fields; secrets: name and label.
+    """The form on an error page.
 
-    retry: whether the form has a button that sends it again.
+    Attributes:
+        text_fields: Names and values of the fields that contain prose; shown to the user.
+        hidden_fields: Names and values of the other fields.
+        secret_labels: Names and labels of the fields to enter again.
+        can_retry: Whether the page has a button that submits the form again.
     """
 
     action: str
@@ -50,7 +54,7 @@ class RefusedForm:
 
     @property
     def has_input(self) -> bool:
-        """Whether a person would lose something with this form."""
+        """Whether any field other than the submission token has a value."""
         return any(
             value
             for name, value in (*self.text_fields.items(), *self.hidden_fields.items())
@@ -59,14 +63,18 @@ class RefusedForm:
 
 
 class RefusedFormReader:
-    """Reads the forms of refused requests. origin: of our own pages, besides the host that a request names."""
+    """Reads the forms of rejected requests.
+
+    Args:
+        origin: Origin of the dashboard, accepted in addition to the host of the request.
+    """
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._active_reads = 0
 
     async def get(self, request: web.Request, status: int) -> RefusedForm | None:
-        """The form of a request that got this status; None when there is none to show."""
+        """Returns the form of a request that was rejected with `status`; None if there is none to show."""
         endpoint = getattr(request.match_info.handler, "__self__", None)
         if request.method != "POST" or not isinstance(endpoint, PageEndpoint):
             return None
@@ -78,7 +86,7 @@ class RefusedFormReader:
         return None if fields is None else build_refused_form(request.path_qs, fields, status)
 
     async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
-        """The fields of a body that was not read before the refusal; None when it cannot be read in time."""
+        """Reads the fields of a body that was not read before the rejection; None on failure or timeout."""
         if self._active_reads >= MAX_CONCURRENT_READS:
             return None
         self._active_reads += 1
@@ -92,11 +100,11 @@ class RefusedFormReader:
 
 
 def _is_body_readable(request: web.Request) -> bool:
-    """Whether to read the body after the refusal: of a person who is, or in this browser was, signed in.
+    """Whether to read the body after a rejection: only if someone is, or was, signed in with this browser.
 
-    A browser drops the session's cookie when the session ends and when its user signs out in another tab; the cookie
-    of the device stays. A client without either is refused before its body, and one that sends `Expect` is never told
-    to go on.
+    A browser drops the session cookie when the session ends and when the user signs out in another tab; the device
+    cookie stays. Without either cookie the request is rejected before its body is read. A client that sends `Expect`
+    gets no 100 response.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""
@@ -104,7 +112,7 @@ def _is_body_readable(request: web.Request) -> bool:
 
 
 def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
-    """What is shown of the fields of a form that was sent to `action` and got this status."""
+    """Sorts the fields of a form that was sent to `action` and rejected with `status`."""
     kept = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
     shown = {name: value for name, value in kept.items() if _is_free_text(name, value)}
     return RefusedForm(
@@ -117,5 +125,5 @@ def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> R
 
 
 def _is_free_text(name: str, value: str) -> bool:
-    """Whether a person typed this as a text: the other fields are ids, states and short names."""
+    """Whether a field contains prose; other fields are ids, states and short names."""
     return name == "text" or any(character.isspace() for character in value)

@@ -1,8 +1,4 @@
-"""From a template and its values to a response: everything is escaped, and a name that is not there is an error.
-
-The layout gets who is asking, the links they may follow and what was just done; a page that nobody is signed in to
-gets the bare frame. Called by `serving` and `problems`.
-"""
+"""Renders templates to HTML responses. Every value is escaped, and an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ from router.local_time import UTC_TIME, LocalTime
 
 
 class Renderer:
-    """One for each process; templates are compiled once."""
+    """Renders the pages of a process; compiles each template once."""
 
     def __init__(
         self, assets: Assets, nav_links: Sequence[NavLink], flash_messages: Mapping[str, str], clock: Clock
@@ -47,7 +43,7 @@ class Renderer:
         self._environment.filters.update(formatting.FILTERS)
 
     async def render_page(self, visit: Visit, page: HtmlPage) -> web.Response:
-        """The page as this visitor sees it."""
+        """Renders a page with the layout's context: user, attention counts, navigation and flash message."""
         me = None if visit.caller is None else await visit.services.sessions.get_identity(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "Your account was removed")
@@ -67,23 +63,23 @@ class Renderer:
         return self.render(page.template, {**context, **page.context}, page.status)
 
     def render(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
-        """A page that needs nothing of a visitor: also when the database is away."""
+        """Renders a template without reading the database."""
         response = web.Response(body=self.render_bytes(template, context), status=status, content_type="text/html")
         response.charset = "utf-8"
         set_page_headers(response)
         return response
 
     def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
-        """The rendered octets."""
+        """Returns the rendered template in UTF-8."""
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")
 
     def _active_path(self, path: str) -> str:
-        """The link that a page is under: the longest path that it begins with."""
-        under = [link.path for link in self._nav_links if path == link.path or path.startswith(f"{link.path}/")]
-        return max(under, key=len, default="")
+        """Returns the path of the navigation link that the page belongs to: the longest matching prefix."""
+        matches = [link.path for link in self._nav_links if path == link.path or path.startswith(f"{link.path}/")]
+        return max(matches, key=len, default="")
 
 
 def _query_string(**values: str | None) -> str:
-    """`?a=b&c=d` of what is there, or nothing."""
-    given = {name: value for name, value in values.items() if value}
-    return f"?{urlencode(given)}" if given else ""
+    """Returns `?a=b&c=d` from the non-empty values, or ""."""
+    present = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(present)}" if present else ""

@@ -1,4 +1,4 @@
-"""Puts the dashboard into the application of the API: its pages, its files, its middleware, its listeners' end."""
+"""Registers the dashboard with the API's application: pages, static files, middleware and shutdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from router.services import Services
 
 
 class Dashboard:
-    """Made before the application, since the application wants its middleware first."""
+    """The dashboard of one process. Created before the application, which needs the middleware first."""
 
     def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services
@@ -29,13 +29,17 @@ class Dashboard:
 
     @property
     def middleware(self) -> Middleware:
-        """Stands outside the middleware of errors."""
+        """The error pages; must wrap `api.middleware.errors`."""
         return error_pages(lambda: self._renderer, self._public_url)
 
     def register_routes(
         self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]
     ) -> None:
-        """Registers every page and file, by `add(app, method, path, handler)` as the API's own."""
+        """Registers every page and static file.
+
+        Args:
+            add_route: Called with application, method, path and handler.
+        """
         app[CHANGE_FEED] = self._change_feed
         app.on_shutdown.append(self._close_change_feed)
         for page in PAGES:

@@ -1,7 +1,7 @@
-"""One page as aiohttp serves it: reads the form, calls the handler, renders what it answers.
+"""The aiohttp handler of a page: parses the form, runs the page's handler and renders the result.
 
-What a use case refuses comes back as the form, with the reason and what was typed; what is left over goes on to the
-middleware of errors. A POST that worked is answered by a redirection, so that a reload does not do it again.
+A `Refused` from a use case shows the form again with the reason and the user's input; other errors pass on to the
+error middleware. A successful POST answers with a redirect, so that a reload does not repeat it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from router.errors import Refused
 from router.services import Services
 
 MAX_FIELDS = 200
-# Set when the body of a request is read for its page, and then the fields that the page received.
+# Set before the body of a request is read; FORM_FIELDS is set once the form is parsed.
 ENDPOINT_STARTED = web.RequestKey("reached", bool)
 FORM_FIELDS = web.RequestKey("form", dict[str, str])
 
 
 class PageEndpoint(DeclaredHandler):
-    """The handler that is registered for a page."""
+    """Serves one page route."""
 
     def __init__(self, page: PageRoute, services: Services, renderer: Renderer, *, max_body: int) -> None:
         super().__init__(page)
@@ -40,9 +40,9 @@ class PageEndpoint(DeclaredHandler):
         self.body_limit = page.body_limit(max_body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """The aiohttp handler."""
+        """Handles one request."""
         request[ENDPOINT_STARTED] = True
-        # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
+        # The dashboard sends bodies with POST only. An event stream has no time limit and must not wait for a body.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
         request[FORM_FIELDS] = form = parse_form(request, content)
         visit = Visit(
@@ -72,7 +72,7 @@ class PageEndpoint(DeclaredHandler):
         return await self._build_response(visit, outcome)
 
     async def _run_handler(self, visit: Visit) -> PageResult:
-        """Calls the handler; the counts of what needs attention are read again after an action."""
+        """Runs the handler; invalidates the cached attention counts after an action."""
         try:
             if self._page.method == "POST" and visit.caller is not None and visit.form.get(SUBMISSION_FIELD):
                 return await self._submissions.run_once(visit, self._page.handler)
@@ -92,7 +92,7 @@ class PageEndpoint(DeclaredHandler):
 
 
 def redirect_response(outcome: Redirect) -> web.Response:
-    """The redirection."""
+    """Returns the 303 response, with the flash message's key as the query parameter `note`."""
     path = outcome.path
     if outcome.flash:
         path, _, fragment = path.partition("#")
@@ -102,7 +102,11 @@ def redirect_response(outcome: Redirect) -> web.Response:
 
 
 def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
-    """The fields of a form; raises `Refused` for what no form of ours sends."""
+    """Returns the fields of a form.
+
+    Raises:
+        Refused: The content type is not that of a form, or the body is malformed.
+    """
     if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":
@@ -115,9 +119,9 @@ def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
 
 
 def _first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Each name with its first value, all of it such as a database can keep."""
-    found: dict[str, str] = {}
+    """Returns the first value of each name; raises `Refused` for text that the database cannot store."""
+    values: dict[str, str] = {}
     for name, value in pairs:
-        found.setdefault(name, value)
-    body.check_storable(found)
-    return found
+        values.setdefault(name, value)
+    body.check_storable(values)
+    return values

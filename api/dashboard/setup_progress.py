@@ -1,6 +1,6 @@
-"""How far an installation is set up: a domain, an integration, an alias between them, and the first mail.
+"""Progress of the setup: a domain, an integration, an alias that connects them, and a first message.
 
-Derived from what there is, every time; there is nothing that remembers it. `unfinished` is for the start page.
+It is derived from the existing objects on every request and never stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ StepState = Literal["locked", "next", "pending", "failed", "done"]
 
 @dataclass(frozen=True, slots=True)
 class SetupProgress:
-    """What there is of each step; None where there is nothing yet."""
+    """The object of each setup step; None if it does not exist yet."""
 
     domain: Domain | None
     integration: Integration | None
@@ -28,12 +28,12 @@ class SetupProgress:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the domain's mail is taken."""
+        """Whether mail to the domain is accepted."""
         return self.domain is not None and self.domain.status == "active"
 
     @property
     def is_complete(self) -> bool:
-        """Whether a mail could become a ticket in somebody's channel."""
+        """Whether a message can become a ticket in a channel."""
         return self.is_verified and self.alias is not None
 
     @property
@@ -41,7 +41,7 @@ class SetupProgress:
         return self.domain is not None and self.integration is not None
 
     def step_states(self, latest: LatestMessage | None) -> dict[str, StepState]:
-        """Each step's state. A domain that waits for its records holds up nothing but the mail."""
+        """Returns the state of each step. An unverified domain blocks only the last step."""
         domain: StepState = "done" if self.is_verified else "pending" if self.domain is not None else "next"
         integration: StepState = "next" if self.domain is not None else "locked"
         if self.integration is not None:
@@ -54,7 +54,7 @@ class SetupProgress:
 
 
 async def load_progress(visit: Visit) -> SetupProgress:
-    """What works first, else the newest of each."""
+    """Returns the objects of an active alias, else of the newest domain, else the newest objects."""
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id in integrations]
@@ -69,17 +69,17 @@ async def load_progress(visit: Visit) -> SetupProgress:
 
 
 async def needs_setup(visit: Visit) -> bool:
-    """Whether who asks has something to set up: never so for those who may not."""
+    """Whether the setup is incomplete and the user may complete it."""
     return visit.has_role("admin") and not (await load_progress(visit)).is_complete
 
 
 async def find_latest(visit: Visit, progress: SetupProgress) -> LatestMessage | None:
-    """Where the newest mail of the alias is."""
+    """Returns the latest message of the alias; None without an alias."""
     return None if progress.alias is None else await find_latest_message(visit, progress.alias)
 
 
 async def get_domain_view(visit: Visit, progress: SetupProgress) -> DomainView | None:
-    """The domain with its records."""
+    """Returns the domain with its DNS records; None without a domain."""
     return None if progress.domain is None else await visit.services.domains.get(visit.actor, progress.domain.id)
 
 

@@ -1,7 +1,7 @@
-"""A form that is sent more than once is carried out once: by a token that each rendering of the form has.
+"""Executes a form once, even if it is submitted more than once.
 
-Sent twice is a form whose answer did not arrive: a time limit, a lost connection, a second click. The same token with
-other text is another submission.
+A form is submitted again after a time limit, a lost connection or a second click. Each rendering of the form has its
+own token; the same token with other fields is a different submission.
 """
 
 from __future__ import annotations
@@ -17,45 +17,49 @@ from api.dashboard.page import Handler, PageResult, Redirect, Visit
 from router.admin.idempotency import IdempotencyClaim, IdempotencyService, StoredResponse
 from router.errors import Refused
 
-SUBMISSION_FIELD = "submission"  # the hidden field of such a form
+SUBMISSION_FIELD = "submission"  # name of the hidden field with the token
 
 
 def submission_digest(form: Mapping[str, str]) -> str:
-    """Names a submission: its token and everything else that was sent."""
+    """Returns a digest of the token and all other fields."""
     return hashlib.sha256(urlencode(sorted(form.items())).encode()).hexdigest()
 
 
 class Submissions:
-    """One for each page."""
+    """Submissions of the forms of one page route."""
 
     def __init__(self, idempotency: IdempotencyService) -> None:
         self._idempotency = idempotency
         self._tasks: set[asyncio.Task[PageResult]] = set()
 
     async def run_once(self, visit: Visit, handler: Handler) -> PageResult:
-        """What the handler returns; where this form was carried out before, what it returned then."""
+        """Runs the handler; for a repeated submission, returns the redirect of the first run instead.
+
+        Raises:
+            Refused: The first run is still in progress.
+        """
         digest = submission_digest(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
         try:
-            begun = await self._idempotency.claim(scope, digest, digest)
+            claim = await self._idempotency.claim(scope, digest, digest)
         except Refused as refusal:
             raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
-        if isinstance(begun, StoredResponse):
-            return Redirect(**json.loads(begun.body))
-        # A task of its own: a time limit or a client that hangs up must not end it halfway.
-        task = asyncio.ensure_future(self._run(visit, handler, begun))
+        if isinstance(claim, StoredResponse):
+            return Redirect(**json.loads(claim.body))
+        # A separate task, because a time limit or a disconnect must not cancel the handler halfway.
+        task = asyncio.ensure_future(self._run(visit, handler, claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _run(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> PageResult:
+    async def _run(self, visit: Visit, handler: Handler, claim: IdempotencyClaim) -> PageResult:
         try:
             outcome = await handler(visit)
         except BaseException:
-            await self._idempotency.release(begun)
+            await self._idempotency.release(claim)
             raise
         if isinstance(outcome, Redirect):
-            await self._idempotency.store_response(begun, 303, json.dumps(asdict(outcome)))
+            await self._idempotency.store_response(claim, 303, json.dumps(asdict(outcome)))
         else:
-            await self._idempotency.release(begun)
+            await self._idempotency.release(claim)
         return outcome

@@ -1,4 +1,4 @@
-"""The users of a workspace as a page offers them for choice."""
+"""Users of a workspace as choices of a form."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from router.model import User
 
 
 async def list_users(visit: Visit) -> tuple[User, ...]:
-    """The people of the workspace to choose from: the newest 200, by name."""
+    """Returns the newest 200 users of the workspace, sorted by display name."""
     found = await visit.services.users.list(visit.actor, limit=MAX_LIMIT)
     return tuple(sorted(found.items, key=lambda user: display_name(user).casefold()))
 
 
 def display_name(user: User) -> str:
-    """A person's name, else their address."""
+    """Returns the name of a user, else the email address."""
     return user.name or user.email

@@ -1,30 +1,30 @@
-// What makes the pages quicker to use; every one of them works without it.
+// Progressive enhancement: every page also works without this script.
 "use strict";
 (() => {
   const root = document.documentElement;
   root.classList.add("has-js");
 
-  // A note is said once: a reload, or the way back, does not say it again.
+  // A flash message is shown once: remove its key from the URL, so that a reload does not show it again.
   if (document.querySelector("[data-flash]")) {
     const here = new URL(location.href);
     here.searchParams.delete("note");
     history.replaceState(null, "", here);
   }
 
-  // Dialogs, and texts to copy.
+  // Dialogs and copy buttons.
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
     const copier = event.target.closest("[data-copies]");
     if (copier) copy(copier);
   });
-  // What a mail quotes is loaded on request, and takes the region of its link.
+  // Loads quoted text on request and replaces its link with it.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-expand-label]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const response = await fetch(link.href).catch(() => null);
-    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // as without this script
+    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // as without JavaScript
     const details = document.createElement("details"), summary = document.createElement("summary");
     const text = document.createElement("div");
     summary.textContent = link.dataset.expandLabel;
@@ -45,7 +45,7 @@
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = label; }, 1500);
     } catch {
-      getSelection().selectAllChildren(source); // no clipboard without https: the person copies
+      getSelection().selectAllChildren(source); // the clipboard requires HTTPS: select the text for manual copying
     }
   }
   function announce(text) {
@@ -53,24 +53,24 @@
     if (announcements) announcements.textContent = text;
   }
 
-  // Keys. They can be switched off (WCAG 2.1.4), and never work while somebody types.
+  // Keyboard shortcuts. They can be turned off (WCAG 2.1.4) and are inactive in text fields.
   const SHORTCUTS_OFF = "keys-off";
   const checkbox = document.getElementById("keys-on");
   const areShortcutsOff = () => { try { return localStorage.getItem(SHORTCUTS_OFF) === "yes"; } catch { return false; } };
   if (checkbox) {
     checkbox.checked = !areShortcutsOff();
-    checkbox.addEventListener("change", () => { try { localStorage.setItem(SHORTCUTS_OFF, checkbox.checked ? "no" : "yes"); } catch { /* kept for this page */ } });
+    checkbox.addEventListener("change", () => { try { localStorage.setItem(SHORTCUTS_OFF, checkbox.checked ? "no" : "yes"); } catch { /* applies to this page only */ } });
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (checkbox && !checkbox.checked && event.key !== "?")) return;
-    // A checkbox takes no text; that of the list of keys has the focus for a moment after the list is closed.
+    // Checkboxes take no text; the one in the shortcuts dialog keeps the focus briefly after the dialog closes.
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
       moveSelection(event.key === "j" ? 1 : -1);
       return;
     }
-    if (event.repeat) return; // a key that is held acts once, on the next page too
+    if (event.repeat) return; // a held key acts once, also across a page load
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
     if (event.key === "Enter" || event.key === "o") {
       const link = document.querySelector("[data-row].selected [data-open]");
@@ -94,7 +94,7 @@
     rows[next].scrollIntoView({ block: "nearest" });
   }
 
-  // A form is sent once: who clicks again before the answer is there means the same. Not for ever: it may be stopped.
+  // Ignores a second submit of the same form for five seconds; after that the first request may have been cancelled.
   let submissions = new WeakMap();
   document.addEventListener("submit", (event) => {
     if (event.target.method !== "post") return;
@@ -103,13 +103,13 @@
   });
   addEventListener("pageshow", () => { submissions = new WeakMap(); });
 
-  // What has `data-live` follows changes: the page is asked for again, and what differs takes its region. Only the tab
-  // that is looked at listens: browsers keep few connections to one host.
-  // A form that came back does not follow: its address is not that of a page.
+  // Live regions (`data-live`) follow changes: the page is fetched again and its differences are applied. Only the
+  // visible tab listens, because browsers limit the connections to one host. A form that is shown with an error does
+  // not follow, because its URL is not that of a page.
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
-  // Five changes are shown at once, then one each five seconds. These requests have a limit of their own, by their header.
+  // Token bucket: five refreshes immediately, then one every five seconds. Their header selects a separate rate limit.
   const BURST = 5, INTERVAL_MS = 5000;
   let tokens = BURST, updatedAt = performance.now();
   function scheduleRefresh() {
@@ -124,15 +124,15 @@
     const attention = document.getElementById("attention")?.dataset.version ?? "";
     source = new EventSource(`/live?seen=${encodeURIComponent(liveRegions[0].dataset.live)}&trouble=${attention}`);
     source.addEventListener("changed", scheduleRefresh);
-    // Not as browsers do it, with the same address: that would say again what the page has seen since.
+    // Replaces the browser's own reconnect, whose URL is outdated and would report changes that are already shown.
     source.addEventListener("error", () => {
       const isClosed = source?.readyState === EventSource.CLOSED;
       stopListening();
       setTimeout(listen, isClosed ? 30000 : 2000);
     });
   }
-  // Where something is under way that nobody tells of (a message to Slack, a record in the DNS) the page asks again by
-  // itself: often at first, then seldom, and not for ever.
+  // Polls while a delivery or a DNS check is pending, which causes no event: often at first, then less often, at most
+  // 60 times.
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
     if (pollTimer || document.hidden || pollCount >= 60 || !liveRegions.some((region) => region.dataset.poll === "yes")) return;
@@ -142,12 +142,12 @@
   async function refresh() {
     if (isRefreshing) { refreshTimer = setTimeout(refresh, 500); return; }
     refreshTimer = null;
-    if (document.hidden) return; // who comes back listens anew, and is told
+    if (document.hidden) return; // listen() catches up when the tab becomes visible
     isRefreshing = true;
     try {
       const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Page-Refresh": "1" } });
       if (response.redirected) { location.reload(); return; } // signed out meanwhile
-      if (response.status >= 429) scheduleRefresh(); // not now: what is new is still to be shown
+      if (response.status >= 429) scheduleRefresh(); // rate-limited or unavailable: retry later
       if (!response.ok) return;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       let changed = false;
@@ -168,10 +168,11 @@
       pollIfPending();
     }
   }
-  // Where somebody types nothing changes until they are done, nor under the click that they are done with.
+  // A region with a focused field is updated one second after the field loses the focus, so that the click that moved
+  // the focus still hits its target.
   let isDeferred = false;
   document.addEventListener("focusout", () => { if (isDeferred) { isDeferred = false; setTimeout(scheduleRefresh, 1000); } });
-  // Makes the children of `old` those of `fresh`. What is the same is not touched: it stays opened, scrolled, focused.
+  // Replaces the children of `old` by those of `fresh`. Unchanged children keep their open, scroll and focus state.
   function updateChildren(old, fresh) {
     if (document.activeElement?.matches("select, textarea, input") && old.contains(document.activeElement)) {
       isDeferred = true;
@@ -195,7 +196,7 @@
     }
     return changed;
   }
-  // Who was at a row that goes is at its neighbour.
+  // Moves the focus and selection of a removed row to an adjacent row.
   function removeNode(node) {
     const next = node.nextElementSibling ?? node.previousElementSibling;
     const hadFocus = node.contains(document.activeElement);
@@ -203,7 +204,7 @@
     node.remove();
     if (hadFocus && next) (next.querySelector("[data-open]") ?? makeFocusable(next)).focus({ preventScroll: true });
   }
-  // Who was at a link or button is at the one of that name; where there is none, at no other: it would do something else.
+  // Keeps the focus on a link or button with the same text, never on another one, which would do something else.
   function replaceNode(known, node) {
     const focused = known.contains(document.activeElement) ? document.activeElement : null;
     const replacement = document.importNode(node, true);
@@ -219,7 +220,7 @@
   }
   document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : (listen(), pollIfPending(), updateAges())));
 
-  // How long ago something was goes on while a page stays open; by the server's clock, as it was when the page was made.
+  // Keeps relative times current, by the server's clock.
   const clockOffset = Date.now() - Date.parse(document.getElementById("main").dataset.now);
   const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
   function updateAges() {

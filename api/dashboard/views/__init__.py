@@ -1,6 +1,6 @@
-"""The pages of the dashboard. This listing is the list of what it can do: one file each, one line here.
+"""The pages of the dashboard, one module for each noun.
 
-The routes, the links on top, the words of what was done and the tests' matrix of roles are all made of it.
+Routes, navigation, flash messages and the role matrix of the tests are derived from `MODULES`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One's own account: the time zone, the password, and where one is signed in."""
+"""`/account`: the user's own time zone, password and sessions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ async def show_account(visit: Visit) -> HtmlPage:
 
 
 async def change_timezone(visit: Visit) -> Redirect:
-    """Of the user alone, who needs no right to change users for it."""
+    """Changes the user's own time zone, which needs no admin role."""
     await visit.services.users.change(visit.actor, visit.actor.user_id or "", **timezones.timezone_change(visit.form))
     return Redirect("/account", flash="timezone-changed")
 
 
 async def change_password(visit: Visit) -> web.StreamResponse:
-    """Ends all other sessions."""
+    """Changes the password and ends all other sessions."""
     device = await visit.services.sessions.change_password(
         visit.actor,
         current=visit.form.get("currentPassword", ""),

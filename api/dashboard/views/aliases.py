@@ -1,4 +1,4 @@
-"""Aliases: an address, where its tickets go, and a test mail that is followed on the page."""
+"""`/manage/aliases`: aliases, their integrations, and the latest message of an alias."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def show_alias(visit: Visit) -> HtmlPage:
 
 
 async def change_integration(visit: Visit) -> Redirect:
-    """Points it elsewhere."""
+    """Changes the integration of new tickets."""
     await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], integration_id=visit.form.get("integrationId", "")
     )
@@ -54,7 +54,7 @@ async def change_integration(visit: Visit) -> Redirect:
 
 
 async def set_status(visit: Visit) -> Redirect:
-    """Switches it on or off."""
+    """Enables or disables the alias."""
     changed = await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], status=visit.form.get("status", "")
     )

@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""`/manage/audit`: the audit log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from api.dashboard import display_names, manage
 from api.dashboard.page import HtmlPage, PageRoute, Visit
 
-# Where the targets of changes are shown, by the prefix of their ids.
+# Paths of the pages that show a target, keyed by id prefix.
 _FOLDERS = {
     "dom": "/manage/domains",
     "alias": "/manage/aliases",
@@ -47,13 +47,13 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 def _describe_action(action: str) -> str:
-    """`domain.create` as people say it: `domain added`."""
+    """Returns `domain added` for `domain.create`."""
     noun, _, verb = action.partition(".")
     return f"{noun.replace('_', ' ')} {_VERBS.get(verb, verb)}"
 
 
 def _target_path(action: str, target: str) -> str:
-    """Where to see the target; "" when it is gone, or has no page."""
+    """Returns the path of the target's page, "" if it was removed or has none."""
     if action.endswith(".delete"):
         return ""
     folder = _FOLDERS.get(target.partition("_")[0], "")

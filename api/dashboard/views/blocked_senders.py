@@ -1,4 +1,4 @@
-"""Senders that no mail is taken from."""
+"""`/manage/blocked-senders`: senders whose mail is rejected."""
 
 from __future__ import annotations
 

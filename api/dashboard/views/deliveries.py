@@ -1,4 +1,4 @@
-"""What needs attention; deliveries to the integrations: what failed, what waits and why, attempts, and retries."""
+"""`/activity`: what needs attention, and the deliveries with their attempts and retries."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from router.errors import Refused
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
-# Failed deliveries that are shown among what needs attention.
+# Failed deliveries on the page "Needs attention".
 MAX_FAILED_SHOWN = 10
-# Any of these in the query asks for a list.
+# Any of these query parameters selects the list of deliveries.
 _LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
-# The word in the address, as the tabs call it.
+# Value of the query parameter and its label.
 STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
 
 
 async def show_activity(visit: Visit) -> HtmlPage:
-    """What needs attention; a list of deliveries where one is asked for."""
+    """Shows what needs attention, or the list of deliveries if the query selects it."""
     if not _LIST_PARAMETERS.isdisjoint(visit.query) or visit.error is not None:
         return await show_list(visit)
     health = await visit.services.health.get(visit.actor)
@@ -40,7 +40,7 @@ async def show_activity(visit: Visit) -> HtmlPage:
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    """Those that failed, unless another state is asked for."""
+    """Lists deliveries, by default the failed ones."""
     state = _requested_state(visit)
     integration_id = visit.query.get("integrationId", "") or None
     found = await visit.services.deliveries.list(
@@ -69,7 +69,7 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 async def show_delivery(visit: Visit) -> HtmlPage:
-    """One delivery with its attempts."""
+    """Shows one delivery with its attempts."""
     view = await visit.services.deliveries.get(visit.actor, visit.path_params["id"])
     delivery = view.delivery
     tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])
@@ -88,7 +88,7 @@ async def replay(visit: Visit) -> Redirect:
 
 
 async def replay_many(visit: Visit) -> Redirect:
-    """All of the list that the form is on; the use case bounds how many."""
+    """Retries the deliveries of a list, up to the limit of the use case."""
     await visit.services.deliveries.replay_many(
         visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
     )

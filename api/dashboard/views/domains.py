@@ -1,4 +1,4 @@
-"""Domains: what is to be added to the DNS, what is there, and how it is mended."""
+"""`/manage/domains`: domains, their required and found DNS records, and how to fix them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ async def verify(visit: Visit) -> Redirect:
 
 
 def verification_flash(status: str) -> str:
-    """The note after a check."""
+    """Returns the key of the flash message after a check."""
     return "domain-verified" if status == "active" else "domain-waits"
 
 
 async def set_mx_upstream(visit: Visit) -> Redirect:
-    """Says who stands in the MX records."""
+    """Sets whether another relay receives the domain's mail first."""
     view = await visit.services.domains.set_mx_upstream(
         visit.actor, visit.path_params["id"], visit.form.get("mxManagedUpstream") == "true"
     )
@@ -60,7 +60,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
 
 
 async def delete(visit: Visit) -> Redirect:
-    """With its aliases only where the page that asked has said so."""
+    """Removes the domain; its aliases too, but only if the confirmation page has named them."""
     force = visit.form.get("force") == "true"
     await visit.services.domains.delete(visit.actor, visit.path_params["id"], force=force)
     return Redirect("/manage/domains", flash="domain-removed")

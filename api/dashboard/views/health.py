@@ -1,4 +1,4 @@
-"""Whether mail gets through: the database, the deliverer, the queue, and what is in trouble."""
+"""`/activity/health`: database, delivery process, queue, failing integrations and domains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from router.admin.installation.health import OLD_DELIVERY_AGE
 
 
 async def show_health(visit: Visit) -> HtmlPage:
-    """A database that is away, or of another schema, is the error page that says so."""
+    """Shows the health page; an unavailable database or a wrong schema leads to an error page."""
     await visit.services.ready()
     health = await visit.services.health.get(visit.actor)
     oldest = health.oldest_at

@@ -1,4 +1,4 @@
-"""`/`: where everybody begins. What came, what is open, how long it takes, what fails."""
+"""`/`: the overview: messages and tickets per day, unresolved tickets, response times and failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_ROWS = 12
 
 
 async def show_overview(visit: Visit) -> HtmlPage | Redirect:
-    """What is not set up yet comes first, for those who may do it."""
+    """Shows the overview; redirects admins to an incomplete setup."""
     if await setup_progress.needs_setup(visit):
         return Redirect("/set-up")
     local = await visit.local_time()
@@ -27,7 +27,7 @@ async def show_overview(visit: Visit) -> HtmlPage | Redirect:
 
 
 def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
-    """The charts, and the words around them."""
+    """Returns the template context of the charts."""
     labels = [local.format_day(day.date) for day in overview.days]
 
     def points(counts: Iterable[int]) -> list[ChartPoint]:

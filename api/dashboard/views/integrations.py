@@ -1,4 +1,4 @@
-"""Integrations: where tickets are posted to, whether that works, and how it is mended. The URL is never shown."""
+"""`/manage/integrations`: integrations, their state and last error. The webhook URL is never shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from api.dashboard import manage
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.errors import Refused
 
-DEFAULT_TYPE = "slack"  # of a form that names none
+DEFAULT_TYPE = "slack"  # of a form without the field `type`
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -36,7 +36,7 @@ async def rename(visit: Visit) -> Redirect:
 
 
 async def set_url(visit: Visit) -> Redirect:
-    """A new URL heals a failing integration: what waits is sent at once."""
+    """Changes the webhook URL; parked deliveries are sent immediately."""
     url = visit.form.get("webhookUrl", "").strip()
     await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings={"webhookUrl": url})
     return _redirect_to_integration(visit, "integration-moved")
@@ -48,7 +48,11 @@ async def test_integration(visit: Visit) -> Redirect:
 
 
 async def send_test_message(visit: Visit, integration_id: str) -> None:
-    """Sends a test message; raises `Refused` with what the other side said when it did not arrive."""
+    """Sends a test message.
+
+    Raises:
+        Refused: The message was not delivered; the text contains the reason.
+    """
     result = await visit.services.integrations.test(visit.actor, integration_id)
     if not result.ok:
         raise Refused("conflict", f"The test message was not delivered: {result.reason}")

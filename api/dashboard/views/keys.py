@@ -1,4 +1,4 @@
-"""API keys. A key's text is on the page that answers its making, and nowhere else; a reload makes no second one."""
+"""`/manage/keys`: API keys. The key itself is only in the response to its creation; a reload creates no second key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 async def create(visit: Visit) -> HtmlPage:
-    """The answer holds the key, so it cannot be a redirection: what is sent again is refused by its own mark."""
+    """Creates a key and shows it.
+
+    The response contains the key, so it cannot be a redirect. The form's token rejects a repeated submission instead.
+    """
     idempotency = visit.services.idempotency
     begun = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
     if isinstance(begun, StoredResponse):
@@ -43,7 +46,7 @@ async def create(visit: Visit) -> HtmlPage:
             user_id=visit.form.get("userId") or None,
             expires_at=_end_of_day(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
-    except Exception:  # a request whose time is over is not to wait for the database again: the mark ends by itself
+    except Exception:  # not on cancellation: a timed-out request must not wait for the database; the claim expires
         await idempotency.release(begun)
         raise
     await idempotency.store_response(begun, 201, None)
@@ -51,7 +54,7 @@ async def create(visit: Visit) -> HtmlPage:
 
 
 def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
-    """The end of a day in the user's time zone; None for no day."""
+    """Returns the end of a day in the user's time zone; None if no day is given."""
     if not day:
         return None
     try:

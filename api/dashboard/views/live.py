@@ -1,4 +1,4 @@
-"""`/live`: tells a page that is open that something changed (server-sent events)."""
+"""`/live`: notifies an open page of changes (server-sent events)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from aiohttp import web
 from api.dashboard.change_feed import CHANGE_FEED, ChangeStream
 from api.dashboard.page import PageRoute, Visit
 
-# A stream's longest life: then the browser comes back, and is asked who it is again.
+# Longest duration of a stream; the browser then reconnects and is authenticated again.
 STREAM_SECONDS = 300.0
 HEARTBEAT_SECONDS = 15.0
-DISCONNECT_CHECK_SECONDS = 1.0  # seconds at most until the place of a client that is gone is free again
+DISCONNECT_CHECK_SECONDS = 1.0  # the stream of a disconnected client is closed within this time
 MAX_MARKER_LENGTH = 40
 
 
 async def stream_changes(visit: Visit) -> web.StreamResponse:
-    """Nothing but `changed`; what it was the page asks for itself.
+    """Streams the event `changed` without further data.
 
-    `seen`: the newest that the page shows; `trouble`: its `AttentionCounts.fingerprint`.
+    Query parameters: `seen` is the newest id that the page shows, `trouble` its `AttentionCounts.fingerprint`.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
-    live = request.app[CHANGE_FEED]
-    seen, trouble = visit.query.get("seen", "~")[:MAX_MARKER_LENGTH], visit.query.get("trouble", "")[:MAX_MARKER_LENGTH]
-    stream = live.open_stream(workspace_id, seen, visit.actor.user_id or "", trouble)
+    feed = request.app[CHANGE_FEED]
+    newest_shown = visit.query.get("seen", "~")[:MAX_MARKER_LENGTH]
+    attention_shown = visit.query.get("trouble", "")[:MAX_MARKER_LENGTH]
+    stream = feed.open_stream(workspace_id, newest_shown, visit.actor.user_id or "", attention_shown)
     try:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(request)
@@ -32,11 +33,11 @@ async def stream_changes(visit: Visit) -> web.StreamResponse:
             await _send_events(request, response, stream)
         return response
     finally:
-        live.close_stream(workspace_id, stream)
+        feed.close_stream(workspace_id, stream)
 
 
 async def _send_events(request: web.Request, response: web.StreamResponse, stream: ChangeStream) -> None:
-    """Until the life of the stream is over, its process stops or its client is gone."""
+    """Sends events until the stream's time is over, the process stops or the client disconnects."""
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_SECONDS
     await response.write(b"retry: 2000\n\n")

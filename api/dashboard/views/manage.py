@@ -1,4 +1,4 @@
-"""`/manage`: the way to what is set up, and by whom."""
+"""`/manage`: redirects to its first tab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a mail that a ticket's page leaves out: its own HTML, for a frame, its text in full, what it quotes."""
+"""The parts of a message that a ticket's page omits: HTML for a frame, the full text and the quoted text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found
 
-# Images that a mail brings with it are written into the frame: it has no cookie to ask for them with.
+# Attached images are embedded in the frame as data URIs, because the sandboxed frame sends no cookie.
 MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
-# Characters of all pictures in one frame: the HTML may show the same picture thousands of times.
+# Characters of all data URIs in one frame: the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# The whole mail is read for each of them: twenty of a mail of 30 MB would take seconds.
+# Each image reads the whole message: twenty images of a 30 MB message would take seconds.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
-# What browsers draw without running anything. Not SVG.
+# Image types that cannot contain scripts. Not SVG.
 _IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _FRAME_HTML = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Message</title><base target="_blank">'
@@ -32,7 +32,7 @@ _FRAME_HTML = (
 
 
 async def show_html(visit: Visit) -> web.Response:
-    """The sanitised HTML by itself."""
+    """Returns the sanitised HTML, for a frame."""
     mail = await _get_message(visit)
     if not mail.contents.html:
         raise not_found("HTML")
@@ -43,13 +43,13 @@ async def show_html(visit: Visit) -> web.Response:
 
 
 async def show_text(visit: Visit) -> web.Response:
-    """All of the text, new and quoted."""
+    """Returns the full text: new and quoted."""
     contents = (await _get_message(visit)).contents
     return _text_response(contents.text + (f"\n\n{contents.quoted}" if contents.quoted else ""))
 
 
 async def show_quoted_text(visit: Visit) -> web.Response:
-    """What was split off from the new text."""
+    """Returns the quoted text and signature that were split off."""
     return _text_response((await _get_message(visit)).contents.quoted)
 
 
@@ -64,7 +64,7 @@ async def _get_message(visit: Visit) -> MessageView:
 
 
 async def _embed_images(visit: Visit, mail: MessageView) -> str:
-    """The HTML with the mail's own pictures in their places, as many as there is room for."""
+    """Returns the HTML with attached images as data URIs, within the limits; other images become empty."""
     by_cid = {
         attachment.content_id.strip("<>"): attachment
         for attachment in mail.contents.attachments
@@ -79,7 +79,7 @@ async def _embed_images(visit: Visit, mail: MessageView) -> str:
         try:
             found = await visit.services.messages.get_attachment(visit.actor, mail.message.id, attachment.n)
         except Refused:
-            continue  # its octets were erased: the text is still there
+            continue  # the original was erased by retention; the text remains
         room -= len(found.data)
         data[wanted] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(found.data).decode()}"
     left = MAX_FRAME_IMAGE_LENGTH

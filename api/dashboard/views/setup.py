@@ -1,4 +1,4 @@
-"""`/set-up`: from nothing to the first ticket on one page. What is done is seen by what there is (`progress`)."""
+"""`/set-up`: guides an admin to the first ticket. Progress is derived from existing objects (`setup_progress`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def verify_domain(visit: Visit) -> Redirect:
 
 
 async def add_integration(visit: Visit) -> Redirect:
-    """Made and tried out at once: an integration that does not work is better known now."""
+    """Creates an integration and sends a test message, so that an invalid webhook URL is noticed immediately."""
     made = await visit.services.integrations.create(
         visit.actor,
         type=DEFAULT_TYPE,
@@ -43,7 +43,7 @@ async def add_integration(visit: Visit) -> Redirect:
 
 
 async def set_integration_url(visit: Visit) -> Redirect:
-    """Another URL for an integration whose test did not arrive."""
+    """Changes the webhook URL of an integration and sends a test message."""
     settings = {"webhookUrl": visit.form.get("webhookUrl", "").strip()}
     await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings=settings)
     await send_test_message(visit, visit.path_params["id"])

@@ -1,4 +1,4 @@
-"""The first page of an installation, behind the link that `serve` prints: choose an address and a password."""
+"""`/welcome`: the setup link that `serve` prints; the first admin chooses an email address and a password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def show_setup_link(visit: Visit) -> HtmlPage:
 
 
 async def create_account(visit: Visit) -> web.StreamResponse:
-    """The link is used up by this; who used it is signed in."""
+    """Creates the account, invalidates the link and signs the admin in."""
     user = await visit.services.setup_link.complete(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""`/sign-in` and `/sign-out`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router.admin.access.sessions import NewSession
 
 
 async def show_sign_in(visit: Visit) -> HtmlPage:
-    """Also the way back for who was sent here."""
+    """Shows the form; keeps the path to open after sign-in."""
     wanted = redirects.local_path(visit.form.get("next") or visit.query.get("next"))
     return HtmlPage("sign_in.html", "Sign in", {"next": "" if wanted == redirects.HOME else wanted})
 
@@ -28,7 +28,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:
-    """Also without a session: then there is nothing to end."""
+    """Ends the session, if there is one, and removes its cookie."""
     cookies = visit.request.app[COOKIES]
     token = cookies.session_token(visit.request)
     if token:
@@ -39,7 +39,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 
 
 async def start_session(visit: Visit, new: NewSession, target: Redirect) -> web.StreamResponse:
-    """Goes there with the new session; one that this browser had before is over."""
+    """Redirects with the cookie of the new session and ends the browser's previous session."""
     cookies = visit.request.app[COOKIES]
     before = cookies.session_token(visit.request)
     if before:

@@ -1,4 +1,4 @@
-"""One ticket: the conversation, and what people do to it."""
+"""`/tickets/{id}`: the conversation of a ticket and its actions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Between the first mail and the newest, which are whole, so many bytes of mails and of the names of their files, as
-# they weigh on the page: the page stays light, whatever strangers write.
+# Bytes of HTML for the texts, and for the file lists, of all messages between the first and the newest, which are
+# shown in full. They bound the size of the page, whatever senders write.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000
-MIN_TEXT_BYTES = 600  # of each mail, in any case: none is shown without its beginning
-MIN_FILES = 3  # of each mail, in any case
-_FILE_LINK_BYTES = 200  # what the link to a file weighs without its name
+MIN_TEXT_BYTES = 600  # of each message in any case, so that its beginning is shown
+MIN_FILES = 3  # of each message in any case
+_FILE_LINK_BYTES = 200  # HTML of a link to a file without its name
 
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """A mail, or what somebody did. text, files: what the page shows of the mail; cut: `text` is not all of it."""
+    """A message, note or change as the page shows it.
+
+    Attributes:
+        omitted_before: Number of entries omitted directly before this one.
+        text, files: The shown part of the message.
+        is_truncated: Whether `text` is only the beginning.
+    """
 
     event: TicketEvent
     detail: dict[str, Any]
@@ -97,7 +103,7 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """The entries, oldest first; what the newest mails leave of the bounds goes to the older ones."""
+    """Returns the entries, oldest first. Newer messages use up the size limits before older ones."""
     left, files_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
     for one in reversed(timeline.entries):
@@ -126,7 +132,7 @@ def _page_entry(one: TimelineEntry) -> PageEntry:
 
 
 def _truncate(text: str, size: int) -> str:
-    """As much of it as weighs `size` bytes; where many of its characters have to be escaped, less."""
+    """Returns the beginning of a text that takes about `size` bytes of HTML, or less if many characters are escaped."""
     cut = text.encode()[:size].decode(errors="ignore")
     weight = _html_size(cut)
     return cut if weight <= size else cut[: len(cut) * size // weight]
@@ -142,7 +148,7 @@ def _file_link_size(file: Attachment) -> int:
 
 
 def _html_size(text: str) -> int:
-    """Bytes of a text on a page."""
+    """Returns the number of bytes of the text as HTML."""
     return len(escape(text).encode())
 
 

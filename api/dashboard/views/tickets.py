@@ -1,4 +1,4 @@
-"""The lists of tickets: the queue, one's own, all; filtered, searched, a page at a time."""
+"""`/tickets`: the lists of unassigned tickets, the user's own and all tickets, with filters and search."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> Found[Tick
 
 
 async def _newest_id(visit: Visit) -> str:
-    """Before the list is read: what comes in between is told twice rather than never."""
+    """Read before the list: a change in between then causes one refresh too many rather than none."""
     return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 
 def _requested_filters(visit: Visit, *names: str) -> dict[str, str | None]:
-    """The filters that are set."""
+    """Returns the value of each filter, None if it is not set."""
     return {name: visit.query.get(name, "").strip() or None for name in names}
 
 
 async def _filter_context(visit: Visit, filters: dict[str, str | None]) -> dict[str, Any]:
-    """What the filters offer."""
+    """Returns the template context of the filters."""
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
     return {
         "filters": filters,

@@ -1,4 +1,4 @@
-"""The way of one mail, from the connection to the integration: found by what people have in hand, shown in time."""
+"""`/activity/trace`: finds a message and shows its events from the SMTP connection to the delivery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRACE_PATH = "/activity/trace"
 
 
 async def search(visit: Visit) -> HtmlPage | Redirect:
-    """One mail is shown at once; of several one chooses."""
+    """Lists the messages found; redirects to the trace if there is only one."""
     q = visit.query.get("q", "").strip()
     messages = await visit.services.messages.find(visit.actor, q) if q else ()
     if len(messages) == 1:
@@ -20,10 +20,10 @@ async def search(visit: Visit) -> HtmlPage | Redirect:
 
 
 async def show_trace(visit: Visit) -> HtmlPage:
-    """All that happened to a mail."""
+    """Shows the events of a message in chronological order."""
     trace = await visit.services.messages.get_trace(visit.actor, visit.path_params["id"])
     messages = await visit.services.messages.find(visit.actor, trace.message_id)
-    if not messages:  # erased a moment ago
+    if not messages:  # erased since the trace was read
         raise not_found("Message")
     integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
     context = {

@@ -1,4 +1,4 @@
-"""People: who may sign in, and as what."""
+"""`/manage/users`: users, their roles, passwords and access."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ async def change(visit: Visit) -> Redirect:
 
 
 async def set_password(visit: Visit) -> Redirect:
-    """Ends the user's sessions."""
+    """Sets the user's password and ends their sessions."""
     await visit.services.users.change(visit.actor, visit.path_params["id"], password=visit.form.get("password", ""))
     return _redirect_to_user(visit, "user-password-set")
 
 
 async def set_disabled(visit: Visit) -> Redirect:
-    """`disabled`: `true` or `false`. A form without it must let nobody in again."""
+    """Disables or enables the user. The field is required, so that an incomplete form enables nobody."""
     said = visit.form.get("disabled")
     if said not in ("true", "false"):
         raise Refused("invalid_request", "disabled must be true or false", "disabled")

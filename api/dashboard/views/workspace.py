@@ -1,4 +1,4 @@
-"""The workspace itself: its name, where mail to the postmaster goes, its time zone and date format."""
+"""`/manage/workspace`: name, default integration, time zone and date format."""
 
 from __future__ import annotations
 
