@@ -16,7 +16,7 @@ How to add a page:
    `visit.error` and the input in `visit.form`; without it the user gets an error page. Form fields have the names of
    the API's fields (`webhookUrl`), so that `Refused.field` finds its input.
 4. Add a template to `templates/` with `{% extends "layout.html" %}` and `{% block main %}`. Use the macros of
-   `form.html` (`f.text`, `f.select`, `f.area`, `f.submit`) and `inline.html`. Show an action only if
+   `form.html` (`f.text`, `f.select`, `f.textarea`, `f.submit`) and `inline.html`. Show an action only if
    `visit.has_role(...)` allows it; the server checks the role anyway. Use no inline script, style attribute or `|safe`:
    the Content-Security-Policy forbids the first two. Elements that update without a reload have an id and `data-live`
    (see `static/app.js`).
