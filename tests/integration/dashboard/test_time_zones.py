@@ -33,7 +33,7 @@ async def test_the_settings_and_what_they_change(served: ServedInstallation) -> 
     assert '<option value="Asia/Tokyo" selected>' in page.text
     seen = (await agent.get(ticket)).text
     assert IN_TOKYO in seen
-    assert BOTH in seen, "a time that is told as so long ago"
+    assert BOTH in seen, "a relative time"
     assert IN_BERLIN in (await admin.get(ticket)).text, "of the agent alone"
     page = await agent.post_and_follow("/account/timezone", {"timezone": ""})
     assert "Workspace default (Europe/Berlin)" in page.visible_text
