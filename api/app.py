@@ -1,7 +1,8 @@
-"""The aiohttp application: the API under `/api` and `/v1` and the dashboard at `/`, behind the same middlewares.
+"""The aiohttp application: the API under `/api` and `/v1`, and the dashboard at `/`.
 
-Two more routes need no authentication: `/healthz` (the process responds) and `/readyz` (the database is reachable and
-has this program's schema). The OpenAPI document and its page are generated from the route table on first request.
+Both are behind the same middlewares. Two more routes need no authentication: `/healthz` (the
+process responds) and `/readyz` (the database is reachable and has this program's schema). The
+OpenAPI document and its page are generated from the route table on first request.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ PREFIXES = ("/api", "/v1")
 def build_app(
     services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = UNMETERED
 ) -> web.Application:
-    """Builds the application from `[api]` and `[server] public_url`. The caller starts and stops the services."""
+    """Builds the application from `[api]` and `[server] public_url`.
+
+    The caller starts and stops the services.
+    """
     dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)
     app = web.Application(
         middlewares=[
@@ -96,7 +100,10 @@ def _add_probes(app: web.Application, services: Services) -> None:
 
 
 def _path_pattern(route: Route) -> str:
-    """The path as an aiohttp pattern. `/tickets/{id}` excludes `/tickets/mine`: a 405 then lists the right methods."""
+    """The path as an aiohttp pattern.
+
+    `/tickets/{id}` excludes `/tickets/mine`: a 405 then lists the right methods.
+    """
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
         return route.path
@@ -114,7 +121,10 @@ def _add_route(app: web.Application, method: str, path: str, handler: Handler) -
 
 
 async def _handle_expect(request: web.Request) -> web.StreamResponse | None:
-    """Rejects all expectations but `100-continue` (RFC 9110 section 10.1.1), which `api.body` answers."""
+    """Rejects expectations other than `100-continue` (RFC 9110 section 10.1.1).
+
+    `api.body` sends the `100 Continue`.
+    """
     if request.headers.get("Expect", "").lower() != "100-continue":
         return responses.error("invalid_request", "Expect must be 100-continue")
     return None

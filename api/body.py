@@ -1,7 +1,7 @@
-"""Reads request bodies and decodes them as JSON objects, with limits on size, depth and number of containers.
+"""Reads request bodies and decodes JSON objects, with limits on size, depth and containers.
 
-Rejects what RFC 8259 leaves to implementations: encodings other than UTF-8, duplicate names, non-finite and very large
-numbers, NUL and unpaired surrogates. An empty body is an empty object.
+Rejects what RFC 8259 leaves to implementations: encodings other than UTF-8, duplicate names,
+non-finite and very large numbers, NUL and unpaired surrogates. An empty body is an empty object.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Arrays and objects. Brackets in strings count as well: the longest string, a note, has 20,000 characters. A container
-# takes up to 100 times its size in memory, and garbage collection takes more than linear time.
+# Arrays and objects. Brackets in strings count as well: the longest string, a note, has 20,000
+# characters. A container takes up to 100 times its size in memory, and garbage collection takes
+# more than linear time.
 MAX_CONTAINERS = 30_000
 # Enough for every sign-in form. Keeps unauthenticated requests cheap.
 SMALL_BODY_BYTES = 4096
@@ -44,7 +45,8 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it. The request is authenticated by then and its body is acceptable.
+    Sends `100 Continue` if the client expects it. The request is authenticated by then and its body
+    is acceptable.
     """
     declared = request.content_length
     if declared is not None and declared > limit:
@@ -110,7 +112,10 @@ def check_storable(values: dict[str, str]) -> None:
 
 
 def _check_values(level: list[Any]) -> None:
-    """Checks decoded values level by level. Raises `Refused` for too many levels and unstorable text."""
+    """Checks decoded values level by level.
+
+    Raises `Refused` for too many levels and unstorable text.
+    """
     depth = 0
     while level:
         below: list[Any] = []

@@ -1,6 +1,7 @@
 """Limits the open connections of one API process, in total and per IPv4 address or IPv6 /64.
 
-Trusted proxies and Unix sockets are exempt from the limit per address, because many clients share them.
+Trusted proxies and Unix sockets are exempt from the limit per address, because many clients share
+them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class ConnectionLimits:
         self._logged_at = float("-inf")
 
     def admit(self, peer: IPv4Address | IPv6Address | None) -> bool:
-        """Counts a connection and returns True, or returns False if it must be closed. peer: None for a Unix socket."""
+        """Counts a connection and returns True, or returns False if it must be closed.
+
+        peer: None for a Unix socket.
+        """
         key = self._address_key(peer)
         from_address = self._by_address.get(key, 0)
         if self._open >= self._total:

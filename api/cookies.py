@@ -24,8 +24,8 @@ def cookie_name(public_url: str) -> str:
 def _prefix(public_url: str) -> str:
     """`__Host-` with HTTPS (RFC 6265bis section 4.1.3.2).
 
-    Browsers accept such a cookie only over HTTPS, from this host and for all paths. Other hosts of the domain and pages
-    over plain HTTP cannot set it.
+    Browsers accept such a cookie only over HTTPS, from this host and for all paths. Other hosts of
+    the domain and pages over plain HTTP cannot set it.
     """
     return "__Host-" if public_url.startswith("https://") else ""
 
@@ -61,7 +61,10 @@ class Cookies:
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Sets a cookie. `Lax` rather than `Strict`, so that links in Slack open with the session."""
+        """Sets a cookie.
+
+        `Lax` rather than `Strict`, so that links in Slack open with the session.
+        """
         response.set_cookie(
             name,
             value,

@@ -1,7 +1,7 @@
-"""What middlewares need to know about the target of a request: the required role and the kind of response.
+"""What middlewares know about the target of a request: required role and kind of response.
 
-Calls of the API and pages of the dashboard are both served by bound methods of a `DeclaredHandler`, so the same
-middlewares apply to both.
+Calls of the API and pages of the dashboard are both served by bound methods of a `DeclaredHandler`,
+so the same middlewares apply to both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from router.model import Role
 
 
 class Declaration(Protocol):
-    """The declaration of a route or page. role: the lowest role that may call it; None needs no authentication."""
+    """The declaration of a route or page.
+
+    role: the lowest role that may call it; None needs no authentication.
+    """
 
     @property
     def role(self) -> Role | None: ...
@@ -38,6 +41,6 @@ class DeclaredHandler:
 
 
 def find_declaration(request: web.Request) -> Declaration | None:
-    """The declaration of the target of a request; None for static files, documents and unknown paths."""
+    """The declaration of the target; None for static files, documents and unknown paths."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner.declaration if isinstance(owner, DeclaredHandler) else None

@@ -1,6 +1,7 @@
-"""Serves one route: decodes the request into the models of the route, calls the handler and encodes its result.
+"""Serves one route: decodes the request, calls the handler and encodes its result.
 
-Implements `Idempotency-Key` for routes that create something: a repeated request gets the stored response.
+Implements `Idempotency-Key` for routes that create something: a repeated request gets the stored
+response.
 """
 
 from __future__ import annotations

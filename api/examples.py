@@ -1,7 +1,7 @@
 """The examples of the OpenAPI document: the requests and responses of docs/api.md.
 
-docs/api.md is the source, and its commands are tested. `python -m api.examples` copies them to `examples.json`, which
-is part of the package; a test compares the two.
+docs/api.md is the source, and its commands are tested. `python -m api.examples` copies them to
+`examples.json`, which is part of the package; a test compares the two.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _IDS = {
 
 @cache
 def examples() -> Mapping[str, Mapping[str, Any]]:
-    """Examples by method and path (`POST /domains`), each with `request` and `answer` if present."""
+    """Examples by method and path (`POST /domains`): `request` and `answer`, if present."""
     loaded: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
     return loaded
 

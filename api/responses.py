@@ -30,7 +30,7 @@ def error(code: ErrorCode, message: str, field: str | None = None) -> web.Respon
 
 
 def from_refusal(refusal: Refused) -> web.Response:
-    """The error response for a `Refused`, with `Retry-After` and `WWW-Authenticate` where they apply."""
+    """The error response for a `Refused`, with `Retry-After` or `WWW-Authenticate` if needed."""
     response = error(refusal.code, refusal.message, refusal.field)
     retry_after = getattr(refusal, "retry_after", None)
     if retry_after is not None:

@@ -1,4 +1,7 @@
-"""Declarations of API calls. Serving, the OpenAPI document and the role tests are derived from them."""
+"""Declarations of API calls.
+
+Serving, the OpenAPI document and the role tests are derived from them.
+"""
 
 from __future__ import annotations
 

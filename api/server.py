@@ -1,7 +1,7 @@
 """The HTTP server of the API. Stopping it lets running requests finish.
 
-Malformed HTTP is answered with a JSON error like any other. Idle connections and incomplete request heads time out, and
-`connection_limits` limits the number of connections.
+Malformed HTTP is answered with a JSON error like any other. Idle connections and incomplete request
+heads time out, and `connection_limits` limits the number of connections.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ KEEPALIVE_SECONDS = 75.0
 MAX_CONNECTIONS = 1000
 # How long a client may read nothing of a pending response. Covers a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# On stop, the wait for the first request of a new connection. Browsers also open connections that stay idle.
+# On stop, the wait for the first request of a new connection. Browsers also open connections that
+# stay idle.
 FIRST_REQUEST_SECONDS = 0.5
 # On stop, the wait for running requests, and then for cancelled ones.
 GRACE_SECONDS = 10.0
@@ -42,7 +43,7 @@ log = structlog.get_logger()
 
 
 class _HttpConnection(RequestHandler):
-    """aiohttp's connection with JSON errors, a time limit for stalled writes and connection limits."""
+    """An aiohttp connection with JSON errors, connection limits and a limit for stalled writes."""
 
     __slots__ = ("_admitted", "_limits", "_peer", "_stall_timer")
 
@@ -89,7 +90,7 @@ class _HttpConnection(RequestHandler):
             self._stall_timer = None
 
     def _check_stall(self, unread: int) -> None:
-        """Aborts the connection if the client has read nothing since `unread` bytes were buffered."""
+        """Aborts the connection if the client read nothing since `unread` bytes were buffered."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size() < unread:
@@ -128,7 +129,10 @@ class _HttpConnection(RequestHandler):
 
 
 class ApiServer:
-    """Listens on one address or on sockets from systemd. `address` is the bound address, also for port 0."""
+    """Listens on one address or on sockets from systemd.
+
+    `address` is the bound address, also for port 0.
+    """
 
     def __init__(
         self,
@@ -223,7 +227,7 @@ class ApiServer:
 
     @staticmethod
     async def _await_first_requests(runner: web.AppRunner) -> None:
-        """Waits for the first request of connections that were accepted just before the listeners closed."""
+        """Waits for the first request of connections accepted just before the listeners closed."""
         manager = runner.server
         end = asyncio.get_running_loop().time() + FIRST_REQUEST_SECONDS
         while manager is not None and asyncio.get_running_loop().time() < end:

@@ -1,7 +1,7 @@
 """Formats times in a time zone and in the date format of a locale.
 
-Opens only names that the IANA time zone database lists, so a name cannot select another file. Each zone is read once
-per process. The locale affects dates only; texts are always in English.
+Opens only names that the IANA time zone database lists, so a name cannot select another file. Each
+zone is read once per process. The locale affects dates only; texts are always in English.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class LocalTime:
 
     @classmethod
     def for_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
-        """Uses the time zone of the user, else of the workspace; the locale is that of the workspace."""
+        """The time zone of the user, else of the workspace, with the locale of the workspace."""
         return cls((user.timezone if user is not None else None) or workspace.timezone, workspace.locale)
 
     @property

@@ -1,7 +1,8 @@
 """Turns every exception into a JSON error without internal details.
 
-A `Refused` keeps its code and message, an unavailable database becomes `unavailable`, and everything else becomes
-`internal_error` with a log event that has the request id. `ERROR_LOG_LIMIT` limits the log events per address.
+A `Refused` keeps its code and message, an unavailable database becomes `unavailable`, and
+everything else becomes `internal_error` with a log event that has the request id. `ERROR_LOG_LIMIT`
+limits the log events per address.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from router.ratelimit.sliding_window import Limit
 
 log = structlog.get_logger()
 
-# Log events per address. While the database is unavailable every request causes one, authenticated or not.
+# Log events per address. While the database is unavailable every request causes one, authenticated
+# or not.
 ERROR_LOG_LIMIT = Limit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", Attempts)
 
@@ -88,7 +90,7 @@ def _log_fields(request: web.Request) -> dict[str, str]:
 
 
 def _check_response_not_started(request: web.Request) -> None:
-    """Breaks the connection if the response has started: the client must not take it for complete."""
+    """Breaks the connection if the response has started, so that it is not taken for complete."""
     if request.writer.output_size > 0:
         raise ConnectionResetError("the response cannot be completed")
 

@@ -1,6 +1,7 @@
-"""Security headers of every response: no caching, no MIME sniffing, no version numbers, no use by other sites.
+"""Security headers of every response.
 
-Responses that need another Cache-Control or Content-Security-Policy set it before.
+They forbid caching, MIME sniffing and use by other sites, and show no version numbers. Responses
+that need another Cache-Control or Content-Security-Policy set it before.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ def set_headers(response: web.StreamResponse) -> None:
 
 
 async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
-    """Sets Strict-Transport-Security (RFC 6797); an aiohttp signal, connected if `public_url` is HTTPS.
+    """Sets Strict-Transport-Security (RFC 6797).
 
-    Plain HTTP requests get it too: a proxy may terminate TLS without reporting it. Browsers ignore the header over
-    plain HTTP (RFC 6797 section 8.1).
+    An aiohttp signal, connected if `public_url` is HTTPS.     Plain HTTP requests get it too: a
+    proxy may terminate TLS without reporting it. Browsers ignore the header over plain HTTP (RFC
+    6797 section 8.1).
     """
     response.headers["Strict-Transport-Security"] = _HSTS

@@ -1,8 +1,9 @@
 """Rate limits per API key, workspace and user (docs/decisions/0033-rate-limits-of-sessions.md).
 
-A key has a limit per minute; all keys of a workspace share a limit per day. All sessions of a user share a limit per
-minute and have no daily limit. Automatic requests of open pages are counted separately, so they never use up the limit
-of the user. `request_id.on_prepare` sets the headers of the limit that is closest to being reached.
+A key has a limit per minute; all keys of a workspace share a limit per day. All sessions of a user
+share a limit per minute and have no daily limit. Automatic requests of open pages are counted
+separately, so they never use up the limit of the user. `request_id.on_prepare` sets the headers of
+the limit that is closest to being reached.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from router.ratelimit.sliding_window import Limit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
-# Automatic requests per minute and user: 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that refresh once a second
-# (`change_feed.POLL_SECONDS`). Five pages need about 250. A client that forges the header gets no more than this.
+# Automatic requests per minute and user: 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that refresh
+# once a second (`change_feed.POLL_SECONDS`). Five pages need about 250. A client that forges the
+# header gets no more than this.
 AUTOMATIC_REQUESTS = 1200
 # Header that `static/app.js` sends with a refresh. Other sites cannot set it (CORS).
 REFRESH_HEADER = "X-Page-Refresh"

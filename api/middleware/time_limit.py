@@ -1,6 +1,7 @@
 """Limits every request to `[api] request_timeout`, including slow bodies and a slow database.
 
-For streams and downloads the limit ends when the response starts; each chunk then has its own (`resources.messages`).
+For streams and downloads the limit ends when the response starts; each chunk then has its own
+(`resources.messages`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def time_limit(limit: timedelta) -> Middleware:
 
 
 def innermost_call(error: TimeoutError) -> str:
-    """The innermost function of this program that the request was waiting in, with its query if any.
+    """The innermost function of this program that the request waited in, with its query if any.
 
     Reads the traceback of the cancellation, so requests that finish in time pay nothing.
     """

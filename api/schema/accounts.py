@@ -57,7 +57,10 @@ class WorkspaceAnswer(Answer):
 
 
 class WorkspaceChange(Body):
-    """Fields to change. `defaultIntegrationId: null`: mail to the postmaster is posted to no integration."""
+    """Fields to change.
+
+    `defaultIntegrationId: null`: mail to the postmaster is posted to no integration.
+    """
 
     name: Name | None = None
     default_integration_id: Id | None = None
@@ -180,7 +183,10 @@ class KeyList(Answer):
 
 
 class KeyCreate(Body):
-    """A new API key for the authenticated or another user. Its role is that of the user unless a lower one is given."""
+    """A new API key for the authenticated or another user.
+
+    Its role is that of the user unless a lower one is given.
+    """
 
     name: Name
     role: RoleName | None = None

@@ -14,7 +14,10 @@ DeliveryStateName = Annotated[str, Field(json_schema_extra={"enum": ["pending", 
 
 
 class DeliveryAnswer(Answer):
-    """Delivery of a ticket event to an integration. `parked`: held until the failing integration works again."""
+    """Delivery of a ticket event to an integration.
+
+    `parked`: held until the failing integration works again.
+    """
 
     id: str
     ticket_id: str
@@ -61,7 +64,10 @@ class DeliveryList(Answer):
 
 
 class AttemptAnswer(Answer):
-    """A delivery attempt. `status` is the HTTP status, null without a response. `outcome` is `open` while it runs."""
+    """A delivery attempt.
+
+    `status` is the HTTP status, null without a response. `outcome` is `open` while it runs.
+    """
 
     n: int
     at: Time
@@ -108,7 +114,10 @@ class DeliveryListParameters(PageParameters):
 
 
 class Replay(Body):
-    """Deliveries to retry: `dead` ones unless `state` is `pending`; of all integrations unless one is given."""
+    """Deliveries to retry.
+
+    `dead` ones unless `state` is `pending`; of all integrations unless one is given.
+    """
 
     integration_id: str | None = None
     state: Annotated[str, Field(json_schema_extra={"enum": ["dead", "pending"]})] | None = None

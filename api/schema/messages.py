@@ -20,7 +20,10 @@ class MessageSearchParameters(QueryParameters):
 
 
 class MessageRow(Answer):
-    """A message in a list. `from` and `subject` come from the header, `reversePath` from the envelope."""
+    """A message in a list.
+
+    `from` and `subject` come from the header, `reversePath` from the envelope.
+    """
 
     id: str
     from_address: str = Field(serialization_alias="from")

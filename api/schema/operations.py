@@ -29,7 +29,10 @@ class StepAnswer(Answer):
 
 
 class ExplainAnswer(Answer):
-    """How the message would be routed, step by step. `preview` is the payload for the integration."""
+    """How the message would be routed, step by step.
+
+    `preview` is the payload for the integration.
+    """
 
     recipient: str
     accepted: bool

@@ -78,10 +78,12 @@ def _in_units(value: int | None, unit: int) -> int | None:
 
 
 class OverviewAnswer(Answer):
-    """`days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: those of each alias, most first.
+    """Statistics of the workspace.
 
-    `claim`, `resolve` and `delivery` cover the same days; they are taken from a random sample where there are many
-    messages. `capped`: a count stopped at 10,000; the real value is at least that.
+    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: those of each
+    alias, most first. `claim`, `resolve` and `delivery` cover the same days; they are taken from a
+    random sample where there are many messages. `capped`: a count stopped at 10,000; the real value
+    is at least that.
     """
 
     days: list[DayAnswer]
@@ -117,14 +119,21 @@ class OverviewAnswer(Answer):
 
 
 class DelivererAnswer(Answer):
-    """`alive`: a delivery process reported within the last ten minutes; each reports about once a minute."""
+    """Status of the delivery processes.
+
+    `alive`: one reported within the last ten minutes; each reports about once a minute.
+    """
 
     alive: bool
     seen_at: Time | None
 
 
 class QueueAnswer(Answer):
-    """`parked`: held for a failing integration. `oldestAt`: when the oldest undelivered one was created."""
+    """Numbers of deliveries that are not delivered.
+
+    `parked`: held for a failing integration. `oldestAt`: when the oldest undelivered one was
+    created.
+    """
 
     waiting: int
     parked: int
@@ -155,7 +164,10 @@ class TroubleAnswer(Answer):
 
 
 class DoubtAnswer(Answer):
-    """A domain that is unverified or has missing records. `misses`: consecutive checks that found no record."""
+    """A domain that is unverified or has missing records.
+
+    `misses`: consecutive checks that found no record.
+    """
 
     id: str
     domain: str
@@ -177,7 +189,10 @@ class DoubtAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Delivery status of the workspace. `integrations` and `domains` list those with problems, at most 50 each."""
+    """Delivery status of the workspace.
+
+    `integrations` and `domains` list those with problems, at most 50 each.
+    """
 
     deliverer: DelivererAnswer
     queue: QueueAnswer

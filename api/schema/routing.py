@@ -107,7 +107,10 @@ class RecordAnswer(Answer):
 
 
 class DomainDetail(DomainAnswer):
-    """A domain with the records found by the last check. `proof`: the records that must be correct."""
+    """A domain with the records found by the last check.
+
+    `proof`: the records that must be correct.
+    """
 
     alias_count: int
     records: list[RecordAnswer]
@@ -137,7 +140,11 @@ class DomainDetail(DomainAnswer):
 
 
 class DomainChange(Body):
-    """`mxManagedUpstream`: MX points to another relay that forwards the mail; TXT alone verifies the domain."""
+    """Fields to change.
+
+    `mxManagedUpstream`: the MX records point to another relay, which forwards the mail. The TXT
+    record alone verifies the domain.
+    """
 
     mx_managed_upstream: bool
 
@@ -206,7 +213,10 @@ class IntegrationChange(Body):
 
 
 class IntegrationTested(Answer):
-    """Response of the endpoint to the test message. `status` is the HTTP status, null without a response."""
+    """Response of the endpoint to the test message.
+
+    `status` is the HTTP status, null without a response.
+    """
 
     ok: bool
     status: int | None

@@ -1,7 +1,8 @@
 """Base classes and field types of all models, and validation of requests.
 
-Requests have strict types and no unknown fields; error messages name the field in camelCase. Responses have times in
-ISO 8601, in UTC and whole seconds. Length limits are enforced by the use cases, not by the models.
+Requests have strict types and no unknown fields; error messages name the field in camelCase.
+Responses have times in ISO 8601, in UTC and whole seconds. Length limits are enforced by the use
+cases, not by the models.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Answer(_CamelCaseModel):
         return self.model_dump_json(by_alias=True)
 
     def to_json_bytes(self) -> bytes:
-        """JSON bytes. Avoids an intermediate string, which takes 16 MB for the largest responses."""
+        """JSON bytes.
+
+        Avoids an intermediate string, which takes 16 MB for the largest responses.
+        """
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
@@ -88,7 +92,8 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# Limits for the OpenAPI document only; the use cases enforce them with their own codes and messages.
+# Limits for the OpenAPI document only; the use cases enforce them with their own codes and
+# messages.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]

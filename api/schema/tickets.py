@@ -96,10 +96,11 @@ class MailboxAnswer(Answer):
 
 
 class MessageAnswer(Answer):
-    """A message of the conversation. `text` is the new text, `quoted` the quoted text, `html` sanitised HTML.
+    """A message of the conversation.
 
-    `replyTo` are the mailboxes of Reply-To. `originalFrom` is the author if a group or list has replaced From. Both are
-    unverified. `failedRecipients` are the undeliverable addresses that a bounce reports.
+    `text` is the new text, `quoted` the quoted text, `html` sanitised HTML. `replyTo` are the
+    mailboxes of Reply-To. `originalFrom` is the author if a group or list has replaced From. Both
+    are unverified. `failedRecipients` are the undeliverable addresses that a bounce reports.
     """
 
     id: str
@@ -163,10 +164,11 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with its first and newest messages, its deliveries and its events; each list is oldest first.
+    """A ticket with its first and newest messages, its deliveries and its events.
 
-    `messages` has at most 50 messages, fewer if their contents exceed 16 MB together. `messageCount` is the number of
-    all messages. `nextCursor` continues the list of messages with those that are left out.
+    Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16
+    MB together. `messageCount` is the number of all messages. `nextCursor` continues the list of
+    messages with those that are left out.
     """
 
     messages: list[MessageAnswer]
@@ -188,7 +190,10 @@ class TicketDetail(TicketAnswer):
 
 
 class TicketMessages(Answer):
-    """A page of messages of a ticket, newest first; shorter if their contents exceed 16 MB together."""
+    """A page of messages of a ticket, newest first.
+
+    It is shorter if the contents exceed 16 MB together.
+    """
 
     messages: list[MessageAnswer]
     next_cursor: NextCursor = None
