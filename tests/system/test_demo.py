@@ -1,4 +1,4 @@
-"""The demo serves on after its proof and leaves nothing behind, whenever it is stopped; its Slack refuses bad posts."""
+"""The demo keeps running after its steps and leaves no files behind; its Slack rejects invalid posts."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def left_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-async def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+async def test_interrupted_demo_leaves_no_files(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
         await program.wait_until(lambda: left_in(tmp_path) != [], "its folder")
         assert await program.terminate() in (0, 1), "0 where the proof was done by then"
@@ -24,7 +24,7 @@ async def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Pat
     assert "Traceback" not in program.stderr_text
 
 
-async def test_a_mail_sent_after_the_proof_is_printed_as_it_arrives_in_slack(tmp_path: Path) -> None:
+async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
         await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "its proof")
         address = re.search(r"takes mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
@@ -48,7 +48,7 @@ async def test_a_mail_sent_after_the_proof_is_printed_as_it_arrives_in_slack(tmp
         ("/elsewhere", b'{"text": "Hello"}', 404, "404: Not Found"),
     ],
 )
-async def test_the_demo_slack_keeps_only_messages(path: str, body: bytes, status: int, reply: str) -> None:
+async def test_demo_slack_rejects_invalid_messages(path: str, body: bytes, status: int, reply: str) -> None:
     async with demo_slack.run_slack() as slack, aiohttp.ClientSession() as http:
         async with http.post(f"http://127.0.0.1:{slack.port}{path}", data=body) as response:
             assert (response.status, await response.text()) == (status, reply)

@@ -1,6 +1,6 @@
-"""The main job through the started program: set up by REST, a real mail by SMTP, a ticket, a Slack message.
+"""The whole program: setup by REST, a message by SMTP, a ticket, a Slack message.
 
-Once as `serve` on a fresh SQLite file, once as `migrate`, `smtp`, `api` and `deliver` over one PostgreSQL.
+Once as `serve` with a new SQLite file, once as `migrate`, `smtp`, `api` and `deliver` with PostgreSQL.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.support.slack import SlackStandIn
 
 @dataclass
 class Running:
-    """A running program, and the key that opens it."""
+    """A running program and its API key."""
 
     smtp: tuple[str, int]
     api: str
@@ -89,7 +89,7 @@ async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_pa
         assert "Traceback" not in program.stderr_text
 
 
-async def test_from_set_up_to_resolved(running: Running, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
     call = running.call
     domain = await call("POST", "/api/domains", {"domain": "Example.ORG"}, expect=201)
     assert domain["status"] == "pending_verification"
@@ -188,7 +188,7 @@ async def test_from_set_up_to_resolved(running: Running, dns_server: DnsStandIn,
             await asyncio.sleep(0.02)
 
 
-def test_the_demo_proves_itself(tmp_path: Path) -> None:
+def test_demo_succeeds(tmp_path: Path) -> None:
     finished = asyncio.run(run_cli("demo", "--once", cwd=tmp_path, fresh=True))
     assert finished.code == 0, finished.stderr
     assert "It works" in finished.stdout

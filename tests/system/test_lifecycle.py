@@ -1,4 +1,4 @@
-"""The start that fails half way, and parts that end by themselves: everything is stopped, once and in order."""
+"""A start that fails halfway and background tasks that fail: everything is stopped, once and in order."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ def configuration(folder: Path, **more: str) -> Config:
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
-    """What the assembly builds while the test runs."""
+    """The processes built during the test."""
     made: list[Process] = []
     build = assembly.build
 
@@ -42,7 +42,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
     return made
 
 
-async def test_a_start_that_fails_half_way_stops_what_it_has_started(tmp_path: Path, built: list[Process]) -> None:
+async def test_failed_start_stops_what_was_started(tmp_path: Path, built: list[Process]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = configuration(tmp_path, SMTP__LISTEN=f'["127.0.0.1:{port}"]')
@@ -61,7 +61,7 @@ async def test_a_start_that_fails_half_way_stops_what_it_has_started(tmp_path: P
 
 
 class Part:
-    """A background part that fails when it is told to."""
+    """A background task that fails on demand."""
 
     def __init__(self) -> None:
         self.fail = asyncio.Event()
@@ -72,7 +72,7 @@ class Part:
 
 
 def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable[None]]) -> Part:
-    """Every process built has this part for its maintenance, and its SMTP server's drain ends with `drain`."""
+    """Replaces the maintenance of every process, and appends `drain` to the shutdown of its SMTP server."""
     part, build = Part(), assembly.build
 
     def changed(*args: object) -> Process:
@@ -93,9 +93,7 @@ def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable
     return part
 
 
-async def test_a_part_that_fails_ends_the_process_by_a_whole_drain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failed_background_task_shuts_down_gracefully(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drained = asyncio.Event()
 
     async def drain(_: Part) -> None:
@@ -118,7 +116,7 @@ async def test_a_part_that_fails_ends_the_process_by_a_whole_drain(
     assert task.cancelling() == 0
 
 
-async def test_a_part_that_fails_while_draining_does_not_cut_the_drain_short(
+async def test_task_failing_during_shutdown_does_not_shorten_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drained = asyncio.Event()
@@ -140,7 +138,7 @@ async def test_a_part_that_fails_while_draining_does_not_cut_the_drain_short(
     assert drained.is_set()
 
 
-async def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path: Path) -> None:
+async def test_missing_certificate_is_a_configuration_error(tmp_path: Path) -> None:
     env = {
         "smtp.listen": ["127.0.0.1:0"],
         "api.listen": "127.0.0.1:0",
@@ -152,7 +150,7 @@ async def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path
     assert f"smtp.tls_cert = {tmp_path / 'none.pem'}: cannot be read" in program.stderr_text
 
 
-async def test_more_connections_than_file_descriptors_are_a_wrong_configuration(tmp_path: Path) -> None:
+async def test_too_few_file_descriptors_are_a_configuration_error(tmp_path: Path) -> None:
     env = {"smtp.listen": ["127.0.0.1:0"], "api.listen": "127.0.0.1:0", "smtp.max_connections": 2**40}
     async with Program("serve", env=env, cwd=tmp_path) as program:
         assert await program.wait() == 2

@@ -1,4 +1,4 @@
-"""As PID 1, or where orphans are re-parented to it: the program works in a child process, and its parent reaps."""
+"""As PID 1 or a subreaper, the program runs in a child process, and its parent reaps orphans."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ os.execvp("unshare", ["unshare", "--pid", "--fork", "--mount-proc", sys.executab
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Python with these arguments, as a subreaper."""
+    """Starts Python with these arguments as a subreaper."""
     return subprocess.Popen(
         [sys.executable, "-c", _SUBREAPER, *arguments],
         env=environment(),
@@ -74,7 +74,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def status(pid: int, key: str) -> list[str]:
-    """The values of a line of proc(5)'s status."""
+    """The values of a line of /proc/PID/status (proc(5))."""
     return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].split()
 
 
@@ -103,7 +103,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
 )
-async def test_a_signal_before_the_program_handles_it(number: signal.Signals, code: int) -> None:
+async def test_signal_before_handlers_are_installed(number: signal.Signals, code: int) -> None:
     """PID 1 itself would ignore it."""
     source = (
         "from emailrouter import process_start; process_start.prepare(); "
@@ -118,7 +118,7 @@ async def test_a_signal_before_the_program_handles_it(number: signal.Signals, co
         await until(lambda: not alive(program), "the program ends with it")
 
 
-async def test_the_whole_program_is_drained(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_program_shuts_down_gracefully(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation:
         command = ("-c", _SUBREAPER, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
@@ -137,7 +137,7 @@ def test_passed_sockets_and_the_watchdog_stay_addressed_to_the_program() -> None
         assert process.communicate(timeout=20)[0] == "True 1234567\n"
 
 
-def test_elsewhere_nothing_is_forked() -> None:
+def test_no_fork_without_orphans() -> None:
     shown = subprocess.run([sys.executable, "-c", _ELSEWHERE], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "True\n"
 

@@ -1,4 +1,4 @@
-"""The steps of a stop: bounded, named in the log, and in all shorter than systemd waits."""
+"""The steps of a shutdown: limited, logged, and in total shorter than TimeoutStopSec."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ from emailrouter.shutdown import Shutdown
 UNITS = Path(__file__).parents[2] / "systemd"
 
 
-async def test_a_step_that_ends_is_silent_and_raises_what_it_raises() -> None:
+async def test_finished_step_logs_nothing_and_propagates_errors() -> None:
     done = []
 
     async def work() -> None:
@@ -33,8 +33,8 @@ async def test_a_step_that_ends_is_silent_and_raises_what_it_raises() -> None:
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
-    """Also one that does not react to being cancelled."""
+async def test_hanging_step_is_logged_and_abandoned(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
+    """Also if it ignores its cancellation."""
     monkeypatch.setattr(shutdown, "SLOW_STEP_SECONDS", 0.01)
     monkeypatch.setattr(shutdown, "CANCEL_SECONDS", 0.01)
     end = asyncio.Event()
@@ -70,7 +70,7 @@ async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.Monke
         ("emailrouter-deliver.service", {"deliver"}),
     ],
 )
-def test_a_stop_is_over_before_systemd_kills(unit: str, roles: set[str]) -> None:
+def test_shutdown_limit_is_below_timeout_of_units(unit: str, roles: set[str]) -> None:
     (seconds,) = re.findall(r"^TimeoutStopSec=([0-9]+)$", (UNITS / unit).read_text(), re.MULTILINE)
     assert shutdown.max_shutdown_seconds(Config(), frozenset(roles)) < int(seconds)
 
@@ -97,7 +97,7 @@ shutdown.start_timer()
     ],
     ids=["a thread", "a step"],
 )
-def test_what_never_ends_is_killed(what: str, step: str) -> None:
+def test_process_exits_at_the_limit(what: str, step: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", _HANGS.format(what=what)], capture_output=True, text=True, timeout=60, check=False
     )
@@ -106,7 +106,7 @@ def test_what_never_ends_is_killed(what: str, step: str) -> None:
     assert step in ended.stdout + ended.stderr
 
 
-def test_a_process_that_ends_in_time_is_not_waited_for() -> None:
+def test_process_that_ends_in_time_is_not_delayed() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", "from emailrouter.shutdown import Shutdown; Shutdown(3600).start_timer()"],
         timeout=60,

@@ -1,4 +1,4 @@
-"""`emailrouter.cli.console`: arguments that no command takes."""
+"""`emailrouter.cli.console`: extra arguments."""
 
 import click
 import pytest

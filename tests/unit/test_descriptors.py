@@ -1,4 +1,4 @@
-"""The limit of file descriptors: raised to what the configuration needs, or the start is refused."""
+"""The limit of file descriptors is raised to what the configuration needs, or the start fails."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""Where the first login sends its reader: to what they set, or to where the API listens."""
+"""The address in the first login: `public_url`, or the address of the API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The set-up that tests of the checks start from."""
+"""The installation that the tests of the checks start from."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

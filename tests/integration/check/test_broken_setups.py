@@ -1,4 +1,4 @@
-"""Each broken set-up is found, and the check names its fix."""
+"""`emailrouter check` reports each broken setup with its fix."""
 
 import inspect
 import json
@@ -261,7 +261,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-async def test_each_broken_set_up_is_found_with_its_fix(setup: CheckedInstallation, case: str) -> None:
+async def test_broken_setup_is_reported_with_fix(setup: CheckedInstallation, case: str) -> None:
     breaking, status, text, fix = BROKEN[case]
     done = breaking(setup)
     if inspect.isawaitable(done):

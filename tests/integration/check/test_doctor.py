@@ -1,4 +1,4 @@
-"""The checks as a whole: a right set-up, and what a machine or a check itself can have wrong."""
+"""The checks as a whole: a correct setup, problems of the host, and failing checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ UNITS = Path(__file__).parents[3] / "systemd"
 
 @asynccontextmanager
 async def saying(words: bytes) -> AsyncIterator[int]:
-    """Another program that says this on a port."""
+    """Another program that sends this on a port."""
 
     async def said(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
@@ -31,7 +31,7 @@ async def saying(words: bytes) -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
-async def test_where_all_is_right_nothing_fails(setup: CheckedInstallation) -> None:
+async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None:
     async with (
         saying(b"220 mx1.host.test ESMTP\r\n") as smtp,
         saying(b"HTTP/1.1 200 OK\r\n\r\n") as api,
@@ -61,8 +61,8 @@ async def test_where_all_is_right_nothing_fails(setup: CheckedInstallation) -> N
     assert len(setup.slack.posts) == 0, "nothing is posted"
 
 
-async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skipped lines and a server without EDNS are named."""
+async def test_name_servers_of_resolv_conf(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports ignored lines and a server without EDNS."""
     monkeypatch.setattr("router.dns.servers.DNS_PORT", setup.dns.port)
     path = setup.folder / "resolv.conf"
     path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")
@@ -75,7 +75,7 @@ async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monke
     assert "without EDNS" in found[2].text
 
 
-async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_name_server(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.dns.servers.DNS_PORT", 1)
     path = setup.folder / "none"
     lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
@@ -91,18 +91,18 @@ async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: py
         ({"f_favail": 50_000}, "warn", "inodes are free"),
     ],
 )
-async def test_a_full_disk(setup: CheckedInstallation, found: dict[str, int], status: str, text: str) -> None:
+async def test_full_disk(setup: CheckedInstallation, found: dict[str, int], status: str, text: str) -> None:
     setup.settings["smtp.min_free_bytes"] = 100_000_000
     fix = "df -i" if "inodes" in text else "[retention] raw_messages"
     holds(await setup.lines(statvfs=disk_with(**found)), status, text, fix)
 
 
-async def test_a_clock_that_is_wrong(setup: CheckedInstallation) -> None:
+async def test_wrong_clock(setup: CheckedInstallation) -> None:
     holds(await setup.lines(clock=Moved(3600)), "fail", "differ by 3600", "timedatectl set-ntp true")
     holds(await setup.lines(clock=Moved(-10)), "warn", "differ by", "timedatectl set-ntp true")
 
 
-async def test_another_program_on_the_ports(setup: CheckedInstallation) -> None:
+async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
     async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
         lines = await setup.lines()
@@ -110,8 +110,8 @@ async def test_another_program_on_the_ports(setup: CheckedInstallation) -> None:
     holds(lines, "fail", "api port: another program responds", f"sport = :{other}")
 
 
-async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
-    """Alive, but its health check says that it cannot work, as after its SQLite file was moved away."""
+async def test_program_not_ready(setup: CheckedInstallation) -> None:
+    """The process responds, but its readiness check fails, as after its SQLite file was moved."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         alive = b"/healthz" in await reader.readline()
@@ -125,7 +125,7 @@ async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
     holds(lines, "fail", "api port", "/readyz")
 
 
-async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
+async def test_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[empty])
@@ -138,7 +138,7 @@ async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
         holds(lines, "warn", "has the exposure level 9", "systemctl edit")
 
 
-async def test_a_check_that_breaks_or_hangs_is_a_line(
+async def test_failing_or_hanging_check_is_a_result(
     setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_: CheckContext) -> list[CheckResult]:
@@ -158,8 +158,8 @@ async def test_a_check_that_breaks_or_hangs_is_a_line(
     assert [line.status for line in lines] == ["fail", "fail", "ok"]
 
 
-async def test_it_changes_nothing(setup: CheckedInstallation) -> None:
-    """No key is made where there is none, and no file of a database."""
+async def test_check_changes_nothing(setup: CheckedInstallation) -> None:
+    """Creates neither a key nor a database file."""
     (setup.folder / KEY_FILE).unlink()
     before = sorted(path.name for path in setup.folder.iterdir())
     await setup.lines()

@@ -1,4 +1,4 @@
-"""Figures as a Prometheus reads them."""
+"""Scrapes metrics as Prometheus does."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 class Figures:
-    """One scrape: `figures("emailrouter_refused_total", reason="...")` is a sample's value, 0 for one not there."""
+    """One scrape: `figures("emailrouter_refused_total", reason="...")` is the value of a sample, 0 if absent."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self.families = {family.name: family for family in families}
@@ -25,7 +25,7 @@ class Figures:
 
 
 async def scrape(address: str) -> Figures:
-    """From `[metrics] listen`, strictly parsed."""
+    """Scrapes `[metrics] listen` and parses strictly."""
     async with (
         aiohttp.ClientSession(headers={"Accept": OPENMETRICS}) as http,
         http.get(f"http://{address}/metrics") as response,

@@ -1,4 +1,4 @@
-"""What the database is asked for: right on both, not too often, and left out while it does not answer."""
+"""Metrics read from the database: correct on both databases, cached, and absent while it does not respond."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.support.stores import Store
 
 
 class Answering:
-    """A database that counts questions, takes its time, and can be away."""
+    """A database that counts queries, and can be slow or unavailable."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -35,7 +35,7 @@ def figures_of(stored: DatabaseMetrics) -> Figures:
     return Figures(stored.collect())
 
 
-async def test_an_empty_database(store: Store) -> None:
+async def test_empty_database(store: Store) -> None:
     stored = DatabaseMetrics(store.database, FakeClock(), CollectorRegistry())
     assert figures_of(stored)("emailrouter_store_up") == 0, "nothing is told before the first reading"
     await stored.refresh()
@@ -44,7 +44,7 @@ async def test_an_empty_database(store: Store) -> None:
     assert {value for (name, _), value in figures.samples.items() if name != "emailrouter_store_up"} == {0}
 
 
-async def test_figures_are_what_the_database_holds(store: Store) -> None:
+async def test_metrics_match_database(store: Store) -> None:
     clock = FakeClock()
     database = store.database
     workspace = await seeds.workspace(database)
@@ -97,7 +97,7 @@ async def test_figures_are_what_the_database_holds(store: Store) -> None:
     assert figures("emailrouter_audit_ticket_events", state="pending") == 2
 
 
-async def test_the_database_is_asked_rarely() -> None:
+async def test_database_is_queried_rarely() -> None:
     clock = FakeClock()
     database = Answering(clock)
     stored = DatabaseMetrics(database, clock, CollectorRegistry())
@@ -108,7 +108,7 @@ async def test_the_database_is_asked_rarely() -> None:
     assert database.questions == 2
 
 
-async def test_the_longer_it_takes_the_rarer_it_is_asked() -> None:
+async def test_slow_queries_are_run_less_often() -> None:
     clock = FakeClock()
     database = Answering(clock)
     database.takes = 2.0
@@ -122,7 +122,7 @@ async def test_the_longer_it_takes_the_rarer_it_is_asked() -> None:
     assert database.questions == 2
 
 
-async def test_what_is_not_known_is_left_out() -> None:
+async def test_unknown_metrics_are_absent() -> None:
     clock = FakeClock()
     database = Answering(clock)
     stored = DatabaseMetrics(database, clock, CollectorRegistry())

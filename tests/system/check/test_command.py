@@ -15,7 +15,7 @@ async def _run(*args: str, env: dict[str, object], cwd: Path) -> tuple[int, str]
         return code, b"\n".join(program.stdout).decode()
 
 
-async def test_the_command_says_it_in_lines_and_in_json(setup: CheckedInstallation, tmp_path: Path) -> None:
+async def test_command_prints_lines_and_json(setup: CheckedInstallation, tmp_path: Path) -> None:
     settings = {**setup.settings, "dns.nameservers": [setup.dns.address]}
     code, text = await _run("check", env=settings, cwd=tmp_path)
     assert code == 1, "the stand-in's authority is not one of this machine's"
@@ -27,9 +27,7 @@ async def test_the_command_says_it_in_lines_and_in_json(setup: CheckedInstallati
     assert {"check", "status", "text", "fix"} == set(document["checks"][0])
 
 
-async def test_the_command_without_a_database_and_with_a_wrong_configuration(
-    tmp_path: Path, dns_server: DnsStandIn
-) -> None:
+async def test_command_without_database_and_with_invalid_configuration(tmp_path: Path, dns_server: DnsStandIn) -> None:
     env: dict[str, object] = {"dns.nameservers": [dns_server.address], "server.hostname": HOST}
     code, text = await _run("check", env=env, cwd=tmp_path)
     assert code == 1
@@ -41,7 +39,7 @@ async def test_the_command_without_a_database_and_with_a_wrong_configuration(
     assert "smtp.max_recipients" in text
 
 
-async def test_the_command_with_a_database_that_cannot_be_used(tmp_path: Path, dns_server: DnsStandIn) -> None:
+async def test_command_with_unusable_database(tmp_path: Path, dns_server: DnsStandIn) -> None:
     env: dict[str, object] = {"dns.nameservers": [dns_server.address], "server.hostname": HOST}
     (tmp_path / "emailrouter.db").write_bytes(b"this is no database at all" * 100)
     code, text = await _run("check", env=env, cwd=tmp_path)

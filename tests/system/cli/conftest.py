@@ -1,4 +1,4 @@
-"""A command line for each test: on SQLite, and where a test takes `both`, on PostgreSQL too."""
+"""A command line for each test: on SQLite, and with the fixture `both` also on PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A workspace as a file: exported, applied, told apart from itself by nothing."""
+"""A workspace as a file: an applied export changes nothing."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Any workspace: names that repeat, quotes and signs of TOML in them, aliases that point nowhere."""
+    """Any workspace: repeated names, names with TOML syntax, aliases without integration."""
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]
@@ -104,7 +104,7 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 
 
 @given(snapshots())
-def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapshot) -> None:
+def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapshot) -> None:
     assert _apply().plan(WorkspaceDocument(), found, prune=True).changes == []
     empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
     held = len(found.domains) + len(found.integrations) + len(found.aliases)
@@ -116,7 +116,7 @@ def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapsho
     assert _apply().plan(empty, found, prune=False).changes == []
 
 
-def test_a_secret_that_is_the_same_is_no_change() -> None:
+def test_same_secret_is_no_change() -> None:
     same = _integration("int_1", "general", BOX.seal(f'{{"webhookUrl": "{WEBHOOK}"}}'))
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
     assert _apply(WEBHOOK).plan(export_document(found), found, prune=True).changes == []
@@ -139,7 +139,7 @@ def test_a_secret_that_is_the_same_is_no_change() -> None:
         ),
     ],
 )
-def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
+def test_invalid_document_error_names_position(text: str, said: str) -> None:
     with pytest.raises(InvalidDocument) as refused:
         document.parse(text)
     assert said in refused.value.message
@@ -176,15 +176,15 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
         ('[[integrations]]\nname = "x"\ntype = "fax"\nwebhook_url = "env:X"', "integrations[1].type must be one of"),
     ],
 )
-def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, said: str) -> None:
+def test_impossible_document_is_rejected_before_any_change(text: str, said: str) -> None:
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
     with pytest.raises(InvalidDocument) as refused:
         _apply(WEBHOOK).plan(document.parse(text), found, prune=False)
     assert said in refused.value.message
 
 
-def test_what_is_written_in_another_form_is_the_same() -> None:
-    """A person's file: spaces around names, letters composed otherwise, quotes that an address does not need."""
+def test_equivalent_spellings_are_no_change() -> None:
+    """A file written by hand: surrounding spaces, other Unicode normalisation, unnecessary quotes in addresses."""
     domain = Domain("dom_1", "ws_1", "b.test", "active", "", "[]", 0, None, None)
     alias = Alias("alias_1", "ws_1", "dom_1", "b.test", "support", "support", "int_1", "active", 0)
     user = User("user_1", "ws_1", "eve@b.test", "Ève", "agent", None, 0, None)
@@ -201,7 +201,7 @@ def test_what_is_written_in_another_form_is_the_same() -> None:
 
 
 async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Path) -> None:
-    """The whole of it by commands: a file makes a workspace, the workspace makes the file again."""
+    """`apply` and `export` by commands: the exported file equals the applied one."""
     cli = both
     wanted = tmp_path / "wanted.toml"
     wanted.write_text(
@@ -249,7 +249,7 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
     assert "missing.toml" in await cli.refused("apply", "missing.toml")
 
 
-async def test_every_kind_of_change_and_removal_is_made(cli: CommandLine, tmp_path: Path) -> None:
+async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp_path: Path) -> None:
     cli.env |= {"HOOK": WEBHOOK, "OTHER": WEBHOOK + "x"}
     before = (
         'domains = ["a.test", "b.test"]\nblocked_senders = ["@spam.example"]\n'
@@ -291,13 +291,13 @@ def _integration(integration_id: str, name: str, sealed: str = "") -> Integratio
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
-    """Plans alone: no use case is called by them."""
+    """An `Apply` for plans only, which never call a use case."""
     parts: ProvisioningServices = _NoParts()  # type: ignore[assignment]
     return DocumentApplier(parts, CHANNELS, BOX, lambda _: url, allow_private=False)
 
 
 class _NoParts:
-    """Whatever is asked for can be named, and not called."""
+    """Services whose methods exist but must not be called."""
 
     def __getattr__(self, name: str) -> "_NoParts":
         return self

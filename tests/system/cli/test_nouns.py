@@ -1,4 +1,4 @@
-"""Each noun by its commands, over the same use cases as the API: its field names, its refusals, its exit codes."""
+"""The commands of each noun: field names as in the API, errors and exit codes."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from tests.support.stores import sqlite_database
 pytestmark = pytest.mark.timeout(600)
 
 
-async def test_the_way_to_a_working_alias(both: CommandLine, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
-    """What an operator types on the first day, on both databases, ending with a ticket that is worked on."""
+async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+    """The commands of an operator from an empty installation to a claimed ticket, on both databases."""
     cli = both
     cli.env["dns.nameservers"] = [dns_server.address]
     added = await cli.json("domain", "add", "Example.ORG.")
@@ -65,7 +65,7 @@ async def test_the_way_to_a_working_alias(both: CommandLine, dns_server: DnsStan
     assert "is used by aliases (1)" in await cli.refused("integration", "remove", "#support", "--yes")
 
 
-async def test_tickets_are_worked_on_in_somebodys_name(cli: CommandLine) -> None:
+async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
     await _with_a_ticket(cli)
     await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
     await cli.json("user", "add", "viewer@example.org", "--role", "viewer")
@@ -133,7 +133,7 @@ async def test_users_and_keys(cli: CommandLine) -> None:
     assert "last admin" in await cli.refused("user", "remove", ADMIN, "--yes")
 
 
-async def test_integrations_keep_their_secret(cli: CommandLine, tmp_path: Path) -> None:
+async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "hook").write_text(WEBHOOK + "\n")
     (await cli("integration", "add", "one", "--webhook-url-file", "hook")).ok()
     (await cli("integration", "add", "one", "--webhook-url", "-", stdin=WEBHOOK)).ok()
@@ -209,7 +209,7 @@ async def test_blocked_senders(cli: CommandLine) -> None:
     assert "not found" in await cli.refused("blocked-sender", "remove", "@spam.example", "--yes")
 
 
-async def test_several_workspaces_have_to_be_told_apart(both: CommandLine) -> None:
+async def test_workspace_option_is_required_with_several(both: CommandLine) -> None:
     cli = both
     created = await cli.json("workspace", "create", "Second", "--email", "boss@second.example")
     assert set(created) == {"workspaceId", "email", "password", "key"}
@@ -236,7 +236,7 @@ async def test_several_workspaces_have_to_be_told_apart(both: CommandLine) -> No
     assert "Integration 'x' not found" in await cli.refused("workspace", "change", "--default-integration", "x")
 
 
-async def test_what_is_not_there_is_said_and_nothing_is_made(tmp_path: Path) -> None:
+async def test_missing_database_is_reported_and_not_created(tmp_path: Path) -> None:
     env = {"database.url": "sqlite:///nowhere.db"}
     done = await run_cli("domain", "list", env=env, cwd=tmp_path)
     assert (done.code, done.stdout) == (1, "")
@@ -247,8 +247,8 @@ async def test_what_is_not_there_is_said_and_nothing_is_made(tmp_path: Path) -> 
     assert away.stderr.startswith("emailrouter: the database is unavailable")
 
 
-async def test_a_change_is_heard_by_a_running_process(cli: CommandLine) -> None:
-    """The version of the routes moves in the transaction of the change: what every cache compares."""
+async def test_running_process_applies_changes(cli: CommandLine) -> None:
+    """The transaction of the change increments the routing version that every cache compares."""
     (await cli("domain", "add", "example.org")).ok()
     before = await _version(cli)
     (await cli("domain", "remove", "example.org", "--yes")).ok()
@@ -266,7 +266,7 @@ async def _version(cli: CommandLine) -> int:
 
 
 async def _with_a_ticket(cli: CommandLine) -> None:
-    """A ticket at an address of a verified domain, as a test mail makes it."""
+    """A ticket of a verified domain, created by a test message."""
     async with DnsStandIn() as dns:
         dns.set("example.org", "MX", "10 mx1.host.test.")
         cli.env["dns.nameservers"] = [dns.address]

@@ -1,4 +1,4 @@
-"""What an administrator can get wrong about PostgreSQL: one line that names it and the fix, and the exit code."""
+"""Configuration errors with PostgreSQL: one line with the problem and the fix, and the exit code."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,14 +36,14 @@ PARAMETERS = [
 
 
 def at(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """The URL with other parts, and a password that must not be shown."""
+    """The URL with other parts, and a password that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
 
 
 async def refused(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
-    """The command ends with one line that names the mistake, and never the password."""
+    """Asserts that the command prints one line with the error, without the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
     line = await cli.refused(command, code=code)
     assert all(name in line for name in names), line
@@ -52,7 +52,7 @@ async def refused(folder: Path, url: str, *names: str, code: int = 2, command: s
 
 @pytest.fixture
 async def administrator(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the test's own database, with the two roles there."""
+    """A connection to the database of the test, with both roles."""
     connection = await asyncpg.connect(postgres_url)
     for role, login in ((ROLE, "LOGIN"), (NO_LOGIN, "NOLOGIN")):
         try:
@@ -64,7 +64,7 @@ async def administrator(postgres_server: PostgresServer, postgres_url: str) -> A
 
 
 @pytest.mark.parametrize(("query", "named"), PARAMETERS)
-async def test_a_parameter_of_the_url(postgres_url: str, tmp_path: Path, query: str, named: str) -> None:
+async def test_unknown_url_parameter(postgres_url: str, tmp_path: Path, query: str, named: str) -> None:
     await refused(tmp_path, at(postgres_url, query=query), named)
 
 
@@ -77,13 +77,13 @@ async def test_a_parameter_of_the_url(postgres_url: str, tmp_path: Path, query: 
         "options=-csearch_path%3Dpublic",
     ],
 )
-async def test_parameters_that_are_understood(postgres_url: str, tmp_path: Path, query: str) -> None:
+async def test_supported_url_parameters(postgres_url: str, tmp_path: Path, query: str) -> None:
     cli = CommandLine(tmp_path, program_settings(at(postgres_url, query=query), tmp_path))
     (await cli("migrate")).ok()
     (await cli("init", "--email", ADMIN)).ok()
 
 
-async def test_names_that_do_not_exist(
+async def test_unknown_role_database_and_host(
     postgres_url: str,
     administrator: asyncpg.Connection,
     tmp_path: Path,
@@ -95,7 +95,7 @@ async def test_names_that_do_not_exist(
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """Waiting may heal these, so a role of the program would wait; a command says what is wrong."""
+    """May be temporary: a role of the program would retry, a command fails with the reason."""
     await refused(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
     await refused(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
     await refused(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
@@ -111,7 +111,9 @@ async def test_no_schema(postgres_url: str, administrator: asyncpg.Connection, t
     await refused(tmp_path, postgres_url, "schema")
 
 
-async def test_tables_of_another_role(postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_tables_owned_by_another_role(
+    postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
+) -> None:
     (await CommandLine(tmp_path, program_settings(postgres_url, tmp_path))("migrate")).ok()
     for command in ("smtp", "api", "deliver", "init"):
         await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command=command)
@@ -120,7 +122,7 @@ async def test_tables_of_another_role(postgres_url: str, administrator: asyncpg.
 
 
 @pytest.mark.parametrize("encoding", ["WIN1252", "LATIN1", "SQL_ASCII", "EUC_JP"])
-async def test_a_database_that_is_not_utf8(
+async def test_database_with_other_encoding(
     postgres_server: PostgresServer,
     administrator: asyncpg.Connection,
     dns_server: DnsStandIn,
@@ -145,17 +147,17 @@ async def test_a_database_that_is_not_utf8(
         await administrator.execute(f'DROP DATABASE "{name}"')
 
 
-async def test_a_server_that_takes_no_more_connections_is_waited_for(
+async def test_server_without_free_connections_is_retried(
     postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
 ) -> None:
     await administrator.execute(f'ALTER DATABASE "{urlsplit(postgres_url).path[1:]}" CONNECTION LIMIT 0')
     await refused(tmp_path, at(postgres_url, user=ROLE), "too many connections", code=1)
 
 
-async def test_commits_that_do_not_wait_for_the_disk(
+async def test_asynchronous_commits_are_reported(
     postgres_url: str, administrator: asyncpg.Connection, dns_server: DnsStandIn, tmp_path: Path
 ) -> None:
-    """`check` warns: the administrator may want it, but the promise of `250` does not hold."""
+    """`check` warns: it is allowed, but then accepted mail may be lost in a crash."""
     cli = CommandLine(tmp_path, {**program_settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
     (await cli("migrate")).ok()
     name = urlsplit(postgres_url).path[1:]

@@ -1,4 +1,4 @@
-"""Texts made anew: only texts change, only what has its octets, only what was asked for."""
+"""`reparse` changes only texts, only of messages with raw content, and only of the selected ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ MAIL = b"From: a@b.test\r\nTo: c@example.org\r\nSubject: x\r\nContent-Type: text
 DAY = 86_400_000_000
 
 
-async def test_texts_are_made_anew_from_the_raw_mails(cli: CommandLine, tmp_path: Path) -> None:
+async def test_reparse_updates_texts(cli: CommandLine, tmp_path: Path) -> None:
     database = sqlite_database(tmp_path / "emailrouter.db")
     await database.open()
     workspace = await database.fetch_one("routing_first_workspace")

@@ -1,4 +1,4 @@
-"""A new secret key: everything opens with it afterwards, and a kill between any two lines loses nothing."""
+"""Key rotation: afterwards the new key decrypts everything, and a kill between any two lines loses nothing."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.installation.command_line import WEBHOOK, CommandLine
 from tests.support.stores import Store
 
 
-async def test_by_the_command(both: CommandLine) -> None:
+async def test_rotate_key_command(both: CommandLine) -> None:
     cli = both
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     file = cli.folder / KEY_FILE
@@ -37,7 +37,7 @@ async def test_by_the_command(both: CommandLine) -> None:
     assert fingerprint(old) in said
 
 
-async def test_a_key_of_the_configuration_is_replaced_by_its_owner(cli: CommandLine) -> None:
+async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> None:
     first, file = new_key(), cli.folder / "next-key"
     cli.env["server.secret_key"] = first
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
@@ -59,16 +59,16 @@ async def test_a_key_of_the_configuration_is_replaced_by_its_owner(cli: CommandL
 
 
 class Killed(BaseException):
-    """As `kill -9`: nobody cleans up."""
+    """Simulates `kill -9`: no cleanup runs."""
 
 
 @pytest.mark.parametrize(
     "at", ["before the new key is written", "before the commit", "after the commit", "before the new name"]
 )
-async def test_killed_between_any_two_steps(
+async def test_kill_between_any_two_steps(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """Whichever of the two keys the database names, the next start finds it, and everything opens."""
+    """The next start finds the key that the database uses, and it decrypts everything."""
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
     box = await load_secret_box(config, store.database)
     workspace_id = await seeds.workspace(store.database)
@@ -110,7 +110,7 @@ async def test_killed_between_any_two_steps(
     assert complete_rotation(tmp_path, fingerprint(following)) == following
 
 
-async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Store) -> None:
+async def test_undecryptable_secret_stops_rotation_before_any_change(store: Store) -> None:
     old = new_key()
     workspace_id = await seeds.workspace(store.database)
     good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))

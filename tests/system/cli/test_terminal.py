@@ -1,6 +1,6 @@
-"""Commands at a terminal, and without one.
+"""Commands with and without a terminal.
 
-Before something is destroyed a person is asked, and can say no in every way a terminal has.
+Destructive commands ask for confirmation, which can be declined in every way that a terminal offers.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
 async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
-    """Runs a command at a terminal and answers its question; its exit code and all that it then said."""
+    """Runs a command on a terminal and answers its prompt; returns the exit code and the later output."""
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -56,14 +56,14 @@ async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]
 def reads_answer(pid: int) -> bool:
     """Whether a process waits in a system call whose first argument is 0: `read` of standard input.
 
-    A signal that comes between the question and that is a matter of microseconds, and of no person.
+    A user cannot send a signal in the microseconds between the prompt and this call.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-async def test_without_the_streams_that_a_program_has(cli: CommandLine, closed: str) -> None:
-    """Started by something that closed them: what is opened next must not become standard output."""
+async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
+    """The next opened file must not become standard output."""
     command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, sys.executable, cwd=cli.folder, env=environment(cli.env)
@@ -84,7 +84,7 @@ async def test_without_the_streams_that_a_program_has(cli: CommandLine, closed: 
     ],
     ids=["no", "nothing", "end of input", "interrupt", "yes"],
 )
-async def test_a_person_is_asked(cli: CommandLine, answer: Answer, code: int, said: str) -> None:
+async def test_confirmation_prompt(cli: CommandLine, answer: Answer, code: int, said: str) -> None:
     (await cli("domain", "add", "example.org")).ok()
     assert await asked(cli, "domain", "remove", "example.org", answer=answer) == (code, said)
     left = (await cli.json("domain", "list"))["domains"]

@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md: what stands in its ```sh blocks, in their order, under their headings."""
+"""The commands of docs/operations.md: its ```sh blocks, in order, with their headings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs/operations.md"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of commands as it stands there. line: where, in the document."""
+    """A block of commands. `line` is its position in the document."""
 
     heading: str
     line: int
@@ -16,7 +16,7 @@ class Block:
 
 
 def blocks(document: str) -> list[Block]:
-    """All of them. Other blocks (indented, or of another language) are for reading."""
+    """Returns all ```sh blocks. Other blocks are not run."""
     found: list[Block] = []
     heading, begun, text = "", 0, list[str]()
     for number, line in enumerate(document.splitlines(), 1):

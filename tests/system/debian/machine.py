@@ -1,10 +1,10 @@
-"""A Debian of its own, booted under a real systemd: debootstrap into a folder, then systemd-nspawn.
+"""A Debian booted under a real systemd: debootstrap into a directory, then systemd-nspawn.
 
-Its network is its own loopback, so port 25 is free there, nothing leaves this machine, and nothing comes in. Only what
-is run with `registries=True` sees this machine's network, to fetch packages: in the same files and under the same
-systemd, but with this machine's resolver. `Machine` starts one process and ends it; the folder is removed at the end.
+Its network is a separate loopback: port 25 is free, and no packet leaves or enters. Only scripts run with
+`registries=True` use the network and the resolver of this machine, to fetch packages. `Machine` starts one process and
+ends it; the directory is removed at the end.
 
-Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container). Used by `tests.system.debian.walk` alone.
+Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
 
 import os
@@ -26,11 +26,11 @@ PATIENCE = 600.0
 
 
 class Failed(Exception):  # noqa: N818 - a command did not do what it is there for
-    """A command in the machine failed; what it printed is the message."""
+    """A command in the machine failed; the message is its output."""
 
 
 class Machine:
-    """`with Machine(folder, name) as machine: machine.run("systemctl status")`. authority: who signs the registries."""
+    """`with Machine(folder, name) as machine: machine.run("systemctl status")`. `authority` signs the registries."""
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
         self.root = root
@@ -54,7 +54,7 @@ class Machine:
         self.close()
 
     def boot(self) -> None:
-        """Returns when everything that is enabled has been started."""
+        """Boots, and returns when all enabled units have started."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
         # This machine's own service manager, if it has one, has no part in it; its resolver stays outside.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
@@ -67,7 +67,7 @@ class Machine:
         self.until(lambda: self._says("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
-        """As `poweroff` does it: units are stopped in their order."""
+        """Shuts down like `poweroff`, with the stop order of the units."""
         if self._process is None:
             return
         if self._leader() is not None:
@@ -80,7 +80,7 @@ class Machine:
         self._process = None
 
     def close(self) -> None:
-        """Nothing runs and nothing is left."""
+        """Ends the machine and removes its directory."""
         try:
             self.shut_down()
         finally:
@@ -103,9 +103,10 @@ class Machine:
     def run(
         self, script: str, *, registries: bool = False, typed: str | None = None, check: bool = True
     ) -> tuple[int, str]:
-        """Runs a script as root stands in /root: its exit code, and what it printed. Raises `Failed`.
+        """Runs a script as root in /root; returns its exit code and output. Raises `Failed`.
 
-        typed: what a person types at the terminal when asked; without it there is no terminal.
+        Args:
+            typed: Input at prompts on a terminal; without it there is no terminal.
         """
         prepared = "cd /root"
         command = self._enter(registries)
@@ -119,13 +120,13 @@ class Machine:
         return code, printed
 
     def put(self, path: str, text: str) -> None:
-        """A file in it."""
+        """Writes a file in the machine."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def until(self, done: Callable[[], bool], what: str, patience: float = 120.0) -> None:
-        """Waits for something that tells nobody. Raises `Failed`."""
+        """Polls a condition. Raises `Failed` at the time limit."""
         end = time.monotonic() + patience
         while not done():
             if time.monotonic() > end:
@@ -136,7 +137,7 @@ class Machine:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
-        """Its process 1, as this machine sees it."""
+        """The PID of its process 1 on this machine."""
         if self._process is None:
             return None
         if self._process.poll() is not None:
@@ -171,7 +172,7 @@ def _plain(command: list[str]) -> tuple[int, str]:
 
 
 def _at_a_terminal(command: list[str], typed: str) -> tuple[int, str]:
-    """Types each line when the program waits for it, that is when it has asked."""
+    """Types each line after the prompt for it."""
     terminal, inside = pty.openpty()
     printed = b""
     try:

@@ -1,10 +1,10 @@
-"""What the walk puts in place of the Internet, inside the machine: DNS, an authority, Slack, addresses.
+"""Replacements for the Internet inside the machine: DNS, a certificate authority, Slack, addresses.
 
 DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
 authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
 `hooks.slack.com` that takes what Slack takes (`tests/support/slack_rules.py`) and keeps it, in a network of its
-own. Both addresses are public (from a block that belongs to nobody's host, RFC 7534) and reach no further than the
-machine, so the program and its protections are the same as anywhere.
+own. Both addresses are public (from the block of RFC 7534, which no host uses) but only reachable in the machine, so
+the protections of the program apply as usual.
 """
 
 import json
@@ -86,7 +86,7 @@ chmod 600 "$2/privkey.pem"
 
 
 def build(machine: Machine) -> None:
-    """All but Slack, which needs the program's Python."""
+    """Sets up everything except Slack, which needs the Python of the program."""
     machine.put("/etc/systemd/system/surroundings-addresses.service", _ADDRESSES)
     machine.put("/etc/systemd/system/surroundings-slack.service", _SLACK)
     machine.put("/usr/local/lib/surroundings/slack.py", _SLACK_PROGRAM)
@@ -112,18 +112,18 @@ def build(machine: Machine) -> None:
 
 
 def open_slack(machine: Machine) -> None:
-    """From now on posts are taken."""
+    """Starts the Slack server."""
     issue(machine, SLACK, "/var/lib/surroundings/slack")
     machine.run("systemctl enable --now surroundings-slack.service")
 
 
 def issue(machine: Machine, name: str, folder: str | None = None) -> None:
-    """What certbot and Let's Encrypt would have made, where certbot would have put it."""
+    """Writes the files that certbot and Let's Encrypt would have created."""
     machine.run(f"/usr/local/lib/surroundings/issue {name} {folder or f'/etc/letsencrypt/live/{name}'}")
 
 
 def publish(machine: Machine, printed: str) -> None:
-    """The records that `domain add` printed, at the domain's provider."""
+    """Publishes the records that `domain add` printed."""
     mx = re.search(r"^\s*(\S+)\.\s+MX\s+(\d+) (\S+)\.$", printed, re.MULTILINE)
     txt = re.search(r'^\s*(\S+)\.\s+TXT\s+"(\S+)"$', printed, re.MULTILINE)
     if mx is None or txt is None:
@@ -134,7 +134,7 @@ def publish(machine: Machine, printed: str) -> None:
 
 
 def posts(machine: Machine) -> list[dict[str, Any]]:
-    """What came to Slack. Raises `Failed` for something that Slack would not take."""
+    """The posts to Slack. Raises `Failed` for a post that Slack would reject."""
     found = []
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)

@@ -1,6 +1,6 @@
-"""The units under a real systemd, tried as docs/operations.md promises them: each function raises `Failed`.
+"""Tests the units under a real systemd as described in docs/operations.md. Each function raises `Failed`.
 
-Waits are for what systemd and the program say; the watchdog's trial takes as long as its interval.
+Waits poll systemd and the program; the test of the watchdog takes its interval.
 """
 
 import json
@@ -13,7 +13,7 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Four senders at once, each mail in a connection of its own, for so many seconds, and who asks the API beside them. A
+# Four concurrent senders, each message in its own connection, for some seconds, and API requests concurrently. A
 # connection that gets no greeting is `refused`; anything later that fails is `put_off`: a mail server would come again.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
@@ -71,7 +71,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 
 
 def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
-    """Each unit is restarted in turn while mail comes in, then reloaded."""
+    """Restarts each unit in turn while mail arrives, then reloads it."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, machine, 4 + 2 * len(units))
         machine.run("sleep 1")
@@ -87,7 +87,7 @@ def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
 
 
 def a_mail_starts_it(machine: Machine) -> str:
-    """Stopped, the socket stays, and the first peer starts the service."""
+    """The socket of a stopped service stays open, and the first connection starts the service."""
     machine.run(f"systemctl stop {ONE}")
     _expect(machine, f"systemctl is-active {ONE}", "inactive")
     counts = _send(machine, 1)
@@ -98,7 +98,7 @@ def a_mail_starts_it(machine: Machine) -> str:
 
 
 def the_watchdog_bites(machine: Machine, unit: str) -> str:
-    """A process whose loop does not turn is killed and started again."""
+    """systemd kills and restarts a process whose event loop is blocked."""
     before = _main_process(machine, unit)
     machine.run(f"kill -STOP {before}")
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
@@ -109,7 +109,7 @@ def the_watchdog_bites(machine: Machine, unit: str) -> str:
 
 
 def a_wrong_configuration_closes_the_socket(machine: Machine, unit: str, socket: str) -> str:
-    """Exit code 2, the key in the log; peers are refused after a while; mended, it starts."""
+    """Exit code 2 with the setting in the log; later connections are refused; it starts when corrected."""
     machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
     _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
     if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
@@ -126,11 +126,11 @@ def a_wrong_configuration_closes_the_socket(machine: Machine, unit: str, socket:
         systemctl start {socket} {unit}"""
     )
     _expect(machine, f"systemctl is-active {unit}", "active")
-    return "exit 2, the socket closed; mended, it serves"
+    return "exit 2, the socket closed; corrected, it serves"
 
 
 def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
-    """With every denied system call deadly: mail large and small, a reload, a restart and a stop work as before."""
+    """Every denied system call kills the process: mail, reload, restart and stop still work."""
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/deadly.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
@@ -151,7 +151,7 @@ def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
 
 
 def they_exclude_each_other(machine: Machine) -> str:
-    """From the roles to one process and back, without waiting in between."""
+    """Switches from the roles to one process and back, without waiting in between."""
     machine.run(f"systemctl start {ONE}")
     _expect(machine, f"systemctl is-active {ONE} {ROLES[0]} emailrouter-smtp.socket", "active\ninactive\ninactive")
     machine.run("systemctl start emailrouter.target")
@@ -161,7 +161,7 @@ def they_exclude_each_other(machine: Machine) -> str:
 
 
 def an_empty_database_is_begun(machine: Machine) -> str:
-    """What step 8 says over PostgreSQL: `migrate`, then `init` prints the first login, and does so once."""
+    """Step 8 with PostgreSQL: `migrate`, then `init` prints the first login, only once."""
     begin = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate
@@ -173,7 +173,7 @@ def an_empty_database_is_begun(machine: Machine) -> str:
 
 
 def secrets_come_from_the_credential_store(machine: Machine) -> str:
-    """The secret key in /etc/credstore instead of the state directory, for the units and for root's command."""
+    """The secret key is in /etc/credstore, for the units and for root's command."""
     machine.run(
         """mkdir -p -m 700 /etc/credstore
         install -m 600 /var/lib/emailrouter/secret_key /etc/credstore/emailrouter.server.secret_key

@@ -1,4 +1,4 @@
-"""Standard error of the whole program is gone, stopped or never there: each mail hears 250, each ticket comes once."""
+"""With standard error closed, blocked or missing, each message is answered 250 and each ticket is delivered once."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ PROGRAM = [sys.executable, "-m", "emailrouter"]
 
 
 class Log:
-    """The lines that come out at the other end of the program's standard error."""
+    """The lines read from the standard error of the program."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -53,7 +53,7 @@ def run(
 
 
 def opened(pid: int | str, number: int) -> str:
-    """What a process has under this number."""
+    """The file that a process has open under this number."""
     return str(Path(f"/proc/{pid}/fd/{number}").readlink())
 
 
@@ -89,7 +89,7 @@ def hang_up(reader: int, _: int) -> None:
 
 
 def fill(_: int, writer: int) -> None:
-    """Until it takes nothing more: who reads it has stopped."""
+    """Fills the stream, whose reader has stopped."""
     full = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -105,7 +105,7 @@ def fill(_: int, writer: int) -> None:
     [(os.pipe, hang_up), (pty.openpty, hang_up), (os.pipe, fill), (pty.openpty, fill)],
     ids=["a closed pipe", "a terminal that hung up", "a stopped reader", "a stopped terminal"],
 )
-async def test_standard_error_is_spoilt(
+async def test_unusable_standard_error(
     make: Callable[[], tuple[int, int]], spoil: Callable[[int, int], None], tmp_path: Path, slack: SlackStandIn
 ) -> None:
     reader, writer = make()
@@ -128,7 +128,7 @@ async def test_standard_error_is_spoilt(
     os.close(writer)
 
 
-async def test_it_ends_while_nobody_reads(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_shutdown_without_log_reader(tmp_path: Path, slack: SlackStandIn) -> None:
     reader, writer = os.pipe()
     log = Log(reader)
     async with installed(tmp_path, slack) as installation, serving(installation, tmp_path, writer) as process:
@@ -141,8 +141,8 @@ async def test_it_ends_while_nobody_reads(tmp_path: Path, slack: SlackStandIn) -
     os.close(writer)
 
 
-async def test_standard_streams_are_closed_from_the_start(tmp_path: Path, slack: SlackStandIn) -> None:
-    """The database must not become standard error: what is printed there would be written into it."""
+async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStandIn) -> None:
+    """The database file must not become standard error: output would be written into it."""
     port, api = free_port(), free_port()
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *PROGRAM]
     async with installed(tmp_path, slack) as installation:
@@ -183,7 +183,7 @@ async def test_commands_without_standard_error(tmp_path: Path, slack: SlackStand
 
 @pytest.mark.parametrize("arguments", [("--help",), ("workspace", "list"), ("--json", "alias", "list")])
 @pytest.mark.parametrize("full", [True, False], ids=["a full disk", "a closed pipe"])
-async def test_commands_whose_output_nobody_takes(
+async def test_commands_with_unread_output(
     arguments: tuple[str, ...], full: bool, tmp_path: Path, slack: SlackStandIn
 ) -> None:
     reader, writer = os.pipe()

@@ -1,4 +1,4 @@
-"""Lines reach a stream in order and whole, or are counted; a write never waits and never raises."""
+"""Lines reach a stream whole and in order, or are counted. A write never waits and never raises."""
 
 import errno
 import io
@@ -28,14 +28,14 @@ def notice(dropped: int) -> str:
 
 @contextmanager
 def written_to(descriptor: int) -> Iterator[TextIO]:
-    """The descriptor as a stream; it stays the caller's."""
+    """The descriptor as a stream; the caller closes it."""
     with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
         yield stream
 
 
 @pytest.fixture
 def open_writer() -> Iterator[Callable[[TextIO | None], LineWriter]]:
-    """Makes writers that are closed with the test."""
+    """Creates writers that are closed with the test."""
     with ExitStack() as stack:
         yield lambda stream: stack.enter_context(closing(LineWriter(stream, notice)))
 
@@ -52,7 +52,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader:
-    """Takes lines as they come; a test asks for so many."""
+    """Reads a number of lines."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -72,7 +72,7 @@ class Reader:
 
 
 async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None:
-    """Six times what the pipe holds, before the first byte is read."""
+    """Six times the capacity of the pipe, before the first byte is read."""
     with pipe() as (reader, descriptor), written_to(descriptor) as stream:
         writer = open_writer(stream)
         sent = [f"{n} {LINE}" for n in range(2000)]
@@ -84,7 +84,7 @@ async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None
         assert writer.dropped == 0
 
 
-async def test_what_a_stopped_reader_has_no_room_for_is_counted_and_told_in_its_place(open_writer: Open) -> None:
+async def test_lines_beyond_the_backlog_are_counted_and_reported_in_place(open_writer: Open) -> None:
     count = 2 * BACKLOG_BYTES // len(LINE)
     with pipe() as (reader, descriptor), written_to(descriptor) as stream:
         writer = open_writer(stream)
@@ -101,7 +101,7 @@ async def test_what_a_stopped_reader_has_no_room_for_is_counted_and_told_in_its_
         assert lines[kept:] == [f"dropped {writer.dropped}", "afterwards"]
 
 
-async def test_two_writers_of_one_full_pipe_do_not_wait_and_leave_its_mode_alone(open_writer: Open) -> None:
+async def test_two_writers_of_a_full_pipe_do_not_block_or_change_its_mode(open_writer: Open) -> None:
     with pipe() as (reader, descriptor), written_to(descriptor) as stream:
         writers = [open_writer(stream) for _ in range(2)]
         for n in range(1000):
@@ -113,10 +113,8 @@ async def test_two_writers_of_one_full_pipe_do_not_wait_and_leave_its_mode_alone
         assert [line.split()[1] for line in taken.lines() if line.startswith("0 ")] == [str(n) for n in range(1000)]
 
 
-async def test_a_pipe_that_may_not_be_opened_again_is_polled(
-    open_writer: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of another user, as after `runuser`."""
+async def test_pipe_that_cannot_be_reopened_is_polled(open_writer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe of another user, as with `runuser`."""
 
     def refused(*_: object) -> int:
         raise PermissionError(errno.EACCES, "not ours")
@@ -132,7 +130,7 @@ async def test_a_pipe_that_may_not_be_opened_again_is_polled(
         assert taken.lines() == [f"{n} {LINE}" for n in range(1000)]
 
 
-async def test_a_socket_as_the_journal_has_it(open_writer: Open) -> None:
+async def test_socket_of_the_journal(open_writer: Open) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, written_to(theirs.fileno()) as stream:
         writer = open_writer(stream)
@@ -144,7 +142,7 @@ async def test_a_socket_as_the_journal_has_it(open_writer: Open) -> None:
         assert taken.lines() == sent
 
 
-def test_a_pipe_without_a_reader(open_writer: Open) -> None:
+def test_pipe_without_reader(open_writer: Open) -> None:
     reader, descriptor = os.pipe()
     with written_to(descriptor) as stream:
         writer = open_writer(stream)
@@ -156,7 +154,7 @@ def test_a_pipe_without_a_reader(open_writer: Open) -> None:
     os.close(descriptor)
 
 
-def test_a_terminal_that_hung_up(open_writer: Open) -> None:
+def test_terminal_that_hung_up(open_writer: Open) -> None:
     master, slave = pty.openpty()
     with written_to(slave) as stream:
         writer = open_writer(stream)
@@ -168,7 +166,7 @@ def test_a_terminal_that_hung_up(open_writer: Open) -> None:
     os.close(slave)
 
 
-def test_a_disk_that_has_room_again_goes_on_with_a_notice(open_writer: Open, tmp_path: Path) -> None:
+def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp_path: Path) -> None:
     target = tmp_path / "log"
     full = os.open("/dev/full", os.O_WRONLY)
     with target.open("wb") as file, written_to(full) as stream:
@@ -196,7 +194,7 @@ writer.write("whole again")
 """
 
 
-def test_half_a_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
+def test_partial_line_does_not_corrupt_the_next(tmp_path: Path) -> None:
     target = tmp_path / "log"
     with target.open("wb") as file:
         subprocess.run([sys.executable, "-c", _TORN], stderr=file, check=True)
@@ -206,7 +204,7 @@ def test_half_a_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error", [OSError(errno.EIO, "gone"), ValueError("closed"), BlockingIOError(errno.EAGAIN, "full"), RuntimeError()]
 )
-def test_a_stream_object_that_raises_whatever_it_likes(open_writer: Open, error: Exception) -> None:
+def test_stream_that_raises_any_exception(open_writer: Open, error: Exception) -> None:
     class Broken(io.StringIO):
         broken = True
 
@@ -223,14 +221,14 @@ def test_a_stream_object_that_raises_whatever_it_likes(open_writer: Open, error:
     assert stream.getvalue() == "dropped 1\nkept\n"
 
 
-def test_no_stream_at_all(open_writer: Open) -> None:
+def test_no_stream(open_writer: Open) -> None:
     writer = open_writer(None)
     writer.write("lost")
     writer.flush()
     assert writer.dropped == 1
 
 
-def test_a_stream_that_knows_ascii_only(open_writer: Open) -> None:
+def test_ascii_stream(open_writer: Open) -> None:
     data = io.BytesIO()
     stream = io.TextIOWrapper(data, encoding="ascii")
     open_writer(stream).write("Gr\u00f6\u00dfe \ud800")
@@ -251,7 +249,7 @@ if sys.argv[1:]:
 """
 
 
-def test_a_crash_is_logged_and_waits_for_nobody_either() -> None:
+def test_crash_is_logged_without_waiting() -> None:
     with subprocess.Popen([sys.executable, "-c", _END, "crash"], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         crash = json.loads(process.stderr.read().splitlines()[-1])
@@ -263,7 +261,7 @@ def test_a_crash_is_logged_and_waits_for_nobody_either() -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_a_process_that_ends_hands_over_what_waits_unless_nobody_reads(reads: bool) -> None:
+def test_exit_flushes_queue_with_time_limit(reads: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", _END], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         if not reads:

@@ -1,4 +1,4 @@
-"""Nothing that is private is ever logged: a whole day of a program, at the level that tells most."""
+"""Nothing private is logged, even at debug level, by a program that handles all kinds of events."""
 
 import base64
 import re
@@ -26,7 +26,7 @@ def settings(dns: DnsStandIn, folder: Path) -> dict[str, object]:
     return {**program_settings(f"sqlite:///{folder / 'mail.db'}", folder, SECRET_KEY), **UNPACED, **own}
 
 
-async def test_a_day_of_a_program(tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
     env = settings(dns_server, tmp_path)
     private: dict[str, str] = {
         "password": PASSWORD,
@@ -68,7 +68,7 @@ async def test_a_day_of_a_program(tmp_path: Path, dns_server: DnsStandIn, slack:
 async def _a_day(  # noqa: PLR0917 - the whole stage
     call: Any, dns: DnsStandIn, slack: SlackStandIn, smtp: str, private: dict[str, str], email: str
 ) -> None:
-    """Set-up, sign-in right and wrong, requests that are refused, mails of many kinds, a Slack that has its moods."""
+    """Setup, successful and failed sign-ins, rejected requests, many kinds of messages, an unreliable Slack."""
     domain = await call("POST", "/api/domains", {"domain": "example.org"})
     dns.set("example.org", "MX", "10 mx1.host.test.")
     assert (await call("POST", f"/api/domains/{domain['id']}/verify"))["verified"]
@@ -105,7 +105,7 @@ async def _a_day(  # noqa: PLR0917 - the whole stage
     ).code == 250
 
 
-async def test_the_databases_password(tmp_path: Path) -> None:
+async def test_database_password_is_not_logged(tmp_path: Path) -> None:
     env = {
         "database.url": "postgresql://mail:topsecret@127.0.0.1:1/mail",
         "server.log_level": "debug",

@@ -1,4 +1,4 @@
-"""The figures of a running program after real mail, as Prometheus would read them."""
+"""The metrics of a running program after real mail, as scraped by Prometheus."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,13 +32,13 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
 
 
 async def parked(installation: Installation) -> None:
-    """The event is told before its outcome is written, and the figures are read once in five seconds."""
+    """The event is logged before its outcome is committed, and the metrics are cached for five seconds."""
     async with asyncio.timeout(10):
         while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
             await asyncio.sleep(0.01)
 
 
-async def test_figures_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:
+async def test_metrics_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:
     async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
         facts = await program.ready()
         host, port = port_of(facts["smtp"][0])
@@ -91,14 +91,14 @@ async def test_figures_after_real_mail(installation: Installation, slack: SlackS
 
 
 @pytest.mark.parametrize(("role", "own"), [("smtp", "emailrouter_smtp_open_connections"), ("deliver", ""), ("api", "")])
-async def test_each_role_has_figures(role: str, own: str, installation: Installation, tmp_path: Path) -> None:
+async def test_each_role_has_metrics(role: str, own: str, installation: Installation, tmp_path: Path) -> None:
     async with Program(role, env=installation.settings, cwd=tmp_path) as program:
         figures = await scrape((await program.ready())["metrics"])
         assert figures("emailrouter_info", version=VERSION, roles=role) == 1
         assert ("emailrouter_smtp_open_connections" in figures.families) == bool(own)
 
 
-async def test_requests_are_counted_by_their_route(installation: Installation, tmp_path: Path) -> None:
+async def test_requests_are_counted_by_route(installation: Installation, tmp_path: Path) -> None:
     async with (
         Program("api", env=installation.settings, cwd=tmp_path) as program,
         aiohttp.ClientSession() as http,
@@ -125,7 +125,7 @@ async def test_requests_are_counted_by_their_route(installation: Installation, t
     assert len(counted) == 3, "what strangers ask for is in no label"
 
 
-async def test_the_end_of_the_certificate(installation: Installation, tmp_path: Path) -> None:
+async def test_certificate_expiry(installation: Installation, tmp_path: Path) -> None:
     name = "emailrouter_certificate_expiry_timestamp_seconds"
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     tls = {"smtp.tls_cert": str(chain), "smtp.tls_key": str(key)}
@@ -147,7 +147,7 @@ async def test_the_end_of_the_certificate(installation: Installation, tmp_path: 
         assert figures.families[name].samples == []
 
 
-async def test_the_old_text_form_and_nothing_else(installation: Installation, tmp_path: Path) -> None:
+async def test_prometheus_text_format(installation: Installation, tmp_path: Path) -> None:
     async with (
         Program("deliver", env=installation.settings, cwd=tmp_path) as program,
         aiohttp.ClientSession() as http,
@@ -162,7 +162,7 @@ async def test_the_old_text_form_and_nothing_else(installation: Installation, tm
                 assert response.status == status
 
 
-async def test_an_address_in_use_is_said_and_nothing_listens(installation: Installation, tmp_path: Path) -> None:
+async def test_address_in_use_is_reported(installation: Installation, tmp_path: Path) -> None:
     async with Program("deliver", env=installation.settings, cwd=tmp_path) as program:
         taken = (await program.ready())["metrics"]
         env = {**installation.settings, "metrics.listen": taken}
@@ -171,6 +171,6 @@ async def test_an_address_in_use_is_said_and_nothing_listens(installation: Insta
             assert "address already in use" in second.stderr_text
 
 
-async def test_off_is_off(installation: Installation, tmp_path: Path) -> None:
+async def test_metrics_are_off_by_default(installation: Installation, tmp_path: Path) -> None:
     async with Program("deliver", env={**installation.settings, "metrics.listen": "off"}, cwd=tmp_path) as program:
         assert "metrics" not in await program.ready()

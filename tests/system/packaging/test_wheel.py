@@ -1,4 +1,4 @@
-"""The wheel, built here without a network: the program, all of its data, and what a host needs beside it."""
+"""The wheel, built without a network, contains the program, its data and the files for the host."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ PACKAGES = ("api", "config", "emailrouter", "router", "smtp")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Built by the backend itself, as pip and uv call it, but in this environment."""
+    """Built with the build backend in this environment."""
     folder = tmp_path_factory.mktemp("dist")
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     built = subprocess.run(
@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def shared(wheel: zipfile.ZipFile) -> dict[str, str]:
-    """What goes beside the environment's bin/, by its place there."""
+    """The shared data files of the wheel, by path."""
     return {
         name.partition(".data/data/")[2]: wheel.read(name).decode()
         for name in wheel.namelist()
@@ -33,7 +33,7 @@ def shared(wheel: zipfile.ZipFile) -> dict[str, str]:
     }
 
 
-def test_it_carries_every_unit(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_every_unit(wheel: zipfile.ZipFile) -> None:
     carried = shared(wheel)
     units = [path for path in UNITS.iterdir() if path.is_file()]
     assert len(units) >= 8
@@ -43,13 +43,13 @@ def test_it_carries_every_unit(wheel: zipfile.ZipFile) -> None:
         assert carried[f"lib/{kind}/emailrouter.conf"] == (UNITS / kind / "emailrouter.conf").read_text()
 
 
-def test_it_carries_the_sample_and_the_man_page(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_sample_and_man_page(wheel: zipfile.ZipFile) -> None:
     carried = shared(wheel)
     assert carried["share/doc/emailrouter/emailrouter.toml"] == (ROOT / "emailrouter.toml").read_text()
     assert carried["share/man/man1/emailrouter.1"] == (ROOT / "docs" / "emailrouter.1").read_text()
 
 
-def test_it_carries_the_whole_program_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_only_the_program(wheel: zipfile.ZipFile) -> None:
     names = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
     sources = {
         str(path.relative_to(ROOT))
@@ -62,6 +62,6 @@ def test_it_carries_the_whole_program_and_nothing_else(wheel: zipfile.ZipFile) -
         assert any(name.endswith(suffix) for name in names), suffix
 
 
-def test_it_has_the_command(wheel: zipfile.ZipFile) -> None:
+def test_wheel_has_the_command(wheel: zipfile.ZipFile) -> None:
     (entry,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "emailrouter = emailrouter.cli:main" in wheel.read(entry).decode()

@@ -1,4 +1,4 @@
-"""A stand-in for systemd's side of sd_notify: a datagram socket that keeps what the program says."""
+"""A stand-in for systemd's notify socket: a datagram socket that records messages."""
 
 import asyncio
 import socket
@@ -30,12 +30,12 @@ class ServiceManager:
         self._socket.close()
 
     async def heard(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
-        """Returns when `line` was said `n` times."""
+        """Returns when `line` was received `n` times."""
         async with asyncio.timeout(timeout), self._heard:
             await self._heard.wait_for(lambda: self.said.count(line) >= n)
 
     def words(self) -> Iterator[str]:
-        """The lines without the watchdog's beats and the times."""
+        """The received lines without heartbeats and times."""
         return (line for line in self.said if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
 
     async def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""Socket activation by systemd's own tool: the first peer starts the program, on sockets it did not open."""
+"""Socket activation with systemd's tool: the first connection starts the program, on inherited sockets."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ _FIRST = 3  # sd_listen_fds(3)
 
 
 def activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """`emailrouter serve` behind systemd-socket-activate, which passes on no variable but those it is told."""
+    """`emailrouter serve` behind systemd-socket-activate, which passes only the listed variables."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
@@ -34,7 +34,7 @@ def activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> 
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on. The tool takes no port 0; an address of this process's own keeps others away."""
+    """A free port. The tool does not support port 0; an address used only by this process avoids conflicts."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -47,7 +47,7 @@ def flags(pid: int, descriptor: int) -> int:
 
 
 @needs_activate
-async def test_the_first_mail_starts_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
     host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
     first, second = free_port(host), free_port(host)
     async with (
@@ -73,7 +73,7 @@ async def test_the_first_mail_starts_the_program(tmp_path: Path, slack: SlackSta
         assert await program.terminate() == 0
 
 
-async def test_without_systemd_it_says_what_is_missing(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_missing_sockets_are_reported(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation:
         env = {**installation.settings, "smtp.listen": "systemd"}
         async with Program("serve", env=env, cwd=tmp_path) as program:

@@ -1,4 +1,4 @@
-"""What the program tells systemd, over a notify socket of the test's own."""
+"""The notifications to systemd, received on a socket of the test."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.slack import SlackStandIn
 from tests.system.systemd.service_manager import ServiceManager
 
 
-async def test_ready_beats_reload_and_stopping_are_told(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_ready_heartbeats_reload_and_stopping_are_notified(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
@@ -26,7 +26,7 @@ async def test_ready_beats_reload_and_stopping_are_told(tmp_path: Path, slack: S
         assert any(line.startswith("MONOTONIC_USEC=") for line in manager.said)
 
 
-async def test_a_watchdog_meant_for_another_process_is_not_fed(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_watchdog_of_another_process_gets_no_heartbeats(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
@@ -36,7 +36,7 @@ async def test_a_watchdog_meant_for_another_process_is_not_fed(tmp_path: Path, s
         assert "WATCHDOG=1" not in manager.said
 
 
-async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_path: Path) -> None:
+async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
         env = {
             "NOTIFY_SOCKET": manager.path,
@@ -52,7 +52,7 @@ async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_p
         assert list(manager.words()) == []
 
 
-async def test_the_beat_ends_with_a_part_of_the_program(tmp_path: Path) -> None:
+async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
         ended = ""
         told = SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
@@ -63,7 +63,7 @@ async def test_the_beat_ends_with_a_part_of_the_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])
-async def test_no_watchdog_no_beat(microseconds: str, tmp_path: Path) -> None:
+async def test_no_heartbeats_without_watchdog(microseconds: str, tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
         await send_heartbeats(
             SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": microseconds}), lambda: ""
@@ -73,6 +73,6 @@ async def test_no_watchdog_no_beat(microseconds: str, tmp_path: Path) -> None:
         assert "WATCHDOG=1" not in manager.said
 
 
-def test_without_systemd_or_with_a_dead_one_nothing_happens(tmp_path: Path) -> None:
+def test_missing_or_closed_notify_socket_is_ignored(tmp_path: Path) -> None:
     SystemdNotifier({}).notify_ready()
     SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_ready()

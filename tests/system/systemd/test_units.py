@@ -1,4 +1,4 @@
-"""The units as systemd reads them: no word it does not know, little that the program may do, and what excludes what."""
+"""The units: valid for systemd, with a strict sandbox and the right dependencies."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 def unit(name: str) -> dict[str, dict[str, list[str]]]:
-    """A unit's sections; a key that stands twice has both values."""
+    """The sections of a unit; a repeated key has all its values."""
     sections: dict[str, dict[str, list[str]]] = {}
     section = ""
     for line in (FOLDER / name).read_text().splitlines():
@@ -44,8 +44,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @needs_analyze
-def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """An unknown key is only a word on stderr, with exit code 0. The program has to exist, so another one stands in."""
+def test_systemd_accepts_every_line(tmp_path: Path) -> None:
+    """An unknown key is only reported on stderr, with exit code 0. The program must exist, so another replaces it."""
     for path in UNITS:
         (tmp_path / path.name).write_text(path.read_text().replace(PROGRAM, "/bin/true"))
     verified = run("systemd-analyze", "verify", "--man=no", *(tmp_path / path.name for path in UNITS))
@@ -53,8 +53,8 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 
 
 @needs_analyze
-def test_a_key_that_systemd_does_not_know_is_noticed(tmp_path: Path) -> None:
-    """The test above can fail."""
+def test_unknown_key_is_detected(tmp_path: Path) -> None:
+    """The previous test can fail."""
     text = (FOLDER / "emailrouter-api.service").read_text().replace(PROGRAM, "/bin/true")
     (tmp_path / "wrong.service").write_text(text.replace("UMask=", "UMusk="))
     assert "UMusk" in run("systemd-analyze", "verify", "--man=no", tmp_path / "wrong.service").stderr
@@ -62,22 +62,22 @@ def test_a_key_that_systemd_does_not_know_is_noticed(tmp_path: Path) -> None:
 
 @needs_analyze
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_little_is_allowed(path: Path) -> None:
+def test_exposure_level_is_low(path: Path) -> None:
     review = run("systemd-analyze", "security", "--offline=true", "--no-pager", path)
     found = re.search(r"Overall exposure level for .*: ([\d.]+)", review.stdout)
     assert found, review.stderr
     assert float(found[1]) < 2.0, review.stdout
 
 
-def test_all_services_have_one_sandbox() -> None:
-    """What is taken away from one is taken away from all: the lines between the comment and [Install]."""
+def test_all_services_have_the_same_sandbox() -> None:
+    """The lines between the comment and [Install] are the same in all units."""
     sandboxes = {path.read_text().partition("# Sandbox.")[2].partition("[Install]")[0] for path in SERVICES}
     assert len(sandboxes) == 1
     assert "" not in sandboxes
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_a_service_is_watched_and_keeps_its_promises(path: Path) -> None:
+def test_service_has_watchdog_and_restarts(path: Path) -> None:
     service = unit(path.name)["Service"]
     assert service["Type"] == ["notify"]
     assert service["User"] == ["emailrouter"]
@@ -92,7 +92,7 @@ def test_a_service_is_watched_and_keeps_its_promises(path: Path) -> None:
     assert {line.partition("=")[0] for line in service.get("Environment", [])} <= variables
 
 
-def test_one_process_and_three_roles_exclude_each_other() -> None:
+def test_one_process_and_three_roles_conflict() -> None:
     roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
     assert words("emailrouter.service", "Conflicts") >= roles
     for role in (*roles, "emailrouter-smtp@.service", "emailrouter.target"):
@@ -102,8 +102,8 @@ def test_one_process_and_three_roles_exclude_each_other() -> None:
     assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket", "emailrouter-api.socket"}
 
 
-def test_who_starts_waits_until_the_ports_of_who_stops_are_free() -> None:
-    """systemd stops a conflicting unit before it starts the other one only where there is an order between the two."""
+def test_starting_unit_waits_for_free_ports() -> None:
+    """systemd stops a conflicting unit before starting the other only if they are ordered."""
     for one, role in (
         ("emailrouter.socket", "emailrouter-smtp.socket"),
         ("emailrouter-http.socket", "emailrouter-api.socket"),
@@ -115,8 +115,8 @@ def test_who_starts_waits_until_the_ports_of_who_stops_are_free() -> None:
 
 
 @pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
-def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
-    """A start takes half a second, so systemd's own limit (20 in 2 s) would never be reached."""
+def test_restarts_by_connections_are_limited(name: str) -> None:
+    """A start takes half a second, so the default limit of systemd (20 in 2 s) would never apply."""
     socket = unit(name)["Socket"]
     assert int(socket["TriggerLimitIntervalSec"][0]) / int(socket["TriggerLimitBurst"][0]) > 1
 
@@ -130,7 +130,7 @@ def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
         ("emailrouter-api.service", {"emailrouter-api.socket": "API"}),
     ],
 )
-def test_who_listens_takes_the_kept_sockets(service: str, sockets: dict[str, str]) -> None:
+def test_services_use_the_sockets_of_systemd(service: str, sockets: dict[str, str]) -> None:
     assert set(unit(service)["Service"]["Sockets"][0].split()) == set(sockets)
     listens = {f"EMAILROUTER_{door}__LISTEN=systemd" for door in sockets.values()}
     assert set(unit(service)["Service"]["Environment"]) == listens
@@ -145,14 +145,14 @@ def test_who_listens_takes_the_kept_sockets(service: str, sockets: dict[str, str
             assert socket["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"
 
 
-def test_a_socket_starts_the_service_of_its_name_or_the_one_it_names() -> None:
+def test_socket_starts_its_service() -> None:
     assert unit("emailrouter-http.socket")["Socket"]["Service"] == ["emailrouter.service"]
     named = {path.stem for path in UNITS if path.suffix == ".socket" and "Service" not in unit(path.name)["Socket"]}
     assert named <= {path.stem for path in SERVICES}
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="this machine has no systemd-sysusers")
-def test_the_user_is_made(tmp_path: Path) -> None:
+def test_user_is_created(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     made = run("systemd-sysusers", f"--root={tmp_path}", FOLDER / "sysusers.d" / "emailrouter.conf")
     assert made.returncode == 0, made.stderr
@@ -161,8 +161,8 @@ def test_the_user_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd-tmpfiles")
-def test_the_folders_are_made(tmp_path: Path) -> None:
-    """Owners are not looked at: whoever runs the tests may not give files away."""
+def test_directories_are_created(tmp_path: Path) -> None:
+    """Owners are not checked: the user of the tests may not be able to change them."""
     text = (FOLDER / "tmpfiles.d" / "emailrouter.conf").read_text()
     (tmp_path / "own.conf").write_text(re.sub(r"(0\d{3}) +\w+ +emailrouter", r"\1 - -", text))
     root = tmp_path / "root"
@@ -184,7 +184,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def needed(name: str) -> int:
-    """The sum of the program's own bounds, by the role of the unit."""
+    """The sum of the limits of the program, by role of the unit."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
     worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
@@ -195,7 +195,7 @@ def needed(name: str) -> int:
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path) -> None:
-    """The program does not start with fewer than its limits need, and in the sandbox it cannot raise the hard limit."""
+    """With fewer the program does not start, and in the sandbox it cannot raise the hard limit."""
     (files,) = unit(path.name)["Service"]["LimitNOFILE"]
     config = Config()
     large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
@@ -203,8 +203,8 @@ def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path: Path) -> None:
-    """Below its own bounds, a busy hour would end the service; far above them the bound is none."""
+def test_memory_and_task_limits_exceed_the_limits_of_the_program(path: Path) -> None:
+    """Lower limits would end a busy service; much higher ones would not protect the host."""
     service = unit(path.name)["Service"]
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
     assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)

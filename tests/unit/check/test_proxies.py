@@ -1,4 +1,4 @@
-"""The proxy that `public_url` needs, and whether the configuration trusts it."""
+"""Whether the configuration trusts the proxy that `public_url` needs."""
 
 import ssl
 
@@ -35,7 +35,7 @@ LOCAL = "http://127.0.0.1:8080"
         ("http://localhost:8080", "127.0.0.1:8080", [], ""),
     ],
 )
-async def test_a_forgotten_proxy(public_url: str, listen: str, networks: list[str], status: str) -> None:
+async def test_missing_trusted_proxy(public_url: str, listen: str, networks: list[str], status: str) -> None:
     settings = {"server.public_url": public_url, "api.listen": listen, "api.trusted_proxies": networks}
     context = CheckContext(config_of(settings), DnsResolver([("192.0.2.53", 53)]), SystemClock(), tls_context=_TRUST)
     lines = await trusted_proxies(context)

@@ -1,4 +1,4 @@
-"""docs/operations.md lists every event there is, and no other."""
+"""docs/operations.md lists exactly the existing events."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ def _has_name(first: ast.expr | None) -> bool:
 
 
 def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
-    """(where, level, first argument) of everything that is logged: `log.warning(...)`, `_log.info(...)`."""
+    """(location, level, first argument) of every log call: `log.warning(...)`, `_log.info(...)`."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -31,8 +31,8 @@ def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
                     yield where, node.func.attr, node.args[0] if node.args else None
 
 
-def test_what_is_logged_has_a_name() -> None:
-    """A literal in dots and underscores: a sentence, or a name put together, can be neither searched nor listed."""
+def test_events_have_literal_names() -> None:
+    """Names are literals with dots and underscores: sentences and computed names cannot be searched or listed."""
     assert {where for where, _, first in calls() if not _has_name(first)} == set()
 
 

@@ -1,4 +1,4 @@
-"""The level of the log: what it lets through, and that it can be changed under loggers that are in use."""
+"""The log level, also when it changes for loggers in use."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ def events(text: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Logging is the whole process's: other tests shall find it as it was."""
+    """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -25,7 +25,7 @@ def _as_it_was() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+def test_level_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure_logging("json", "info")
     logger = structlog.get_logger()
     library = logging.getLogger("some.library")
@@ -49,7 +49,7 @@ def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> No
     assert say()[:2] == ["debug", "info"]
 
 
-def test_a_terminal_is_not_shown_what_turns_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal_output_escapes_bidirectional_characters(capsys: pytest.CaptureFixture[str]) -> None:
     for log_format in ("console", "json"):
         log.configure_logging(log_format, "info")
         structlog.get_logger().info("smtp.refused", reverse_path="a\u202e@\u200fb\u200b.test")

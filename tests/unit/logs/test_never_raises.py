@@ -1,4 +1,4 @@
-"""A log call never raises, whatever its values and the processors do; the line has what can be shown of it."""
+"""A log call never raises, regardless of values and processors; the line contains what can be rendered."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ VALUES: dict[str, object] = {
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Logging is the whole process's: other tests find it as it was."""
+    """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -160,7 +160,7 @@ def test_what_libraries_log(message: Any, arguments: tuple[object, ...], capfd: 
 
 
 def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would wait for the reader of standard error, in the thread of the event loop."""
+    """Python itself would wait for the reader of standard error, in the thread of the event loop."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)

@@ -1,4 +1,4 @@
-"""What the whole suite is watched for is noticed where it is."""
+"""The check for private data in the logs of the whole suite detects it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""docs/operations.md and docs/monitoring name the figures there are, and no other."""
+"""docs/operations.md and docs/monitoring name exactly the existing metrics."""
 
 import json
 import re
@@ -25,14 +25,14 @@ _SUFFIXES = {
 
 
 class Nothing:
-    """A database that is not asked."""
+    """A database that must not be queried."""
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         raise AssertionError((query, values))
 
 
 def families() -> Iterator[Metric]:
-    """All there are, in a process with every role."""
+    """All metrics of a process with every role."""
     meter = PrometheusMeter(["smtp", "api", "deliver"])
     meter.watch_connections(int)
     meter.watch_certificate(lambda: 0.0)
@@ -43,7 +43,7 @@ def families() -> Iterator[Metric]:
 
 
 def samples() -> set[str]:
-    """Every name that a scrape can have."""
+    """Every sample name that a scrape can contain."""
     return {f"{family.name}{suffix}" for family in families() for suffix in _SUFFIXES[family.type]}
 
 
@@ -59,7 +59,7 @@ def test_operations_lists_every_figure() -> None:
 
 
 def test_no_label_grows() -> None:
-    """The labels there are; each takes its values from a fixed few."""
+    """Each label has a fixed set of values."""
     meter = PrometheusMeter([])
     names = {
         label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
