@@ -88,14 +88,14 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
     yield from _update_joined_tickets(new_entries)
     yield from _link_recipients(new_entries, integrations)
     yield from write_participants(new_entries)
-    tally = _GroupCounts(
+    counts = _GroupCounts(
         ticketed=Counter(entry.message.id for entry in new_entries if entry.ticket_id),
         repeated=repeated,
         queued=Counter(),
     )
-    due_integrations = yield from _queue_deliveries(new_entries, integrations, tally.queued)
+    due_integrations = yield from _queue_deliveries(new_entries, integrations, counts.queued)
     yield from _insert_tickets(new_entries)
-    return [_build_result(mail, tally, first_ids, due_integrations) for mail in mails]
+    return [_build_result(mail, counts, first_ids, due_integrations) for mail in mails]
 
 
 def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
@@ -310,13 +310,13 @@ def _insert_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[Non
 
 def _build_result(
     mail: IncomingMail,
-    tally: _GroupCounts,
+    counts: _GroupCounts,
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
 ) -> Committed:
     """Returns the id of the first new message; for a repeat at every alias, the id of the original."""
     shares = [share.message.id for share in mail.shares]
-    new = [message_id for message_id in shares if message_id in tally.ticketed]
+    new = [message_id for message_id in shares if message_id in counts.ticketed]
     first_target = mail.shares[0].by_alias[0][0]
     return Committed(
         message_id=new[0] if new else first_ids[first_target.alias_key, mail.fingerprint],
@@ -324,7 +324,7 @@ def _build_result(
         due_integrations=tuple(
             dict.fromkeys(each for message_id in new for each in due_integrations.get(message_id, ()))
         ),
-        ticketed=sum(tally.ticketed[message_id] for message_id in shares),
-        repeated=sum(tally.repeated[message_id] for message_id in shares),
-        queued=sum(tally.queued[message_id] for message_id in shares),
+        ticketed=sum(counts.ticketed[message_id] for message_id in shares),
+        repeated=sum(counts.repeated[message_id] for message_id in shares),
+        queued=sum(counts.queued[message_id] for message_id in shares),
     )

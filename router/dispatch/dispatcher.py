@@ -40,7 +40,7 @@ log = structlog.get_logger()
 class DeliverySender(Protocol):
     """Makes the request of a delivery batch."""
 
-    async def send(self, work: DeliveryBatch) -> SendOutcome:
+    async def send(self, batch: DeliveryBatch) -> SendOutcome:
         """Returns the outcome, whatever the endpoint does. Raises `Unavailable` if the database is unavailable."""
         ...
 
@@ -144,14 +144,14 @@ class Dispatcher:
     async def _run_worker(self, integration_id: str) -> None:
         """The worker of one integration, from its first claim to its last."""
         try:
-            finished: CompletedBatch | None = None
+            completed: CompletedBatch | None = None
             while True:
                 try:
-                    claimed = await self._claim_and_record(integration_id, finished)
+                    claimed = await self._claim_and_record(integration_id, completed)
                 finally:
-                    if finished is not None:  # logged and counted only after it is recorded, or cannot be
-                        self._report_outcome(finished)
-                finished = None
+                    if completed is not None:  # logged and counted only after it is recorded, or cannot be
+                        self._report_outcome(completed)
+                completed = None
                 match claimed:
                     case None:
                         return
@@ -159,7 +159,7 @@ class Dispatcher:
                         await _wait(self._stopping, (until - self._clock.now()) / 1_000_000)
                     case DeliveryBatch():
                         outcome = await self._send(claimed)
-                        finished = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
+                        completed = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - jitter, not a secret
         except Exception:
             # The lease expires and the claims of the delivery are counted, so the number of retries is bounded.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
@@ -168,47 +168,47 @@ class Dispatcher:
             self._changed.set()
 
     async def _claim_and_record(
-        self, integration_id: str, finished: CompletedBatch | None
+        self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
         """See `Outbox.claim_and_record`. Retries until a given outcome is recorded, also while stopping."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:
                 stop = self._stopping.is_set()
-                return await self._outbox.claim_and_record(integration_id, finished, self._digest_limit, stop=stop)
+                return await self._outbox.claim_and_record(integration_id, completed, self._digest_limit, stop=stop)
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
-                if finished is None:
+                if completed is None:
                     return None
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_MAX_SECONDS)
 
-    async def _send(self, work: DeliveryBatch) -> SendOutcome:
+    async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
-            if self._clock.now() >= work.integration.lease_until:
+            if self._clock.now() >= batch.integration.lease_until:
                 # The process was suspended for longer than its lease: another one may be sending this.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
-                outcome = await self._sender.send(work)
+                outcome = await self._sender.send(batch)
         except Unavailable as error:
             outcome = NotSent(None, f"not sent: {error}")
         except Exception as error:  # noqa: BLE001 - every delivery gets an outcome
             fault = error
-            self._side_tasks.run("log", lambda: _log_internal_error(work, fault))
+            self._side_tasks.run("log", lambda: _log_internal_error(batch, fault))
             outcome = SendRetry(None, f"not sent: internal error ({type(error).__name__})")
         return outcome
 
-    def _report_outcome(self, finished: CompletedBatch) -> None:
-        work, outcome = finished.work, finished.outcome
-        self._side_tasks.run("log", lambda: _log_outcome(work, outcome))
-        self._side_tasks.run("meter", lambda: self._count_outcome(work, outcome))
+    def _report_outcome(self, completed: CompletedBatch) -> None:
+        batch, outcome = completed.batch, completed.outcome
+        self._side_tasks.run("log", lambda: _log_outcome(batch, outcome))
+        self._side_tasks.run("meter", lambda: self._count_outcome(batch, outcome))
 
-    def _count_outcome(self, work: DeliveryBatch, outcome: SendOutcome) -> None:
-        self._meter.attempted(outcome_name(outcome), len(work.deliveries), outcome.latency / SECOND)
+    def _count_outcome(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
+        self._meter.attempted(outcome_name(outcome), len(batch.deliveries), outcome.latency / SECOND)
         if isinstance(outcome, SendSuccess):
             now = self._clock.now()
-            for delivery in work.deliveries:
+            for delivery in batch.deliveries:
                 # The clock of the host that accepted it may be slightly ahead.
                 self._meter.delivered(max(0, now - delivery.created_at) / SECOND)
 
@@ -234,13 +234,13 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _log_internal_error(work: DeliveryBatch, fault: Exception) -> None:
-    log.error("delivery.internal_error", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
+def _log_internal_error(batch: DeliveryBatch, fault: Exception) -> None:
+    log.error("delivery.internal_error", delivery_ids=[delivery.id for delivery in batch.deliveries], exc_info=fault)
 
 
-def _log_outcome(work: DeliveryBatch, outcome: SendOutcome) -> None:
+def _log_outcome(batch: DeliveryBatch, outcome: SendOutcome) -> None:
     """Writes one log line for each delivery."""
-    for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
+    for delivery, attempt in zip(batch.deliveries, batch.attempts, strict=True):
         facts = {
             "delivery_id": delivery.id,
             "message_id": delivery.message_id,
@@ -252,7 +252,7 @@ def _log_outcome(work: DeliveryBatch, outcome: SendOutcome) -> None:
         }
         match outcome:
             case SendSuccess():
-                log.info("delivery.sent", via=work.form, **facts)
+                log.info("delivery.sent", via=batch.form, **facts)
             case SendRetry():
                 log.warning("delivery.retry_scheduled", reason=outcome.reason, **facts)
             case SendFailure():

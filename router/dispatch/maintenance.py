@@ -57,7 +57,7 @@ class Maintenance:
         """Runs until cancelled."""
         while True:
             # Jitter separates processes that were started together.
-            await asyncio.sleep(TICK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+            await asyncio.sleep(TICK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             await self.run_due_tasks()
 
     async def run_due_tasks(self) -> None:

@@ -57,7 +57,7 @@ class PacingDelay:
 class CompletedBatch:
     """The outcome of a batch. `random` in [0, 1) is the jitter of the next attempt."""
 
-    work: DeliveryBatch
+    batch: DeliveryBatch
     outcome: SendOutcome
     random: float
 
@@ -99,7 +99,7 @@ class Outbox:
         return [row["id"] for row in rows]
 
     async def claim_and_record(
-        self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
+        self, integration_id: str, completed: CompletedBatch | None, digest_limit: int, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
         """Records the finished batch, then opens the next attempts.
 
@@ -111,13 +111,13 @@ class Outbox:
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
-            if finished is not None:
-                await self._record_outcome(transaction, finished, now)
+            if completed is not None:
+                await self._record_outcome(transaction, completed, now)
             integration = None if stop else await self._take_lease(transaction, integration_id, now)
             if integration is None:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
-            if finished is None and integration.status == "active":
+            if completed is None and integration.status == "active":
                 # An accept that saw the integration as failing may commit after it was reactivated, and its
                 # delivery stays parked.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
@@ -213,8 +213,8 @@ class Outbox:
         await transaction.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=n, started_at=now)
         return n
 
-    async def _record_outcome(self, transaction: QueryExecutor, finished: CompletedBatch, now: Micros) -> None:
-        work, outcome = finished.work, finished.outcome
+    async def _record_outcome(self, transaction: QueryExecutor, completed: CompletedBatch, now: Micros) -> None:
+        batch, outcome = completed.batch, completed.outcome
         result = {
             "finished_at": now,
             "outcome": outcome_name(outcome),
@@ -225,57 +225,57 @@ class Outbox:
         # In one call for a whole digest: a crash before the commit repeats all of it.
         await transaction.execute_many(
             "dispatch_record_attempt",
-            [{"delivery_id": d.id, "n": n, **result} for d, n in zip(work.deliveries, work.attempts, strict=True)],
+            [{"delivery_id": d.id, "n": n, **result} for d, n in zip(batch.deliveries, batch.attempts, strict=True)],
         )
-        if not isinstance(outcome, SendSuccess) and await self._was_changed_meanwhile(transaction, work):
-            for delivery in work.deliveries:
+        if not isinstance(outcome, SendSuccess) and await self._was_changed_meanwhile(transaction, batch):
+            for delivery in batch.deliveries:
                 await transaction.execute(
                     "dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
                 )
             return
         match outcome:
             case SendSuccess():
-                await self._record_delivered(transaction, work, now)
+                await self._record_delivered(transaction, batch, now)
             case SendRetry():
-                await self._record_retry(transaction, work, outcome, finished.random, now)
+                await self._record_retry(transaction, batch, outcome, completed.random, now)
             case SendFailure(kind="permanent"):
-                await self._mark_failing(transaction, work, outcome.reason, now)
-            case SendFailure(kind="payload") if work.form == "message":
-                for delivery in work.deliveries:
+                await self._mark_failing(transaction, batch, outcome.reason, now)
+            case SendFailure(kind="payload") if batch.form == "message":
+                for delivery in batch.deliveries:
                     await transaction.execute(
                         "dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
                     )
             case SendFailure():
-                for delivery in work.deliveries:
+                for delivery in batch.deliveries:
                     await transaction.execute("dispatch_mark_dead", id=delivery.id, reason=outcome.reason)
-                await self._record_failure(transaction, work, outcome.reason, now)
+                await self._record_failure(transaction, batch, outcome.reason, now)
 
-    async def _was_changed_meanwhile(self, transaction: QueryExecutor, work: DeliveryBatch) -> bool:
+    async def _was_changed_meanwhile(self, transaction: QueryExecutor, batch: DeliveryBatch) -> bool:
         """Whether the URL was changed, or the integration reactivated, during the request.
 
         The response of the old URL says nothing about the new one.
         """
-        row = await transaction.fetch_one("dispatch_current_integration", id=work.integration.id)
+        row = await transaction.fetch_one("dispatch_current_integration", id=batch.integration.id)
         if row is None:
             return False
-        healed = work.probe and row["status"] == "active"
-        return bool(healed or row["sealed_settings"] != work.integration.sealed_settings)
+        healed = batch.probe and row["status"] == "active"
+        return bool(healed or row["sealed_settings"] != batch.integration.sealed_settings)
 
-    async def _record_delivered(self, transaction: QueryExecutor, work: DeliveryBatch, now: Micros) -> None:
+    async def _record_delivered(self, transaction: QueryExecutor, batch: DeliveryBatch, now: Micros) -> None:
         await transaction.execute_many(
             "dispatch_mark_delivered",
-            [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries],
+            [{"id": delivery.id, "now": now, "via": batch.form} for delivery in batch.deliveries],
         )
-        if work.probe:
-            await reactivate_integration(transaction, work.integration.id, now)
-        elif work.integration.last_error:
-            await transaction.execute("dispatch_set_last_error", id=work.integration.id, reason="")
+        if batch.probe:
+            await reactivate_integration(transaction, batch.integration.id, now)
+        elif batch.integration.last_error:
+            await transaction.execute("dispatch_set_last_error", id=batch.integration.id, reason="")
 
     async def _record_retry(
-        self, transaction: QueryExecutor, work: DeliveryBatch, outcome: SendRetry, random: float, now: Micros
+        self, transaction: QueryExecutor, batch: DeliveryBatch, outcome: SendRetry, random: float, now: Micros
     ) -> None:
-        await self._record_failure(transaction, work, outcome.reason, now)
-        for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
+        await self._record_failure(transaction, batch, outcome.reason, now)
+        for delivery, attempt in zip(batch.deliveries, batch.attempts, strict=True):
             step = 1 if isinstance(outcome, NotSent) else attempt
             due = schedule.next_attempt(step, now, delivery.expires_at, outcome.retry_after, random)
             if due is None and delivery.parked_at is None:
@@ -283,7 +283,7 @@ class Outbox:
                     "dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"
                 )
             else:
-                via = "text" if work.form == "text" else ""
+                via = "text" if batch.form == "text" else ""
                 # The statement keeps a parked delivery parked; one that was unparked meanwhile needs a time.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
@@ -297,19 +297,19 @@ class Outbox:
             # Retry-After applies to the webhook, not only to this message.
             not_before = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
-            await transaction.execute("dispatch_set_pace", id=work.integration.id, paced_at=paced_at)
+            await transaction.execute("dispatch_set_pace", id=batch.integration.id, paced_at=paced_at)
 
-    async def _mark_failing(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:
-        for delivery in work.deliveries:
+    async def _mark_failing(self, transaction: QueryExecutor, batch: DeliveryBatch, reason: str, now: Micros) -> None:
+        for delivery in batch.deliveries:
             await transaction.execute("dispatch_reschedule", id=delivery.id, next_attempt_at=now, via="", reason=reason)
-        await self._schedule_probe(transaction, work.integration, reason, now)
-        await transaction.execute("dispatch_park", integration_id=work.integration.id, now=now)
+        await self._schedule_probe(transaction, batch.integration, reason, now)
+        await transaction.execute("dispatch_park", integration_id=batch.integration.id, now=now)
 
-    async def _record_failure(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:
-        if work.probe:
-            await self._schedule_probe(transaction, work.integration, reason, now)
+    async def _record_failure(self, transaction: QueryExecutor, batch: DeliveryBatch, reason: str, now: Micros) -> None:
+        if batch.probe:
+            await self._schedule_probe(transaction, batch.integration, reason, now)
         else:
-            await transaction.execute("dispatch_set_last_error", id=work.integration.id, reason=reason)
+            await transaction.execute("dispatch_set_last_error", id=batch.integration.id, reason=reason)
 
     async def _schedule_probe(
         self, transaction: QueryExecutor, integration: Integration, reason: str, now: Micros

@@ -30,26 +30,26 @@ class TicketSender:
         self._poster = poster
         self._link_base = link_base
 
-    async def send(self, work: DeliveryBatch) -> SendOutcome:
+    async def send(self, batch: DeliveryBatch) -> SendOutcome:
         """See `DeliverySender.send`."""
-        integration = self._poster.prepare(work.integration)
+        integration = self._poster.prepare(batch.integration)
         if isinstance(integration, SendFailure):
             return integration
-        payload = await self._render_payload(integration.channel, work)
+        payload = await self._render_payload(integration.channel, batch)
         if payload is None:
             return SendFailure("rejected", "the ticket was erased")
         return await integration.send(payload)
 
-    async def _render_payload(self, channel: Channel[Any], work: DeliveryBatch) -> Payload | None:
-        if work.form == "digest":
-            entries = [entry for d in work.deliveries if (entry := await self._read_digest_entry(d)) is not None]
+    async def _render_payload(self, channel: Channel[Any], batch: DeliveryBatch) -> Payload | None:
+        if batch.form == "digest":
+            entries = [entry for d in batch.deliveries if (entry := await self._read_digest_entry(d)) is not None]
             return channel.render_digest(entries) if entries else None
-        notice = await self.notice(work.deliveries[0])
+        notice = await self.build_notification(batch.deliveries[0])
         if notice is None:
             return None
-        return channel.render_plain(notice) if work.form == "text" else channel.render(notice)
+        return channel.render_plain(notice) if batch.form == "text" else channel.render(notice)
 
-    async def notice(self, delivery: Delivery) -> TicketNotification | None:
+    async def build_notification(self, delivery: Delivery) -> TicketNotification | None:
         """Returns the notification for a delivery, None if its ticket was erased."""
         row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:

@@ -63,9 +63,9 @@ class GroupLimits:
     max_items: int
     max_weight: int
 
-    def fits(self, count: int, weight: int, item: WeightedItem) -> bool:
+    def fits(self, count: int, group_weight: int, item: WeightedItem) -> bool:
         """Whether `item` fits a group of `count` items with this total weight. The first item always fits."""
-        return count == 0 or (count < self.max_items and weight + item.weight <= self.max_weight)
+        return count == 0 or (count < self.max_items and group_weight + item.weight <= self.max_weight)
 
 
 def should_retry_individually(error: Exception) -> bool:

@@ -226,18 +226,18 @@ class PostgresDatabase:
 
     @retry_on_conflict
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        async with self._pooled_executor() as (_, session):
-            return await session.fetch_all(query, **values)
+        async with self._pooled_executor() as (_, executor):
+            return await executor.fetch_all(query, **values)
 
     @retry_on_conflict
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
-        async with self._pooled_executor() as (_, session):
-            return await session.fetch_one(query, **values)
+        async with self._pooled_executor() as (_, executor):
+            return await executor.fetch_one(query, **values)
 
     @retry_on_conflict
     async def execute(self, query: str, /, **values: object) -> int:
-        async with self._pooled_executor() as (_, session):
-            return await session.execute(query, **values)
+        async with self._pooled_executor() as (_, executor):
+            return await executor.execute(query, **values)
 
     @retry_on_conflict
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
@@ -246,8 +246,8 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[QueryExecutor]:
-        async with self._pooled_executor() as (connection, session), self.connection_transaction(connection):
-            yield session
+        async with self._pooled_executor() as (connection, executor), self.connection_transaction(connection):
+            yield executor
 
     async def close(self) -> None:
         if self._pool is not None:

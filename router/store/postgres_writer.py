@@ -33,12 +33,12 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     """Must be created on the event loop that calls `commit`. Its tasks start at once and end with `close`."""
 
     def __init__(
-        self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], bounds: GroupLimits
+        self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], limits: GroupLimits
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._write = write
-        self._bounds = bounds
+        self._limits = limits
         self._queue: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
         self._queued = asyncio.Semaphore(0)
         self._closed = False
@@ -84,7 +84,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     def _take_group(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
         group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         weight = 0
-        while self._queue and self._bounds.fits(len(group), weight, self._queue[0][0]):
+        while self._queue and self._limits.fits(len(group), weight, self._queue[0][0]):
             group.append(self._queue.popleft())
             weight += group[-1][0].weight
         return group
@@ -124,21 +124,21 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             return await self._run_statements(connection, self._write(items))
 
     async def _run_statements(
-        self, connection: PostgresConnection, transcript: StatementGenerator[Sequence[ResultT]]
+        self, connection: PostgresConnection, statements: StatementGenerator[Sequence[ResultT]]
     ) -> Sequence[ResultT]:
         try:
-            step = next(transcript)
+            statement = next(statements)
             while True:
-                step = transcript.send(await self._execute(connection, step))
+                statement = statements.send(await self._execute(connection, statement))
         except StopIteration as end:
             results: Sequence[ResultT] = end.value
             return results
 
-    async def _execute(self, connection: PostgresConnection, step: Statement) -> Sequence[Row]:
-        if not step.rows:
+    async def _execute(self, connection: PostgresConnection, statement: Statement) -> Sequence[Row]:
+        if not statement.rows:
             return []
-        query = self._catalog[step.query]
-        columns = ([row[name] for row in step.rows] for name in query.parameters)
+        query = self._catalog[statement.query]
+        columns = ([row[name] for row in statement.rows] for name in query.parameters)
         with self._database.guard_statements(connection):
             rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
         return rows

@@ -35,14 +35,14 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         database: SqliteDatabase,
         catalog: Catalog,
         write: WriteGroup[ItemT, ResultT],
-        bounds: GroupLimits,
+        limits: GroupLimits,
         *,
         busy_timeout: float,
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._write = write
-        self._bounds = bounds
+        self._limits = limits
         self._busy_timeout = busy_timeout
         self._queue: queue.SimpleQueue[tuple[ItemT, asyncio.Future[ResultT]] | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
@@ -91,7 +91,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
                 if queued is None:
                     self._queue.put(None)  # read again after this group
                     break
-                if not self._bounds.fits(len(group), weight, queued[0]):
+                if not self._limits.fits(len(group), weight, queued[0]):
                     deferred = queued
                     break
                 group.append(queued)
@@ -129,19 +129,19 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             self._database.write_lock.release()
 
     def _run_statements(
-        self, connection: sqlite3.Connection, transcript: StatementGenerator[Sequence[ResultT]]
+        self, connection: sqlite3.Connection, statements: StatementGenerator[Sequence[ResultT]]
     ) -> Sequence[ResultT]:
         try:
-            step = next(transcript)
+            statement = next(statements)
             while True:
-                query = self._catalog[step.query]
+                query = self._catalog[statement.query]
                 rows: list[Row] = []
                 if query.returns_rows:
-                    for values in step.rows:
+                    for values in statement.rows:
                         rows += connection.execute(query.sqlite, values).fetchall()
                 else:
-                    connection.executemany(query.sqlite, step.rows)
-                step = transcript.send(rows)
+                    connection.executemany(query.sqlite, statement.rows)
+                statement = statements.send(rows)
         except StopIteration as end:
             results: Sequence[ResultT] = end.value
             return results

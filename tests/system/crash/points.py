@@ -113,14 +113,14 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
         inner: Any = vars(core)["commit_group"]
 
         def watched(mails: Sequence[Any]) -> StatementGenerator[Sequence[Any]]:
-            transcript = inner(mails)
-            asked: Statement = next(transcript)
+            statements = inner(mails)
+            asked: Statement = next(statements)
             while True:
                 answer = yield asked
                 if asked.query == query and asked.rows:
                     trigger()
                 try:
-                    asked = transcript.send(answer)
+                    asked = statements.send(answer)
                 except StopIteration as end:
                     results: Sequence[Any] = end.value
                     return results
