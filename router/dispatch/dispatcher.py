@@ -46,7 +46,12 @@ class DeliverySender(Protocol):
 
 
 class Dispatcher:
-    """One for each deliver process: `run` works until `stop`. `wake` may be called from anywhere on its loop."""
+    """Runs until `stop`; one for each deliver process. `wake` may be called from anywhere on its loop.
+
+    Args:
+        drain: Seconds after `stop` for requests in progress to get their outcome recorded.
+        poll_interval: Seconds between two polls.
+    """
 
     def __init__(
         self,
@@ -61,10 +66,6 @@ class Dispatcher:
         meter: Meter = UNMETERED,
         side_tasks: SideTasks | None = None,
     ) -> None:
-        """Args:
-        drain: Seconds after `stop` for requests in progress to get their outcome recorded.
-        poll_interval: In seconds.
-        """
         self._side_tasks = side_tasks or SideTasks()
         self._outbox = outbox
         self._sender = sender

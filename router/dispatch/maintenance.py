@@ -34,8 +34,10 @@ async def pause() -> None:
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceTask:
-    """`interval`: from one start to the next. `shared`: run by one process at a time; otherwise the task divides
-    its work itself.
+    """A task that runs at intervals.
+
+    `interval`: from one start to the next. `shared`: run by one process at a time; otherwise the task divides
+    its work.
     """
 
     name: str

@@ -61,8 +61,10 @@ class ErasedCounts:
 
 
 class Retention:
-    """Args:
-    pause: Awaited between two transactions, so that others get the lock; may end the run by raising.
+    """Erases expired rows in short transactions.
+
+    Args:
+        pause: Awaited between two transactions, so that others get the lock; may end the run by raising.
     """
 
     def __init__(

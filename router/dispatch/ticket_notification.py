@@ -24,7 +24,7 @@ MAX_EVENTS = 100
 
 
 def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
-    """`row` is from the queries `dispatch_notification` and `dispatch_notifications_by_ticket`."""
+    """Builds the notification from a row of `dispatch_notification` or `dispatch_notifications_by_ticket`."""
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotification(
         event=row["event"],

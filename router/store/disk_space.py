@@ -20,9 +20,11 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Args:
-    path: The SQLite database file. The disk of a PostgreSQL server is not checked.
-    min_free_bytes: Bytes that must stay free; 0 disables the check.
+    """Checks the free space of the disk with the SQLite file; the disk of a PostgreSQL server is not checked.
+
+    Args:
+        path: The database file.
+        min_free_bytes: Bytes that must stay free; 0 disables the check.
     """
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:

@@ -217,7 +217,7 @@ async def test_a_reference_joins_only_at_the_same_alias_and_from_a_participant(i
 
 
 async def test_a_reply_joins_a_ticket_of_the_same_group(installation: Installation) -> None:
-    """A mail and the answer to it in one group: the answer finds the ticket that the group is about to open."""
+    """A message and the reply to it in one group: the reply joins the ticket that the group opens."""
     reply = mail("<two@customer.test>", extra=["In-Reply-To: <one@customer.test>"])
     await asyncio.gather(
         *(installation.accept.accept(installation.envelope(), mail(f"<{n}@busy.test>")) for n in range(5)),
@@ -244,7 +244,7 @@ async def test_one_bad_message_does_not_fail_the_others_of_its_group(installatio
 
 
 async def test_a_message_too_large_for_the_disk_fails_alone(installation: Installation) -> None:
-    """What the disk says to the group it may say for one mail of it: the others are accepted."""
+    """A full disk fails the group, but may fail only one of its messages: the others are accepted."""
 
     def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         if any(b"huge" in found.content for found in mails):
@@ -264,8 +264,8 @@ async def test_a_message_too_large_for_the_disk_fails_alone(installation: Instal
 
 async def test_a_cancelled_caller_does_not_stop_the_commit(installation: Installation) -> None:
     task = asyncio.create_task(installation.accept.accept(installation.envelope(), mail()))
-    await asyncio.sleep(0)  # the mail is handed over in the task's first step
+    await asyncio.sleep(0)  # the first step of the task queues the message
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await installation.close()  # returns when all that was handed over is committed
+    await installation.close()  # returns when all queued messages are committed
     assert len(await installation.table("tickets")) == 1

@@ -11,7 +11,9 @@ from tests.support.stores import opened_postgres
 
 
 async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
-    """Two replies lock their tickets in turn while somebody else locks them crosswise: PostgreSQL ends one of both."""
+    """Two replies lock their tickets while another transaction locks them in the opposite order: PostgreSQL
+    aborts one.
+    """
     async with opened_postgres(postgres_server) as store:
         installation = Installation(store)
         await installation.seed()

@@ -14,7 +14,7 @@ from tests.support import seeds
 from tests.support.installation import Installation
 from tests.support.mails import mail
 
-PEOPLE = ("ann", "bob", "cat", "dan")
+SENDERS = ("ann", "bob", "cat", "dan")
 
 
 def from_(name: str) -> str:
@@ -22,8 +22,8 @@ def from_(name: str) -> str:
 
 
 @dataclass
-class Sent:
-    """One mail of a random correspondence."""
+class SentMessage:
+    """One message of a random correspondence."""
 
     n: int
     name: str
@@ -41,14 +41,14 @@ class Sent:
 
 @dataclass(eq=False)
 class PlainTicket:
-    """A ticket as section 7 speaks of it."""
+    """A ticket in the terms of section 7."""
 
     names: set[str] = field(default_factory=set)
-    people: set[str] = field(default_factory=set)
+    participants: set[str] = field(default_factory=set)
 
 
-def plain_reading(sent: Sequence[Sent]) -> dict[tuple[int, str], int]:
-    """For each mail and alias the number of its ticket at that alias, one mail after the other."""
+def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
+    """Returns the ticket number at each alias for each message, processed one after the other."""
     tickets: dict[str, list[PlainTicket]] = {}
     found = {}
     for one in sent:
@@ -57,38 +57,38 @@ def plain_reading(sent: Sequence[Sent]) -> dict[tuple[int, str], int]:
             joined = None
             for parent in reversed(one.parents):
                 naming = [ticket for ticket in at if parent in ticket.names][-20:]
-                joined = next((ticket for ticket in naming if one.sender in ticket.people), None)
+                joined = next((ticket for ticket in naming if one.sender in ticket.participants), None)
                 if joined is not None:
                     break
             if joined is None:
                 joined = PlainTicket()
                 at.append(joined)
             joined.names.add(one.name)
-            joined.people |= {one.sender, *one.copied}
+            joined.participants |= {one.sender, *one.copied}
             found[one.n, alias] = at.index(joined)
     return found
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_correspondence_joins_as_section_7_says(installation: Installation, seed: int) -> None:
-    """Few names and few people, so that a Message-ID is in many tickets, and groups of any size."""
-    chance = random.Random(seed)
+    """Few Message-IDs and few senders, so that a Message-ID is in many tickets; groups of any size."""
+    rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
     sent = [
-        Sent(
+        SentMessage(
             n,
-            chance.choice(names),
-            chance.choice(PEOPLE),
-            chance.sample(names, chance.randint(0, 3)),
-            chance.sample(PEOPLE, chance.randint(0, 2)),
-            chance.choice((["support"], ["billing"], ["support", "billing"])),
+            rng.choice(names),
+            rng.choice(SENDERS),
+            rng.sample(names, rng.randint(0, 3)),
+            rng.sample(SENDERS, rng.randint(0, 2)),
+            rng.choice((["support"], ["billing"], ["support", "billing"])),
         )
         for n in range(160)
     ]
     targets = {"support": installation.target("support"), "billing": installation.target("billing")}
     waiting = list(sent)
     while waiting:
-        size = chance.randint(1, 40)
+        size = rng.randint(1, 40)
         group, waiting = waiting[:size], waiting[size:]
         await asyncio.gather(
             *(
@@ -109,13 +109,13 @@ async def test_random_correspondence_joins_as_section_7_says(installation: Insta
     for row in rows:
         at = numbers[row["alias_id"]]
         found.append(at.setdefault(row["ticket_id"], len(at)))
-    expected = plain_reading(sent)
+    expected = expected_tickets(sent)
     assert found == [expected[one.n, alias] for one in sent for alias in sorted(one.aliases, reverse=True)]
 
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation: Installation, at_once: bool) -> None:
-    """The oldest of 21 is out of reach for who takes part in it alone; the one after it is not."""
+    """A participant of only the oldest of 21 tickets cannot join it; one of the next ticket can."""
     mails = [mail("<same@form.test>", sender=from_(f"p{n}"), extra=[f"X-Number: {n}"]) for n in range(MAX_TICKETS + 1)]
     answers = [
         mail(f"<re-{name}@customer.test>", sender=from_(name), extra=["In-Reply-To: <same@form.test>"])
@@ -135,7 +135,7 @@ async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation
 
 
 async def test_tickets_at_another_alias_are_not_counted(installation: Installation) -> None:
-    """Newer tickets of the same Message-ID at billing@ hide nothing at support@."""
+    """Newer tickets with the same Message-ID at billing@ do not hide those at support@."""
     await installation.accept.accept(installation.envelope(), mail("<same@form.test>"))
     billing = installation.target("billing")
     for n in range(MAX_TICKETS + 5):
@@ -152,7 +152,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
 
 
 async def test_an_address_without_alias_keeps_workspaces_apart(installation: Installation) -> None:
-    """A domain may change its workspace: its postmaster's conversations stay where they were."""
+    """A domain can move to another workspace; conversations of its postmaster stay in the old one."""
     other = await seeds.workspace(installation.database, "Other")
     for workspace in (installation.workspace_id, other):
         target = Target(
@@ -181,7 +181,7 @@ async def test_all_200_participants_can_reply_and_others_cannot(installation: In
 
 
 async def test_a_reply_to_an_erased_ticket_opens_a_new_one(installation: Installation) -> None:
-    """Its participants too; the next answer opens a ticket."""
+    """The participants are erased as well."""
     await installation.accept.accept(installation.envelope(), mail())
     (ticket,) = await installation.table("tickets")
     async with installation.database.transaction() as transaction:

@@ -15,11 +15,13 @@ from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.mails import mail
 
-FLOOD = 400  # tickets with one Message-ID: many times what is considered
+FLOOD = 400  # tickets with one Message-ID: many times the limit
 
 
-async def _flooded(installation: Installation, count: int) -> None:
-    """So many tickets of one Message-ID with Eve, and one ticket that has as many messages of another one."""
+async def _create_flood(installation: Installation, count: int) -> None:
+    """Creates `count` tickets with one Message-ID from Eve, and one ticket with as many messages of another
+    Message-ID.
+    """
     bodies = [mail("<same@flood.test>", sender="Eve <eve@flood.test>", extra=[f"X-Number: {n}"]) for n in range(count)]
     bodies += [
         mail(
@@ -29,13 +31,13 @@ async def _flooded(installation: Installation, count: int) -> None:
         )
         for n in range(count)
     ]
-    # The first message of the long ticket is committed before its answers: PostgreSQL commits two groups at once.
+    # The first message of the long ticket is committed before its replies: PostgreSQL commits two groups at once.
     await installation.accept.accept(installation.envelope(), bodies[count])
     await asyncio.gather(*(installation.accept.accept(installation.envelope(), content) for content in bodies))
 
 
-async def _rows_read(installation: Installation, query: str, **values: object) -> int:
-    """The rows that PostgreSQL reads, or the steps of SQLite's machine, for one execution of a query."""
+async def _count_rows_read(installation: Installation, query: str, **values: object) -> int:
+    """Returns the rows that PostgreSQL reads, or the virtual machine steps of SQLite, for one execution of a query."""
     text = installation.store.catalog[query]
     if installation.store.kind == "sqlite":
         steps = 0
@@ -51,7 +53,7 @@ async def _rows_read(installation: Installation, query: str, **values: object) -
         connection.close()
         return steps
     other = await asyncpg.connect(installation.store.url)
-    await other.execute("ANALYZE")  # what autovacuum does in time
+    await other.execute("ANALYZE")  # as autovacuum would
     columns = [[values[name]] for name in text.parameters]
     (plan,) = json.loads(await other.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text.postgres}", *columns))
     await other.close()
@@ -67,9 +69,9 @@ async def _rows_read(installation: Installation, query: str, **values: object) -
 async def test_the_cost_of_candidates_does_not_grow(installation: Installation, reference: str) -> None:
     read = []
     for _ in range(2):
-        await _flooded(installation, FLOOD // 2)
+        await _create_flood(installation, FLOOD // 2)
         read.append(
-            await _rows_read(
+            await _count_rows_read(
                 installation,
                 "accept_ticket_candidates",
                 thread_key=installation.aliases["support"],
@@ -82,7 +84,7 @@ async def test_the_cost_of_candidates_does_not_grow(installation: Installation, 
 
 
 async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation) -> None:
-    await _flooded(installation, FLOOD)
+    await _create_flood(installation, FLOOD)
     before = len(await installation.table("tickets"))
     assert before == FLOOD + 1
     for n in range(3):
@@ -125,7 +127,7 @@ class Groups:
 
 
 async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installation: Installation) -> None:
-    """100 references, 200 participants and 30 aliases in each of 40 mails: much work in few bytes."""
+    """100 references, 200 participants and 30 aliases in each of 40 messages: much work in few bytes."""
     count = 30
     targets = [await installation.add_alias(f"a{n}") for n in range(count)]
     groups = Groups()
@@ -143,17 +145,17 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
         assert max(groups.participants) <= 4 * MAX_PARTICIPANT_ROWS
         assert max(groups.entries) <= 200
         assert sum(groups.entries) == 40 * count
-        # At one alias nothing is cut.
+        # At one alias nothing is dropped.
         before = len(groups.lookups)
         await accept.accept(installation.envelope(), content(99))
-        # The sender and the alias itself take part without a row.
+        # The sender and the alias itself are participants without a row.
         assert (groups.lookups[before:], groups.participants[before:]) == ([100], [198])
     finally:
         await other.close()
 
 
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
-    """The bound is for costly mails: 100 small answers that wait together are one group or two."""
+    """The limit applies to expensive messages: 100 small pending replies form one or two groups."""
     groups = Groups()
     other = installation.another(write=groups.write)
     accept = other.accept
@@ -176,14 +178,14 @@ async def test_small_replies_share_a_transaction(installation: Installation) -> 
 async def test_many_flooded_references_share_the_limit_of_the_message(
     installation: Installation, references: int, considered: int
 ) -> None:
-    """Each is in more than 20 tickets. The newest one of each still counts."""
+    """Each is in more than 20 tickets. The newest one of each is still considered."""
     names = [f"<{n}@flood.test>" for n in range(references)]
     bodies = [
         mail(name, sender=f"p{n}@customer.test", extra=[f"X-Number: {n}"])
         for n in range(MAX_TICKETS + 1)
         for name in names
     ]
-    for start in range(0, len(bodies), len(names)):  # in the order of `n`: groups commit side by side on PostgreSQL
+    for start in range(0, len(bodies), len(names)):  # in the order of `n`: PostgreSQL commits groups concurrently
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])
         )

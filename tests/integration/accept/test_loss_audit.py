@@ -30,9 +30,9 @@ async def test_an_empty_database_passes_the_audit(installation: Installation) ->
 
 async def test_messages_repeats_and_replies_pass_the_audit(installation: Installation) -> None:
     await send(installation, "support", "billing", "quiet")
-    await send(installation, "support", "billing", "quiet")  # the same again, whole
+    await send(installation, "support", "billing", "quiet")  # a repeat at every alias
     await send(installation, "support", number=2)
-    await send(installation, "support", "billing", number=2)  # a retry that has a new alias
+    await send(installation, "support", "billing", number=2)  # a repeat with one new alias
     await asyncio.gather(*(send(installation, "support", number=3) for _ in range(5)))  # repeats within one group
     found = await audit_losses(installation.database)
     assert found.list_faults() == []

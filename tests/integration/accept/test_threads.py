@@ -18,7 +18,7 @@ MALLORY = "Mallory <mallory@elsewhere.test>"
 
 
 @pytest.fixture
-async def at(store: Store) -> AsyncIterator[Installation]:
+async def installation(store: Store) -> AsyncIterator[Installation]:
     async with installation_over(store) as found:
         yield found
 
@@ -33,7 +33,7 @@ def mail(
     references: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> bytes:
-    """name: the Message-ID's left side, as in parent and references; those of nobody we know are just unknown names."""
+    """Builds a message. `name` is the left side of the Message-ID, as in `parent` and `references`."""
     lines = [f"From: {from_}", f"To: {to}", f"Subject: {subject}", f"Message-ID: <{name}@mail.test>", *extra]
     if parent:
         lines.append(f"In-Reply-To: <{parent}@mail.test>")
@@ -42,21 +42,21 @@ def mail(
     return "\r\n".join([*lines, "", f"Text of {name}.", ""]).encode()
 
 
-async def tickets_of(at: Installation, *contents: bytes) -> list[int]:
-    """Accepts the mails one after the other; for each, the number of its ticket at its first alias."""
+async def tickets_of(installation: Installation, *contents: bytes) -> list[int]:
+    """Accepts the messages one after the other; returns the ticket number of each at its first alias."""
     for content in contents:
-        await at.mail(content)
-    rows = await at.rows(
+        await installation.mail(content)
+    rows = await installation.rows(
         "SELECT m.id, min(t.number) AS number FROM messages m JOIN ticket_messages tm ON tm.message_id = m.id "
         "JOIN tickets t ON t.id = tm.ticket_id GROUP BY m.id ORDER BY m.id"
     )
     return [int(str(row["number"])) for row in rows]
 
 
-async def test_a_conversation_of_several_people(at: Installation) -> None:
-    """The desk answers by its own mail program, copied to the alias; a colleague of the customer joins in."""
+async def test_a_conversation_of_several_people(installation: Installation) -> None:
+    """Support replies with its own mail program, with a copy to the alias; a colleague of the customer joins."""
     found = await tickets_of(
-        at,
+        installation,
         mail("ask", extra=[f"Cc: {BOB}"]),
         mail("answer", from_=SUPPORT, to=EVA, parent="ask", references=["ask"]),
         mail("thanks", parent="answer", references=["ask", "answer"]),
@@ -65,18 +65,21 @@ async def test_a_conversation_of_several_people(at: Installation) -> None:
     assert found == [1, 1, 1, 1]
 
 
-async def test_a_participant_of_the_ticket_may_answer_any_mail_of_it(at: Installation) -> None:
-    """Bob was copied in later, and answers the first mail, on which he was not."""
+async def test_a_participant_of_the_ticket_may_answer_any_mail_of_it(installation: Installation) -> None:
+    """Bob was copied later and replies to the first message, which he was not copied on."""
     found = await tickets_of(
-        at, mail("ask"), mail("more", parent="ask", extra=[f"Cc: {BOB}"]), mail("late", from_=BOB, parent="ask")
+        installation,
+        mail("ask"),
+        mail("more", parent="ask", extra=[f"Cc: {BOB}"]),
+        mail("late", from_=BOB, parent="ask"),
     )
     assert found == [1, 1, 1]
 
 
-async def test_references_rewritten_by_apple_mail(at: Installation) -> None:
-    """Exchange gave the mail a new Message-ID on its way; what Apple Mail answers by is known to nobody here."""
+async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
+    """Exchange replaced the Message-ID in transit; Apple Mail replies with an unknown one."""
     found = await tickets_of(
-        at,
+        installation,
         mail("ask"),
         mail("apple", parent="rewritten-by-exchange", references=["ask", "rewritten-by-exchange"]),
         mail("only-the-oldest", references=["ask", "unknown-1", "unknown-2"]),
@@ -85,19 +88,19 @@ async def test_references_rewritten_by_apple_mail(at: Installation) -> None:
     assert found == [1, 1, 1, 1]
 
 
-async def test_in_reply_to_unknown(at: Installation) -> None:
-    assert await tickets_of(at, mail("ask"), mail("other", parent="never-seen-here")) == [1, 2]
+async def test_in_reply_to_unknown(installation: Installation) -> None:
+    assert await tickets_of(installation, mail("ask"), mail("other", parent="never-seen-here")) == [1, 2]
 
 
-async def test_in_reply_to_with_words_around_it(at: Installation) -> None:
+async def test_in_reply_to_with_words_around_it(installation: Installation) -> None:
     old = ['In-Reply-To: Your message of "Tue, 1 Jan" <ask@mail.test> (Eva\'s message)']
-    assert await tickets_of(at, mail("ask"), mail("old-program", extra=old)) == [1, 1]
+    assert await tickets_of(installation, mail("ask"), mail("old-program", extra=old)) == [1, 1]
 
 
-async def test_a_mail_sent_to_oneself(at: Installation) -> None:
-    """A note to the desk from its own address, and the answer to it; a customer's mail is not drawn in."""
+async def test_a_mail_sent_to_oneself(installation: Installation) -> None:
+    """A note from the support address to itself, and a reply; a customer's message does not join."""
     found = await tickets_of(
-        at,
+        installation,
         mail("note", from_=SUPPORT, to=SUPPORT),
         mail("answer", from_=SUPPORT, to=SUPPORT, parent="note"),
         mail("ask", from_=EVA),
@@ -106,14 +109,17 @@ async def test_a_mail_sent_to_oneself(at: Installation) -> None:
     assert found == [1, 1, 2, 3]
 
 
-async def test_a_message_that_refers_to_itself(at: Installation) -> None:
-    assert await tickets_of(at, mail("circle", parent="circle", references=["circle"]), mail("next")) == [1, 2]
+async def test_a_message_that_refers_to_itself(installation: Installation) -> None:
+    assert await tickets_of(installation, mail("circle", parent="circle", references=["circle"]), mail("next")) == [
+        1,
+        2,
+    ]
 
 
-async def test_a_newsletter_that_strangers_answer(at: Installation) -> None:
-    """It came to the desk too; those who answer it to the desk are neither its sender nor each other."""
+async def test_a_newsletter_that_strangers_answer(installation: Installation) -> None:
+    """The newsletter reached the alias too; those who reply are neither its sender nor known to each other."""
     found = await tickets_of(
-        at,
+        installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
         mail("first", from_=EVA, parent="news"),
         mail("second", from_=MALLORY, parent="news"),
@@ -123,19 +129,19 @@ async def test_a_newsletter_that_strangers_answer(at: Installation) -> None:
     assert found == [1, 2, 3, 1, 2]
 
 
-async def test_a_new_subject_in_an_old_thread_stays_in_it(at: Installation) -> None:
-    found = await tickets_of(at, mail("ask"), mail("new", subject="Something else entirely", parent="ask"))
+async def test_a_new_subject_in_an_old_thread_stays_in_it(installation: Installation) -> None:
+    found = await tickets_of(installation, mail("ask"), mail("new", subject="Something else entirely", parent="ask"))
     assert found == [1, 1]
 
 
-async def test_the_same_subject_and_sender_join_nothing(at: Installation) -> None:
-    assert await tickets_of(at, mail("ask"), mail("again", subject="Re: Broken lamp")) == [1, 2]
+async def test_the_same_subject_and_sender_join_nothing(installation: Installation) -> None:
+    assert await tickets_of(installation, mail("ask"), mail("again", subject="Re: Broken lamp")) == [1, 2]
 
 
-async def test_a_shared_in_reply_to_does_not_merge_strangers(at: Installation) -> None:
-    """A web form's mails all claim to answer the same mail."""
+async def test_a_shared_in_reply_to_does_not_merge_strangers(installation: Installation) -> None:
+    """All messages of a web form claim to reply to the same message."""
     found = await tickets_of(
-        at,
+        installation,
         mail("one", from_=EVA, parent="template"),
         mail("two", from_=BOB, parent="template"),
         mail("three", from_=MALLORY, parent="one", references=["template", "one"]),
@@ -144,9 +150,9 @@ async def test_a_shared_in_reply_to_does_not_merge_strangers(at: Installation) -
     assert found == [1, 2, 3, 1]
 
 
-async def test_one_message_id_used_by_two_senders(at: Installation) -> None:
+async def test_one_message_id_used_by_two_senders(installation: Installation) -> None:
     found = await tickets_of(
-        at,
+        installation,
         mail("same", from_=EVA),
         mail("same", from_=BOB, subject="Other"),
         mail("answer-of-bob", from_=BOB, parent="same"),
@@ -155,18 +161,18 @@ async def test_one_message_id_used_by_two_senders(at: Installation) -> None:
     assert found == [1, 2, 2, 1]
 
 
-async def test_the_newest_reference_wins_where_two_tickets_fit(at: Installation) -> None:
+async def test_the_newest_reference_wins_where_two_tickets_fit(installation: Installation) -> None:
     found = await tickets_of(
-        at, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"])
+        installation, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"])
     )
     assert found == [1, 2, 2, 1]
 
 
-async def test_each_alias_has_its_own_conversation(at: Installation) -> None:
-    await at.mail(mail("ask"), at.target("support"), at.target("billing"))
-    await at.mail(mail("reply", parent="ask"), at.target("billing"))
-    await at.mail(mail("reply-2", parent="reply"), at.target("support"))
-    rows = await at.rows(
+async def test_each_alias_has_its_own_conversation(installation: Installation) -> None:
+    await installation.mail(mail("ask"), installation.target("support"), installation.target("billing"))
+    await installation.mail(mail("reply", parent="ask"), installation.target("billing"))
+    await installation.mail(mail("reply-2", parent="reply"), installation.target("support"))
+    rows = await installation.rows(
         "SELECT t.address, tm.joined_by FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id "
         "ORDER BY tm.message_id, t.address"
     )
@@ -178,9 +184,9 @@ async def test_each_alias_has_its_own_conversation(at: Installation) -> None:
     ]
 
 
-async def test_only_messages_of_persons_reopen_a_ticket(at: Installation) -> None:
-    """A list, a CRM or a rule that hands on a person's reply changes nothing about it."""
-    await at.mail(mail("ask"))
+async def test_only_messages_of_persons_reopen_a_ticket(installation: Installation) -> None:
+    """A list, a CRM or a rule that forwards a person's reply changes nothing."""
+    await installation.mail(mail("ask"))
     for name, header, mark in (
         ("away", "Auto-Submitted: auto-replied", "auto-reply"),
         ("daemon", "Precedence: bulk", "bulk"),
@@ -189,19 +195,19 @@ async def test_only_messages_of_persons_reopen_a_ticket(at: Installation) -> Non
         ("rule", "Auto-Submitted: auto-generated", ""),
         ("eva", "X-Anything: 1", ""),
     ):
-        await at.set_status("resolved")
-        message_id = await at.mail(mail(name, parent="ask", extra=[header]))
-        (ticket,) = await at.rows("SELECT status FROM tickets")
-        (message,) = await at.rows("SELECT automatic FROM messages WHERE id = :id", id=message_id)
+        await installation.set_status("resolved")
+        message_id = await installation.mail(mail(name, parent="ask", extra=[header]))
+        (ticket,) = await installation.rows("SELECT status FROM tickets")
+        (message,) = await installation.rows("SELECT automatic FROM messages WHERE id = :id", id=message_id)
         assert (ticket["status"], message["automatic"]) == ("resolved" if mark else "open", mark), name
 
 
-async def test_strangers_behind_the_address_of_a_list_stay_apart(at: Installation) -> None:
-    """The list put its own address into From; the member's own answer joins, by the list and without it."""
+async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: Installation) -> None:
+    """The list puts its own address into From; a member's reply joins through the list and without it."""
     listed = ["List-Id: <news.mail.test>"]
     news = "via News <news@mail.test>"
     found = await tickets_of(
-        at,
+        installation,
         mail("ask", from_=news, extra=[*listed, f"Reply-To: {EVA}"]),
         mail("bob", from_=news, parent="ask", extra=[*listed, f"Reply-To: {BOB}"]),
         mail("eva", from_=news, parent="ask", extra=[*listed, f"Reply-To: {EVA}"]),
@@ -210,21 +216,25 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(at: Installatio
     assert found == [1, 2, 1, 1]
 
 
-async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(at: Installation) -> None:
-    """Nor with a null reverse-path, nor a program's by an older reference; a reply at one of two aliases is a reply."""
-    await at.mail(mail("ask"))
+async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation: Installation) -> None:
+    """Also with a null reverse-path, or for a program that names an older reference. A reply at one of two
+    aliases counts as a reply.
+    """
+    await installation.mail(mail("ask"))
     listed = ["List-Id: <x.test>"]
-    await at.mail(mail("unknown", parent="elsewhere", extra=listed))
-    await at.mail(mail("older", parent="elsewhere", references=["ask"], extra=listed))
+    await installation.mail(mail("unknown", parent="elsewhere", extra=listed))
+    await installation.mail(mail("older", parent="elsewhere", references=["ask"], extra=listed))
     generated = ["Auto-Submitted: auto-generated"]
-    await at.mail(mail("program", parent="elsewhere", references=["ask"], extra=generated))
-    await at.mail(mail("null", parent="ask", extra=listed), reverse_path="")
-    await at.mail(mail("two", parent="ask", extra=listed), at.target("billing"), at.target("support"))
-    rows = await at.rows("SELECT automatic FROM messages ORDER BY id")
+    await installation.mail(mail("program", parent="elsewhere", references=["ask"], extra=generated))
+    await installation.mail(mail("null", parent="ask", extra=listed), reverse_path="")
+    await installation.mail(
+        mail("two", parent="ask", extra=listed), installation.target("billing"), installation.target("support")
+    )
+    rows = await installation.rows("SELECT automatic FROM messages ORDER BY id")
     assert [row["automatic"] for row in rows] == ["", "list", "", "auto-reply", "list", ""]
 
 
-# --- what programs send (router.mail.automatic), with the mails of tests/corpus
+# --- automatic messages (router.mail.automatic), from tests/corpus
 
 
 @pytest.mark.parametrize(
@@ -240,12 +250,14 @@ async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(at: Installa
         ("plain", ""),
     ],
 )
-async def test_an_automatic_message_is_marked_and_gets_a_ticket(at: Installation, name: str, mark: str) -> None:
-    await at.mail(corpus_mail(name))
-    (row,) = await at.rows("SELECT automatic FROM messages")
+async def test_an_automatic_message_is_marked_and_gets_a_ticket(
+    installation: Installation, name: str, mark: str
+) -> None:
+    await installation.mail(corpus_mail(name))
+    (row,) = await installation.rows("SELECT automatic FROM messages")
     assert row["automatic"] == mark
-    assert len(await at.rows("SELECT id FROM tickets")) == 1
-    assert len(await at.rows("SELECT id FROM deliveries")) == 1
+    assert len(await installation.rows("SELECT id FROM tickets")) == 1
+    assert len(await installation.rows("SELECT id FROM deliveries")) == 1
 
 
 @pytest.mark.parametrize(
@@ -255,17 +267,19 @@ async def test_an_automatic_message_is_marked_and_gets_a_ticket(at: Installation
         ("bounce-free-form", "nobody@old.example", "No mailbox here by that name."),
     ],
 )
-async def test_a_bounce_shows_recipient_and_reason(at: Installation, name: str, address: str, reason: str) -> None:
-    message_id = await at.mail(corpus_mail(name), reverse_path="")
-    text = (await at.contents.get(message_id)).text
+async def test_a_bounce_shows_recipient_and_reason(
+    installation: Installation, name: str, address: str, reason: str
+) -> None:
+    message_id = await installation.mail(corpus_mail(name), reverse_path="")
+    text = (await installation.contents.get(message_id)).text
     assert address in text
     assert reason in text
 
 
-async def test_a_mail_loop_makes_one_ticket_and_no_reply(at: Installation) -> None:
-    """A loop needs two who answer. We answer nobody; what comes again with the same octets is not even a new ticket."""
+async def test_a_mail_loop_makes_one_ticket_and_no_reply(installation: Installation) -> None:
+    """A loop needs two systems that reply. No reply is sent, and a repeat with the same bytes opens no ticket."""
     for _ in range(5):
-        await at.mail(corpus_mail("own-mark"))
-    assert len(await at.rows("SELECT id FROM tickets")) == 1
-    events = await at.rows("SELECT event FROM deliveries")
+        await installation.mail(corpus_mail("own-mark"))
+    assert len(await installation.rows("SELECT id FROM tickets")) == 1
+    events = await installation.rows("SELECT event FROM deliveries")
     assert [row["event"] for row in events] == ["opened"]

@@ -34,7 +34,7 @@ async def _deliveries(store: Store, integration: str, first: int, count: int, *,
 
 
 def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
-    """Steps, and rows returned or changed. Nothing is kept."""
+    """Returns the steps, and the rows returned or changed. Rolls back."""
     steps = 0
 
     def step() -> int:
@@ -84,7 +84,7 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
 
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
-    """Of what is parked first; else of what is due first."""
+    """The oldest parked delivery, otherwise the one that is due first."""
     workspace = await seeds.workspace(store.database)
     integration = await seeds.integration(store.database, workspace)
     await seeds.execute(

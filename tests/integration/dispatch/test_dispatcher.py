@@ -51,13 +51,13 @@ class UnavailableOutbox(Outbox):
         return await super().claim_and_record(integration_id, finished, digest_limit, stop=stop)
 
 
-def made(store: Store, *, meter: Meter = UNMETERED) -> Installation:
+def new_installation(store: Store, *, meter: Meter = UNMETERED) -> Installation:
     return Installation(store, SETTINGS, real_time=True, wake="dispatcher", meter=meter)
 
 
 @asynccontextmanager
-async def working(installation: Installation, slack: SlackStandIn) -> AsyncIterator[None]:
-    """Seeded with the alias `support` on the channel `general`, and delivering."""
+async def dispatching(installation: Installation, slack: SlackStandIn) -> AsyncIterator[None]:
+    """Seeds the alias `support` on the channel `general` and runs the dispatcher."""
     await installation.seed(aliases=["support"], webhook=slack.url("general"))
     async with installation.dispatching():
         yield
@@ -66,12 +66,12 @@ async def working(installation: Installation, slack: SlackStandIn) -> AsyncItera
 
 @pytest.fixture
 async def installation(store: Store, slack: SlackStandIn) -> AsyncIterator[Installation]:
-    found = made(store)
-    async with working(found, slack):
+    found = new_installation(store)
+    async with dispatching(found, slack):
         yield found
 
 
-async def delivered(installation: Installation, n: int) -> None:
+async def wait_delivered(installation: Installation, n: int) -> None:
     async def done() -> bool:
         rows = await installation.rows("SELECT count(*) AS n FROM deliveries WHERE state = 'delivered'")
         return rows[0]["n"] == n
@@ -79,7 +79,7 @@ async def delivered(installation: Installation, n: int) -> None:
     for _ in range(200):
         if await done():
             return
-        await asyncio.sleep(0.02)  # polls a database, which tells nobody
+        await asyncio.sleep(0.02)  # polls the database
     rows = await installation.rows("SELECT state, last_error FROM deliveries")
     raise AssertionError(f"not {n} delivered, but: {rows}")
 
@@ -89,7 +89,7 @@ async def test_a_message_is_posted_and_its_attempt_recorded(installation: Instal
     await installation.mail(content)
     (post,) = await slack.wait_for(1)
     assert "Größe – 注文" in json.dumps(post.payload, ensure_ascii=False)
-    await delivered(installation, 1)
+    await wait_delivered(installation, 1)
     (attempt,) = await installation.rows("SELECT * FROM attempts")
     assert (attempt["n"], attempt["outcome"], attempt["status"], attempt["answer"]) == (1, "sent", 200, "ok")
     (contents,) = await installation.rows("SELECT attachments FROM message_contents")
@@ -98,16 +98,16 @@ async def test_a_message_is_posted_and_its_attempt_recorded(installation: Instal
 
 async def test_a_delivery_without_a_notification_is_found_by_polling(installation: Installation) -> None:
     await installation.mail(mails.plain(subject="signalled"))
-    await delivered(installation, 1)  # so the dispatcher has polled once already
+    await wait_delivered(installation, 1)  # the dispatcher has polled once
     other = installation.another(wake=NoWake(), real_time=True)
     await other.mail(mails.plain(subject="not signalled"))
-    await delivered(installation, 2)
+    await wait_delivered(installation, 2)
     await other.close()
 
 
 async def test_many_mails_are_each_posted_once(installation: Installation, slack: SlackStandIn) -> None:
     await asyncio.gather(*(installation.mail(mails.plain(subject=f"Mail {n}")) for n in range(50)))
-    await delivered(installation, 50)
+    await wait_delivered(installation, 50)
     assert len(slack.posts) == 50
     assert max(slack.peak.values()) == 1
 
@@ -128,7 +128,7 @@ async def test_a_network_error_is_retried(installation: Installation, slack: Sla
             await asyncio.sleep(0.02)
         await due()
         await slack.wait_for(tries)
-    await delivered(installation, 1)
+    await wait_delivered(installation, 1)
     rows = await installation.rows("SELECT outcome FROM attempts ORDER BY n")
     assert [row["outcome"] for row in rows] == ["retry", "retry", "sent"]
 
@@ -145,7 +145,7 @@ async def test_a_webhook_that_hangs_delays_no_other(installation: Installation, 
         await installation.mail(mails.plain(subject=f"Mail {n}"))
     await slack.wait_for(10, "general", delivered=True)
     hang.release()
-    await delivered(installation, 11)
+    await wait_delivered(installation, 11)
 
 
 async def test_a_removed_webhook_parks_and_a_rejected_payload_becomes_text(
@@ -153,7 +153,7 @@ async def test_a_removed_webhook_parks_and_a_rejected_payload_becomes_text(
 ) -> None:
     slack.script("general", Answer(400, "invalid_blocks"))
     await installation.mail(mails.plain())
-    await delivered(installation, 1)
+    await wait_delivered(installation, 1)
     (row,) = await installation.rows("SELECT via FROM deliveries")
     assert row["via"] == "text"
     slack.forget("general")
@@ -176,15 +176,15 @@ async def test_an_erased_ticket_is_not_delivered(installation: Installation, sla
     await until(lambda: len(slack.posts) == 1, "the first request")
     await installation.rows("DELETE FROM tickets WHERE number = 2")
     hang.release()
-    await delivered(installation, 1)
+    await wait_delivered(installation, 1)
     assert len(slack.posts) == 1
 
 
 async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn) -> None:
-    installation = made(store)
+    installation = new_installation(store)
     hang = Hang()
     slack.script("general", hang)
-    async with working(installation, slack):
+    async with dispatching(installation, slack):
         await installation.mail(mails.plain())
         await until(lambda: len(slack.posts) == 1, "the request")
         installation.core.dispatcher.stop()
@@ -198,7 +198,7 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
 @pytest.mark.parametrize("comes_back", [True, False])
 async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store: Store, slack: SlackStandIn) -> None:
     """An outcome that is not recorded stays an open attempt, which is repeated after the lease expires."""
-    installation = made(store)
+    installation = new_installation(store)
     core = installation.core
     outbox = UnavailableOutbox(store.database, core.clock, new_owner(), FAST)
     core.dispatcher = Dispatcher(
@@ -207,7 +207,7 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store
     hang = Hang()
     slack.script("general", hang)
     with capture_logs() as log:
-        async with working(installation, slack):
+        async with dispatching(installation, slack):
             await installation.mail(mails.plain())
             await until(lambda: len(slack.posts) == 1, "the request")
             outbox.is_unavailable = True

@@ -22,7 +22,7 @@ DAY = 24 * 3600 * SECOND
 
 
 async def send(installation: Installation, *names: str, subject: str = "Hello", body: str = "Text.") -> str:
-    """A mail to these aliases; its message id."""
+    """Accepts a message at these aliases; returns its id."""
     content = f"From: a@b.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@b.test>\r\n\r\n{body}\r\n".encode()
     return await installation.mail(content, *names, reverse_path="a@b.test")
 
@@ -45,7 +45,7 @@ def new_retention(
 
 
 async def resolve(installation: Installation, message_id: str, *, delivered: bool = True) -> None:
-    """The tickets of a message are resolved now."""
+    """Resolves the tickets of a message now."""
     of_message = "(SELECT ticket_id FROM ticket_messages WHERE message_id = :m)"
     await installation.rows(
         f"UPDATE tickets SET status = 'resolved', resolved_at = :now WHERE id IN {of_message}",
@@ -110,7 +110,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
 
     with pytest.raises(Killed):
         await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
-    assert await installation.count("raw_chunks") == 5  # 6 + 1, less the first two
+    assert await installation.count("raw_chunks") == 5  # 6 + 1 minus the first two
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, rest=pause).sweep()
@@ -240,7 +240,7 @@ async def test_concurrent_retention_runs(installation: Installation) -> None:
     installation.clock.advance(days=31)
     both = [new_retention(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
     await asyncio.gather(*(one.sweep() for one in both))
-    await both[0].sweep()  # what each left to the other because it was in its hands
+    await both[0].sweep()  # rows that each run left because the other had locked them
     assert await ids(installation, "messages") == {keep}
     assert await installation.count("tickets") == 1
 

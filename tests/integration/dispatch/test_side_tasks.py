@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.dispatch.test_dispatcher import delivered, made, working
+from tests.integration.dispatch.test_dispatcher import dispatching, new_installation, wait_delivered
 from tests.support import mails
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.slack import SlackStandIn
@@ -14,13 +14,13 @@ OUTCOMES = ("delivery.sent", "delivery.retry_scheduled", "delivery.failed", "del
 
 @pytest.mark.parametrize("events", [(), OUTCOMES, (*OUTCOMES, "side_task.failed")])
 async def test_each_ticket_is_posted_once(store: Store, slack: SlackStandIn, events: tuple[str, ...]) -> None:
-    installation = made(store, meter=FailingMeter())
+    installation = new_installation(store, meter=FailingMeter())
     slack.script("general", Answer(200, "ok"), Answer(400, "invalid_blocks"), Answer(200, "ok"))
     with failing_log(*events):
-        async with working(installation, slack):
-            for number in (1, 2):  # the second one is refused in its form, and sent as text
+        async with dispatching(installation, slack):
+            for number in (1, 2):  # the second one is rejected and sent as text
                 await installation.mail(mails.plain(subject=f"Mail {number}"))
-                await delivered(installation, number)
+                await wait_delivered(installation, number)
     assert len(slack.posts) == 3
     rows = await installation.rows("SELECT outcome FROM attempts ORDER BY started_at, n")
     assert [row["outcome"] for row in rows] == ["sent", "refused", "sent"]

@@ -15,7 +15,7 @@ from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store, opened_sqlite
 
-TIMES = 20  # more than there are connections
+TIMES = 20  # more than the number of connections
 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))
@@ -35,7 +35,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
+    async with store.database.transaction() as transaction:  # after a COMMIT that continues without its caller
         before = await transaction.fetch_one("routing_version")
         await transaction.execute("routing_increment_version")
     after = await store.database.fetch_one("routing_version")
@@ -62,7 +62,7 @@ async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(st
 
 
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
-    """Its BEGIN goes on in the connection's thread until SQLite's own time limit; the next writer comes after that."""
+    """Its BEGIN continues in the connection's thread up to the busy timeout; the next writer runs after that."""
     path = tmp_path / "emailrouter.db"
     async with opened_sqlite(tmp_path) as store:
         await seeds.workspace(store.database)
@@ -89,7 +89,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
 
 
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
-    """Or as many questions without end as there are readers keep everybody waiting."""
+    """Otherwise as many endless queries as there are readers would block all others."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
     queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
     queries["endless"] = catalog.build_query("endless", endless, endless)

@@ -28,8 +28,8 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.usefixtures("impatient")
 
 SHOW = build_query("show", "SELECT :name", "SELECT current_setting(:name) AS value")
-USED = 3  # connections of the pool that a test uses at once
-AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read before one is asked
+USED = 3  # connections that a test uses concurrently
+AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; TLS files are read before connecting
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Relayed:
-    """A store whose connections go through a relay."""
+    """A database whose connections go through a relay."""
 
     store: Store
     relay: Relay
@@ -93,13 +93,13 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         found.relay.forget()
         assert await found.database.fetch_one("check_clock") is not None
         await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
-        assert found.relay.made <= USED + 2  # a new one, and one by which the unanswered question is cancelled
+        assert found.relay.made <= USED + 2  # a new one, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forgotten in the middle of its use: the statement fails, and no other connection is waited for."""
+    """A connection dies while in use: the statement fails, and no other connection is waited for."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with relayed(postgres_server, statement_timeout=1.0) as found:
@@ -126,7 +126,7 @@ async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_
             with pytest.raises(Unavailable, match="57014"):
                 await found.database.fetch_one("installation_value", name="secret_key")
         assert await found.database.fetch_one("installation_value", name="secret_key") is None
-        assert found.relay.made == USED + 1  # the monitor's
+        assert found.relay.made == USED + 1  # that of the monitor
         await monitor.close()
 
 
@@ -200,7 +200,7 @@ async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
 
 
 async def test_keepalive_is_enabled_on_every_connection(postgres_server: PostgresServer) -> None:
-    """/proc/net/tcp shows a timer of kind 2, keep-alive, for the client's end of each."""
+    """/proc/net/tcp shows a timer of kind 2 (keep-alive) for the client side of each connection."""
     async with relayed(postgres_server) as found:
         await use_connections_concurrently(found.database)
         own = await found.database.connect()
@@ -212,7 +212,7 @@ async def test_keepalive_is_enabled_on_every_connection(postgres_server: Postgre
         await own.close()
 
 
-# A second: the statement that sets our own values runs under these.
+# One second: the statement that sets the values of the program runs under these.
 FOREIGN = {
     "default_transaction_isolation": "serializable",
     "lock_timeout": "1s",
@@ -234,7 +234,7 @@ async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None
         shown = [await own.fetchval(f"SHOW {setting}") for setting in FOREIGN]
         await own.close()
         assert shown == ["read committed", "0", "30s", "30s", "on"]
-        for _ in range(2):  # the same connection of the pool, given back in between
+        for _ in range(2):  # the same pooled connection, returned in between
             async with database.transaction() as transaction:
                 rows = [await transaction.fetch_one("show", name=setting) for setting in FOREIGN]
                 assert [row and row["value"] for row in rows] == shown

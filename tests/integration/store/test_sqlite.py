@@ -15,7 +15,7 @@ from tests.support.stores import opened_sqlite
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, steps: int) -> None:
-    """Cancelled after any number of steps of the loop: at BEGIN, in the body, at COMMIT."""
+    """Cancelled after any number of loop steps: at BEGIN, in the body, at COMMIT."""
     async with opened_sqlite(tmp_path) as store:
         await seeds.workspace(store.database)
 
@@ -30,7 +30,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         task.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
+        async with store.database.transaction() as transaction:  # after a COMMIT that continues without its caller
             before = await transaction.fetch_one("routing_version")
             await transaction.execute("routing_increment_version")
         assert before is not None
@@ -41,7 +41,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
 
 
 def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command prints its one line, without the traceback of a thread whose event loop is closed."""
+    """A command prints one line, without the traceback of a thread whose event loop is closed."""
     failures: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
     database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load_catalog(), readers=1, busy_timeout=1)

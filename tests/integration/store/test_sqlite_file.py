@@ -118,7 +118,7 @@ async def test_nothing_is_accepted_or_changed_after_the_file_was_replaced(
 
 
 async def test_a_commit_fails_when_the_file_is_moved_before_it(installation: Installation) -> None:
-    """Moved away between BEGIN and COMMIT, which succeeds."""
+    """The file is moved between BEGIN and COMMIT; SQLite reports success."""
     path = path_of(installation)
 
     async def change() -> None:
@@ -196,7 +196,7 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
 async def test_a_file_without_links_counts_as_removed(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bind mount still shows a file that was removed under it: it has no name any more."""
+    """A bind mount still shows a removed file; it has no links left."""
     path = path_of(installation)
     await installation.accept.accept(installation.envelope(), mail())
     found = list(path.stat())

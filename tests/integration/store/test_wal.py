@@ -64,7 +64,7 @@ async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Ins
 
 
 async def test_a_commit_truncates_it_too(installation: Installation) -> None:
-    """By the size limit, when a commit begins at its start again."""
+    """By the size limit, when a commit restarts the log."""
     database = database_of(installation)
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
@@ -91,7 +91,7 @@ async def test_truncation_does_not_wait_for_a_writer(installation: Installation,
 
 
 async def test_reads_leave_no_snapshot_open(installation: Installation) -> None:
-    """Raw mail that is being sent on, a piece at a time to a slow client, keeps no reader open."""
+    """Streaming a raw message in chunks to a slow client keeps no reader open."""
     database = database_of(installation)
     accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None

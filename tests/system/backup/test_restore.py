@@ -29,7 +29,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
-# All that is kept but the counts of the API's limits, which change by themselves.
+# All tables except the rate limit counters, which change without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
 Backup = Callable[[str], Coroutine[None, None, str]]  # from a name to the URL of the restored copy

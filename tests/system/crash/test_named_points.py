@@ -46,7 +46,7 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "releasing-leases",  # each of these needs a dead one that held something: the one before
+    "releasing-leases",  # each of these needs a dead process with a lease: the previous one
     "outcome-written",
     "leases-released",
     "outcome-committed",
@@ -58,7 +58,7 @@ SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked
 MAILS = 6
 
 
-# Where the database itself makes the difference: the short run goes there on both.
+# Points that depend on the database: the short run visits them on both.
 ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
@@ -82,7 +82,7 @@ async def run_until_killed(
     try:
         await system.wait_ready(program)
     except AssertionError:
-        pass  # it died before it was ready, which some points are for
+        pass  # some points are reached before it is ready
     else:
         if stop:
             await program.terminate()
@@ -109,7 +109,10 @@ async def assert_recovers(system: SystemUnderTest, mta: Mta, *, late: float = 60
 
 def test_every_point_is_visited() -> None:
     visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
-    assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}  # the former by its other name
+    assert visited == POINTS.keys() - {
+        "migration-statement-pg",
+        "notifying",
+    }  # MIGRATION covers the first, test_processes the second
     assert len(visited) >= 20
 
 

@@ -13,13 +13,15 @@ from tests.system.crash.system_under_test import poll_until, system_under_test
 
 ROLES = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver", "api", "api")
 MAILS = 60
-PEOPLE = 4
+USERS = 4
 
 
 async def test_servers_deliverers_and_apis_are_killed_in_turn(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Mail comes, goes out and is claimed all the while; no mail has two tickets, and no ticket two owners."""
+    """Messages are accepted, delivered and claimed meanwhile; no message has two tickets, no ticket two
+    assignees.
+    """
     unlimited: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     async with (
         system_under_test("postgres", tmp_path, server, aliases=5, settings=unlimited) as system,
@@ -28,9 +30,9 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
         fleet = [await system.launch(role) for role in ROLES]
         for program in fleet:
             await system.wait_ready(program)
-        chance = random.Random(4)
-        places = [6, *chance.sample(range(6), 4), 7]
-        async with Claimants(await system.add_users(PEOPLE), system.api_addresses) as claimants:
+        rng = random.Random(4)
+        places = [6, *rng.sample(range(6), 4), 7]
+        async with Claimants(await system.add_users(USERS), system.api_addresses) as claimants:
             for place in places:
                 mta.queue(system.new_mails(MAILS, large=25, replies=9))
                 await mta.wait_accepted(len(mta.acknowledged) + MAILS // 2)
@@ -46,7 +48,7 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
             t: won[0] for t, won in claimants.claimed.items()
         }
         assert all(len(won) == 1 for won in claimants.claimed.values())
-        # A claim whose answer was cut off may have been made all the same; nothing else is owned.
+        # A claim without a response may have succeeded; no other ticket is assigned.
         assert len(owners) <= len(claimants.claimed) + claimants.unanswered
 
 
@@ -58,7 +60,9 @@ async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
 async def test_a_webhook_recovers_while_a_message_for_it_is_written(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The mail's transaction saw it failing and commits when it is well: its delivery must not stay parked."""
+    """The transaction saw the webhook as failing and commits after it recovered: the delivery must not stay
+    parked.
+    """
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta(1) as mta:
         system.slack.forget("team0")
         first = await system.start("smtp")
@@ -87,7 +91,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 async def test_a_deliverer_stopped_past_its_lease(
     server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
 ) -> None:
-    """The other one takes over when the lease ends. What comes back too late sends nothing that it had not sent."""
+    """Another one takes over when the lease expires. The stopped one sends nothing that it had not sent."""
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta() as mta:
         await system.start("smtp")
         sleeper = await system.start("deliver", options=("--stop-at", point))

@@ -14,7 +14,7 @@ KEEP: dict[str, object] = {"retention.raw_messages": "1d", "retention.resolved_t
 
 
 async def test_killed_during_retention(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    """Ten mails: the even tickets are resolved long ago; one of those has a delivery that did not arrive yet."""
+    """Ten messages: the tickets with even numbers were resolved long ago; one of them has a pending delivery."""
     async with system_under_test(kind, tmp_path, server, aliases=2, settings=KEEP) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(system.addresses[n % 2],), large=5))
@@ -31,10 +31,10 @@ async def test_killed_during_retention(kind: str, server: Callable[[], PostgresS
                 "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
                 f"WHERE ticket_id IN {waiting}"
             )
-        for name in ("team0", "team1"):  # whichever that one's is: what it owes stays owed
+        for name in ("team0", "team1"):  # the pending delivery stays pending
             system.slack.forget(name)
         for n, point in enumerate(RETENTION):
-            system.set_clock((3 + n) * DAY)  # a sweep that was cut off is made up for at the next one's time
+            system.set_clock((3 + n) * DAY)  # an interrupted run is repeated at the next interval
             program = await system.launch("serve", options=("--hurry", "--kill-at", point, *system.clock_options))
             await assert_killed(program, point)
         system.set_clock(30 * DAY)

@@ -77,7 +77,7 @@ async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], Po
 async def test_a_device_that_sends_the_same_bytes_every_day(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Without Message-ID and Date nothing says that it is a repeat; with one, the window does."""
+    """Without Message-ID and Date a message is never a repeat; with one, it is within the window."""
     async with running_client(kind, tmp_path, server) as client:
         bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
         for day in range(3):

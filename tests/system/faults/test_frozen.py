@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
 CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# Everything that asks the database before it answers: calls, pages, streams, downloads, and what needs no key.
+# Everything that queries the database: API calls, pages, streams, downloads, and public endpoints.
 READS = (
     "/api/domains",
     "/api/emails/tickets?q=word",
@@ -73,9 +73,9 @@ async def test_postgresql_stands_still(stoppable_postgres: Callable[[], Postgres
     ):
         program = await system.start("api")
         client = await new_admin(system, session)
-        assert await client.get("/api/domains") == 200  # there is a connection now, and it is trusted
+        assert await client.get("/api/domains") == 200  # opens a connection that is trusted
         await stoppable_postgres().pause()
-        for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
+        for _ in range(2):  # more than the pool has: they hang in a statement, then while connecting
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
         waited = {event["waiting_in"].partition(" ")[0] for event in program.log_events("api.request_timed_out")}
@@ -94,7 +94,7 @@ async def test_postgresql_stands_still(stoppable_postgres: Callable[[], Postgres
 async def test_a_stop_abandons_opening_the_database(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """SIGTERM to a program that starts: the database takes the connection and says nothing."""
+    """SIGTERM during the start: the database accepts the connection and does not respond."""
     async with system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system:
         await stoppable_postgres().pause()
         program = await system.launch("smtp")
@@ -112,7 +112,7 @@ async def test_a_stop_abandons_opening_the_database(
 async def test_a_stop_logs_and_abandons_the_step_that_hangs(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The deliverer waits for a lock: its step is named, cut when its time is over, and the other steps are done."""
+    """The deliverer waits for a lock: the step is logged and cancelled after its limit, and the other steps run."""
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
@@ -134,7 +134,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
 
 
 async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
-    """Readers never wait; who writes is answered when the request's time is over, not when the lock is free."""
+    """Readers never wait; writers are answered after the request timeout, not when the lock is free."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
         system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,
@@ -147,7 +147,9 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
         async def noted() -> bool:
             return bool(await system.database.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
 
-        await poll_until(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
+        await poll_until(
+            noted, "the use of the key is written"
+        )  # otherwise that write would wait for the lock instead of a request
         async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200
             for _ in range(2):

@@ -81,7 +81,7 @@ async def test_refused_connections_and_a_restart(stoppable_postgres: Server, tmp
 
 
 async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """Stopped with SIGSTOP: connections stand, nothing answers, also not to a new one."""
+    """Stopped with SIGSTOP: connections stay open, nothing responds, not even to new ones."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -94,9 +94,9 @@ async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> N
 
 
 async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """They stay open and nothing comes through; new ones work. No mail is put off.
+    """Connections stay open and nothing passes; new ones work. No message is rejected.
 
-    A statement may take longer here than the test waits: a program that waits for its timeout fails the test.
+    The statement timeout is longer than the test waits, so a program that waits for it fails the test.
     """
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         parts = urlsplit(system.url)
@@ -119,7 +119,7 @@ async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_
 
 
 async def test_connections_are_disallowed_while_the_program_runs(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """What ends a program that starts, an administrator's mistake, is a temporary failure for one that runs."""
+    """What ends a program during its start is a temporary failure for a running one."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
@@ -141,7 +141,7 @@ async def test_connections_are_disallowed_while_the_program_runs(stoppable_postg
 
 
 async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The program stops itself in the middle of each kind of transaction, and an administrator ends its sessions."""
+    """The program stops itself inside each kind of transaction, and an administrator terminates its sessions."""
     places = ("message-written:2", "accept-commit:4", "attempt-written:3", "outcome-written:5", "parsing:7")
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         options = [option for place in places for option in ("--stop-at", place)]
@@ -156,14 +156,14 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
                 )
             sessions.append(len(ended))
             program.resume()
-        # Parsing is outside of transactions: if it comes right after another place, no session is there yet.
+        # Parsing is outside of transactions: right after another point there may be no session yet.
         assert sum(map(bool, sessions)) >= len(places) - 1, sessions
         assert mta.deferred
         await assert_recovered(system, mta)
 
 
 async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The outcome is kept and written when the database is back: nothing is posted twice for this."""
+    """The outcome is kept and recorded when the database is available again: nothing is posted twice."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         program = await system.start(options=("--stop-at", "posted:3", *system.clock_options))
         await until(lambda: state(program.pid) == "T", "the program stopped itself after a POST")
@@ -175,7 +175,7 @@ async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, 
 
 
 async def test_an_exhausted_pool(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """Somebody's lock holds every connection of the pool; then the server has no place for a new one."""
+    """A lock blocks every connection of the pool."""
     async with system_with_load(tmp_path, stoppable_postgres, **{"database.pool_size": 2}) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
@@ -205,7 +205,7 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
 
 
 async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """What a replica says after a failover that nobody told us of."""
+    """The server is read-only, as after an unnoticed failover."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -224,7 +224,7 @@ async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) ->
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """The disk of the databases; its log of writes lies on another, as it should. A full log ends the server itself."""
+    """The disk of the tables; the write-ahead log is on another, because a full log stops the server."""
     await require_mounts(tmp_path)
     async with (
         private_postgres(small_disk=SMALL_DISK_BYTES) as server,

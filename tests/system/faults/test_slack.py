@@ -127,7 +127,7 @@ class RedirectedSlack(SlackStandIn):
 
 
 async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Whatever follows the status line of a 2xx: the ticket is delivered, and not posted again on the schedule."""
+    """Whatever follows the status line of a 2xx, the ticket is delivered and not posted again."""
     ok = b"HTTP/1.1 200 OK\r\n"
     async with (
         RawHttpServer(
@@ -150,7 +150,7 @@ async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Cal
 
 
 async def test_refused_connections(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Nobody listens: connections are refused; mail is taken, tickets wait, and go out when somebody does."""
+    """Messages are accepted, tickets wait, and are delivered when the server listens again."""
     async with system_under_test("sqlite", tmp_path, server) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         await system.slack.stop()
@@ -166,7 +166,7 @@ async def test_refused_connections(tmp_path: Path, server: Callable[[], Postgres
 
 
 async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Another host's, then one of nobody we trust, then the right one: nothing is said before that."""
+    """Another host's certificate, then an untrusted one, then the right one: nothing is sent before that."""
     authority, stranger = trustme.CA(), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("slack.test").configure_cert(context)
@@ -192,7 +192,7 @@ async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], Postg
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """It cannot heal by waiting: dead at once, kept with its reason, and nothing is sent to where it points."""
+    """A redirect fails permanently at once, with its reason, and nothing is sent to its target."""
     async with system_under_test("sqlite", tmp_path, server, webhooks=["moved"]) as system, system.start_mta() as mta:
         system.slack.default("moved", Redirect(system.slack.url("elsewhere")))
         program = await system.start()

@@ -59,7 +59,7 @@ async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
 
 
 async def test_the_file_cannot_grow(tmp_path: Path) -> None:
-    """The commit itself fails in the kernel: a limit on the size of files, lowered under the running program."""
+    """The commit fails in the kernel: a file size limit is lowered while the program runs."""
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(system.new_mails(MAILS))
@@ -95,7 +95,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
-    """As after a restore by another user: the program waits, saying so, and begins by itself when it may write."""
+    """As after a restore by another user: the program waits, logs the reason, and starts when it can write."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:
@@ -117,7 +117,9 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("while_posting", [False, True])
 async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
-    """No `250` and no change while it is away, and the health check says why; a post under way is not made twice."""
+    """No `250` and no change while it is moved; the health check says why, and a post in progress is not
+    repeated.
+    """
     file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)

@@ -20,9 +20,9 @@ ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
 
 async def test_every_table_is_listed(store: Store) -> None:
-    """A table that a migration adds has a place in the order, or it would be left behind."""
+    """A table added by a migration must be in the list, or it would not be copied."""
     if isinstance(store.database, SqliteDatabase):
-        # A full-text index looks like tables too; what it is made of is in a table of ours.
+        # A full-text index has tables of its own; its content is in ticket_search.
         asked = (
             "SELECT name FROM sqlite_master t WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND NOT EXISTS ("
             "SELECT 1 FROM sqlite_master v WHERE v.sql LIKE 'CREATE VIRTUAL%' "
@@ -36,7 +36,7 @@ async def test_every_table_is_listed(store: Store) -> None:
 
 
 async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw octets too."""
+    """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw bytes included."""
     async with opened_sqlite(tmp_path) as first, opened_postgres(postgres_server) as second:
         await _fill(first.database)
         before = await _content(first.database)
@@ -49,7 +49,7 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
             back = await move(second.database, third.database, lambda *_: None)
             assert back == there
             assert await _content(third.database) == before
-            # The index of words is made anew by the rows that come.
+            # The search index is rebuilt by the inserted rows.
             found = await seeds.execute(
                 third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lamp'"
             )
@@ -72,16 +72,16 @@ async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: S
     (tmp_path / "from").mkdir()
     async with opened_sqlite(tmp_path / "from") as source:
         await _fill(source.database)
-        told: list[tuple[str, int, int]] = []
+        progress: list[tuple[str, int, int]] = []
 
         def cut(table: str, done: int, total: int) -> None:
-            told.append((table, done, total))
+            progress.append((table, done, total))
             if table == "tickets":
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             await move(source.database, store.database, cut)
-        assert ("messages", 1, 1) in told
+        assert ("messages", 1, 1) in progress
         left = await count_rows(store.database)
         assert {table: n for table, n in left.items() if n} == {"versions": 1}
         moved = await move(source.database, store.database, lambda *_: None)
@@ -89,7 +89,7 @@ async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: S
 
 
 async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written to the source while it is copied is not half in the copy; the counts tell of it afterwards."""
+    """Rows written to the source during the copy are not partially copied; the counts differ afterwards."""
     (tmp_path / "to").mkdir()
     await _fill(store.database)
     other = (
@@ -123,7 +123,7 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
     cli.env["database.url"] = postgres_url
     users = (await cli.json("user", "list"))["users"]
     assert [user["email"] for user in users] == [ADMIN]
-    # The secret key is where it was: what was sealed can be opened.
+    # The secret key is unchanged, so encrypted settings can be decrypted.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     assert "--to is the source database" in await cli.refused("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
@@ -139,7 +139,7 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
 
 
 async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
-    """A row or more in the tables that hold what an installation is about."""
+    """Inserts at least one row into the main tables."""
     workspace_id = await seeds.workspace(database)
     integration_id = await seeds.integration(database, workspace_id, name=ODD)
     domain_id = await seeds.domain(database, workspace_id)
@@ -182,7 +182,7 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
 
 
 async def _content(database: SqliteDatabase | PostgresDatabase) -> dict[str, list[str]]:
-    """Every row of every table, as text in an order of its own."""
+    """Returns every row of every table as text, sorted."""
     return {
         table: sorted(repr(sorted(row.items())) for row in await seeds.execute(database, f"SELECT * FROM {table}"))
         for table in TABLES

@@ -16,7 +16,7 @@ from tests.support.process import Program
 
 SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 
-# Fetches the sockets from the test, and becomes the program: the process id stays.
+# Receives the sockets from the test and becomes the program, with the same process id.
 _ACTIVATE = """
 import os, socket, sys
 path, names = sys.argv[1], sys.argv[2].split(":")
@@ -76,7 +76,7 @@ class KeptSockets:
     async def _pass_sockets(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
-        # asyncio's own socket object has no sendmsg; the descriptor is the same.
+        # asyncio's socket object has no sendmsg; this one uses the same descriptor.
         with socket.socket(fileno=os.dup(channel.fileno())) as plain:
             socket.send_fds(plain, [b"!"], [self._listeners[name].fileno() for name in names])
         writer.close()

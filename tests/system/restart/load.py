@@ -60,7 +60,7 @@ class SenderLoad:
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
             while (message_id_in_reply := await self._try_send(content)) is None:
-                pass  # interrupted by a restart: send the same mail again
+                pass  # interrupted by a restart: retry the same message
             async with self._progress:
                 self.accepted[message_id] = message_id_in_reply
                 self.accepted_signal.release()

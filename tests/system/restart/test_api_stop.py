@@ -1,4 +1,4 @@
-"""A stop of the API: connections that were taken are answered, requests that do not end are cut off."""
+"""A stop of the API: accepted connections are answered, requests that do not end are cancelled."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.support.waiting import until
 UNLIMITED = ConnectionLimits(total=100, per_address=100, trusted=(), monotonic=lambda: 0.0)
 
 
-async def test_a_connection_that_has_not_asked_yet_is_heard() -> None:
+async def test_a_connection_without_a_request_yet_is_answered() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="here")
 
@@ -35,8 +35,8 @@ async def test_a_connection_that_has_not_asked_yet_is_heard() -> None:
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-async def test_a_request_that_does_not_end_is_cut_off_and_named(stubborn: bool) -> None:
-    """Also one that does not react to being cancelled: then it is left behind."""
+async def test_a_request_that_does_not_end_is_cancelled_and_logged(stubborn: bool) -> None:
+    """Also one that ignores its cancellation: it is abandoned."""
     begun, cancelled, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""SIGHUP: certificates and the log level are read again; sessions, sockets and everything else stay."""
+"""SIGHUP reloads certificates and the log level; sessions, sockets and everything else stay."""
 
 import ssl
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.system.systemd.service_manager import ServiceManager
 HOST = "mx1.host.test"
 
 
-def issue(folder: Path) -> ssl.SSLContext:
-    """A new certificate in the files that the settings name; who trusts it and no other."""
+def issue_certificate(folder: Path) -> ssl.SSLContext:
+    """Writes a new certificate; returns a client context that trusts only it."""
     authority = trustme.CA()
     issued = authority.issue_cert(HOST)
     issued.private_key_pem.write_to_path(folder / "key.pem")
@@ -28,7 +28,7 @@ def issue(folder: Path) -> ssl.SSLContext:
 
 
 async def handshake(address: str, trusting: ssl.SSLContext) -> int:
-    """The code after STARTTLS with who trusts one authority alone; 0 for a certificate of another."""
+    """Returns the reply code after STARTTLS with a client context; 0 if the certificate is not trusted."""
     host, port = port_of(address)
     async with await RawSmtp.connect(host, port) as client:
         await client.command("EHLO client.test", 250)
@@ -39,8 +39,8 @@ async def handshake(address: str, trusting: ssl.SSLContext) -> int:
         return (await client.command("EHLO client.test")).code
 
 
-async def test_certificates_are_read_again_and_sessions_stay(tmp_path: Path, slack: SlackStandIn) -> None:
-    before = issue(tmp_path)
+async def test_certificates_are_reloaded_and_sessions_stay(tmp_path: Path, slack: SlackStandIn) -> None:
+    before = issue_certificate(tmp_path)
     tls = {"smtp.tls_cert": str(tmp_path / "cert.pem"), "smtp.tls_key": str(tmp_path / "key.pem")}
     async with installed(tmp_path, slack) as installation:
         env = {**installation.settings, **tls}
@@ -49,7 +49,7 @@ async def test_certificates_are_read_again_and_sessions_stay(tmp_path: Path, sla
             assert await handshake(address, before) == 250
             async with await RawSmtp.connect(*port_of(address)) as session:
                 await session.command("EHLO client.test", 250)
-                after = issue(tmp_path)
+                after = issue_certificate(tmp_path)
                 program.hang_up()
                 await program.wait_event("smtp.certificate_loaded")
                 assert await handshake(address, after) == 250
@@ -57,7 +57,7 @@ async def test_certificates_are_read_again_and_sessions_stay(tmp_path: Path, sla
                 await session.command("NOOP", 250)
 
 
-async def test_the_log_level_is_read_from_the_configuration(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_the_log_level_is_reloaded(tmp_path: Path, slack: SlackStandIn) -> None:
     file = tmp_path / "emailrouter.toml"
     file.write_text("")
     async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
@@ -78,7 +78,7 @@ async def test_the_log_level_is_read_from_the_configuration(tmp_path: Path, slac
             await program.wait_event("smtp.accepted")
             await reload('[server]\nlog_level = "warning"\n', 1)
             await mail()
-            await reload('[server]\nlog_level = "loud"\n', 2)  # the level before stays
+            await reload('[server]\nlog_level = "loud"\n', 2)  # the previous level stays
             await mail()
             await reload('[server]\nlog_level = "debug"\n', 3)
             await mail()
@@ -87,4 +87,4 @@ async def test_the_log_level_is_read_from_the_configuration(tmp_path: Path, slac
         assert len(program.log_events("smtp.accepted")) == 2
         (unusable,) = program.log_events("reload.configuration_invalid")
         assert "server.log_level" in unusable["reason"]
-        assert program.log_events("smtp.client_connected"), "debug is told too"
+        assert program.log_events("smtp.client_connected"), "debug events are logged"

@@ -1,4 +1,6 @@
-"""Restarts under load refuse no connection and no request, lose no mail and double none, as docs/operations.md says."""
+"""Restarts under load refuse no connection and no request, and neither lose nor duplicate a message
+(docs/operations.md).
+"""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,8 +11,8 @@ from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
 from tests.system.restart.load import RequestResults, SenderLoad, requesting, under_load
 
-# Mails accepted before each restart, while as many more are under way: senders are in all states then.
-BETWEEN = 30
+# Messages accepted before each restart, with as many in transfer: senders are in all states.
+MESSAGES_BETWEEN_RESTARTS = 30
 
 
 async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: SlackStandIn) -> None:
@@ -20,14 +22,14 @@ async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: Slack
         await program.ready()
         async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
             for _ in range(3):
-                await load.wait_for_more(BETWEEN)
+                await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
                 assert await program.terminate() == 0
                 program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
                 await program.ready()
-            await load.wait_for_more(BETWEEN)
+            await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
         await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
         await program.terminate()
-        await _nothing_is_lost_or_doubled(load, requests, installation, slack)
+        await _assert_nothing_lost_or_duplicated(load, requests, installation, slack)
 
 
 async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn, postgres_url: str) -> None:
@@ -46,17 +48,17 @@ async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn
         running = {role: await start(role) for role in ("smtp", "api", "deliver")}
         async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
             for role in ("smtp", "api", "deliver", "smtp", "api"):
-                await load.wait_for_more(BETWEEN)
+                await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
                 assert await running[role].terminate() == 0
                 running[role] = await start(role)
-            await load.wait_for_more(BETWEEN)
+            await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
         await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
         for program in running.values():
             await program.terminate()
-        await _nothing_is_lost_or_doubled(load, requests, installation, slack)
+        await _assert_nothing_lost_or_duplicated(load, requests, installation, slack)
 
 
-async def _nothing_is_lost_or_doubled(
+async def _assert_nothing_lost_or_duplicated(
     load: SenderLoad, requests: RequestResults, installation: Installation, slack: SlackStandIn
 ) -> None:
     assert load.rejected == []
@@ -67,10 +69,10 @@ async def _nothing_is_lost_or_doubled(
         "JOIN ticket_messages tm ON tm.message_id = m.id GROUP BY m.rfc_message_id, m.id"
     )
     assert {row["rfc_message_id"]: row["id"] for row in kept} == {
-        message_id.strip("<>"): heard for message_id, heard in load.accepted.items()
+        message_id.strip("<>"): reply_id for message_id, reply_id in load.accepted.items()
     }
     assert len(kept) == len(load.accepted)
     assert {row["tickets"] for row in kept} == {1}
-    # A drain gives every attempt its outcome, so that nothing is sent a second time.
+    # A drain records the outcome of every attempt, so nothing is sent twice.
     assert len(slack.delivered()) == len(load.accepted) == await installation.count("attempts")
     assert await installation.count("deliveries", "state = 'delivered'") == len(load.accepted)

@@ -25,7 +25,7 @@ TIME = st.integers(min_value=0, max_value=2**61)
 def test_the_list_of_waits() -> None:
     assert len(WAIT_SECONDS) == 8
     assert list(WAIT_SECONDS) == sorted(WAIT_SECONDS)
-    assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # all of it fits into the default max_age
+    assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # fits the default max_age
 
 
 @given(st.integers(min_value=1, max_value=10_000), RANDOM)
@@ -94,7 +94,7 @@ def test_probe_intervals() -> None:
     assert (intervals[1], intervals[-1]) == (MIN_PROBE_INTERVAL, MAX_PROBE_INTERVAL)
 
 
-# --- the pace
+# --- pacing
 
 RATE = st.floats(min_value=0.01, max_value=1000)
 BURST = st.integers(min_value=1, max_value=50)
