@@ -35,7 +35,7 @@ class _Section(BaseModel):
 
 
 class WorkspaceEntry(_Section):
-    """default_integration: as aliases name one; `""` is none. Missing keys leave what there is."""
+    """The workspace. default_integration: a reference as in aliases, `""` for none. None keeps the current value."""
 
     name: str | None = None
     default_integration: str | None = None
@@ -78,7 +78,7 @@ class UserEntry(_Section):
 class WorkspaceDocument(_Section):
     """The document. A section that is missing is None.
 
-    mx_managed_upstream: the domains whose MX records point to an upstream relay; all other domains are set not to.
+    mx_managed_upstream: the domains whose MX records point to an upstream relay; it is cleared for all other domains.
     """
 
     domains: list[str] | None = None

@@ -295,12 +295,12 @@ class _Planner:
 
 
 def _differences(**pairs: tuple[object, object]) -> Differences:
-    return {name: (was, becomes) for name, (was, becomes) in pairs.items() if was != becomes}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
 
 def _format_differences(differences: Differences) -> str:
     return ", ".join(
-        f"{name}: {_format_value(was)} -> {_format_value(new)}" for name, (was, new) in differences.items()
+        f"{name}: {_format_value(old)} -> {_format_value(new)}" for name, (old, new) in differences.items()
     )
 
 

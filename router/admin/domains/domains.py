@@ -1,4 +1,4 @@
-"""The mail domains of a workspace: added, proved by DNS, checked again, removed.
+"""The mail domains of a workspace: creation, verification, deletion.
 
 A domain is `pending_verification` until its records are correct, then `active` until rechecks have not found them for
 days (`router.dns.verification_state`). A single failed check is shown in `records` but does not stop mail. A name is

@@ -88,24 +88,24 @@ class LossAuditReport:
 
 
 async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
-    """Runs the audit. Mail can arrive meanwhile, but the counts are read by one statement and are consistent."""
-    sums = await transaction.fetch_one("loss_audit_totals", max_examined=MAX_MESSAGES)
+    """Runs the audit. Mail can arrive meanwhile, but the totals are read by one statement, so they are consistent."""
+    totals = await transaction.fetch_one("loss_audit_totals", max_examined=MAX_MESSAGES)
     repeats = await transaction.fetch_one("loss_audit_repeats")
-    assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
+    assert totals is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
 
     async def ids(query: str, **values: int) -> tuple[str, ...]:
         return tuple(row["id"] for row in await transaction.fetch_all(query, limit=MAX_LISTED_IDS, **values))
 
     return LossAuditReport(
-        messages=sums["messages"],
-        accepted=sums["accepted"],
-        repeated=sums["repeated"],
-        events=sums["events"],
-        expected=sums["queued"],
-        delivered=sums["delivered"],
-        pending=sums["pending"],
-        dead=sums["dead"],
-        duplicated=sums["duplicated"],
+        messages=totals["messages"],
+        accepted=totals["accepted"],
+        repeated=totals["repeated"],
+        events=totals["events"],
+        expected=totals["queued"],
+        delivered=totals["delivered"],
+        pending=totals["pending"],
+        dead=totals["dead"],
+        duplicated=totals["duplicated"],
         repeats=repeats["repeats"],
         incomplete_messages=await ids("loss_audit_mismatched_messages", max_examined=MAX_MESSAGES),
         damaged_messages=await ids("loss_audit_damaged_messages", max_examined=MAX_MESSAGES),

@@ -143,8 +143,8 @@ class DeliveryService:
                 )
             )
             integrations = sorted({row["integration_id"] for row in rows})
-            for woken in integrations:
-                await transaction.execute("integration_probe_now", id=woken, now=now)
+            for woken_id in integrations:
+                await transaction.execute("integration_probe_now", id=woken_id, now=now)
             await audit.record(
                 transaction,
                 actor,

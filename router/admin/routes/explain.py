@@ -188,6 +188,8 @@ def _integration_step(integration: Integration | None) -> ExplanationStep:
     if integration is None:
         return ExplanationStep("integration", False, "there is no integration: the ticket is created but not posted")
     if integration.status == "failing":
-        why = f"{integration.name} is failing ({integration.last_error})"
-        return ExplanationStep("integration", False, f"{why}: the ticket is posted once the integration works again")
+        problem = f"{integration.name} is failing ({integration.last_error})"
+        return ExplanationStep(
+            "integration", False, f"{problem}: the ticket is posted once the integration works again"
+        )
     return ExplanationStep("integration", True, f"posted to {integration.name} ({integration.type})")

@@ -67,7 +67,7 @@ class IntegrationService:
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
         """Creates an integration. settings: the fields of its channel (`webhookUrl`). Sends nothing."""
         channel = find_channel(self._poster.channels, type)
-        kept_name = validation.validate_line(name, "name")
+        valid_name = validation.validate_line(name, "name")
         sealed, hint = self._poster.encrypt_settings(channel, settings)
         integration_id = ids.new("int")
         now = self._clock.now()
@@ -77,13 +77,13 @@ class IntegrationService:
                 id=integration_id,
                 workspace_id=actor.workspace_id,
                 type=type,
-                name=kept_name,
+                name=valid_name,
                 sealed_settings=sealed,
                 hint=hint,
                 created_at=now,
             )
             await audit.record(
-                transaction, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
+                transaction, actor, now, "integration.create", integration_id, type=type, name=valid_name, hint=hint
             )
             return await _fetch_integration(transaction, actor, integration_id)
 

@@ -175,9 +175,9 @@ class TimelineReader:
             self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
         )
 
-    async def _count_entries_before(self, ticket: Ticket, place: str) -> int:
+    async def _count_entries_before(self, ticket: Ticket, position: str) -> int:
         row = await self._database.fetch_one(
-            "ticket_entries_before", ticket_id=ticket.id, message=f"msg_{place}", event=f"evt_{place}"
+            "ticket_entries_before", ticket_id=ticket.id, message=f"msg_{position}", event=f"evt_{position}"
         )
         return int(row["entries"]) if row else 0
 
