@@ -27,16 +27,16 @@ from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
 from config.schema import ApiSettings
-from router.errors import StorageReplaced
-from router.meter import UNMETERED, Meter
-from router.ratelimit.failure_throttle import Attempts
+from router.errors import DatabaseFileReplaced
+from router.meter import NULL_METER, Meter
+from router.ratelimit.failure_throttle import FailureThrottle
 from router.services import Services
 
 PREFIXES = ("/api", "/v1")
 
 
 def build_app(
-    services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = UNMETERED
+    services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = NULL_METER
 ) -> web.Application:
     """Builds the application from `[api]` and `[server] public_url`.
 
@@ -60,7 +60,7 @@ def build_app(
     app.on_response_prepare.append(on_prepare)
     if public_url.startswith("https://"):
         app.on_response_prepare.append(set_strict_transport)
-    app[ERROR_LOG_COUNTS] = Attempts(services.clock, ERROR_LOG_LIMIT)
+    app[ERROR_LOG_COUNTS] = FailureThrottle(services.clock, ERROR_LOG_LIMIT)
     app[COOKIES] = Cookies(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
@@ -91,7 +91,7 @@ def _add_probes(app: web.Application, services: Services) -> None:
     async def show_readiness(_: web.Request) -> web.Response:
         try:
             await services.ready()
-        except StorageReplaced as error:
+        except DatabaseFileReplaced as error:
             return responses.error("unavailable", error.advice)
         return responses.json_text('{"status":"ok"}')
 

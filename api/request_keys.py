@@ -7,11 +7,11 @@ import asyncio
 from aiohttp import web
 
 from router.admin.access.authentication import Caller
-from router.ratelimit.sliding_window import Verdict
+from router.ratelimit.sliding_window import RateLimitStatus
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
 # Time limit of the request. A stream removes it when its response starts.
 TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
-VERDICT = web.RequestKey("verdict", Verdict)
+VERDICT = web.RequestKey("verdict", RateLimitStatus)

@@ -189,7 +189,7 @@ class ApiServer:
             )
 
         if self._systemd:
-            for sock in sockets.passed("api", self._environ):
+            for sock in sockets.inherited_sockets("api", self._environ):
                 self._servers.append(await loop.create_server(connection, sock=sock))
         else:
             self._servers.append(await loop.create_server(connection, self._host, self._port))

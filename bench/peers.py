@@ -31,7 +31,7 @@ from emailrouter import log
 from router import ids
 from router.clock import SystemClock
 from router.mail.address import Mailbox
-from router.ports import Accepted
+from router.ports import AcceptResult
 from router.routing.envelope import Envelope
 from router.routing.route import Target
 from smtp.server import Server
@@ -147,9 +147,9 @@ class AcceptAllRouting:
 class DiscardingAcceptor:
     """An acceptor that stores nothing."""
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """See `router.ports.Acceptor`."""
-        return Accepted(ids.new("msg"), repeat=False)
+        return AcceptResult(ids.new_id("msg"), is_duplicate=False)
 
 
 async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> None:

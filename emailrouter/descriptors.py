@@ -9,7 +9,7 @@ import resource
 
 from config.schema import Config
 from emailrouter.assembly import SQLITE_READERS, Role
-from router.errors import Misconfigured
+from router.errors import ConfigurationFault
 
 # Listening sockets, pipes of parser processes, DNS queries, the log, certificates being reloaded, and connections that
 # are closed immediately after they are accepted.
@@ -35,7 +35,7 @@ def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
-    """Raises the soft limit, and if necessary and permitted the hard limit; otherwise raises `Misconfigured`."""
+    """Raises the soft limit, and if necessary and permitted the hard limit; otherwise raises `ConfigurationFault`."""
     parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -45,7 +45,7 @@ def raise_limit(config: Config, roles: frozenset[Role]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (total, hard if _is_enough(hard, total) else total))
     except (OSError, ValueError):
         listed = ", ".join(f"{name} {count}" for name, count in parts.items())
-        raise Misconfigured(
+        raise ConfigurationFault(
             f"the configuration needs {total} file descriptors ({listed}), but the limit of this process is {hard}",
             "raise LimitNOFILE of the unit (or `ulimit -Hn`), or lower these settings",
         ) from None

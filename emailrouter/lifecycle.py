@@ -29,7 +29,7 @@ from emailrouter.draining import drain
 from emailrouter.secret_key import load_secret_box
 from emailrouter.shutdown import Shutdown
 from emailrouter.watchdog import SystemdNotifier, send_heartbeats
-from router.errors import Misconfigured, Unavailable
+from router.errors import ConfigurationFault, Unavailable
 from router.store import catalog, migrate, pg_notify, wal
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
@@ -60,7 +60,7 @@ async def open_database(
 
     Raises:
         Unavailable: The database is unavailable and `stop` is set or None.
-        Misconfigured: Waiting does not help.
+        ConfigurationFault: Waiting does not help.
         SchemaMismatch: The schema is not that of this version.
     """
     opened = assembly.database(config, catalog.load_catalog())
@@ -74,7 +74,7 @@ async def open_database(
                         log.info("database.migration_applied", migration=name)
                 else:
                     await migrate.check_schema(opened)
-            except Misconfigured:
+            except ConfigurationFault:
                 raise  # exit code 2 keeps a supervisor from restarting the process
             except Unavailable as error:
                 await opened.close()

@@ -21,7 +21,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from emailrouter.line_writer import LineWriter
-from router.unicode_security import shown_line
+from router.unicode_security import safe_line
 
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -150,7 +150,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
     """Escapes invisible and bidirectional characters for a terminal; JSON output escapes them anyway."""
-    return {key: shown_line(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _truncate(value: str | bytes) -> str:

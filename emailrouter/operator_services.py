@@ -15,8 +15,8 @@ from emailrouter.assembly.core import AnyDatabase, Core
 from emailrouter.secret_key import load_secret_box
 from router.clock import SystemClock
 from router.errors import Refused
-from router.ports import NoWake
-from router.secrets import INTEGRATION, SecretBox, new_key
+from router.ports import NullWaker
+from router.secrets import INTEGRATION_PURPOSE, SecretBox, new_key
 
 
 async def open_existing_database(config: Config) -> AnyDatabase:
@@ -36,7 +36,7 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
     database = await open_existing_database(config)
     try:
         box = await load_secret_box(config, database) if secrets else _NoSecretBox()
-        core = Core(config, database, SystemClock(), box, wake=NoWake())
+        core = Core(config, database, SystemClock(), box, wake=NullWaker())
         try:
             yield core
         finally:
@@ -51,8 +51,8 @@ class _NoSecretBox(SecretBox):
     def __init__(self) -> None:
         super().__init__(new_key())
 
-    def seal(self, text: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - signature of SecretBox
+    def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:  # noqa: ARG002 - signature of SecretBox
         raise RuntimeError("this command did not ask for the secret key")
 
-    def open(self, sealed: str, purpose: str = INTEGRATION) -> str:  # noqa: ARG002 - signature of SecretBox
+    def decrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:  # noqa: ARG002 - signature of SecretBox
         raise RuntimeError("this command did not ask for the secret key")

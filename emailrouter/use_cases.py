@@ -29,11 +29,11 @@ from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.tickets import TicketService
 from router.channels import CHANNELS
-from router.clock import micros
+from router.clock import to_micros
 from router.dns.caching_resolver import CachingResolver
 from router.dns.resolver import DnsResolver
-from router.ports import Accepted
-from router.ratelimit.fixed_counts import ProcessCounts, RateLimits, SharedCounts
+from router.ports import AcceptResult
+from router.ratelimit.request_limiter import DatabaseRateLimiter, ProcessRateLimiter, RateLimiter
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal
 from router.services import Services
@@ -46,8 +46,8 @@ from smtp.replies import Reply
 def build_services(core: Core) -> Services:
     """Builds every use case of one core."""
     config, opened, clock = core.config, core.database, core.clock
-    changed = core.directory.forget
-    tester = TestMailService(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
+    changed = core.routing_cache.invalidate
+    tester = TestMailService(opened, clock, core.routing_cache, _LazyAcceptor(core), hostname=config.server.hostname)
     return Services(
         clock=clock,
         authentication=AuthenticationService(opened, clock),
@@ -65,7 +65,7 @@ def build_services(core: Core) -> Services:
         aliases=AliasService(opened, clock, tester, on_routing_change=changed),
         tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
         messages=MessageService(opened, core.contents),
-        deliveries=DeliveryService(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
+        deliveries=DeliveryService(opened, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(opened),
         blocked_senders=BlockedSenderService(opened, clock),
         explanations=ExplanationService(opened, clock, CHANNELS, _reply_to_recipient),
@@ -83,23 +83,25 @@ class _LazyAcceptor:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """See `router.ports.Acceptor.accept`."""
         return await self._core.accept.accept(envelope, content)
 
 
-def _build_rate_limits(core: Core) -> RateLimits:
+def _build_rate_limits(core: Core) -> RateLimiter:
     if isinstance(core.database, PostgresDatabase):
-        return SharedCounts(core.database, core.clock)
-    return ProcessCounts(core.database, core.clock)
+        return DatabaseRateLimiter(core.database, core.clock)
+    return ProcessRateLimiter(core.database, core.clock)
 
 
 def build_domain_checks(core: Core) -> DomainCheckService:
     """Builds the domain checks with their own resolver and cache."""
     resolver = CachingResolver(build_resolver(core.config), core.clock)
     dns = core.config.dns
-    policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
-    return DomainCheckService(core.database, core.clock, resolver, policy, on_routing_change=core.directory.forget)
+    policy = DnsPolicy(mx_hosts(core.config), dns.verification, to_micros(dns.recheck_interval))
+    return DomainCheckService(
+        core.database, core.clock, resolver, policy, on_routing_change=core.routing_cache.invalidate
+    )
 
 
 def build_resolver(config: Config) -> DnsResolver:

@@ -29,6 +29,6 @@ class SystemClock:
         return time.monotonic()
 
 
-def micros(duration: timedelta) -> Micros:
+def to_micros(duration: timedelta) -> Micros:
     """A duration in whole microseconds."""
     return duration // timedelta(microseconds=1)

@@ -56,7 +56,7 @@ class StorageFull(Unavailable):
     """The disk is full or nearly so: `452 4.3.1` at the SMTP door."""
 
 
-class StorageReplaced(Unavailable):
+class DatabaseFileReplaced(Unavailable):
     """The database's file was removed, moved or replaced while it is open. The store has logged it, once."""
 
     advice = (
@@ -69,7 +69,7 @@ class SerializationConflict(Unavailable):
     """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
 
 
-class Misconfigured(Unavailable):
+class ConfigurationFault(Unavailable):
     """Waiting does not help: a setting, a grant or the database itself has to be changed by an administrator.
 
     At the start of a process this ends it with exit code 2. While it runs, the same is a temporary failure.
@@ -86,6 +86,6 @@ class SchemaMismatch(Exception):  # noqa: N818 - not a failure of a call but a s
     """The database's schema is not the one this program works with; the message says which and what to do."""
 
 
-def not_found(what: str) -> Refused:
+def not_found_error(noun: str) -> Refused:
     """What is missing and what belongs to another workspace look the same."""
-    return Refused("not_found", f"{what} not found")
+    return Refused("not_found", f"{noun} not found")

@@ -10,32 +10,32 @@ import os
 import secrets
 from pathlib import Path
 
-_HERE = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
+_MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
-def _machine() -> str:
+def _read_machine_id() -> str:
     """This boot of this machine and this process namespace: within it a process id says who is alive."""
     parts = []
-    for source in map(Path, _HERE):
+    for path in map(Path, _MACHINE_ID_FILES):
         try:
-            parts.append(str(source.readlink()) if source.is_symlink() else source.read_text().strip())
+            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
         except OSError:  # not Linux: a name that nobody else has, so that nobody is ever taken for dead
             parts.append(secrets.token_hex(8))
     return "/".join(parts)
 
 
-_MACHINE = _machine()
+_MACHINE_ID = _read_machine_id()
 
 
-def new_owner() -> str:
+def new_lease_owner() -> str:
     """A name for this process: machine, process id, and a random part, for process ids are used again."""
-    return f"{_MACHINE} {os.getpid()} {secrets.token_hex(4)}"
+    return f"{_MACHINE_ID} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def is_dead(owner: str) -> bool:
     """Whether `owner`, which is not the caller's own name, surely lives no more."""
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")
-    if machine != _MACHINE or not pid.isdigit():
+    if machine != _MACHINE_ID or not pid.isdigit():
         return False
     return int(pid) == os.getpid() or not Path(f"/proc/{pid}").exists()

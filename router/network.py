@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4 = (26, 21)  # bits: a small customer of a hosting provider, a small provider
-_WIDER_IPV6 = (48, 32)  # bits: one site (RFC 6177), one provider
+_WIDER_IPV4_PREFIXES = (26, 21)  # bits: a small customer of a hosting provider, a small provider
+_WIDER_IPV6_PREFIXES = (48, 32)  # bits: one site (RFC 6177), one provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -52,7 +52,7 @@ def network_keys(text: str) -> tuple[str, ...]:
         return (text,)
     number = int(address)
     if isinstance(address, IPv6Address):
-        wider = [str(IPv6Network((number >> 128 - bits << 128 - bits, bits))) for bits in _WIDER_IPV6]
+        wider = [str(IPv6Network((number >> 128 - bits << 128 - bits, bits))) for bits in _WIDER_IPV6_PREFIXES]
     else:
-        wider = [str(IPv4Network((number >> 32 - bits << 32 - bits, bits))) for bits in _WIDER_IPV4]
+        wider = [str(IPv4Network((number >> 32 - bits << 32 - bits, bits))) for bits in _WIDER_IPV4_PREFIXES]
     return (address_key(text), *wider)

@@ -14,8 +14,8 @@ from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
 
 
-class Recipients(Protocol):
-    """Who asks: the SMTP session at RCPT. Who answers: `router.routing.directory.Directory`."""
+class RecipientResolver(Protocol):
+    """Who asks: the SMTP session at RCPT. Who answers: `router.routing.routing_cache.Directory`."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         """The target of a recipient, or why there is none. Raises `Unavailable` when the database is away.
@@ -26,20 +26,20 @@ class Recipients(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptResult:
     """What the commit returned: `message_id` is the first one's, and all that a `250` may be made of.
 
     repeat: every alias had this mail already; nothing new was written.
     """
 
     message_id: str
-    repeat: bool
+    is_duplicate: bool
 
 
 class Acceptor(Protocol):
     """Who asks: the SMTP session after the final dot. Who answers: `router.accept.Accept`."""
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """Write the mail durably; returns after the commit. Raises `Unavailable` (or `StorageFull`): say 451 (452).
 
         content: the octets after dot-unstuffing, exactly as they came, without our trace headers. The caller runs
@@ -48,13 +48,13 @@ class Acceptor(Protocol):
         ...
 
 
-class Wake(Protocol):
+class Waker(Protocol):
     """Tells the deliverer, here and in other processes, that these integrations have something due now."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
 
 
-class NoWake:
+class NullWaker:
     """The `Wake` where no signal can reach the deliverer: it finds the work when it polls."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:

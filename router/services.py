@@ -26,7 +26,7 @@ from router.admin.routes.integrations import IntegrationService
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.tickets import TicketService
 from router.clock import Clock
-from router.ratelimit.fixed_counts import RateLimits
+from router.ratelimit.request_limiter import RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Services:
     authentication: AuthenticationService
     sessions: SessionService
     setup_link: SetupLinkService
-    rate_limits: RateLimits
+    rate_limits: RateLimiter
     idempotency: IdempotencyService
     workspaces: WorkspaceService
     users: UserService

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from router.meter import UNMETERED, Meter, Parsed
-from router.ports import Wake
+from router.meter import NULL_METER, Meter, ParseResult
+from router.ports import Waker
 
 log = structlog.get_logger()
 
@@ -30,13 +30,13 @@ class SideTasks:
             self.failures += 1
             self._log_failure(task, error)
 
-    def meter(self, inner: Meter) -> Meter:
+    def wrap_meter(self, meter: Meter) -> Meter:
         """The meter, with every call a side task; the one that counts nothing needs none of it."""
-        return inner if inner is UNMETERED or isinstance(inner, _MeterAside) else _MeterAside(inner, self)
+        return meter if meter is NULL_METER or isinstance(meter, _SideTaskMeter) else _SideTaskMeter(meter, self)
 
-    def wake(self, inner: Wake) -> Wake:
+    def wrap_waker(self, waker: Waker) -> Waker:
         """The wake, with every call a side task."""
-        return inner if isinstance(inner, _WakeAside) else _WakeAside(inner, self)
+        return waker if isinstance(waker, _SideTaskWaker) else _SideTaskWaker(waker, self)
 
     def _log_failure(self, task: str, error: Exception) -> None:
         try:
@@ -45,47 +45,50 @@ class SideTasks:
             self.failures += 1
 
 
-class _WakeAside:
+class _SideTaskWaker:
     """See `router.ports.Wake`."""
 
-    def __init__(self, inner: Wake, tasks: SideTasks) -> None:
-        self._inner = inner
+    def __init__(self, waker: Waker, tasks: SideTasks) -> None:
+        self._waker = waker
         self._tasks = tasks
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        self._tasks.run("wake", lambda: self._inner.wake(integration_ids))
+        self._tasks.run("wake", lambda: self._waker.wake(integration_ids))
 
 
-class _MeterAside:
+class _SideTaskMeter:
     """See `router.meter.Meter`."""
 
-    def __init__(self, inner: Meter, tasks: SideTasks) -> None:
-        self._inner = inner
+    def __init__(self, meter: Meter, tasks: SideTasks) -> None:
+        self._meter = meter
         self._tasks = tasks
 
-    def connected(self) -> None:
-        self._tasks.run("meter", self._inner.connected)
+    def record_connection(self) -> None:
+        self._tasks.run("meter", self._meter.record_connection)
 
-    def refused(self, reason: str) -> None:
-        self._tasks.run("meter", lambda: self._inner.refused(reason))
+    def record_refusal(self, reason: str) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_refusal(reason))
 
-    def accepted(self, octets: int, *, repeat: bool) -> None:
-        self._tasks.run("meter", lambda: self._inner.accepted(octets, repeat=repeat))
+    def record_accept(self, size: int, *, is_duplicate: bool) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_accept(size, is_duplicate=is_duplicate))
 
-    def routed(self, aliases: int, *, ticketed: int, repeated: int, owed: int) -> None:
-        self._tasks.run("meter", lambda: self._inner.routed(aliases, ticketed=ticketed, repeated=repeated, owed=owed))
+    def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
+        self._tasks.run(
+            "meter",
+            lambda: self._meter.record_routing(aliases, ticketed=ticketed, duplicates=duplicates, queued=queued),
+        )
 
-    def committed(self, seconds: float) -> None:
-        self._tasks.run("meter", lambda: self._inner.committed(seconds))
+    def record_commit(self, seconds: float) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_commit(seconds))
 
-    def parsed(self, result: Parsed) -> None:
-        self._tasks.run("meter", lambda: self._inner.parsed(result))
+    def record_parse(self, result: ParseResult) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_parse(result))
 
-    def attempted(self, outcome: str, deliveries: int, seconds: float) -> None:
-        self._tasks.run("meter", lambda: self._inner.attempted(outcome, deliveries, seconds))
+    def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_attempt(outcome, deliveries, seconds))
 
-    def delivered(self, seconds: float) -> None:
-        self._tasks.run("meter", lambda: self._inner.delivered(seconds))
+    def record_delivery(self, seconds: float) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_delivery(seconds))
 
-    def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
-        self._tasks.run("meter", lambda: self._inner.requested(method, route, status, seconds))
+    def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_request(method, route, status, seconds))

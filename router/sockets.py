@@ -11,13 +11,13 @@ import socket
 from collections.abc import Mapping
 from typing import Literal
 
-Door = Literal["smtp", "api"]
+ServerName = Literal["smtp", "api"]
 
-API = "api"
-_FIRST = 3
+API_SOCKET_NAME = "api"
+_FIRST_DESCRIPTOR = 3
 
 
-def passed(door: Door, environ: Mapping[str, str]) -> list[socket.socket]:
+def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[socket.socket]:
     """Listening sockets for this door. Raises OSError when there are none.
 
     They arrive blocking and inheritable: one slow accept would stop the loop, and a child would keep the port.
@@ -26,14 +26,14 @@ def passed(door: Door, environ: Mapping[str, str]) -> list[socket.socket]:
         raise OSError("systemd passed no sockets to this process (LISTEN_PID); start the socket unit")
     count = environ.get("LISTEN_FDS", "")
     names = environ.get("LISTEN_FDNAMES", "").split(":")
-    descriptors = range(_FIRST, _FIRST + int(count)) if count.isdecimal() else range(0)
+    descriptors = range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + int(count)) if count.isdecimal() else range(0)
     sockets = []
-    for n, descriptor in enumerate(descriptors):
-        if (names[n : n + 1] == [API]) is (door == "api"):
+    for index, descriptor in enumerate(descriptors):
+        if (names[index : index + 1] == [API_SOCKET_NAME]) is (server == "api"):
             sock = socket.socket(fileno=descriptor)
             sock.setblocking(False)
             sock.set_inheritable(False)
             sockets.append(sock)
     if not sockets:
-        raise OSError(f"systemd passed no socket for {door} to this process (LISTEN_FDS); start the socket unit")
+        raise OSError(f"systemd passed no socket for {server} to this process (LISTEN_FDS); start the socket unit")
     return sockets

@@ -19,27 +19,27 @@ from router.unicode_text import limit_marks
 JOINERS = "\u200c\u200d"
 """Persian and Indic writing, and emoji of several parts, need them."""
 # Marks, embeddings, overrides and isolates (UAX 9).
-_DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Spaces without width, soft hyphens, invisible operators, and controls that no text needs.
-_NO_WIDTH = (
+_ZERO_WIDTH = (
     "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 )
 # Letters without ink: fillers of Hangul and vowels of Khmer, which old texts have, and the empty Braille pattern.
-_BLANK = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 # The selectors of a variant, and the joiner of graphemes: invisible, but part of emoji and of rare letters.
 _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
-_NOT_SHOWN = re.compile(f"[{_DIRECTION}{_NO_WIDTH}]")
+_REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
 # A joiner behind a Latin, Greek, Cyrillic or Armenian letter, a sign or nothing joins nothing. Tags spell the flags of
 # regions behind a black flag; elsewhere they are words that nobody sees.
-_STRAY = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
+_STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Blank letters in a row are only space: they push what follows, the ending of a file name, out of sight.
-_BLANK_RUN = re.compile(f"[{_BLANK}][{_BLANK}{_SELECTORS} ]{{2,}}")
-_NOT_IN_IDENTIFIER = re.compile(f"[{_DIRECTION}{_NO_WIDTH}{_BLANK}{JOINERS}{_SELECTORS}{_TAGS}]")
+_BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
+_REMOVED_FROM_IDENTIFIERS = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}{_BLANK_LETTERS}{JOINERS}{_SELECTORS}{_TAGS}]")
 
-_MAX_DOMAIN = 253
+_MAX_DOMAIN_LENGTH = 253
 # Scripts that one language mixes (UTS 39, section 5.2, "highly restrictive").
 _MIXED_BY_LANGUAGES = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
@@ -48,60 +48,60 @@ _MIXED_BY_LANGUAGES = (
 )
 # Letters that look like Latin ones: a label of these alone can pass for another label. Not below the top-level domains
 # of countries that write so.
-_LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
-_AT_HOME = frozenset(
+_LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
+_LOOKALIKE_SCRIPT_TLDS = frozenset(
     {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
 )
 
 
-def shown_line(text: str) -> str:
+def safe_line(text: str) -> str:
     """A name, subject or file name without what deceives; joiners stay in words and emoji."""
     if text.isascii():
         return text
     if not text.isprintable():
-        text = _STRAY.sub("", _NOT_SHOWN.sub("", text))
+        text = _STRAY_JOINERS.sub("", _REMOVED.sub("", text))
     return _BLANK_RUN.sub(" ", text)
 
 
-def shown_identifier(text: str) -> str:
+def safe_identifier(text: str) -> str:
     """An address, a host or another identifier without any invisible character.
 
     A domain that needs its joiners (RFC 5892, appendix A) becomes A-labels, so that it stays the same domain.
     """
     if text.isascii():
         return text
-    local, at, domain = text.rpartition("@")
-    if at and len(domain) <= _MAX_DOMAIN and any(joiner in domain for joiner in JOINERS):
+    local, separator, domain = text.rpartition("@")
+    if separator and len(domain) <= _MAX_DOMAIN_LENGTH and any(joiner in domain for joiner in JOINERS):
         domain = _a_labels(domain, strict=True) or domain
-    return _NOT_IN_IDENTIFIER.sub("", f"{local}{at}{domain}")
+    return _REMOVED_FROM_IDENTIFIERS.sub("", f"{local}{separator}{domain}")
 
 
 def deceptive_domain(address: str) -> str:
     """The A-labels of an address whose domain mixes scripts or can pass for a Latin one, `""` for all others."""
-    _, at, domain = address.rpartition("@")
-    if not at or domain.isascii() or len(domain) > _MAX_DOMAIN or len(address.split()) > 1:
+    _, separator, domain = address.rpartition("@")
+    if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:
         return ""
     labels = limit_marks(domain).lower().split(".")
-    foreign = labels[-1].isascii() and labels[-1] not in _AT_HOME
-    if not any(_is_deceptive(label, foreign=foreign) for label in labels):
+    checks_lookalikes = labels[-1].isascii() and labels[-1] not in _LOOKALIKE_SCRIPT_TLDS
+    if not any(_is_deceptive(label, checks_lookalikes=checks_lookalikes) for label in labels):
         return ""
     return _a_labels(domain)
 
 
-def with_a_labels(address: str) -> str:
+def append_a_labels(address: str) -> str:
     """The address; if its domain is deceptive, with the A-labels behind it."""
     labels = deceptive_domain(address)
     return f"{address} ({labels})" if labels else address
 
 
-def _is_deceptive(label: str, *, foreign: bool) -> bool:
+def _is_deceptive(label: str, *, checks_lookalikes: bool) -> bool:
     if label.isascii():
         return False
     letters = [character for character in label if unicodedata.category(character)[0] not in "NMP"]
     scripts = {_script(character) for character in letters}
-    if len(scripts) > 1 and not any(scripts <= mixed for mixed in _MIXED_BY_LANGUAGES):
+    if len(scripts) > 1 and not any(scripts <= allowed for allowed in _MIXED_BY_LANGUAGES):
         return True
-    return foreign and bool(letters) and _LIKE_LATIN.issuperset(letters)
+    return checks_lookalikes and bool(letters) and _LATIN_LOOKALIKES.issuperset(letters)
 
 
 def _script(character: str) -> str:

@@ -14,18 +14,18 @@ from typing import Literal
 # Non-starters in a row in the NFKD form (UAX 15, Stream-Safe Text Format); no writing system needs as many.
 MAX_MARKS = 30
 # A character decomposes to at most three non-starters, so a shorter run is never too long.
-_SUSPICIOUS = MAX_MARKS // 3
+_MIN_LONG_RUN = MAX_MARKS // 3
 # Letters and symbols without ink: Hangul fillers and the empty Braille pattern.
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # No character behind the first two planes is a non-starter.
-_PLANES = 0x20000
+_MARK_CODE_LIMIT = 0x20000
 
 
 def limit_marks(text: str) -> str:
     """The text without the marks that exceed `MAX_MARKS` in a row. Text in the Stream-Safe format is unchanged."""
-    if text.isascii() or len(text) < _SUSPICIOUS:
+    if text.isascii() or len(text) < _MIN_LONG_RUN:
         return text
-    return _long_runs().sub(lambda match: _cut(match[0]), text)
+    return _long_run_pattern().sub(lambda match: _limit_run(match[0]), text)
 
 
 def has_long_marks(text: str) -> bool:
@@ -39,10 +39,10 @@ def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
 
 
 @cache
-def _long_runs() -> re.Pattern[str]:
-    """A character and at least `_SUSPICIOUS - 1` non-starters behind it."""
-    marks = "".join(chr(code) for code in range(_PLANES) if _is_mark(chr(code)))
-    return re.compile(f".[{re.escape(marks)}]{{{_SUSPICIOUS - 1},}}", re.DOTALL)
+def _long_run_pattern() -> re.Pattern[str]:
+    """A character and at least `_MIN_LONG_RUN - 1` non-starters behind it."""
+    marks = "".join(chr(code) for code in range(_MARK_CODE_LIMIT) if _is_mark(chr(code)))
+    return re.compile(f".[{re.escape(marks)}]{{{_MIN_LONG_RUN - 1},}}", re.DOTALL)
 
 
 def _is_mark(character: str) -> bool:
@@ -56,21 +56,23 @@ def _is_mark(character: str) -> bool:
 
 def is_visible(text: str) -> bool:
     """Whether there is anything to see: marks, spaces, format characters and blank letters alone are nothing."""
-    return any(unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK for character in text)
+    return any(
+        unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
+    )
 
 
-def _cut(run: str) -> str:
+def _limit_run(run: str) -> str:
     """The longest beginning of a character and the marks behind it that has no more than `MAX_MARKS`."""
     count = 0
     for position, character in enumerate(run):
         form = unicodedata.normalize("NFKD", character)
-        count += len(form) - len(_without_final_marks(form))
+        count += len(form) - len(_strip_final_marks(form))
         if count > MAX_MARKS:
             return run[:position]
     return run
 
 
-def _without_final_marks(form: str) -> str:
+def _strip_final_marks(form: str) -> str:
     end = len(form)
     while end and unicodedata.combining(form[end - 1]):
         end -= 1

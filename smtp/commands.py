@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from router.mail.address import MAX_LOCAL_PART_BYTES, MAX_MAILBOX_BYTES, AddressError, Mailbox, parse_mailbox
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 from smtp import replies
 from smtp.replies import Reply
 
@@ -115,7 +115,7 @@ def split_line(line: bytes) -> tuple[str, str]:
 
 def parse_hello(argument: str | None) -> str:
     """Parses the name in HELO or EHLO. It is not verified (RFC 5321 4.1.4)."""
-    if argument is None or not _HELLO.fullmatch(argument) or not (name := shown_identifier(argument)):
+    if argument is None or not _HELLO.fullmatch(argument) or not (name := safe_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
     return name
 

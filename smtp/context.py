@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from router.clock import Clock
-from router.meter import UNMETERED, Meter
-from router.ports import Acceptor, Recipients
+from router.meter import NULL_METER, Meter
+from router.ports import Acceptor, RecipientResolver
 from router.side_tasks import SideTasks
 from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
@@ -30,7 +30,7 @@ class ServerContext:
     bounds: Bounds
     hostname: str
     expects_proxy: bool
-    recipients: Recipients
+    recipients: RecipientResolver
     acceptor: Acceptor
     clock: Clock
     limits: PeerLimits
@@ -39,5 +39,5 @@ class ServerContext:
     blocked_senders: BlockedSenders
     block_lists: BlockLists | None
     network_refusals: NetworkRefusals = field(default_factory=NetworkRefusals)
-    meter: Meter = UNMETERED
+    meter: Meter = NULL_METER
     side_tasks: SideTasks = field(default_factory=SideTasks)

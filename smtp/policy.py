@@ -11,7 +11,7 @@ from contextlib import suppress
 from router.errors import StorageFull
 from router.mail.address import AddressError, Mailbox
 from router.routing.route import Refusal, RefusalReason
-from router.routing.senders import Blocked, entry_form
+from router.routing.senders import BlockedSenderSet, normalize_entry
 from smtp import replies
 from smtp.bounds import Bounds
 from smtp.replies import Reply
@@ -93,14 +93,14 @@ class BlockedSenders:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._blocked = Blocked(_normalised_entries(entries))
+        self._blocked = BlockedSenderSet(_normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
         """Returns the reply to MAIL from this peer and reverse-path; None if neither is blocked."""
-        return None if self._blocked.entry_for(sender, peer) is None else replies.SENDER_BLOCKED
+        return None if self._blocked.matching_entry(sender, peer) is None else replies.SENDER_BLOCKED
 
 
 def _normalised_entries(entries: Iterable[str]) -> Iterator[str]:
     for entry in entries:
         with suppress(AddressError):  # not a valid domain, so no sender matches it
-            yield entry_form(entry)
+            yield normalize_entry(entry)

@@ -32,7 +32,7 @@ class Refusals:
     def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:
         """Counts a rejection. The event has the details of the first and some of the recipients."""
         name = replies.reply_name(reply)
-        meter.refused(name)
+        meter.record_refusal(name)
         if not self._counts:
             self._details = {**details, "reason": reply.text}
         self._counts[name] = self._counts.get(name, 0) + 1
@@ -68,7 +68,7 @@ class NetworkRefusals:
             network: The one with too many connections, or that of the peer; `""` if the total is
                 too high.
         """
-        meter.refused(replies.reply_name(reply))
+        meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 

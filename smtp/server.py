@@ -16,8 +16,8 @@ import structlog
 from config.schema import SmtpSettings
 from router import sockets
 from router.clock import Clock
-from router.meter import UNMETERED, Meter
-from router.ports import Acceptor, Recipients
+from router.meter import NULL_METER, Meter
+from router.ports import Acceptor, RecipientResolver
 from router.side_tasks import SideTasks
 from smtp import replies
 from smtp.bounds import Bounds
@@ -56,14 +56,14 @@ class Server:
         self,
         settings: SmtpSettings,
         hostname: str,
-        recipients: Recipients,
+        recipients: RecipientResolver,
         acceptor: Acceptor,
         clock: Clock,
         *,
         resolver: BlockListResolver | None = None,
         environ: Mapping[str, str] = os.environ,
         reuse_port: bool = False,
-        meter: Meter = UNMETERED,
+        meter: Meter = NULL_METER,
         side_tasks: SideTasks | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Server:
             throttle=DiscardThrottle(bounds),
             blocked_senders=BlockedSenders(settings.blocked_senders),
             block_lists=_create_block_lists(settings, resolver, bounds),
-            meter=side_tasks.meter(meter),
+            meter=side_tasks.wrap_meter(meter),
             side_tasks=side_tasks,
         )
         self._tls: TlsFiles | None = None
@@ -124,7 +124,7 @@ class Server:
             self._tls = TlsFiles(settings.tls_cert, settings.tls_key)
         try:
             if settings.listen == "systemd":
-                for sock in sockets.passed("smtp", self._environ):
+                for sock in sockets.inherited_sockets("smtp", self._environ):
                     await self._listeners.listen_on_socket(sock)
             else:
                 for address in settings.listen:
@@ -169,7 +169,7 @@ class Server:
         """Counts a connection."""
         if self._draining:  # accepted by the kernel before the listeners closed
             connection.stop_after_mail(replies.SHUTTING_DOWN)
-        self._context.meter.connected()
+        self._context.meter.record_connection()
         self._context.limits.add_connection()
         self._connections[connection] = None
         self._idle.clear()

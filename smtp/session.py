@@ -18,12 +18,12 @@ from typing import TypeVar
 
 import structlog
 
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.mail.address import Mailbox
-from router.ports import Accepted
+from router.ports import AcceptResult
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 from smtp import policy, replies
 from smtp.commands import MailCommand
 from smtp.context import ServerContext
@@ -244,14 +244,14 @@ class Session:
         self._context.side_tasks.run("log", lambda: self._log_accepted(accepted, transaction, len(mail)))
         return reply
 
-    def _log_accepted(self, accepted: Accepted, transaction: Transaction, size: int) -> None:
+    def _log_accepted(self, accepted: AcceptResult, transaction: Transaction, size: int) -> None:
         _log.info(
             "smtp.accepted",
             message_id=accepted.message_id,
             peer=self.peer,
             recipients=len(transaction.targets),
             size=size,
-            duplicate=accepted.repeat,
+            duplicate=accepted.is_duplicate,
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
@@ -294,7 +294,7 @@ class Session:
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - a failure of the server: the client should retry
-            if isinstance(error, StorageReplaced) or not self._count_log_line():
+            if isinstance(error, DatabaseFileReplaced) or not self._count_log_line():
                 _log.debug("smtp.temporary_failure", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):
                 _log.warning("smtp.temporary_failure", peer=self.peer, error=str(error))
@@ -305,4 +305,4 @@ class Session:
 
 def _display(mailbox: Mailbox | None) -> str:
     """Returns the mailbox in the form in which it is stored and logged."""
-    return "" if mailbox is None else shown_identifier(str(mailbox))
+    return "" if mailbox is None else safe_identifier(str(mailbox))

@@ -13,7 +13,7 @@ from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros
-from router.unicode_security import with_a_labels
+from router.unicode_security import append_a_labels
 
 STATUS_LABELS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -127,7 +127,7 @@ def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str,
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "address": with_a_labels,
+    "address": append_a_labels,
     "iso": iso,
     "minute": _minute,
     "minute_with_utc": _minute_with_utc,

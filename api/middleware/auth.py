@@ -20,17 +20,17 @@ from router.admin.access.authentication import AuthenticationService, Caller
 from router.clock import Clock
 from router.errors import Refused
 from router.network import address_key
-from router.ratelimit.failure_throttle import Attempts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import FailureThrottle
+from router.ratelimit.sliding_window import RateLimit
 
 # Keys cannot be guessed; this limits the load of attempts.
-FAILURES = Limit(requests=1000, seconds=60)
+FAILURES = RateLimit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 
 
 def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
     """The middleware. It keeps the failures of each address in memory."""
-    attempts = Attempts(clock, FAILURES)
+    attempts = FailureThrottle(clock, FAILURES)
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -43,7 +43,7 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
         except Refused:
             key = address_key(request[ADDRESS])
             attempts.check(key)
-            attempts.failed(key)
+            attempts.record_failure(key)
             raise
         return await handler(request)
 

@@ -16,15 +16,15 @@ from api.middleware.time_limit import innermost_call
 from api.request_keys import ADDRESS, REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
 from router.network import address_key
-from router.ratelimit.failure_throttle import Attempts, Throttled
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import FailureThrottle, RateLimited
+from router.ratelimit.sliding_window import RateLimit
 
 log = structlog.get_logger()
 
 # Log events per address. While the database is unavailable every request causes one, authenticated
 # or not.
-ERROR_LOG_LIMIT = Limit(requests=300, seconds=60)
-ERROR_LOG_COUNTS = web.AppKey("error_log_counts", Attempts)
+ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
+ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
 # Errors that aiohttp raises before a handler runs.
 _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
@@ -78,9 +78,9 @@ def _may_log(request: web.Request) -> bool:
     attempts, key = request.app[ERROR_LOG_COUNTS], address_key(request.get(ADDRESS, ""))
     try:
         attempts.check(key)
-    except Throttled:
+    except RateLimited:
         return False
-    attempts.failed(key)
+    attempts.record_failure(key)
     return True
 
 

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from router.ratelimit.request_limiter import RateLimiter
 
 from api.declaration import find_declaration
 from api.request_keys import CALLER, VERDICT
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
-from router.ratelimit.failure_throttle import Throttled
-from router.ratelimit.fixed_counts import RateLimits
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import RateLimited
+from router.ratelimit.sliding_window import RateLimit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
@@ -31,14 +31,14 @@ AUTOMATIC_REQUESTS = 1200
 REFRESH_HEADER = "X-Page-Refresh"
 
 
-def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
+def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
     """The middleware. A limit of 0 means no limit."""
-    by_key = Limit(settings.requests_per_minute, MINUTE_SECONDS)
-    by_workspace = Limit(settings.requests_per_day, DAY_SECONDS)
-    by_user = Limit(settings.session_requests_per_minute, MINUTE_SECONDS)
-    automatic = Limit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
+    by_key = RateLimit(settings.requests_per_minute, MINUTE_SECONDS)
+    by_workspace = RateLimit(settings.requests_per_day, DAY_SECONDS)
+    by_user = RateLimit(settings.session_requests_per_minute, MINUTE_SECONDS)
+    automatic = RateLimit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
-    def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
+    def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, RateLimit]:
         """The limits of this request by the key that it is counted by."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
@@ -55,7 +55,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
         if verdict is not None:
             request[VERDICT] = verdict
             if not verdict.allowed:
-                raise Throttled(f"Too many requests: retry in {verdict.retry_after} s", verdict.retry_after)
+                raise RateLimited(f"Too many requests: retry in {verdict.retry_after} s", verdict.retry_after)
         return await handler(request)
 
     return count

@@ -35,7 +35,7 @@ def request_metrics(meter: Meter) -> Middleware:
             declaration = find_declaration(request)
             is_stream = declaration is not None and declaration.media
             seconds = None if is_stream else time.perf_counter() - started
-            meter.requested(*_route_labels(request), status, seconds)
+            meter.record_request(*_route_labels(request), status, seconds)
 
     return record
 

@@ -14,7 +14,7 @@ from api.route import Call, Route
 from api.schema.messages import MessageList, MessageRow, MessageSearchParameters
 from api.schema.shape import EmptyBody, NoQuery
 from api.schema.tickets import TraceAnswer
-from router.errors import not_found
+from router.errors import not_found_error
 
 # Time limit of one chunk, for clients that read slowly.
 WRITE_SECONDS = 60
@@ -44,7 +44,7 @@ async def download_attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamRespo
     """Sends the attachment as `application/octet-stream`, whatever its own type."""
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
-        raise not_found("Attachment")
+        raise not_found_error("Attachment")
     attachment = await call.services.messages.get_attachment(call.actor, call.ids["id"], int(n))
     response = _download(attachment.attachment.filename, "application/octet-stream", len(attachment.data))
     await response.prepare(call.request)

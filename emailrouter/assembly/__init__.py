@@ -19,9 +19,9 @@ from emailrouter.assembly.core import AnyDatabase, Core
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
 from router.clock import SystemClock
-from router.meter import UNMETERED
+from router.meter import NULL_METER
 from router.network import is_loopback
-from router.ports import NoWake, Wake
+from router.ports import NullWaker, Waker
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store.catalog import Catalog
@@ -83,7 +83,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     side_tasks = SideTasks()
     counting = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
     wake = None if "deliver" in roles else _build_wake(opened)
-    core = Core(config, opened, SystemClock(), box, wake=wake, meter=counting or UNMETERED, side_tasks=side_tasks)
+    core = Core(config, opened, SystemClock(), box, wake=wake, meter=counting or NULL_METER, side_tasks=side_tasks)
     process = Process(core)
     if isinstance(wake, Notifier):
         process.pg_notifier = wake
@@ -108,9 +108,9 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     return process
 
 
-def _build_wake(opened: AnyDatabase) -> Wake:
+def _build_wake(opened: AnyDatabase) -> Waker:
     """Builds what notifies the dispatchers of other processes."""
-    return Notifier(opened) if isinstance(opened, PostgresDatabase) else NoWake()
+    return Notifier(opened) if isinstance(opened, PostgresDatabase) else NullWaker()
 
 
 def _build_meter(roles: frozenset[Role], side_tasks: SideTasks) -> PrometheusMeter:

@@ -14,11 +14,11 @@ from config.schema import Config, DatabaseSettings
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
-from router.clock import Clock, micros
+from router.clock import Clock, to_micros
 from router.contents.store import ContentStore
-from router.meter import UNMETERED, Meter
-from router.ports import Wake
-from router.routing.directory import Directory
+from router.meter import NULL_METER, Meter
+from router.ports import Waker
+from router.routing.routing_cache import RoutingCache
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
@@ -52,8 +52,8 @@ class Core:
         clock: Clock,
         box: SecretBox,
         *,
-        wake: Wake | None = None,
-        meter: Meter = UNMETERED,
+        wake: Waker | None = None,
+        meter: Meter = NULL_METER,
         side_tasks: SideTasks | None = None,
     ) -> None:
         self.config = config
@@ -61,13 +61,13 @@ class Core:
         self.clock = clock
         self.box = box
         self.side_tasks = side_tasks or SideTasks()
-        self.meter = self.side_tasks.meter(meter)
+        self.meter = self.side_tasks.wrap_meter(meter)
         self._wake = wake
 
     @cached_property
-    def directory(self) -> Directory:
+    def routing_cache(self) -> RoutingCache:
         server = self.config.server
-        return Directory(
+        return RoutingCache(
             self.database,
             self.clock,
             size=self.config.smtp.recipient_cache,
@@ -111,8 +111,8 @@ class Core:
         return deliver.build_dispatcher(self)
 
     @cached_property
-    def wake(self) -> Wake:
-        return self.side_tasks.wake(self._wake or self.dispatcher)
+    def wake(self) -> Waker:
+        return self.side_tasks.wrap_waker(self._wake or self.dispatcher)
 
     @cached_property
     def writer(self) -> GroupWriter[IncomingMail, Committed]:
@@ -133,8 +133,8 @@ class Core:
             self.wake,
             self.clock,
             hostname=config.server.hostname,
-            max_age=micros(config.delivery.max_age),
-            duplicate_window=micros(config.smtp.duplicate_window),
+            max_age=to_micros(config.delivery.max_age),
+            duplicate_window=to_micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
             meter=self.meter,
             free_space=self.free_space,

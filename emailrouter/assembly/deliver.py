@@ -6,7 +6,7 @@ from emailrouter import shutdown, use_cases
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
-from router.clock import SECOND, micros
+from router.clock import SECOND, to_micros
 from router.dispatch import maintenance
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
@@ -14,7 +14,7 @@ from router.dispatch.maintenance import Maintenance, MaintenanceTask
 from router.dispatch.outbox import Outbox, OutboxLimits
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
-from router.lease_owner import new_owner
+from router.lease_owner import new_lease_owner
 from router.store.sqlite import SqliteDatabase
 
 # Microseconds. A worker that must wait longer for its rate limit releases its lease.
@@ -50,11 +50,11 @@ def build_outbox(core: Core) -> Outbox:
         per_second=settings.per_second,
         burst=settings.burst,
         digest_after=settings.digest_after,
-        lease=micros(settings.lease),
+        lease=to_micros(settings.lease),
         max_claims=settings.max_claims,
         max_lease_wait=MAX_LEASE_WAIT,
     )
-    return Outbox(core.database, core.clock, new_owner(), limits)
+    return Outbox(core.database, core.clock, new_lease_owner(), limits)
 
 
 def build_sender(core: Core) -> TicketSender:
@@ -66,9 +66,9 @@ def build_maintenance(core: Core) -> Maintenance:
     config = core.config
     kept = config.retention
     ages = RetentionPeriods(
-        raw_messages=None if kept.raw_messages is None else micros(kept.raw_messages),
-        resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
-        duplicate_window=micros(config.smtp.duplicate_window),
+        raw_messages=None if kept.raw_messages is None else to_micros(kept.raw_messages),
+        resolved_tickets=None if kept.resolved_tickets is None else to_micros(kept.resolved_tickets),
+        duplicate_window=to_micros(config.smtp.duplicate_window),
     )
     retention = Retention(core.database, core.contents, core.clock, ages, pause=maintenance.pause)
     checks = use_cases.build_domain_checks(core)

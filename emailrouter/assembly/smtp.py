@@ -14,7 +14,7 @@ def build_server(core: Core) -> Server:
     return Server(
         config.smtp,
         config.server.hostname,
-        core.directory,
+        core.routing_cache,
         core.accept,
         core.clock,
         resolver=_block_list_resolver(config),

@@ -15,7 +15,7 @@ from router.errors import Refused
 from router.model import Integration
 from router.outbound.addresses import non_public_reason
 from router.outbound.lookup import SystemResolver
-from router.secrets import KEY_FILE, SecretBox, Unsealable
+from router.secrets import KEY_FILE, DecryptionError, SecretBox
 from router.store.database import fetch_models
 
 MAX_INTEGRATIONS = 100
@@ -60,11 +60,11 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
     private = context.config.delivery.allow_private_networks
     try:
         if box is None:
-            raise Unsealable("no key")
+            raise DecryptionError("no key")
         dumped = channel.dump_settings(
             decrypt_settings(box, channel, integration.sealed_settings, allow_private=private)
         )
-    except Unsealable:
+    except DecryptionError:
         fix = "Restore the right secret key (see the line `secret key`), or set the webhook URL again"
         return fail(name, "its settings cannot be decrypted with the secret key of this host", fix)
     except Refused as refused:

@@ -23,7 +23,7 @@ from emailrouter.check import (
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, fail
 from router.clock import SystemClock
-from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
+from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
 
 Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
@@ -66,7 +66,7 @@ async def run(config: Config) -> list[CheckResult]:
     except SchemaMismatch as mismatch:
         fix = "emailrouter migrate" if "run `emailrouter migrate`" in str(mismatch) else "Install the newer version"
         first.append(fail("database", str(mismatch), fix))
-    except Misconfigured as error:
+    except ConfigurationFault as error:
         first.append(fail("database", f"{config.database.url} cannot be used: {error.problem}", error.fix))
     except Unavailable as error:
         fix = "Check [database] url and its password, that the server runs, and that it admits this host (pg_hba.conf)"

@@ -27,8 +27,8 @@ from emailrouter import log
 from emailrouter.lifecycle import BackgroundTaskEnded
 from emailrouter.line_writer import LineWriter
 from emailrouter.secret_key import WrongSecretKey
-from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
-from router.unicode_security import shown_line, with_a_labels
+from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
+from router.unicode_security import append_a_labels, safe_line
 
 try:
     import uvloop
@@ -152,14 +152,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 def format_cell(value: object) -> str:
     """Formats a value for one line: `-` if it is empty, and A-labels (RFC 5890) for deceptive addresses."""
-    return "-" if value is None or value == "" else printable_text(with_a_labels(str(value)))
+    return "-" if value is None or value == "" else printable_text(append_a_labels(str(value)))
 
 
 def printable_text(text: str) -> str:
     """Replaces control characters and escapes bidirectional ones, which could manipulate a terminal."""
     return "".join(
         c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
-        for c in shown_line(text)
+        for c in safe_line(text)
     )
 
 
@@ -189,7 +189,7 @@ def _run(command: click.Group) -> NoReturn:
         fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
         fail("aborted")
-    except (ConfigError, Misconfigured, WrongSecretKey) as error:
+    except (ConfigError, ConfigurationFault, WrongSecretKey) as error:
         fail(str(error), 2)
     except Refused as error:
         fail(error.message if error.field is None else f"{error.field}: {error.message}")

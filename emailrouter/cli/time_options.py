@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from config.values import parse_duration
-from router.clock import SystemClock, micros
+from router.clock import SystemClock, to_micros
 from router.model import Micros
 
 _EXPECTED_FORMATS = "must be a time like 2030-01-31 or 2030-01-31T12:00:00Z, or a duration like 90d, 12h or 10m"
@@ -32,7 +32,7 @@ def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Mic
     if value.isdigit():  # ambiguous: could be seconds, days or a year
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
-        return SystemClock().now() + sign * micros(parse_duration(value))
+        return SystemClock().now() + sign * to_micros(parse_duration(value))
     except ValueError:
         pass
     try:
@@ -42,4 +42,4 @@ def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Mic
     # Times without a zone are UTC, like printed times.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since_epoch: timedelta = aware - datetime.fromtimestamp(0, UTC)
-    return max(0, micros(since_epoch))
+    return max(0, to_micros(since_epoch))

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from router.meter import Parsed
+from router.meter import ParseResult
 
 # A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay; after 30 s they get 451.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
@@ -146,44 +146,44 @@ class PrometheusMeter:
         """Exports the expiry of the SMTP certificate, read at each scrape; None omits it."""
         self.registry.register(_CertificateExpiry(expires_at))
 
-    def connected(self) -> None:
+    def record_connection(self) -> None:
         """See `Meter`."""
         self._counters["connections"].inc()
 
-    def refused(self, reason: str) -> None:
+    def record_refusal(self, reason: str) -> None:
         """See `Meter`."""
         self._counters["refused"].labels(reason).inc()
 
-    def accepted(self, size: int, *, repeat: bool) -> None:
+    def record_accept(self, size: int, *, is_duplicate: bool) -> None:
         """See `Meter`."""
-        self._counters["accepted"].labels("repeat" if repeat else "new").inc()
+        self._counters["accepted"].labels("repeat" if is_duplicate else "new").inc()
         self._counters["bytes"].inc(size)
 
-    def routed(self, aliases: int, *, ticketed: int, repeated: int, owed: int) -> None:
+    def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
         """See `Meter`."""
         self._counters["aliases"].inc(aliases)
         self._counters["ticketed"].inc(ticketed)
-        self._counters["repeated"].inc(repeated)
-        self._counters["deliveries"].inc(owed)
+        self._counters["repeated"].inc(duplicates)
+        self._counters["deliveries"].inc(queued)
 
-    def committed(self, seconds: float) -> None:
+    def record_commit(self, seconds: float) -> None:
         """See `Meter`."""
         self._histograms["commit_seconds"].observe(seconds)
 
-    def parsed(self, result: Parsed) -> None:
+    def record_parse(self, result: ParseResult) -> None:
         """See `Meter`."""
         self._counters["parsed"].labels(result).inc()
 
-    def attempted(self, outcome: str, deliveries: int, seconds: float) -> None:
+    def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         """See `Meter`."""
         self._counters["attempts"].labels(outcome).inc(deliveries)
         self._histograms["answer_seconds"].observe(seconds)
 
-    def delivered(self, seconds: float) -> None:
+    def record_delivery(self, seconds: float) -> None:
         """See `Meter`."""
         self._histograms["delivery_seconds"].observe(seconds)
 
-    def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
+    def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
         """See `Meter`."""
         self._counters["requests"].labels(method, route, status).inc()
         if seconds is not None:

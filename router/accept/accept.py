@@ -17,9 +17,9 @@ from router.clock import Clock
 from router.mail import automatic
 from router.mail.headers import HeaderFacts, read_headers
 from router.mail.mailboxes import normalize_address
-from router.meter import UNMETERED, Meter
+from router.meter import NULL_METER, Meter
 from router.model import Message, Micros
-from router.ports import Accepted, Wake
+from router.ports import AcceptResult, Waker
 from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.side_tasks import SideTasks
@@ -34,30 +34,30 @@ class Accept:
     def __init__(
         self,
         writer: GroupWriter[IncomingMail, Committed],
-        wake: Wake,
+        wake: Waker,
         clock: Clock,
         *,
         hostname: str,
         max_age: Micros,
         duplicate_window: Micros,
         max_header_bytes: int,
-        meter: Meter = UNMETERED,
+        meter: Meter = NULL_METER,
         free_space: FreeSpaceCheck | None = None,
         side_tasks: SideTasks | None = None,
     ) -> None:
         side_tasks = side_tasks or SideTasks()
         self._writer = writer
-        self._wake = side_tasks.wake(wake)
+        self._wake = side_tasks.wrap_waker(wake)
         self._clock = clock
         self._hostname = hostname
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
         # After the commit only side tasks run: an exception would turn the 250 into a 451.
-        self._meter = side_tasks.meter(meter)
+        self._meter = side_tasks.wrap_meter(meter)
         self._free_space = free_space
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """See `router.ports.Acceptor.accept`."""
         if self._free_space is not None:
             await self._free_space.check()
@@ -71,7 +71,7 @@ class Accept:
         mail = self._prepare(envelope, content, facts, fingerprint)
         committed = await self._commit(mail)
         self._wake.wake(committed.due_integrations)
-        return Accepted(committed.message_id, committed.is_repeat)
+        return AcceptResult(committed.message_id, committed.is_repeat)
 
     async def _commit(self, mail: IncomingMail) -> Committed:
         meter = self._meter
@@ -79,13 +79,13 @@ class Accept:
         try:
             committed = await self._writer.commit(mail)
         finally:
-            meter.committed(self._clock.monotonic() - started_at)
-        meter.accepted(len(mail.content), repeat=committed.is_repeat)
-        meter.routed(
+            meter.record_commit(self._clock.monotonic() - started_at)
+        meter.record_accept(len(mail.content), is_duplicate=committed.is_repeat)
+        meter.record_routing(
             sum(len(share.by_alias) for share in mail.shares),
             ticketed=committed.ticketed,
-            repeated=committed.repeated,
-            owed=committed.queued,
+            duplicates=committed.repeated,
+            queued=committed.queued,
         )
         return committed
 
@@ -135,7 +135,7 @@ def build_message(
 ) -> Message:
     """Returns the message's row, with a new id. Without a From header the reverse-path is the sender."""
     return Message(
-        id=ids.new("msg"),
+        id=ids.new_id("msg"),
         workspace_id=workspace_id,
         reverse_path=envelope.reverse_path,
         helo=envelope.helo,

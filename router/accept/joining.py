@@ -62,7 +62,7 @@ def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[
             (yield from _choose_ticket(entry, tickets_by_reference, participants)) if entry.mail.reference_ids else None
         )
         if joined is None:
-            entry.ticket_id = ids.new("ticket")
+            entry.ticket_id = ids.new_id("ticket")
             participants.add_new_ticket(entry.ticket_id)
         else:
             entry.ticket_id, entry.joined_by = joined.ticket_id, joined.by

@@ -200,7 +200,7 @@ def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenera
         "accept_insert_reopen_event",
         [
             {
-                "id": ids.new("evt"),
+                "id": ids.new_id("evt"),
                 "ticket_id": row["ticket_id"],
                 "workspace_id": row["workspace_id"],
                 "at": reopening[row["ticket_id"]].received_at,
@@ -258,7 +258,7 @@ def _queue_deliveries(
             due_integrations.setdefault(entry.message.id, []).append(integration.id)
         rows.append(
             {
-                "id": ids.new("dlv"),
+                "id": ids.new_id("dlv"),
                 "workspace_id": entry.message.workspace_id,
                 "ticket_id": entry.ticket_id,
                 "message_id": entry.message.id,

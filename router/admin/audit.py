@@ -29,7 +29,7 @@ async def record(
     """
     await transaction.execute(
         "audit_insert",
-        id=ids.new("evt"),
+        id=ids.new_id("evt"),
         workspace_id=actor.workspace_id,
         at=now,
         user_id=actor.user_id,

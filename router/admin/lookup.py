@@ -41,7 +41,7 @@ class LookupService:
 
     async def find_domain_id(self, actor: Actor, text: str) -> str:
         """Finds a domain by name, in A-labels or U-labels."""
-        if ids.looks_valid(text, "dom"):
+        if ids.is_well_formed(text, "dom"):
             return text
         try:
             name = domain_key(text.strip())
@@ -52,7 +52,7 @@ class LookupService:
 
     async def find_alias_id(self, actor: Actor, text: str) -> str:
         """Finds an alias by address; `*@domain` is the catch-all."""
-        if ids.looks_valid(text, "alias"):
+        if ids.is_well_formed(text, "alias"):
             return text
         local, at, domain = text.strip().rpartition("@")
         if not at:
@@ -68,7 +68,7 @@ class LookupService:
 
     async def find_integration_id(self, actor: Actor, text: str) -> str:
         """Finds an integration by unique name."""
-        if ids.looks_valid(text, "int"):
+        if ids.is_well_formed(text, "int"):
             return text
         rows = await self._database.fetch_all("operator_integrations", workspace_id=actor.workspace_id, name=text)
         if len(rows) > 1:
@@ -77,7 +77,7 @@ class LookupService:
 
     async def find_user_id(self, actor: Actor, text: str) -> str:
         """Finds a user by email address."""
-        if ids.looks_valid(text, "user"):
+        if ids.is_well_formed(text, "user"):
             return text
         if "@" not in text:
             raise Refused("invalid_request", f"{text!r} is neither an email address nor a user id")
@@ -87,7 +87,7 @@ class LookupService:
 
     async def find_ticket_id(self, actor: Actor, text: str) -> str:
         """Finds a ticket by number, with or without `#`."""
-        if ids.looks_valid(text, "ticket"):
+        if ids.is_well_formed(text, "ticket"):
             return text
         number = validation.parse_ticket_number(text)
         if number is None:

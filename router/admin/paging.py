@@ -53,7 +53,7 @@ def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequ
         # Greater than any id: the first character of an id is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
     before = decode_cursor(cursor)
-    if not ids.looks_valid(before, prefix):
+    if not ids.is_well_formed(before, prefix):
         raise _invalid_cursor()
     return PageRequest(before, _validate_limit(limit))
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from router import ids, local_time
-from router.errors import ErrorCode, Refused, not_found
-from router.unicode_security import shown_line
+from router.errors import ErrorCode, Refused, not_found_error
+from router.unicode_security import safe_line
 from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 
 C = TypeVar("C", bound=str)
@@ -46,7 +46,7 @@ def validate_line(
     if has_long_marks(value):  # rejected, not truncated: an address or name is never stored as a different one
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
     line = normalize("NFC", value).strip()
-    if shown_line(line) != line:
+    if safe_line(line) != line:
         raise Refused(code, f"{field} must not contain invisible characters", field)
     if not is_visible(line):
         raise Refused(code, f"{field} must not be empty", field)
@@ -86,8 +86,8 @@ def validate_timezone(value: str, field: str = "timezone") -> str:
 
 def validate_id(value: str, prefix: ids.Prefix, resource: str) -> str:
     """Validates the form of an id. A malformed id is reported as `not_found`, without a query."""
-    if not ids.looks_valid(value, prefix):
-        raise not_found(resource)
+    if not ids.is_well_formed(value, prefix):
+        raise not_found_error(resource)
     return value
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from router.channels.contract import Channel, HttpClient, Payload, SendFailure, SendOutcome
 from router.errors import Refused
 from router.model import Integration
-from router.secrets import SecretBox, Unsealable
+from router.secrets import DecryptionError, SecretBox
 
 S = TypeVar("S")
 
@@ -23,13 +23,13 @@ def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_
     """Decrypt and validate stored settings.
 
     Raises:
-        Unsealable: The settings cannot be decrypted.
+        DecryptionError: The settings cannot be decrypted.
         Refused: The channel does not allow them.
     """
     try:
-        stored = json.loads(box.open(sealed))
+        stored = json.loads(box.decrypt(sealed))
     except ValueError:
-        raise Unsealable("the sealed settings are not JSON") from None
+        raise DecryptionError("the sealed settings are not JSON") from None
     return channel.parse_settings(stored, allow_private=allow_private)
 
 
@@ -81,7 +81,7 @@ class Poster:
             Refused: A setting is invalid; `field` names it.
         """
         settings = channel.parse_settings(values, allow_private=self._allow_private)
-        return self._box.seal(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
+        return self._box.encrypt(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
         """Decrypt the integration's settings; return a sender, or why nothing can be sent."""
@@ -92,7 +92,7 @@ class Poster:
             settings = decrypt_settings(
                 self._box, channel, integration.sealed_settings, allow_private=self._allow_private
             )
-        except Unsealable:
+        except DecryptionError:
             return SendFailure("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")
         except Refused as refused:
             return SendFailure("permanent", refused.message)

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from router.unicode_security import shown_line
+from router.unicode_security import safe_line
 
 Element = dict[str, Any]
 
@@ -48,7 +48,7 @@ def normalize_text(text: str) -> str:
 
 def normalize_line(text: str) -> str:
     """Normalise to one line: single spaces, and no characters that make a name deceptive."""
-    return _WHITESPACE.sub(" ", shown_line(normalize_text(text))).strip()
+    return _WHITESPACE.sub(" ", safe_line(normalize_text(text))).strip()
 
 
 def truncate(text: str, limit: int) -> str:

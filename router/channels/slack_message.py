@@ -16,7 +16,7 @@ from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.local_time import get_zone
 from router.model import Micros
-from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
+from router.unicode_security import append_a_labels, deceptive_domain, safe_identifier
 from router.unicode_text import is_visible
 
 MAX_PAYLOAD_BYTES = 30_000
@@ -243,7 +243,7 @@ def _format_mailbox(name: str, address: str) -> str:
 
 
 def _format_address(address: str, limit: int = 320) -> str:
-    return _shorten(shown_identifier(address), limit)
+    return _shorten(safe_identifier(address), limit)
 
 
 def _format_subject(subject: str, limit: int) -> str:
@@ -326,7 +326,7 @@ def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bo
 def _digest_item(entry: DigestEntry, limit: int, *, with_links: bool) -> list[rt.Element]:
     number, link = f"#{entry.number}", _safe_link(entry.link) if with_links else ""
     reply = "Reply: " if entry.event == "replied" else ""
-    sender = with_a_labels(_format_address(entry.from_address, limit)) or "(unknown sender)"
+    sender = append_a_labels(_format_address(entry.from_address, limit)) or "(unknown sender)"
     return [
         rt.link_element(link, number) if link else rt.text_element(number),
         rt.text_element(f" {reply}{_format_subject(entry.subject, limit)} \u2013 {sender}"),

@@ -14,7 +14,7 @@ import structlog
 from router.clock import SECOND, Clock
 from router.contents.pool import PARSE_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, UnparsableMessage
 from router.errors import Unavailable
-from router.lease_owner import is_dead, new_owner
+from router.lease_owner import is_dead, new_lease_owner
 from router.mail import parse
 from router.model import Micros
 from router.store.database import Database, QueryExecutor
@@ -31,7 +31,7 @@ class ParseAttempts:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._owner = new_owner()
+        self._owner = new_lease_owner()
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:

@@ -58,7 +58,7 @@ class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """The contents of a message and the search terms of its text (`router.search.terms.of_mail`)."""
+    """The contents of a message and the search terms of its text (`router.search.terms.message_words`)."""
 
     contents: Contents
     search_words: list[str]
@@ -249,4 +249,4 @@ def is_small(content: bytes) -> bool:
 def _parse_here(content: bytes) -> ParsedMessage:
     """Parse in this process. Raises `HtmlNotAllowed`."""
     contents = parse.parse(content, html=False)
-    return ParsedMessage(contents, terms.of_mail(contents.text, contents.quoted))
+    return ParsedMessage(contents, terms.message_words(contents.text, contents.quoted))

@@ -23,7 +23,7 @@ from router.contents.pool import ParsedMessage, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
-from router.meter import UNMETERED, Meter
+from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
@@ -40,7 +40,7 @@ class ContentStore:
     """One instance per process; close it after its users."""
 
     def __init__(
-        self, database: Database, clock: Clock, meter: Meter = UNMETERED, parser: Parser | None = None
+        self, database: Database, clock: Clock, meter: Meter = NULL_METER, parser: Parser | None = None
     ) -> None:
         self._database = database
         self._clock = clock
@@ -95,14 +95,14 @@ class ContentStore:
         except UnparsableMessage as error:
             log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(error))
             contents = parse.raw_contents(content, str(error))
-            parsed = ParsedMessage(contents, await asyncio.to_thread(terms.of_text, contents.text))
+            parsed = ParsedMessage(contents, await asyncio.to_thread(terms.text_words, contents.text))
         except Exception:
-            self._meter.parsed("failed")
+            self._meter.record_parse("failed")
             raise
         if _is_raw(parsed.contents):
-            self._meter.parsed("failed")
+            self._meter.record_parse("failed")
         else:
-            self._meter.parsed("warnings" if parsed.contents.warnings else "clean")
+            self._meter.record_parse("warnings" if parsed.contents.warnings else "clean")
         return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
@@ -151,7 +151,7 @@ class ContentStore:
 
     async def _parse_missing(self) -> None:
         try:
-            horizon = ids.oldest("msg", CATCH_UP_MARGIN_SECONDS)
+            horizon = ids.first_id_within("msg", CATCH_UP_MARGIN_SECONDS)
             rows = await self._database.fetch_all("search_unindexed", after=self._parsed_up_to, limit=CATCH_UP_LIMIT)
             all_parsed = len(rows) < CATCH_UP_LIMIT
             for message_id, outcome in zip(
@@ -191,19 +191,19 @@ class ContentStore:
             await self._attempts.finish(message_id, transaction)
             await transaction.fetch_all("search_lock")
             for row in await transaction.fetch_all("search_tickets_by_message", message_id=message_id):
-                header = terms.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
-                words = terms.document(
+                header = terms.text_words(f"{row['from_name']} {row['from_address']} {row['subject']}")
+                words = terms.ticket_terms(
                     row["workspace_id"],
                     row["number"],
                     row["alias_id"],
-                    known=row["words"].split(),
-                    more=[*header, *parsed.search_words],
+                    existing=row["words"].split(),
+                    added=[*header, *parsed.search_words],
                 )
                 await transaction.execute(
                     "search_upsert",
                     ticket_id=row["ticket_id"],
                     workspace_id=row["workspace_id"],
-                    place=terms.place(row["ticket_id"]),
+                    place=terms.index_position(row["ticket_id"]),
                     words=" ".join(words),
                 )
 

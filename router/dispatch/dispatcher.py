@@ -22,9 +22,9 @@ import structlog
 from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
 from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox, PacingDelay, outcome_name
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.lease_owner import is_dead
-from router.meter import UNMETERED, Meter
+from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
 
 # The fallback for lost wake-ups, and the resolution of retries.
@@ -63,7 +63,7 @@ class Dispatcher:
         concurrency: int,
         drain: float,
         poll_interval: float = POLL_INTERVAL_SECONDS,
-        meter: Meter = UNMETERED,
+        meter: Meter = NULL_METER,
         side_tasks: SideTasks | None = None,
     ) -> None:
         self._side_tasks = side_tasks or SideTasks()
@@ -74,7 +74,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._drain = drain
         self._poll_interval = poll_interval
-        self._meter = self._side_tasks.meter(meter)
+        self._meter = self._side_tasks.wrap_meter(meter)
         self._due: dict[str, None] = {}  # integrations to work on, in order of request
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
@@ -135,7 +135,7 @@ class Dispatcher:
                 self._repair_at = self._clock.monotonic() + REPAIR_INTERVAL_SECONDS
             ready = await self._outbox.find_ready_integrations(free_slots)
         except Unavailable as error:
-            if not isinstance(error, StorageReplaced):
+            if not isinstance(error, DatabaseFileReplaced):
                 log.warning("dispatch.database_unavailable", reason=str(error))
             return
         for integration_id in ready:
@@ -178,7 +178,7 @@ class Dispatcher:
                 stop = self._stopping.is_set()
                 return await self._outbox.claim_and_record(integration_id, completed, self._digest_limit, stop=stop)
             except Unavailable as error:
-                if not isinstance(error, StorageReplaced):
+                if not isinstance(error, DatabaseFileReplaced):
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if completed is None:
                     return None
@@ -206,12 +206,12 @@ class Dispatcher:
         self._side_tasks.run("meter", lambda: self._count_outcome(batch, outcome))
 
     def _count_outcome(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
-        self._meter.attempted(outcome_name(outcome), len(batch.deliveries), outcome.latency / SECOND)
+        self._meter.record_attempt(outcome_name(outcome), len(batch.deliveries), outcome.latency / SECOND)
         if isinstance(outcome, SendSuccess):
             now = self._clock.now()
             for delivery in batch.deliveries:
                 # The clock of the host that accepted it may be slightly ahead.
-                self._meter.delivered(max(0, now - delivery.created_at) / SECOND)
+                self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
         """Releases the leases of dead processes of this host, so that they need not expire."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from router.clock import SECOND, Clock
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
@@ -71,7 +71,7 @@ class Maintenance:
                 if not task.shared or await self._claim(task):
                     await task.run()
             except Unavailable as error:
-                if not isinstance(error, StorageReplaced):  # logged by the check
+                if not isinstance(error, DatabaseFileReplaced):  # logged by the check
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
                 continue  # retried at the next check
             except Exception:

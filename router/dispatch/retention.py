@@ -27,7 +27,7 @@ MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
 # Clocks of several hosts differ: a fingerprint is kept this much longer than it is used.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
-# The periods that `router.ratelimit.fixed_counts` and `router.admin.idempotency` use.
+# The periods that `router.ratelimit.request_limiter` and `router.admin.idempotency` use.
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from router.channels.contract import Channel, Payload, TicketNotification, find_channel
 from router.contents.store import ContentStore
-from router.errors import not_found
+from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.mail.originator_fields import drop_if_same
 from router.model import Actor
@@ -89,7 +89,7 @@ class NotificationPreview:
             "dispatch_notifications_by_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, limit=MAX_EVENTS
         )
         if not rows:
-            raise not_found("Ticket")
+            raise not_found_error("Ticket")
         ticket_link = build_ticket_link(self._link_base, ticket_id)
         return [
             render(from_row(row, await self._contents.get(row["message_id"]), ticket_link)) for row in reversed(rows)

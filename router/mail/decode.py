@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from router.mail.charsets import decode_charset, decode_labelled
-from router.unicode_security import shown_line
+from router.unicode_security import safe_line
 
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -185,7 +185,7 @@ def clean_line(text: str, limit: int) -> str:
     """
     text = " ".join(text[: limit * 4].split())
     if not (text.isascii() and text.isprintable()):
-        text = " ".join(shown_line(_SURROGATES.sub("\ufffd", _NOT_IN_LINE.sub("", text))).split())
+        text = " ".join(safe_line(_SURROGATES.sub("\ufffd", _NOT_IN_LINE.sub("", text))).split())
     return text[:limit].rstrip()
 
 

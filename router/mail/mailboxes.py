@@ -13,7 +13,7 @@ import idna
 
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, decode_encoded_words
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 from router.unicode_text import limit_marks, normalize
 
 MAX_ADDRESS_LENGTH = 320  # 64 + @ + 255 bytes: RFC 5321 section 4.5.3.1
@@ -210,7 +210,7 @@ def _clean_address(text: str) -> str:
 
     Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
     """
-    text = shown_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
+    text = safe_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
     if text[:7].lower() == "mailto:":
         text = text[7:]
     if text.startswith("@") and ":" in text:

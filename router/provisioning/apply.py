@@ -39,7 +39,7 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
-from router.secrets import SecretBox, Unsealable
+from router.secrets import DecryptionError, SecretBox
 
 # Returns the value of a reference; None if it is not set.
 ResolveReference = Callable[[str], str | None]
@@ -104,7 +104,7 @@ class DocumentApplier:
             return ReferencedSettings(settings, is_current=False)
         try:
             stored = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
-        except (Unsealable, Refused):
+        except (DecryptionError, Refused):
             return ReferencedSettings(settings, is_current=False)
         return ReferencedSettings(settings, is_current=channel.dump_settings(stored) == new_settings)
 

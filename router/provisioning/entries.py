@@ -12,7 +12,7 @@ from router.local_time import LOCALES
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 from router.provisioning.document import IntegrationEntry, InvalidDocument, WorkspaceDocument
-from router.routing.senders import entry_form
+from router.routing.senders import normalize_entry
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -124,7 +124,7 @@ def new_local_part(address: str, domain: str, location: str) -> str:
 def normalize_blocked_sender(text: str) -> str:
     """Normalizes a blocked sender. Raises `InvalidDocument`."""
     try:
-        return entry_form(text)
+        return normalize_entry(text)
     except ValueError as error:
         raise InvalidDocument(f"blocked_senders: {text!r} {error}") from None
 

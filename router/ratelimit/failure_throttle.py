@@ -13,12 +13,12 @@ from router.clock import Clock
 from router.errors import Refused
 from router.model import Micros
 from router.ratelimit import sliding_window
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.sliding_window import RateLimit
 
-_MOST_REMEMBERED = 20_000
+_MAX_KEYS = 20_000
 
 
-class Throttled(Refused):
+class RateLimited(Refused):
     """Too many of something; retry_after: whole seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
@@ -26,46 +26,46 @@ class Throttled(Refused):
         self.retry_after = retry_after
 
 
-def too_many(limit: Limit, previous: int, current: int, now: Micros) -> Throttled:
+def rate_limited(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
     """The refusal while a window is full, with the time after which one more attempt fits."""
-    wait = sliding_window.retry_after(limit, previous, current, now)
-    return Throttled(f"Too many failed attempts. Try again in {wait} s.", wait)
+    seconds = sliding_window.seconds_until_allowed(limit, previous, current, now)
+    return RateLimited(f"Too many failed attempts. Try again in {seconds} s.", seconds)
 
 
-class Attempts:
+class FailureThrottle:
     """Failures under each name: `check` before an attempt, `failed` after one that failed."""
 
-    def __init__(self, clock: Clock, limit: Limit) -> None:
+    def __init__(self, clock: Clock, limit: RateLimit) -> None:
         self._clock = clock
         self._limit = limit
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # name -> (start, previous, current)
 
-    def check(self, name: str) -> None:
-        """Raises `Throttled` when there were too many failures under this name."""
+    def check(self, key: str) -> None:
+        """Raises `RateLimited` when there were too many failures under this name."""
         now = self._clock.now()
-        _, previous, current = self._of(name)
-        if current >= sliding_window.bound(self._limit, previous, now):
-            raise too_many(self._limit, previous, current, now)
+        _, previous, current = self._current_counts(key)
+        if current >= sliding_window.window_limit(self._limit, previous, now):
+            raise rate_limited(self._limit, previous, current, now)
 
-    def failed(self, name: str) -> None:
+    def record_failure(self, key: str) -> None:
         """One more failure."""
-        start, previous, current = self._of(name)
-        self._counts[name] = start, previous, current + 1
-        self._counts.move_to_end(name)
-        while len(self._counts) > _MOST_REMEMBERED:
+        start, previous, current = self._current_counts(key)
+        self._counts[key] = start, previous, current + 1
+        self._counts.move_to_end(key)
+        while len(self._counts) > _MAX_KEYS:
             self._counts.popitem(last=False)
 
-    def forgive(self, name: str) -> None:
+    def remove_failure(self, key: str) -> None:
         """One failure less: an attempt that was counted before it was made has succeeded."""
-        start, previous, current = self._of(name)
+        start, previous, current = self._current_counts(key)
         if current:
-            self._counts[name] = start, previous, current - 1
+            self._counts[key] = start, previous, current - 1
 
-    def _of(self, name: str) -> tuple[int, int, int]:
-        start = sliding_window.start_of(self._limit, self._clock.now())
-        known = self._counts.get(name)
-        if known is None:
+    def _current_counts(self, key: str) -> tuple[int, int, int]:
+        start = sliding_window.window_start(self._limit, self._clock.now())
+        counts = self._counts.get(key)
+        if counts is None:
             return start, 0, 0
-        if known[0] == start:
-            return known
-        return start, known[2] if start - known[0] == self._limit.seconds else 0, 0
+        if counts[0] == start:
+            return counts
+        return start, counts[2] if start - counts[0] == self._limit.seconds else 0, 0

@@ -14,7 +14,7 @@ from router.model import Micros
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """requests in every `seconds`; 0 is unlimited."""
 
     requests: int
@@ -26,7 +26,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateLimitStatus:
     """allowed, and the three figures of the headers: limit, remaining requests, reset (Unix seconds).
 
     retry_after: whole seconds after which one request is allowed if nobody else asks; 0 when allowed.
@@ -39,41 +39,41 @@ class Verdict:
     retry_after: int = 0
 
 
-def start_of(limit: Limit, now: Micros) -> int:
+def window_start(limit: RateLimit, now: Micros) -> int:
     """The current window's start, in Unix seconds."""
     return now // limit.length * limit.seconds
 
 
-def bound(limit: Limit, previous: int, now: Micros) -> int:
+def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
     """How many requests the current window may hold at `now`, this one included."""
-    left = limit.length - now % limit.length
-    return (limit.requests * limit.length - previous * left) // limit.length
+    remaining_time = limit.length - now % limit.length
+    return (limit.requests * limit.length - previous * remaining_time) // limit.length
 
 
-def verdict(limit: Limit, previous: int, current: int, now: Micros, *, allowed: bool) -> Verdict:
+def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, allowed: bool) -> RateLimitStatus:
     """The figures for the counts as they are after this request was counted, or refused."""
-    most = bound(limit, previous, now)
-    reset = start_of(limit, now) + limit.seconds
+    maximum = window_limit(limit, previous, now)
+    reset = window_start(limit, now) + limit.seconds
     if allowed:
-        return Verdict(True, limit.requests, max(most - current, 0), reset)
-    return Verdict(False, limit.requests, 0, reset, retry_after(limit, previous, current, now))
+        return RateLimitStatus(True, limit.requests, max(maximum - current, 0), reset)
+    return RateLimitStatus(False, limit.requests, 0, reset, seconds_until_allowed(limit, previous, current, now))
 
 
-def retry_after(limit: Limit, previous: int, current: int, now: Micros) -> int:
+def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Micros) -> int:
     """Whole seconds, at least 1, after which a request is allowed when nothing else is counted until then."""
     length = limit.length
-    at = now
+    time = now
     if current >= limit.requests:
         # Nothing helps within this window; in the next one this one is the previous.
-        at = (now // length + 1) * length
+        time = (now // length + 1) * length
         previous, current = current, 0
     if previous > 0:
         # previous * left / length + current + 1 <= requests, solved for what may be left of the window.
-        left = (limit.requests - current - 1) * length // previous
-        at = max(at, (at // length + 1) * length - left)
-    return max(1, -((now - at) // SECOND))
+        remaining_time = (limit.requests - current - 1) * length // previous
+        time = max(time, (time // length + 1) * length - remaining_time)
+    return max(1, -((now - time) // SECOND))
 
 
-def nearer(verdicts: list[Verdict]) -> Verdict | None:
+def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
     """The one to show: a refusal, else the one with the fewest requests left; None when nothing is limited."""
-    return min(verdicts, key=lambda v: (v.allowed, v.remaining, -v.retry_after), default=None)
+    return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)

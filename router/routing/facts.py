@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from router.mail.address import Mailbox
 from router.model import Alias, Domain
-from router.routing.route import DomainFacts, wanted_keys
-from router.routing.senders import Blocked
+from router.routing.route import DomainFacts, candidate_keys
+from router.routing.senders import BlockedSenderSet
 from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
@@ -17,14 +17,14 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
     domain = model_from_row(Domain, row)
     if domain.status != "active":
         return DomainFacts(domain)
-    key, base, catch_all = wanted_keys(mailbox)
+    key, base, catch_all = candidate_keys(mailbox)
     aliases = await fetch_models(
         transaction, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
     )
     return DomainFacts(domain, aliases, row["default_integration_id"])
 
 
-async def read_blocked(transaction: QueryExecutor, workspace_id: str) -> Blocked:
+async def read_blocked_senders(transaction: QueryExecutor, workspace_id: str) -> BlockedSenderSet:
     """The senders that a workspace blocks."""
     rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
-    return Blocked(row["sender"] for row in rows)
+    return BlockedSenderSet(row["sender"] for row in rows)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from router.mail.address import POSTMASTER, Mailbox
 from router.model import Alias, Domain, Workspace
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 
 CATCH_ALL = "*"
 
@@ -56,18 +56,18 @@ class DomainFacts:
     default_integration_id: str | None = None
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the domain is verified: only then is its mail accepted."""
         return self.domain is not None and self.domain.status == "active"
 
 
-def wanted_keys(mailbox: Mailbox) -> tuple[str, str, str]:
+def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
     """The local keys whose aliases decide about this mailbox: its own, the one without tag, the catch-all's."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 
 
-def decide(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
+def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
     """SPEC.md section 5: exact alias, then without the tag, then the catch-all, then the postmaster's duty.
 
     A disabled alias refuses its own mail; it is not passed on to the catch-all, because its owner switched it off.
@@ -77,47 +77,47 @@ def decide(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
     domain = facts.domain
     if domain is None:
         return Refusal("relay")
-    if not facts.active:
+    if not facts.is_active:
         return Refusal("pending")
     by_key = {alias.local_key: alias for alias in facts.aliases}
-    key, base, _ = wanted_keys(mailbox)
+    key, base, _ = candidate_keys(mailbox)
     tag = mailbox.local_part.partition("+")[2] if base != key else ""
-    postmaster = base == POSTMASTER
-    for asked, its_tag in ((key, ""), (base, tag), (CATCH_ALL, tag)):
-        alias = by_key.get(asked)
-        if alias is None or (asked == CATCH_ALL and key == asked):
+    is_postmaster = base == POSTMASTER
+    for candidate, candidate_tag in ((key, ""), (base, tag), (CATCH_ALL, tag)):
+        alias = by_key.get(candidate)
+        if alias is None or (candidate == CATCH_ALL and key == candidate):
             continue
         if alias.status == "active":
-            return _to_alias(alias, mailbox, its_tag)
-        if not postmaster:
+            return _alias_target(alias, mailbox, candidate_tag)
+        if not is_postmaster:
             return Refusal("disabled")
-    if postmaster:
-        return _to_postmaster(mailbox, domain.workspace_id, domain.name, facts.default_integration_id, tag)
+    if is_postmaster:
+        return _postmaster_target(mailbox, domain.workspace_id, domain.name, facts.default_integration_id, tag)
     return Refusal("unknown")
 
 
-def to_host_postmaster(mailbox: Mailbox, workspace: Workspace) -> Target:
+def host_postmaster_target(mailbox: Mailbox, workspace: Workspace) -> Target:
     """`<postmaster>` and the postmaster of our own host names: the first workspace's (SPEC.md section 5)."""
     name = mailbox.domain_key or "localhost"
-    return _to_postmaster(mailbox, workspace.id, name, workspace.default_integration_id, "")
+    return _postmaster_target(mailbox, workspace.id, name, workspace.default_integration_id, "")
 
 
-def _to_postmaster(mailbox: Mailbox, workspace_id: str, name: str, integration_id: str | None, tag: str) -> Target:
+def _postmaster_target(mailbox: Mailbox, workspace_id: str, name: str, integration_id: str | None, tag: str) -> Target:
     address = f"{POSTMASTER}@{name}"
-    return Target(_shown(mailbox), workspace_id, None, address, address, integration_id, shown_identifier(tag))
+    return Target(_safe_mailbox(mailbox), workspace_id, None, address, address, integration_id, safe_identifier(tag))
 
 
-def _to_alias(alias: Alias, mailbox: Mailbox, tag: str) -> Target:
+def _alias_target(alias: Alias, mailbox: Mailbox, tag: str) -> Target:
     return Target(
-        recipient=_shown(mailbox),
+        recipient=_safe_mailbox(mailbox),
         workspace_id=alias.workspace_id,
         alias_id=alias.id,
         alias_key=alias.id,
         address=alias.email,
         integration_id=alias.integration_id,
-        tag=shown_identifier(tag),
+        tag=safe_identifier(tag),
     )
 
 
-def _shown(mailbox: Mailbox) -> str:
-    return shown_identifier(str(mailbox))
+def _safe_mailbox(mailbox: Mailbox) -> str:
+    return safe_identifier(str(mailbox))

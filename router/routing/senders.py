@@ -11,13 +11,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from config.values import parse_blocked_sender
 from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 
-_LONGEST = {4: 32, 6: 128}  # bits of an address by IP version
-_MAPPED = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2)
+_ADDRESS_BITS = {4: 32, 6: 128}  # bits of an address by IP version
+_MAPPED_PREFIX_LENGTH = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2)
 
 
-def entry_form(text: str) -> str:
+def normalize_entry(text: str) -> str:
     """The one form of an entry: `local@domain`, `@domain`, or a network with its length. Raises `ValueError`.
 
     Without invisible characters, as senders are shown: with one of them an address is not another sender.
@@ -26,17 +26,21 @@ def entry_form(text: str) -> str:
     if "/" in entry:
         return entry
     local, _, domain = entry.rpartition("@")
-    return f"{shown_identifier(local_key(local))}@{domain_key(domain)}"
+    return f"{safe_identifier(local_key(local))}@{domain_key(domain)}"
 
 
-def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     """IPv4-mapped IPv6 networks are IPv4 networks, as `parse_address` returns IPv4 for such a peer."""
-    if isinstance(network, IPv4Network) or network.network_address.ipv4_mapped is None or network.prefixlen < _MAPPED:
+    if (
+        isinstance(network, IPv4Network)
+        or network.network_address.ipv4_mapped is None
+        or network.prefixlen < _MAPPED_PREFIX_LENGTH
+    ):
         return network
-    return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))
+    return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED_PREFIX_LENGTH))
 
 
-class Blocked:
+class BlockedSenderSet:
     """A set of entries, each in the form of `entry_form`."""
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -45,25 +49,25 @@ class Blocked:
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:
-                network = _unmapped(ip_network(entry))
-                bits = int(network.network_address) >> (_LONGEST[network.version] - network.prefixlen)
+                network = _to_ipv4(ip_network(entry))
+                bits = int(network.network_address) >> (_ADDRESS_BITS[network.version] - network.prefixlen)
                 self._networks.setdefault((network.version, network.prefixlen), {})[bits] = entry
             else:
                 self._names.add(entry)
 
-    def entry_for(self, sender: Mailbox | None, peer: str = "") -> str | None:
+    def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
         """The entry that blocks a mail with this reverse-path (None: `<>`), sent by this address; None if none does."""
         if sender is not None and sender.domain:
             domain = sender.domain_key
-            for wanted in (f"{shown_identifier(sender.local_key)}@{domain}", f"@{domain}"):
-                if wanted in self._names:
-                    return wanted
+            for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):
+                if candidate in self._names:
+                    return candidate
         address = parse_address(peer) if self._networks else None
         if address is None:
             return None
         for (version, length), networks in self._networks.items():
             if version == address.version:
-                entry = networks.get(int(address) >> (_LONGEST[version] - length))
+                entry = networks.get(int(address) >> (_ADDRESS_BITS[version] - length))
                 if entry is not None:
                     return entry
         return None

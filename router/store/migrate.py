@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import aiosqlite
 
-from router.errors import Misconfigured, SchemaMismatch
+from router.errors import ConfigurationFault, SchemaMismatch
 from router.store import sqlite
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
@@ -159,7 +159,7 @@ async def _require_current_schema(connection: PostgresConnection) -> None:
     """Without a current schema PostgreSQL finds no tables and does not say why."""
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
-        raise Misconfigured(
+        raise ConfigurationFault(
             f"the role has no usable schema in its search_path ({row['path']})",
             "create the schema and GRANT USAGE, CREATE ON SCHEMA to the role, or correct search_path",
         )

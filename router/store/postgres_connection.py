@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
-from router.errors import Misconfigured, Unavailable
+from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
 # Unused for longer than this, a connection must answer a probe: one round trip (0.1 ms on one host, 0.5 ms in a
@@ -171,20 +171,20 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
 def _check_server(connection: PostgresConnection) -> None:
     version = connection.get_server_version()
     if version.major < MIN_SERVER_VERSION:
-        raise Misconfigured(
+        raise ConfigurationFault(
             f"the server is PostgreSQL {version.major}.{version.minor}",
             f"version {MIN_SERVER_VERSION} or later is required",
         )
     encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may not report it
     if encoding != "UTF8":
-        raise Misconfigured(
+        raise ConfigurationFault(
             f"the database encoding is {encoding}, which cannot store every message",
             "create the database with encoding UTF8 (createdb --encoding UTF8 --template template0 --owner ROLE NAME)",
         )
 
 
 def _check_tls_files(query: Mapping[str, str]) -> None:
-    """Raises `Misconfigured` for a TLS file that cannot be read or is invalid."""
+    """Raises `ConfigurationFault` for a TLS file that cannot be read or is invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in _TLS_FILES:
         file, origin = _tls_file(name, query)
@@ -199,10 +199,10 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
                 context.load_verify_locations(cafile=file)
         except ssl.SSLError:
             problem = f"the file {file} is not valid PEM, or the key does not match the certificate"
-            raise Misconfigured(problem, f"check {origin}") from None
+            raise ConfigurationFault(problem, f"check {origin}") from None
         except OSError as error:
             problem = f"the file {file} cannot be read ({error.strerror})"
-            raise Misconfigured(problem, f"check {origin}") from None
+            raise ConfigurationFault(problem, f"check {origin}") from None
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:

@@ -1,4 +1,4 @@
-"""Translates errors of PostgreSQL and asyncpg: `Unavailable` if waiting helps, `Misconfigured` if an
+"""Translates errors of PostgreSQL and asyncpg: `Unavailable` if waiting helps, `ConfigurationFault` if an
 administrator must act.
 
 The text is the first line of the primary message. It never contains the detail, which may quote data, or a
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from router.errors import Misconfigured, SerializationConflict, StorageFull, Unavailable
+from router.errors import ConfigurationFault, SerializationConflict, StorageFull, Unavailable
 
 # Raised by asyncpg for a connection that is lost or does not respond, in addition to errors of the server.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -72,36 +72,38 @@ def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
     if state.startswith(_CONFLICT_CLASS):
         return SerializationConflict(text)
     fix = _FIXES.get(state) or _FIXES.get(state[:2])
-    return Misconfigured(text, fix) if fix else None
+    return ConfigurationFault(text, fix) if fix else None
 
 
 def from_connect_error(error: Exception, hosts: str) -> Unavailable:
     """Translates a failed connection attempt. `hosts` is for the message."""
     if isinstance(error, asyncpg.PostgresError):
         if "unsupported startup parameter" in first_line(error):  # the wording of PgBouncer
-            return Misconfigured(
+            return ConfigurationFault(
                 f"PostgreSQL at {hosts}: {first_line(error)}", "remove this parameter from database.url"
             )
         translated = from_server_error(error)
-        return translated or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
+        return translated or ConfigurationFault(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
     text = f"PostgreSQL at {hosts}: {_reason(error)}"
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return Misconfigured(text, "check the parameters of database.url")
+        return ConfigurationFault(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
     if from_asyncpg and "authentication" in first_line(error):  # a method that asyncpg does not support
-        return Misconfigured(
+        return ConfigurationFault(
             text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
         )
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _TRANSIENT_VERIFY_CODES:
-        return Misconfigured(text, "check the host name, sslmode and sslrootcert in database.url")
+        return ConfigurationFault(text, "check the host name, sslmode and sslrootcert in database.url")
     if isinstance(error, ConnectionError) and "rejected SSL" in first_line(error):
-        return Misconfigured(text, "set ssl = on in the server configuration, or sslmode=prefer in database.url")
+        return ConfigurationFault(text, "set ssl = on in the server configuration, or sslmode=prefer in database.url")
     if isinstance(error, PermissionError):
-        return Misconfigured(text, "give the program's user read access to the file, or access to the socket directory")
+        return ConfigurationFault(
+            text, "give the program's user read access to the file, or access to the socket directory"
+        )
     if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(text)
     # Raised while asyncpg parsed the URL; the text may quote a part of it.
-    return Misconfigured(
+    return ConfigurationFault(
         f"database.url cannot be used ({type(error).__name__})", "check the user, host and parameters in it"
     )
 

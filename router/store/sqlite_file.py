@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from router.errors import StorageReplaced
+from router.errors import DatabaseFileReplaced
 
 # SQLite keeps these files next to the database while it is open.
 COMPANION_SUFFIXES = ("-wal", "-shm")
@@ -68,13 +68,13 @@ class DatabaseFile:
         self._opened_identities = self._current_identities()
 
     def check(self) -> None:
-        """Raises `StorageReplaced` unless the paths lead to the opened files. Logs each change once."""
+        """Raises `DatabaseFileReplaced` unless the paths lead to the opened files. Logs each change once."""
         current = self._current_identities()
         problem = "" if current == self._opened_identities else self._describe(current)
         if problem != self._problem:
             self._log_change(problem)
         if problem:
-            raise StorageReplaced(problem)
+            raise DatabaseFileReplaced(problem)
 
     def _current_identities(self) -> tuple[_FileIdentity, ...]:
         return (_file_identity(self._path), *[_file_identity(path) for path in self._companions])

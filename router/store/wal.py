@@ -14,7 +14,7 @@ from contextlib import closing
 
 import structlog
 
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.store.disk_space import file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translate_errors
 
@@ -30,7 +30,7 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
         await asyncio.sleep(CHECK_INTERVAL_SECONDS)
         try:
             await asyncio.to_thread(truncate_wal, database)
-        except StorageReplaced:
+        except DatabaseFileReplaced:
             continue  # logged by the check
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))

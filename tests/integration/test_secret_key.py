@@ -19,7 +19,7 @@ async def test_the_first_process_makes_the_key_and_a_folder_without_it_gets_no_o
 
     async def box(folder: Path, **more: str) -> str:
         config = load(empty, {"EMAILROUTER_SERVER__DATA_DIR": str(folder), **more})
-        return (await load_secret_box(config, store.database)).seal("x")
+        return (await load_secret_box(config, store.database)).encrypt("x")
 
     assert await box(first)
     assert (first / "secret_key").stat().st_mode & 0o777 == 0o600

@@ -7,7 +7,7 @@ from typing import NoReturn
 import structlog
 from structlog.types import EventDict
 
-from router.meter import Unmetered
+from router.meter import NullMeter
 
 
 class FailingError(Exception):
@@ -18,10 +18,11 @@ def _fails(*_: object, **__: object) -> NoReturn:
     raise FailingError
 
 
-class FailingMeter(Unmetered):
+class FailingMeter(NullMeter):
     """See `router.meter.Meter`."""
 
-    connected = refused = accepted = routed = committed = parsed = attempted = delivered = requested = _fails
+    record_connection = record_refusal = record_accept = record_routing = record_commit = _fails
+    record_parse = record_attempt = record_delivery = record_request = _fails
 
 
 class FailingWake:

@@ -33,7 +33,7 @@ class Outboxes:
     async def queue(self, number: int) -> str:
         """Create a ticket with a delivery that is due now; return the delivery's id."""
         now = self.clock.now()
-        ticket, delivery = ids.new("ticket"), ids.new("dlv")
+        ticket, delivery = ids.new_id("ticket"), ids.new_id("dlv")
         await self.installation.rows(
             "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
             "updated_at) VALUES (:id, :workspace, :number, 'a@b.test', 's', 'f@c.test', '', :now, :now)",

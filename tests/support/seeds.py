@@ -13,7 +13,7 @@ NOW = SystemClock().now()
 
 async def workspace(database: Database, name: str = "Acme") -> str:
     """Insert a workspace; return its id."""
-    workspace_id = ids.new("ws")
+    workspace_id = ids.new_id("ws")
     await execute(
         database,
         "INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at)",
@@ -26,7 +26,7 @@ async def workspace(database: Database, name: str = "Acme") -> str:
 
 async def domain(database: Database, workspace_id: str, name: str = "example.com", status: str = "active") -> str:
     """Insert a domain, verified by default; return its id."""
-    domain_id = ids.new("dom")
+    domain_id = ids.new_id("dom")
     # The next check is tomorrow: programs in tests must not query the machine's name servers.
     await execute(
         database,
@@ -44,7 +44,7 @@ async def domain(database: Database, workspace_id: str, name: str = "example.com
 
 async def integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
     """Insert a Slack integration with sealed settings; return its id."""
-    integration_id = ids.new("int")
+    integration_id = ids.new_id("int")
     await execute(
         database,
         "INSERT INTO integrations (id, workspace_id, type, name, sealed_settings, hint, created_at) "
@@ -68,7 +68,7 @@ async def alias(
     status: str = "active",
 ) -> str:
     """Insert an alias; return its id."""
-    alias_id = ids.new("alias")
+    alias_id = ids.new_id("alias")
     await execute(
         database,
         "INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, status, created_at) "
@@ -88,7 +88,7 @@ async def alias(
 
 async def ticket(database: Database, workspace_id: str, number: int) -> str:
     """Insert an open, unassigned ticket without messages; return its id."""
-    ticket_id = ids.new("ticket")
+    ticket_id = ids.new_id("ticket")
     await execute(
         database,
         "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "

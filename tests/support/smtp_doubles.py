@@ -15,8 +15,8 @@ from typing import Any
 from config.schema import SmtpSettings
 from router.clock import Clock, SystemClock
 from router.mail.address import Mailbox
-from router.meter import UNMETERED, Meter
-from router.ports import Accepted
+from router.meter import NULL_METER, Meter
+from router.ports import AcceptResult
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, RefusalReason, Target
 from smtp.bounds import Bounds
@@ -82,7 +82,7 @@ class AcceptedMails:
     accept_finished: asyncio.Event = field(default_factory=asyncio.Event)
     mails: list[tuple[Envelope, bytes]] = field(default_factory=list)
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         self.accept_started.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -90,7 +90,7 @@ class AcceptedMails:
             raise self.failure
         self.mails.append((envelope, content))
         self.accept_finished.set()
-        return Accepted(f"msg_{len(self.mails)}", repeat=False)
+        return AcceptResult(f"msg_{len(self.mails)}", is_duplicate=False)
 
     @property
     def contents(self) -> list[bytes]:
@@ -134,7 +134,7 @@ async def running_server(
     clock: Clock | None = None,
     resolver: BlockListResolver | None = None,
     reuse_port: bool = False,
-    meter: Meter = UNMETERED,
+    meter: Meter = NULL_METER,
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningSmtpServer]:

@@ -13,7 +13,7 @@ from router.contents import store as contents_store
 from router.contents.pool import MAX_SMALL_BYTES, Parser
 from router.mail import parse
 from router.mail.contents import Contents
-from router.meter import Parsed, Unmetered
+from router.meter import NullMeter, ParseResult
 from tests.support import mails
 from tests.support.corpus import corpus_mail
 from tests.support.installation import Installation, installation_over, installed, port_of
@@ -25,13 +25,13 @@ from tests.support.waiting import alive, children, until
 from tests.system.test_parsing import POISONED, ROOT, large
 
 
-class Counting(Unmetered):
+class Counting(NullMeter):
     """Remembers what was counted of parsing."""
 
     def __init__(self) -> None:
-        self.results: list[Parsed] = []
+        self.results: list[ParseResult] = []
 
-    def parsed(self, result: Parsed) -> None:
+    def record_parse(self, result: ParseResult) -> None:
         self.results.append(result)
 
 

@@ -27,7 +27,9 @@ from tests.system.test_parsing import POISONED, ROOT, large
 
 HTML = b"Subject: door\r\nContent-Type: text/html\r\n\r\n<p>The <b>door</b> is open."
 WARNING = "an earlier parsing attempt was interrupted: raw message shown"
-_PRINT_OWNER = "import sys; from router.lease_owner import new_owner; print(new_owner(), flush=True); sys.stdin.read()"
+_PRINT_OWNER = (
+    "import sys; from router.lease_owner import new_lease_owner; print(new_lease_owner(), flush=True); sys.stdin.read()"
+)
 
 
 @pytest.fixture

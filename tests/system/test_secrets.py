@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from router.secrets import (
     KEY_FILE,
     UNUSABLE_HASH,
+    DecryptionError,
     SecretBox,
-    Unsealable,
     fingerprint,
     hash_api_key,
     hash_password,
@@ -33,14 +33,14 @@ KEY, OTHER = "k" * 44, "o" * 44
 @given(st.text())
 def test_what_is_sealed_can_be_opened(text: str) -> None:
     box = SecretBox(KEY)
-    sealed = box.seal(text)
+    sealed = box.encrypt(text)
     assert sealed.isascii()
-    assert box.seal(text) != sealed
-    assert SecretBox(KEY.encode()).open(sealed) == text
+    assert box.encrypt(text) != sealed
+    assert SecretBox(KEY.encode()).decrypt(sealed) == text
 
 
 def test_only_with_the_key_and_for_the_purpose() -> None:
-    sealed = SecretBox(KEY).seal("https://hooks.slack.com/services/x", "integration")
+    sealed = SecretBox(KEY).encrypt("https://hooks.slack.com/services/x", "integration")
     changed = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
     tries = [
         (OTHER, sealed, "integration"),
@@ -50,19 +50,19 @@ def test_only_with_the_key_and_for_the_purpose() -> None:
         (KEY, "\ud800", "integration"),
     ]
     for key, text, purpose in tries:
-        with pytest.raises(Unsealable) as caught:
-            SecretBox(key).open(text, purpose)
+        with pytest.raises(DecryptionError) as caught:
+            SecretBox(key).decrypt(text, purpose)
         assert "hooks" not in str(caught.value)
-    assert SecretBox(KEY).open(sealed) == "https://hooks.slack.com/services/x"
+    assert SecretBox(KEY).decrypt(sealed) == "https://hooks.slack.com/services/x"
 
 
 def test_a_new_key_beside_the_old() -> None:
-    old = SecretBox(KEY).seal("secret")
+    old = SecretBox(KEY).encrypt("secret")
     both = SecretBox([OTHER, KEY])
-    assert both.open(old) == "secret"
-    assert SecretBox(OTHER).open(both.reseal(old)) == "secret"
-    with pytest.raises(Unsealable):
-        SecretBox(KEY).open(both.seal("secret"))
+    assert both.decrypt(old) == "secret"
+    assert SecretBox(OTHER).decrypt(both.reencrypt(old)) == "secret"
+    with pytest.raises(DecryptionError):
+        SecretBox(KEY).decrypt(both.encrypt("secret"))
 
 
 @pytest.mark.parametrize("keys", ["", "short", "x" * 15, [], [KEY, ""]])

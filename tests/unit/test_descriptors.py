@@ -9,7 +9,7 @@ from config.schema import Config, DatabaseSettings
 from config.secret import DatabaseUrl
 from emailrouter import descriptors
 from emailrouter.assembly import ROLES, Role
-from router.errors import Misconfigured
+from router.errors import ConfigurationFault
 
 SERVE: frozenset[Role] = frozenset(ROLES)
 NEEDED = sum(descriptors.needed_descriptors(Config(), SERVE).values())
@@ -59,7 +59,7 @@ def test_a_hard_limit_that_is_too_low_ends_the_start(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 2048))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    with pytest.raises(Misconfigured) as refused:
+    with pytest.raises(ConfigurationFault) as refused:
         descriptors.raise_limit(Config(), SERVE)
     for part in (str(NEEDED), "2048", "smtp.max_connections 1000", "API connections 1000", "LimitNOFILE"):
         assert part in str(refused.value)

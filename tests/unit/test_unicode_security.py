@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emailrouter.cli.console import format_cell, printable_text
-from router.unicode_security import deceptive_domain, shown_identifier, shown_line, with_a_labels
+from router.unicode_security import append_a_labels, deceptive_domain, safe_identifier, safe_line
 
 HIDDEN = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad\u180e"
 
@@ -13,7 +13,7 @@ HIDDEN = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
     text = f"{hidden}Eva{hidden} M\u00fcller{hidden}"
-    assert shown_line(text) == shown_identifier(text) == "Eva M\u00fcller"
+    assert safe_line(text) == safe_identifier(text) == "Eva M\u00fcller"
     assert printable_text(text) == "Eva M\u00fcller"
 
 
@@ -29,31 +29,31 @@ def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
     ],
 )
 def test_words_and_emoji_keep_their_joiners(text: str) -> None:
-    assert shown_line(text) == printable_text(text) == text
-    assert shown_identifier(f"{text}a@x.example").isprintable()
+    assert safe_line(text) == printable_text(text) == text
+    assert safe_identifier(f"{text}a@x.example").isprintable()
 
 
 @pytest.mark.parametrize("blank", "\u115f\u17b4\u2800\u3164\uffa0\u034f\ufe0f\U000e0100\U000e0080\U0001bca0\U0001d173")
 def test_an_identifier_has_nothing_without_ink(blank: str) -> None:
-    assert shown_identifier(f"e{blank}va@ex{blank}ample.com") == "eva@example.com"
+    assert safe_identifier(f"e{blank}va@ex{blank}ample.com") == "eva@example.com"
 
 
 def test_joiners_and_tags_that_join_nothing_are_removed() -> None:
-    assert shown_line("\u200dE\u200cv\u200da\u0431\u200d") == "Eva\u0431"
-    assert shown_line("Eva\U000e0041\U000e0042") == "Eva"
+    assert safe_line("\u200dE\u200cv\u200da\u0431\u200d") == "Eva\u0431"
+    assert safe_line("Eva\U000e0041\U000e0042") == "Eva"
 
 
 def test_blank_letters_in_a_row_are_one_space() -> None:
     for run in ("\u2800" * 90, "\u3164\u200b" * 90, "\u2800 " * 90, "\u115f\ufe0f" * 90):
-        assert shown_line(f"invoice.pdf{run}.exe") == "invoice.pdf .exe"
-    assert shown_line("\u2801\u2800\u2803") == "\u2801\u2800\u2803"
-    assert shown_line("\u115f\u1160\u11a8") == "\u115f\u1160\u11a8"
+        assert safe_line(f"invoice.pdf{run}.exe") == "invoice.pdf .exe"
+    assert safe_line("\u2801\u2800\u2803") == "\u2801\u2800\u2803"
+    assert safe_line("\u115f\u1160\u11a8") == "\u115f\u1160\u11a8"
 
 
 def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
     sinhala = "\u0dc1\u0dca\u200d\u0dbb\u0dd3.com"
-    assert shown_identifier(f"a\u200d@{sinhala}") == "a@xn--10cl1a0b660p.com"
-    assert shown_identifier("a@ex\u200dample.com") == "a@example.com"
+    assert safe_identifier(f"a\u200d@{sinhala}") == "a@xn--10cl1a0b660p.com"
+    assert safe_identifier("a@ex\u200dample.com") == "a@example.com"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
 def test_domains_that_may_pass_for_others(domain: str, labels: str) -> None:
     address = f"eva@{domain}"
     assert deceptive_domain(address) == labels
-    assert with_a_labels(address) == format_cell(address) == (f"{address} ({labels})" if labels else address)
+    assert append_a_labels(address) == format_cell(address) == (f"{address} ({labels})" if labels else address)
 
 
 def test_only_an_address_has_a_domain() -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from api.dashboard.page import PageRoute, Visit
 from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 
 # Attached images are embedded in the frame as data URIs, because the sandboxed frame sends no cookie.
 MAX_IMAGES = 20
@@ -35,7 +35,7 @@ async def show_html(visit: Visit) -> web.Response:
     """Returns the sanitised HTML, for a frame."""
     mail = await _get_message(visit)
     if not mail.contents.html:
-        raise not_found("HTML")
+        raise not_found_error("HTML")
     html = await _embed_images(visit, mail)
     response = web.Response(text=_FRAME_HTML.format(html), content_type="text/html")
     set_message_headers(response)

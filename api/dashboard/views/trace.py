@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.dashboard import display_names
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.tickets.messages import MAX_RESULTS
-from router.errors import not_found
+from router.errors import not_found_error
 
 TRACE_PATH = "/activity/trace"
 
@@ -24,7 +24,7 @@ async def show_trace(visit: Visit) -> HtmlPage:
     trace = await visit.services.messages.get_trace(visit.actor, visit.path_params["id"])
     messages = await visit.services.messages.find(visit.actor, trace.message_id)
     if not messages:  # erased since the trace was read
-        raise not_found("Message")
+        raise not_found_error("Message")
     integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
     context = {
         "message": messages[0],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from router import secrets
 from router.clock import SECOND, Clock
 from router.model import Micros, User
-from router.secrets import SecretBox, Unsealable
+from router.secrets import DecryptionError, SecretBox
 
 COOKIE_LIFETIME: Micros = 180 * 86400 * SECOND  # renewed by each sign-in
 _PURPOSE = "device"
@@ -45,7 +45,7 @@ class DeviceCookies:
         """Returns a cookie for a device on which the user has just signed in."""
         expires_at = self._clock.now() + COOKIE_LIFETIME
         payload = json.dumps([random.token_hex(16), user.id, _password_fingerprint(user), expires_at])
-        return self._box.seal(payload, _PURPOSE).rstrip("=")  # `=` would have to be quoted in a cookie
+        return self._box.encrypt(payload, _PURPOSE).rstrip("=")  # `=` would have to be quoted in a cookie
 
     def read(self, cookie: str) -> KnownDevice | None:
         """Returns the device, or None if the cookie is invalid or expired."""
@@ -53,9 +53,9 @@ class DeviceCookies:
             return None
         try:
             device_id, user_id, fingerprint, expires_at = json.loads(
-                self._box.open(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
+                self._box.decrypt(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
             )
-        except (Unsealable, ValueError):  # forged, or of another version
+        except (DecryptionError, ValueError):  # forged, or of another version
             return None
         return KnownDevice(device_id, user_id, fingerprint) if expires_at > self._clock.now() else None
 

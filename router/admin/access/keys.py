@@ -12,7 +12,7 @@ from router.admin import audit, paging, validation
 from router.admin.access.users import ROLES, parse_role
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import Actor, ApiKey, Micros, Role, User
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
@@ -76,7 +76,7 @@ class KeyService:
             if lower_role(key_role, owner.role) != key_role:
                 raise Refused("invalid_request", f"role must not exceed the user's role, which is {owner.role}", "role")
             key = ApiKey(
-                id=ids.new("key"),
+                id=ids.new_id("key"),
                 workspace_id=actor.workspace_id,
                 user_id=owner.id,
                 name=validation.validate_line(name, "name"),
@@ -130,5 +130,5 @@ async def _fetch_key(transaction: QueryExecutor, actor: Actor, key_id: str) -> A
         workspace_id=actor.workspace_id,
     )
     if key is None or (actor.role != "admin" and key.user_id != actor.user_id):
-        raise not_found("Key")
+        raise not_found_error("Key")
     return key

@@ -11,7 +11,7 @@ from pathlib import Path
 from router import secrets
 from router.errors import Refused
 from router.mail.address import MAX_MAILBOX_BYTES, AddressError, domain_key
-from router.unicode_security import shown_identifier
+from router.unicode_security import safe_identifier
 from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD_LENGTH = 8
@@ -29,13 +29,13 @@ def check_password(password: str, email: str) -> None:
         password: The new password.
         email: The user's address, normalized by `normalize_email`.
     """
-    if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
+    if len(password) > secrets.MAX_PASSWORD_LENGTH or len(safe_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(
-            f"must have between {MIN_PASSWORD_LENGTH} and {secrets.MAX_PASSWORD} characters, "
+            f"must have between {MIN_PASSWORD_LENGTH} and {secrets.MAX_PASSWORD_LENGTH} characters, "
             "not counting invisible characters and leading or trailing spaces"
         )
     # Case, compatibility forms (full-width letters), spaces and invisible characters do not make guessing harder.
-    text = "".join(shown_identifier(normalize("NFKC", password)).split())
+    text = "".join(safe_identifier(normalize("NFKC", password)).split())
     plain = text.casefold()
     if not is_visible(plain):
         raise _rejection(f"must not consist of invisible characters only: {_ADVICE}")

@@ -20,9 +20,9 @@ from router.admin.access.devices import DeviceCookies
 from router.admin.access.sign_in_limits import SignInClient, SignInLimits
 from router.admin.access.users import hash_valid_password
 from router.clock import SECOND, Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import Actor, Micros, User, Workspace
-from router.ratelimit.attempt_counts import Attempt, is_first
+from router.ratelimit.attempt_limiter import CountedAttempt, count_once
 from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
@@ -90,7 +90,7 @@ class SessionService:
 
         Raises:
             Refused: `unauthorized` for any wrong input.
-            Throttled: There were too many failures.
+            RateLimited: There were too many failures.
         """
         client = SignInClient.from_unknown_device(address, email)
         known_device = self._devices.read(device)
@@ -112,7 +112,7 @@ class SessionService:
             raise _invalid_credentials()
         return await self.start(user, address=address, attempt=attempt)
 
-    async def start(self, user: User, *, address: str, attempt: Attempt | None = None) -> NewSession:
+    async def start(self, user: User, *, address: str, attempt: CountedAttempt | None = None) -> NewSession:
         """Starts a session for an authenticated user.
 
         Args:
@@ -170,7 +170,7 @@ class SessionService:
             "session_delete_one", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
         if not ended:
-            raise not_found("Session")
+            raise not_found_error("Session")
 
     async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
         """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
@@ -183,7 +183,7 @@ class SessionService:
 
         Raises:
             Refused: With the field `currentPassword` or `password`.
-            Throttled: There were too many wrong passwords.
+            RateLimited: There were too many wrong passwords.
         """
         user = None
         if actor.user_id is not None:
@@ -225,22 +225,22 @@ class SessionService:
         return Identity(actor, user, workspace)
 
     async def _record_failure(
-        self, account: str, counter_key: str, user: User | None, attempt: Attempt, address: str
+        self, account: str, counter_key: str, user: User | None, attempt: CountedAttempt, address: str
     ) -> None:
         """Logs a failure and records the first one of each hour in the audit log, so that guessing does not fill it.
 
         The same statements run for nonexistent users, so that the timing does not reveal which users exist.
         """
-        actions = ["user.sign_in_failed"] if attempt.left else ["user.sign_in_failed", "user.sign_in_limited"]
+        actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:
             for action in actions:
                 scope = f"{action}:{user.id if user is not None else counter_key}"
-                first = await is_first(transaction, scope, AUDIT_INTERVAL_SECONDS, self._clock)
+                first = await count_once(transaction, scope, AUDIT_INTERVAL_SECONDS, self._clock)
                 if first and user is not None:
                     actor = Actor(user.workspace_id, user.role, address=address)
                     await audit.record(transaction, actor, self._clock.now(), action, user.id, email=user.email)
         log.warning("sign_in.failed", account=account, address=address)
-        if not attempt.left:
+        if not attempt.remaining:
             log.warning("sign_in.rate_limited", account=account, address=address)
 
 

@@ -24,8 +24,8 @@ from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Actor, Micros, User
 from router.network import address_key
-from router.ratelimit.failure_throttle import Attempts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import FailureThrottle
+from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
 LINK_FACT = "first_link"
@@ -34,7 +34,7 @@ FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"
 LINK_LIFETIME: Micros = 7 * 86400 * SECOND
-FAILURE_LIMIT = Limit(requests=100, seconds=900)
+FAILURE_LIMIT = RateLimit(requests=100, seconds=900)
 
 log = structlog.get_logger()
 
@@ -68,20 +68,20 @@ class SetupLinkService:
         self._database = database
         self._file = file
         self._clock = clock
-        self._failures = Attempts(clock, FAILURE_LIMIT)
+        self._failures = FailureThrottle(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
         """Returns the user of a link.
 
         Raises:
             Refused: `not_found` if the link is unknown, used or expired.
-            Throttled: The address has too many failures.
+            RateLimited: The address has too many failures.
         """
         origin = address_key(address)
         self._failures.check(origin)
         link = await _find_link(self._database, token, self._clock.now())
         if link is None:
-            self._failures.failed(origin)
+            self._failures.record_failure(origin)
             log.warning("sign_in.failed", account="", address=address)
             raise Refused("not_found", "This setup link was used or has expired: sign in with your email and password")
         return link[0]

@@ -14,18 +14,18 @@ from router.admin.access.users import normalize_email
 from router.clock import Clock
 from router.errors import Refused, Unavailable
 from router.network import address_key
-from router.ratelimit.attempt_counts import Attempt, AttemptCounts
-from router.ratelimit.failure_throttle import Attempts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.attempt_limiter import AttemptLimiter, CountedAttempt
+from router.ratelimit.failure_throttle import FailureThrottle
+from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
 # In memory, per process. Higher by address than by account, because a whole office can share an address.
-ADDRESS_LIMIT = Limit(requests=100, seconds=900)
-ADDRESS_ACCOUNT_LIMIT = Limit(requests=10, seconds=900)
+ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
+ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
 # In the database, shared by all processes. A sliding window allows less than twice its limit in any hour, so at most
 # 100 (OWASP ASVS 2.2.1).
-ACCOUNT_LIMIT = Limit(requests=50, seconds=3600)
-DEVICE_LIMIT = Limit(requests=10, seconds=900)
+ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
+DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
 # Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to
 # 400,000 rows. With 100 users, the probability that two share a counter is 5 %. The text entered is not stored.
 MAX_ACCOUNT_COUNTERS = 100_000
@@ -62,39 +62,39 @@ class SignInLimits:
     """Counts failed attempts. Use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._counts = AttemptCounts(database, clock)
-        self._by_address = Attempts(clock, ADDRESS_LIMIT)
-        self._by_address_and_account = Attempts(clock, ADDRESS_ACCOUNT_LIMIT)
+        self._counts = AttemptLimiter(database, clock)
+        self._by_address = FailureThrottle(clock, ADDRESS_LIMIT)
+        self._by_address_and_account = FailureThrottle(clock, ADDRESS_ACCOUNT_LIMIT)
 
     def check(self, client: SignInClient) -> None:
-        """Raises `Throttled` if the address has too many failures. Does not query the database."""
+        """Raises `RateLimited` if the address has too many failures. Does not query the database."""
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_address_account_key(client))
 
-    async def reserve(self, client: SignInClient) -> Attempt:
-        """Counts the attempt as a failure until it succeeds. Raises `Throttled`."""
+    async def reserve(self, client: SignInClient) -> CountedAttempt:
+        """Counts the attempt as a failure until it succeeds. Raises `RateLimited`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
         # There is no await between check and count, so concurrent attempts cannot exceed a limit.
         self.check(client)
-        self._by_address.failed(client.address)
-        self._by_address_and_account.failed(_address_account_key(client))
+        self._by_address.record_failure(client.address)
+        self._by_address_and_account.record_failure(_address_account_key(client))
         try:
             return await self._counts.reserve(f"account:{client.counter_key}", ACCOUNT_LIMIT)
         except (Refused, Unavailable):  # the password was not verified
             self.release(client)
             raise
 
-    async def reserve_password_check(self, user_id: str) -> Attempt:
+    async def reserve_password_check(self, user_id: str) -> CountedAttempt:
         """Counts a check of the current password of a signed-in user, with the limit of a known device."""
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:
         """Removes the attempt from the counters in memory. `Attempt.release` removes it from the database."""
         if not client.device_id:
-            self._by_address.forgive(client.address)
-            self._by_address_and_account.forgive(_address_account_key(client))
+            self._by_address.remove_failure(client.address)
+            self._by_address_and_account.remove_failure(_address_account_key(client))
 
 
 def _address_account_key(client: SignInClient) -> str:

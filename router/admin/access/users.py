@@ -13,7 +13,7 @@ from router.admin import audit, paging, validation
 from router.admin.access.password_policy import check_password
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, Role, User, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
@@ -73,7 +73,7 @@ class UserService:
         """Creates a user. Without a password, the user can use API keys but cannot sign in."""
         address = normalize_email(email)
         user = User(
-            id=ids.new("user"),
+            id=ids.new_id("user"),
             workspace_id=actor.workspace_id,
             email=address,
             name=validation.validate_line(name, "name") if name else "",
@@ -152,7 +152,7 @@ class UserService:
             for row in released_tickets:
                 await transaction.execute(
                     "ticket_event_insert",
-                    id=ids.new("evt"),
+                    id=ids.new_id("evt"),
                     ticket_id=row["id"],
                     workspace_id=actor.workspace_id,
                     at=now,
@@ -192,7 +192,7 @@ async def _fetch_user(transaction: QueryExecutor, actor: Actor, user_id: str, qu
         transaction, User, query, id=validation.validate_id(user_id, "user", "User"), workspace_id=actor.workspace_id
     )
     if user is None:
-        raise not_found("User")
+        raise not_found_error("User")
     return user
 
 

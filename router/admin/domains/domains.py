@@ -18,7 +18,7 @@ from router.admin.domains.domain_names import normalize_domain_name
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import Actor, Domain, MxManaged
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
@@ -89,7 +89,7 @@ class DomainService:
         A domain that is active in another workspace can be added: taking it over requires its TXT record.
         """
         domain = Domain(
-            id=ids.new("dom"),
+            id=ids.new_id("dom"),
             workspace_id=actor.workspace_id,
             name=normalize_domain_name(name),
             status="pending_verification",
@@ -123,7 +123,7 @@ class DomainService:
         if checked.is_taken:
             raise Refused("domain_taken", domain_taken_message(domain.name), "domain")
         if checked.domain is None:
-            raise not_found("Domain")
+            raise not_found_error("Domain")
         return await self._build_view(self._database, checked.domain)
 
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
@@ -134,7 +134,7 @@ class DomainService:
                 transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
             )
             if domain is None:
-                raise not_found("Domain")
+                raise not_found_error("Domain")
             if (domain.mx_managed == "upstream") != upstream:
                 managed: MxManaged = "upstream" if upstream else "here"
                 domain = replace(domain, mx_managed=managed, records="[]", checked_at=None, next_check_at=0)
@@ -162,7 +162,7 @@ class DomainService:
                 transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
             )
             if domain is None:
-                raise not_found("Domain")
+                raise not_found_error("Domain")
             aliases = await _count_aliases(transaction, domain)
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
@@ -192,7 +192,7 @@ async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str
     validation.validate_id(domain_id, "dom", "Domain")
     domain = await fetch_model(transaction, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
-        raise not_found("Domain")
+        raise not_found_error("Domain")
     return domain
 
 

@@ -82,7 +82,7 @@ async def generate_workspace(name: str, email: str, now: Micros, *, link: str = 
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)
     key, key_hash, hint = secrets.new_api_key()
-    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, key, ids.new("key"), link)
+    login = FirstLogin(ids.new_id("ws"), ids.new_id("user"), address, password, key, ids.new_id("key"), link)
     return NewWorkspace(login, name, password_hash, key_hash, hint, now)
 
 

@@ -16,7 +16,7 @@ from router.admin import audit
 from router.clock import Clock
 from router.errors import Refused
 from router.model import Actor
-from router.secrets import KEY_FILE, SecretBox, Unsealable, fingerprint, new_key
+from router.secrets import KEY_FILE, DecryptionError, SecretBox, fingerprint, new_key
 from router.store.database import Database
 
 NEXT_KEY_FILE = f"{KEY_FILE}.next"
@@ -42,8 +42,8 @@ class KeyRotationService:
             rows = await transaction.fetch_all("operator_sealed_settings")
             for row in rows:
                 try:
-                    sealed = box.reseal(row["sealed_settings"])
-                except Unsealable:
+                    sealed = box.reencrypt(row["sealed_settings"])
+                except DecryptionError:
                     raise Refused(
                         "conflict",
                         f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "

@@ -162,7 +162,7 @@ class OverviewService:
             return month
 
     async def _read_month(self, workspace_id: str, timezone: tzinfo) -> _MonthStatistics:
-        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, timezone).date()
+        today = datetime.fromtimestamp(ids.timestamp_ms(ids.first_id_within("msg", 0)) // 1000, timezone).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
         starts = [_first_id_suffix(day, timezone) for day in (*dates, today + timedelta(days=1))]
         values = {"workspace_id": workspace_id, "limit": MAX_COUNTED, "days": json.dumps(list(pairwise(starts)))}
@@ -233,7 +233,7 @@ def sample_step(count: int) -> int:
 def _first_id_suffix(day: date, timezone: tzinfo) -> str:
     """Returns the smallest id of a day, without its prefix."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
-    return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
+    return ids.first_id_at("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 
 
 def _open_tickets(row: Row) -> OpenTickets:

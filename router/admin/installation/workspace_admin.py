@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from router.admin import audit, validation
 from router.admin.installation.first_workspace import FirstLogin, generate_workspace
 from router.clock import Clock
-from router.errors import not_found
+from router.errors import not_found_error
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
@@ -64,7 +64,7 @@ class WorkspaceAdminService:
         async with self._database.transaction() as transaction:
             workspace = await fetch_model(transaction, Workspace, "workspace_lock", id=workspace_id)
             if workspace is None:
-                raise not_found("Workspace")
+                raise not_found_error("Workspace")
             await transaction.execute("operator_delete_domains", id=workspace_id)
             await transaction.execute("routing_increment_version")
             await audit.record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.admin import audit, validation
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.local_time import LOCALES
 from router.model import Actor, Integration, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
@@ -74,5 +74,5 @@ async def _lock_integration(transaction: QueryExecutor, actor: Actor, integratio
 async def _fetch_workspace(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:
     workspace = await fetch_model(transaction, Workspace, query, id=actor.workspace_id)
     if workspace is None:
-        raise not_found("Workspace")
+        raise not_found_error("Workspace")
     return workspace

@@ -16,7 +16,7 @@ from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
 from router.model import Actor, Alias, AliasStatus, Domain, Integration
 from router.routing.route import CATCH_ALL
@@ -78,7 +78,7 @@ class AliasService:
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
         """Creates an active alias, which accepts mail once its domain is verified. Raises `alias_taken`."""
         now = self._clock.now()
-        alias_id = ids.new("alias")
+        alias_id = ids.new_id("alias")
         async with self._database.transaction() as transaction:
             domain = await _fetch_domain(transaction, actor, domain_id, "domain_lock")
             local = normalize_local_part(local_part, domain.name)
@@ -166,7 +166,7 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) 
     validation.validate_id(alias_id, "alias", "Alias")
     alias = await fetch_model(transaction, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
     if alias is None:
-        raise not_found("Alias")
+        raise not_found_error("Alias")
     return alias
 
 

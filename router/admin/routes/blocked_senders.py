@@ -8,9 +8,9 @@ from __future__ import annotations
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import Actor, BlockedSender
-from router.routing.senders import entry_form
+from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
 MAX_BLOCKED_SENDERS = 1000  # per workspace: all are compared with every message
@@ -71,7 +71,7 @@ class BlockedSenderService:
             if not await transaction.execute(
                 "blocked_sender_delete", workspace_id=actor.workspace_id, sender=normalized
             ):
-                raise not_found("Blocked sender")
+                raise not_found_error("Blocked sender")
             await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", normalized)
 
@@ -79,6 +79,6 @@ class BlockedSenderService:
 def _normalize(sender: str) -> str:
     line = validation.validate_line(sender, "sender", max_length=320)
     try:
-        return entry_form(line)
+        return normalize_entry(line)
     except ValueError as error:
         raise Refused("invalid_request", f"sender {error}", "sender") from None

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryState, Integration, Micros
-from router.ports import Wake
+from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
@@ -32,7 +32,7 @@ class DeliveryView:
 class DeliveryService:
     """Lists and replays deliveries. max_age: `[delivery] max_age`."""
 
-    def __init__(self, database: Database, clock: Clock, wake: Wake, *, max_age: Micros) -> None:
+    def __init__(self, database: Database, clock: Clock, wake: Waker, *, max_age: Micros) -> None:
         self._database = database
         self._clock = clock
         self._wake = wake
@@ -168,7 +168,7 @@ async def _fetch_delivery(transaction: QueryExecutor, actor: Actor, delivery_id:
         transaction, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id
     )
     if delivery is None:
-        raise not_found("Delivery")
+        raise not_found_error("Delivery")
     return delivery
 
 

@@ -17,8 +17,8 @@ from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Domain, Integration, Workspace
-from router.routing.facts import read_blocked, read_domain_facts
-from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
+from router.routing.facts import read_blocked_senders, read_domain_facts
+from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, candidate_keys, route_recipient
 from router.store.database import Database, fetch_model
 
 _SAMPLE_TEXT = "The text of the message appears here."
@@ -81,10 +81,10 @@ class ExplanationService:
         if facts.domain is not None and facts.domain.workspace_id != actor.workspace_id:
             facts = DomainFacts(None)
         domain_id = None if facts.domain is None else facts.domain.id
-        decision = decide(mailbox, facts)
+        decision = route_recipient(mailbox, facts)
         steps = [_domain_step(mailbox, facts.domain)]
-        if facts.active:
-            entry = (await read_blocked(self._database, actor.workspace_id)).entry_for(from_)
+        if facts.is_active:
+            entry = (await read_blocked_senders(self._database, actor.workspace_id)).matching_entry(from_)
             status = "not blocked" if entry is None else f"blocked by {entry}"
             steps.append(ExplanationStep("sender", entry is None, f"{from_} is {status}"))
             if entry is not None and isinstance(decision, Target):
@@ -163,7 +163,7 @@ def _domain_step(mailbox: Mailbox, domain: Domain | None) -> ExplanationStep:
 
 def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[ExplanationStep]:
     by_key = {alias.local_key: alias for alias in facts.aliases}
-    key, base, _ = wanted_keys(mailbox)
+    key, base, _ = candidate_keys(mailbox)
     steps = []
     candidates = [(key, "alias {}"), (base, "alias {} (without its tag)"), (CATCH_ALL, "catch-all alias {}")]
     if base == key:

@@ -17,10 +17,10 @@ from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSu
 from router.channels.poster import Poster
 from router.clock import Clock
 from router.dispatch.outbox import reactivate_integration
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
-from router.ports import Wake
+from router.ports import Waker
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 
 REMOVED_REASON = "the integration was removed"
@@ -42,7 +42,7 @@ class TestResult:
 class IntegrationService:
     """Manages and tests the integrations of the actor's workspace."""
 
-    def __init__(self, database: Database, clock: Clock, poster: Poster, wake: Wake) -> None:
+    def __init__(self, database: Database, clock: Clock, poster: Poster, wake: Waker) -> None:
         self._database = database
         self._clock = clock
         self._poster = poster
@@ -69,7 +69,7 @@ class IntegrationService:
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
         sealed, hint = self._poster.encrypt_settings(channel, settings)
-        integration_id = ids.new("int")
+        integration_id = ids.new_id("int")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
             await transaction.execute(
@@ -143,7 +143,7 @@ class IntegrationService:
                 workspace_id=actor.workspace_id,
             )
             if integration is None:
-                raise not_found("Integration")
+                raise not_found_error("Integration")
             row = await transaction.fetch_one("integration_alias_count", id=integration.id)
             if row is not None and row["aliases"]:
                 raise Refused(
@@ -198,7 +198,7 @@ async def _fetch_integration(transaction: QueryExecutor, actor: Actor, integrati
         transaction, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
     )
     if integration is None:
-        raise not_found("Integration")
+        raise not_found_error("Integration")
     return integration
 
 

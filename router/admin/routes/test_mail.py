@@ -15,7 +15,7 @@ from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import Mailbox
 from router.model import Alias
-from router.ports import Acceptor, Recipients
+from router.ports import Acceptor, RecipientResolver
 from router.routing.envelope import TEST_PROTOCOL, Envelope
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
@@ -45,7 +45,7 @@ class TestMailService:
     __test__ = False
 
     def __init__(
-        self, database: Database, clock: Clock, recipients: Recipients, acceptor: Acceptor, *, hostname: str
+        self, database: Database, clock: Clock, recipients: RecipientResolver, acceptor: Acceptor, *, hostname: str
     ) -> None:
         self._database = database
         self._clock = clock
@@ -76,7 +76,7 @@ class TestMailService:
             f"To: {mailbox}",
             f"Subject: Test of {alias.email}",
             f"Date: {format_datetime(now)}",
-            f"Message-ID: <{ids.new('msg')}@{self._hostname}>",
+            f"Message-ID: <{ids.new_id('msg')}@{self._hostname}>",
             "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8",
             "Content-Transfer-Encoding: 8bit",

@@ -15,7 +15,7 @@ from router.admin.paging import Page, PageRequest
 from router.admin.tickets import timeline
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
-from router.errors import not_found
+from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
@@ -117,7 +117,7 @@ class ConversationReader:
         message = await self._fetch_message(ticket, message_id)
         links = await timeline.fetch_links(self._database, ticket, [message_id])
         if message is None or message_id not in links:
-            raise not_found("Message")
+            raise not_found_error("Message")
         return MessageView(message, links[message_id], await self._contents.get(message_id))
 
     async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:

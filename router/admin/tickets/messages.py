@@ -9,7 +9,7 @@ from router import ids
 from router.admin import validation
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.contents.store import ContentStore
-from router.errors import not_found
+from router.errors import not_found_error
 from router.mail import trace_headers
 from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
@@ -72,14 +72,14 @@ class MessageService:
         """
         line = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
         number = validation.parse_ticket_number(line)
-        if number is not None or ids.looks_valid(line, "ticket"):
+        if number is not None or ids.is_well_formed(line, "ticket"):
             ticket_id = await self._find_ticket_id(actor, line, number)
             if ticket_id is None:
                 return ()
             return await self._fetch_messages(
                 "message_page_by_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", limit=MAX_RESULTS
             )
-        if ids.looks_valid(line, "msg"):
+        if ids.is_well_formed(line, "msg"):
             return await self._fetch_messages("message_by_id", id=line, workspace_id=actor.workspace_id)
         message_id = line.partition(":")[2].strip() if line.lower().startswith("message-id:") else line
         return await self._fetch_messages(
@@ -107,7 +107,7 @@ class MessageService:
         chunks = self._contents.raw_chunks(message.id)
         first_chunk = await anext(chunks, None)
         if first_chunk is None:
-            raise not_found("Raw message")
+            raise not_found_error("Raw message")
         headers = trace_headers.render(message, sorted({link.recipient for link in links}))
         return RawMessage(message, headers, first_chunk, chunks)
 
@@ -116,7 +116,7 @@ class MessageService:
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:
-            raise not_found("Attachment")
+            raise not_found_error("Attachment")
         return data
 
     async def get_trace(self, actor: Actor, message_id: str) -> Trace:
@@ -148,7 +148,7 @@ async def _fetch_message(transaction: QueryExecutor, actor: Actor, message_id: s
     validation.validate_id(message_id, "msg", "Message")
     message = await fetch_model(transaction, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
     if message is None:
-        raise not_found("Message")
+        raise not_found_error("Message")
     return message
 
 

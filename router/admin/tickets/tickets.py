@@ -17,10 +17,10 @@ from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import Refused, not_found_error
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
 from router.search import terms
-from router.search.find import Search
+from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
@@ -219,12 +219,14 @@ class TicketService:
     async def _search(
         self, actor: Actor, q: str, query: str, request: PageRequest, filters: Mapping[str, str | None]
     ) -> Page[Ticket]:
-        question = terms.question(actor.workspace_id, q, filters["alias_id"])
+        question = terms.parse_query(actor.workspace_id, q, filters["alias_id"])
         if question is None:
             return Page((), None)
         await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
         values = {"workspace_id": actor.workspace_id, **filters}
-        rows = await Search(self._database, question, query, values, request.row_limit).newest(request.before)
+        rows = await TicketSearch(self._database, question, query, values, request.row_limit).find_newest(
+            request.before
+        )
         return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _update(
@@ -256,7 +258,7 @@ async def _fetch_ticket(
     validation.validate_id(ticket_id, "ticket", "Ticket")
     ticket = await fetch_model(transaction, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
     if ticket is None:
-        raise not_found("Ticket")
+        raise not_found_error("Ticket")
     return ticket
 
 
@@ -299,7 +301,7 @@ async def _record_event(
     transaction: QueryExecutor, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
 ) -> TicketEvent:
     event = TicketEvent(
-        id=ids.new("evt"),
+        id=ids.new_id("evt"),
         ticket_id=ticket.id,
         workspace_id=ticket.workspace_id,
         at=now,

@@ -135,7 +135,7 @@ class TimelineReader:
 
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
         """Reads the newest section, or the one before the position `before`. Raises `Refused` if it is invalid."""
-        if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
+        if before is not None and not ids.is_well_formed(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
         items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
         # Only before these items can entries be omitted.

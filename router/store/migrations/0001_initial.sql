@@ -251,7 +251,7 @@ CREATE TABLE ticket_participants (
 
 -- The search index: the words of the messages of a ticket, split by router/search/terms.py and indexed by the
 -- full-text search of the database. Written together with message_contents, never by the accept. `place` sorts like
--- the ids, to the millisecond, so that a search can select a time range (router/search/find.py).
+-- the ids, to the millisecond, so that a search can select a time range (router/search/ticket_search.py).
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,

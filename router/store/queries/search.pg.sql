@@ -24,7 +24,7 @@ WITH grain AS (
     WHERE ticket_search_vector(s.words, s.place, s.workspace_id) @@ (SELECT query FROM asked)
       AND s.workspace_id = :workspace_id
       AND NOT EXISTS (
-        SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'further') AS part
+        SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'residual') AS part
         WHERE NOT EXISTS (
             SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(concat(' ', s.words, ' '), needle) > 0
         )
@@ -57,13 +57,13 @@ ORDER BY page.id DESC;
 -- OFFSET 0: look up each ticket by its key, whatever the estimates are.
 SELECT s.ticket_id,
        NOT EXISTS (
-           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'whole') AS part
+           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'complete') AS part
            WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
-       ) AS whole,
+       ) AS complete,
        NOT EXISTS (
-           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'begun') AS part
+           SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'prefix') AS part
            WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
-       ) AS begun
+       ) AS prefix
 FROM json_array_elements_text(CAST(:ids AS JSON)) AS one (id)
 CROSS JOIN LATERAL (
     SELECT ticket_id, concat(' ', words, ' ') AS words FROM ticket_search WHERE ticket_id = one.id OFFSET 0

@@ -1,4 +1,4 @@
--- The search index of tickets (written by router/contents/store.py, read by router/search/find.py).
+-- The search index of tickets (written by router/contents/store.py, read by router/search/ticket_search.py).
 
 -- name: search_lock
 -- Serializes changes of the search index, which read before they write. SQLite does so anyway.
@@ -43,7 +43,7 @@ WITH hits AS MATERIALIZED (
             '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
       AND w.rowid >= :since AND w.rowid < :until
       AND NOT EXISTS (
-        SELECT 1 FROM json_each(:criteria, '$.further') AS part
+        SELECT 1 FROM json_each(:criteria, '$.residual') AS part
         WHERE NOT EXISTS (
             SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
         )
@@ -73,17 +73,17 @@ ORDER BY page.id DESC;
 -- each ticket.
 SELECT s.ticket_id,
        NOT EXISTS (
-           SELECT 1 FROM json_each(:criteria, '$.whole') AS part
+           SELECT 1 FROM json_each(:criteria, '$.complete') AS part
            WHERE NOT EXISTS (
                SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
            )
-       ) AS whole,
+       ) AS complete,
        NOT EXISTS (
-           SELECT 1 FROM json_each(:criteria, '$.begun') AS part
+           SELECT 1 FROM json_each(:criteria, '$.prefix') AS part
            WHERE NOT EXISTS (
                SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
            )
-       ) AS begun
+       ) AS prefix
 FROM json_each(:ids) AS one
 CROSS JOIN ticket_search s ON s.ticket_id = one.value;
 

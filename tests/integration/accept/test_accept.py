@@ -23,7 +23,7 @@ DAY = 24 * 3600 * SECOND
 async def test_a_mail_becomes_message_ticket_and_delivery(installation: Installation) -> None:
     content = mail()
     accepted = await installation.accept.accept(installation.envelope(), content)
-    assert not accepted.repeat
+    assert not accepted.is_duplicate
     (row,) = await installation.table("messages")
     message = model_from_row(Message, row)
     assert message.id == accepted.message_id
@@ -89,7 +89,7 @@ async def test_each_workspace_has_a_message_of_its_own(installation: Installatio
 async def test_a_repeated_message_is_answered_with_the_first_id(installation: Installation) -> None:
     first = await installation.accept.accept(installation.envelope(), mail())
     again = await installation.accept.accept(installation.envelope(), mail())
-    assert again.repeat
+    assert again.is_duplicate
     assert again.message_id == first.message_id
     assert len(await installation.table("tickets")) == 1
     assert len(await installation.table("messages")) == 1
@@ -99,7 +99,7 @@ async def test_a_retry_for_one_of_two_aliases_repeats_for_that_one_only(installa
     await installation.accept.accept(installation.envelope(), mail())
     both = installation.envelope(installation.target("support"), installation.target("billing"))
     accepted = await installation.accept.accept(both, mail())
-    assert not accepted.repeat
+    assert not accepted.is_duplicate
     tickets = await installation.table("tickets")
     assert [t["address"] for t in tickets] == ["support@example.com", "billing@example.com"]
     assert {link["message_id"] for link in await installation.table("ticket_messages")} >= {accepted.message_id}
@@ -117,7 +117,7 @@ async def test_other_bytes_or_another_reverse_path_are_another_message(
 ) -> None:
     await installation.accept.accept(installation.envelope(), mail())
     again = await installation.accept.accept(installation.envelope(reverse_path=reverse_path), content)
-    assert not again.repeat
+    assert not again.is_duplicate
     assert len(await installation.table("tickets")) == 2
 
 
@@ -125,13 +125,13 @@ async def test_after_the_window_the_same_bytes_are_a_new_message(installation: I
     await installation.accept.accept(installation.envelope(), mail())
     installation.clock.advance(5 * 24 * 3600 + 1)
     again = await installation.accept.accept(installation.envelope(), mail())
-    assert not again.repeat
+    assert not again.is_duplicate
     assert len(await installation.table("tickets")) == 2
 
 
 async def test_a_mail_with_neither_message_id_nor_date_is_never_a_repeat(installation: Installation) -> None:
     for _ in range(2):
-        assert not (await installation.accept.accept(installation.envelope(), mail(message_id=""))).repeat
+        assert not (await installation.accept.accept(installation.envelope(), mail(message_id=""))).is_duplicate
     assert len(await installation.table("tickets")) == 2
 
 

@@ -14,6 +14,6 @@ async def test_a_failing_meter_and_wake(store: Store, events: tuple[str, ...]) -
         with failing_log(*events) as logged:
             first = await installation.accept.accept(installation.envelope(), mail())
             again = await installation.accept.accept(installation.envelope(), mail())
-        assert (first.repeat, again.repeat, again.message_id) == (False, True, first.message_id)
+        assert (first.is_duplicate, again.is_duplicate, again.message_id) == (False, True, first.message_id)
         assert len(await installation.table("messages")) == len(await installation.table("deliveries")) == 1
         assert ("side_task.failed" in logged) is not bool(events)

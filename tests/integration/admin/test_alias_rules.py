@@ -20,7 +20,7 @@ async def create(installation: Installation, local_part: str, domain_id: str = "
 
 
 async def test_changes_of_an_alias_take_effect_immediately(installation: Installation) -> None:
-    actor, aliases, directory = installation.actor, installation.services.aliases, installation.core.directory
+    actor, aliases, directory = installation.actor, installation.services.aliases, installation.core.routing_cache
     mailbox = parse_mailbox("sales@example.com")
     assert await directory.resolve(mailbox) == Refusal("unknown")
     made = await create(installation, "Sales")

@@ -25,7 +25,7 @@ async def test_names_are_resolved_by_id(store: Store, monkeypatch: pytest.Monkey
         integration: DisplayName("Support", ""),
     }
     names = DisplayNameService(store.database)
-    asked = [ann, None, bob, ann, ids.new("user"), theirs, integration]
+    asked = [ann, None, bob, ann, ids.new_id("user"), theirs, integration]
     assert await names.resolve(actor, asked) == wanted
     assert await names.resolve(other, asked) == {theirs: DisplayName("Eve", "eve@people.test")}
     monkeypatch.setattr(display_names, "QUERY_MAX_IDS", 2)
@@ -44,5 +44,5 @@ async def test_ids_are_resolved_with_one_query(store: Store, monkeypatch: pytest
     names, actor = DisplayNameService(store.database), Actor("ws_none", "viewer")
     assert await names.resolve(actor, [None]) == {}
     assert queries == []
-    assert await names.resolve(actor, [ids.new("user") for _ in range(200)]) == {}
+    assert await names.resolve(actor, [ids.new_id("user") for _ in range(200)]) == {}
     assert queries == ["display_names"]

@@ -63,7 +63,7 @@ class TwoWorkspaces:
 
     async def add_alias(self, actor: Actor, domain: Domain, name: str, channel: str) -> None:
         database, workspace_id = self.installation.database, actor.workspace_id
-        sealed = self.installation.core.box.seal(json.dumps({"webhookUrl": self.slack.url(channel)}))
+        sealed = self.installation.core.box.encrypt(json.dumps({"webhookUrl": self.slack.url(channel)}))
         integration = await seeds.integration(database, workspace_id, sealed, name=channel)
         await seeds.alias(database, workspace_id, domain.id, name, integration)
 

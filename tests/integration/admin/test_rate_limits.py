@@ -2,21 +2,22 @@
 
 import asyncio
 
-from router.ratelimit.fixed_counts import ProcessCounts, RateLimits, SharedCounts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.request_limiter import DatabaseRateLimiter, ProcessRateLimiter, RateLimiter
+
+from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock
 from tests.support.stores import Store
 
-MINUTE = Limit(requests=10, seconds=60)
-DAY = Limit(requests=25, seconds=86400)
+MINUTE = RateLimit(requests=10, seconds=60)
+DAY = RateLimit(requests=25, seconds=86400)
 
 
-def counts(store: Store, clock: FakeClock) -> RateLimits:
+def counts(store: Store, clock: FakeClock) -> RateLimiter:
     """Builds the limits of one API process."""
-    return (SharedCounts if store.kind == "postgres" else ProcessCounts)(store.database, clock)
+    return (DatabaseRateLimiter if store.kind == "postgres" else ProcessRateLimiter)(store.database, clock)
 
 
-async def count_allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> int:
+async def count_allowed(limits: RateLimiter, times: int, asked: dict[str, RateLimit]) -> int:
     verdicts = [await limits.count(asked) for _ in range(times)]
     return sum(verdict is not None and verdict.allowed for verdict in verdicts)
 
@@ -51,8 +52,8 @@ async def test_a_rejected_request_is_not_counted(store: Store) -> None:
 
 async def test_zero_is_unlimited(store: Store) -> None:
     limits = counts(store, FakeClock())
-    assert await limits.count({"key:a": Limit(0, 60)}) is None
-    verdict = await limits.count({"key:a": Limit(0, 60), "workspace:w": DAY})
+    assert await limits.count({"key:a": RateLimit(0, 60)}) is None
+    verdict = await limits.count({"key:a": RateLimit(0, 60), "workspace:w": DAY})
     assert verdict is not None
     assert verdict.limit == 25
     await limits.close()

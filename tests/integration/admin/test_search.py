@@ -168,7 +168,7 @@ async def test_erasing_a_ticket_removes_it_from_the_index(at: Installation) -> N
 
 
 async def test_simultaneous_tickets_get_distinct_positions(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms, "place", lambda _: 5)
+    monkeypatch.setattr(terms, "index_position", lambda _: 5)
     for _ in range(4):
         await at.mail(written("door"))
     assert sorted(await at.found("door")) == [1, 2, 3, 4]
@@ -245,8 +245,8 @@ def _examples(most: int) -> list[str]:
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec=None, categories=None), max_size=200))
 def test_words_consist_of_letters_and_digits(text: str) -> None:
-    for word in terms.of_text(text):
-        assert 0 < len(word) <= terms.MAX_WORD
+    for word in terms.text_words(text):
+        assert 0 < len(word) <= terms.MAX_WORD_LENGTH
         assert all(character.isalnum() for character in word)
         word.encode()
 
@@ -254,26 +254,26 @@ def test_words_consist_of_letters_and_digits(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_a_text_contains_the_words_of_each_line(first: str, second: str) -> None:
-    both = set(terms.of_text(f"{first}\n{second}"))
-    assert {*terms.of_text(first), *terms.of_text(second)} <= both
+    both = set(terms.text_words(f"{first}\n{second}"))
+    assert {*terms.text_words(first), *terms.text_words(second)} <= both
 
 
 def test_new_text_is_indexed_before_quoted_text() -> None:
-    assert terms.of_mail("new words", "old words") == ["new", "words", "old"]
-    assert terms.of_mail("n " * terms.MAX_TEXT, "old") == ["n"]
+    assert terms.message_words("new words", "old words") == ["new", "words", "old"]
+    assert terms.message_words("n " * terms.MAX_TEXT_LENGTH, "old") == ["n"]
 
 
 def test_positions_sort_like_ids() -> None:
     ids = [f"ticket_{n:026d}" for n in range(0, 10**7, 999_999)] + ["ticket_7" + "z" * 25]
-    places = [terms.place(one) for one in ids]
+    places = [terms.index_position(one) for one in ids]
     assert places == sorted(places)
     assert places[-1] < 2**63
 
 
 def test_positions_of_different_milliseconds_keep_their_order() -> None:
     last, next_one = (
-        terms.place(f"ticket_0000000001{'z' * 16}"),
-        terms.place(f"ticket_0000000002{'0' * 16}"),
+        terms.index_position(f"ticket_0000000001{'z' * 16}"),
+        terms.index_position(f"ticket_0000000002{'0' * 16}"),
     )
     assert next_one - last > 2**14  # room for this many tickets of one millisecond
     assert [last >> terms.SLOT_BITS, next_one >> terms.SLOT_BITS] == [1, 2]
@@ -300,11 +300,11 @@ async def test_internal_index_terms_cannot_be_searched(at: Installation, q: str)
     ],
 )
 def test_query_terms(text: str, words: str, begun: bool) -> None:
-    asked = terms.question("ws_X", text)
+    asked = terms.parse_query("ws_X", text)
     assert asked is not None
-    assert (asked.scope, bool(asked.begun)) == ("'_ws_x'", begun)
-    assert " & ".join(part for part in (asked.whole, asked.begun) if part) == words
-    of_alias = terms.question("ws_X", text, "alias_1")
+    assert (asked.scope, bool(asked.prefix)) == ("'_ws_x'", begun)
+    assert " & ".join(part for part in (asked.complete, asked.prefix) if part) == words
+    of_alias = terms.parse_query("ws_X", text, "alias_1")
     assert of_alias is not None
-    assert of_alias.whole.split(" & ")[0] == "'_alias_1'"
-    assert of_alias.begun == asked.begun
+    assert of_alias.complete.split(" & ")[0] == "'_alias_1'"
+    assert of_alias.prefix == asked.prefix

@@ -8,7 +8,7 @@ import pytest
 from router.admin.access import sessions, sign_in_limits
 from router.admin.access.sessions import NewSession
 from router.errors import Refused
-from router.ratelimit.failure_throttle import Throttled
+from router.ratelimit.failure_throttle import RateLimited
 from tests.support.installation import Installation, installation_over
 from tests.support.refusal import refusal
 from tests.support.stores import opened_sqlite
@@ -84,7 +84,7 @@ async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> Non
         await add_grace(installation)
         for _ in range(sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests):
             assert await refusal(sign_in(installation, "wrong password")) == UNAUTHORIZED
-        with pytest.raises(Throttled) as throttled:
+        with pytest.raises(RateLimited) as throttled:
             await sign_in(installation)
         assert 1 <= throttled.value.retry_after <= 1800
         assert await refusal(sign_in(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
@@ -100,7 +100,7 @@ async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Pat
         guesses = (sign_in(installation, "a guess of mine") for _ in range(40))
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     verified = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.code == "unauthorized"]
-    throttled = [outcome for outcome in outcomes if isinstance(outcome, Throttled)]
+    throttled = [outcome for outcome in outcomes if isinstance(outcome, RateLimited)]
     assert (
         0 < len(verified) <= sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests + sessions.MAX_CONCURRENT_VERIFICATIONS - 1
     )

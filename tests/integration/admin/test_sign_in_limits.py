@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from router.ratelimit.attempt_limiter import AttemptLimiter, CountedAttempt
 from structlog.testing import capture_logs
 
 from router.admin.access import sign_in_limits
@@ -14,9 +15,8 @@ from router.admin.access.sessions import AUDIT_INTERVAL_SECONDS, NewSession, Ses
 from router.admin.access.sign_in_limits import SignInClient
 from router.errors import Refused
 from router.ratelimit import sliding_window
-from router.ratelimit.attempt_counts import Attempt, AttemptCounts
-from router.ratelimit.failure_throttle import Throttled
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import RateLimited
+from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation, installation_over
 from tests.support.refusal import refusal
@@ -27,14 +27,14 @@ PASSWORD = "correct horse battery"
 UNAUTHORIZED, LIMITED = ("unauthorized", None), ("rate_limited", None)
 # An address that imitates the end of another log line.
 FORGED = r'"\"address\": \"192.0.2.6\", \"event\": \"sign_in.failed"@example.org'
-HOUR = Limit(requests=5, seconds=3600)
+HOUR = RateLimit(requests=5, seconds=3600)
 
 
 @pytest.fixture(autouse=True)
 def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowers the limits: three failures an hour per account, two per known device."""
-    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(3, 3600))
-    monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", Limit(2, 900))
+    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", RateLimit(3, 3600))
+    monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", RateLimit(2, 900))
 
 
 @pytest.fixture
@@ -73,22 +73,22 @@ async def sign_in_grace(installation: Installation, device: str = "", password: 
 
 async def test_attempts_are_counted_across_processes(store: Store) -> None:
     clock = FakeClock()
-    processes = [AttemptCounts(store.database, clock) for _ in range(2)]
+    processes = [AttemptLimiter(store.database, clock) for _ in range(2)]
     outcomes = await asyncio.gather(
         *(process.reserve("a", HOUR) for process in processes for _ in range(6)), return_exceptions=True
     )
-    attempts = [outcome for outcome in outcomes if isinstance(outcome, Attempt)]
-    assert sorted(attempt.left for attempt in attempts) == [0, 1, 2, 3, 4]
-    assert sum(isinstance(outcome, Throttled) for outcome in outcomes) == 7
+    attempts = [outcome for outcome in outcomes if isinstance(outcome, CountedAttempt)]
+    assert sorted(attempt.remaining for attempt in attempts) == [0, 1, 2, 3, 4]
+    assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 7
     await attempts[0].release(store.database)
-    assert (await processes[1].reserve("a", HOUR)).left == 0
-    with pytest.raises(Throttled) as throttled:
+    assert (await processes[1].reserve("a", HOUR)).remaining == 0
+    with pytest.raises(RateLimited) as throttled:
         await processes[0].reserve("a", HOUR)
     clock.advance(throttled.value.retry_after)
     for window in range(4):
         await processes[window % 2].reserve("a", HOUR)
         clock.advance(3600)
-    first = sliding_window.start_of(HOUR, clock.now()) - 5 * HOUR.seconds
+    first = sliding_window.window_start(HOUR, clock.now()) - 5 * HOUR.seconds
     old = {"window_start": first, "previous_start": first + HOUR.seconds}
     assert await store.database.fetch_all("rate_limit_used", scope="a", **old) == []
 
@@ -193,7 +193,7 @@ async def test_all_failures_are_logged_and_the_first_of_an_hour_is_audited(insta
 async def test_concurrent_guesses_do_not_exceed_the_limit_of_their_address(
     sqlite: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in_limits, "ADDRESS_ACCOUNT_LIMIT", Limit(1, 900))
+    monkeypatch.setattr(sign_in_limits, "ADDRESS_ACCOUNT_LIMIT", RateLimit(1, 900))
     sessions = SessionService(sqlite.database, sqlite.clock, sqlite.core.box)
     codes = await asyncio.gather(*(guess(sessions, 1) for _ in range(4)))
     assert sorted(codes) == ["rate_limited"] * 3 + ["unauthorized"]

@@ -15,7 +15,7 @@ from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.tickets import TicketFilter, TicketService
 from router.contents.store import ContentStore
 from router.model import TICKET_STATUSES, Actor
-from router.search import find, terms
+from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -93,7 +93,7 @@ class Archive:
         words |= {chance.choice(("kettle", "doorbell", "12", "7", "anchored"))} if chance.random() < 0.1 else set()
         tail = "".join(chance.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
         ticket = Known(
-            ids.first("ticket", self.moment)[:-16] + tail,
+            ids.first_id_at("ticket", self.moment)[:-16] + tail,
             number,
             chance.choice(TICKET_STATUSES),
             chance.choice(ALIASES),
@@ -119,12 +119,12 @@ class Archive:
         )
         if ticket.words is None:
             return
-        words = terms.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
+        words = terms.ticket_terms(workspace, ticket.number, ticket.alias_id, existing=[], added=sorted(ticket.words))
         await self.store.database.execute(
             "search_upsert",
             ticket_id=ticket.id,
             workspace_id=workspace,
-            place=terms.place(ticket.id),
+            place=terms.index_position(ticket.id),
             words=" ".join(words),
         )
 
@@ -178,17 +178,17 @@ async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowers the bounds of a search, so that a few tickets exercise every strategy."""
     bounds = {
-        "PAGES": 1,
-        "LISTED": 4,
-        "HITS": 1,
-        "MOST_HITS": 4,
-        "TOO_MANY": 2,
-        "GROWTH": 3,
-        "GROWTH_BEGUN": 9,
-        "MORE_BEGUN": 1,
+        "FIRST_SCAN_PAGES": 1,
+        "SCAN_SIZE": 4,
+        "TARGET_PAGES": 1,
+        "MAX_TARGET": 4,
+        "EXCESS_FACTOR": 2,
+        "MAX_GROWTH": 3,
+        "MAX_PREFIX_GROWTH": 9,
+        "PREFIX_EXCESS": 1,
     }
     for name, value in bounds.items():
-        monkeypatch.setattr(find, name, value)
+        monkeypatch.setattr(ticket_search, name, value)
 
 
 @pytest.mark.usefixtures("short_steps")
@@ -251,8 +251,8 @@ async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):
             query = store.catalog[name]
-            asked = terms.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # the query has a word
-            values = dict.fromkeys(query.parameters, 1) | {"asked": asked, "ids": "[]"}
+            asked = terms.parse_query(OURS, "hello").to_json()  # type: ignore[union-attr]  # the query has a word
+            values = dict.fromkeys(query.parameters, 1) | {"criteria": asked, "ids": "[]"}
             async with store.database.raw_transaction(write=False) as connection:
                 rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
             plan = [str(row["detail"]) for row in rows]

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from api import app, body
 from router.errors import Refused, Unavailable
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.sliding_window import RateLimit
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -258,7 +258,7 @@ async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypat
     async def unavailable(*_: object, **__: object) -> None:
         raise Unavailable("the database is unavailable")
 
-    monkeypatch.setattr(app, "ERROR_LOG_LIMIT", Limit(2, 60))
+    monkeypatch.setattr(app, "ERROR_LOG_LIMIT", RateLimit(2, 60))
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
         monkeypatch.setattr(type(served.services.domains), "list", unavailable)
         with capture_logs() as logs:

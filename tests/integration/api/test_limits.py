@@ -17,8 +17,8 @@ from api.request_keys import CALLER
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.model import Actor
-from router.ratelimit.failure_throttle import Throttled
-from router.ratelimit.fixed_counts import ProcessCounts
+from router.ratelimit.failure_throttle import RateLimited
+from router.ratelimit.request_limiter import ProcessRateLimiter
 from tests.support.clock import FakeClock
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import Store, opened_sqlite
@@ -125,7 +125,7 @@ async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
     """One ticket every 3 s and five open pages, with the settings of the sample file. Forged headers are limited."""
     clock = FakeClock()
     async with opened_sqlite(tmp_path) as store:
-        limits = ProcessCounts(store.database, clock)
+        limits = ProcessRateLimiter(store.database, clock)
         middleware = rate_limit(limits, ApiSettings())
         pages = {(page.method, page.path): page for page in PAGES}
         ticket = "/tickets/{id}"
@@ -149,7 +149,7 @@ async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
         assert AUTOMATIC_REQUESTS == MAX_STREAMS_PER_USER * MINUTE_SECONDS / POLL_SECONDS
         for _ in range(AUTOMATIC_REQUESTS):
             await middleware(cast("web.Request", refreshes[0]), _answer)
-        with pytest.raises(Throttled):
+        with pytest.raises(RateLimited):
             await middleware(cast("web.Request", refreshes[0]), _answer)
         await limits.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.admin.access import sign_in_limits
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.sliding_window import RateLimit
 from tests.support.installation.http import PASSWORD, Reply, ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -104,7 +104,7 @@ async def test_password_guessing_is_throttled(served: ServedInstallation, grace:
 async def test_device_cookie_outlives_the_session(
     served: ServedInstallation, grace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(1, 3600))
+    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", RateLimit(1, 3600))
     signed_in = await login(served)
     session, device = (header.partition(";")[0] for header in signed_in.headers.getall("Set-Cookie"))
     assert device.startswith("er_device=")

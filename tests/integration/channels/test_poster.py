@@ -35,7 +35,7 @@ def poster(box: SecretBox, client: Client | None = None, *, allow_private: bool 
 
 
 def sealed(box: SecretBox, text: str) -> Integration:
-    return replace(INTEGRATION, sealed_settings=box.seal(text))
+    return replace(INTEGRATION, sealed_settings=box.encrypt(text))
 
 
 def reason(found: IntegrationSender | SendOutcome) -> str:

@@ -48,7 +48,7 @@ def _no_txt_no_mx(setup: CheckedInstallation) -> None:
 
 
 async def _reseal(setup: CheckedInstallation, url: str, key: str | None = None) -> None:
-    sealed = SecretBox(key or setup.installation.secret_key).seal(json.dumps({"webhookUrl": url}))
+    sealed = SecretBox(key or setup.installation.secret_key).encrypt(json.dumps({"webhookUrl": url}))
     await setup.installation.rows("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
 
 

@@ -40,8 +40,8 @@ async def insert_past_messages(installation: Installation, *mails: PastMessage, 
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:
-        moment = ids.moment(ids.oldest("msg", mail.days * 86_400))
-        tail = ids.first("msg", moment).partition("_")[2][:-16] + f"{mail.number:016d}"
+        moment = ids.timestamp_ms(ids.first_id_within("msg", mail.days * 86_400))
+        tail = ids.first_id_at("msg", moment).partition("_")[2][:-16] + f"{mail.number:016d}"
         at = moment * 1000
         state, delivered = ("dead", "NULL") if mail.dead else ("delivered", str(at + SECOND // 4))
         rows["messages"].append(f"'msg_{tail}', '{workspace}', {at}")

@@ -14,9 +14,9 @@ from router.clock import SECOND
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import CompletedBatch, DeliveryBatch, Outbox, OutboxLimits, PacingDelay
 from router.errors import Unavailable
-from router.lease_owner import new_owner
-from router.meter import UNMETERED, Meter
-from router.ports import NoWake
+from router.lease_owner import new_lease_owner
+from router.meter import NULL_METER, Meter
+from router.ports import NullWaker
 from tests.support import mails
 from tests.support.installation import Installation
 from tests.support.slack import SlackStandIn
@@ -51,7 +51,7 @@ class UnavailableOutbox(Outbox):
         return await super().claim_and_record(integration_id, finished, digest_limit, stop=stop)
 
 
-def new_installation(store: Store, *, meter: Meter = UNMETERED) -> Installation:
+def new_installation(store: Store, *, meter: Meter = NULL_METER) -> Installation:
     return Installation(store, SETTINGS, real_time=True, wake="dispatcher", meter=meter)
 
 
@@ -99,7 +99,7 @@ async def test_a_message_is_posted_and_its_attempt_recorded(installation: Instal
 async def test_a_delivery_without_a_notification_is_found_by_polling(installation: Installation) -> None:
     await installation.mail(mails.plain(subject="signalled"))
     await wait_delivered(installation, 1)  # the dispatcher has polled once
-    other = installation.another(wake=NoWake(), real_time=True)
+    other = installation.another(wake=NullWaker(), real_time=True)
     await other.mail(mails.plain(subject="not signalled"))
     await wait_delivered(installation, 2)
     await other.close()
@@ -200,7 +200,7 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store
     """An outcome that is not recorded stays an open attempt, which is repeated after the lease expires."""
     installation = new_installation(store)
     core = installation.core
-    outbox = UnavailableOutbox(store.database, core.clock, new_owner(), FAST)
+    outbox = UnavailableOutbox(store.database, core.clock, new_lease_owner(), FAST)
     core.dispatcher = Dispatcher(
         outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if comes_back else 0.01
     )

@@ -12,7 +12,7 @@ from router.clock import SECOND
 from router.dispatch import retention
 from router.dispatch.maintenance import Maintenance, MaintenanceTask
 from router.dispatch.retention import ErasedCounts, Retention, RetentionPeriods
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
@@ -316,7 +316,7 @@ async def test_a_failing_task_stops_neither_the_others_nor_itself(store: Store) 
 
 @pytest.mark.parametrize(
     ("error", "events"),
-    [(Unavailable("away"), ["maintenance.database_unavailable"] * 2), (StorageReplaced("moved"), [])],
+    [(Unavailable("away"), ["maintenance.database_unavailable"] * 2), (DatabaseFileReplaced("moved"), [])],
     ids=["away", "replaced"],
 )
 async def test_a_replaced_file_is_logged_by_its_check_alone(

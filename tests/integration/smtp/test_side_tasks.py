@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from router.meter import UNMETERED, Meter
+from router.meter import NULL_METER, Meter
 from smtp.reception import Reception
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.smtp import RawSmtp
@@ -15,7 +15,7 @@ from tests.support.smtp_doubles import running_server
 def failing(request: pytest.FixtureRequest) -> Iterator[Meter]:
     events = {"meter": (), "even the line about it": ("smtp.accepted", "side_task.failed")}
     with failing_log(*events.get(request.param, ("smtp.accepted",))):
-        yield UNMETERED if request.param == "log" else FailingMeter()
+        yield NULL_METER if request.param == "log" else FailingMeter()
 
 
 async def test_failing_side_task_does_not_change_the_250(failing: Meter) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from router.errors import Misconfigured, SerializationConflict, Unavailable
+from router.errors import ConfigurationFault, SerializationConflict, Unavailable
 from router.store import catalog, pg_notify, postgres_connection
 from router.store.catalog import Catalog, build_query
 from router.store.database import MAX_CONFLICT_TRIES
@@ -287,7 +287,7 @@ async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: P
 async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "MIN_SERVER_VERSION", 99)
     async with opened(postgres_url) as database:
-        with pytest.raises(Misconfigured, match="version 99 or later is required"):
+        with pytest.raises(ConfigurationFault, match="version 99 or later is required"):
             await database.fetch_one("check_clock")
 
 
@@ -295,7 +295,7 @@ async def test_a_tls_file_in_the_home_directory_is_checked(monkeypatch: pytest.M
     (tmp_path / ".postgresql").mkdir()
     (tmp_path / ".postgresql" / "root.crt").write_text("no certificate")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(Misconfigured, match=r"root\.crt is not valid PEM"):
+    with pytest.raises(ConfigurationFault, match=r"root\.crt is not valid PEM"):
         await postgres_connection.connect(f"{AWAY}?sslmode=verify-ca", timeout=10, statement_timeout=10)
 
 
@@ -304,4 +304,4 @@ async def test_an_unavailable_server_is_not_blamed_on_a_tls_file(tmp_path: Path)
     url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:
         await postgres_connection.connect(url, timeout=10, statement_timeout=10)
-    assert not isinstance(caught.value, Misconfigured)
+    assert not isinstance(caught.value, ConfigurationFault)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from router.errors import StorageReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, Unavailable
 from router.store import migrate
 from router.store.sqlite import SqliteDatabase
 from tests.support.installation import Installation
@@ -105,11 +105,11 @@ async def test_nothing_is_accepted_or_changed_after_the_file_was_replaced(
     at_path = path_of(installation).exists()
     with structlog.testing.capture_logs() as logged:
         for n in range(3):
-            with pytest.raises(StorageReplaced):
+            with pytest.raises(DatabaseFileReplaced):
                 await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
-            with pytest.raises(StorageReplaced):
+            with pytest.raises(DatabaseFileReplaced):
                 await installation.database.execute("routing_increment_version")
-            with pytest.raises(StorageReplaced):
+            with pytest.raises(DatabaseFileReplaced):
                 await migrate.check_schema(installation.database)
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("database.file_replaced", "error")
@@ -126,7 +126,7 @@ async def test_a_commit_fails_when_the_file_is_moved_before_it(installation: Ins
             await transaction.execute("routing_increment_version")
             path.rename(path.with_name("away.db"))
 
-    with pytest.raises(StorageReplaced):
+    with pytest.raises(DatabaseFileReplaced):
         await change()
 
 
@@ -135,7 +135,7 @@ async def test_a_file_that_is_moved_back_is_used_again(installation: Installatio
     await installation.accept.accept(installation.envelope(), mail())
     path.rename(away)
     with structlog.testing.capture_logs() as logged:
-        with pytest.raises(StorageReplaced):
+        with pytest.raises(DatabaseFileReplaced):
             await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
         away.rename(path)
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
@@ -159,7 +159,7 @@ async def test_a_changed_symbolic_link_is_detected(tmp_path: Path) -> None:
         await database.execute("routing_increment_version")
         link.unlink()
         link.symlink_to(tmp_path / "other.db")
-        with pytest.raises(StorageReplaced):
+        with pytest.raises(DatabaseFileReplaced):
             await database.execute("routing_increment_version")
     finally:
         await database.close()
@@ -207,5 +207,5 @@ async def test_a_file_without_links_counts_as_removed(
         return os.stat_result(found) if str(at) == str(path) else real(at, **options)
 
     monkeypatch.setattr(os, "stat", stat)
-    with pytest.raises(StorageReplaced):
+    with pytest.raises(DatabaseFileReplaced):
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))

@@ -138,7 +138,7 @@ class ServedInstallation(Installation):
             alert="",
             alert_at=None,
         )
-        self.core.directory.forget()
+        self.core.routing_cache.invalidate()
         return view.domain.id
 
     async def integration(self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None) -> str:

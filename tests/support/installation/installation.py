@@ -19,9 +19,9 @@ from router.clock import SystemClock
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
 from router.mail.address import parse_mailbox
-from router.meter import UNMETERED, Meter
+from router.meter import NULL_METER, Meter
 from router.model import Actor, Role
-from router.ports import Wake
+from router.ports import Waker
 from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
@@ -64,8 +64,8 @@ class Installation:
         settings: Mapping[str, object] | None = None,
         *,
         clock: FakeClock | None = None,
-        wake: Wake | Literal["dispatcher"] | None = None,
-        meter: Meter = UNMETERED,
+        wake: Waker | Literal["dispatcher"] | None = None,
+        meter: Meter = NULL_METER,
         parser: Parser | None = None,
         real_time: bool = False,
         write: WriteGroup[IncomingMail, Committed] | None = None,
@@ -145,7 +145,7 @@ class Installation:
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
         """Add an integration; return its id. webhook: its URL, needed only for sending."""
-        sealed = self.core.box.seal(json.dumps({"webhookUrl": webhook})) if webhook else ""
+        sealed = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
         return await seeds.integration(self.database, self.workspace_id, sealed, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
@@ -168,7 +168,7 @@ class Installation:
 
     async def resolve(self, address: str) -> Target:
         """The routing target of an address, which must have one."""
-        found = await self.core.directory.resolve(parse_mailbox(address))
+        found = await self.core.routing_cache.resolve(parse_mailbox(address))
         assert isinstance(found, Target), found
         return found
 

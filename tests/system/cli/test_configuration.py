@@ -117,7 +117,7 @@ def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapsho
 
 
 def test_same_secret_is_no_change() -> None:
-    same = _integration("int_1", "general", BOX.seal(f'{{"webhookUrl": "{WEBHOOK}"}}'))
+    same = _integration("int_1", "general", BOX.encrypt(f'{{"webhookUrl": "{WEBHOOK}"}}'))
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
     assert _apply(WEBHOOK).plan(export_document(found), found, prune=True).changes == []
     changed = _apply(WEBHOOK + "x").plan(export_document(found), found, prune=True).changes

@@ -72,7 +72,7 @@ async def test_kill_between_any_two_steps(
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
     box = await load_secret_box(config, store.database)
     workspace_id = await seeds.workspace(store.database)
-    integration_id = await seeds.integration(store.database, workspace_id, box.seal(json.dumps({"webhookUrl": "u"})))
+    integration_id = await seeds.integration(store.database, workspace_id, box.encrypt(json.dumps({"webhookUrl": "u"})))
     old = load_or_create_key(tmp_path)
 
     def die(*_: object, **__: object) -> None:
@@ -100,7 +100,7 @@ async def test_kill_between_any_two_steps(
     again = await load_secret_box(config, store.database)
     row = await store.database.fetch_one("integration_by_id", id=integration_id, workspace_id=workspace_id)
     assert row is not None
-    assert json.loads(again.open(row["sealed_settings"])) == {"webhookUrl": "u"}
+    assert json.loads(again.decrypt(row["sealed_settings"])) == {"webhookUrl": "u"}
     committed = at in ("after the commit", "before the new name")
     assert (load_or_create_key(tmp_path) != old) is committed
     # And a rotation after that one goes through.
@@ -113,15 +113,15 @@ async def test_kill_between_any_two_steps(
 async def test_undecryptable_secret_stops_rotation_before_any_change(store: Store) -> None:
     old = new_key()
     workspace_id = await seeds.workspace(store.database)
-    good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))
-    await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
+    good = await seeds.integration(store.database, workspace_id, SecretBox(old).encrypt("good"))
+    await seeds.integration(store.database, workspace_id, SecretBox(new_key()).encrypt("foreign"), name="foreign")
     await store.database.execute("installation_insert", name="secret_key", value=fingerprint(old))
     rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
         await rotation.reseal(old, new_key())
     row = await store.database.fetch_one("integration_by_id", id=good, workspace_id=workspace_id)
     assert row is not None
-    assert SecretBox(old).open(row["sealed_settings"]) == "good"
+    assert SecretBox(old).decrypt(row["sealed_settings"]) == "good"
     with pytest.raises(Refused):
         await rotation.reseal(new_key(), new_key())
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncpg.transaction import Transaction
+from router.routing.routing_cache import RoutingCache
 
 from emailrouter import lifecycle
 from emailrouter.assembly import core
@@ -26,7 +27,6 @@ from router.dispatch.outbox import DeliveryBatch, Outbox
 from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
 from router.outbound.client import OutboundClient
-from router.routing.directory import Directory
 from router.store import migrate
 from router.store.database import Statement, StatementGenerator
 from router.store.pg_notify import Notifier
@@ -219,7 +219,7 @@ def _was_permanent(args: tuple[Any, ...], _: Any) -> bool:
 
 POINTS: dict[str, CrashPoint] = {
     # Accepting a message.
-    "recipient-found": after("a recipient was resolved, no reply yet", Directory, "resolve"),
+    "recipient-found": after("a recipient was resolved, no reply yet", RoutingCache, "resolve"),
     "message-received": before("the message is in memory, nothing is written", Accept, "accept"),
     "fingerprint-claimed": after_statement("the fingerprint is written, not committed", "accept_claim_fingerprint"),
     "message-written": after_statement("the message row is written, its content is not", "accept_insert_message"),

@@ -168,7 +168,7 @@ def values(data: bytes) -> None:
         parse_role,
         secrets.hash_api_key,
         redirects.local_path,
-        lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),
+        lambda typed: ids.is_well_formed(f"msg_{typed}", "msg"),
         lambda typed: run_coroutine(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
     )
     for reader in readers:

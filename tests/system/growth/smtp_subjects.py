@@ -11,7 +11,7 @@ from router.mail import trace_headers
 from router.mail.address import AddressError, Mailbox, domain_key, local_key, parse_mailbox
 from router.model import Alias, Domain, Message
 from router.routing import senders
-from router.routing.route import DomainFacts, decide, wanted_keys
+from router.routing.route import DomainFacts, candidate_keys, route_recipient
 from smtp import commands, dnsbl, limits, policy, proxy, replies
 from smtp.bounds import Bounds
 from smtp.commands import CommandError
@@ -31,7 +31,7 @@ _ALIASES = tuple(
     Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", "active", 0) for key in ("a", "*")
 )
 _NETWORKS = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
-_BLOCKED = senders.Blocked(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
+_BLOCKED = senders.BlockedSenderSet(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 
 
@@ -122,14 +122,14 @@ def recipient(data: bytes) -> None:
     value = text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(value, "example.com")
-    wanted_keys(mailbox)
-    decide(mailbox, facts)
-    _BLOCKED.entry_for(mailbox, "192.0.2.1")
-    _BLOCKED.entry_for(None, value)
+    candidate_keys(mailbox)
+    route_recipient(mailbox, facts)
+    _BLOCKED.matching_entry(mailbox, "192.0.2.1")
+    _BLOCKED.matching_entry(None, value)
     with suppress(AddressError):
-        _BLOCKED.entry_for(Mailbox("a", value), "2001:db8::1")
+        _BLOCKED.matching_entry(Mailbox("a", value), "2001:db8::1")
     with suppress(ValueError):
-        senders.entry_form(value)
+        senders.normalize_entry(value)
     _REFUSED.check("192.0.2.1", mailbox)
 
 

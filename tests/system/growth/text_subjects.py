@@ -16,7 +16,7 @@ from router.mail.contents import DEFAULT_LIMITS
 from router.mail.headers import MAX_TEXT_LENGTH
 from router.mail.html_style import canonical_style
 from router.search import terms
-from router.unicode_security import deceptive_domain, shown_identifier, shown_line
+from router.unicode_security import deceptive_domain, safe_identifier, safe_line
 from tests.system.growth.shapes import HTML, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
@@ -97,16 +97,16 @@ def markup(data: bytes) -> None:
 def deceptive_text(data: bytes) -> None:
     """Check for deceptive characters and domains."""
     text = decoded(data)
-    shown_line(text)
-    shown_identifier(f"{text}@{text}")
+    safe_line(text)
+    safe_identifier(f"{text}@{text}")
     deceptive_domain(f"a@{text[:250]}")
 
 
 def search_terms(data: bytes) -> None:
     """Extract the search terms of a message and of a query."""
     value = decoded(data)
-    terms.of_text(value)
-    terms.question("ws_1", value)
+    terms.text_words(value)
+    terms.parse_query("ws_1", value)
 
 
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from router import sockets
-from router.sockets import passed
+from router.sockets import inherited_sockets
 from smtp import replies
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
@@ -111,7 +111,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
         {"LISTEN_PID": own, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "api"},
     ):
         with pytest.raises(OSError, match="systemd"):
-            passed("smtp", environ)
+            inherited_sockets("smtp", environ)
 
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
@@ -166,7 +166,7 @@ def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
 async def test_listening_on_systemd_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    monkeypatch.setattr(sockets, "passed", lambda _name, _environ: [listener])
+    monkeypatch.setattr(sockets, "inherited_sockets", lambda _name, _environ: [listener])
     async with running_server(listen="systemd") as server:
         assert server.port == listener.getsockname()[1]
         async with await RawSmtp.connect(server.host, server.port) as client:

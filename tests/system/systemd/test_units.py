@@ -12,7 +12,7 @@ from emailrouter import descriptors
 from emailrouter.assembly import ROLES, SQLITE_READERS
 from router.contents import pool, store
 from router.contents import worker as contents_worker
-from router.sockets import API
+from router.sockets import API_SOCKET_NAME
 
 FOLDER = Path(__file__).parents[3] / "systemd"
 UNITS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".service", ".socket", ".target"))
@@ -139,7 +139,7 @@ def test_services_use_the_sockets_of_systemd(service: str, sockets: dict[str, st
         socket = unit(name)["Socket"]
         if door == "API":
             assert socket["ListenStream"] == ["127.0.0.1:8080"]
-            assert socket["FileDescriptorName"] == [API]
+            assert socket["FileDescriptorName"] == [API_SOCKET_NAME]
         else:
             assert socket["ListenStream"] == ["0.0.0.0:25", "[::]:25"]
             assert socket["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"

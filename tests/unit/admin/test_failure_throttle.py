@@ -2,18 +2,18 @@
 
 import pytest
 
-from router.ratelimit.failure_throttle import Attempts, Throttled
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import FailureThrottle, RateLimited
+from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock
 
 
 def test_too_many_failures_are_throttled_for_a_time() -> None:
     clock = FakeClock()
-    attempts = Attempts(clock, Limit(3, 60))
+    attempts = FailureThrottle(clock, RateLimit(3, 60))
     for _ in range(3):
         attempts.check("a")
-        attempts.failed("a")
-    with pytest.raises(Throttled) as throttled:
+        attempts.record_failure("a")
+    with pytest.raises(RateLimited) as throttled:
         attempts.check("a")
     attempts.check("b")
     clock.advance(throttled.value.retry_after)
@@ -21,11 +21,11 @@ def test_too_many_failures_are_throttled_for_a_time() -> None:
 
 
 def test_a_successful_attempt_is_not_counted() -> None:
-    attempts = Attempts(FakeClock(), Limit(1, 60))
-    attempts.forgive("a")
-    attempts.failed("a")
-    attempts.forgive("a")
+    attempts = FailureThrottle(FakeClock(), RateLimit(1, 60))
+    attempts.remove_failure("a")
+    attempts.record_failure("a")
+    attempts.remove_failure("a")
     attempts.check("a")
-    attempts.failed("a")
-    with pytest.raises(Throttled):
+    attempts.record_failure("a")
+    with pytest.raises(RateLimited):
         attempts.check("a")

@@ -11,7 +11,7 @@ from router.errors import Refused
 
 @given(st.lists(st.integers(), max_size=30, unique=True), st.integers(1, 10))
 def test_all_pages_together_are_the_list(numbers: list[int], limit: int) -> None:
-    known = sorted((ids.new("dom") for _ in numbers), reverse=True)
+    known = sorted((ids.new_id("dom") for _ in numbers), reverse=True)
     seen: list[str] = []
     cursor: str | None = None
     while True:

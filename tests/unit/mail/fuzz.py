@@ -54,7 +54,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
         assert taken is not None
         assert taken.attachment.filename == listed.filename
         assert taken.attachment.size == listed.size == len(taken.data)
-    _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
+    _assert_storable(terms.text_words(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = build_notification(facts, contents)
     for payload in (slack_message.render_ticket(notice), slack_message.render_plain_ticket(notice)):
         sound(payload, (LINK,))

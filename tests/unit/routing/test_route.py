@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.mail.address import Mailbox, parse_mailbox
 from router.model import Alias, Domain
-from router.routing.route import DomainFacts, Refusal, Target, decide, wanted_keys
+from router.routing.route import DomainFacts, Refusal, Target, candidate_keys, route_recipient
 
 DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "t", "[]", 1, 1, 1)
 
@@ -22,7 +22,7 @@ def facts(*aliases: Alias) -> DomainFacts:
 
 
 def route(address: str, *aliases: Alias) -> Target | Refusal:
-    return decide(parse_mailbox(address), facts(*aliases))
+    return route_recipient(parse_mailbox(address), facts(*aliases))
 
 
 def to(address: str, *aliases: Alias) -> Target:
@@ -32,12 +32,12 @@ def to(address: str, *aliases: Alias) -> Target:
 
 
 def test_a_domain_that_is_not_ours_is_relaying() -> None:
-    assert decide(parse_mailbox("a@b.test"), DomainFacts(None)) == Refusal("relay")
+    assert route_recipient(parse_mailbox("a@b.test"), DomainFacts(None)) == Refusal("relay")
 
 
 def test_a_domain_that_is_not_verified_yet_may_be_tried_again() -> None:
     pending = DomainFacts(replace(DOMAIN, status="pending_verification"), [alias("a")])
-    assert decide(parse_mailbox("a@example.com"), pending) == Refusal("pending")
+    assert route_recipient(parse_mailbox("a@example.com"), pending) == Refusal("pending")
 
 
 def test_an_exact_alias_wins() -> None:
@@ -92,8 +92,8 @@ ALIASES = st.dictionaries(KEYS, st.sampled_from(["active", "disabled"]))
 @given(local=KEYS, present=ALIASES)
 def test_any_mailbox_goes_to_the_first_alias_that_decides(local: str, present: dict[str, str]) -> None:
     mailbox = Mailbox(local, "example.com")
-    asked = set(wanted_keys(mailbox))
-    found = decide(mailbox, facts(*(alias(k, s) for k, s in present.items() if k in asked)))
+    asked = set(candidate_keys(mailbox))
+    found = route_recipient(mailbox, facts(*(alias(k, s) for k, s in present.items() if k in asked)))
     if isinstance(found, Target) and found.alias_id is not None:
         key = found.alias_id.removeprefix("alias_")
         assert present[key] == "active"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.mail.address import MAX_MAILBOX_BYTES, Mailbox, parse_mailbox
 from router.network import parse_address
-from router.routing.senders import Blocked, entry_form
+from router.routing.senders import BlockedSenderSet, normalize_entry
 
 NETWORKS = st.one_of(
     st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(lambda n: str(ip_network((n[0], n[1]), strict=False))),
@@ -35,14 +35,14 @@ def sender(reverse_path: str) -> Mailbox | None:
     ],
 )
 def test_an_entry_has_one_form(typed: str, entry: str) -> None:
-    assert entry_form(typed) == entry
-    assert entry_form(entry) == entry
+    assert normalize_entry(typed) == entry
+    assert normalize_entry(entry) == entry
 
 
 @pytest.mark.parametrize("typed", ["", "*@x.test", "a@b@c", "192.0.2.1/24", "a b@x.test", "@..", "@͸.test"])
 def test_what_is_no_entry(typed: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        entry_form(typed)
+        normalize_entry(typed)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_what_is_no_entry(typed: str) -> None:
 def test_what_an_entry_means(reverse_path: str, peer: str, entry: str | None) -> None:
     """A slash is a letter like others in a local part."""
     entries = ["eve@spam.test", "@bad.test", "@xn--bcher-kva.example", "a/b@slash.test", "203.0.113.0/24"]
-    assert Blocked([*entries, "2001:db8::/32"]).entry_for(sender(reverse_path), peer) == entry
+    assert BlockedSenderSet([*entries, "2001:db8::/32"]).matching_entry(sender(reverse_path), peer) == entry
 
 
 @pytest.mark.parametrize("peer", ["198.51.100.9", "::ffff:198.51.100.9"])
 def test_a_mapped_network_is_the_network_of_ipv4(peer: str) -> None:
-    entry = entry_form("::ffff:198.51.100.0/120")
-    assert Blocked([entry]).entry_for(None, peer) == entry
-    assert Blocked([entry]).entry_for(None, "198.51.101.9") is None
+    entry = normalize_entry("::ffff:198.51.100.0/120")
+    assert BlockedSenderSet([entry]).matching_entry(None, peer) == entry
+    assert BlockedSenderSet([entry]).matching_entry(None, "198.51.101.9") is None
 
 
 @given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
@@ -82,7 +82,7 @@ def test_networks_as_the_standard_library_reads_them(networks: list[str], peer: 
     if isinstance(peer, int):  # an address at the edge of one of them
         edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
         peer = edge.broadcast_address
-    entry = Blocked(networks).entry_for(None, str(peer))
+    entry = BlockedSenderSet(networks).matching_entry(None, str(peer))
     address = parse_address(str(peer))  # an IPv4-mapped address is the IPv4 address
     holding = {network for network in networks if address in ip_network(network)}
     assert entry in holding if holding else entry is None

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
-from router.meter import Unmetered
+from router.meter import NullMeter
 from smtp import policy, replies
 from smtp.bounds import Bounds
 from smtp.refusals import NetworkRefusals, Refusals
@@ -13,13 +13,13 @@ from smtp.replies import Reply
 from tests.support.smtp_doubles import make_bounds
 
 
-class CountingMeter(Unmetered):
+class CountingMeter(NullMeter):
     """Counts rejections by reason."""
 
     def __init__(self) -> None:
         self.reasons: Counter[str] = Counter()
 
-    def refused(self, reason: str) -> None:
+    def record_refusal(self, reason: str) -> None:
         self.reasons[reason] += 1
 
 

@@ -10,53 +10,53 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.ratelimit import sliding_window
-from router.ratelimit.failure_throttle import too_many
-from router.ratelimit.fixed_counts import window_counts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.failure_throttle import rate_limited
+from router.ratelimit.request_limiter import window_counts
+from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CountedAttempt:
     """An attempt that is counted. left: how many more may fail now."""
 
     scope: str
     window_start: int
-    left: int
+    remaining: int
 
     async def release(self, transaction: QueryExecutor) -> None:
         """It succeeded: the transaction that acts on it removes it from the count."""
         await transaction.execute("rate_limit_release", scope=self.scope, window_start=self.window_start)
 
 
-class AttemptCounts:
+class AttemptLimiter:
     """Over one database, on SQLite and PostgreSQL alike."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def reserve(self, scope: str, limit: Limit) -> Attempt:
-        """Counts one attempt. Raises `Throttled`, then without a write."""
+    async def reserve(self, scope: str, limit: RateLimit) -> CountedAttempt:
+        """Counts one attempt. Raises `RateLimited`, then without a write."""
         now = self._clock.now()
-        start = sliding_window.start_of(limit, now)
+        start = sliding_window.window_start(limit, now)
         previous, current = await window_counts(self._database, scope, limit, now)
-        bound = sliding_window.bound(limit, previous, now)
-        if current < bound:
+        window_limit = sliding_window.window_limit(limit, previous, now)
+        if current < window_limit:
             async with self._database.transaction() as transaction:
                 row = await transaction.fetch_one(
-                    "rate_limit_add", scope=scope, window_start=start, amount=1, max_used=bound
+                    "rate_limit_add", scope=scope, window_start=start, amount=1, max_used=window_limit
                 )
                 if row is not None:
                     if row["used"] == 1:
                         await transaction.execute("rate_limit_prune", scope=scope, horizon=start - limit.seconds)
-                    return Attempt(scope, start, bound - row["used"])
-        raise too_many(limit, previous, max(current, bound), now)
+                    return CountedAttempt(scope, start, window_limit - row["used"])
+        raise rate_limited(limit, previous, max(current, window_limit), now)
 
 
-async def is_first(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
+async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
     """Whether nothing was counted in this scope within the current window of `seconds`; it is then."""
-    start = sliding_window.start_of(Limit(1, seconds), clock.now())
+    start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False
     await transaction.execute("rate_limit_prune", scope=scope, horizon=start)

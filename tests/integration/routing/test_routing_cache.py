@@ -19,7 +19,7 @@ class CountedDirectory:
 
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.installation = installation
-        self.directory = installation.core.directory
+        self.cache = installation.core.routing_cache
         self.clock = installation.clock
         self.asked: list[str] = []
         every = installation.database.fetch_all
@@ -36,7 +36,7 @@ class CountedDirectory:
         monkeypatch.setattr(installation.database, "fetch_one", counted_one)
 
     async def resolve(self, address: str) -> Target | Refusal:
-        return await self.directory.resolve(parse_mailbox(address))
+        return await self.cache.resolve(parse_mailbox(address))
 
     async def add_alias(self, name: str) -> str:
         """An alias; its id."""
@@ -90,7 +90,7 @@ async def test_a_change_elsewhere_holds_within_the_interval(counted: CountedDire
 async def test_a_change_in_this_process_holds_at_once(counted: CountedDirectory) -> None:
     assert isinstance(await counted.resolve("support@example.com"), Target)
     await counted.installation.rows("DELETE FROM aliases")
-    counted.directory.forget()
+    counted.cache.invalidate()
     assert await counted.resolve("support@example.com") == Refusal("unknown")
 
 
@@ -152,7 +152,7 @@ async def test_a_workspace_takes_no_mail_from_those_it_blocked(counted: CountedD
         reverse_path: str, peer: str = "192.0.2.1", *, to: str = "support@example.com"
     ) -> Target | Refusal:
         mailbox = parse_mailbox(to)
-        return await counted.directory.resolve(mailbox, reverse_path=reverse_path, peer=peer)
+        return await counted.cache.resolve(mailbox, reverse_path=reverse_path, peer=peer)
 
     assert isinstance(await resolve("eve@spam.test"), Target)
     for entry in ("eve@spam.test", "@bad.test", "203.0.113.0/24"):
@@ -176,6 +176,6 @@ async def test_a_question_after_a_change_does_not_share_an_older_answer(counted:
     early = asyncio.create_task(counted.resolve("new@example.com"))
     await asyncio.sleep(0)  # its question is under way
     await counted.add_alias("new")
-    counted.directory.forget()
+    counted.cache.invalidate()
     assert isinstance(await counted.resolve("new@example.com"), Target)
     await early
