@@ -1,4 +1,4 @@
-"""The core of Email Router: what is accepted, where it goes, how it is kept and how it is delivered.
+"""The core of Email Router: accepts, routes, stores and delivers messages.
 
-Nothing in here knows SMTP replies, HTTP or the command line; the doors (`smtp`, `api`, `emailrouter`) call in.
+It is independent of SMTP replies, HTTP and the command line, which are in `smtp`, `api` and `emailrouter`.
 """

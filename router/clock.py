@@ -1,4 +1,4 @@
-"""Time as an argument: whoever needs it takes a `Clock`, so that tests can own it."""
+"""The clock that code takes as an argument, so that tests can control time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECOND: Micros = 1_000_000
 
 
 class Clock(Protocol):
-    """Wall time for what is kept (microseconds since the epoch), monotonic seconds for what is measured."""
+    """Wall time for stored values (microseconds since the epoch), monotonic seconds for durations."""
 
     def now(self) -> Micros: ...
 
@@ -20,7 +20,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system clock."""
 
     def now(self) -> Micros:
         return time.time_ns() // 1000
@@ -30,5 +30,5 @@ class SystemClock:
 
 
 def to_micros(duration: timedelta) -> Micros:
-    """A duration in whole microseconds."""
+    """Convert a duration to whole microseconds."""
     return duration // timedelta(microseconds=1)

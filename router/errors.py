@@ -1,8 +1,8 @@
-"""The two kinds of failure the core knows, so that every door can tell them apart.
+"""The errors of the core.
 
-`Refused` is about them: the caller asked for something that is wrong or not allowed; its message is written for
-the caller and may be shown as it is. `Unavailable` is about us: waiting may help, the caller is not to blame, and
-its text is for the log alone (DESIGN.md rule 2: 4yz is about us, 5yz is about them).
+`Refused` reports an invalid or forbidden request; its message may be shown to the caller. `Unavailable` reports a
+temporary failure of this installation; its text is only for the log. SMTP replies with 5yz to the first and with 4yz
+to the second.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ ErrorCode = Literal[
 ]
 
 
-class Refused(Exception):  # noqa: N818 - named for what happened to the caller, as the SMTP and HTTP words are
-    """The caller's request cannot be done; `message` says what, where and what is allowed.
+class Refused(Exception):  # noqa: N818 - a negative reply to the caller, not a fault
+    """The request is invalid, forbidden or in conflict with the current state.
 
-    `field` names the input that is wrong (camelCase, as the API spells it), for validation errors.
+    Attributes:
+        code: The error code of the REST API.
+        message: What is wrong and what is allowed, for the caller.
+        field: The name of the invalid field in the REST API (camelCase), or None.
     """
 
     def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
@@ -48,16 +51,16 @@ class Refused(Exception):  # noqa: N818 - named for what happened to the caller,
         self.field = field
 
 
-class Unavailable(Exception):  # noqa: N818 - the word of RFC 3463 and of HTTP 503
-    """Something of ours is away or full for now: the database, the disk. Trying again later may work."""
+class Unavailable(Exception):  # noqa: N818 - the term of RFC 3463 and of HTTP 503
+    """The database or the disk is unavailable or full. A retry may succeed."""
 
 
 class StorageFull(Unavailable):
-    """The disk is full or nearly so: `452 4.3.1` at the SMTP door."""
+    """The disk is full or nearly full; SMTP replies with `452 4.3.1`."""
 
 
 class DatabaseFileReplaced(Unavailable):
-    """The database's file was removed, moved or replaced while it is open. The store has logged it, once."""
+    """The open database file was removed, moved or replaced. The store has logged it once."""
 
     advice = (
         "The database file was moved or replaced while the program was running. Restart the program; "
@@ -66,14 +69,14 @@ class DatabaseFileReplaced(Unavailable):
 
 
 class SerializationConflict(Unavailable):
-    """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
+    """A deadlock or serialisation failure; an immediate retry may succeed."""
 
 
 class ConfigurationFault(Unavailable):
-    """Waiting does not help: a setting, a grant or the database itself has to be changed by an administrator.
+    """A setting, a privilege or the database must be changed by an administrator.
 
-    At the start of a process this ends it with exit code 2. While it runs, the same is a temporary failure.
-    `problem` says what is wrong and `fix` what to do; neither holds a password.
+    When a process starts, this ends it with exit code 2; later it is a temporary failure. `problem` and `fix` contain
+    no password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
@@ -82,10 +85,10 @@ class ConfigurationFault(Unavailable):
         self.fix = fix
 
 
-class SchemaMismatch(Exception):  # noqa: N818 - not a failure of a call but a state of the database
-    """The database's schema is not the one this program works with; the message says which and what to do."""
+class SchemaMismatch(Exception):  # noqa: N818 - a state of the database, not a failed call
+    """The schema version of the database does not match the program."""
 
 
 def not_found_error(noun: str) -> Refused:
-    """What is missing and what belongs to another workspace look the same."""
+    """Return the error for a missing object, also for an object of another workspace."""
     return Refused("not_found", f"{noun} not found")

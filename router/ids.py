@@ -1,8 +1,8 @@
-"""Ids: a prefix that says what it is, then 26 characters that sort by time.
+"""Ids: a prefix for the type of object, then 26 characters that sort by time.
 
-The layout is that of ULID: 48 bits of milliseconds, 80 random bits, in Crockford's base 32, in lower case. Rows that
-are written together lie together in the index, and "newest first" is the order of the ids themselves. Within one
-process ids never go backwards, also when the clock does.
+The 26 characters are a ULID in lower case: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Rows
+written together are adjacent in indexes, and sorting by id is sorting by time. Within a process ids always increase,
+even if the clock is set back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Prefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "e
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTER_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-# The alphabet as Python's digits of base 32.
+# Crockford's alphabet to the base 32 digits of `int`.
 _TO_BASE32_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _RANDOM_BITS = 80
 _RANDOM_BYTES = _RANDOM_BITS // 8
@@ -24,9 +24,7 @@ _INCREMENT_BYTES = 4
 
 
 class _Generator:
-    """What is given out in this process. The system's random octets are drawn many at once: a call for each id costs
-    more than all the rest of it. A forked process forgets what was drawn before it.
-    """
+    """Generates increasing numbers. Random bytes are read in blocks, because a system call for each id is slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,13 +33,13 @@ class _Generator:
         self._used = 0
 
     def discard_random_bytes(self) -> None:
-        """Begins anew in a forked process; the lock may have been held by a thread that is not in it."""
+        """Discard random bytes and lock in a forked process; another thread may have held the lock."""
         self._lock = threading.Lock()
         self._random_bytes = b""
         self._used = 0
 
     def next(self) -> int:
-        """A number larger than every one before."""
+        """Return a number larger than all previous ones."""
         number = (time.time_ns() // 1_000_000) << _RANDOM_BITS
         with self._lock:
             number |= self._take_random(_RANDOM_BYTES)
@@ -64,36 +62,36 @@ os.register_at_fork(after_in_child=_generator.discard_random_bytes)
 
 
 def new_id(prefix: Prefix) -> str:
-    """A new id, larger than every id this process made before."""
+    """Return a new id, larger than all ids that this process has generated."""
     return f"{prefix}_{_encode(_generator.next())}"
 
 
 def first_id_within(prefix: Prefix, seconds: float) -> str:
-    """An id smaller than all that were made within the last so many seconds, and larger than all made before."""
+    """Return the smallest possible id of the last `seconds`."""
     return first_id_at(prefix, max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)))
 
 
 def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
-    """The smallest id there can be of a moment: milliseconds since the epoch."""
+    """Return the smallest possible id of a time in milliseconds since the epoch."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
 
 def timestamp_ms(text: str) -> int:
-    """When an id was made: milliseconds since the epoch."""
+    """Return the time of an id in milliseconds since the epoch."""
     return to_int(text) >> _RANDOM_BITS
 
 
 def to_int(text: str) -> int:
-    """An id as the number of 128 bits that it is; they sort alike."""
+    """Return the 128-bit number of an id, which has the same order."""
     return int(text.partition("_")[2].translate(_TO_BASE32_DIGITS), 32)
 
 
 def _encode(number: int) -> str:
-    """26 characters, taken from the number two at a time."""
+    """Encode the number in 26 characters, two at a time."""
     return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def is_well_formed(text: str, prefix: Prefix) -> bool:
-    """Whether `text` can be an id of this kind: what cannot never reaches the database."""
+    """Return whether `text` has the form of an id with this prefix."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)

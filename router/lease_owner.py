@@ -1,7 +1,7 @@
-"""The name a deliver process has in leases, and whether the process behind a name is surely dead.
+"""Names the owner of a lease, and detects whether that process is dead.
 
-A lease ends by itself; this only shortens the wait after a crash, for processes of one machine. When in doubt a
-process is taken for alive.
+Leases expire; detection only shortens the wait after a crash, for processes on the same machine. A process counts as
+alive unless it is certainly dead.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def _read_machine_id() -> str:
-    """This boot of this machine and this process namespace: within it a process id says who is alive."""
+    """Identify the boot of this machine and the process namespace, within which process ids are comparable."""
     parts = []
     for path in map(Path, _MACHINE_ID_FILES):
         try:
             parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-        except OSError:  # not Linux: a name that nobody else has, so that nobody is ever taken for dead
+        except OSError:  # not Linux: a random name, so that no process counts as dead
             parts.append(secrets.token_hex(8))
     return "/".join(parts)
 
@@ -28,12 +28,12 @@ _MACHINE_ID = _read_machine_id()
 
 
 def new_lease_owner() -> str:
-    """A name for this process: machine, process id, and a random part, for process ids are used again."""
+    """Return a name for this process: machine, process id, and a random part, because process ids are reused."""
     return f"{_MACHINE_ID} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def is_dead(owner: str) -> bool:
-    """Whether `owner`, which is not the caller's own name, surely lives no more."""
+    """Return whether `owner`, which is not the current name of this process, is certainly dead."""
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")
     if machine != _MACHINE_ID or not pid.isdigit():

@@ -1,10 +1,7 @@
-"""What the rooms tell whoever counts: a few calls at the places where something becomes true.
+"""The interface for metrics.
 
-Promise: a call costs about a microsecond, never waits, never raises, and carries nothing of a mail but its size. Every
-text that is passed is one of a fixed few (the name of a reply, the word of an outcome, the pattern of a route), so
-that no counter grows with what strangers send. Who calls: the two doors, the accept, the contents, the dispatcher. Who
-counts:
-`emailrouter.metrics.meter.PrometheusMeter`; `UNMETERED` where nobody wants to know.
+A call takes about a microsecond, never blocks and never raises. Of a message it receives only the size. Texts come from
+small fixed sets (reply names, outcomes, route patterns), so label values never depend on received data.
 """
 
 from __future__ import annotations
@@ -15,48 +12,58 @@ ParseResult = Literal["clean", "warnings", "failed"]
 
 
 class Meter(Protocol):
-    """One for each process. Times are seconds, sizes are octets."""
+    """Records events of one process. Durations are in seconds, sizes in bytes."""
 
     def record_connection(self) -> None:
-        """A peer opened an SMTP connection."""
+        """Record a new SMTP connection."""
 
     def record_refusal(self, reason: str) -> None:
-        """A connection, sender, recipient or mail was refused; `reason` is the name of the reply in `smtp.replies`."""
+        """Record a refused connection, sender, recipient or message; `reason` is a reply name in `smtp.replies`."""
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """A mail is committed and will hear `250`; a repeat wrote nothing new."""
+        """Record a committed message; a duplicate wrote nothing."""
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
-        """What a mail came to: the distinct aliases it was accepted for, as the door knew them before the commit, and
-        as the transaction tells after it how many got a ticket event, how many had the mail already, and how many
-        ticket events are owed to an integration.
+        """Record the result of accepting one message.
+
+        Args:
+            aliases: The number of distinct aliases, counted before the transaction.
+            ticketed: How many of them got a ticket event.
+            duplicates: How many of them already had the message.
+            queued: The number of queued deliveries.
         """
 
     def record_commit(self, seconds: float) -> None:
-        """A mail's way through the group commit, from handing it in to its result, also a failure."""
+        """Record the time of a message in the group commit, successful or not."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """A mail was parsed for people to read; `failed`: no parser got through, it is shown as it came."""
+        """Record a parsed message; `failed`: it is shown unparsed."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
-        """One request, an attempt for so many deliveries (several in a digest), had its answer.
+        """Record a finished request to an integration.
 
-        outcome: a word of `router.dispatch.outbox.outcome_word`. seconds: how long the far side took.
+        Args:
+            outcome: A value of `router.dispatch.outbox.outcome_word`.
+            deliveries: The number of deliveries; more than one in a digest.
+            seconds: The response time.
         """
 
     def record_delivery(self, seconds: float) -> None:
-        """A delivery arrived, so long after its mail was accepted."""
+        """Record a completed delivery and the time since its message was accepted."""
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
-        """An HTTP request had its answer.
+        """Record a finished HTTP request.
 
-        method, route: as they are registered (`GET`, `/api/domains/{id}`), "none" where nothing is. status: the class
-        of the answer (`2xx`), "none" for one that was cut off. seconds: None for a stream, which lasts as it likes.
+        Args:
+            method: As registered (`GET`), or "none".
+            route: As registered (`/api/domains/{id}`), or "none".
+            status: The class of the status (`2xx`), or "none" for an aborted response.
+            seconds: The duration; None for a stream.
         """
 
 
 class NullMeter:
-    """Counts nothing."""
+    """Records nothing."""
 
     def record_connection(self) -> None:
         """See `Meter`."""

@@ -1,8 +1,8 @@
-"""The words of the product as frozen values: one class for each thing SPEC.md section 2 names.
+"""The data model as frozen dataclasses (SPEC.md section 2).
 
-Field names are the column names of `store/migrations`, so that a row becomes its value without a translation
-table. Times are microseconds since the epoch (`Micros`), `None` while they have not come; a text that a mail lacks
-is `""`. Ids are text with a prefix (`router.ids`).
+Field names are the column names of `store/migrations`, so that rows are converted without a mapping. Times are
+microseconds since the epoch (`Micros`), None if the event has not happened. A text that a message lacks is `""`. Ids
+are texts with a prefix (`router.ids`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ DELIVERY_STATES: tuple[DeliveryState, ...] = ("pending", "delivered", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The tenant: users, keys, domains, integrations, aliases and tickets belong to exactly one.
+    """The tenant. Users, keys, domains, integrations, aliases and tickets belong to exactly one.
 
-    timezone: an IANA name. locale: a tag of `router.local_time.LOCALES`, for dates.
+    Attributes:
+        timezone: An IANA name.
+        locale: A tag of `router.local_time.LOCALES`, for dates.
     """
 
     id: str
@@ -42,9 +44,11 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of a workspace. `email` is unique over all workspaces: it is what one signs in with.
+    """A user of a workspace.
 
-    timezone: an IANA name, None for the workspace's.
+    Attributes:
+        email: The sign-in name, unique across workspaces.
+        timezone: An IANA name; None for that of the workspace.
     """
 
     id: str
@@ -60,7 +64,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, bound to a user. Only its SHA-256 is kept; `hint` is the part that may be shown again."""
+    """An API key of a user.
+
+    Attributes:
+        hash: The SHA-256 of the key, which is not stored itself.
+        hint: The part of the key that may be shown.
+    """
 
     id: str
     workspace_id: str
@@ -77,9 +86,11 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a user by a key or a session (`user_id` set), or the operator at the command line (`user_id` None).
+    """The author of a request: a user with an API key or a session, or the operator at the command line.
 
-    address: where the request came from, for the audit; `""` at the command line.
+    Attributes:
+        user_id: None for the operator.
+        address: The client's IP address, for the audit log; `""` for the operator.
     """
 
     workspace_id: str
@@ -117,7 +128,15 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A place that tickets are posted to. `sealed_settings` is encrypted JSON; `hint` shows the target, masked."""
+    """A target that tickets are posted to.
+
+    Attributes:
+        sealed_settings: Encrypted JSON.
+        hint: The masked target.
+        last_error: The reason of the last failure.
+        probe_at: When a parked delivery of a failing integration is tried.
+        paced_at: The earliest time of the next request.
+    """
 
     id: str
     workspace_id: str
@@ -137,7 +156,12 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Local part + domain -> integration. `local_key` is what mail is matched by; `*` is the catch-all."""
+    """An address of a domain, and the integration that its tickets go to.
+
+    Attributes:
+        local_part: As entered; `*` for the catch-all.
+        local_key: The normalised local part, for matching.
+    """
 
     id: str
     workspace_id: str
@@ -151,16 +175,18 @@ class Alias:
 
     @property
     def email(self) -> str:
-        """The address as its owner wrote it."""
+        """The address as entered."""
         return f"{self.local_part}@{self.domain}"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One received mail without its octets: the envelope and what its header said.
+    """A received message without its content: the envelope and header fields.
 
-    `reference_ids` is a JSON list. `automatic` is `""` for a person's mail, else the reason
-    (`bounce`, `auto-reply`, `list`, `loop`, ...). `protocol` is the word of RFC 3848 (`ESMTPS`, ...).
+    Attributes:
+        protocol: The value of RFC 3848 (`ESMTPS`, ...).
+        reference_ids: A JSON list.
+        automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
     """
 
     id: str
@@ -184,7 +210,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The conversation that a message opened or joined, for one alias; `address` is that alias as text."""
+    """A conversation at one alias.
+
+    Attributes:
+        number: The ticket number within the workspace.
+        address: The alias as an address.
+    """
 
     id: str
     workspace_id: str
@@ -204,7 +235,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """One recipient's share of a message in a ticket: two recipients of one alias are two rows of one ticket."""
+    """A recipient of a message in a ticket. Two recipients of the same alias are two rows of one ticket."""
 
     ticket_id: str
     message_id: str
@@ -217,7 +248,12 @@ class TicketMessage:
 
 @dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """What happened to a ticket: `opened`, `replied`, `claimed`, `status`, `note`, ... `detail` is JSON."""
+    """An event of a ticket.
+
+    Attributes:
+        kind: `opened`, `replied`, `claimed`, `status`, `note`, ...
+        detail: JSON.
+    """
 
     id: str
     ticket_id: str
@@ -230,7 +266,7 @@ class TicketEvent:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One ticket event owed to one integration: the outbox row."""
+    """A ticket event to be posted to an integration; a row of the outbox."""
 
     id: str
     workspace_id: str
@@ -252,7 +288,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to send a delivery: opened before the request, closed after. `outcome` is `open` in between."""
+    """An attempt to send a delivery, recorded before the request and updated after it.
+
+    Attributes:
+        n: The number of the attempt.
+        outcome: `open` until the request has finished.
+        answer: The start of the response body.
+    """
 
     delivery_id: str
     n: int
@@ -266,7 +308,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who changed what: `action` is `noun.verb`, `target` the id of what was changed, `detail` JSON without secrets."""
+    """An entry of the audit log.
+
+    Attributes:
+        action: `noun.verb`.
+        target: The id of the changed object.
+        detail: JSON without secrets.
+    """
 
     id: str
     workspace_id: str
@@ -281,7 +329,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class BlockedSender:
-    """A sender that a workspace takes no mail from: an address, `@domain` or a network."""
+    """A sender whose mail a workspace refuses: an address, `@domain` or a network."""
 
     sender: str
     created_at: Micros

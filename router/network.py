@@ -1,16 +1,16 @@
-"""IP addresses of peers and clients: parsed, and grouped into what counts as one source. Pure."""
+"""Parses IP addresses, and groups them into networks that count as one client. Pure."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4_PREFIXES = (26, 21)  # bits: a small customer of a hosting provider, a small provider
-_WIDER_IPV6_PREFIXES = (48, 32)  # bits: one site (RFC 6177), one provider
+_WIDER_IPV4_PREFIXES = (26, 21)  # prefix lengths: a small hosting customer, a small provider
+_WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths: one site (RFC 6177), one provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address without its scope; an IPv4-mapped IPv6 address is the IPv4 address. None for any other text."""
+    """Parse an address without its scope, IPv4-mapped IPv6 as IPv4; None for any other text."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -20,7 +20,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this host's own for certain (RFC 6761 section 6.3: also below `localhost`)."""
+    """Return whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 section 6.3)."""
     address = parse_address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")
@@ -29,9 +29,9 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """The key an address is counted by: the IPv4 address or the IPv6 /64, the smallest network of one customer.
+    """Return the key for counting an address: the IPv4 address or the IPv6 /64, the smallest network of a customer.
 
-    A text that is no address (a Unix socket's peer is `""`) is its own key.
+    Other texts, such as the `""` of a Unix socket, are returned unchanged.
     """
     address = parse_address(text)
     if address is None:
@@ -43,9 +43,9 @@ def address_key(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_keys(text: str) -> tuple[str, ...]:
-    """The networks that an address is counted in, the narrowest first: `address_key`, then two wider ones.
+    """Return the networks of an address, the narrowest first: `address_key`, then two wider ones.
 
-    A text that is no address has its own key only.
+    For other texts, return only the text.
     """
     address = parse_address(text)
     if address is None:

@@ -1,7 +1,4 @@
-"""The interfaces between the rooms: what a door may ask of the core, and what the core asks of the outside.
-
-Each has one real implementation, named in its docstring, and is assembled in `emailrouter.assembly` alone.
-"""
+"""Interfaces between the servers and the core. `emailrouter.assembly` connects them to their implementations."""
 
 from __future__ import annotations
 
@@ -15,21 +12,29 @@ from router.routing.route import Refusal, Target
 
 
 class RecipientResolver(Protocol):
-    """Who asks: the SMTP session at RCPT. Who answers: `router.routing.routing_cache.Directory`."""
+    """Resolves recipients at RCPT; see `router.routing.routing_cache.RoutingCache`."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
-        """The target of a recipient, or why there is none. Raises `Unavailable` when the database is away.
+        """Return the target of a recipient, or why it is refused.
 
-        reverse_path, peer: who sends, for the workspace's own blocked senders; `""` is nobody's.
+        Args:
+            mailbox: The recipient.
+            reverse_path: The sender, for the workspace's blocked senders; `""` for the null reverse-path.
+            peer: The client's IP address, for the workspace's blocked senders.
+
+        Raises:
+            Unavailable: The database is unavailable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptResult:
-    """What the commit returned: `message_id` is the first one's, and all that a `250` may be made of.
+    """The result of a committed transaction, from which the `250` reply is made.
 
-    repeat: every alias had this mail already; nothing new was written.
+    Attributes:
+        message_id: The id of the stored message; for a duplicate, that of the first one.
+        is_duplicate: Whether all aliases already had the message, so that nothing was written.
     """
 
     message_id: str
@@ -37,25 +42,32 @@ class AcceptResult:
 
 
 class Acceptor(Protocol):
-    """Who asks: the SMTP session after the final dot. Who answers: `router.accept.Accept`."""
+    """Accepts messages after the final dot; see `router.accept.Accept`."""
 
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
-        """Write the mail durably; returns after the commit. Raises `Unavailable` (or `StorageFull`): say 451 (452).
+        """Store the message durably, and return after the commit.
 
-        content: the octets after dot-unstuffing, exactly as they came, without our trace headers. The caller runs
-        it shielded: a client that hangs up does not cancel it.
+        The caller must shield the call: a client that disconnects must not cancel it.
+
+        Args:
+            envelope: The envelope.
+            content: The bytes as received after dot-unstuffing, without added trace headers.
+
+        Raises:
+            Unavailable: SMTP replies with 451.
+            StorageFull: SMTP replies with 452.
         """
         ...
 
 
 class Waker(Protocol):
-    """Tells the deliverer, here and in other processes, that these integrations have something due now."""
+    """Notifies delivery processes that integrations have deliveries that are due."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
 
 
 class NullWaker:
-    """The `Wake` where no signal can reach the deliverer: it finds the work when it polls."""
+    """Does not notify: delivery processes find the work when they poll."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """Does nothing."""
+        """Do nothing."""

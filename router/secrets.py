@@ -1,11 +1,8 @@
-"""Secrets: what is sealed at rest, and what is only ever kept as a hash.
+"""Encryption of secrets at rest, and hashing of API keys and passwords.
 
-It promises: settings of integrations are readable with the secret key alone, each only for the purpose it was sealed
-for; API keys and passwords cannot be got back from what is stored; the key file is made once, whichever of several
-processes comes first, and only its owner can read it. Nothing here logs or puts a secret into an error's text.
-
-Called by `router.admin` (seal, keys, passwords), `router.dispatch` (open), the API's authentication and the assembly
-(the key file).
+Guarantees: encrypted texts can be decrypted only with the secret key and for the purpose they were encrypted for. API
+keys and passwords cannot be recovered from their hashes. The key file is created once, even if several processes start
+together, and only its owner can read it. Secrets never appear in logs or error messages.
 """
 
 from __future__ import annotations
@@ -27,37 +24,39 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret_key"
-INTEGRATION_PURPOSE = "integration"  # the purpose of what integrations keep sealed
+INTEGRATION_PURPOSE = "integration"  # the purpose of integration settings
 _KEY_BYTES = 32
-_MIN_KEY_LENGTH = 16  # as `[server] secret_key` demands
+_MIN_KEY_LENGTH = 16  # characters, as for `[server] secret_key`
 
-# Without 0 O, 1 I l: a key may have to be read out or typed.
+# Without 0, O, 1, I and l, because keys may be read out or typed.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _API_KEY_PREFIX = "er_"
 _API_KEY_LENGTH = 44  # 57 characters: 256 bits take 43.9 of them
 _PASSWORD_LENGTH = 16  # 93 bits
-MAX_PASSWORD_LENGTH = 1024  # characters; hashing must not become a way to keep us busy
+MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 
-# 19 MiB and 2 passes: the least that OWASP's password storage advice takes for Argon2id. Several people signing in at
-# once must not cost the mail path its memory, and our own passwords are random anyway. One lane for the same reason.
+# 19 MiB and 2 passes: the minimum of the OWASP Password Storage Cheat Sheet for Argon2id. Concurrent sign-ins must not
+# take memory from receiving mail, and generated passwords are random. One lane for the same reason.
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
-# Bounds for a stored hash: a row written by someone else must not make us reserve gigabytes.
+# Limits for a stored hash: a manipulated row must not cause the allocation of gigabytes.
 _PASSWORD_HASH = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _MAX_MEMORY, _MAX_PASSES, _MAX_LANES = 256 * 1024, 10, 8
 
 
 class DecryptionError(Exception):
-    """What was sealed cannot be opened: with another key, for another purpose, or it was changed."""
+    """The text was encrypted with another key or for another purpose, or was modified."""
 
 
 class SecretBox:
-    """Seals texts with the first key and opens what any of the keys sealed.
+    """Encrypts texts with the first key, and decrypts texts that were encrypted with any of the keys.
 
-    keys: one key or several, newest first, as `load_or_create_key` or `[server] secret_key` give them. Each call
-    takes a purpose, a fixed word of the caller's: the keys in use are derived for it (HKDF-SHA256), so that what was
-    sealed for one purpose cannot pass for another.
+    Each purpose, a fixed word, has its own keys derived with HKDF-SHA256, so a text encrypted for one purpose cannot be
+    decrypted for another.
+
+    Args:
+        keys: One or more keys, newest first.
     """
 
     def __init__(self, keys: str | bytes | Sequence[str | bytes]) -> None:
@@ -65,14 +64,18 @@ class SecretBox:
         if not self._keys:
             raise ValueError("at least one secret key is required")
         self._fernets: dict[str, MultiFernet] = {}
-        self._fernet(INTEGRATION_PURPOSE)  # a key that is none shows now, not at the first use
+        self._fernet(INTEGRATION_PURPOSE)  # reports an invalid key now, not at the first use
 
     def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """`text` encrypted and authenticated, as ASCII."""
+        """Encrypt and authenticate `text`; return ASCII."""
         return self._fernet(purpose).encrypt(text.encode("utf-8")).decode("ascii")
 
     def decrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """What was sealed. Raises `DecryptionError`."""
+        """Decrypt a text.
+
+        Raises:
+            DecryptionError: It cannot be decrypted.
+        """
         try:
             return self._fernet(purpose).decrypt(encrypted.encode("utf-8", "surrogatepass")).decode("utf-8")
         except (InvalidToken, UnicodeDecodeError):
@@ -81,21 +84,25 @@ class SecretBox:
             ) from None
 
     def reencrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """The same secret sealed with the first key. Raises `DecryptionError`."""
+        """Encrypt a text again, with the first key.
+
+        Raises:
+            DecryptionError: It cannot be decrypted.
+        """
         return self.encrypt(self.decrypt(encrypted, purpose), purpose)
 
     def __repr__(self) -> str:
         return f"SecretBox({len(self._keys)} keys)"
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        """Derived once; the purposes are fixed words, so there are few."""
+        """Return the cached keys of a purpose; there are few purposes."""
         if purpose not in self._fernets:
             self._fernets[purpose] = MultiFernet([Fernet(_derive_key(key, purpose)) for key in self._keys])
         return self._fernets[purpose]
 
 
 def _derive_key(key: str | bytes, purpose: str) -> bytes:
-    """A Fernet key for one purpose."""
+    """Derive a Fernet key for a purpose."""
     kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"emailrouter:{purpose}".encode())
     return base64.urlsafe_b64encode(kdf.derive(_key_material(key)))
 
@@ -104,16 +111,19 @@ def _derive_key(key: str | bytes, purpose: str) -> bytes:
 
 
 def new_key() -> str:
-    """A new secret key: 256 random bits in URL-safe base 64."""
+    """Generate a secret key: 256 random bits in URL-safe base64."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
 
 
 def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
-    """The key in `data_dir/secret_key`, made there (0600) when the file is absent.
+    """Return the key in `data_dir/secret_key`; create the file with mode 0600 if it does not exist.
 
-    Of several processes that start at once one makes the file and all return its key: it is written beside, made
-    durable, and given its name by a link, which fails where there is one. Raises OSError for what the file system
-    refuses and ValueError for a file that holds no key.
+    If several processes start together, one creates the file and all return its key: the key is written to a temporary
+    file, synced, and linked to its name, which fails if the name exists.
+
+    Raises:
+        OSError: The file cannot be read or created.
+        ValueError: The file does not contain a key.
     """
     path = Path(data_dir) / KEY_FILE
     if not path.exists():
@@ -127,13 +137,13 @@ def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
 
 
 def fingerprint(key: str | bytes) -> str:
-    """16 hexadecimal digits that tell keys apart and say nothing about them; the database keeps them."""
+    """Return 16 hexadecimal digits that identify the key without revealing it, for storage in the database."""
     return hmac.new(_key_material(key), b"emailrouter:fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
 def _create_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{KEY_FILE}-", dir=path.parent)  # mkstemp makes it 0600
+    descriptor, name = tempfile.mkstemp(prefix=f".{KEY_FILE}-", dir=path.parent)  # created with mode 0600
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -143,18 +153,18 @@ def _create_key_file(path: Path) -> None:
         try:
             path.hardlink_to(temporary)
         except FileExistsError:
-            return  # another process was first: its key is the key
+            return  # another process has created the file
     finally:
         temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)  # what is sealed with the key from now on must not outlive it
+        os.fsync(directory)  # data encrypted with the key must not outlive it after a crash
     finally:
         os.close(directory)
 
 
 def _key_material(key: str | bytes) -> bytes:
-    """The octets that keys are derived from: an operator's own key may be any long random text."""
+    """Return the key material; a configured key may be any long random text."""
     material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
     if len(material) < _MIN_KEY_LENGTH:
         raise ValueError(
@@ -163,32 +173,37 @@ def _key_material(key: str | bytes) -> bytes:
     return material
 
 
-# --- API keys: random enough that a plain hash is safe, and fast enough for every request
+# --- API keys: 256 random bits, so a fast hash is safe
 
 
 def new_api_key() -> tuple[str, str, str]:
-    """(clear, hash, hint): show `clear` once, keep the other two. `er_` and 256 random bits."""
+    """Generate an API key: `er_` and 256 random bits.
+
+    Returns:
+        The key, which is shown once, its hash, and a hint that is safe to show.
+    """
     key = _API_KEY_PREFIX + _random_text(_API_KEY_LENGTH)
     return key, hash_api_key(key), f"{key[:7]}\u2026{key[-4:]}"
 
 
 def hash_api_key(key: str) -> str:
-    """SHA-256 in hexadecimal: what a key is looked up by. Takes any text."""
+    """Return the SHA-256 of any text in hexadecimal."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# --- passwords: slow on purpose. Some tenths of a second at worst: call these in a thread, never on the loop.
+# --- passwords: hashing takes up to some tenths of a second and must run in a thread.
 
 
 def new_password() -> str:
-    """A password for a person: 16 characters that cannot be mistaken for each other, 93 bits."""
+    """Generate a password: 16 unambiguous characters, 93 bits."""
     return _random_text(_PASSWORD_LENGTH)
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash in PHC form. Blocks for tens of milliseconds: run it off the loop.
+    """Return the Argon2id hash in PHC format. Blocks for tens of milliseconds.
 
-    Raises ValueError for more than `MAX_PASSWORD` characters.
+    Raises:
+        ValueError: The password has more than `MAX_PASSWORD_LENGTH` characters.
     """
     if len(password) > MAX_PASSWORD_LENGTH:
         raise ValueError(f"a password must have at most {MAX_PASSWORD_LENGTH} characters")
@@ -203,9 +218,9 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, password_hash: str) -> bool:
-    """Whether this is the password; False also for a hash that cannot be read. Blocks as `hash_password` does.
+    """Return whether the password matches; False for an invalid hash. Blocks like `hash_password`.
 
-    For a user that does not exist verify against `UNUSABLE_HASH`: it takes the same time and is never true.
+    For a user that does not exist, verify against `UNUSABLE_HASH`: it takes the same time and never matches.
     """
     cost = _PASSWORD_HASH.fullmatch(password_hash)
     if cost is None or len(password) > MAX_PASSWORD_LENGTH:
@@ -220,7 +235,7 @@ def verify_password(password: str, password_hash: str) -> bool:
     return True
 
 
-# A hash with today's costs and a digest of zeros, which no password has.
+# A hash with the current cost parameters and a digest of zeros, which no password matches.
 UNUSABLE_HASH = f"$argon2id$v=19$m={_ARGON_MEMORY},t={_ARGON_PASSES},p={_ARGON_LANES}${'A' * 22}${'A' * 43}"
 
 

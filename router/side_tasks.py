@@ -1,7 +1,6 @@
-"""Runs what comes after a commit or a request and must not undo it: log lines, counts, wake-ups (rule 14).
+"""Runs side tasks, such as logging, metrics and notifications, whose failure must not affect the main task.
 
-Promises: `run`, and every call of a meter or a wake made by `SideTasks`, returns whatever the work does; what fails is
-counted and logged.
+Guarantees: `run`, and each call of a wrapped meter or waker, returns normally. Failures are counted and logged.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ log = structlog.get_logger()
 
 
 class SideTasks:
-    """One for each process; `failures` is how many have failed."""
+    """Runs the side tasks of a process; `failures` is the number of failed ones."""
 
     def __init__(self) -> None:
         self.failures = 0
 
     def run(self, task: str, work: Callable[[], object]) -> None:
-        """Does the work. task: what it is, for the log."""
+        """Run `work`; `task` names it in the log."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main one
@@ -31,17 +30,17 @@ class SideTasks:
             self._log_failure(task, error)
 
     def wrap_meter(self, meter: Meter) -> Meter:
-        """The meter, with every call a side task; the one that counts nothing needs none of it."""
+        """Wrap a meter so that each call is a side task. `NULL_METER` is returned unchanged."""
         return meter if meter is NULL_METER or isinstance(meter, _SideTaskMeter) else _SideTaskMeter(meter, self)
 
     def wrap_waker(self, waker: Waker) -> Waker:
-        """The wake, with every call a side task."""
+        """Wrap a waker so that each call is a side task."""
         return waker if isinstance(waker, _SideTaskWaker) else _SideTaskWaker(waker, self)
 
     def _log_failure(self, task: str, error: Exception) -> None:
         try:
             log.error("side_task.failed", task=task, exc_info=error)
-        except Exception:  # noqa: BLE001 - what failed may be the log itself
+        except Exception:  # noqa: BLE001 - the log itself may fail
             self.failures += 1
 
 

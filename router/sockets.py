@@ -1,7 +1,6 @@
-"""The sockets that systemd opened for this process and keeps over its restarts (sd_listen_fds(3)).
+"""The listening sockets that systemd passes to this process (sd_listen_fds(3)).
 
-They are told apart by the names that their units give them (`FileDescriptorName`): `API` is the API's, every other one
-takes mail. Who asks: the two doors, each for its own, when they start.
+`FileDescriptorName` of the socket unit tells them apart: sockets named `api` belong to the API, all others to SMTP.
 """
 
 from __future__ import annotations
@@ -18,9 +17,13 @@ _FIRST_DESCRIPTOR = 3
 
 
 def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Listening sockets for this door. Raises OSError when there are none.
+    """Return the listening sockets of a server.
 
-    They arrive blocking and inheritable: one slow accept would stop the loop, and a child would keep the port.
+    systemd passes them blocking and inheritable, which would block the event loop and keep the port open in child
+    processes; both are changed.
+
+    Raises:
+        OSError: There are none.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         raise OSError("systemd passed no sockets to this process (LISTEN_PID); start the socket unit")

@@ -1,10 +1,10 @@
-"""Characters and domains in a stranger's text that deceive its reader (UTS 39, Unicode Security Mechanisms).
+"""Removes deceptive characters from untrusted text, and detects deceptive domains (UTS 39).
 
-Characters that turn the direction of writing, or take no room, make a name or an address look like another one. They
-are removed before such text is kept or shown. Two of them belong to words and emoji, the joiners U+200C and U+200D:
-`shown_line` keeps them where they join something, `shown_identifier` does not.
+Bidirectional controls and characters without width can make a name or an address look like another one. They are
+removed before text is stored or displayed. The joiners U+200C and U+200D are part of words and emoji: `safe_line`
+keeps them between other characters, `safe_identifier` removes them.
 
-Pure; every function takes time linear in its text.
+Pure; every function takes linear time.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ import idna
 from router.unicode_text import limit_marks
 
 JOINERS = "\u200c\u200d"
-"""Persian and Indic writing, and emoji of several parts, need them."""
+"""Required by Persian and Indic scripts and by emoji sequences."""
 # Marks, embeddings, overrides and isolates (UAX 9).
 _BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# Spaces without width, soft hyphens, invisible operators, and controls that no text needs.
+# Zero-width spaces, soft hyphens, invisible operators, and controls that text does not need.
 _ZERO_WIDTH = (
     "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 )
-# Letters without ink: fillers of Hangul and vowels of Khmer, which old texts have, and the empty Braille pattern.
+# Blank letters: Hangul fillers, inherent Khmer vowels in old texts, and the empty Braille pattern.
 _BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-# The selectors of a variant, and the joiner of graphemes: invisible, but part of emoji and of rare letters.
+# Variation selectors and the grapheme joiner: invisible, but part of emoji and of rare letters.
 _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
-# A joiner behind a Latin, Greek, Cyrillic or Armenian letter, a sign or nothing joins nothing. Tags spell the flags of
-# regions behind a black flag; elsewhere they are words that nobody sees.
+# A joiner after a Latin, Greek, Cyrillic or Armenian letter, or at the start, joins nothing. Tags after a black flag
+# encode regional flags; elsewhere they are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
-# Blank letters in a row are only space: they push what follows, the ending of a file name, out of sight.
+# Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
 _REMOVED_FROM_IDENTIFIERS = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}{_BLANK_LETTERS}{JOINERS}{_SELECTORS}{_TAGS}]")
 
 _MAX_DOMAIN_LENGTH = 253
-# Scripts that one language mixes (UTS 39, section 5.2, "highly restrictive").
+# Scripts that are used together in one language (UTS 39 section 5.2, "Highly Restrictive").
 _MIXED_BY_LANGUAGES = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
 )
-# Letters that look like Latin ones: a label of these alone can pass for another label. Not below the top-level domains
-# of countries that write so.
+# Letters that look like Latin ones: a label of only these can imitate a Latin label. This does not apply below the
+# top-level domains of countries that use these scripts.
 _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
 _LOOKALIKE_SCRIPT_TLDS = frozenset(
     {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
@@ -55,7 +55,7 @@ _LOOKALIKE_SCRIPT_TLDS = frozenset(
 
 
 def safe_line(text: str) -> str:
-    """A name, subject or file name without what deceives; joiners stay in words and emoji."""
+    """Remove deceptive characters from a name, subject or file name; keep joiners in words and emoji."""
     if text.isascii():
         return text
     if not text.isprintable():
@@ -64,9 +64,9 @@ def safe_line(text: str) -> str:
 
 
 def safe_identifier(text: str) -> str:
-    """An address, a host or another identifier without any invisible character.
+    """Remove all invisible characters from an address, host name or other identifier.
 
-    A domain that needs its joiners (RFC 5892, appendix A) becomes A-labels, so that it stays the same domain.
+    A domain that needs joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
     """
     if text.isascii():
         return text
@@ -77,7 +77,7 @@ def safe_identifier(text: str) -> str:
 
 
 def deceptive_domain(address: str) -> str:
-    """The A-labels of an address whose domain mixes scripts or can pass for a Latin one, `""` for all others."""
+    """Return the A-labels of a domain that mixes scripts or imitates a Latin one, `""` for other addresses."""
     _, separator, domain = address.rpartition("@")
     if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:
         return ""
@@ -89,7 +89,7 @@ def deceptive_domain(address: str) -> str:
 
 
 def append_a_labels(address: str) -> str:
-    """The address; if its domain is deceptive, with the A-labels behind it."""
+    """Append the A-labels to an address with a deceptive domain."""
     labels = deceptive_domain(address)
     return f"{address} ({labels})" if labels else address
 
@@ -105,13 +105,13 @@ def _is_deceptive(label: str, *, checks_lookalikes: bool) -> bool:
 
 
 def _script(character: str) -> str:
-    """The script of a letter, as far as the first word of its name says it."""
+    """Return the script of a letter according to the first word of its Unicode name."""
     script = unicodedata.name(character, "UNKNOWN").partition(" ")[0].partition("-")[0]
     return "CJK" if script == "IDEOGRAPHIC" else script
 
 
 def _a_labels(domain: str, *, strict: bool = False) -> str:
-    """The domain in A-labels. strict: `""` for a domain that IDNA 2008 does not allow."""
+    """Convert a domain to A-labels. If `strict`, return `""` for a domain that IDNA 2008 does not allow."""
     try:
         return idna.encode(limit_marks(domain), uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):

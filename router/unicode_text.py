@@ -1,7 +1,7 @@
-"""Unicode normalisation in linear time: every call of `unicodedata.normalize` in the product is here.
+"""Unicode normalisation in linear time. No other module calls `unicodedata.normalize`.
 
-`unicodedata.normalize` sorts each run of combining marks in time that grows with the square of its length, and keeps
-the interpreter's lock meanwhile. Runs are therefore cut to the length of the Stream-Safe Text Format first. Pure.
+`unicodedata.normalize` sorts each run of combining marks in quadratic time while it holds the GIL. Runs are therefore
+limited to the length of the Stream-Safe Text Format first. Pure.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-# Non-starters in a row in the NFKD form (UAX 15, Stream-Safe Text Format); no writing system needs as many.
+# Consecutive non-starters in NFKD (UAX 15, Stream-Safe Text Format); no writing system needs as many.
 MAX_MARKS = 30
-# A character decomposes to at most three non-starters, so a shorter run is never too long.
+# A character decomposes to at most three non-starters, so shorter runs are never too long.
 _MIN_LONG_RUN = MAX_MARKS // 3
-# Letters and symbols without ink: Hangul fillers and the empty Braille pattern.
+# Blank letters and symbols: Hangul fillers and the empty Braille pattern.
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# No character behind the first two planes is a non-starter.
+# No character beyond the first two planes is a non-starter.
 _MARK_CODE_LIMIT = 0x20000
 
 
 def limit_marks(text: str) -> str:
-    """The text without the marks that exceed `MAX_MARKS` in a row. Text in the Stream-Safe format is unchanged."""
+    """Remove the combining marks beyond `MAX_MARKS` in each run."""
     if text.isascii() or len(text) < _MIN_LONG_RUN:
         return text
     return _long_run_pattern().sub(lambda match: _limit_run(match[0]), text)
 
 
 def has_long_marks(text: str) -> bool:
-    """Whether `limit_marks` would change the text."""
+    """Return whether a run of combining marks is longer than `MAX_MARKS`."""
     return limit_marks(text) != text
 
 
 def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """`unicodedata.normalize` of the text with its runs of marks limited."""
+    """Normalise the text with limited runs of combining marks."""
     return unicodedata.normalize(form, limit_marks(text))
 
 
 @cache
 def _long_run_pattern() -> re.Pattern[str]:
-    """A character and at least `_MIN_LONG_RUN - 1` non-starters behind it."""
+    """Compile the pattern of a character and at least `_MIN_LONG_RUN - 1` non-starters."""
     marks = "".join(chr(code) for code in range(_MARK_CODE_LIMIT) if _is_mark(chr(code)))
     return re.compile(f".[{re.escape(marks)}]{{{_MIN_LONG_RUN - 1},}}", re.DOTALL)
 
 
 def _is_mark(character: str) -> bool:
-    """Whether the character's NFKD form consists of non-starters: some have no combining class of their own."""
+    """Return whether the NFKD form consists of non-starters; some characters have no combining class themselves."""
     if unicodedata.combining(character):
         return True
     if not unicodedata.decomposition(character):
@@ -55,14 +55,14 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is anything to see: marks, spaces, format characters and blank letters alone are nothing."""
+    """Return whether any character is visible, which marks, spaces, format characters and blank letters are not."""
     return any(
         unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
     )
 
 
 def _limit_run(run: str) -> str:
-    """The longest beginning of a character and the marks behind it that has no more than `MAX_MARKS`."""
+    """Return the longest prefix of a character and its marks with at most `MAX_MARKS` marks."""
     count = 0
     for position, character in enumerate(run):
         form = unicodedata.normalize("NFKD", character)

@@ -1,1 +1,1 @@
-"""Bounds on requests and on failed attempts: fixed counts, a sliding window, a throttle for failures."""
+"""Rate limits for API requests and for failed sign-in attempts."""

@@ -1,7 +1,7 @@
-"""Attempts counted in the database before they are made: the limit is exact over all processes and after a restart.
+"""Limits failed attempts with counts in the database, exactly across processes and restarts.
 
-An attempt that succeeds is released again, so only failures remain; one whose process ended counts as failed. A scope
-has at most two rows, so the number of scopes bounds the table.
+Each attempt is counted before it is made and removed again if it succeeds, so only failures remain; an attempt whose
+process ended counts as failed. A scope has at most two rows, so the number of scopes limits the size of the table.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from router.store.database import Database, QueryExecutor
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """An attempt that is counted. left: how many more may fail now."""
+    """A counted attempt; `remaining` is the number of further attempts that may fail now."""
 
     scope: str
     window_start: int
     remaining: int
 
     async def release(self, transaction: QueryExecutor) -> None:
-        """It succeeded: the transaction that acts on it removes it from the count."""
+        """Remove a successful attempt from the count, in the transaction that acts on its success."""
         await transaction.execute("rate_limit_release", scope=self.scope, window_start=self.window_start)
 
 
 class AttemptLimiter:
-    """Over one database, on SQLite and PostgreSQL alike."""
+    """Limits attempts in one database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def reserve(self, scope: str, limit: RateLimit) -> CountedAttempt:
-        """Counts one attempt. Raises `RateLimited`, then without a write."""
+        """Count one attempt.
+
+        Raises:
+            RateLimited: The limit is reached; nothing is written.
+        """
         now = self._clock.now()
         start = sliding_window.window_start(limit, now)
         previous, current = await window_counts(self._database, scope, limit, now)
@@ -55,7 +59,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Whether nothing was counted in this scope within the current window of `seconds`; it is then."""
+    """Return True for the first call in each window of `seconds`, which it counts."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

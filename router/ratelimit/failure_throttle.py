@@ -1,8 +1,8 @@
-"""Failed attempts to get in, counted by what they came from, so that nobody can go on guessing.
+"""Limits failed sign-in attempts by client address, against guessing.
 
-In memory and for this process alone: a restart forgives, and several processes allow each their share. Only failures
-count, and what is throttled is the address, or the address together with the account: nobody can lock somebody else
-out. Bounded: the longest unseen are forgotten first.
+Counts are kept in memory for this process: a restart clears them, and each process has its own limit. Only failures
+count. The key is the address, alone or with the account, so a client cannot lock out another one. The number of keys
+is limited; the least recently used ones are removed first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_KEYS = 20_000
 
 
 class RateLimited(Refused):
-    """Too many of something; retry_after: whole seconds."""
+    """The rate limit is reached; `retry_after` is in whole seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__("rate_limited", message)
@@ -27,28 +27,28 @@ class RateLimited(Refused):
 
 
 def rate_limited(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
-    """The refusal while a window is full, with the time after which one more attempt fits."""
+    """Return the error for a full window, with the time until the next attempt is allowed."""
     seconds = sliding_window.seconds_until_allowed(limit, previous, current, now)
     return RateLimited(f"Too many failed attempts. Try again in {seconds} s.", seconds)
 
 
 class FailureThrottle:
-    """Failures under each name: `check` before an attempt, `failed` after one that failed."""
+    """Counts failures for each key: `check` before an attempt, `record_failure` after a failed one."""
 
     def __init__(self, clock: Clock, limit: RateLimit) -> None:
         self._clock = clock
         self._limit = limit
-        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # name -> (start, previous, current)
+        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # key -> (window start, previous, current)
 
     def check(self, key: str) -> None:
-        """Raises `RateLimited` when there were too many failures under this name."""
+        """Raise `RateLimited` if the key has too many failures."""
         now = self._clock.now()
         _, previous, current = self._current_counts(key)
         if current >= sliding_window.window_limit(self._limit, previous, now):
             raise rate_limited(self._limit, previous, current, now)
 
     def record_failure(self, key: str) -> None:
-        """One more failure."""
+        """Count a failure."""
         start, previous, current = self._current_counts(key)
         self._counts[key] = start, previous, current + 1
         self._counts.move_to_end(key)
@@ -56,7 +56,7 @@ class FailureThrottle:
             self._counts.popitem(last=False)
 
     def remove_failure(self, key: str) -> None:
-        """One failure less: an attempt that was counted before it was made has succeeded."""
+        """Remove one failure, for an attempt that was counted in advance and succeeded."""
         start, previous, current = self._current_counts(key)
         if current:
             self._counts[key] = start, previous, current - 1

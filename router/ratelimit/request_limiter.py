@@ -1,9 +1,8 @@
-"""The two limits of the API, counted so that they are right over several processes and cost the mail path nothing.
+"""Limits API requests, correctly across processes and without cost for receiving mail.
 
-`SharedCounts` (PostgreSQL) counts each request in the database, in a transaction that does not wait for the disk.
-`ProcessCounts` (SQLite, one host) counts here and adds what it counted to the database each second, taking over what
-other processes of the host have added. A refused request is counted under none of its limits. The arithmetic is
-`rate_window`'s alone.
+`DatabaseRateLimiter` (PostgreSQL) counts each request in a transaction that does not wait for the disk.
+`ProcessRateLimiter` (SQLite, one host) counts in memory; every second it adds its counts to the database and reads
+those of other processes. A refused request is counted in none of its scopes. `sliding_window` has the arithmetic.
 """
 
 from __future__ import annotations
@@ -25,35 +24,43 @@ from router.store.database import Database, QueryExecutor
 
 FLUSH_SECONDS = 1.0  # seconds that a crash may forget
 PRUNE_SECONDS = 3600.0  # seconds between two removals of old windows
-# Windows older than this are looked at by no limit: twice the longest one.
+# No limit reads older windows: twice the longest one.
 RETENTION_SECONDS = 2 * 86400
-# How long the previous window's count may still grow by requests that were under way at its end.
+# How long requests that were running at the end of a window may still increase its count.
 _SETTLING_TIME: Micros = 2_000_000
 
 log = structlog.get_logger()
 
 
 class RateLimiter(Protocol):
-    """Who asks: the API, for every authenticated request. Raises `Unavailable` when the database is away."""
+    """Limits requests by scope."""
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """Counts one request under every scope, or under none and refuses; None when nothing is limited.
+        """Count one request in every scope, or in none if a limit is reached.
 
-        limits: by scope (`key:...`, `workspace:...`, `person:...`); the order is the same for all callers.
+        Args:
+            limits: By scope (`key:...`, `workspace:...`, `person:...`). All callers use the same order of scopes, which
+                prevents deadlocks.
+
+        Returns:
+            The status of the most restrictive limit; None if no limit is set.
+
+        Raises:
+            Unavailable: The database is unavailable.
         """
         ...
 
     async def close(self) -> None:
-        """Writes what is not written yet."""
+        """Write pending counts."""
         ...
 
 
-class _LimitReached(Exception):  # noqa: N818 - not an error, the way out of a transaction that must not commit
+class _LimitReached(Exception):  # noqa: N818 - not an error: it rolls back the transaction
     pass
 
 
 class DatabaseRateLimiter:
-    """For PostgreSQL."""
+    """Counts requests in the database, for PostgreSQL."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -81,7 +88,7 @@ class DatabaseRateLimiter:
         return sliding_window.most_restrictive(statuses)
 
     async def close(self) -> None:
-        """Nothing is kept here."""
+        """Do nothing: no counts are pending."""
 
     async def _count_in_database(
         self, transaction: QueryExecutor, scope: str, limit: RateLimit, previous: int, now: Micros
@@ -100,7 +107,7 @@ class DatabaseRateLimiter:
         return sliding_window.limit_status(limit, previous, counts[1], now, allowed=False)
 
     async def _previous_count(self, scope: str, limit: RateLimit, now: Micros) -> int:
-        """The previous window's count: over, so remembered; but for its stragglers in the first moments."""
+        """Return the count of the previous window, cached once it can no longer grow."""
         key = scope, sliding_window.window_start(limit, now)
         cached = self._previous.get(key)
         if cached is not None:
@@ -123,13 +130,19 @@ class DatabaseRateLimiter:
 
 @dataclass(slots=True)
 class _WindowCounts:
-    """One scope's counts: `written` is what the database has, `new` what only we know of the current window."""
+    """The counts of one scope.
+
+    Attributes:
+        written: The count of the current window in the database.
+        new: Requests of the current window that are not written yet.
+        unwritten: Counts of earlier windows that are not written yet, by window start.
+    """
 
     start: int
     previous: int
     written: int
     new: int = 0
-    unwritten: dict[int, int] = field(default_factory=dict)  # of earlier windows, by their start
+    unwritten: dict[int, int] = field(default_factory=dict)
 
     @property
     def current(self) -> int:
@@ -137,7 +150,7 @@ class _WindowCounts:
 
 
 class ProcessRateLimiter:
-    """For SQLite. The first count starts the writing; `close` ends it."""
+    """Counts requests in memory, for SQLite. The first request starts the periodic writes; `close` ends them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -149,7 +162,7 @@ class ProcessRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimits.count`. Between reading the tallies and counting nothing waits, so nothing interferes."""
+        """See `RateLimiter.count`. There is no `await` between checking and counting, so both are atomic."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None
@@ -172,14 +185,14 @@ class ProcessRateLimiter:
         )
 
     async def close(self) -> None:
-        """Writes what is left."""
+        """Stop the periodic writes and write pending counts."""
         self._closing.set()
         if self._writer is not None:
             await self._writer
         await self.flush()
 
     async def flush(self) -> None:
-        """Adds what was counted since the last time; what cannot be written now is written the next time."""
+        """Add pending counts to the database; after a failure they stay pending."""
         pending = self._take_pending()
         if not pending:
             return
@@ -205,7 +218,7 @@ class ProcessRateLimiter:
             counts.unwritten = {}
             if counts.new:
                 pending.append((scope, counts.start, counts.new))
-                # Counted once, here or there: the answer of the database replaces it.
+                # Moved to `written`, so each request counts once; the value from the database replaces it.
                 counts.written, counts.new = counts.written + counts.new, 0
         return pending
 
@@ -218,7 +231,7 @@ class ProcessRateLimiter:
                 counts.unwritten[start] = counts.unwritten.get(start, 0) + amount
 
     async def _load(self, scope: str, limit: RateLimit) -> None:
-        """What the database has of a scope that is new here."""
+        """Read the counts of a scope that this process has not used before."""
         if scope in self._counts:
             return
         async with self._load_locks.setdefault(scope, asyncio.Lock()):
@@ -229,7 +242,7 @@ class ProcessRateLimiter:
         self._load_locks.pop(scope, None)
 
     def _current_counts(self, scope: str, limit: RateLimit, now: Micros) -> _WindowCounts:
-        """The scope's tally, moved on to the window of now."""
+        """Return the counts of the scope, advanced to the current window."""
         counts = self._counts[scope]
         start = sliding_window.window_start(limit, now)
         if start > counts.start:
@@ -262,7 +275,7 @@ class ProcessRateLimiter:
 
 
 async def window_counts(transaction: QueryExecutor, scope: str, limit: RateLimit, now: Micros) -> tuple[int, int]:
-    """(previous, current) as the database has them."""
+    """Read the counts of the previous and the current window."""
     start = sliding_window.window_start(limit, now)
     rows = await transaction.fetch_all(
         "rate_limit_used", scope=scope, window_start=start, previous_start=start - limit.seconds

@@ -1,8 +1,8 @@
-"""The arithmetic of a sliding window: the previous window's count, weighted by how much of it is still in sight, plus
-the current one's (SPEC.md section 6). Pure; all in whole numbers, so that every process comes to the same answer.
+"""The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
-A request at `now` is allowed when `previous * left / length + current + 1 <= limit`, `left` being what remains of the
-current window. So no window's edge ever lets twice the limit through, and refused requests are not counted.
+A request at `now` is allowed if `previous * left / length + current + 1 <= limit`, where `left` is the remaining time
+of the current window (SPEC.md section 6). So the edge between two windows never admits twice the limit. Refused
+requests are not counted. Pure; integer arithmetic gives the same result in every process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from router.model import Micros
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """requests in every `seconds`; 0 is unlimited."""
+    """`requests` in every `seconds`; 0 requests means unlimited."""
 
     requests: int
     seconds: int
@@ -27,9 +27,14 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """allowed, and the three figures of the headers: limit, remaining requests, reset (Unix seconds).
+    """The result for one request, and the values of the rate limit headers.
 
-    retry_after: whole seconds after which one request is allowed if nobody else asks; 0 when allowed.
+    Attributes:
+        allowed: Whether the request is allowed.
+        limit: The number of requests in a window.
+        remaining: The remaining number of requests.
+        reset: The end of the window in Unix seconds.
+        retry_after: Whole seconds until a request is allowed if no other request is counted; 0 if allowed.
     """
 
     allowed: bool
@@ -40,18 +45,18 @@ class RateLimitStatus:
 
 
 def window_start(limit: RateLimit, now: Micros) -> int:
-    """The current window's start, in Unix seconds."""
+    """Return the start of the current window in Unix seconds."""
     return now // limit.length * limit.seconds
 
 
 def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
-    """How many requests the current window may hold at `now`, this one included."""
+    """Return the maximum count of the current window at `now`, including this request."""
     remaining_time = limit.length - now % limit.length
     return (limit.requests * limit.length - previous * remaining_time) // limit.length
 
 
 def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, allowed: bool) -> RateLimitStatus:
-    """The figures for the counts as they are after this request was counted, or refused."""
+    """Return the status for the counts after this request was counted or refused."""
     maximum = window_limit(limit, previous, now)
     reset = window_start(limit, now) + limit.seconds
     if allowed:
@@ -60,20 +65,20 @@ def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, 
 
 
 def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Micros) -> int:
-    """Whole seconds, at least 1, after which a request is allowed when nothing else is counted until then."""
+    """Return the whole seconds, at least 1, until a request is allowed if no other request is counted."""
     length = limit.length
     time = now
     if current >= limit.requests:
-        # Nothing helps within this window; in the next one this one is the previous.
+        # No request fits into this window; in the next window it is the previous one.
         time = (now // length + 1) * length
         previous, current = current, 0
     if previous > 0:
-        # previous * left / length + current + 1 <= requests, solved for what may be left of the window.
+        # previous * left / length + current + 1 <= requests, solved for `left`.
         remaining_time = (limit.requests - current - 1) * length // previous
         time = max(time, (time // length + 1) * length - remaining_time)
     return max(1, -((now - time) // SECOND))
 
 
 def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
-    """The one to show: a refusal, else the one with the fewest requests left; None when nothing is limited."""
+    """Return a refusal, else the status with the fewest remaining requests; None if the list is empty."""
     return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)

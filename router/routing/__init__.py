@@ -1,1 +1,1 @@
-"""Which alias a recipient belongs to: `route` decides (pure), `directory` knows and remembers."""
+"""Routes recipients to aliases: `route` decides, `routing_cache` queries and caches."""

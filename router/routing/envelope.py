@@ -1,7 +1,6 @@
-"""What the SMTP session learned about one mail besides its octets (RFC 5321 section 2.3.1).
+"""The envelope of a message (RFC 5321 section 2.3.1).
 
-Built by `smtp.session`, read by `router.accept`. Our own type: in aiosmtpd's, a null reverse-path is `'<>'` in one
-place and breaks RCPT in another.
+aiosmtpd's own envelope is not used: it represents a null reverse-path as `'<>'`, which breaks RCPT.
 """
 
 from __future__ import annotations
@@ -10,18 +9,20 @@ from dataclasses import dataclass
 
 from router.routing.route import Target
 
-# The protocol of a test mail (`aliases/{id}/test`); RFC 3848 has the words that SMTP sessions write.
+# The protocol of a test message (`POST /api/aliases/{id}/test`); RFC 3848 defines those of SMTP sessions.
 TEST_PROTOCOL = "TEST"
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One mail transaction as it stands when the final dot has come.
+    """A complete mail transaction.
 
-    reverse_path: the mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
-    targets: where each accepted RCPT goes, in the order they were given, at least one.
-    protocol: the word for the `with` clause of our `Received` field (RFC 3848: SMTP, ESMTP, ESMTPS, UTF8SMTPS ...).
-    tls: protocol version and cipher, `""` on a plain connection. peer: the client's address, after PROXY.
+    Attributes:
+        reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
+        targets: The target of each accepted RCPT in order; at least one.
+        peer: The client's IP address, from the PROXY header if there is one.
+        protocol: The value of the `with` clause of the `Received` field (RFC 3848: SMTP, ESMTP, ESMTPS, ...).
+        tls: TLS version and cipher, `""` without TLS.
     """
 
     reverse_path: str

@@ -1,4 +1,4 @@
-"""What a routing decision is made from, read from the database now: nothing is cached here."""
+"""Reads the data for a routing decision from the database, without a cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
 async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> DomainFacts:
-    """The domain of the mailbox, over all workspaces, and where it is active the aliases that may decide."""
+    """Read the domain of the mailbox across all workspaces and, if it is active, the candidate aliases."""
     row = await transaction.fetch_one("routing_domain", name=mailbox.domain_key)
     if row is None:
         return DomainFacts(None)
@@ -25,6 +25,6 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
 
 
 async def read_blocked_senders(transaction: QueryExecutor, workspace_id: str) -> BlockedSenderSet:
-    """The senders that a workspace blocks."""
+    """Read the blocked senders of a workspace."""
     rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
     return BlockedSenderSet(row["sender"] for row in rows)

@@ -1,7 +1,4 @@
-"""The decision for one recipient: verified domain -> exact alias -> subaddress -> catch-all -> refusal. Pure.
-
-Values in, values out: the facts come from `directory`, the SMTP replies are made by `smtp.policy`.
-"""
+"""Routes one recipient: verified domain -> exact alias -> subaddress -> catch-all -> refusal. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +17,14 @@ RefusalReason = Literal["relay", "pending", "unknown", "disabled", "blocked"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one accepted recipient goes.
+    """The destination of an accepted recipient.
 
-    recipient: the mailbox as the client gave it. address: the alias as text, `*@domain` for the catch-all.
-    alias_key: what "the same alias" means for repeats: the alias's id, or the address where there is no alias.
-    integration_id: what the route said at RCPT; the commit reads it again. tag: the part after `+`, or `""`.
+    Attributes:
+        recipient: The mailbox as the client sent it.
+        alias_key: Identifies the alias when duplicates are detected: its id, or the address without an alias.
+        address: The alias as an address, `*@domain` for the catch-all.
+        integration_id: The integration at the time of RCPT; the accept transaction reads it again.
+        tag: The part of the local part after `+`, or `""`.
     """
 
     recipient: str
@@ -38,17 +38,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a recipient is not taken; `smtp.policy` knows the reply for each reason."""
+    """A refused recipient; `smtp.policy` maps each reason to a reply."""
 
     reason: RefusalReason
 
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """What the database has on a recipient's domain (`router.routing.facts`).
+    """The data about a recipient's domain.
 
-    domain: the active row, else a pending one; None: no workspace has the domain. aliases: those of `wanted_keys` that
-    exist, where the domain is active. default_integration_id: the workspace's, for a postmaster without an alias.
+    Attributes:
+        domain: The active domain, else a pending one, else None.
+        aliases: The existing aliases among `candidate_keys`, if the domain is active.
+        default_integration_id: That of the workspace, for a postmaster without an alias.
     """
 
     domain: Domain | None
@@ -57,22 +59,21 @@ class DomainFacts:
 
     @property
     def is_active(self) -> bool:
-        """Whether the domain is verified: only then is its mail accepted."""
+        """Whether the domain is verified, so that its mail is accepted."""
         return self.domain is not None and self.domain.status == "active"
 
 
 def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """The local keys whose aliases decide about this mailbox: its own, the one without tag, the catch-all's."""
+    """Return the local keys that can match the mailbox: its own, the one without tag, and the catch-all."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
-    """SPEC.md section 5: exact alias, then without the tag, then the catch-all, then the postmaster's duty.
+    """Return the target of the first matching alias: exact, without the tag, catch-all (SPEC.md section 5).
 
-    A disabled alias refuses its own mail; it is not passed on to the catch-all, because its owner switched it off.
-    The postmaster's is the exception: RFC 5321 section 4.5.1 wants that mail accepted whatever is configured.
-    A literal `*` as local part is not an alias that anybody can write to by name.
+    A disabled alias refuses its mail, which is not passed on to the catch-all. The postmaster is an exception: its mail
+    is always accepted (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
     """
     domain = facts.domain
     if domain is None:
@@ -97,7 +98,7 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
 
 
 def host_postmaster_target(mailbox: Mailbox, workspace: Workspace) -> Target:
-    """`<postmaster>` and the postmaster of our own host names: the first workspace's (SPEC.md section 5)."""
+    """Return the target of `<postmaster>` and of the postmaster of this host (SPEC.md section 5)."""
     name = mailbox.domain_key or "localhost"
     return _postmaster_target(mailbox, workspace.id, name, workspace.default_integration_id, "")
 

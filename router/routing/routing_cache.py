@@ -1,10 +1,10 @@
-"""What is known of domains and aliases, remembered: the `Recipients` of the SMTP door.
+"""Resolves recipients through a cache of domains and aliases, for the SMTP server.
 
-A bounded cache of targets, emptied when the database's count of changes moves. The count is read at most every
-`CHECK_INTERVAL` and only while mail comes in: a change holds within that time on every host and at once in the
-process that made it (`forget`). Refusals and catch-all hits are never answered from the cache: they are confirmed
-in the database, one question at a time for each address, so a new alias works at once from everywhere. While the
-database is away every answer is `Unavailable`, the remembered ones too: nothing could be accepted anyway.
+The cache is invalidated when the version number of the routes in the database changes. The version is read at most
+every `CHECK_INTERVAL` seconds and only while mail arrives. A change takes effect within that time on every host, and
+immediately in the process that made it (`invalidate`). Refusals and catch-all matches are never cached, so a new alias
+works immediately everywhere; equal concurrent queries are merged. While the database is unavailable, cached recipients
+raise `Unavailable` as well, because no mail could be accepted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_tar
 from router.routing.senders import BlockedSenderSet
 from router.store.database import Database, fetch_model
 
-# Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
+# Seconds; SPEC.md section 5 allows one second, which leaves time for a slow query.
 CHECK_INTERVAL = 0.5
 
 
 class RoutingCache:
-    """One for each process. `hosts` are our own names: mail to their postmaster goes to the first workspace."""
+    """Resolves recipients; one instance for each process.
+
+    Args:
+        database: The database.
+        clock: The clock.
+        size: The maximum number of cached targets.
+        hosts: The host names of this installation; mail to their postmaster goes to the first workspace.
+    """
 
     def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
         self._database = database
@@ -34,7 +41,7 @@ class RoutingCache:
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
-        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace; there are few, and each has a bound
+        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id; the number of entries is limited
         self._pending_queries: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
@@ -63,7 +70,7 @@ class RoutingCache:
             query = asyncio.get_running_loop().create_task(self._query_target(mailbox, key))
             self._pending_queries[key] = query
             query.add_done_callback(lambda task: self._remove_pending(key, task))
-        # Shielded: others may wait for the same answer, whatever becomes of this session.
+        # Shielded: other sessions may wait for the same answer.
         return await asyncio.shield(query)
 
     def _remove_pending(self, key: tuple[str, str], task: asyncio.Task[Target | Refusal]) -> None:
@@ -71,10 +78,10 @@ class RoutingCache:
             del self._pending_queries[key]
 
     def invalidate(self) -> None:
-        """Called in the process that changed a domain or an alias, after its commit."""
+        """Discard the cache after this process has committed a change of a domain or an alias."""
         self._targets.clear()
         self._blocked_senders.clear()
-        self._pending_queries.clear()  # whoever comes now must not share an answer from before the change
+        self._pending_queries.clear()  # later callers must not share an answer from before the change
         self._generation += 1
 
     async def _refresh(self) -> None:
@@ -117,7 +124,7 @@ class RoutingCache:
         return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
-        """The first workspace's, unless our host's name is itself a verified domain: then that domain's aliases say."""
+        """Return the first workspace's target, or None if the host name is a verified domain with its own aliases."""
         if mailbox.domain:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.is_active:

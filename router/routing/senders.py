@@ -1,6 +1,6 @@
-"""Which senders are blocked: the one form of an entry, and whether a mail matches one. Pure.
+"""Normalises and matches blocked senders. Pure.
 
-The entries are read once and then matched for every recipient: the cost of a match does not grow with their number.
+The cost of a match does not depend on the number of entries.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
 from router.unicode_security import safe_identifier
 
-_ADDRESS_BITS = {4: 32, 6: 128}  # bits of an address by IP version
-_MAPPED_PREFIX_LENGTH = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2)
+_ADDRESS_BITS = {4: 32, 6: 128}  # bits, by IP version
+_MAPPED_PREFIX_LENGTH = 96  # prefix bits of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)
 
 
 def normalize_entry(text: str) -> str:
-    """The one form of an entry: `local@domain`, `@domain`, or a network with its length. Raises `ValueError`.
+    """Normalise an entry to `local@domain`, `@domain`, or a network with its prefix length.
 
-    Without invisible characters, as senders are shown: with one of them an address is not another sender.
+    Invisible characters are removed, because an address with and without them is the same sender.
+
+    Raises:
+        ValueError: The entry is invalid.
     """
     entry = parse_blocked_sender(text)
     if "/" in entry:
@@ -30,7 +33,7 @@ def normalize_entry(text: str) -> str:
 
 
 def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """IPv4-mapped IPv6 networks are IPv4 networks, as `parse_address` returns IPv4 for such a peer."""
+    """Convert an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does for addresses."""
     if (
         isinstance(network, IPv4Network)
         or network.network_address.ipv4_mapped is None
@@ -41,11 +44,11 @@ def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
 
 
 class BlockedSenderSet:
-    """A set of entries, each in the form of `entry_form`."""
+    """A set of normalised entries."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
-        # By IP version and length: the leading bits of the networks.
+        # The leading bits of each network, by IP version and prefix length.
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:
@@ -56,7 +59,7 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """The entry that blocks a mail with this reverse-path (None: `<>`), sent by this address; None if none does."""
+        """Return the entry that blocks a reverse-path (None: `<>`) or a peer address, or None."""
         if sender is not None and sender.domain:
             domain = sender.domain_key
             for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):

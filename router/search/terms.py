@@ -1,9 +1,9 @@
-"""The words that tickets are found by, made from any text in the same way for the index and for the question.
+"""Splits text into search terms, in the same way for the index and for queries.
 
-Both databases index words as we cut them and add no rules of their own: so a search finds the same on both, in any
-language, and no text is a syntax error. A word is a run of letters and digits, without regard to case, accents and
-the forms of compatible characters. Scripts that put no blanks between words (Chinese, Japanese, Thai, ...) are cut
-into pairs of neighbouring characters. Pure and linear.
+The databases add no tokenisation of their own, so a search gives the same result on SQLite and PostgreSQL in every
+language, and no text is a syntax error. A word is a run of letters and digits, compared without case, accents and
+compatibility forms. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is split into pairs of
+adjacent characters. Pure; linear time.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from dataclasses import dataclass
 from router import ids
 from router.unicode_text import normalize
 
-MAX_TEXT_LENGTH = 65536  # characters of a mail's text that can be found: some 10,000 words
-# Of a text in compatibility form: Hangul takes three times its length, a few ligatures eighteen times.
+MAX_TEXT_LENGTH = 65536  # indexed characters of a message, about 10,000 words
+# Characters of a text in compatibility form: Hangul triples in length, a few ligatures grow eighteenfold.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
-MAX_WORDS = 3500  # different words of a mail, and half those of a ticket: so many of MAX_WORD fit a tsvector (1 MiB)
-MAX_WORD_LENGTH = 32  # characters of a word that count: names of hosts and products do, base64 does not
-MAX_QUERY_LENGTH = 1000  # characters of a question that are looked at
-MAX_QUERY_WORDS = 16  # words of a question
-# Of a word that is only begun: one letter begins a large part of all words.
+MAX_WORDS = (
+    3500  # distinct words of a message, and half those of a ticket; of maximum length they fit a tsvector (1 MiB)
+)
+MAX_WORD_LENGTH = 32  # indexed characters of a word; longer than host and product names, shorter than base64
+MAX_QUERY_LENGTH = 1000  # characters of a search query
+MAX_QUERY_WORDS = 16  # words of a search query
+# Characters of a prefix: a single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# A place is a millisecond and the slot of a ticket within it.
+# An index position is a millisecond and the slot of a ticket within it.
 SLOT_BITS = 15
-_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # of an id's 80 random bits, those that a place leaves out
+_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that an index position omits
 
 _WORD_PATTERN = re.compile(r"[^\W_]+")
 _ID_PATTERN = re.compile(r"[a-z]+_[0-9a-z]+")
-# Han, Hiragana, Katakana, Bopomofo; Thai, Lao, Myanmar, Khmer. Hangul has blanks between words.
+# Han, Hiragana, Katakana, Bopomofo; Thai, Lao, Myanmar, Khmer. Hangul has spaces between words.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]+"
@@ -40,21 +42,21 @@ _UNSPACED = re.compile(
 
 
 def text_words(text: str) -> list[str]:
-    """The different words of a text, in the order of their first appearance."""
+    """Return the distinct words of a text, in the order of first appearance."""
     return list(dict.fromkeys(_split_words(text[:MAX_TEXT_LENGTH])))[:MAX_WORDS]
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """The different words of a mail: of its new text, then, within the same bounds, of what was split off from it."""
+    """Return the distinct words of a message: of its new text, then of its quoted text, within the same limits."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
 def ticket_terms(
     workspace_id: str, number: int, alias_id: str | None, *, existing: Iterable[str], added: Iterable[str]
 ) -> list[str]:
-    """All that a ticket is found by: its workspace, its number and its alias, then words.
+    """Return all terms of a ticket: its workspace, number and alias, then its words.
 
-    Of the first three no text has the like, nor is any begun by what can be asked: they begin with `_`.
+    The first three start with `_`, so no word of a text and no query prefix matches them.
     """
     own_terms = [_workspace_term(workspace_id), _number_term(number), *([_alias_term(alias_id)] if alias_id else ())]
     return list(dict.fromkeys([*own_terms, *existing, *added]))[: 2 * MAX_WORDS]
@@ -62,11 +64,17 @@ def ticket_terms(
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What asks for the tickets of a workspace that have every one of some words.
+    """A query for the tickets of a workspace that contain all words.
 
-    scope, whole, begun: in the syntax of PostgreSQL's tsquery (`'a' & 'b'`, `('1':* | '_nr_1')`); a word is letters,
-    digits and `_`. whole: the words that are written out; begun: the last one, if it is perhaps only begun; either may
-    be "", not both. The needles are the same for a document between blanks, which has one of each of these.
+    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) of words with
+    letters, digits and `_`. At most one of `complete` and `prefix` is "".
+
+    Attributes:
+        scope: The workspace term.
+        complete: The complete words.
+        prefix: The last word, if it may be incomplete.
+        complete_needles: The same for a text of terms between spaces: it contains one string of each tuple.
+        prefix_needles: The same for `prefix`.
     """
 
     scope: str
@@ -76,10 +84,11 @@ class SearchQuery:
     prefix_needles: tuple[tuple[str, ...], ...]
 
     def to_json(self, *, complete_only: bool = False) -> str:
-        """For the queries `search_...`, which take of it what they need.
+        """Return the JSON parameter of the SQL queries `search_...`.
 
-        by_whole: the index is asked for the whole words alone, and what it finds is looked through for the begun one.
-        An index reads all that a begun word can become before it tells a hit; which is less depends on the words.
+        Args:
+            complete_only: Look up only complete words in the index, and check the prefix for each match. An index reads
+                all words with the prefix before it returns a match; which method is faster depends on the words.
         """
         return json.dumps(
             {
@@ -94,10 +103,12 @@ class SearchQuery:
 
 
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
-    """For the tickets of a workspace, or of one alias of it, that have every word of a text.
+    """Parse a search text, for a workspace or for one of its aliases.
 
-    The last word is perhaps only begun. None when the text has no word at all, or the alias cannot be one: nothing is
-    found then. A number is a word, and the number of a ticket; `#42` is only that.
+    The last word may be incomplete. A number matches as a word and as a ticket number, `#42` only as a ticket number.
+
+    Returns:
+        None if the text has no words or the alias id is malformed: no ticket matches.
     """
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
@@ -120,7 +131,13 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
 
 
 def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
-    """parts: words, of each of which the tickets have one. begun: the first word of the last part may go on."""
+    """Build a query.
+
+    Args:
+        scope: The workspace expression.
+        parts: Alternatives; a ticket contains one word of each part.
+        has_prefix: Whether the first word of the last part is a prefix.
+    """
     queries = [[f"'{word}'" for word in part] for part in parts]
     needles = [[f" {word} " for word in part] for part in parts]
     if has_prefix:
@@ -161,14 +178,19 @@ def _alias_term(alias_id: str) -> str:
 
 
 def _may_be_prefix(text: str, last: str) -> bool:
-    """Whether the last word is perhaps only begun; a single character of an unspaced script begins its pairs."""
+    """Return whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
     if _UNSPACED.fullmatch(last):
         return len(last) == 1
     return len(last) >= MIN_PREFIX_LENGTH and text[-1:].isalnum()
 
 
 def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
-    """ends: the last character of an unspaced run is a word too, so that each character begins one."""
+    """Yield the words of a text.
+
+    Args:
+        text: Any text.
+        with_last: Yield the last character of an unspaced run as well, so that every character starts a word.
+    """
     for found in _WORD_PATTERN.finditer(_fold(text)):
         word = found[0]
         if word.isascii() or _UNSPACED.search(word) is None:
@@ -190,7 +212,7 @@ def _split_pairs(run: str, *, with_last: bool) -> Sequence[str]:
 
 
 def _fold(text: str) -> str:
-    """Without case, accents and compatibility forms."""
+    """Remove case, accents and compatibility forms."""
     if text.isascii():
         return text.lower()
     decomposed = normalize("NFKD", text)[:MAX_EXPANDED_LENGTH]

@@ -1,15 +1,15 @@
-"""A page of the tickets that have all words of a question, newest first, however the list is narrowed.
+"""Finds a page of tickets that match a search query and list filters, newest first.
 
-It walks from the newest ticket to the oldest in steps, each over a whole stretch of ids, until the page is full:
+The search proceeds from the newest ticket to the oldest in steps, each over a range of ids, until the page is full:
 
-- **along the list**: the next tickets that the plain list has, by its own indexes, and of these the ones that have the
-  words. Short where most have the words, and where the list is narrowed to few.
-- **by the words**: all tickets of a stretch of time that have the words, from the index of words, and of these the ones
-  that the list is narrowed to. Short where few have the words. The stretches grow while they hold few hits; one that
-  holds too many is made shorter and asked again.
+- **List scan**: reads the next tickets of the filtered list by its own indexes, and keeps those that match. Fast if
+  most tickets match, or if the filters leave few tickets.
+- **Index scan**: reads all matching tickets of a time range from the search index, and keeps those that pass the
+  filters. Fast if few tickets match. The range grows while it has few matches; a range with too many is reduced and
+  read again.
 
-The next step is the way that comes further for the same work. Which way was taken makes no difference to the answer:
-order and cursors are those of the plain list. Nothing is remembered from page to page.
+Each step uses the scan that covers more time for the same work. Both give the same result: order and cursors are those
+of the unfiltered list. No state is kept between pages.
 """
 
 from __future__ import annotations
@@ -22,47 +22,55 @@ from router import ids
 from router.search.terms import SLOT_BITS, SearchQuery
 from router.store.database import Database, Row
 
-# Along the list: first so many pages' worth, then so many tickets a step.
+# List scan: tickets in the first step in multiples of the page size, then tickets in each step.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
-# By the words: so many pages' worth of hits are aimed at first, twice as many from step to step, never more than this;
-# and so many times what is aimed at is too many.
+# Index scan: the target number of matches in multiples of the page size, which doubles with each step; its maximum; and
+# the multiple of the target that is too many.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
-# How much longer a stretch may get from step to step. A begun word costs PostgreSQL the reading of all words that it
-# begins, whatever the stretch: so with one there are few long ones.
+# The maximum growth of the range from step to step. A prefix makes PostgreSQL read all words that start with it, whatever
+# the range: so with a prefix the scan takes few large steps.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# By the words: the whole ones first where so many times more tickets have the begun one.
+# Index scan: only complete words are looked up if the prefix matches this many times more tickets.
 PREFIX_EXCESS = 8
-# The longest stretch is this part of all there is: PostgreSQL looks at all of it before it tells a hit.
+# The longest range is this fraction of all tickets: PostgreSQL reads the whole range before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
 
 class TicketSearch:
-    """One search over one workspace."""
+    """One search in one workspace."""
 
     def __init__(
         self, database: Database, search_query: SearchQuery, list_query: str, filters: Mapping[str, object], limit: int
     ) -> None:
-        """query, narrowed: the plain list's query by name and its filters. most: how many tickets are wanted."""
+        """Prepare the search.
+
+        Args:
+            database: The database.
+            query: The parsed search query.
+            list_query: The name of the SQL query of the ticket list.
+            filters: The parameters of `list_query`.
+            limit: The maximum number of tickets.
+        """
         self._database = database
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
-        self._uses_prefix = bool(search_query.prefix)  # whether the index is asked for a begun word
-        self._match_counts = Counter[str]()  # how many of those looked at had the whole words, how many the begun one
+        self._uses_prefix = bool(search_query.prefix)  # whether the index lookup includes the prefix
+        self._match_counts = Counter[str]()  # scanned tickets with all complete words, and with the prefix
         self._list_query = list_query
         self._filters = filters
-        # The words say the alias; what else a list is narrowed to is looked up for each hit.
+        # The index contains the alias; other filters are checked for each match.
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # everything from this id on is done
-        self._list_density = 0.0  # milliseconds for each ticket that the last step along the list looked at
-        self._range = 0  # milliseconds that the next step by the words goes over
-        self._target_matches = TARGET_PAGES * limit  # hits that these are to hold
-        self._dense_since = 0  # a moment: from there to what is done there were too many hits
+        self._before = ""  # tickets from this id on have been searched
+        self._list_density = 0.0  # milliseconds per ticket in the last list scan
+        self._range = 0  # milliseconds that the next index scan covers
+        self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
+        self._dense_since = 0  # from this time to the searched part there were too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
-        """The newest `most` tickets before an id, as rows of `tickets`."""
+        """Return the newest matching tickets before an id, as rows of `tickets`."""
         self._before = before
         more = await self._scan_list(FIRST_SCAN_PAGES * self._limit)
         if not more or self._is_full():
@@ -82,7 +90,7 @@ class TicketSearch:
         longest_ms = max(1, (ids.timestamp_ms(self._before) - end_ms) // (1 if self._uses_prefix else RANGE_FRACTION))
         while more and not self._is_full():
             if self._range < self._list_density * self._target_matches:
-                self._range *= 2  # words that are common here may be rare further on
+                self._range *= 2  # words that are common here may be rare in older tickets
                 more = await self._scan_list(SCAN_SIZE)
             else:
                 more = await self._scan_index(end_ms, longest_ms)
@@ -92,7 +100,7 @@ class TicketSearch:
         return len(self._rows) >= self._limit
 
     async def _scan_list(self, limit: int) -> bool:
-        """One step; False at the end of the list."""
+        """Run one list scan; return False at the end of the list."""
         rows = await self._database.fetch_all(self._list_query, **self._filters, before=self._before, limit=limit)
         if not rows:
             return False
@@ -109,7 +117,7 @@ class TicketSearch:
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
-        """One step, or none but a shorter stretch for the next one; False when it came to the end."""
+        """Run one index scan, or reduce the range after too many matches; return False at the end."""
         newest_ms = ids.timestamp_ms(self._before)
         range_ms = min(self._range, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
@@ -133,13 +141,13 @@ class TicketSearch:
         if match_count or not self._has_unindexed_filter:
             self._target_matches = min(2 * self._target_matches, MAX_TARGET)
         next_range = self._next_range(range_ms, match_count)
-        if self._dense_since < since_ms:  # towards the hits that were too many in halves
+        if self._dense_since < since_ms:  # halves the distance to the range with too many matches
             next_range = min(next_range, max(range_ms, (since_ms - self._dense_since) // 2))
         self._range = next_range
         return since_ms > end_ms
 
     def _next_range(self, range_ms: int, match_count: int) -> int:
-        """How long the next stretch is to be after one of this length with so many hits."""
+        """Return the next range in milliseconds after a range with this number of matches."""
         growth = MAX_PREFIX_GROWTH if self._uses_prefix else MAX_GROWTH
         return max(1, int(range_ms * min(growth, self._target_matches / (match_count + 1))))
 
