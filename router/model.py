@@ -102,11 +102,18 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A mail domain of a workspace. `name` is the A-label form in lower case; `records` the last check as JSON.
+    """A mail domain of a workspace.
 
-    mx_managed: `upstream` when another relay's MX records get the mail first, so that TXT alone is the proof. misses,
-    missing_since: rechecks in a row that found neither record, and the first of them. alert: what the integrations
-    are still to be told, `alert_at` None when there is nothing.
+    Attributes:
+        name: The A-label form in lower case.
+        token: The verification token.
+        records: The result of the last check as JSON.
+        mx_managed: `upstream` if the MX records belong to another relay, so that only the TXT record verifies the
+            domain.
+        misses: The number of rechecks in a row that found neither record.
+        missing_since: The time of the first of them.
+        alert: The pending alert for the integrations.
+        alert_at: The time of the alert; None if there is none.
     """
 
     id: str

@@ -20,7 +20,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 section 6.3)."""
+    """Return whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 6.3)."""
     address = parse_address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")

@@ -156,10 +156,10 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 
 
 def index_position(ticket_id: str) -> int:
-    """A number of 63 bits that sorts as the ids of tickets do, to the millisecond: within one, many may share it.
+    """Return a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
 
-    The lowest of its `SLOT_BITS` are random, and half of what they can say: the other half is for `search_upsert`,
-    which gives the next number where one is taken. So places of different milliseconds never change sides.
+    The lowest `SLOT_BITS` are a random slot in the lower half of the range. If the slot is taken, `search_upsert` uses
+    the next one; the upper half leaves room for that, so positions of different milliseconds keep their order.
     """
     timestamp_ms, slot = divmod(ids.to_int(ticket_id) >> _OMITTED_BITS, 1 << SLOT_BITS - 1)
     return timestamp_ms << SLOT_BITS | slot

@@ -27,8 +27,8 @@ FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
 # Index scan: the target number of matches in multiples of the page size, which doubles with each step; its maximum; and
 # the multiple of the target that is too many.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
-# The maximum growth of the range from step to step. A prefix makes PostgreSQL read all words that start with it, whatever
-# the range: so with a prefix the scan takes few large steps.
+# The maximum growth of the range from step to step. A prefix makes PostgreSQL read all words that start with it,
+# whatever the range: so with a prefix the scan takes few large steps.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
 # Index scan: only complete words are looked up if the prefix matches this many times more tickets.
 PREFIX_EXCESS = 8

@@ -1,4 +1,4 @@
-"""`router.network`: which texts are the same address, and which addresses count as one source."""
+"""`router.network`: parsing of addresses, and the keys they are counted by."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from router.network import address_key, is_loopback, network_keys, parse_address
         ("192.0.2.0/24", None),
     ],
 )
-def test_an_address_has_one_form(text: str, address: str | None) -> None:
+def test_parse_address(text: str, address: str | None) -> None:
     found = parse_address(text)
     assert (None if found is None else str(found)) == address
 
@@ -36,7 +36,7 @@ def test_an_address_has_one_form(text: str, address: str | None) -> None:
         ("unknown", "unknown"),
     ],
 )
-def test_what_counts_as_one_address(text: str, key: str) -> None:
+def test_address_key(text: str, key: str) -> None:
     assert address_key(text) == key
 
 
@@ -52,15 +52,15 @@ def test_what_counts_as_one_address(text: str, key: str) -> None:
         ("unknown", ("unknown",)),
     ],
 )
-def test_an_address_is_counted_in_three_networks(text: str, keys: tuple[str, ...]) -> None:
+def test_network_keys(text: str, keys: tuple[str, ...]) -> None:
     assert network_keys(text) == keys
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost", "a.localhost"])
-def test_what_is_loopback(host: str) -> None:
+def test_loopback_hosts(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["", "192.0.2.1", "0.0.0.0", "::", "localhost.example", "notlocalhost"])
-def test_what_is_not_loopback(host: str) -> None:
+def test_other_hosts(host: str) -> None:
     assert not is_loopback(host)

@@ -1,4 +1,4 @@
-"""What deceives in names, addresses and domains."""
+"""Deceptive characters in names, addresses and domains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HIDDEN = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
+def test_bidi_controls_and_zero_width_characters_are_removed(hidden: str) -> None:
     text = f"{hidden}Eva{hidden} M\u00fcller{hidden}"
     assert safe_line(text) == safe_identifier(text) == "Eva M\u00fcller"
     assert printable_text(text) == "Eva M\u00fcller"
@@ -28,29 +28,29 @@ def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
         "1\ufe0f\u20e3",
     ],
 )
-def test_words_and_emoji_keep_their_joiners(text: str) -> None:
+def test_joiners_in_words_and_emoji_are_kept(text: str) -> None:
     assert safe_line(text) == printable_text(text) == text
     assert safe_identifier(f"{text}a@x.example").isprintable()
 
 
 @pytest.mark.parametrize("blank", "\u115f\u17b4\u2800\u3164\uffa0\u034f\ufe0f\U000e0100\U000e0080\U0001bca0\U0001d173")
-def test_an_identifier_has_nothing_without_ink(blank: str) -> None:
+def test_blank_characters_are_removed_from_identifiers(blank: str) -> None:
     assert safe_identifier(f"e{blank}va@ex{blank}ample.com") == "eva@example.com"
 
 
-def test_joiners_and_tags_that_join_nothing_are_removed() -> None:
+def test_stray_joiners_and_tags_are_removed() -> None:
     assert safe_line("\u200dE\u200cv\u200da\u0431\u200d") == "Eva\u0431"
     assert safe_line("Eva\U000e0041\U000e0042") == "Eva"
 
 
-def test_blank_letters_in_a_row_are_one_space() -> None:
+def test_run_of_blank_letters_becomes_one_space() -> None:
     for run in ("\u2800" * 90, "\u3164\u200b" * 90, "\u2800 " * 90, "\u115f\ufe0f" * 90):
         assert safe_line(f"invoice.pdf{run}.exe") == "invoice.pdf .exe"
     assert safe_line("\u2801\u2800\u2803") == "\u2801\u2800\u2803"
     assert safe_line("\u115f\u1160\u11a8") == "\u115f\u1160\u11a8"
 
 
-def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
+def test_domain_with_required_joiners_becomes_a_labels() -> None:
     sinhala = "\u0dc1\u0dca\u200d\u0dbb\u0dd3.com"
     assert safe_identifier(f"a\u200d@{sinhala}") == "a@xn--10cl1a0b660p.com"
     assert safe_identifier("a@ex\u200dample.com") == "a@example.com"
@@ -73,15 +73,15 @@ def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
         ("\u0623\u062e\u0628\u0627\u0631\u0661.example", ""),  # with an Arabic digit
         ("example.org", ""),
         ("xn--pple-43d.example", ""),
-        ("\u0430b" * 200, ""),  # no domain is so long
+        ("\u0430b" * 200, ""),  # longer than any domain
     ],
 )
-def test_domains_that_may_pass_for_others(domain: str, labels: str) -> None:
+def test_deceptive_domains(domain: str, labels: str) -> None:
     address = f"eva@{domain}"
     assert deceptive_domain(address) == labels
     assert append_a_labels(address) == format_cell(address) == (f"{address} ({labels})" if labels else address)
 
 
-def test_only_an_address_has_a_domain() -> None:
+def test_texts_that_are_not_addresses() -> None:
     for text in ("\u041f\u0440\u0438\u0432\u0435\u0442 hello", "hello @\u041f\u0440\u0438hello", "\u0430pple", "", "@"):
         assert deceptive_domain(text) == ""

@@ -1,4 +1,4 @@
-"""Normalisation in linear time: runs of combining marks are limited first, ordinary text is unchanged."""
+"""Unicode normalisation in linear time: long runs of combining marks are limited, other text is unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, limit_mar
 
 ROOT = Path(__file__).parents[2]
 ACUTE, DOT = "\u0301", "\u0323"
-# Marks of several classes, marks that decompose, marks without a class of their own, and letters that bring marks.
+# Marks of several classes, decomposable marks, marks without a combining class, and letters that decompose to marks.
 MARKS = st.sampled_from("\u0301\u0323\u0344\u0345\u0f71\u0f73\u3099\uff9e\u05b0\u064b\u0e38\u1dc0\U0001d165")
 LETTERS = st.sampled_from("a \u00e9\u1f82\u1100\u1161\ud55c\u30ab\ufdfa\U0001f600")
 TEXTS = st.lists(st.one_of(st.lists(MARKS, max_size=80).map("".join), LETTERS, st.text(max_size=3)), max_size=12).map(
@@ -29,7 +29,7 @@ TEXTS = st.lists(st.one_of(st.lists(MARKS, max_size=80).map("".join), LETTERS, s
 
 
 def longest_run(text: str) -> int:
-    """Of the non-starters of the NFKD form, those in a row."""
+    """Return the length of the longest run of non-starters in NFKD."""
     runs = "".join(
         "m" if unicodedata.combining(character) else " " for character in unicodedata.normalize("NFKD", text)
     )
@@ -68,27 +68,27 @@ def test_text_within_the_limit_is_unchanged(text: str) -> None:
         ),
     ],
 )
-def test_what_is_kept(text: str, kept: str) -> None:
+def test_limit_marks(text: str, kept: str) -> None:
     assert limit_marks(text) == kept
 
 
-def test_characters_behind_the_first_planes_are_no_marks() -> None:
-    later = (chr(code) for code in range(0x20000, 0x110000) if not 0xD800 <= code < 0xE000)
-    assert not any(unicodedata.combining(character) for character in later)
+def test_no_marks_beyond_the_first_planes() -> None:
+    characters = (chr(code) for code in range(0x20000, 0x110000) if not 0xD800 <= code < 0xE000)
+    assert not any(unicodedata.combining(character) for character in characters)
 
 
-def test_nothing_else_normalises() -> None:
-    """The one call of `unicodedata.normalize` is behind the limit."""
-    called = [
+def test_no_other_module_normalises() -> None:
+    """Only `router.unicode_text` calls `unicodedata.normalize`."""
+    callers = [
         str(path.relative_to(ROOT))
         for top in ("api", "config", "emailrouter", "router", "smtp")
         for path in (ROOT / top).rglob("*.py")
         if re.search(r"unicodedata\.normalize\(|import normalize as|from unicodedata", path.read_text())
     ]
-    assert called == ["router/unicode_text.py"]
+    assert callers == ["router/unicode_text.py"]
 
 
-def test_a_question_finds_a_text_with_too_many_marks() -> None:
+def test_search_finds_text_with_too_many_marks() -> None:
     long = "cafe" + (ACUTE + DOT) * 5000
     assert terms.text_words(f"one {long} two") == ["one", "cafe", "two"]
     question = terms.parse_query("ws_1", "caf\u00e9")
@@ -97,7 +97,7 @@ def test_a_question_finds_a_text_with_too_many_marks() -> None:
 
 
 @pytest.mark.parametrize("marks", [ACUTE * 31, (DOT + ACUTE) * 40, "\uff9e" * 31])
-def test_an_address_with_too_many_marks_is_refused(marks: str) -> None:
+def test_address_with_too_many_marks_is_invalid(marks: str) -> None:
     with pytest.raises(AddressError, match="combining marks"):
         parse_mailbox(f"a{marks}@example.org")
     with pytest.raises(AddressError, match="combining marks"):
@@ -106,30 +106,30 @@ def test_an_address_with_too_many_marks_is_refused(marks: str) -> None:
         domain_key(f"a{marks}.org")
 
 
-def test_an_address_with_as_many_marks_as_allowed_is_one() -> None:
+def test_address_with_the_maximum_number_of_marks() -> None:
     mailbox = parse_mailbox(f"a{ACUTE * 29}@example.org")
     assert mailbox.local_key == "\u00e1" + ACUTE * 28
 
 
-def test_addresses_of_headers_are_compared_by_what_is_kept() -> None:
+def test_header_addresses_are_compared_with_limited_marks() -> None:
     assert normalize_address(f"A{ACUTE * 40}@B{ACUTE * 40}.org") == normalize_address(
         f"a{ACUTE * 30}@b{ACUTE * 30}.org"
     )
 
 
-def test_a_typed_line_with_too_many_marks_is_refused() -> None:
+def test_input_with_too_many_marks_is_refused() -> None:
     with pytest.raises(Refused, match="more than 30 combining marks"):
         validation.validate_line("x" + ACUTE * 31, "name")
     assert validation.validate_line("e" + ACUTE, "name") == "\u00e9"
 
 
-def test_a_webhook_host_with_too_many_marks_is_refused() -> None:
+def test_webhook_host_with_too_many_marks_is_refused() -> None:
     with pytest.raises(Refused, match="host name is not valid"):
         SlackChannel().parse_settings({"webhookUrl": f"https://a{ACUTE * 400}.example/x"}, allow_private=False)
 
 
 @pytest.mark.parametrize(
-    ("text", "seen"),
+    ("text", "visible"),
     [
         ("", False),
         (" \u200b\u200d", False),
@@ -139,5 +139,5 @@ def test_a_webhook_host_with_too_many_marks_is_refused() -> None:
         ("\u4e2d", True),
     ],
 )
-def test_visible(text: str, seen: bool) -> None:
-    assert is_visible(text) is seen
+def test_is_visible(text: str, visible: bool) -> None:
+    assert is_visible(text) is visible

@@ -1,4 +1,4 @@
-"""What every channel promises, asked of each one that is listed; and that each one is listed."""
+"""The contract of channels, tested for each listed channel; and that every channel is listed."""
 
 import importlib
 import json
@@ -25,11 +25,11 @@ from router.channels.contract import (
 from router.errors import Refused
 from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
-# Settings of each channel as the API takes them, with a part that must never be shown: one line for a new channel.
+# The settings of each channel in the API, and their secret part. A new channel adds one line.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart"),
 }
-NOTICE = TicketNotification(
+NOTIFICATION = TicketNotification(
     "opened",
     "ticket_1",
     42,
@@ -45,15 +45,15 @@ NOTICE = TicketNotification(
 ENTRY = DigestEntry("opened", 42, "Subject", "ana@c.test", "help@o.test")
 
 
-class Far:
-    """A far side that does one thing."""
+class FakeClient:
+    """An HTTP client with a fixed result."""
 
-    def __init__(self, does: HttpResponse | OutboundError) -> None:
-        self._does = does
-        self.posted: list[tuple[str, Mapping[str, Any], float]] = []
+    def __init__(self, result: HttpResponse | OutboundError) -> None:
+        self._does = result
+        self.requests: list[tuple[str, Mapping[str, Any], float]] = []
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        self.posted.append((url, payload, timeout))
+        self.requests.append((url, payload, timeout))
         if isinstance(self._does, HttpResponse):
             return self._does
         raise self._does
@@ -79,9 +79,9 @@ def settings(channel: Channel[Any]) -> Any:
     return channel.parse_settings(SETTINGS[channel.kind][0])
 
 
-def test_settings_are_kept_and_hidden(channel: Channel[Any], settings: Any) -> None:
-    kept = json.loads(json.dumps(channel.dump_settings(settings)))
-    assert channel.parse_settings(kept) == settings
+def test_settings_round_trip_and_are_masked(channel: Channel[Any], settings: Any) -> None:
+    stored = json.loads(json.dumps(channel.dump_settings(settings)))
+    assert channel.parse_settings(stored) == settings
     secret = SETTINGS[channel.kind][1]
     for shown in (channel.hint(settings), repr(settings), str(settings)):
         assert secret not in shown
@@ -89,10 +89,10 @@ def test_settings_are_kept_and_hidden(channel: Channel[Any], settings: Any) -> N
         channel.parse_settings({})
 
 
-def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
+def test_rendering_is_deterministic_json(channel: Channel[Any]) -> None:
     renderings: list[Callable[[], Payload]] = [
-        lambda: channel.render(NOTICE),
-        lambda: channel.render_plain(NOTICE),
+        lambda: channel.render(NOTIFICATION),
+        lambda: channel.render_plain(NOTIFICATION),
         lambda: channel.render_digest([ENTRY] * channel.digest_limit),
         lambda: channel.render_test(TestMessage("Example", "Billing", 0)),
         lambda: channel.render_alert(OperatorAlert("Domain alert", "It is verified.", "Example", 0)),
@@ -101,11 +101,11 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
         first = json.dumps(render())
         assert first == json.dumps(render())
         assert json.loads(first)
-    assert channel.render(NOTICE) != channel.render_plain(NOTICE)
+    assert channel.render(NOTIFICATION) != channel.render_plain(NOTIFICATION)
 
 
 @pytest.mark.parametrize(
-    ("does", "kind"),
+    ("result", "kind"),
     [
         (HttpResponse(200, {}, "ok", 5), SendSuccess),
         (HttpResponse(302), SendFailure),
@@ -116,12 +116,12 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
         (ForbiddenAddressError("address 10.0.0.1 is private"), SendFailure),
     ],
 )
-async def test_every_end_is_an_outcome(
-    channel: Channel[Any], settings: Any, does: HttpResponse | OutboundError, kind: type[SendOutcome]
+async def test_every_result_is_an_outcome(
+    channel: Channel[Any], settings: Any, result: HttpResponse | OutboundError, kind: type[SendOutcome]
 ) -> None:
-    far = Far(does)
-    payload = channel.render(NOTICE)
-    outcome = await channel.send(far, settings, payload, 3.0)
+    client = FakeClient(result)
+    payload = channel.render(NOTIFICATION)
+    outcome = await channel.send(client, settings, payload, 3.0)
     assert type(outcome) is kind
-    assert [(posted, timeout) for _, posted, timeout in far.posted] == [(payload, 3.0)]
+    assert [(requests, timeout) for _, requests, timeout in client.requests] == [(payload, 3.0)]
     assert SETTINGS[channel.kind][1] not in repr(outcome)

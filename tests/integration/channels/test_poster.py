@@ -1,4 +1,4 @@
-"""`router.channels.poster`: what is sealed can be sent with the right key alone, and only where it is still allowed."""
+"""`router.channels.poster`: encrypted settings need the right key and are validated before each use."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,8 +19,8 @@ SLACK = CHANNELS["slack"]
 INTEGRATION = Integration("int_1", "ws_1", "slack", "Support", "", "", "active", "", None, None, 0, 0, 0, 1)
 
 
-class Client:
-    """Answers 200 and remembers what was posted."""
+class RecordingClient:
+    """Returns 200 and records the requests."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, Mapping[str, Any], float]] = []
@@ -30,8 +30,8 @@ class Client:
         return HttpResponse(200, {}, "ok", 1)
 
 
-def poster(box: SecretBox, client: Client | None = None, *, allow_private: bool = False) -> Poster:
-    return Poster(CHANNELS, client or Client(), box, allow_private=allow_private, timeout=7)
+def poster(box: SecretBox, client: RecordingClient | None = None, *, allow_private: bool = False) -> Poster:
+    return Poster(CHANNELS, client or RecordingClient(), box, allow_private=allow_private, timeout=7)
 
 
 def sealed(box: SecretBox, text: str) -> Integration:
@@ -44,8 +44,8 @@ def reason(found: IntegrationSender | SendOutcome) -> str:
     return found.reason
 
 
-async def test_what_was_sealed_is_sent_to_the_place_it_names() -> None:
-    client, box = Client(), SecretBox(new_key())
+async def test_payload_is_sent_to_the_encrypted_url() -> None:
+    client, box = RecordingClient(), SecretBox(new_key())
     posts = poster(box, client)
     settings, hint = posts.encrypt_settings(SLACK, {"webhookUrl": URL})
     assert "very-secret" not in settings + hint
@@ -56,26 +56,26 @@ async def test_what_was_sealed_is_sent_to_the_place_it_names() -> None:
     assert client.posts == [(URL, {"text": "Hello"}, 7)]
 
 
-def test_settings_that_are_not_allowed_are_not_sealed() -> None:
+def test_forbidden_settings_are_not_encrypted() -> None:
     with pytest.raises(Refused, match="must start with https"):
         poster(SecretBox(new_key())).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
 
 
-def test_a_type_that_this_version_lacks() -> None:
+def test_unsupported_type() -> None:
     box = SecretBox(new_key())
     found = poster(box).prepare(replace(sealed(box, "{}"), type="telegraph"))
     assert reason(found) == "this version does not support the integration type 'telegraph'"
 
 
 @pytest.mark.parametrize("text", ["", "not JSON"])
-def test_what_cannot_be_read(text: str) -> None:
+def test_settings_that_cannot_be_decrypted(text: str) -> None:
     box = SecretBox(new_key())
     unreadable = "the webhook URL cannot be decrypted with this secret key; enter it again"
     assert reason(poster(box).prepare(sealed(box, text))) == unreadable
     assert reason(poster(SecretBox(new_key())).prepare(sealed(box, "{}"))) == unreadable
 
 
-def test_what_was_allowed_when_it_was_sealed() -> None:
+def test_settings_that_are_no_longer_allowed() -> None:
     box = SecretBox(new_key())
     settings, _ = poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
     integration = replace(INTEGRATION, sealed_settings=settings)
@@ -83,7 +83,7 @@ def test_what_was_allowed_when_it_was_sealed() -> None:
     assert "https" in reason(poster(box).prepare(integration))
 
 
-def test_a_type_is_found_or_the_known_ones_are_named() -> None:
+def test_find_channel() -> None:
     assert find_channel(CHANNELS, "slack") is SLACK
     with pytest.raises(Refused, match="type must be one of: slack") as refused:
         find_channel(CHANNELS, "telegraph")

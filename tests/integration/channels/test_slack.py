@@ -1,4 +1,4 @@
-"""Slack's settings and answers: what a webhook URL may be, and what each answer of the far side leads to."""
+"""The Slack channel: valid webhook URLs, and the outcome of each response."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,15 +13,15 @@ from router.channels.slack import CHANNEL, MAX_RETRY_AFTER_SECONDS, SlackSetting
 from router.errors import Refused
 from router.outbound.client import HttpResponse, OutboundClient
 from tests.support.raw_http import RawHttpServer, Script
-from tests.support.slack import Answer as Says
+from tests.support.slack import Answer as Reply
 from tests.support.slack import Half, Hang, Redirect, Reset, SlackStandIn
 
 NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
-GOOD = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
+WEBHOOK_URL = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
 
 
-def test_it_is_listed_and_keeps_the_contract() -> None:
-    channel: Channel[SlackSettings] = CHANNEL  # mypy holds it to the protocol here
+def test_channel_is_listed_and_implements_the_protocol() -> None:
+    channel: Channel[SlackSettings] = CHANNEL  # checked by mypy
     assert CHANNELS[channel.kind] is CHANNEL
 
 
@@ -29,10 +29,10 @@ def test_it_is_listed_and_keeps_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_url", "kept"),
+    ("url_input", "normalised"),
     [
-        (GOOD, GOOD),
-        (f"  {GOOD}\n", GOOD),
+        (WEBHOOK_URL, WEBHOOK_URL),
+        (f"  {WEBHOOK_URL}\n", WEBHOOK_URL),
         ("HTTPS://Hooks.Slack.com/services/T/B/X", "https://hooks.slack.com/services/T/B/X"),
         ("https://hooks.slack.com:8443/x?token=a%20b", "https://hooks.slack.com:8443/x?token=a%20b"),
         ("https://b\u00fccher.example/hook", "https://xn--bcher-kva.example/hook"),
@@ -40,14 +40,14 @@ def test_it_is_listed_and_keeps_the_contract() -> None:
         ("https://[2606:4700::1111]:444/hook", "https://[2606:4700::1111]:444/hook"),
     ],
 )
-def test_good_urls(given_url: str, kept: str) -> None:
-    settings = CHANNEL.parse_settings({"webhookUrl": given_url})
-    assert settings.webhook_url == kept
+def test_valid_urls(url_input: str, normalised: str) -> None:
+    settings = CHANNEL.parse_settings({"webhookUrl": url_input})
+    assert settings.webhook_url == normalised
     assert CHANNEL.parse_settings(CHANNEL.dump_settings(settings)) == settings
 
 
 @pytest.mark.parametrize(
-    ("value", "why"),
+    ("value", "reason"),
     [
         (None, "required"),
         ("", "required"),
@@ -82,14 +82,14 @@ def test_good_urls(given_url: str, kept: str) -> None:
         ("https://hooks.slack.com/a\x00b", "control"),
     ],
 )
-def test_bad_urls(value: object, why: str) -> None:
-    with pytest.raises(Refused, match=why) as caught:
+def test_invalid_urls(value: object, reason: str) -> None:
+    with pytest.raises(Refused, match=reason) as caught:
         CHANNEL.parse_settings({"webhookUrl": value})
     assert (caught.value.code, caught.value.field) == ("invalid_webhook_url", "webhookUrl")
 
 
 @given(st.text())
-def test_any_url_is_taken_or_refused(text: str) -> None:
+def test_any_url_is_accepted_or_refused(text: str) -> None:
     for value in (text, f"https://{text}", f"https://x.test/{text}"):
         try:
             settings = CHANNEL.parse_settings({"webhookUrl": value})
@@ -99,7 +99,7 @@ def test_any_url_is_taken_or_refused(text: str) -> None:
         assert CHANNEL.parse_settings({"webhookUrl": settings.webhook_url}) == settings
 
 
-def test_private_networks_where_allowed() -> None:
+def test_private_networks_if_allowed() -> None:
     for url in ("http://127.0.0.1:8065/hooks/x", "http://mattermost.internal/hooks/x", "https://10.0.0.1/x"):
         assert CHANNEL.parse_settings({"webhookUrl": url}, allow_private=True).webhook_url == url
 
@@ -107,19 +107,19 @@ def test_private_networks_where_allowed() -> None:
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        (GOOD, "https://hooks.slack.com/\u2026/mnop"),
+        (WEBHOOK_URL, "https://hooks.slack.com/\u2026/mnop"),
         ("https://hooks.test/x/abc", "https://hooks.test/\u2026/c"),
         ("https://hooks.test/x/a", "https://hooks.test/\u2026/"),
         ("https://hooks.test:8443/x/", "https://hooks.test:8443/\u2026/"),
     ],
 )
-def test_the_hint_and_the_repr_keep_the_secret(url: str, hint: str) -> None:
+def test_hint_and_repr_do_not_contain_the_secret(url: str, hint: str) -> None:
     settings = CHANNEL.parse_settings({"webhookUrl": url})
     assert CHANNEL.hint(settings) == hint
     assert "hooks" not in repr(settings)
 
 
-# --- answers
+# --- responses
 
 
 def _kind(outcome: SendOutcome) -> str:
@@ -166,7 +166,7 @@ def _kind(outcome: SendOutcome) -> str:
         (400, "[1]", "rejected"),
     ],
 )
-def test_answers(status: int, body: str, expected: str) -> None:
+def test_responses(status: int, body: str, expected: str) -> None:
     outcome = classify_response(HttpResponse(status, {}, body, 7), NOW)
     assert _kind(outcome) == expected
     assert (outcome.status, outcome.excerpt, outcome.latency) == (status, body, 7)
@@ -202,11 +202,11 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 
 @given(st.integers(100, 999), st.text(), st.text())
-def test_any_answer_is_an_outcome(status: int, body: str, after: str) -> None:
-    classify_response(HttpResponse(status, {"retry-after": after}, body), NOW)
+def test_any_response_is_an_outcome(status: int, body: str, retry_after: str) -> None:
+    classify_response(HttpResponse(status, {"retry-after": retry_after}, body), NOW)
 
 
-# --- the whole way
+# --- sending
 
 
 @pytest.fixture
@@ -229,12 +229,12 @@ async def test_sent(client: OutboundClient, slack: SlackStandIn) -> None:
     assert slack.posts[0].text.startswith("Test message from Email Router")
 
 
-async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: SlackStandIn) -> None:
+async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script(
         "general",
-        Says(429, "", {"Retry-After": "7"}),
-        Says(500, "<html>"),
-        Says(600, ""),
+        Reply(429, "", {"Retry-After": "7"}),
+        Reply(500, "<html>"),
+        Reply(600, ""),
         Reset(),
         Hang(),
         Redirect(slack.url("elsewhere")),
@@ -244,11 +244,11 @@ async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: S
     assert isinstance(outcomes[0], SendRetry)
     assert outcomes[0].retry_after == 7
     assert isinstance(outcomes[4], SendRetry)
-    assert outcomes[4].reason == "timed out after 2 s"
+    assert outcomes[4].reason == "timed out retry_after 2 s"
 
 
-async def test_a_success_is_one_whatever_is_wrong_with_its_rest(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Half(), Says(204, b""), Says(299, b"\xff" * 5000), Says(200, "invalid_token"))
+async def test_malformed_success_is_a_success(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Half(), Reply(204, b""), Reply(299, b"\xff" * 5000), Reply(200, "invalid_token"))
     outcomes = [await _send(client, slack.url(), 10) for _ in range(4)]
     assert [_kind(outcome) for outcome in outcomes] == ["SendSuccess"] * 4
     assert [outcome.status for outcome in outcomes] == [200, 204, 299, 200]
@@ -271,7 +271,9 @@ async def test_a_success_is_one_whatever_is_wrong_with_its_rest(client: Outbound
         (b"", "SendRetry"),
     ],
 )
-async def test_flawed_answers_are_classified_by_their_status(client: OutboundClient, answer: bytes, kind: str) -> None:
+async def test_malformed_responses_are_classified_by_their_status(
+    client: OutboundClient, answer: bytes, kind: str
+) -> None:
     async with RawHttpServer(Script((answer,), "close")) as server:
         outcome = await _send(client, server.url)
         assert _kind(outcome) == kind
@@ -280,7 +282,7 @@ async def test_flawed_answers_are_classified_by_their_status(client: OutboundCli
             assert outcome.retry_after == 7
 
 
-async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) -> None:
+async def test_removed_webhook(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.forget("general")
     outcome = await _send(client, slack.url())
     assert isinstance(outcome, SendFailure)
@@ -288,7 +290,7 @@ async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) 
     assert outcome.reason == "Slack returned 404 no_service: the webhook was removed or disabled in Slack"
 
 
-async def test_an_address_that_is_not_allowed_parks_the_integration(slack: SlackStandIn) -> None:
+async def test_forbidden_address_is_a_permanent_failure(slack: SlackStandIn) -> None:
     client = OutboundClient()
     outcome = await _send(client, slack.url())
     await client.close()

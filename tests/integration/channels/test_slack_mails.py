@@ -1,6 +1,6 @@
-"""The Slack message of real mails: each corpus mail through accept, parse and notice, as golden files; and mutations.
+"""Slack payloads of the corpus messages, through accept and parsing, compared with golden files; and of mutations.
 
-To renew a golden file: delete it, run, read the difference.
+To update a golden file, delete it, run the test twice and review the difference.
 """
 
 import json
@@ -43,11 +43,11 @@ async def test_golden(name: str, tmp_path: Path) -> None:
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        pytest.fail(f"{path.name} was missing and is written now: read it, then run again")
+        pytest.fail(f"{path.name} was missing and has been written: review it, then run again")
     assert text == path.read_text(encoding="utf-8")
 
 
-async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
+async def test_preview_renders_each_message_of_a_ticket(store: Store) -> None:
     async with installation_over(store) as at:
         await at.mail(mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing"))
         await at.mail(mails.reply_to("<first@customer.test>"))
@@ -82,6 +82,6 @@ async def test_the_time_zone_of_the_workspace(store: Store) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(min_value=0))
-def test_any_mutation_of_a_mail_is_shown_soundly(seed: int) -> None:
+def test_any_mutation_of_a_message_gives_a_valid_payload(seed: int) -> None:
     corpus = [corpus_mail(name) for name in MAILS]
     fuzz.check(fuzz.mutate_message(random.Random(seed), corpus))

@@ -1,4 +1,4 @@
-"""Name servers that do not know EDNS, answer nonsense, or are half there: the question is answered or says why not."""
+"""Queries to name servers that do not support EDNS, return malformed responses or do not respond."""
 
 import asyncio
 import struct
@@ -24,8 +24,8 @@ async def dns() -> AsyncIterator[DnsStandIn]:
         yield server
 
 
-class RawDns(asyncio.DatagramProtocol):
-    """A server over UDP whose answers are bytes."""
+class RawDnsServer(asyncio.DatagramProtocol):
+    """A UDP server that returns given bytes."""
 
     def __init__(self, respond: Respond) -> None:
         self._respond = respond
@@ -40,9 +40,9 @@ class RawDns(asyncio.DatagramProtocol):
             self._transport.sendto(reply, addr)
 
 
-async def asked(respond: Respond, *, timeout: float = 5) -> DnsRecords[MxRecord] | DnsFailure:
+async def query_raw(respond: Respond, *, timeout: float = 5) -> DnsRecords[MxRecord] | DnsFailure:
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: RawDns(respond), local_addr=("127.0.0.1", 0))
+    transport, _ = await loop.create_datagram_endpoint(lambda: RawDnsServer(respond), local_addr=("127.0.0.1", 0))
     try:
         port = transport.get_extra_info("sockname")[1]
         found = await DnsResolver([("127.0.0.1", port)], timeout=timeout, lifetime=timeout).query_mx("a.test")
@@ -52,17 +52,19 @@ async def asked(respond: Respond, *, timeout: float = 5) -> DnsRecords[MxRecord]
         transport.abort()
 
 
-def right(query: bytes, *, number: int | None = None) -> bytes:
-    """The answer `10 mx.` to the question."""
-    head = struct.pack("!6H", int.from_bytes(query[:2], "big") if number is None else number, 0x8180, 1, 1, 0, 0)
+def valid_response(query: bytes, *, message_id: int | None = None) -> bytes:
+    """Build a response with the MX record `10 mx.`."""
+    head = struct.pack(
+        "!6H", int.from_bytes(query[:2], "big") if message_id is None else message_id, 0x8180, 1, 1, 0, 0
+    )
     return head + query[12:24] + b"\xc0\x0c" + struct.pack("!HHIH", 15, 1, 60, 6) + b"\x00\x0a\x02mx\x00"
 
 
-@pytest.mark.parametrize("how", EDNS_FAILURES)
-async def test_a_server_without_edns_is_asked_without_it(dns: DnsStandIn, how: EdnsFailure) -> None:
-    dns.edns_failure = how
+@pytest.mark.parametrize("failure", EDNS_FAILURES)
+async def test_server_without_edns_support_is_queried_without_it(dns: DnsStandIn, failure: EdnsFailure) -> None:
+    dns.edns_failure = failure
     dns.set("a.test", "MX", "10 b.test.")
-    dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
+    dns.set("big.test", "TXT", *(f"{message_id:04}" + "x" * 200 for message_id in range(30)))
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=2, lifetime=10)
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     assert dns.edns_queries == 1
@@ -71,10 +73,10 @@ async def test_a_server_without_edns_is_asked_without_it(dns: DnsStandIn, how: E
     big = await resolver.query_txt("big.test")
     assert isinstance(big, DnsRecords)
     assert len(big.values) == 30
-    assert dns.edns_queries == 1, "it is remembered"
+    assert dns.edns_queries == 1, "remembered for the next query"
 
 
-async def test_an_error_about_a_name_does_not_switch_edns_off(dns: DnsStandIn) -> None:
+async def test_error_for_a_name_does_not_disable_edns(dns: DnsStandIn) -> None:
     dns.set("a.test", "MX", "10 b.test.")
     dns.fail("broken.test", "SERVFAIL")
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
@@ -84,65 +86,65 @@ async def test_an_error_about_a_name_does_not_switch_edns_off(dns: DnsStandIn) -
     assert [server.skips_edns for server in resolver.servers.current()] == [False]
 
 
-async def test_each_view_learns_for_itself(dns: DnsStandIn) -> None:
-    async with DnsStandIn() as other:
-        other.edns_failure = "FORMERR"
-        other.set("a.test", "MX", "10 b.test.")
-        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
+async def test_each_server_has_its_own_edns_state(dns: DnsStandIn) -> None:
+    async with DnsStandIn() as second:
+        second.edns_failure = "FORMERR"
+        second.set("a.test", "MX", "10 b.test.")
+        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second.port)], timeout=5, lifetime=10)
         (view,) = resolver.alternates
         assert await view.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
         assert not any(server.skips_edns for server in resolver.servers.current())
 
 
-async def test_the_next_server_answers_where_the_first_one_errs(dns: DnsStandIn) -> None:
-    async with DnsStandIn() as other:
+async def test_next_server_is_queried_after_an_error(dns: DnsStandIn) -> None:
+    async with DnsStandIn() as second:
         dns.fail("a.test", "REFUSED")
-        other.set("a.test", "MX", "10 b.test.")
-        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
+        second.set("a.test", "MX", "10 b.test.")
+        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second.port)], timeout=5, lifetime=10)
         assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
-        other.fail("a.test", "SERVFAIL")
+        second.fail("a.test", "SERVFAIL")
         assert await resolver.query_mx("a.test") == DnsFailure("the name servers returned an error (REFUSED, SERVFAIL)")
 
 
-async def test_datagrams_that_answer_something_else_are_dropped() -> None:
+async def test_datagrams_that_do_not_match_the_query_are_ignored() -> None:
     def respond(query: bytes) -> list[bytes]:
-        number = int.from_bytes(query[:2], "big")
+        message_id = int.from_bytes(query[:2], "big")
         return [
             b"",
             b"\x00",
             query,
-            right(query, number=number ^ 1),
-            right(query[:13] + b"b" + query[14:]),
+            valid_response(query, message_id=message_id ^ 1),
+            valid_response(query[:13] + b"b" + query[14:]),
             query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:13] + b"b" + query[14:24],
-            right(query),
+            valid_response(query),
         ]
 
-    assert await asked(respond) == DnsRecords((MxRecord(10, "mx"),))
+    assert await query_raw(respond) == DnsRecords((MxRecord(10, "mx"),))
 
 
 @pytest.mark.parametrize(
     "respond",
     [
-        lambda query: [right(query)[:-1]],
+        lambda query: [valid_response(query)[:-1]],
         lambda query: [query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + b"\xff" * 40],
-        lambda query: [right(query)[:-3] + b"\xff\xff\xff"],
+        lambda query: [valid_response(query)[:-3] + b"\xff\xff\xff"],
     ],
 )
-async def test_answers_that_cannot_be_read(respond: Respond) -> None:
-    assert await asked(respond) == DnsFailure("the name servers returned a malformed response")
+async def test_malformed_responses(respond: Respond) -> None:
+    assert await query_raw(respond) == DnsFailure("the name servers returned a malformed response")
 
 
-async def test_an_answer_for_tcp_and_no_tcp() -> None:
+async def test_truncated_response_without_tcp() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:24]]
 
-    assert await asked(respond) == DnsFailure(
+    assert await query_raw(respond) == DnsFailure(
         "the response is too large for UDP, and the name servers do not respond over TCP"
     )
 
 
-async def test_silence() -> None:
-    assert await asked(lambda _: [], timeout=0.2) == DnsFailure("no name server responded within 0.2 s")
+async def test_no_response() -> None:
+    assert await query_raw(lambda _: [], timeout=0.2) == DnsFailure("no name server responded within 0.2 s")
 
 
 async def test_nobody_listens() -> None:
@@ -159,7 +161,7 @@ async def test_nobody_listens() -> None:
         ("MX", b"\x00\x0a"),
         ("MX", b"\x00\x0a\xff\xff"),
         ("MX", b"\x00\x0a\xc0"),
-        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to itself
+        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to its keeps_id position
         ("MX", b"\x00\x0a\x03mx"),
         ("MX", b"\x00\x0a\x00rest"),
         ("MX", b"\x00\x0a\x40x\x00"),
@@ -170,13 +172,13 @@ async def test_nobody_listens() -> None:
         ("APL", b"\x00\x01\xff\x7f"),
     ],
 )
-async def test_records_that_contradict_themselves(kind: str, rdata: bytes) -> None:
-    number = int(rdatatype.from_text(kind))
-    found = await asked(lambda query: [answer(query, number, rdata)])
+async def test_malformed_records(kind: str, rdata: bytes) -> None:
+    message_id = int(rdatatype.from_text(kind))
+    found = await query_raw(lambda query: [answer(query, message_id, rdata)])
     assert found == DnsFailure("the name servers returned a malformed response")
 
 
-async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
+async def test_cname_chain(dns: DnsStandIn) -> None:
     dns.set("a.test", "CNAME", "b.test.", ttl=60)
     dns.set("b.test", "CNAME", "C.test.", ttl=7)
     dns.set("c.test", "MX", "10 MX.test.", ttl=60)
@@ -189,27 +191,27 @@ async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 30])
-async def test_a_chain_without_end(length: int) -> None:
+async def test_cname_loop(length: int) -> None:
     def respond(query: bytes) -> list[bytes]:
         names = [query[12:20], *(bytes([3]) + b"%03d" % n + b"\x00" for n in range(1, length))]
         links = zip(names, [*names[1:], names[0]], strict=True)
         records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
         return [answer(query, 5, count=length) + b"".join(records)]
 
-    assert await asked(respond) == DnsFailure("the name servers returned a malformed response")
+    assert await query_raw(respond) == DnsFailure("the name servers returned a malformed response")
 
 
 async def test_too_many_records() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
 
-    assert await asked(respond) == DnsFailure("the response contains too many records")
+    assert await query_raw(respond) == DnsFailure("the response contains too many records")
 
 
 @given(st.binary(max_size=60), st.booleans())
 @settings(max_examples=50, deadline=None)
-def test_no_answer_raises_out_of_a_question(data: bytes, own: bool) -> None:
+def test_no_response_makes_a_query_raise(data: bytes, keeps_id: bool) -> None:
     def respond(query: bytes) -> list[bytes]:
-        return [query[:2] + b"\x81\x80" + data if own else data, right(query)]
+        return [query[:2] + b"\x81\x80" + data if keeps_id else data, valid_response(query)]
 
-    assert isinstance(asyncio.run(asked(respond)), DnsRecords | DnsFailure)
+    assert isinstance(asyncio.run(query_raw(respond)), DnsRecords | DnsFailure)

@@ -1,4 +1,4 @@
-"""/etc/resolv.conf, whatever it holds: no start fails, no question raises, and a changed file is followed."""
+"""/etc/resolv.conf with any content: the program starts, queries do not raise, and changes are followed."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -13,19 +13,19 @@ from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver, MxRecord
 from router.dns.servers import MAX_SERVERS, NameServers, ResolvConf, parse_resolv_conf
 from tests.support.dns import DnsStandIn
 
-GOOD = b"nameserver 192.0.2.1\n"
+VALID_LINE = b"nameserver 192.0.2.1\n"
 
 
 @pytest.fixture
 async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
-    """The file cannot name a port: here all servers are on the stand-in's."""
+    """The file cannot contain a port, so all servers use that of the test server."""
     async with DnsStandIn() as server:
         monkeypatch.setattr("router.dns.servers.DNS_PORT", server.port)
         server.set("a.test", "MX", "10 b.test.")
         yield server
 
 
-def following(path: Path, lifetime: float = 10) -> DnsResolver:
+def resolver_for(path: Path, lifetime: float = 10) -> DnsResolver:
     return DnsResolver(timeout=5, lifetime=lifetime, resolv_conf=path, poll_seconds=0)
 
 
@@ -33,23 +33,23 @@ def following(path: Path, lifetime: float = 10) -> DnsResolver:
     ("data", "hosts"),
     [
         (b"", ()),
-        (GOOD, ("192.0.2.1",)),
-        (GOOD.strip(), ("192.0.2.1",)),
+        (VALID_LINE, ("192.0.2.1",)),
+        (VALID_LINE.strip(), ("192.0.2.1",)),
         (b"nameserver\t192.0.2.1 # the office\r\nsearch a.test\r\nnameserver ::1\r\n", ("192.0.2.1", "::1")),
         (b"nameserver fe80::1%eth0\n", ("fe80::1%eth0",)),
-        (b"nameserver 2001:DB8::0:1\n" + GOOD + GOOD, ("2001:db8::1", "192.0.2.1")),
-        (b"\xef\xbb\xbf" + GOOD, ("192.0.2.1",)),
-        (b"# nameserver 192.0.2.9\n;nameserver 192.0.2.9\n" + GOOD, ("192.0.2.1",)),
-        (b"search " + b"x" * 64 + b".test " + b"y." * 200 + b"\ndomain \xfc\n" + GOOD, ("192.0.2.1",)),
-        (b"options ndots:x timeout:-1 edns0 rotate \xff attempts:99999999999\n" + GOOD, ("192.0.2.1",)),
-        (b"# Gr\xfc\xdfe\n" + GOOD, ("192.0.2.1",)),
+        (b"nameserver 2001:DB8::0:1\n" + VALID_LINE + VALID_LINE, ("2001:db8::1", "192.0.2.1")),
+        (b"\xef\xbb\xbf" + VALID_LINE, ("192.0.2.1",)),
+        (b"# nameserver 192.0.2.9\n;nameserver 192.0.2.9\n" + VALID_LINE, ("192.0.2.1",)),
+        (b"search " + b"x" * 64 + b".test " + b"y." * 200 + b"\ndomain \xfc\n" + VALID_LINE, ("192.0.2.1",)),
+        (b"options ndots:x timeout:-1 edns0 rotate \xff attempts:99999999999\n" + VALID_LINE, ("192.0.2.1",)),
+        (b"# Gr\xfc\xdfe\n" + VALID_LINE, ("192.0.2.1",)),
         (
             b"".join(b"nameserver 192.0.2.%d\n" % n for n in range(99)),
             tuple(f"192.0.2.{n}" for n in range(MAX_SERVERS)),
         ),
     ],
 )
-def test_lines_that_can_be_read(data: bytes, hosts: tuple[str, ...]) -> None:
+def test_valid_lines(data: bytes, hosts: tuple[str, ...]) -> None:
     assert parse_resolv_conf(data) == ResolvConf(hosts)
 
 
@@ -73,8 +73,8 @@ def test_lines_that_can_be_read(data: bytes, hosts: tuple[str, ...]) -> None:
         b"resolver 192.0.2.9",
     ],
 )
-def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) -> None:
-    (tmp_path / "resolv.conf").write_bytes(line + b"\n" + GOOD)
+def test_invalid_lines_are_skipped_and_logged(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_bytes(line + b"\n" + VALID_LINE)
     with capture_logs() as logs:
         servers = NameServers(path=tmp_path / "resolv.conf", poll_seconds=0)
         for _ in range(3):
@@ -86,12 +86,12 @@ def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) ->
 
 @given(st.binary(max_size=200), st.booleans())
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes(tmp_path: Path, data: bytes, good: bool) -> None:
+def test_any_bytes(tmp_path: Path, data: bytes, has_valid_line: bool) -> None:
     path = tmp_path / "resolv.conf"
-    path.write_bytes(data + b"\n" + GOOD if good else b"nameserver " + data)
+    path.write_bytes(data + b"\n" + VALID_LINE if has_valid_line else b"nameserver " + data)
     servers = NameServers(path=path, poll_seconds=0)
     assert servers.current()
-    if good:
+    if has_valid_line:
         assert "192.0.2.1" in [server.address for server in servers.current()]
 
 
@@ -99,7 +99,7 @@ def _fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
-ODD: dict[str, Callable[[Path], object]] = {
+UNUSUAL_FILES: dict[str, Callable[[Path], object]] = {
     "missing": Path.exists,
     "a directory": Path.mkdir,
     "a dangling link": lambda path: path.symlink_to("nowhere"),
@@ -112,23 +112,21 @@ ODD: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
-async def test_without_a_server_in_the_file_this_machine_is_asked(
-    make: Callable[[Path], object], tmp_path: Path, dns: DnsStandIn
-) -> None:
+@pytest.mark.parametrize("create", UNUSUAL_FILES.values(), ids=UNUSUAL_FILES)
+async def test_local_server_is_the_default(create: Callable[[Path], object], tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
-    make(path)
-    resolver = following(path, lifetime=1)
+    create(path)
+    resolver = resolver_for(path, lifetime=1)
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     await dns.stop()
     reason = f"{path} contains no usable name server: set [dns] nameservers"
     assert await resolver.query_mx("a.test") == DnsFailure(reason)
 
 
-async def test_a_changed_file_is_followed(tmp_path: Path, dns: DnsStandIn) -> None:
+async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
-    path.write_bytes(b"nameserver 127.0.0.9\n")  # nobody is there
-    resolver = following(path)
+    path.write_bytes(b"nameserver 127.0.0.9\n")  # no server
+    resolver = resolver_for(path)
     assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
     path.write_bytes(b"nameserver 127.0.0.1\n")  # of the same length, in place
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
@@ -143,18 +141,18 @@ async def test_a_changed_file_is_followed(tmp_path: Path, dns: DnsStandIn) -> No
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
 
 
-async def test_what_was_learnt_about_a_server_outlives_a_change_of_the_file(tmp_path: Path, dns: DnsStandIn) -> None:
+async def test_edns_state_survives_a_change_of_the_file(tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(b"nameserver 127.0.0.1\n")
     dns.edns_failure = "NOTIMP"
-    resolver = following(path)
+    resolver = resolver_for(path)
     assert isinstance(await resolver.query_mx("a.test"), DnsRecords)
     path.write_bytes(b"search a.test\nnameserver 127.0.0.1\n")
     assert isinstance(await resolver.query_mx("a.test"), DnsRecords)
     assert dns.edns_queries == 1
 
 
-def test_configured_servers_do_not_read_the_file(tmp_path: Path) -> None:
+def test_file_is_not_read_with_configured_servers(tmp_path: Path) -> None:
     servers = NameServers([("192.0.2.7", 5353)], path=tmp_path / "none", poll_seconds=0)
     assert [(server.address, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
     assert servers.skipped == ()

@@ -1,4 +1,4 @@
-"""A check from question to verdict, against a DNS server on loopback."""
+"""Domain verification against a DNS server on loopback."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,7 @@ from router.dns.verification import (
 )
 from tests.support.dns import DnsStandIn
 
-DOMAIN, TOKEN, OURS = "help.example.org", "ab12cd34", [("mx1.router.test", 10)]
+DOMAIN, TOKEN, MX_HOSTS = "help.example.org", "ab12cd34", [("mx1.router.test", 10)]
 TXT = f"_emailrouter.{DOMAIN}"
 VALUE = f"emailrouter-verification={TOKEN}"
 NOW = 1_763_810_645_000_000
@@ -34,10 +34,10 @@ def resolver(dns: DnsStandIn) -> DnsResolver:
 
 
 async def _check(resolver: DnsResolver, mode: VerificationMode = "mx+txt", domain: str = DOMAIN) -> VerificationResult:
-    return await check_domain(domain, TOKEN, OURS, mode, resolver=resolver, now=NOW)
+    return await check_domain(domain, TOKEN, MX_HOSTS, mode, resolver=resolver, now=NOW)
 
 
-def _good(dns: DnsStandIn) -> None:
+def _publish_records(dns: DnsStandIn) -> None:
     dns.set(DOMAIN, "MX", "10 MX1.Router.Test.", "20 backup.example.net.")
     dns.set(TXT, "TXT", "something else", VALUE)
 
@@ -45,7 +45,7 @@ def _good(dns: DnsStandIn) -> None:
 # --- the resolver
 
 
-async def test_answers(dns: DnsStandIn, resolver: DnsResolver) -> None:
+async def test_query_results(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set("a.test", "MX", "20 B.test.", "10 c.test.")
     dns.set("null.test", "MX", "0 .")
     dns.set("a.test", "TXT", "x" * 300, "gr\u00fcn")
@@ -63,21 +63,23 @@ async def test_answers(dns: DnsStandIn, resolver: DnsResolver) -> None:
     assert await resolver.query_mx("none.test") == NoDnsRecord()
 
 
-@pytest.mark.parametrize("how", ["SERVFAIL", "REFUSED", "TIMEOUT"])
-async def test_faults(dns: DnsStandIn, resolver: DnsResolver, how: str) -> None:
+@pytest.mark.parametrize("failure", ["SERVFAIL", "REFUSED", "TIMEOUT"])
+async def test_failures(dns: DnsStandIn, resolver: DnsResolver, failure: str) -> None:
     dns.set("a.test", "MX", "10 b.test.")
-    dns.fail("a.test", how)  # type: ignore[arg-type]  # the parametrized word is one of the literal's
-    impatient = DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
-    found = await (impatient if how == "TIMEOUT" else resolver).query_mx("a.test")
+    dns.fail("a.test", failure)  # type: ignore[arg-type]  # the parameter is one of the literals
+    fast_resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
+    found = await (fast_resolver if failure == "TIMEOUT" else resolver).query_mx("a.test")
     assert isinstance(found, DnsFailure)
     assert found.reason == (
-        "no name server responded within 0.5 s" if how == "TIMEOUT" else f"the name servers returned an error ({how})"
+        "no name server responded within 0.5 s"
+        if failure == "TIMEOUT"
+        else f"the name servers returned an error ({failure})"
     )
     dns.heal("a.test")
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
 
 
-async def test_what_is_too_large_for_udp(dns: DnsStandIn, resolver: DnsResolver) -> None:
+async def test_response_too_large_for_udp(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
     dns.set("cut.test", "TXT", "y")
     dns.fail("cut.test", "TRUNCATED")
@@ -88,7 +90,7 @@ async def test_what_is_too_large_for_udp(dns: DnsStandIn, resolver: DnsResolver)
 
 
 @pytest.mark.parametrize("name", ["a..test", "x" * 64 + ".test", ".".join(["long"] * 60), "\ud800.test"])
-async def test_names_that_are_none(resolver: DnsResolver, name: str) -> None:
+async def test_invalid_names(resolver: DnsResolver, name: str) -> None:
     assert isinstance(await resolver.query_mx(name), DnsFailure)
 
 
@@ -97,19 +99,19 @@ async def test_nobody_listens() -> None:
     assert isinstance(await resolver.query_txt("a.test"), DnsFailure)
 
 
-async def test_the_next_server_is_asked(dns: DnsStandIn) -> None:
+async def test_next_server_is_queried(dns: DnsStandIn) -> None:
     dns.set("a.test", "TXT", "x")
     resolver = DnsResolver([("127.0.0.1", 1), ("127.0.0.1", dns.port)], timeout=0.1, lifetime=5)
     assert await resolver.query_txt("a.test") == DnsRecords(("x",))
 
 
-# --- the verdict
+# --- the result
 
 
-async def test_all_is_well(dns: DnsStandIn, resolver: DnsResolver) -> None:
-    _good(dns)
-    verdict = await _check(resolver)
-    assert verdict == VerificationResult(
+async def test_correct_records(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _publish_records(dns)
+    result = await _check(resolver)
+    assert result == VerificationResult(
         (
             RecordReport(
                 "MX", DOMAIN, ("10 mx1.router.test",), ("10 mx1.router.test", "20 backup.example.net"), "ok", NOW, ""
@@ -118,40 +120,40 @@ async def test_all_is_well(dns: DnsStandIn, resolver: DnsResolver) -> None:
         ),
         is_verified=True,
     )
-    assert sorted(dns.queries) == [(TXT, "TXT"), (DOMAIN, "MX")]  # no guesses where nothing is missing
+    assert sorted(dns.queries) == [(TXT, "TXT"), (DOMAIN, "MX")]  # no further queries
 
 
 @pytest.mark.parametrize(
     ("mx", "txt", "modes"),
     [(True, True, "mx txt mx+txt"), (True, False, "mx"), (False, True, "txt"), (False, False, "")],
 )
-async def test_what_counts_depends_on_the_mode(
+async def test_mode_selects_the_required_records(
     dns: DnsStandIn, resolver: DnsResolver, mx: bool, txt: bool, modes: str
 ) -> None:
-    _good(dns)
+    _publish_records(dns)
     if not mx:
         dns.remove(DOMAIN)
     if not txt:
         dns.remove(TXT)
     every: tuple[VerificationMode, ...] = ("mx", "txt", "mx+txt")
     for mode in every:
-        verdict = await _check(resolver, mode)
-        assert verdict.is_verified is (mode in modes.split())
-        assert [record.type for record in verdict.records] == ["MX", "TXT"]
-        assert all(record.status != "error" for record in verdict.records)
+        result = await _check(resolver, mode)
+        assert result.is_verified is (mode in modes.split())
+        assert [record.type for record in result.records] == ["MX", "TXT"]
+        assert all(record.status != "error" for record in result.records)
 
 
-async def test_a_fault_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsResolver) -> None:
-    _good(dns)
+async def test_failure_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _publish_records(dns)
     dns.fail(DOMAIN, "SERVFAIL", "MX")
-    verdict = await _check(resolver)
-    assert [record.status for record in verdict.records] == ["error", "ok"]
-    assert (verdict.is_verified, verdict.is_definitely_missing) == (False, False)
+    result = await _check(resolver)
+    assert [record.status for record in result.records] == ["error", "ok"]
+    assert (result.is_verified, result.is_definitely_missing) == (False, False)
     assert (await _check(resolver, "txt")).is_verified
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "phrase"),
     [
         (DOMAIN, f"is at {DOMAIN} instead"),
         (f"{TXT}.{DOMAIN}", f"is at {TXT}.{DOMAIN} instead"),
@@ -159,22 +161,22 @@ async def test_a_fault_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsRes
         ("_emailrouter.example.org", "is at _emailrouter.example.org instead"),
     ],
 )
-async def test_a_txt_in_another_place(dns: DnsStandIn, resolver: DnsResolver, name: str, words: str) -> None:
+async def test_misplaced_txt(dns: DnsStandIn, resolver: DnsResolver, name: str, phrase: str) -> None:
     dns.set(name, "TXT", VALUE)
     record = (await _check(resolver)).records[1]
     assert (record.status, record.found) == ("missing", ())
-    assert words in record.fix
+    assert phrase in record.fix
 
 
 @pytest.mark.parametrize("zone", [DOMAIN, "example.org"])
-async def test_an_mx_below_its_own_name(dns: DnsStandIn, resolver: DnsResolver, zone: str) -> None:
+async def test_misplaced_mx(dns: DnsStandIn, resolver: DnsResolver, zone: str) -> None:
     dns.set(f"{DOMAIN}.{zone}", "MX", "10 mx1.router.test.")
     record = (await _check(resolver)).records[0]
     assert record.status == "missing"
     assert f"is at {DOMAIN}.{zone}" in record.fix
 
 
-async def test_a_cname_where_the_mx_belongs(dns: DnsStandIn, resolver: DnsResolver) -> None:
+async def test_cname_instead_of_mx(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set(DOMAIN, "CNAME", "site.example.net.")
     dns.set("site.example.net", "A", "192.0.2.1")
     record = (await _check(resolver)).records[0]
@@ -182,7 +184,7 @@ async def test_a_cname_where_the_mx_belongs(dns: DnsStandIn, resolver: DnsResolv
     assert "CNAME for site.example.net" in record.fix
 
 
-async def test_many_and_strange_values_are_bounded(dns: DnsStandIn, resolver: DnsResolver) -> None:
+async def test_found_values_are_limited_and_printable(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set(TXT, "TXT", *(f"{n}\x00\u202e" + "x" * 400 for n in range(60)))
     dns.set(DOMAIN, "MX", *(f"{n} mx{n}.example.net." for n in range(60)))
     for record in (await _check(resolver)).records:
@@ -191,23 +193,23 @@ async def test_many_and_strange_values_are_bounded(dns: DnsStandIn, resolver: Dn
         assert len(record.fix) <= 1000
 
 
-async def test_a_domain_of_any_length_is_judged(resolver: DnsResolver) -> None:
+async def test_domain_of_maximum_length(resolver: DnsResolver) -> None:
     domain = ".".join(["x" * 60] * 4)
-    verdict = await _check(resolver, domain=domain)
-    assert not verdict.is_verified
+    result = await _check(resolver, domain=domain)
+    assert not result.is_verified
 
 
-# --- what is kept
+# --- storage
 
 
 def test_before_the_first_check() -> None:
-    mx, txt = expected_records(DOMAIN, TOKEN, OURS)
+    mx, txt = expected_records(DOMAIN, TOKEN, MX_HOSTS)
     assert (mx.status, mx.expected, mx.checked_at) == ("missing", ("10 mx1.router.test",), None)
     assert (txt.name, txt.expected, txt.found) == (TXT, (VALUE,), ())
 
 
-async def test_records_are_kept_as_json(dns: DnsStandIn, resolver: DnsResolver) -> None:
-    _good(dns)
+async def test_records_are_stored_as_json(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _publish_records(dns)
     records = (await _check(resolver)).records
     assert load_records(dump_records(records)) == records
     for text in ("", "[]", "nonsense", "{}", '[{"type": "MX"}]', "[1]"):
@@ -218,33 +220,33 @@ async def test_records_are_kept_as_json(dns: DnsStandIn, resolver: DnsResolver) 
 
 
 @pytest.fixture
-async def other() -> AsyncIterator[DnsStandIn]:
+async def second_server() -> AsyncIterator[DnsStandIn]:
     async with DnsStandIn() as server:
         yield server
 
 
-async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsStandIn) -> None:
+async def test_propagating_records(dns: DnsStandIn, second_server: DnsStandIn) -> None:
     dns.set(DOMAIN, "MX", "10 old.example.net.")
-    _good(other)
-    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
-    verdict = await _check(resolver)
-    assert [record.status for record in verdict.records] == ["wrong", "missing"]
-    for record in verdict.records:
+    _publish_records(second_server)
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second_server.port)], timeout=5, lifetime=10)
+    result = await _check(resolver)
+    assert [record.status for record in result.records] == ["wrong", "missing"]
+    for record in result.records:
         assert "others still return the old one" in record.fix
-    assert not verdict.is_verified
-    assert verdict.has_correct_record is False
-    assert verdict.is_definitely_missing is False, "one name server's miss is not definite"
+    assert not result.is_verified
+    assert result.has_correct_record is False
+    assert result.is_definitely_missing is False, "one of two name servers has the records"
 
 
-async def test_name_servers_that_agree(dns: DnsStandIn, other: DnsStandIn) -> None:
-    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
-    verdict = await _check(resolver)
-    assert verdict.is_definitely_missing
-    assert "has no MX record" in verdict.records[0].fix
-    assert other.asked(DOMAIN, "MX") == 1
+async def test_missing_on_all_name_servers(dns: DnsStandIn, second_server: DnsStandIn) -> None:
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second_server.port)], timeout=5, lifetime=10)
+    result = await _check(resolver)
+    assert result.is_definitely_missing
+    assert "has no MX record" in result.records[0].fix
+    assert second_server.asked(DOMAIN, "MX") == 1
 
 
-async def test_what_the_doctor_asks(dns: DnsStandIn, resolver: DnsResolver) -> None:
+async def test_queries_of_the_check_command(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set("a.test", "A", "192.0.2.1")
     dns.set("a.test", "AAAA", "2001:db8::1")
     dns.set("192.0.2.1", "PTR", "A.test.")

@@ -1,4 +1,4 @@
-"""What the tests of the client share: a payload, a good answer, a resolver, and the reason of a failed call."""
+"""Shared parts of the HTTP client tests: a payload, a valid response, a resolver, and failure reasons."""
 
 import socket
 
@@ -9,16 +9,16 @@ from router.outbound.client import OutboundClient, OutboundError
 from tests.support.raw_http import Script
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
-OK = b"HTTP/1.1 200 OK\r\n"
-CLEAN = Script((OK + b"Content-Length: 2\r\n\r\nok",))
+STATUS_LINE = b"HTTP/1.1 200 STATUS_LINE\r\n"
+VALID_RESPONSE = Script((STATUS_LINE + b"Content-Length: 2\r\n\r\nok",))
 
 
-class Names(AbstractResolver):
-    """A resolver of the test's own: these names, these addresses."""
+class StaticResolver(AbstractResolver):
+    """Resolves fixed names."""
 
     def __init__(self, names: dict[str, list[str]]) -> None:
         self._names = names
-        self.asked = 0
+        self.lookups = 0
 
     async def resolve(
         self,
@@ -26,7 +26,7 @@ class Names(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
-        self.asked += 1
+        self.lookups += 1
         if host not in self._names:
             raise OSError(None, "no such name")
         return [
@@ -45,15 +45,15 @@ class Names(AbstractResolver):
         pass
 
 
-async def fault(client: OutboundClient, url: str, timeout: float | None = None) -> str:
-    """The reason why a call fails; its error must not show the path of the URL."""
+async def failure_reason(client: OutboundClient, url: str, timeout: float | None = None) -> str:
+    """Return the reason of a failed call, which must not contain the path of the URL."""
     with pytest.raises(OutboundError) as caught:
         await client.post_json(url, PAYLOAD, timeout)
     reason = caught.value.reason
-    assert "/services/" not in f"{reason}{caught.value!r}"  # the path is the secret
+    assert "/services/" not in f"{reason}{caught.value!r}"  # the path is secret
     assert caught.value.__cause__ is None
     error = caught.value
     assert (
         error.__context__ is None or error.__suppress_context__
-    )  # a logged traceback must not show aiohttp's text with the URL
+    )  # a logged traceback must not contain aiohttp's text with the URL
     return reason

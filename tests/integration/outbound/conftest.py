@@ -1,4 +1,4 @@
-"""The client, and both event loops for every test of it."""
+"""Fixtures of the HTTP client tests, which run on both event loops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,7 +10,7 @@ from router.outbound.client import OutboundClient
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The program runs on uvloop where it is installed; the two report lost connections differently."""
+    """Run each test on asyncio and uvloop, which report lost connections differently."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -1,4 +1,4 @@
-"""Cutting and cleaning text: not a character as people see it is split, nothing invisible is left to do harm."""
+"""Truncation and normalisation of text: grapheme clusters stay whole, harmful characters are removed."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ ANY = st.text(st.characters(codec=None, categories=None))
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "expected"),
+    ("text", "limit", "expected"),
     [
         ("abc", 3, "abc"),
         ("abcd", 3, "ab\u2026"),
@@ -27,28 +27,28 @@ ANY = st.text(st.characters(codec=None, categories=None))
         ("ab\u2764\ufe0fcd", 4, "ab\u2026"),
     ],
 )
-def test_cut(text: str, most: int, expected: str) -> None:
-    assert truncate(text, most) == expected
+def test_cut(text: str, limit: int, expected: str) -> None:
+    assert truncate(text, limit) == expected
 
 
-def test_marks_without_end_are_cut_somewhere() -> None:
+def test_unlimited_marks_are_truncated() -> None:
     assert utf16_length(truncate("a" + "\u0301" * 1000, 100)) == 100
 
 
 @given(ANY, st.integers(min_value=1, max_value=50))
-def test_cut_fits(text: str, most: int) -> None:
-    shown = truncate(text, most)
-    assert utf16_length(shown) <= most
+def test_cut_fits(text: str, limit: int) -> None:
+    shown = truncate(text, limit)
+    assert utf16_length(shown) <= limit
     assert shown == text or shown.endswith("\u2026")
     assert text.startswith(shown.removesuffix("\u2026"))
 
 
 @given(ANY, st.integers(min_value=1, max_value=80))
-def test_escaped_fits(text: str, most: int) -> None:
-    assert utf16_length(escape(normalize_line(text), most)) <= most
+def test_escaped_fits(text: str, limit: int) -> None:
+    assert utf16_length(escape(normalize_line(text), limit)) <= limit
 
 
-def test_everybody_stays_unmentioned() -> None:
+def test_mentions_are_escaped() -> None:
     assert escape("@Channel @here.", 100) == "@\u2060Channel @\u2060here."
     assert escape("<!channel> & co", 100) == "&lt;!channel&gt; &amp; co"
     assert escape("<<<<", 9) == "&lt;&lt;\u2026"

@@ -1,4 +1,4 @@
-"""The Slack payload: golden files for a few notices, and properties that hold for any mail whatever."""
+"""Slack payloads: golden files for some notifications, and properties for any message."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.support.payloads import sound, strings, walk
 from tests.support.slack_rules import faults
 
 GOLDEN = Path(__file__).parent / "golden"
-AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
+TIMESTAMP = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
 LINK = "https://mail.example.com/tickets/ticket_01jd"
 
 OPENED = TicketNotification(
@@ -27,11 +27,11 @@ OPENED = TicketNotification(
     from_address="ana@customer.example",
     address="billing@example.com",
     status="open",
-    received_at=AT,
+    received_at=TIMESTAMP,
     text="Hello,\n\nthe total of invoice 1042 should be 99 €.\n\nAna",
     link=LINK,
 )
-NOTICES = {
+NOTIFICATIONS = {
     "opened": OPENED,
     "replied_with_everything": replace(
         OPENED,
@@ -68,35 +68,37 @@ NOTICES = {
 
 
 def _golden(name: str, payload: Payload) -> None:
-    """The file is the expectation. To renew it: delete it, run, read the difference."""
+    """Compare with the golden file. To update it, delete it, run the test twice and review the difference."""
     path = GOLDEN / f"{name}.json"
     text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
     if not path.exists():
         path.write_text(text, encoding="utf-8")
-        pytest.fail(f"{path.name} was missing and is written now: read it, then run again")
+        pytest.fail(f"{path.name} was missing and has been written: review it, then run again")
     assert text == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", NOTICES)
+@pytest.mark.parametrize("name", NOTIFICATIONS)
 def test_golden(name: str) -> None:
-    _golden(name, slack_message.render_ticket(NOTICES[name]))
+    _golden(name, slack_message.render_ticket(NOTIFICATIONS[name]))
 
 
-@pytest.mark.parametrize("name", NOTICES)
+@pytest.mark.parametrize("name", NOTIFICATIONS)
 def test_golden_plain(name: str) -> None:
-    _golden(f"{name}.plain", slack_message.render_plain_ticket(NOTICES[name]))
+    _golden(f"{name}.plain", slack_message.render_plain_ticket(NOTIFICATIONS[name]))
 
 
 def test_golden_test() -> None:
-    _golden("test", slack_message.render_test(TestMessage("Example & Co", "Billing <channel>", AT)))
+    _golden("test", slack_message.render_test(TestMessage("Example & Co", "Billing <channel>", TIMESTAMP)))
 
 
 def test_times_are_in_the_time_zone_of_the_workspace() -> None:
     payloads = (
-        slack_message.render_ticket(replace(NOTICES["opened"], timezone="Europe/Berlin")),
-        slack_message.render_plain_ticket(replace(NOTICES["opened"], timezone="Europe/Berlin")),
-        slack_message.render_test(TestMessage("Acme", "Billing", AT, "Europe/Berlin")),
-        slack_message.render_alert(OperatorAlert("Domain alert", "Records missing.", "Acme", AT, "Europe/Berlin")),
+        slack_message.render_ticket(replace(NOTIFICATIONS["opened"], timezone="Europe/Berlin")),
+        slack_message.render_plain_ticket(replace(NOTIFICATIONS["opened"], timezone="Europe/Berlin")),
+        slack_message.render_test(TestMessage("Acme", "Billing", TIMESTAMP, "Europe/Berlin")),
+        slack_message.render_alert(
+            OperatorAlert("Domain alert", "Records missing.", "Acme", TIMESTAMP, "Europe/Berlin")
+        ),
     )
     for payload in payloads:
         assert "2025-11-22 12:24 CET" in json.dumps(payload)
@@ -113,7 +115,7 @@ def test_golden_digest() -> None:
 
 # --- properties
 
-_NASTY = st.sampled_from(
+_SPECIAL_TEXTS = st.sampled_from(
     [
         "<!channel>",
         "<!here|x>",
@@ -152,15 +154,17 @@ _NASTY = st.sampled_from(
         " ",
     ]
 )
-# Any code point at all, lone surrogates too.
+# Any code point, including lone surrogates.
 _CHARACTERS = st.characters(codec=None, categories=None)
-_PIECES = st.one_of(st.text(_CHARACTERS, max_size=60), _NASTY)
+_TEXT_PARTS = st.one_of(st.text(_CHARACTERS, max_size=60), _SPECIAL_TEXTS)
 TEXT = st.builds(
-    lambda pieces, times: "".join(pieces) * times, st.lists(_PIECES, max_size=8), st.sampled_from([1, 1, 3, 60, 900])
+    lambda pieces, times: "".join(pieces) * times,
+    st.lists(_TEXT_PARTS, max_size=8),
+    st.sampled_from([1, 1, 3, 60, 900]),
 )
 COUNT = st.integers(min_value=0, max_value=2**63 - 1)
 ANY_MAILBOX = st.builds(NamedMailbox, TEXT, TEXT)
-ANY_NOTICE = st.builds(
+ANY_NOTIFICATION = st.builds(
     TicketNotification,
     event=st.sampled_from(["opened", "replied"]),
     ticket_id=st.just("ticket_1"),
@@ -195,10 +199,10 @@ ANY_ENTRY = st.builds(
 
 
 @settings(max_examples=100, deadline=None)
-@given(ANY_NOTICE)
-def test_any_ticket(notice: TicketNotification) -> None:
-    sound(slack_message.render_ticket(notice), (notice.link,))
-    sound(slack_message.render_plain_ticket(notice), (notice.link,))
+@given(ANY_NOTIFICATION)
+def test_any_ticket(notification: TicketNotification) -> None:
+    sound(slack_message.render_ticket(notification), (notification.link,))
+    sound(slack_message.render_plain_ticket(notification), (notification.link,))
 
 
 @settings(max_examples=75, deadline=None)
@@ -213,13 +217,13 @@ def test_any_digest(entries: list[DigestEntry]) -> None:
 @settings(max_examples=75, deadline=None)
 @given(TEXT, TEXT)
 def test_any_test(workspace: str, integration: str) -> None:
-    sound(slack_message.render_test(TestMessage(workspace, integration, AT)), ())
+    sound(slack_message.render_test(TestMessage(workspace, integration, TIMESTAMP)), ())
 
 
-@pytest.mark.parametrize("stuffing", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
-def test_the_largest_of_everything(stuffing: str) -> None:
-    long = stuffing * 5000
-    notice = replace(
+@pytest.mark.parametrize("filler", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
+def test_maximum_of_every_field(filler: str) -> None:
+    long = filler * 5000
+    notification = replace(
         OPENED,
         number=2**63 - 1,
         subject=long,
@@ -236,26 +240,26 @@ def test_the_largest_of_everything(stuffing: str) -> None:
         warnings=(long,) * 50,
         link="https://x.test/" + "a" * 580,
     )
-    sound(slack_message.render_ticket(notice), (notice.link,))
-    sound(slack_message.render_plain_ticket(notice), (notice.link,))
+    sound(slack_message.render_ticket(notification), (notification.link,))
+    sound(slack_message.render_plain_ticket(notification), (notification.link,))
     entries = [
-        DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notice.link)
+        DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notification.link)
         for n in range(slack_message.MAX_DIGEST_ENTRIES)
     ]
-    sound(slack_message.render_digest(entries), (notice.link,))
+    sound(slack_message.render_digest(entries), (notification.link,))
 
 
 # --- single rules
 
 
 @pytest.mark.parametrize("count", [0, slack_message.MAX_DIGEST_ENTRIES + 1])
-def test_a_digest_of_too_many_or_none(count: int) -> None:
+def test_digest_with_too_many_entries_or_none(count: int) -> None:
     with pytest.raises(ValueError, match="1 to 40 entries"):
         slack_message.render_digest([DigestEntry("opened", 1, "", "", "")] * count)
 
 
 @pytest.mark.parametrize(
-    ("size", "words"),
+    ("size", "text"),
     [
         (0, "0 B"),
         (999, "999 B"),
@@ -268,30 +272,30 @@ def test_a_digest_of_too_many_or_none(count: int) -> None:
         (3_000_000_000_000, "3000 GB"),
     ],
 )
-def test_sizes(size: int, words: str) -> None:
+def test_sizes(size: int, text: str) -> None:
     payload = slack_message.render_ticket(replace(OPENED, attachments=(("a", size),)))
-    assert f"a ({words})" in list(strings(payload))
+    assert f"a ({text})" in list(strings(payload))
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "line"),
     [
         (0, None),
         (1, "1 line of quoted text or signature hidden"),
         (1200, "1,200 lines of quoted text or signature hidden"),
     ],
 )
-def test_the_message_says_how_much_was_folded(lines: int, said: str | None) -> None:
-    folded = replace(OPENED, quoted_lines=lines)
+def test_number_of_hidden_lines(lines: int, line: str | None) -> None:
+    notification = replace(OPENED, quoted_lines=lines)
     for shown in (
-        list(strings(slack_message.render_ticket(folded))),
-        slack_message.render_plain_ticket(folded)["text"].split("\n"),
+        list(strings(slack_message.render_ticket(notification))),
+        slack_message.render_plain_ticket(notification)["text"].split("\n"),
     ):
-        assert [line for line in shown if "quoted text" in line] == ([said] if said else [])
-    assert ("View ticket #42" in list(strings(slack_message.render_ticket(folded)))) == (said is None)
+        assert [line for line in shown if "quoted text" in line] == ([line] if line else [])
+    assert ("View ticket #42" in list(strings(slack_message.render_ticket(notification)))) == (line is None)
 
 
-def test_a_long_mail_leads_to_the_whole() -> None:
+def test_long_message_links_to_its_full_text() -> None:
     whole = slack_message.render_ticket(OPENED)["blocks"]
     cut = slack_message.render_ticket(replace(OPENED, text="word " * 2000))["blocks"]
     assert "View ticket #42" in list(strings(whole))
@@ -304,20 +308,20 @@ def test_a_long_mail_leads_to_the_whole() -> None:
 @pytest.mark.parametrize(
     "link", ["https://x.test/a|b", "https://x.test/>", "https://x.test/a b", "https://x.test/\u202e", "h" * 700]
 )
-def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
+def test_unsafe_link_is_omitted(link: str) -> None:
     payload = slack_message.render_ticket(replace(OPENED, link=link))
     assert not [part for part in walk(payload) if part.get("type") == "link"]
     assert "<" not in slack_message.render_plain_ticket(replace(OPENED, link=link))["text"]
 
 
-def test_a_notice_about_the_installation_is_within_slacks_rules() -> None:
-    said = "<!channel> *bold* " + "x" * 5000
-    payload = slack_message.render_alert(OperatorAlert("Domain alert", said, "Example", 0))
+def test_alert_is_a_valid_payload() -> None:
+    line = "<!channel> *bold* " + "x" * 5000
+    payload = slack_message.render_alert(OperatorAlert("Domain alert", line, "Example", 0))
     assert list(faults(payload["blocks"])) == []
     assert "<!channel>" not in payload["text"]
     assert slack_message.payload_size(payload) < slack_message.MAX_PAYLOAD_BYTES
 
 
-def test_a_long_file_name_keeps_its_ending() -> None:
+def test_long_file_name_keeps_its_extension() -> None:
     payload = slack_message.render_ticket(replace(OPENED, attachments=((f"{'invoice.pdf ' * 9}.exe", 1),)))
     assert "\N{HORIZONTAL ELLIPSIS}.exe (1 B)" in str(payload)

@@ -1,4 +1,4 @@
-"""Any bytes are a response, no response, or refused, and no bytes take long."""
+"""Decoding of DNS responses: any bytes are decoded or rejected in bounded time."""
 
 import contextlib
 import struct
@@ -25,20 +25,20 @@ WIRE = QUERY.to_wire()
         ("SVCB", b"\x00\x01\x00" + b"".join(struct.pack("!HH", 1000 + n, 0) for n in range(MAX_READS))),
     ],
 )
-def test_one_record_of_many_parts_is_not_decoded_whole(kind: str, rdata: bytes) -> None:
+def test_record_with_too_many_parts_is_rejected(kind: str, rdata: bytes) -> None:
     with pytest.raises(MalformedResponse):
         decode_response(answer(WIRE, int(dns.rdatatype.from_text(kind)), rdata), QUERY)
 
 
-def test_a_signed_message_is_refused() -> None:
-    """dnspython raises no FormError for it."""
+def test_signed_message_is_rejected() -> None:
+    """dnspython does not raise FormError for it."""
     signature = b"\x00" + struct.pack("!HHIH", dns.rdatatype.TSIG, 255, 0, 17) + b"\x00" * 17
     wire = struct.pack("!2s5H", WIRE[:2], 0x8180, 1, 0, 0, 1) + WIRE[12:24] + signature
     with pytest.raises(MalformedResponse):
         decode_response(wire, QUERY)
 
 
-def test_two_hundred_large_records_are_decoded() -> None:
+def test_maximum_number_of_large_records_is_decoded() -> None:
     values = [struct.pack("!H", n) + b"\x03abc" * 5 + b"\x00" for n in range(MAX_RECORDS - 1)]
     response = decode_response(answer(WIRE, 15, *values), QUERY)
     assert response is not None
@@ -47,7 +47,7 @@ def test_two_hundred_large_records_are_decoded() -> None:
     assert decode_response(answer(WIRE, 16, *texts), QUERY) is not None
 
 
-def test_names_of_many_pointers_and_labels_are_not_decoded_each_time() -> None:
+def test_names_with_many_pointers_and_labels_are_rejected() -> None:
     first = len(answer(WIRE, 15)) + 12
     name = b"\x01a" * 120 + b"\x00"
     values = [struct.pack("!HH", n, 0xC000 | first) for n in range(MAX_RECORDS - 2)]
@@ -60,7 +60,7 @@ def test_names_of_many_pointers_and_labels_are_not_decoded_each_time() -> None:
 
 @given(st.binary(max_size=300), st.sampled_from(list(dns.rdatatype.RdataType)), st.booleans())
 @settings(deadline=None)
-def test_any_bytes_are_decoded_or_refused(data: bytes, kind: dns.rdatatype.RdataType, framed: bool) -> None:
+def test_any_bytes_are_decoded_or_rejected(data: bytes, kind: dns.rdatatype.RdataType, framed: bool) -> None:
     wire = answer(WIRE, int(kind), data) if framed else WIRE[:2] + b"\x81\x80" + data
     with contextlib.suppress(dns.exception.FormError):
         response = decode_response(wire, QUERY)
@@ -69,7 +69,7 @@ def test_any_bytes_are_decoded_or_refused(data: bytes, kind: dns.rdatatype.Rdata
 
 @given(st.data())
 @settings(deadline=None)
-def test_a_good_message_with_changed_bytes(data: st.DataObject) -> None:
+def test_valid_message_with_changed_bytes(data: st.DataObject) -> None:
     wire = bytearray(answer(WIRE, 15, b"\x00\x0a\x02mx\xc0\x0c", b"\x00\x14\x03mx2\xc0\x0c"))
     for _ in range(data.draw(st.integers(1, 6))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""The judgement of what the DNS says: right, missing, and each mistake that people make at a provider's form."""
+"""Checks of MX and TXT records: correct, missing, and common mistakes in providers' web forms."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from router.dns.records import check_mx, check_txt, format_mx_records
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 
 DOMAIN = "help.example.org"
-OURS = [("mx1.router.test", 10), ("mx2.router.test", 20)]
+MX_HOSTS = [("mx1.router.test", 10), ("mx2.router.test", 20)]
 TOKEN = "ab12cd34ef56"
 VALUE = f"emailrouter-verification={TOKEN}"
 NO_RECORD = NoDnsRecord()
@@ -29,9 +29,9 @@ def _mx(*records: tuple[int, str], alias: str = "") -> DnsRecords[MxRecord]:
         _mx((10, "mx1.router.test"), alias="www.example.net"),
     ],
 )
-def test_mx_that_is_right(found: DnsRecords[MxRecord]) -> None:
-    judgement = check_mx(DOMAIN, found, OURS)
-    assert (judgement.status, judgement.fix) == ("ok", "")
+def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
+    check = check_mx(DOMAIN, found, MX_HOSTS)
+    assert (check.status, check.fix) == ("ok", "")
 
 
 @pytest.mark.parametrize(
@@ -77,35 +77,35 @@ def test_mx_that_is_right(found: DnsRecords[MxRecord]) -> None:
         (_mx((10, "203.0.113.5")), "wrong", ["contains an IP address (203.0.113.5)"]),
     ],
 )
-def test_mx_that_is_not(found: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure, status: str, words: list[str]) -> None:
-    judgement = check_mx(DOMAIN, found, OURS)
-    assert judgement.status == status
+def test_incorrect_mx(found: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure, status: str, words: list[str]) -> None:
+    check = check_mx(DOMAIN, found, MX_HOSTS)
+    assert check.status == status
     for word in words:
-        assert word in judgement.fix
+        assert word in check.fix
 
 
-def test_mx_made_below_its_own_name() -> None:
-    judgement = check_mx(DOMAIN, NO_RECORD, OURS, [f"{DOMAIN}.example.org"])
-    assert judgement.status == "missing"
-    assert "is at help.example.org.example.org" in judgement.fix
+def test_misplaced_mx() -> None:
+    check = check_mx(DOMAIN, NO_RECORD, MX_HOSTS, [f"{DOMAIN}.example.org"])
+    assert check.status == "missing"
+    assert "is at help.example.org.example.org" in check.fix
 
 
-def test_our_own_hosts_in_any_form() -> None:
+def test_own_hosts_are_normalised() -> None:
     assert check_mx(DOMAIN, _mx((10, "mx1.router.test")), [("MX1.Router.Test.", 10)]).status == "ok"
     assert format_mx_records([("B.test.", 20), ("a.test", 10)]) == ("10 a.test", "20 b.test")
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["mx1.router.test", "x.test", "y.test", ""]))))
-def test_mx_is_right_exactly_when_no_foreign_host_comes_before_or_beside(records: list[tuple[int, str]]) -> None:
+def test_mx_is_correct_if_no_other_host_has_equal_or_higher_priority(records: list[tuple[int, str]]) -> None:
     best = min((n for n, host in records if host == "mx1.router.test"), default=None)
     right = best is not None and all(n > best for n, host in records if host != "mx1.router.test")
-    judgement = check_mx(DOMAIN, DnsRecords(tuple(MxRecord(*record) for record in sorted(records))), OURS)
-    assert (judgement.status == "ok") is right
-    assert bool(judgement.fix) is not right
+    check = check_mx(DOMAIN, DnsRecords(tuple(MxRecord(*record) for record in sorted(records))), MX_HOSTS)
+    assert (check.status == "ok") is right
+    assert bool(check.fix) is not right
 
 
 @pytest.mark.parametrize("values", [(VALUE,), ("v=spf1 -all", VALUE), ("emailrouter-verification=old", VALUE)])
-def test_txt_that_is_right(values: tuple[str, ...]) -> None:
+def test_correct_txt(values: tuple[str, ...]) -> None:
     assert check_txt(DOMAIN, DnsRecords(values), TOKEN).status == "ok"
 
 
@@ -126,15 +126,15 @@ def test_txt_that_is_right(values: tuple[str, ...]) -> None:
         (DnsRecords(("v=spf1 -all",)), "wrong", "has the expected value"),
     ],
 )
-def test_txt_that_is_not(found: DnsRecords[str] | NoDnsRecord | DnsFailure, status: str, words: str) -> None:
-    judgement = check_txt(DOMAIN, found, TOKEN)
-    assert judgement.status == status
-    assert words in judgement.fix
+def test_incorrect_txt(found: DnsRecords[str] | NoDnsRecord | DnsFailure, status: str, words: str) -> None:
+    check = check_txt(DOMAIN, found, TOKEN)
+    assert check.status == status
+    assert words in check.fix
 
 
-def test_txt_in_another_place() -> None:
+def test_misplaced_txt() -> None:
     apex = check_txt(DOMAIN, NO_RECORD, TOKEN, [DOMAIN])
     assert "is at help.example.org instead of _emailrouter.help.example.org" in apex.fix
-    doubled = check_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
-    assert "appends the zone name automatically" in doubled.fix
-    assert (apex.status, doubled.status) == ("missing", "missing")
+    appended = check_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
+    assert "appends the zone name automatically" in appended.fix
+    assert (apex.status, appended.status) == ("missing", "missing")

@@ -1,9 +1,16 @@
-"""Replies of name servers, made by hand."""
+"""Builds DNS responses as bytes."""
 
 import struct
 
 
 def answer(query: bytes, kind: int, *values: bytes, count: int = 0) -> bytes:
-    """Records of one type for the question's name, made by hand. count: what the header says, if not their number."""
+    """Build a response with records of one type for the queried name.
+
+    Args:
+        query: The query as sent.
+        kind: The number of the record type.
+        values: The data of each record.
+        count: The number of records in the header, if it differs from that of `values`.
+    """
     head = struct.pack("!2s5H", query[:2], 0x8180, 1, count or len(values), 0, 0) + query[12:24]
     return head + b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(value)) + value for value in values)

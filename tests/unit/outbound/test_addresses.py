@@ -1,4 +1,4 @@
-"""Which addresses are public: every special range by name, at both of its ends, and the disguises of IPv4."""
+"""Public addresses: both ends of every special-purpose range, and IPv6 forms that embed IPv4."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -78,33 +78,33 @@ NOT_PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public(address: str) -> None:
+def test_public_addresses(address: str) -> None:
     assert non_public_reason(address) is None
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize(("address", "word"), NOT_PUBLIC)
-def test_not_public(address: str, word: str) -> None:
+def test_non_public_addresses(address: str, word: str) -> None:
     assert non_public_reason(address) == word
     assert not is_public(ip_address(address))
 
 
-def test_no_address() -> None:
+def test_invalid_address() -> None:
     with pytest.raises(ValueError, match=r"hooks\.slack\.com"):
         is_public("hooks.slack.com")
 
 
 @given(st.ip_addresses(v=4))
-def test_never_more_than_the_standard_library_allows(address: IPv4Address) -> None:
+def test_public_ipv4_is_global_for_the_standard_library(address: IPv4Address) -> None:
     assert not is_public(address) or address.is_global
 
 
 @given(st.ip_addresses(v=6))
-def test_never_more_than_the_standard_library_allows_v6(address: IPv6Address) -> None:
+def test_public_ipv6_is_global_for_the_standard_library(address: IPv6Address) -> None:
     embedded = int(address) >> 32 in (0, 0xFFFF, 0xFFFF0000)
     assert not is_public(address) or address.is_global or embedded
 
 
 @given(st.ip_addresses(v=4))
-def test_a_disguise_changes_nothing(address: IPv4Address) -> None:
+def test_mapped_ipv4_has_the_same_result(address: IPv4Address) -> None:
     assert non_public_reason(IPv6Address(0xFFFF << 32 | int(address))) == non_public_reason(address)

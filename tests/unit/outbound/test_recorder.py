@@ -1,4 +1,4 @@
-"""The status that a response is left with when its head is not valid."""
+"""Parsing of the status from a response whose header section is malformed."""
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b"HTTP/1.1\t200\tOK\r\n", 200),
         (b"HTTP/1.0 202 Gr\xfc\xdfe \x00\r\n", 202),
         (b"\r\nHTTP/1.1 204 No Content\r\n", 204),
-        (b"HTTP/1.1 200 O", 200),  # closed inside the reason
+        (b"HTTP/1.1 200 O", 200),  # closed within the reason phrase
         (b"HTTP/1.1 600 what\r\n", 600),
         (b"HTTP/1.1 101 Switching Protocols\r\n", 101),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\n", 503),
@@ -43,13 +43,13 @@ def test_status_lines(received: bytes, status: int | None) -> None:
 
 @given(st.integers(200, 999), st.binary(max_size=40), st.binary(max_size=600))
 @settings(deadline=None)
-def test_nothing_after_the_status_line_changes_it(status: int, reason: bytes, rest: bytes) -> None:
+def test_status_does_not_depend_on_later_bytes(status: int, reason: bytes, rest: bytes) -> None:
     head = parse_head(b"HTTP/1.1 %d " % status + reason + b"\r\n" + rest)
     assert head is not None
     assert head[0] == status
 
 
-def test_retry_after_is_read_among_fields_that_are_not_valid() -> None:
+def test_retry_after_among_malformed_fields() -> None:
     head = parse_head(
         b"HTTP/1.1 103 Hints\r\nRetry-After: 1\r\n\r\nHTTP/1.1 429 Slow\r\nX-\xff: 1\r\nretry-AFTER:  7 \r\n"
         b"Retry-After: 8\r\nContent-Length: x\r\n\r\nrate_limited"

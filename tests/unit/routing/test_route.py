@@ -1,4 +1,4 @@
-"""The decision for one recipient, row by row of SPEC.md section 5, and for any mailbox at all."""
+"""Routing of one recipient: the rules of SPEC.md section 5, and properties for any mailbox."""
 
 from dataclasses import replace
 
@@ -14,97 +14,97 @@ DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "t", "[]", 1, 1, 1)
 
 
 def alias(key: str, status: str = "active") -> Alias:
-    return Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", status, 1)  # type: ignore[arg-type]  # a test may say any status
+    return Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", status, 1)  # type: ignore[arg-type]  # tests pass any status
 
 
-def facts(*aliases: Alias) -> DomainFacts:
+def domain_facts(*aliases: Alias) -> DomainFacts:
     return DomainFacts(DOMAIN, aliases, "int_default")
 
 
 def route(address: str, *aliases: Alias) -> Target | Refusal:
-    return route_recipient(parse_mailbox(address), facts(*aliases))
+    return route_recipient(parse_mailbox(address), domain_facts(*aliases))
 
 
-def to(address: str, *aliases: Alias) -> Target:
-    found = route(address, *aliases)
-    assert isinstance(found, Target), found
-    return found
+def target_of(address: str, *aliases: Alias) -> Target:
+    target = route(address, *aliases)
+    assert isinstance(target, Target), target
+    return target
 
 
-def test_a_domain_that_is_not_ours_is_relaying() -> None:
+def test_unknown_domain_is_relaying() -> None:
     assert route_recipient(parse_mailbox("a@b.test"), DomainFacts(None)) == Refusal("relay")
 
 
-def test_a_domain_that_is_not_verified_yet_may_be_tried_again() -> None:
+def test_unverified_domain_is_pending() -> None:
     pending = DomainFacts(replace(DOMAIN, status="pending_verification"), [alias("a")])
     assert route_recipient(parse_mailbox("a@example.com"), pending) == Refusal("pending")
 
 
-def test_an_exact_alias_wins() -> None:
-    found = to("Support@Example.com", alias("support"), alias("*"))
-    assert (found.alias_id, found.address, found.tag) == ("alias_support", "support@example.com", "")
-    assert found.recipient == "Support@Example.com"
+def test_exact_alias_has_precedence() -> None:
+    target = target_of("Support@Example.com", alias("support"), alias("*"))
+    assert (target.alias_id, target.address, target.tag) == ("alias_support", "support@example.com", "")
+    assert target.recipient == "Support@Example.com"
 
 
-def test_a_tag_is_kept_and_routes_to_its_user() -> None:
-    found = to("support+VIP@example.com", alias("support"))
-    assert (found.alias_id, found.tag) == ("alias_support", "VIP")
+def test_tag_routes_to_the_alias_without_it() -> None:
+    target = target_of("support+VIP@example.com", alias("support"))
+    assert (target.alias_id, target.tag) == ("alias_support", "VIP")
 
 
-def test_an_alias_with_a_plus_is_itself() -> None:
-    found = to("support+vip@example.com", alias("support"), alias("support+vip"))
-    assert (found.alias_id, found.tag) == ("alias_support+vip", "")
+def test_alias_with_a_plus_matches_exactly() -> None:
+    target = target_of("support+vip@example.com", alias("support"), alias("support+vip"))
+    assert (target.alias_id, target.tag) == ("alias_support+vip", "")
 
 
-def test_the_catch_all_takes_the_rest() -> None:
-    found = to("nobody@example.com", alias("*"))
-    assert (found.alias_id, found.address) == ("alias_*", "*@example.com")
+def test_catch_all_matches_other_addresses() -> None:
+    target = target_of("nobody@example.com", alias("*"))
+    assert (target.alias_id, target.address) == ("alias_*", "*@example.com")
 
 
-def test_without_alias_and_catch_all_it_is_unknown() -> None:
+def test_unknown_without_alias_and_catch_all() -> None:
     assert route("nobody@example.com", alias("support")) == Refusal("unknown")
 
 
-def test_a_disabled_alias_refuses_and_is_not_passed_on() -> None:
+def test_disabled_alias_is_refused_despite_a_catch_all() -> None:
     assert route("support@example.com", alias("support", "disabled"), alias("*")) == Refusal("disabled")
     assert route("support+x@example.com", alias("support", "disabled"), alias("*")) == Refusal("disabled")
     assert route("any@example.com", alias("*", "disabled")) == Refusal("disabled")
 
 
-def test_nobody_writes_to_the_catch_all_by_name() -> None:
+def test_asterisk_does_not_match_the_catch_all() -> None:
     assert route("*@example.com", alias("*")) == Refusal("unknown")
 
 
 @pytest.mark.parametrize("address", ["postmaster@example.com", "PostMaster@example.com", "postmaster+x@example.com"])
-def test_the_postmaster_is_always_reachable(address: str) -> None:
-    assert to(address, alias("postmaster")).alias_id == "alias_postmaster"
-    assert to(address, alias("*")).alias_id == "alias_*"
-    assert to(address, alias("postmaster", "disabled"), alias("*")).alias_id == "alias_*"
-    alone = to(address)
+def test_postmaster_is_always_accepted(address: str) -> None:
+    assert target_of(address, alias("postmaster")).alias_id == "alias_postmaster"
+    assert target_of(address, alias("*")).alias_id == "alias_*"
+    assert target_of(address, alias("postmaster", "disabled"), alias("*")).alias_id == "alias_*"
+    alone = target_of(address)
     assert (alone.alias_id, alone.address, alone.integration_id) == (None, "postmaster@example.com", "int_default")
-    assert to(address, alias("postmaster", "disabled"), alias("*", "disabled")).alias_id is None
+    assert target_of(address, alias("postmaster", "disabled"), alias("*", "disabled")).alias_id is None
 
 
 KEYS = st.sampled_from(["a", "b", "a+b", "a+b+c", "*", "postmaster", "+", "+a", "a+"])
 ALIASES = st.dictionaries(KEYS, st.sampled_from(["active", "disabled"]))
 
 
-@given(local=KEYS, present=ALIASES)
-def test_any_mailbox_goes_to_the_first_alias_that_decides(local: str, present: dict[str, str]) -> None:
+@given(local=KEYS, existing=ALIASES)
+def test_any_mailbox_routes_to_the_first_matching_alias(local: str, existing: dict[str, str]) -> None:
     mailbox = Mailbox(local, "example.com")
-    asked = set(candidate_keys(mailbox))
-    found = route_recipient(mailbox, facts(*(alias(k, s) for k, s in present.items() if k in asked)))
-    if isinstance(found, Target) and found.alias_id is not None:
-        key = found.alias_id.removeprefix("alias_")
-        assert present[key] == "active"
-        assert key in asked
-    if local in present and local != "*" and present[local] == "active":
-        assert isinstance(found, Target)
-        assert found.alias_id == f"alias_{local}"
-    if isinstance(found, Refusal) and found.reason == "unknown":
-        assert not ({local, local.partition("+")[0] or local} - {"*"}) & present.keys()
+    candidates = set(candidate_keys(mailbox))
+    target = route_recipient(mailbox, domain_facts(*(alias(k, s) for k, s in existing.items() if k in candidates)))
+    if isinstance(target, Target) and target.alias_id is not None:
+        key = target.alias_id.removeprefix("alias_")
+        assert existing[key] == "active"
+        assert key in candidates
+    if local in existing and local != "*" and existing[local] == "active":
+        assert isinstance(target, Target)
+        assert target.alias_id == f"alias_{local}"
+    if isinstance(target, Refusal) and target.reason == "unknown":
+        assert not ({local, local.partition("+")[0] or local} - {"*"}) & existing.keys()
 
 
-def test_a_recipient_is_kept_without_invisible_characters() -> None:
-    found = to("a\u200b+t\u202eag@example.com", alias("*"))
-    assert (found.recipient, found.tag) == ("a+tag@example.com", "tag")
+def test_recipient_is_stored_without_invisible_characters() -> None:
+    target = target_of("a\u200b+t\u202eag@example.com", alias("*"))
+    assert (target.recipient, target.tag) == ("a+tag@example.com", "tag")

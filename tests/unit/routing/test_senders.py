@@ -1,4 +1,4 @@
-"""`router.routing.senders`: the entries of a workspace, against the plain reading of what they mean."""
+"""`router.routing.senders`: normalisation and matching of blocked senders."""
 
 from ipaddress import ip_network
 
@@ -23,7 +23,7 @@ def sender(reverse_path: str) -> Mailbox | None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "entry"),
+    ("text", "entry"),
     [
         ("Eve@SPAM.test", "eve@spam.test"),
         ("@Bad.test", "@bad.test"),
@@ -34,15 +34,15 @@ def sender(reverse_path: str) -> Mailbox | None:
         ("e\u200bve@spam.test", "eve@spam.test"),
     ],
 )
-def test_an_entry_has_one_form(typed: str, entry: str) -> None:
-    assert normalize_entry(typed) == entry
+def test_entries_are_normalised(text: str, entry: str) -> None:
+    assert normalize_entry(text) == entry
     assert normalize_entry(entry) == entry
 
 
-@pytest.mark.parametrize("typed", ["", "*@x.test", "a@b@c", "192.0.2.1/24", "a b@x.test", "@..", "@͸.test"])
-def test_what_is_no_entry(typed: str) -> None:
+@pytest.mark.parametrize("text", ["", "*@x.test", "a@b@c", "192.0.2.1/24", "a b@x.test", "@..", "@͸.test"])
+def test_invalid_entries(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        normalize_entry(typed)
+        normalize_entry(text)
 
 
 @pytest.mark.parametrize(
@@ -64,25 +64,25 @@ def test_what_is_no_entry(typed: str) -> None:
         ("", "", None),
     ],
 )
-def test_what_an_entry_means(reverse_path: str, peer: str, entry: str | None) -> None:
-    """A slash is a letter like others in a local part."""
+def test_matching_entry(reverse_path: str, peer: str, entry: str | None) -> None:
+    """A slash is an ordinary character in a local part."""
     entries = ["eve@spam.test", "@bad.test", "@xn--bcher-kva.example", "a/b@slash.test", "203.0.113.0/24"]
     assert BlockedSenderSet([*entries, "2001:db8::/32"]).matching_entry(sender(reverse_path), peer) == entry
 
 
 @pytest.mark.parametrize("peer", ["198.51.100.9", "::ffff:198.51.100.9"])
-def test_a_mapped_network_is_the_network_of_ipv4(peer: str) -> None:
+def test_ipv4_mapped_network_is_an_ipv4_network(peer: str) -> None:
     entry = normalize_entry("::ffff:198.51.100.0/120")
     assert BlockedSenderSet([entry]).matching_entry(None, peer) == entry
     assert BlockedSenderSet([entry]).matching_entry(None, "198.51.101.9") is None
 
 
 @given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
-def test_networks_as_the_standard_library_reads_them(networks: list[str], peer: object) -> None:
-    if isinstance(peer, int):  # an address at the edge of one of them
+def test_networks_match_like_the_standard_library(networks: list[str], peer: object) -> None:
+    if isinstance(peer, int):  # the last address of one of them
         edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
         peer = edge.broadcast_address
     entry = BlockedSenderSet(networks).matching_entry(None, str(peer))
-    address = parse_address(str(peer))  # an IPv4-mapped address is the IPv4 address
+    address = parse_address(str(peer))  # IPv4-mapped addresses become IPv4
     holding = {network for network in networks if address in ip_network(network)}
     assert entry in holding if holding else entry is None
