@@ -244,7 +244,7 @@ async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -
     assert isinstance(outcomes[0], SendRetry)
     assert outcomes[0].retry_after == 7
     assert isinstance(outcomes[4], SendRetry)
-    assert outcomes[4].reason == "timed out retry_after 2 s"
+    assert outcomes[4].reason == "timed out after 2 s"
 
 
 async def test_malformed_success_is_a_success(client: OutboundClient, slack: SlackStandIn) -> None:
