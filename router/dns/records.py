@@ -189,7 +189,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Seq
 
 
 def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
-    """Explain how `found` differs from the expected host, "" if it is unrelated."""
+    """Explain how `host` differs from the expected host, "" if it is unrelated."""
     if host.startswith(f"{expected_host}."):
         zone = host[len(expected_host) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):

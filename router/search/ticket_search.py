@@ -32,7 +32,7 @@ TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
 # Index scan: only complete words are looked up if the prefix matches this many times more tickets.
 PREFIX_EXCESS = 8
-# The longest range is this fraction of all tickets: PostgreSQL reads the whole range before it returns a match.
+# The longest range is the age of all tickets divided by this: PostgreSQL reads a whole range before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -47,7 +47,7 @@ class TicketSearch:
 
         Args:
             database: The database.
-            query: The parsed search query.
+            search_query: The parsed search query.
             list_query: The name of the SQL query of the ticket list.
             filters: The parameters of `list_query`.
             limit: The maximum number of tickets.

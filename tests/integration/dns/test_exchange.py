@@ -147,7 +147,7 @@ async def test_no_response() -> None:
     assert await query_raw(lambda _: [], timeout=0.2) == DnsFailure("no name server responded within 0.2 s")
 
 
-async def test_nobody_listens() -> None:
+async def test_unreachable_server() -> None:
     resolver = DnsResolver([("127.0.0.1", 1)], timeout=5, lifetime=60)
     assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
 

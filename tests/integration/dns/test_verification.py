@@ -94,7 +94,7 @@ async def test_invalid_names(resolver: DnsResolver, name: str) -> None:
     assert isinstance(await resolver.query_mx(name), DnsFailure)
 
 
-async def test_nobody_listens() -> None:
+async def test_unreachable_server() -> None:
     resolver = DnsResolver([("127.0.0.1", 1)], timeout=0.1, lifetime=0.2)
     assert isinstance(await resolver.query_txt("a.test"), DnsFailure)
 
