@@ -3,7 +3,6 @@
 import asyncio
 
 from router.ratelimit.request_limiter import DatabaseRateLimiter, ProcessRateLimiter, RateLimiter
-
 from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock
 from tests.support.stores import Store

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from router.ratelimit.attempt_limiter import AttemptLimiter, CountedAttempt
 from structlog.testing import capture_logs
 
 from router.admin.access import sign_in_limits
@@ -15,6 +14,7 @@ from router.admin.access.sessions import AUDIT_INTERVAL_SECONDS, NewSession, Ses
 from router.admin.access.sign_in_limits import SignInClient
 from router.errors import Refused
 from router.ratelimit import sliding_window
+from router.ratelimit.attempt_limiter import AttemptLimiter, CountedAttempt
 from router.ratelimit.failure_throttle import RateLimited
 from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncpg.transaction import Transaction
-from router.routing.routing_cache import RoutingCache
 
 from emailrouter import lifecycle
 from emailrouter.assembly import core
@@ -27,6 +26,7 @@ from router.dispatch.outbox import DeliveryBatch, Outbox
 from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
 from router.outbound.client import OutboundClient
+from router.routing.routing_cache import RoutingCache
 from router.store import migrate
 from router.store.database import Statement, StatementGenerator
 from router.store.pg_notify import Notifier
