@@ -12,13 +12,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from router.ratelimit.request_limiter import RateLimiter
 
 from api.declaration import find_declaration
 from api.request_keys import CALLER, VERDICT
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.ratelimit.failure_throttle import RateLimited
+from router.ratelimit.request_limiter import RateLimiter
 from router.ratelimit.sliding_window import RateLimit
 
 MINUTE_SECONDS = 60
