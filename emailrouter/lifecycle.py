@@ -63,7 +63,7 @@ async def open_database(
         ConfigurationFault: Waiting does not help.
         SchemaMismatch: The schema is not that of this version.
     """
-    opened = assembly.database(config, catalog.load_catalog())
+    opened = assembly.build_database(config, catalog.load_catalog())
     wait = FIRST_RETRY_SECONDS
     try:
         while True:

@@ -76,39 +76,39 @@ class _LineLogger:
 class _Logger(structlog.BoundLoggerBase):
     """The methods of a structlog logger, none of which raises."""
 
-    def debug(self, event: str, **facts: Any) -> None:
-        self._log("debug", event, facts)
+    def debug(self, event: str, **fields: Any) -> None:
+        self._log_event("debug", event, fields)
 
-    def info(self, event: str, **facts: Any) -> None:
-        self._log("info", event, facts)
+    def info(self, event: str, **fields: Any) -> None:
+        self._log_event("info", event, fields)
 
-    def warning(self, event: str, **facts: Any) -> None:
-        self._log("warning", event, facts)
+    def warning(self, event: str, **fields: Any) -> None:
+        self._log_event("warning", event, fields)
 
-    def error(self, event: str, **facts: Any) -> None:
-        self._log("error", event, facts)
+    def error(self, event: str, **fields: Any) -> None:
+        self._log_event("error", event, fields)
 
-    def critical(self, event: str, **facts: Any) -> None:
-        self._log("critical", event, facts)
+    def critical(self, event: str, **fields: Any) -> None:
+        self._log_event("critical", event, fields)
 
-    def exception(self, event: str, **facts: Any) -> None:
+    def exception(self, event: str, **fields: Any) -> None:
         """Logs an error with the traceback of the exception being handled."""
-        self._log("error", event, {"exc_info": True, **facts})
+        self._log_event("error", event, {"exc_info": True, **fields})
 
-    def _log(self, level: str, event: str, facts: dict[str, Any]) -> None:
+    def _log_event(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
-            if facts.get("exc_info") is True:
+            if fields.get("exc_info") is True:
                 # Resolved here: later, another exception may be the one being handled.
-                facts["exc_info"] = sys.exc_info()
-            self._proxy_to_logger(level, event, **facts)
+                fields["exc_info"] = sys.exc_info()
+            self._proxy_to_logger(level, event, **fields)
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
-            self._log_safely(level, event, facts, error)
+            self._log_safely(level, event, fields, error)
 
-    def _log_safely(self, level: str, event: str, facts: dict[str, Any], fault: Exception) -> None:
+    def _log_safely(self, level: str, event: str, fields: dict[str, Any], fault: Exception) -> None:
         """Logs the event with safe values; if that fails too, without the processors."""
         try:
-            exc_info = facts.pop("exc_info", None)
-            plain: dict[str, Any] = {key: _safe_value(value) for key, value in facts.items()}
+            exc_info = fields.pop("exc_info", None)
+            plain: dict[str, Any] = {key: _safe_value(value) for key, value in fields.items()}
             plain["log_error"] = type(fault).__name__
             event = str(_safe_value(event))
             try:
@@ -132,9 +132,9 @@ class _Handler(logging.Handler):
         try:
             self._lines.msg(self.format(record))
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
-            facts = {"logger": _safe_value(record.name), "log_error": type(error).__name__}
+            fields = {"logger": _safe_value(record.name), "log_error": type(error).__name__}
             try:
-                self._lines.msg(_render_line(record.levelname.lower(), str(_safe_value(record.msg)), facts))
+                self._lines.msg(_render_line(record.levelname.lower(), str(_safe_value(record.msg)), fields))
             except Exception:  # noqa: BLE001 - the line cannot be rendered at all
                 self._lines.writer.drop()
         return True
@@ -171,9 +171,9 @@ def _safe_value(value: object) -> str | int | float | None:
     return f"<{kind.__name__}>"
 
 
-def _render_line(level: str, event: str, facts: Mapping[str, object]) -> str:
+def _render_line(level: str, event: str, fields: Mapping[str, object]) -> str:
     """Renders safe values as a JSON line, without the processors."""
-    return json.dumps({**facts, "event": event, "level": level, "timestamp": datetime.now(UTC).isoformat()})
+    return json.dumps({**fields, "event": event, "level": level, "timestamp": datetime.now(UTC).isoformat()})
 
 
 def configure_logging(log_format: Format, level: Level) -> None:
@@ -250,10 +250,10 @@ def _dropped_lines_renderer(processors: list[Processor]) -> Callable[[int], str]
     """Returns a function that renders the event `log.lines_dropped`, regardless of the level."""
     log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors, wrapper_class=structlog.BoundLogger)
 
-    def notice(lines: int) -> str:
+    def render(lines: int) -> str:
         return str(log.error("log.lines_dropped", count=lines))
 
-    return notice
+    return render
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -62,7 +62,7 @@ class Process:
     background_tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-def database(config: Config, queries: Catalog) -> AnyDatabase:
+def build_database(config: Config, queries: Catalog) -> AnyDatabase:
     """Builds the configured database, not yet opened."""
     settings = config.database
     if settings.url.path is not None:

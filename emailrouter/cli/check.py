@@ -23,7 +23,7 @@ def check(ctx: click.Context) -> int:
     """
     invocation = console.get_invocation(ctx)
     try:
-        config = invocation.config()
+        config = invocation.load_config()
     except ConfigError as error:
         _print_lines(
             [fail("configuration", str(error), "Correct the setting that is named")],

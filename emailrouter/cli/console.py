@@ -47,7 +47,7 @@ class Invocation:
     config_path: Path | None = None
     as_json: bool = False
 
-    def config(self) -> Config:
+    def load_config(self) -> Config:
         """Loads the configuration; raises `ConfigError`."""
         return load(self.config_path, os.environ)
 

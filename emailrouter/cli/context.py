@@ -175,7 +175,7 @@ def with_context(
 
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
     """Runs a coroutine with the core, for all workspaces."""
-    config = console.get_invocation(ctx).config()
+    config = console.get_invocation(ctx).load_config()
     # Commands print their own output; of the log only warnings and errors matter.
     log.configure_logging(config.server.log_format, "warning")
 

@@ -17,10 +17,10 @@ def migrate_command(ctx: click.Context) -> None:
     Safe to run repeatedly and on several hosts at once. A schema newer than this version is refused.
     """
     invocation = console.get_invocation(ctx)
-    config = invocation.config()
+    config = invocation.load_config()
 
     async def work() -> tuple[list[str], int]:
-        opened = assembly.database(config, catalog.load_catalog())
+        opened = assembly.build_database(config, catalog.load_catalog())
         try:
             await opened.open()
             return await migrate.migrate(opened), await migrate.read_schema_version(opened)

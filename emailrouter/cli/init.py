@@ -20,7 +20,7 @@ def init_command(ctx: click.Context, email: str | None) -> None:
     The database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace exists.
     """
     invocation = console.get_invocation(ctx)
-    config = invocation.config()
+    config = invocation.load_config()
 
     async def work() -> FirstLogin:
         embedded = config.database.url.path is not None

@@ -40,7 +40,7 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
     It is written in one transaction, so an interrupted move can be repeated. The source is only read.
     """
     invocation = console.get_invocation(ctx)
-    config = invocation.config()
+    config = invocation.load_config()
     url = _read_target_url(target, target_file)
     if _is_same_database(config.database.url, url):
         raise click.UsageError("--to is the source database")
@@ -83,7 +83,7 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
     source = await open_existing_database(config)
     try:
         settings = config.database.model_copy(update={"url": url})
-        target = assembly.database(config.model_copy(update={"database": settings}), catalog.load_catalog())
+        target = assembly.build_database(config.model_copy(update={"database": settings}), catalog.load_catalog())
         try:
             await target.open()
             await migrate.migrate(target)

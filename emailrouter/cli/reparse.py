@@ -23,12 +23,14 @@ from router.admin.tickets.reparse import ReparseProgress, ReparseService
 def reparse(ctx: click.Context, since: int | None, workspace: str | None) -> None:
     """Parse the stored messages again, for example after an upgrade. No status changes, and nothing is sent."""
 
-    def tell(progress: ReparseProgress) -> None:
+    def print_progress(progress: ReparseProgress) -> None:
         click.echo(f"{progress.message_count} messages, up to {progress.last_message_id}", err=True)
 
     async def work(core: Core) -> int:
         chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
-        return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, on_progress=tell)
+        return await ReparseService(core.database, core.contents).run(
+            since or 0, workspace_id=chosen, on_progress=print_progress
+        )
 
     done = run_with_core(ctx, work)
     if console.get_invocation(ctx).as_json:

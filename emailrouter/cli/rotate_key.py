@@ -33,7 +33,7 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
     hosts cannot decrypt the webhook URLs, and deliveries wait.
     """
     invocation = console.get_invocation(ctx)
-    server = invocation.config().server
+    server = invocation.load_config().server
     if server.secret_key is not None and new_key_file is None:
         raise Refused(
             "conflict",

@@ -13,8 +13,8 @@ def _command(name: str, roles: tuple[Role, ...], about: str) -> click.Command:
     @click.pass_context
     def start(ctx: click.Context) -> None:
         invocation = console.get_invocation(ctx)
-        config = invocation.config()
-        console.run(run_until_stopped(config, frozenset(roles), invocation.config), config)
+        config = invocation.load_config()
+        console.run(run_until_stopped(config, frozenset(roles), invocation.load_config), config)
 
     return console.Command(name, callback=start, help=about, short_help=about.splitlines()[0])
 

@@ -87,7 +87,7 @@ async def add(
     timezone: str | None,
 ) -> None:
     """Add a user. Without a password the user can use API keys but cannot sign in."""
-    clear = _password(password, password_file, generate_password)
+    clear = _choose_password(password, password_file, generate_password)
     user = await context.services.users.create(
         context.actor, email=email, name=name, role=role, password=clear, timezone=timezone
     )
@@ -128,7 +128,7 @@ async def set_password(
 ) -> None:
     """Set a new password for a user and end their sessions. Without an option, prompts for the password."""
     user_id = await context.lookup.find_user_id(context.actor, user)
-    clear = _password(password, password_file, generate_password)
+    clear = _choose_password(password, password_file, generate_password)
     if clear is None:
         clear = read_secret(None, None, prompt="New password", option="--password")
     changed = await context.services.users.change(context.actor, user_id, password=clear)
@@ -165,7 +165,7 @@ async def remove(context: CommandContext, user: str, yes: bool) -> None:
     context.print_result({"id": found.id, "removed": True}, f"{found.email} was removed.")
 
 
-def _password(value: str | None, file: Path | None, generate: bool) -> str | None:
+def _choose_password(value: str | None, file: Path | None, generate: bool) -> str | None:
     if generate:
         if value is not None or file is not None:
             raise click.UsageError("--generate-password cannot be combined with another password option")

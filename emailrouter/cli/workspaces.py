@@ -78,7 +78,7 @@ def create(ctx: click.Context, name: str, email: str) -> None:
         )
     else:
         click.echo(
-            format_login(login, first_address(invocation.config())).replace("this installation", "this workspace")
+            format_login(login, first_address(invocation.load_config())).replace("this installation", "this workspace")
         )
 
 

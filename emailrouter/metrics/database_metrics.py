@@ -77,7 +77,7 @@ class DatabaseMetrics(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The metrics without values, so that registration does not query the database."""
-        yield from _families({}, 0)
+        yield from _build_families({}, 0)
 
     def collect(self) -> Iterator[Metric]:
         """The values of the last read."""
@@ -88,11 +88,11 @@ class DatabaseMetrics(Collector):
         )
         yield up
         if self._values is not None:
-            yield from _families(self._values, self._clock.now())
+            yield from _build_families(self._values, self._clock.now())
 
 
-def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
-    def of(name: str) -> int:
+def _build_families(figures: Mapping[str, int], now: int) -> list[Metric]:
+    def get(name: str) -> int:
         return figures.get(name, 0)
 
     queue = GaugeMetricFamily(
@@ -100,9 +100,9 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
         "Pending deliveries: waiting for their next attempt, or parked while their integration fails.",
         labels=["state"],
     )
-    queue.add_metric(["waiting"], of("waiting"))
-    queue.add_metric(["parked"], of("parked"))
-    oldest = of("oldest_at")
+    queue.add_metric(["waiting"], get("waiting"))
+    queue.add_metric(["parked"], get("parked"))
+    oldest = get("oldest_at")
     audited = GaugeMetricFamily(
         "emailrouter_audit_ticket_events",
         f"Ticket events of the newest {AUDITED_MESSAGES} messages by state of delivery; none: no delivery expected.",
@@ -110,8 +110,10 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
     )
     states = ("delivered", "pending", "dead")
     for state in states:
-        audited.add_metric([state], of(f"audit_{state}"))
-    audited.add_metric(["none"], of("audit_events") - of("audit_undelivered") - sum(of(f"audit_{s}") for s in states))
+        audited.add_metric([state], get(f"audit_{state}"))
+    audited.add_metric(
+        ["none"], get("audit_events") - get("audit_undelivered") - sum(get(f"audit_{s}") for s in states)
+    )
     return [
         queue,
         GaugeMetricFamily(
@@ -119,25 +121,23 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
             "Age of the message of the oldest pending delivery; 0 if there is none.",
             max(0, now - oldest) / SECOND if oldest else 0,
         ),
-        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", of("dead")),
-        GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", of("failing")),
-        GaugeMetricFamily(
-            "emailrouter_audit_messages", "Number of newest messages that the loss audit checked.", of("audit_messages")
-        ),
+        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
+        GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
+        GaugeMetricFamily("emailrouter_audit_messages", "Newest messages in the loss audit.", get("audit_messages")),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
             "Of these, messages without a ticket: always 0, anything else is a bug.",
-            of("audit_messages") - of("audit_ticketed"),
+            get("audit_messages") - get("audit_ticketed"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
             "Aliases that these were accepted for, minus ticketed and repeated: always 0, anything else is a bug.",
-            of("audit_accepted") - of("audit_repeated") - of("audit_events"),
+            get("audit_accepted") - get("audit_repeated") - get("audit_events"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_deliveries",
             "Ticket events of these that should have a delivery but have none: always 0, anything else is a bug.",
-            of("audit_undelivered"),
+            get("audit_undelivered"),
         ),
         audited,
     ]

@@ -77,7 +77,7 @@ def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable
 
     def changed(*args: object) -> Process:
         process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
-        process.maintenance = part  # type: ignore[assignment]  # its `run` is all that is asked of it
+        process.maintenance = part  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
         door = process.smtp.drain
@@ -97,7 +97,7 @@ async def test_failed_background_task_shuts_down_gracefully(tmp_path: Path, monk
     drained = asyncio.Event()
 
     async def drain(_: Part) -> None:
-        with pytest.raises(TimeoutError):  # time limits work while draining
+        with pytest.raises(TimeoutError):  # time limits work during a shutdown
             async with asyncio.timeout(0):
                 await asyncio.Event().wait()
         drained.set()
@@ -126,7 +126,7 @@ async def test_task_failing_during_shutdown_does_not_shorten_it(
         part.fail.set()
         assert process is not None
         await asyncio.wait([task for task in process.background_tasks if task.get_name() == "maintenance"])
-        await asyncio.sleep(0)  # what it calls when it is done has been called
+        await asyncio.sleep(0)  # lets the callback of the task run
         drained.set()
 
     with_part(monkeypatch, drain)

@@ -15,8 +15,8 @@ from tests.support.slack import SlackStandIn
 from tests.support.waiting import alive, children, state, until
 
 _PR_SET_CHILD_SUBREAPER = 36
-# The kernel re-parents orphans to a subreaper as it does to PID 1, without any privilege; exec keeps that.
-# Signals that the test run ignores (`nohup`, the background of a script) get their default action back.
+# The kernel re-parents orphans to a subreaper as to PID 1. This needs no privilege and survives exec.
+# Resets signals that the test run ignores (`nohup`, background jobs).
 _SUBREAPER = f"""
 import ctypes, os, signal, sys
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -24,7 +24,7 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 ctypes.CDLL(None).prctl({_PR_SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-# Forks, tells its child's number and ends: the child is an orphan, until its standard input ends.
+# Forks, prints the PID of its child and exits: the child is an orphan until its standard input ends.
 _ORPHAN = """
 import os, sys
 child = os.fork()
@@ -161,7 +161,7 @@ def _may_unshare() -> bool:
 @pytest.mark.skipif(not _may_unshare(), reason="no PID namespace can be made here")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation:
-        # unshare passes no signal on; the program's number outside is that of its child.
+        # unshare does not forward signals; the PID of the program outside is that of its child.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()

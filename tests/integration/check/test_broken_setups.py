@@ -12,7 +12,7 @@ from router.secrets import KEY_FILE, SecretBox, new_key
 from tests.support.installation import DOMAIN, HOST
 from tests.support.installation.checked import CheckedInstallation, free_port, holds
 
-Breaking = Callable[[CheckedInstallation], object]  # what it returns is awaited where it can be
+Breaking = Callable[[CheckedInstallation], object]  # an awaitable result is awaited
 
 
 def _files(text: str, name: str = "chain.pem") -> Breaking:
@@ -115,7 +115,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     "the chain is upside down": (_wrong_order, "fail", "wrong order", "certificate of the host first"),
     "the chain is missing": (_leaf_alone, "warn", "the chain is incomplete", "fullchain.pem"),
     "the chain is another's": (_foreign_issuer, "warn", "broken or in the wrong order", "fullchain.pem"),
-    # --- names
+    # --- DNS
     "a hostname that nobody knows": (
         _set(server__hostname="localhost"),
         "fail",
@@ -227,7 +227,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "no integrations yet",
         "integration add",
     ),
-    # --- doors
+    # --- ports
     "nobody listens": (lambda _: None, "warn", "smtp port: nothing listens", "systemctl start"),
     "an address of another host": (
         _set(smtp__listen=["192.0.2.77:2525"]),
@@ -243,14 +243,14 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "public_url is a loopback address",
         "[server] public_url",
     ),
-    # --- books and queue
+    # --- loss audit and queue
     "a message without a ticket": (
         _message_without_ticket,
         "fail",
         "accepted for 1 aliases, but ticketed for 0",
         "emailrouter trace",
     ),
-    # --- what is published
+    # --- published records
     "a TLSA record of another key": (
         lambda s: s.dns.set(f"_25._tcp.{HOST}", "TLSA", "3 1 1 " + "ab" * 32),
         "fail",

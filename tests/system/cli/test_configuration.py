@@ -19,7 +19,7 @@ from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 
-# Dozens of commands, each a process: on a busy machine that takes its time.
+# Dozens of commands, each a process, are slow on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
 BOX = SecretBox(new_key())

@@ -12,7 +12,7 @@ from tests.support.process import run_cli
 from tests.support.slack import SlackStandIn
 from tests.support.stores import sqlite_database
 
-# Dozens of commands, each a process: on a busy machine that takes its time.
+# Dozens of commands, each a process, are slow on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -154,7 +154,7 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     (await cli("integration", "remove", "two", "--yes")).ok()
     cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
     assert "secret_key is missing" in await cli.refused("integration", "change", "one", "--name", "x", code=2)
-    # What needs no secret does not ask for the key, and does not make one.
+    # Commands without secrets neither need the key nor create one.
     assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
 

@@ -12,11 +12,11 @@ from tests.support.installation import program_settings
 from tests.support.installation.command_line import ADMIN, CommandLine
 from tests.support.postgres import PostgresServer
 
-ROLE = "mistaken"  # a role without grants; made once, as roles belong to the whole server
+ROLE = "mistaken"  # a role without grants, created once for the whole server
 NO_LOGIN = "mistaken_nologin"
 FOLDER = "/nonexistent"
 
-# A URL's parameters, what the line names, and the exit code.
+# Parameters of the URL, the text in the error, and the exit code.
 PARAMETERS = [
     ("channel_binding=require", "channel_binding must be one of disable, prefer"),
     ("sslmode=maybe", "sslmode must be one of disable, allow"),
@@ -58,7 +58,7 @@ async def administrator(postgres_server: PostgresServer, postgres_url: str) -> A
         try:
             await connection.execute(f"CREATE ROLE {role} {login}")
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            continue  # another worker's test has made it
+            continue  # created by the test of another worker
     yield connection
     await connection.close()
 

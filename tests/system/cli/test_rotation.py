@@ -103,7 +103,7 @@ async def test_kill_between_any_two_steps(
     assert json.loads(again.decrypt(row["sealed_settings"])) == {"webhookUrl": "u"}
     committed = at in ("after the commit", "before the new name")
     assert (load_or_create_key(tmp_path) != old) is committed
-    # And a rotation after that one goes through.
+    # A later rotation succeeds.
     present = load_or_create_key(tmp_path)
     following = write_next_key(tmp_path)
     assert await rotation.reseal(present, following) == 1

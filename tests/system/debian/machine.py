@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# What debootstrap's smallest variant lacks to be booted; procps, which every other Debian has, is the units' /bin/kill.
+# Missing in debootstrap's smallest variant; procps, which other installations have, provides /bin/kill.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -39,7 +39,7 @@ class Machine:
         self._authority = authority
         self._process: subprocess.Popen[bytes] | None = None
 
-    # --- life
+    # --- lifecycle
 
     def __enter__(self) -> Self:
         try:
@@ -56,14 +56,14 @@ class Machine:
     def boot(self) -> None:
         """Boots, and returns when all enabled units have started."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
-        # This machine's own service manager, if it has one, has no part in it; its resolver stays outside.
+        # Independent of the service manager and the resolver of this machine.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
         with (self.root.parent / "console").open("ab") as console:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
             )
         self.until(lambda: self._leader() is not None, "its first process")
-        # "degraded" is for units of a host that a container cannot have.
+        # "degraded": some units of a host cannot start in a container.
         self.until(lambda: self._says("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
@@ -98,7 +98,7 @@ class Machine:
         if self._authority is not None:
             shutil.copy(self._authority, self.root / "outside/authority.pem")
 
-    # --- what is done in it
+    # --- commands
 
     def run(
         self, script: str, *, registries: bool = False, typed: str | None = None, check: bool = True
@@ -152,7 +152,9 @@ class Machine:
         spaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
         variables = {"HOME": "/root", "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
         if registries:
-            variables["DEBIAN_FRONTEND"] = "noninteractive"  # a person would be asked what the walk answers afterwards
+            variables["DEBIAN_FRONTEND"] = (
+                "noninteractive"  # otherwise debconf prompts for settings that the walk makes later
+            )
             if self._authority is not None:
                 variables["PIP_CERT"] = "/outside/authority.pem"
         named = [f"{name}={value}" for name, value in variables.items()]
@@ -184,7 +186,7 @@ def _at_a_terminal(command: list[str], typed: str) -> tuple[int, str]:
             if select.select([terminal], [], [], 0.5)[0]:
                 try:
                     printed += os.read(terminal, 65536)
-                except OSError:  # the far end is closed
+                except OSError:  # the terminal is closed
                     break
             if lines and printed.rstrip(b" ").endswith(b":"):
                 os.write(terminal, lines.pop(0).encode() + b"\n")

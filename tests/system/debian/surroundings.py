@@ -71,7 +71,7 @@ async def main():
 asyncio.run(main())
 """
 _ISSUE = """#!/bin/sh
-# NAME FOLDER: a certificate for NAME with the authority's below it, and its key, in the names that certbot gives.
+# NAME FOLDER: writes a certificate chain for NAME and its key, with the file names of certbot.
 set -e
 cd /var/lib/surroundings
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \\

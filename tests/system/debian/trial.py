@@ -14,7 +14,7 @@ ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-del
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
 # Four concurrent senders, each message in its own connection, for some seconds, and API requests concurrently. A
-# connection that gets no greeting is `refused`; anything later that fails is `put_off`: a mail server would come again.
+# connection that gets no greeting is `refused`; any later failure is `put_off`: a mail server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -55,7 +55,7 @@ for sender in senders: sender.start()
 for sender in senders: sender.join()
 print(json.dumps(counts))
 """
-# A mail that is parsed in a process of its own, over STARTTLS.
+# A message large enough for a parser process, sent over STARTTLS.
 _LARGE = """
 import smtplib
 from email.message import EmailMessage
@@ -82,7 +82,7 @@ def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    put_off = len(counts["put_off"])  # a session without a mail in it hears 421, and a sender comes again
+    put_off = len(counts["put_off"])  # a session without a message gets 421, and a sender retries
     return f"{counts['accepted']} mails and {counts['answered']} requests taken, none refused, {put_off} told 421"
 
 

@@ -69,7 +69,7 @@ class Walk:
         if forgotten:
             raise Failed(f"blocks that were not tried: {[f'line {block.line}' for block in forgotten]}")
 
-    # --- the document
+    # --- commands of the document
 
     def _follow(self, heading: str, only: str = "") -> None:
         """The blocks under a heading, or those of them that begin so."""
@@ -112,7 +112,7 @@ class Walk:
         if said:
             _say(f"          {said}")
 
-    # --- what has to be true
+    # --- assertions
 
     def _the_mail_arrived(self) -> str:
         machine = self._machine

@@ -117,7 +117,7 @@ async def test_unusable_standard_error(
         spoil(reader, writer)
         assert await received(host, port, range(1, 4)) == [250] * 3
         await each_once(installation, slack, 4)
-        if spoil is fill:  # and what was told meanwhile is read when it goes on
+        if spoil is fill:  # the queued lines are read when the reader resumes
             await until(lambda: len(log.events("smtp.accepted")) == 4, "the lines that waited")
             await until(lambda: len(log.events("delivery.sent")) == 4, "the lines that waited")
         process.terminate()
@@ -151,7 +151,7 @@ async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStan
         try:
             await until(lambda: _listens(port), "its port", timeout=20)
             assert await received("127.0.0.1", port, range(3)) == [250] * 3
-            large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a process apart
+            large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a parser process
             reply = await send_mail("127.0.0.1", port, "a@client.test", ["support@example.org"], large)
             assert reply.code == 250
             await each_once(installation, slack, 4)

@@ -173,14 +173,14 @@ def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp
         writer = open_writer(stream)
         for _ in range(3):
             writer.write("no room")
-        os.dup2(file.fileno(), full)  # the same descriptor, on a disk with room
+        os.dup2(file.fileno(), full)  # the same descriptor, on a disk with free space
         writer.write("first")
         writer.write("second")
     os.close(full)
     assert target.read_text().splitlines() == ["dropped 3", "first", "second"]
 
 
-# A file may grow by half a line; then without a bound again. SIGXFSZ is ignored by Python.
+# The file can grow by half a line, later without limit. Python ignores SIGXFSZ.
 _TORN = """
 import resource, sys
 from emailrouter.line_writer import LineWriter
@@ -235,7 +235,7 @@ def test_ascii_stream(open_writer: Open) -> None:
     assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
 
 
-# What the program does at its end: the reader is a process that was stopped.
+# The exit of the program while the reader is a stopped process.
 _END = """
 import sys
 from emailrouter import log
@@ -265,7 +265,7 @@ def test_exit_flushes_queue_with_time_limit(reads: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", _END], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         if not reads:
-            assert process.wait(timeout=30) == 0  # the pipe is full, and it ends all the same
+            assert process.wait(timeout=30) == 0  # it ends although the pipe is full
             return
         lines = process.stderr.read().splitlines()
         assert [json.loads(line)["n"] for line in lines] == list(range(3000))

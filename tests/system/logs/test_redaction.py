@@ -96,7 +96,7 @@ async def _a_day(  # noqa: PLR0917 - the whole stage
     for content in contents:
         assert (await send_mail(host, port, "ada@customer.test", ["support@example.org"], content)).code == 250
     assert (await send_mail(host, port, "ada@customer.test", ["nobody@example.org"], contents[0])).code == 550
-    async with await RawSmtp.connect(host, port) as client:  # who says the mail where a command belongs
+    async with await RawSmtp.connect(host, port) as client:  # sends message text as a command
         await client.command("EHLO client.test", 250)
         await client.command(BODY, 500)
     slack.forget(CHANNEL)

@@ -79,7 +79,7 @@ async def test_metrics_after_real_mail(installation: Installation, slack: SlackS
     assert figures("emailrouter_failing_integrations") == 1
     assert figures("process_open_fds") > 0
 
-    # The books: what was accepted is ticketed or was here already, and every ticket event has its delivery.
+    # Loss audit: every accepted alias is ticketed or repeated, and every ticket event has its delivery.
     assert figures("emailrouter_audit_accepted_total") == 3
     assert figures("emailrouter_audit_ticketed_total") == 2
     assert figures("emailrouter_audit_repeated_total") == 1
@@ -140,7 +140,7 @@ async def test_certificate_expiry(installation: Installation, tmp_path: Path) ->
     async with Program("smtp", env={**installation.settings, **tls}, cwd=tmp_path) as program:
         address = (await program.ready())["metrics"]
         assert (await scrape(address))(name) == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
-        issue(datetime(2031, 1, 1, tzinfo=UTC))  # no session, no signal: the next scrape sees it
+        issue(datetime(2031, 1, 1, tzinfo=UTC))  # the next scrape sees it without a session or a signal
         assert (await scrape(address))(name) == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
     async with Program("smtp", env=installation.settings, cwd=tmp_path) as program:
         figures = await scrape((await program.ready())["metrics"])

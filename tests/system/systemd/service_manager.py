@@ -12,7 +12,7 @@ class ServiceManager:
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
-        self.said: list[str] = []  # one line for each assignment, in their order
+        self.said: list[str] = []  # one line for each assignment, in order
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._heard = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None

@@ -57,7 +57,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         await program.wait_until(lambda: program.stderr_text.count("Listening on") == 2, "two sockets")
         assert program.log_events("ready") == []
 
-        # It waits in the socket's queue while the program starts.
+        # The connection waits in the queue of the socket while the program starts.
         reply = await send_mail(host, first, "ada@customer.test", ["support@example.org"], mails.plain())
         assert reply.code == 250, reply
         facts = await program.ready()
@@ -66,7 +66,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         assert reply.code == 250, reply
         assert len(await slack.wait_for(2, delivered=True)) == 2
 
-        # They arrive blocking and inheritable: one slow accept would stop the loop, a child would keep the port.
+        # systemd passes them blocking and inheritable: accept could block, and a child could keep the port open.
         for descriptor in (_FIRST, _FIRST + 1):
             assert flags(program.pid, descriptor) & os.O_NONBLOCK
             assert flags(program.pid, descriptor) & os.O_CLOEXEC

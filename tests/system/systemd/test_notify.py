@@ -40,7 +40,7 @@ async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_
     async with ServiceManager(tmp_path) as manager:
         env = {
             "NOTIFY_SOCKET": manager.path,
-            "database.url": f"postgresql://nobody@localhost/none?host={tmp_path}",  # a folder without a server's socket
+            "database.url": f"postgresql://nobody@localhost/none?host={tmp_path}",  # no server socket
             "database.connect_timeout": "1s",
             "server.data_dir": str(tmp_path),
         }
@@ -59,7 +59,7 @@ async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
         beating = asyncio.create_task(send_heartbeats(told, lambda: ended))
         await manager.heard("WATCHDOG=1", 3)
         ended = "dispatcher"
-        await beating  # it says no more
+        await beating  # it sends no more
 
 
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])

@@ -26,7 +26,7 @@ def test_each_form_is_found(text: str) -> None:
         b'{"event": "smtp.accepted", "message_id": "msg_01m81xvhqg7hgffgg80me485p0"}',
         b'{"reason": "postgresql://mail:***@db/mail is away"}',
         b'{"hint": "https://hooks.slack.com/\xe2\x80\xa6/mnop"}',
-        b"postgresql://mail:secret@db/mail",  # no line of the log
+        b"postgresql://mail:secret@db/mail",  # not a log line
     ],
 )
 def test_what_may_be_told(line: bytes) -> None:
