@@ -14,12 +14,12 @@ from router.channels.poster import decrypt_settings
 from router.errors import Refused
 from router.model import Actor, Alias, Integration, User
 from router.provisioning.document import (
-    AliasEntry,
-    IntegrationEntry,
+    AliasDefinition,
+    IntegrationDefinition,
     InvalidDocument,
-    UserEntry,
+    UserDefinition,
+    WorkspaceDefinition,
     WorkspaceDocument,
-    WorkspaceEntry,
 )
 from router.provisioning.export import ProvisioningServices, Snapshot
 from router.provisioning.matching import ReferencedSettings, plan_changes
@@ -86,7 +86,9 @@ class DocumentApplier:
         for step in plan.steps:
             await execution.execute(step)
 
-    def _read_settings(self, entry: IntegrationEntry, current: Integration | None, location: str) -> ReferencedSettings:
+    def _read_settings(
+        self, entry: IntegrationDefinition, current: Integration | None, location: str
+    ) -> ReferencedSettings:
         """Resolves the reference of an entry and compares it with the current settings."""
         try:
             channel = find_channel(self._channels, entry.type)
@@ -146,14 +148,14 @@ class _PlanExecution:
             case _:
                 assert_never(step)
 
-    async def _add_user(self, entry: UserEntry) -> None:
+    async def _add_user(self, entry: UserDefinition) -> None:
         user = await self._parts.users.create(
             self._actor, email=entry.email, name=entry.name, role=entry.role, timezone=entry.timezone or None
         )
         if entry.disabled:
             await self._parts.users.change(self._actor, user.id, disabled=True)
 
-    async def _change_user(self, user: User, entry: UserEntry) -> None:
+    async def _change_user(self, user: User, entry: UserDefinition) -> None:
         await self._parts.users.change(
             self._actor,
             user.id,
@@ -164,13 +166,13 @@ class _PlanExecution:
             clear_timezone=entry.timezone == "",
         )
 
-    async def _add_integration(self, entry: IntegrationEntry, settings: Mapping[str, str]) -> None:
+    async def _add_integration(self, entry: IntegrationDefinition, settings: Mapping[str, str]) -> None:
         integration = await self._parts.integrations.create(
             self._actor, type=entry.type, name=entry.name, settings=settings
         )
         self._refs.set_created(entry, integration)
 
-    async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
+    async def _add_alias(self, entry: AliasDefinition, domain: str, local_part: str) -> None:
         alias = await self._parts.aliases.create(
             self._actor,
             domain_id=self._domain_ids[domain],
@@ -180,13 +182,13 @@ class _PlanExecution:
         if entry.status != alias.status:
             await self._parts.aliases.change(self._actor, alias.id, status=entry.status)
 
-    async def _change_alias(self, alias: Alias, entry: AliasEntry) -> None:
+    async def _change_alias(self, alias: Alias, entry: AliasDefinition) -> None:
         integration_id = None if entry.integration is None else self._refs.find_id(entry.integration)
         if integration_id == alias.integration_id:
             integration_id = None
         await self._parts.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
 
-    async def _change_workspace(self, entry: WorkspaceEntry) -> None:
+    async def _change_workspace(self, entry: WorkspaceDefinition) -> None:
         default = entry.default_integration
         await self._parts.workspaces.change(
             self._actor,

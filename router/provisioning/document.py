@@ -34,7 +34,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class WorkspaceEntry(_Section):
+class WorkspaceDefinition(_Section):
     """The workspace. default_integration: a reference as in aliases, `""` for none. None keeps the current value."""
 
     name: str | None = None
@@ -43,7 +43,7 @@ class WorkspaceEntry(_Section):
     locale: str | None = None
 
 
-class IntegrationEntry(_Section):
+class IntegrationDefinition(_Section):
     """An integration. id: only if several integrations have the same name; aliases then refer to the id."""
 
     id: str | None = None
@@ -57,7 +57,7 @@ class IntegrationEntry(_Section):
         return self.id or self.name
 
 
-class AliasEntry(_Section):
+class AliasDefinition(_Section):
     """An alias. integration: None keeps the integration of an existing alias."""
 
     address: str
@@ -65,7 +65,7 @@ class AliasEntry(_Section):
     status: Literal["active", "disabled"] = "active"
 
 
-class UserEntry(_Section):
+class UserDefinition(_Section):
     """A user, without password and keys. timezone: `""` uses the time zone of the workspace, None keeps the current."""
 
     email: str
@@ -84,10 +84,10 @@ class WorkspaceDocument(_Section):
     domains: list[str] | None = None
     mx_managed_upstream: list[str] | None = None
     blocked_senders: list[str] | None = None
-    workspace: WorkspaceEntry = WorkspaceEntry()
-    integrations: list[IntegrationEntry] | None = Field(default=None)
-    aliases: list[AliasEntry] | None = None
-    users: list[UserEntry] | None = None
+    workspace: WorkspaceDefinition = WorkspaceDefinition()
+    integrations: list[IntegrationDefinition] | None = Field(default=None)
+    aliases: list[AliasDefinition] | None = None
+    users: list[UserDefinition] | None = None
 
 
 class InvalidDocument(Refused):
@@ -166,10 +166,10 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
 
 def _suggestion(loc: tuple[int | str, ...]) -> str:
     sections: dict[str, type[_Section]] = {
-        "workspace": WorkspaceEntry,
-        "integrations": IntegrationEntry,
-        "aliases": AliasEntry,
-        "users": UserEntry,
+        "workspace": WorkspaceDefinition,
+        "integrations": IntegrationDefinition,
+        "aliases": AliasDefinition,
+        "users": UserDefinition,
     }
     section = sections[str(loc[0])] if len(loc) > 1 and str(loc[0]) in sections else WorkspaceDocument
     matches = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)

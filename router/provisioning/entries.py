@@ -11,7 +11,7 @@ from router.errors import Refused
 from router.local_time import LOCALES
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
-from router.provisioning.document import IntegrationEntry, InvalidDocument, WorkspaceDocument
+from router.provisioning.document import IntegrationDefinition, InvalidDocument, WorkspaceDocument
 from router.routing.senders import normalize_entry
 
 K = TypeVar("K")
@@ -130,8 +130,8 @@ def normalize_blocked_sender(text: str) -> str:
 
 
 def match_integrations(
-    entries: Iterable[IntegrationEntry], existing: Sequence[Integration]
-) -> list[tuple[IntegrationEntry, Integration | None]]:
+    entries: Iterable[IntegrationDefinition], existing: Sequence[Integration]
+) -> list[tuple[IntegrationDefinition, Integration | None]]:
     """Pairs each entry with an existing integration: by id, else by name, oldest first."""
     by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
@@ -164,7 +164,7 @@ class IntegrationReferences:
                 self._ambiguous.add(integration.name)
             self._ids[integration.name] = integration.id
 
-    def add_entry(self, entry: IntegrationEntry, current: Integration | None, location: str) -> None:
+    def add_entry(self, entry: IntegrationDefinition, current: Integration | None, location: str) -> None:
         """Adds an integration of the document. current: the existing integration, if any."""
         if entry.ref in self._in_document:
             raise InvalidDocument(
@@ -181,7 +181,7 @@ class IntegrationReferences:
         if ref in self._ambiguous:
             raise InvalidDocument(f"{location}: integration name {ref!r} is ambiguous: refer to it by its id")
 
-    def set_created(self, entry: IntegrationEntry, integration: Integration) -> None:
+    def set_created(self, entry: IntegrationDefinition, integration: Integration) -> None:
         """Sets the id of a created integration."""
         self._ids[entry.ref] = integration.id
 

@@ -19,7 +19,13 @@ from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
 from router.admin.routes.integrations import IntegrationService
 from router.model import Actor, Alias, Domain, Integration, User, Workspace
-from router.provisioning.document import AliasEntry, IntegrationEntry, UserEntry, WorkspaceDocument, WorkspaceEntry
+from router.provisioning.document import (
+    AliasDefinition,
+    IntegrationDefinition,
+    UserDefinition,
+    WorkspaceDefinition,
+    WorkspaceDocument,
+)
 
 T = TypeVar("T")
 
@@ -71,7 +77,7 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
     variables = _variable_names(snapshot.integrations)
     default = snapshot.workspace.default_integration_id
     return WorkspaceDocument(
-        workspace=WorkspaceEntry(
+        workspace=WorkspaceDefinition(
             name=snapshot.workspace.name,
             default_integration=refs.get(default or "", ""),
             timezone=snapshot.workspace.timezone,
@@ -81,7 +87,7 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
         mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],
         blocked_senders=list(snapshot.blocked_senders),
         integrations=[
-            IntegrationEntry(
+            IntegrationDefinition(
                 id=each.id if names[each.name] > 1 else None,
                 name=each.name,
                 type=each.type,
@@ -90,11 +96,11 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
             for each in snapshot.integrations
         ],
         aliases=[
-            AliasEntry(address=alias.email, integration=refs.get(alias.integration_id or ""), status=alias.status)
+            AliasDefinition(address=alias.email, integration=refs.get(alias.integration_id or ""), status=alias.status)
             for alias in snapshot.aliases
         ],
         users=[
-            UserEntry(
+            UserDefinition(
                 email=user.email,
                 name=user.name,
                 role=user.role,

@@ -14,7 +14,7 @@ from router.admin.access.users import normalize_email
 from router.admin.domains.domain_names import normalize_domain_name
 from router.errors import Refused
 from router.model import Alias, Domain, Integration
-from router.provisioning.document import AliasEntry, IntegrationEntry, InvalidDocument, WorkspaceDocument
+from router.provisioning.document import AliasDefinition, IntegrationDefinition, InvalidDocument, WorkspaceDocument
 from router.provisioning.entries import (
     IntegrationReferences,
     alias_key,
@@ -59,7 +59,7 @@ class ReferencedSettings:
     is_current: bool
 
 
-ReadSettings = Callable[[IntegrationEntry, Integration | None, str], ReferencedSettings]
+ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], ReferencedSettings]
 """Resolves the reference of an entry. The text is its location in the document, for errors."""
 
 
@@ -230,7 +230,7 @@ class _Planner:
                 if key not in entries:
                     self._plan_removal(alias.email, Remove("alias", alias.id))
 
-    def _compare_alias(self, entry: AliasEntry, alias: Alias) -> None:
+    def _compare_alias(self, entry: AliasDefinition, alias: Alias) -> None:
         differences = _differences(status=(alias.status, entry.status))
         if (
             entry.integration is not None

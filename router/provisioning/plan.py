@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from router.model import Alias, Integration, User
-from router.provisioning.document import AliasEntry, IntegrationEntry, UserEntry, WorkspaceEntry
+from router.provisioning.document import AliasDefinition, IntegrationDefinition, UserDefinition, WorkspaceDefinition
 from router.provisioning.entries import IntegrationReferences
 
 Removable = Literal["user", "domain", "integration", "alias", "blocked_sender"]
@@ -26,18 +26,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AddUser:
-    entry: UserEntry
+    entry: UserDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeUser:
     user: User
-    entry: UserEntry
+    entry: UserDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class AddIntegration:
-    entry: IntegrationEntry
+    entry: IntegrationDefinition
     settings: Mapping[str, str] = field(repr=False)
 
 
@@ -46,7 +46,7 @@ class ChangeIntegration:
     """settings: None keeps the current settings."""
 
     integration: Integration
-    entry: IntegrationEntry
+    entry: IntegrationDefinition
     settings: Mapping[str, str] | None = field(repr=False)
 
 
@@ -63,7 +63,7 @@ class SetMxUpstream:
 
 @dataclass(frozen=True, slots=True)
 class AddAlias:
-    entry: AliasEntry
+    entry: AliasDefinition
     domain: str
     local_part: str
 
@@ -71,7 +71,7 @@ class AddAlias:
 @dataclass(frozen=True, slots=True)
 class ChangeAlias:
     alias: Alias
-    entry: AliasEntry
+    entry: AliasDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class AddBlockedSender:
 
 @dataclass(frozen=True, slots=True)
 class ChangeWorkspace:
-    entry: WorkspaceEntry
+    entry: WorkspaceDefinition
 
 
 @dataclass(frozen=True, slots=True)
