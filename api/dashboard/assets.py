@@ -30,10 +30,10 @@ class Assets:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Serves `/static/{name}`; 404 for an outdated digest."""
-        found = self._files.get(request.path)
-        if found is None:
+        asset = self._files.get(request.path)
+        if asset is None:
             raise web.HTTPNotFound
-        content, media = found
+        content, media = asset
         response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         # An SVG that is opened directly is a document of its own.

@@ -40,7 +40,7 @@ class ChangeStream:
 
     def update(self, ids: frozenset[str], attention: str = "") -> None:
         """Compares a poll's result with the previous one and sets `changed` if they differ."""
-        before = {name for name in ids if name <= self._newest_shown} if self._known_ids is None else self._known_ids
+        before = {id_ for id_ in ids if id_ <= self._newest_shown} if self._known_ids is None else self._known_ids
         if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()
         self._known_ids = ids
@@ -128,8 +128,8 @@ class ChangeFeed:
         actor = Actor(workspace_id, "viewer")
         while True:
             try:
-                found = await self._tickets.list_newest_ids(actor)
-                trouble = (await self._attention.get_counts(actor)).fingerprint
+                newest_ids = await self._tickets.list_newest_ids(actor)
+                fingerprint = (await self._attention.get_counts(actor)).fingerprint
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
@@ -140,7 +140,7 @@ class ChangeFeed:
                 return
             else:
                 for stream in self._watchers[workspace_id].streams:
-                    stream.update(found, trouble)
+                    stream.update(newest_ids, fingerprint)
             await asyncio.sleep(self._poll_seconds)
 
 

@@ -70,18 +70,18 @@ def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Mark
 
     The page must contain `pattern_definitions()` once.
     """
-    drawn = [_svg_start(name, title, "strip", 12)]
-    left = 0.0
+    markup = [_svg_start(name, title, "strip", 12)]
+    offset = 0.0
     for n, value in enumerate(parts):
         if value > 0 and total > 0:
-            width = min(100.0 * value / total, 100.0 - left)
-            drawn.append(
+            width = min(100.0 * value / total, 100.0 - offset)
+            markup.append(
                 Markup('<rect class="part-{}" x="{}%" y="0.5" width="{}%" height="11"/>').format(
-                    n, _format_number(left), _format_number(width)
+                    n, _format_number(offset), _format_number(width)
                 )
             )
-            left += width
-    return Markup("").join([*drawn, Markup("</svg>")])
+            offset += width
+    return Markup("").join([*markup, Markup("</svg>")])
 
 
 def pattern_definitions() -> Markup:

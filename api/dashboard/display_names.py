@@ -12,9 +12,9 @@ _REMOVED = {"user": "removed user", "int": "removed integration"}
 
 async def resolve(visit: Visit, ids: Iterable[str | None]) -> dict[str, str]:
     """Returns a text for each id: the name, else the email address, else a placeholder for a removed object."""
-    wanted = dict.fromkeys(each for each in ids if each is not None)
-    found = await visit.services.display_names.resolve(visit.actor, wanted)
+    unique_ids = dict.fromkeys(id_ for id_ in ids if id_ is not None)
+    known = await visit.services.display_names.resolve(visit.actor, unique_ids)
     return {
-        each: (found[each].name or found[each].email) if each in found else _REMOVED[each.partition("_")[0]]
-        for each in wanted
+        id_: (known[id_].name or known[id_].email) if id_ in known else _REMOVED[id_.partition("_")[0]]
+        for id_ in unique_ids
     }

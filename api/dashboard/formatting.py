@@ -34,8 +34,8 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
     """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or UTC alone if that is the user's time zone."""
     utc = UTC_TIME.format_minute(at)
-    shown = local.format_minute(at)
-    return utc if local.timezone == UTC_TIME.timezone else f"{shown} ({utc})"
+    text = local.format_minute(at)
+    return utc if local.timezone == UTC_TIME.timezone else f"{text} ({utc})"
 
 
 @pass_context
@@ -93,21 +93,21 @@ def format_duration(duration: Micros) -> str:
     """Returns `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
     seconds = duration / SECOND
     if seconds < 1:
-        shown = f"{duration // 1000} ms"
+        text = f"{duration // 1000} ms"
     elif seconds < 60:
-        shown = f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+        text = f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
     elif seconds < 3600:
-        shown = f"{seconds / 60:.0f} min"
+        text = f"{seconds / 60:.0f} min"
     elif seconds < 2 * 86400:
-        shown = f"{seconds / 3600:.3g} hours"
+        text = f"{seconds / 3600:.3g} hours"
     else:
-        shown = f"{seconds / 86400:,.3g} days" if seconds < 1000 * 86400 else f"{seconds / 86400:,.0f} days"
-    return shown.replace(" ", "\N{NO-BREAK SPACE}")
+        text = f"{seconds / 86400:,.3g} days" if seconds < 1000 * 86400 else f"{seconds / 86400:,.0f} days"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
     """Returns `3 failed deliveries` and so on for every count above 0; a capped count has a `+`."""
-    named = (
+    counted_nouns = (
         (counts.failed, "failed delivery", "failed deliveries"),
         (counts.parked, "parked delivery", "parked deliveries"),
         (counts.failing, "failing integration", "failing integrations"),
@@ -115,8 +115,8 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
         (counts.missing, "domain with missing records", "domains with missing records"),
     )
     return [
-        f"{count:,}{'+' if count >= MAX_COUNTED else ''} {one if count == 1 else many}"
-        for count, one, many in named
+        f"{count:,}{'+' if count >= MAX_COUNTED else ''} {singular if count == 1 else plural}"
+        for count, singular, plural in counted_nouns
         if count
     ]
 

@@ -76,14 +76,14 @@ def confirmation_page(
 
 async def list_domains(visit: Visit) -> Sequence[Domain]:
     """Returns the newest 200 domains, sorted by name."""
-    found = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)
-    return sorted(found.items, key=lambda domain: domain.name)
+    batch = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)
+    return sorted(batch.items, key=lambda domain: domain.name)
 
 
 async def list_integrations(visit: Visit) -> Sequence[Integration]:
     """Returns the newest 200 integrations, sorted by name."""
-    found = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
-    return sorted(found.items, key=lambda integration: integration.name.casefold())
+    batch = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
+    return sorted(batch.items, key=lambda integration: integration.name.casefold())
 
 
 async def list_aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:

@@ -113,12 +113,12 @@ def _is_body_readable(request: web.Request) -> bool:
 
 def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
     """Sorts the fields of a form that was sent to `action` and rejected with `status`."""
-    kept = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
-    shown = {name: value for name, value in kept.items() if _is_free_text(name, value)}
+    public_fields = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
+    text_fields = {name: value for name, value in public_fields.items() if _is_free_text(name, value)}
     return RefusedForm(
         action=action,
-        text_fields=shown,
-        hidden_fields={name: value for name, value in kept.items() if name not in shown},
+        text_fields=text_fields,
+        hidden_fields={name: value for name, value in public_fields.items() if name not in text_fields},
         secret_labels={name: label for name, label in SECRET_FIELDS.items() if name in fields},
         can_retry=status in _RETRYABLE,
     )

@@ -65,7 +65,7 @@ async def load_progress(visit: Visit) -> SetupProgress:
     domain = domains.get(alias.domain_id) if alias is not None else newest[0] if newest else None
     if alias is not None:
         return SetupProgress(domain, integrations[alias.integration_id or ""], alias)
-    return SetupProgress(domain, max(integrations.values(), key=lambda found: found.id, default=None), None)
+    return SetupProgress(domain, max(integrations.values(), key=lambda integration: integration.id, default=None), None)
 
 
 async def needs_setup(visit: Visit) -> bool:

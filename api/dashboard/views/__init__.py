@@ -60,7 +60,7 @@ MODULES: tuple[ModuleType, ...] = (
 PAGES: tuple[PageRoute, ...] = tuple(page for module in MODULES for page in module.PAGES)
 NAV_LINKS: tuple[NavLink, ...] = tuple(link for module in MODULES for link in getattr(module, "NAV_LINKS", ()))
 FLASH_MESSAGES: Mapping[str, str] = {
-    word: said for module in MODULES for word, said in getattr(module, "FLASH_MESSAGES", {}).items()
+    key: message for module in MODULES for key, message in getattr(module, "FLASH_MESSAGES", {}).items()
 }
 
 __all__ = ["FLASH_MESSAGES", "MODULES", "NAV_LINKS", "PAGES"]

@@ -9,17 +9,17 @@ from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 async def show_list(visit: Visit) -> HtmlPage:
     domain_id = visit.query.get("domainId") or None
-    found = await visit.services.aliases.list(
+    batch = await visit.services.aliases.list(
         visit.actor, domain_id=domain_id, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
     return manage.list_page(
         visit,
         "aliases.html",
         "Aliases",
-        found,
+        batch,
         domains=await manage.list_domains(visit),
         integrations=await manage.list_integrations(visit),
-        names=await display_names.resolve(visit, (alias.integration_id for alias in found.items)),
+        names=await display_names.resolve(visit, (alias.integration_id for alias in batch.items)),
         domain_id=domain_id,
     )
 
@@ -38,8 +38,8 @@ async def show_alias(visit: Visit) -> HtmlPage:
     alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
     latest = await find_latest_message(visit, alias)
     integrations = await manage.list_integrations(visit)
-    mentioned = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
-    names = await display_names.resolve(visit, mentioned)
+    named_ids = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
+    names = await display_names.resolve(visit, named_ids)
     return manage.manage_page(
         visit, "alias.html", alias.email, alias=alias, latest=latest, integrations=integrations, names=names
     )

@@ -33,16 +33,16 @@ _VERBS = {
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    batch = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
     return manage.list_page(
         visit,
         "audit.html",
         "Audit log",
-        found,
-        names=await display_names.resolve(visit, (entry.user_id for entry in found.items)),
-        details={entry.id: _detail_items(entry.detail) for entry in found.items},
-        actions={entry.id: _describe_action(entry.action) for entry in found.items},
-        paths={entry.id: _target_path(entry.action, entry.target) for entry in found.items},
+        batch,
+        names=await display_names.resolve(visit, (entry.user_id for entry in batch.items)),
+        details={entry.id: _detail_items(entry.detail) for entry in batch.items},
+        actions={entry.id: _describe_action(entry.action) for entry in batch.items},
+        paths={entry.id: _target_path(entry.action, entry.target) for entry in batch.items},
     )
 
 

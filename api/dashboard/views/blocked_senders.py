@@ -7,10 +7,10 @@ from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.blocked_senders.list(
+    batch = await visit.services.blocked_senders.list(
         visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
-    return manage.list_page(visit, "blocked_senders.html", "Blocked senders", found)
+    return manage.list_page(visit, "blocked_senders.html", "Blocked senders", batch)
 
 
 async def create(visit: Visit) -> Redirect:

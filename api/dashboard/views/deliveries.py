@@ -43,19 +43,19 @@ async def show_list(visit: Visit) -> HtmlPage:
     """Lists deliveries, by default the failed ones."""
     state = _requested_state(visit)
     integration_id = visit.query.get("integrationId", "") or None
-    found = await visit.services.deliveries.list(
+    batch = await visit.services.deliveries.list(
         visit.actor,
         state=None if state == "all" else state,
         integration_id=integration_id,
         limit=PER_PAGE,
         cursor=visit.query.get("cursor"),
     )
-    items = found.items
+    items = batch.items
     newest = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
     choices = {integration.id: integration.name for integration in newest.items}
     context = {
         "deliveries": items,
-        "next_cursor": found.next_cursor,
+        "next_cursor": batch.next_cursor,
         "first_page": "cursor" not in visit.query,
         "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in items)),
         "names": choices
@@ -98,7 +98,7 @@ async def replay_many(visit: Visit) -> Redirect:
 def _requested_state(visit: Visit) -> str:
     state = visit.query.get("state", "dead")
     if state not in dict(STATES):
-        raise Refused("invalid_request", f"state must be one of: {', '.join(word for word, _ in STATES)}", "state")
+        raise Refused("invalid_request", f"state must be one of: {', '.join(value for value, _ in STATES)}", "state")
     return state
 
 

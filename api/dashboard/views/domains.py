@@ -7,8 +7,8 @@ from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.domains.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "domains.html", "Domains", found)
+    batch = await visit.services.domains.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    return manage.list_page(visit, "domains.html", "Domains", batch)
 
 
 async def create(visit: Visit) -> Redirect:

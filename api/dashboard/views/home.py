@@ -33,11 +33,15 @@ def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
     def points(counts: Iterable[int]) -> list[ChartPoint]:
         return [ChartPoint(label, count) for label, count in zip(labels, counts, strict=True)]
 
-    shown = overview.by_alias[:MAX_ROWS]
-    rest = [total - sum(counts) for total, counts in zip(overview.now.counts, _status_columns(shown), strict=True)]
-    rows: list[tuple[str, str, tuple[int, ...]]] = [(at.address, at.alias_id, at.tickets.counts) for at in shown]
-    if any(count > 0 for count in rest):
-        rows.append(("Other addresses", "", tuple(max(0, count) for count in rest)))
+    top_aliases = overview.by_alias[:MAX_ROWS]
+    other_counts = [
+        total - sum(counts) for total, counts in zip(overview.now.counts, _status_columns(top_aliases), strict=True)
+    ]
+    rows: list[tuple[str, str, tuple[int, ...]]] = [
+        (alias.address, alias.alias_id, alias.tickets.counts) for alias in top_aliases
+    ]
+    if any(count > 0 for count in other_counts):
+        rows.append(("Other addresses", "", tuple(max(0, count) for count in other_counts)))
     longest = max((sum(counts) for _, _, counts in rows), default=0)
     return {
         "charts": [
@@ -46,7 +50,7 @@ def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
             _chart("dead", "Failed deliveries", points(day.dead for day in overview.days)),
         ],
         "patterns": charts.pattern_definitions(),
-        "legend": [(charts.swatch(n), word) for n, word in enumerate(("open", "in progress", "waiting"))],
+        "legend": [(charts.swatch(n), status) for n, status in enumerate(("open", "in progress", "waiting"))],
         "rows": [
             (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _bar_title(address, counts), counts, longest))
             for n, (address, alias_id, counts) in enumerate(rows)
@@ -56,22 +60,22 @@ def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
     }
 
 
-def _status_columns(shown: Any) -> list[tuple[int, ...]]:
-    return list(zip(*(at.tickets.counts for at in shown), strict=True)) or [(), (), ()]
+def _status_columns(top_aliases: Any) -> list[tuple[int, ...]]:
+    return list(zip(*(alias.tickets.counts for alias in top_aliases), strict=True)) or [(), (), ()]
 
 
 def _chart(name: str, heading: str, points: list[ChartPoint]) -> dict[str, Any]:
     total = sum(point.value for point in points)
-    most = max(points, key=lambda point: point.value)
-    words = f"{heading} per day: {total:,} in {len(points)} days"
-    if most.value:
-        words += f", maximum {most.value:,} on {most.label}"
-    return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, words, points)}
+    peak = max(points, key=lambda point: point.value)
+    title = f"{heading} per day: {total:,} in {len(points)} days"
+    if peak.value:
+        title += f", maximum {peak.value:,} on {peak.label}"
+    return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, title, points)}
 
 
 def _bar_title(address: str, counts: tuple[int, ...]) -> str:
-    said = (f"{count} {word}" for count, word in zip(counts, ("open", "in progress", "waiting"), strict=True))
-    return f"{address}: {', '.join(said)}"
+    parts = (f"{count} {status}" for count, status in zip(counts, ("open", "in progress", "waiting"), strict=True))
+    return f"{address}: {', '.join(parts)}"
 
 
 NAV_LINKS = (NavLink("Overview", "/", "viewer", 10),)

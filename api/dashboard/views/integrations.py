@@ -10,8 +10,8 @@ DEFAULT_TYPE = "slack"  # of a form without the field `type`
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.integrations.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "integrations.html", "Integrations", found)
+    batch = await visit.services.integrations.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    return manage.list_page(visit, "integrations.html", "Integrations", batch)
 
 
 async def create(visit: Visit) -> Redirect:

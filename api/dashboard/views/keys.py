@@ -15,14 +15,14 @@ from router.model import Micros
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    batch = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
     workspace_users = await users.list_users(visit)
     return manage.list_page(
         visit,
         "keys.html",
         "API keys",
-        found,
-        names=await display_names.resolve(visit, (key.user_id for key in found.items)),
+        batch,
+        names=await display_names.resolve(visit, (key.user_id for key in batch.items)),
         owners=[user for user in workspace_users if user.disabled_at is None],
         roles=ROLES,
         form_token=secrets.token_urlsafe(16),
@@ -35,8 +35,8 @@ async def create(visit: Visit) -> HtmlPage:
     The response contains the key, so it cannot be a redirect. The form's token rejects a repeated submission instead.
     """
     idempotency = visit.services.idempotency
-    begun = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
-    if isinstance(begun, StoredResponse):
+    claim = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
+    if isinstance(claim, StoredResponse):
         raise Refused("conflict", "This form was already submitted")
     try:
         new = await visit.services.keys.create(
@@ -47,9 +47,9 @@ async def create(visit: Visit) -> HtmlPage:
             expires_at=_end_of_day(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
     except Exception:  # not on cancellation: a timed-out request must not wait for the database; the claim expires
-        await idempotency.release(begun)
+        await idempotency.release(claim)
         raise
-    await idempotency.store_response(begun, 201, None)
+    await idempotency.store_response(claim, 201, None)
     return manage.manage_page(visit, "key.html", "New API key", new=new)
 
 

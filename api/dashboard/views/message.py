@@ -33,10 +33,10 @@ _FRAME_HTML = (
 
 async def show_html(visit: Visit) -> web.Response:
     """Returns the sanitised HTML, for a frame."""
-    mail = await _get_message(visit)
-    if not mail.contents.html:
+    view = await _get_message(visit)
+    if not view.contents.html:
         raise not_found_error("HTML")
-    html = await _embed_images(visit, mail)
+    html = await _embed_images(visit, view)
     response = web.Response(text=_FRAME_HTML.format(html), content_type="text/html")
     set_message_headers(response)
     return response
@@ -63,36 +63,36 @@ async def _get_message(visit: Visit) -> MessageView:
     return await visit.services.tickets.get_message(visit.actor, visit.path_params["id"], visit.path_params["message"])
 
 
-async def _embed_images(visit: Visit, mail: MessageView) -> str:
+async def _embed_images(visit: Visit, view: MessageView) -> str:
     """Returns the HTML with attached images as data URIs, within the limits; other images become empty."""
     by_cid = {
         attachment.content_id.strip("<>"): attachment
-        for attachment in mail.contents.attachments
+        for attachment in view.contents.attachments
         if attachment.content_id and attachment.content_type.lower() in _IMAGE_TYPES
     }
-    room, data = MAX_IMAGE_BYTES, dict[str, str]()
-    most = min(MAX_IMAGES, max(1, MAX_READ_BYTES // max(1, mail.message.size)))
-    for wanted in dict.fromkeys(unescape(match[2]) for match in _CID_IMAGE.finditer(mail.contents.html)):
-        attachment = by_cid.get(wanted)
-        if attachment is None or attachment.size > room or len(data) >= most:
+    bytes_left, data_uris = MAX_IMAGE_BYTES, dict[str, str]()
+    max_images = min(MAX_IMAGES, max(1, MAX_READ_BYTES // max(1, view.message.size)))
+    for content_id in dict.fromkeys(unescape(match[2]) for match in _CID_IMAGE.finditer(view.contents.html)):
+        attachment = by_cid.get(content_id)
+        if attachment is None or attachment.size > bytes_left or len(data_uris) >= max_images:
             continue
         try:
-            found = await visit.services.messages.get_attachment(visit.actor, mail.message.id, attachment.n)
+            image = await visit.services.messages.get_attachment(visit.actor, view.message.id, attachment.n)
         except Refused:
             continue  # the original was erased by retention; the text remains
-        room -= len(found.data)
-        data[wanted] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(found.data).decode()}"
-    left = MAX_FRAME_IMAGE_LENGTH
+        bytes_left -= len(image.data)
+        data_uris[content_id] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(image.data).decode()}"
+    characters_left = MAX_FRAME_IMAGE_LENGTH
 
-    def shown(match: re.Match[str]) -> str:
-        nonlocal left
-        uri = data.get(unescape(match[2]), "")
-        if len(uri) > left:
+    def embed(match: re.Match[str]) -> str:
+        nonlocal characters_left
+        uri = data_uris.get(unescape(match[2]), "")
+        if len(uri) > characters_left:
             uri = ""
-        left -= len(uri)
+        characters_left -= len(uri)
         return f"{match[1]}{escape(uri)}{match[3]}"
 
-    return _CID_IMAGE.sub(shown, mail.contents.html)
+    return _CID_IMAGE.sub(embed, view.contents.html)
 
 
 PAGES = (

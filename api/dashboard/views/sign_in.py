@@ -13,8 +13,8 @@ from router.admin.access.sessions import NewSession
 
 async def show_sign_in(visit: Visit) -> HtmlPage:
     """Shows the form; keeps the path to open after sign-in."""
-    wanted = redirects.local_path(visit.form.get("next") or visit.query.get("next"))
-    return HtmlPage("sign_in.html", "Sign in", {"next": "" if wanted == redirects.HOME else wanted})
+    next_path = redirects.local_path(visit.form.get("next") or visit.query.get("next"))
+    return HtmlPage("sign_in.html", "Sign in", {"next": "" if next_path == redirects.HOME else next_path})
 
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
@@ -41,9 +41,9 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 async def start_session(visit: Visit, new: NewSession, target: Redirect) -> web.StreamResponse:
     """Redirects with the cookie of the new session and ends the browser's previous session."""
     cookies = visit.request.app[COOKIES]
-    before = cookies.session_token(visit.request)
-    if before:
-        await visit.services.sessions.sign_out(before)
+    previous_token = cookies.session_token(visit.request)
+    if previous_token:
+        await visit.services.sessions.sign_out(previous_token)
     response = redirect_response(target)
     cookies.set_session(visit.request, response, new)
     return response

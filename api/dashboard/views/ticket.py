@@ -55,15 +55,15 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     ticket = timeline.ticket
     entries = _page_entries(timeline)
     workspace_users = await users.list_users(visit)
-    mentioned = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
-    mentioned += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
+    named_ids = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
+    named_ids += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
     context = {
         "ticket": ticket,
         "entries": entries,
         "deliveries": await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=MAX_LIMIT),
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
-        "names": await display_names.resolve(visit, mentioned),
+        "names": await display_names.resolve(visit, named_ids),
         "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
         "statuses": TICKET_STATUSES,
         "can_assign": visit.has_role("agent")
@@ -104,31 +104,31 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
     """Returns the entries, oldest first. Newer messages use up the size limits before older ones."""
-    left, files_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
+    text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
-    for one in reversed(timeline.entries):
-        mail = one.excerpt
-        if mail is None:
-            entries.append(_page_entry(one))
+    for entry in reversed(timeline.entries):
+        excerpt = entry.excerpt
+        if excerpt is None:
+            entries.append(_page_entry(entry))
             continue
-        text = mail.text if mail.is_full else _truncate(mail.text, max(MIN_TEXT_BYTES, left))
-        left -= 0 if mail.is_full else _html_size(text)
-        files = _listed_files(mail.attachments, files_left)
-        files_left -= sum(map(_file_link_size, files))
+        text = excerpt.text if excerpt.is_full else _truncate(excerpt.text, max(MIN_TEXT_BYTES, text_bytes_left))
+        text_bytes_left -= 0 if excerpt.is_full else _html_size(text)
+        files = _listed_files(excerpt.attachments, file_bytes_left)
+        file_bytes_left -= sum(map(_file_link_size, files))
         entries.append(
             replace(
-                _page_entry(one),
+                _page_entry(entry),
                 text=text,
-                is_truncated=mail.is_truncated or len(text) < len(mail.text),
+                is_truncated=excerpt.is_truncated or len(text) < len(excerpt.text),
                 files=files,
-                more_files=len(mail.attachments) - len(files),
+                more_files=len(excerpt.attachments) - len(files),
             )
         )
     return entries[::-1]
 
 
-def _page_entry(one: TimelineEntry) -> PageEntry:
-    return PageEntry(one.event, json.loads(one.event.detail), one.omitted_before, one.position, one.excerpt)
+def _page_entry(entry: TimelineEntry) -> PageEntry:
+    return PageEntry(entry.event, json.loads(entry.event.detail), entry.omitted_before, entry.position, entry.excerpt)
 
 
 def _truncate(text: str, size: int) -> str:
@@ -139,8 +139,8 @@ def _truncate(text: str, size: int) -> str:
 
 
 def _listed_files(files: Sequence[Attachment], size: int) -> tuple[Attachment, ...]:
-    left = list(accumulate(map(_file_link_size, files)))
-    return tuple(file for n, file in enumerate(files) if n < MIN_FILES or left[n] <= size)
+    totals = list(accumulate(map(_file_link_size, files)))
+    return tuple(file for n, file in enumerate(files) if n < MIN_FILES or totals[n] <= size)
 
 
 def _file_link_size(file: Attachment) -> int:

@@ -8,7 +8,7 @@ from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.paging import MAX_LIMIT
-from router.admin.paging import Page as Found
+from router.admin.paging import Page as ResultPage
 from router.admin.tickets.tickets import TicketFilter
 from router.model import TICKET_STATUSES, Ticket
 
@@ -18,8 +18,8 @@ _FILTER_PARAMETERS = ("q", "status", "assignedTo", "aliasId")
 
 async def show_unassigned(visit: Visit) -> HtmlPage:
     newest = await _newest_id(visit)
-    found = await visit.services.tickets.list_unassigned(visit.actor, limit=PER_PAGE, cursor=visit.query.get("cursor"))
-    return await _list_page(visit, "Unassigned tickets", found, newest)
+    batch = await visit.services.tickets.list_unassigned(visit.actor, limit=PER_PAGE, cursor=visit.query.get("cursor"))
+    return await _list_page(visit, "Unassigned tickets", batch, newest)
 
 
 async def show_mine(visit: Visit) -> HtmlPage:
@@ -44,7 +44,7 @@ async def show_all(visit: Visit) -> HtmlPage:
     )
 
 
-async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> Found[Ticket]:
+async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> ResultPage[Ticket]:
     return await visit.services.tickets.list(
         visit.actor, ticket_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
     )
@@ -70,18 +70,18 @@ async def _filter_context(visit: Visit, filters: dict[str, str | None]) -> dict[
     }
 
 
-async def _list_page(visit: Visit, title: str, found: Found[Ticket], newest: str, **more: Any) -> HtmlPage:
+async def _list_page(visit: Visit, title: str, batch: ResultPage[Ticket], newest: str, **extra: Any) -> HtmlPage:
     context = {
-        "tickets": found.items,
-        "next_cursor": found.next_cursor,
-        "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in found.items)),
+        "tickets": batch.items,
+        "next_cursor": batch.next_cursor,
+        "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in batch.items)),
         "users": await users.list_users(visit),
         "newest_id": newest,
         "filters": {},
         "first_page": "cursor" not in visit.query,
         "path": visit.request.path,
     }
-    return HtmlPage("tickets.html", title, context | more)
+    return HtmlPage("tickets.html", title, context | extra)
 
 
 NAV_LINKS = (NavLink("Tickets", "/tickets", "viewer", 20),)

@@ -9,8 +9,8 @@ from router.errors import Refused
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    found = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "users.html", "Users", found, roles=ROLES)
+    batch = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    return manage.list_page(visit, "users.html", "Users", batch, roles=ROLES)
 
 
 async def create(visit: Visit) -> Redirect:
@@ -56,10 +56,10 @@ async def set_password(visit: Visit) -> Redirect:
 
 async def set_disabled(visit: Visit) -> Redirect:
     """Disables or enables the user. The field is required, so that an incomplete form enables nobody."""
-    said = visit.form.get("disabled")
-    if said not in ("true", "false"):
+    value = visit.form.get("disabled")
+    if value not in ("true", "false"):
         raise Refused("invalid_request", "disabled must be true or false", "disabled")
-    disabled = said == "true"
+    disabled = value == "true"
     await visit.services.users.change(visit.actor, visit.path_params["id"], disabled=disabled)
     return _redirect_to_user(visit, "user-disabled" if disabled else "user-enabled")
 
