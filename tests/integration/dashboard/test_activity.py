@@ -19,7 +19,7 @@ async def create_failed_delivery(served: ServedInstallation, reason: str = "Slac
     return delivery.id
 
 
-async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallation) -> None:
+async def test_failed_delivery_shows_reason_and_attempts(served: ServedInstallation) -> None:
     await served.alias()
     delivery = await create_failed_delivery(served)
     client = await signed_in_client(served)
@@ -38,7 +38,7 @@ async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallat
     assert "Stuck <door>" in waiting.visible_text
 
 
-async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstallation) -> None:
+async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> None:
     _, integration, _ = await served.alias()
     agent, admin = await signed_in_client(served, "agent"), await signed_in_client(served)
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text
@@ -66,13 +66,13 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack did not take the message"
-    # An action is seen at once by the process that did it.
+    # An action is response at once by the process that did it.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
     await admin.post_and_follow(retry, {})
     assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
 
 
-async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
+async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration, _ = await served.alias()
     delivery = await create_failed_delivery(served)
@@ -84,26 +84,26 @@ async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
     assert "Queued for redelivery." in done.visible_text
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     for form in ({"state": "delivered"}, {"state": "x"}, {"integrationId": "int_none"}):
-        seen = await client.post("/activity/replay", form)
-        assert seen.status == 400, form
-        assert 'role="alert"' in seen.text
+        response = await client.post("/activity/replay", form)
+        assert response.status == 400, form
+        assert 'role="alert"' in response.text
     assert (await client.get("/activity?state=x")).status == 400
 
 
-async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallation) -> None:
+async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     delivery = await create_failed_delivery(served)
     client = await signed_in_client(served)
     await served.services.deliveries.replay(served.actor, delivery)
     await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
-    seen = await client.post(f"/activity/deliveries/{delivery}/replay")
-    assert seen.status == 409
-    assert "has already been delivered" in seen.visible_text
+    response = await client.post(f"/activity/deliveries/{delivery}/replay")
+    assert response.status == 409
+    assert "has already been delivered" in response.visible_text
     assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).visible_text
 
 
-async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
+async def test_names_of_removed_objects(served: ServedInstallation) -> None:
     domain, integration, alias = await served.alias()
     delivery = await create_failed_delivery(served)
     leaver = await served.services.users.create(served.actor, email="leaver@people.test", name="Lea")
@@ -127,17 +127,17 @@ async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     assert "Needs attention" not in (await client.get("/tickets")).visible_text
 
 
-async def test_only_admins_are_offered_it(sqlite_served: ServedInstallation) -> None:
+async def test_only_admins_see_retry_buttons(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     delivery = await create_failed_delivery(sqlite_served)
     client = await signed_in_client(sqlite_served, "agent")
     for path in ("/activity", f"/activity/deliveries/{delivery}"):
-        seen = await client.get(path)
-        assert seen.status == 200
-        assert "/replay" not in seen.text
+        response = await client.get(path)
+        assert response.status == 200
+        assert "/replay" not in response.text
 
 
-async def test_pages_of_deliveries(sqlite_served: ServedInstallation) -> None:
+async def test_delivery_list_is_paginated(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     for n in range(51):
         await sqlite_served.mail(mails.plain(subject=f"Mail {n}."))
@@ -149,7 +149,7 @@ async def test_pages_of_deliveries(sqlite_served: ServedInstallation) -> None:
     assert "Mail 0." in (await client.get(path)).visible_text
 
 
-async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> None:
+async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     message = await served.mail(mails.plain(message_id="<one@customer.test>"))
@@ -179,7 +179,7 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     assert "ana@\u0430cme.test (xn--cme-5cd.test)" in (await client.get(f"/activity/trace/{other}")).visible_text
 
 
-async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) -> None:
+async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration, _ = await served.alias()
     client = await signed_in_client(served, "viewer")
@@ -207,11 +207,11 @@ async def test_the_overview(sqlite_served: ServedInstallation) -> None:
     await insert_month(served)
     await create_failed_delivery(served)
     client = await signed_in_client(served, "viewer")
-    seen = await client.get("/")
-    assert seen.status == 200
-    assert 'role="img"' in seen.text
-    assert "style=" not in seen.text
-    assert "Messages per day: 25 in 30 days" in seen.text
-    assert "Time to assign 10 min" in seen.visible_text
-    assert "support@example.org: 1 open, 0 in progress, 0 waiting" in seen.text
-    assert "no delivery process has been running" not in seen.visible_text, "nothing is queued"
+    response = await client.get("/")
+    assert response.status == 200
+    assert 'role="img"' in response.text
+    assert "style=" not in response.text
+    assert "Messages per day: 25 in 30 days" in response.text
+    assert "Time to assign 10 min" in response.visible_text
+    assert "support@example.org: 1 open, 0 in progress, 0 waiting" in response.text
+    assert "no delivery process has been running" not in response.visible_text, "nothing is queued"

@@ -62,7 +62,7 @@ Change = Callable[[ServedInstallation, str], Awaitable[None]]
 
 
 @pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
-async def test_a_password_is_not_changed_past_an_admin(
+async def test_password_change_loses_to_admin_action(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     _, user = await create_user(served, "admin")
@@ -78,7 +78,7 @@ async def test_a_password_is_not_changed_past_an_admin(
         await served.services.sessions.sign_in(EMAIL, NEW, address="")
 
 
-async def test_a_changed_password_gives_no_role_back(
+async def test_password_change_does_not_restore_role(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, user = await create_user(served, "admin")
@@ -92,7 +92,7 @@ async def test_a_changed_password_gives_no_role_back(
 
 
 @pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
-async def test_nobody_signs_in_past_an_admin(
+async def test_sign_in_loses_to_admin_action(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     _, user = await create_user(served, "admin")
@@ -104,7 +104,7 @@ async def test_nobody_signs_in_past_an_admin(
     assert await served.services.sessions.list(Actor(served.actor.workspace_id, "admin", user_id=user)) == ()
 
 
-async def test_who_is_removed_while_a_page_is_made_is_signed_out(
+async def test_user_removed_during_rendering_is_signed_out(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, me = await signed_in_client(sqlite_served, "viewer"), SessionService.get_identity
@@ -114,11 +114,11 @@ async def test_who_is_removed_while_a_page_is_made_is_signed_out(
         return await me(sessions, actor)
 
     monkeypatch.setattr(SessionService, "get_identity", removed)
-    seen = await client.get("/account")
-    assert (seen.status, seen.location) == (303, "/sign-in?next=%2Faccount")
+    response = await client.get("/account")
+    assert (response.status, response.location) == (303, "/sign-in?next=%2Faccount")
 
 
-async def test_a_mail_that_is_erased_while_its_page_is_made_is_not_there(
+async def test_message_erased_during_rendering_is_not_found(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite_served.alias()

@@ -15,7 +15,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation, served
 from tests.support.stores import Store, opened_sqlite
 
 
-async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) -> None:
+async def test_sign_in_redirects_to_requested_page(served: ServedInstallation) -> None:
     email, _ = await create_user(served, "agent")
     client = anonymous_client(served)
     sent = await client.get("/tickets?status=open&q=a%20b")
@@ -24,11 +24,11 @@ async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) 
     wanted = re.search(r'name="next" value="([^"]*)"', page.text)
     assert wanted
     form = {"email": email, "password": PASSWORD, "next": wanted[1].replace("&amp;", "&")}
-    seen = await client.post("/sign-in", form)
-    assert (seen.status, seen.location) == (303, "/tickets?status=open&q=a%20b")
-    assert "HttpOnly" in seen.headers["Set-Cookie"]
-    assert [said.partition("=")[0] for said in seen.headers.getall("Set-Cookie")] == ["er_session", "er_device"]
-    assert (await client.get(seen.location)).status == 200
+    response = await client.post("/sign-in", form)
+    assert (response.status, response.location) == (303, "/tickets?status=open&q=a%20b")
+    assert "HttpOnly" in response.headers["Set-Cookie"]
+    assert [said.partition("=")[0] for said in response.headers.getall("Set-Cookie")] == ["er_session", "er_device"]
+    assert (await client.get(response.location)).status == 200
     out = await client.post_and_follow("/sign-out", {})
     assert "You are signed out." in out.visible_text
     assert (await client.get("/tickets")).status == 303
@@ -47,42 +47,42 @@ async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) 
         "\\",
     ],
 )
-async def test_nobody_is_sent_elsewhere(sqlite_served: ServedInstallation, elsewhere: str) -> None:
+async def test_redirect_targets_are_local(sqlite_served: ServedInstallation, elsewhere: str) -> None:
     assert redirects.local_path(elsewhere) == "/"
     email, _ = await create_user(sqlite_served, "viewer")
-    seen = await anonymous_client(sqlite_served).post(
+    response = await anonymous_client(sqlite_served).post(
         "/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere}
     )
-    assert (seen.status, seen.location) == (303, "/")
+    assert (response.status, response.location) == (303, "/")
 
 
-async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: ServedInstallation) -> None:
+async def test_wrong_password_keeps_email_address(sqlite_served: ServedInstallation) -> None:
     client = anonymous_client(sqlite_served)
     form = {"email": 'a"<b>@example.org', "password": "never the one", "next": "/tickets/mine"}
     for _ in range(10):
-        seen = await client.post("/sign-in", form)
-        assert seen.status == 401
-    assert "Incorrect email or password" in seen.visible_text
-    assert 'value="a&#34;&lt;b&gt;@example.org"' in seen.text
-    assert "never the one" not in seen.text
-    assert 'value="/tickets/mine"' in seen.text
+        response = await client.post("/sign-in", form)
+        assert response.status == 401
+    assert "Incorrect email or password" in response.visible_text
+    assert 'value="a&#34;&lt;b&gt;@example.org"' in response.text
+    assert "never the one" not in response.text
+    assert 'value="/tickets/mine"' in response.text
     throttled = await client.post("/sign-in", form)
     assert throttled.status == 429
     assert int(throttled.headers["Retry-After"]) >= 1
 
 
-async def test_the_first_page_works_once(served: ServedInstallation) -> None:
+async def test_setup_link_works_once(served: ServedInstallation) -> None:
     client = anonymous_client(served)
     path = f"/welcome?token={served.login.link}"
     assert "Create the first admin account" in (await client.get(path)).visible_text
     form = {"token": served.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
-    seen = await client.post("/welcome", form)
-    assert (seen.status, 'id="e-password"' in seen.text, 'value="Grace"' in seen.text) == (400, True, True)
-    seen = await client.post_and_follow("/welcome", form | {"password": PASSWORD})
-    assert "Complete four steps" in seen.visible_text
-    seen = await client.get("/account?note=welcome")
-    assert "grace@example.org" in seen.visible_text
-    assert "You are the first admin" in seen.visible_text
+    response = await client.post("/welcome", form)
+    assert (response.status, 'id="e-password"' in response.text, 'value="Grace"' in response.text) == (400, True, True)
+    response = await client.post_and_follow("/welcome", form | {"password": PASSWORD})
+    assert "Complete four steps" in response.visible_text
+    response = await client.get("/account?note=welcome")
+    assert "grace@example.org" in response.visible_text
+    assert "You are the first admin" in response.visible_text
     assert (await anonymous_client(served).get(path)).status == 404
     assert (await anonymous_client(served).post("/welcome", form | {"password": PASSWORD})).status == 404
     assert (await served.services.sessions.sign_in("grace@example.org", PASSWORD, address="")).user.role == "admin"
@@ -91,14 +91,14 @@ async def test_the_first_page_works_once(served: ServedInstallation) -> None:
     assert PASSWORD not in audit.items[2].detail
 
 
-async def test_the_first_link_ends_with_time_and_with_another_password(served: ServedInstallation) -> None:
+async def test_setup_link_ends_with_password_change(served: ServedInstallation) -> None:
     path = f"/welcome?token={served.login.link}"
     assert (await anonymous_client(served).get("/welcome?token=" + "x" * 43)).status == 404
     await served.services.users.change(served.actor, served.login.user_id, password=PASSWORD)
     assert (await anonymous_client(served).get(path)).status == 404
 
 
-async def test_the_first_link_ends_after_a_week(store: Store) -> None:
+async def test_setup_link_expires_after_a_week(store: Store) -> None:
     async with serving(store, clock=FakeClock()) as served:
         path = f"/welcome?token={served.login.link}"
         served.clock.advance(days=6)
@@ -107,7 +107,7 @@ async def test_the_first_link_ends_after_a_week(store: Store) -> None:
         assert (await anonymous_client(served).get(path)).status == 404
 
 
-async def test_ones_own_password_and_sessions(served: ServedInstallation) -> None:
+async def test_own_password_and_sessions(served: ServedInstallation) -> None:
     here = await signed_in_client(served, "viewer", "ada@people.test")
     there = anonymous_client(served)
     form = {"email": "ada@people.test", "password": PASSWORD}
@@ -122,15 +122,15 @@ async def test_ones_own_password_and_sessions(served: ServedInstallation) -> Non
     assert (wrong.status, 'id="e-currentPassword"' in wrong.text) == (400, True)
     short = await here.post("/account/password", {"currentPassword": PASSWORD, "password": "x"})
     assert (short.status, 'id="e-password"' in short.text) == (400, True)
-    seen = await here.post_and_follow(
+    response = await here.post_and_follow(
         "/account/password", {"currentPassword": PASSWORD, "password": "another password"}
     )
-    assert "Password changed." in seen.visible_text
+    assert "Password changed." in response.visible_text
     assert (await there.get("/account")).status == 303
     assert (await anonymous_client(served).post("/sign-in", form)).status == 401
 
 
-async def test_a_tickets_life(served: ServedInstallation) -> None:
+async def test_ticket_actions(served: ServedInstallation) -> None:
     await served.alias()
     url = f"/tickets/{await served.ticket(mails.with_attachment())}"
     agent = await signed_in_client(served, "agent")
@@ -149,11 +149,11 @@ async def test_a_tickets_life(served: ServedInstallation) -> None:
     assert (await agent.post(f"{url}/status", {"status": "gone"})).status == 400
     assert "Resolved" in (await agent.post_and_follow(f"{url}/status", {"status": "resolved"})).visible_text
     assert (await agent.post(f"{url}/claim")).status == 409
-    seen = await viewer.get(url)
-    assert "set the status to Resolved" in seen.visible_text
-    assert f'action="{url}' not in seen.text, "a viewer sees no action"
+    response = await viewer.get(url)
+    assert "set the status to Resolved" in response.visible_text
+    assert f'action="{url}' not in response.text, "a viewer sees no action"
     assert (await viewer.post(f"{url}/notes", {"text": "x"})).status == 403
-    files = re.findall(r'href="(/api/emails/[^"]+)"', seen.text)
+    files = re.findall(r'href="(/api/emails/[^"]+)"', response.text)
     for path in files:
         got = await viewer.get(path)
         assert got.headers["Content-Disposition"].startswith("attachment")
@@ -161,7 +161,7 @@ async def test_a_tickets_life(served: ServedInstallation) -> None:
     assert len(files) == 2
 
 
-async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
+async def test_ticket_search_and_pagination(served: ServedInstallation) -> None:
     await served.alias()
     for number in range(52):
         await served.ticket(mails.plain(subject=f"Order {number:02}"))
@@ -184,18 +184,18 @@ async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
 async def test_headers(sqlite_served: ServedInstallation) -> None:
     client = await signed_in_client(sqlite_served, "viewer")
     for path, status in (("/tickets", 200), ("/sign-in", 200), ("/nothing", 404), ("/tickets/1", 404)):
-        seen = await client.get(path)
-        policy = seen.headers["Content-Security-Policy"]
-        assert (seen.status, seen.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+        response = await client.get(path)
+        policy = response.headers["Content-Security-Policy"]
+        assert (response.status, response.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
         assert policy.startswith("default-src 'none'; script-src 'self'")
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-        assert seen.headers["Cache-Control"] == "no-store"
-        assert seen.headers["X-Content-Type-Options"] == "nosniff"
-        assert seen.headers["Referrer-Policy"] == "same-origin"
-        assert not re.search(r"<script(?! src=\"/static/)|<style|\sstyle=|\son\w+=", seen.text)
-        assert "Set-Cookie" not in seen.headers
-        assert "Traceback" not in seen.text
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "same-origin"
+        assert not re.search(r"<script(?! src=\"/static/)|<style|\sstyle=|\son\w+=", response.text)
+        assert "Set-Cookie" not in response.headers
+        assert "Traceback" not in response.text
     for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', (await client.get("/tickets")).text):
         file = await client.get(path)
         assert (file.status, "immutable" in file.headers["Cache-Control"]) == (200, True)
@@ -206,7 +206,7 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
     assert (await client.request("DELETE", "/tickets")).status == 405
 
 
-async def test_too_much_and_nonsense(tmp_path: Path) -> None:
+async def test_oversized_and_malformed_forms(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=4096)) as served:
         await refuse_nonsense(await signed_in_client(served, "agent"))
 
@@ -219,7 +219,7 @@ async def refuse_nonsense(client: FormClient) -> None:
     assert (await client.post("/account/password", {str(n): "" for n in range(300)})).status == 400
 
 
-async def test_failures_are_pages_without_their_reasons(
+async def test_error_pages_hide_internal_reasons(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await signed_in_client(sqlite_served, "viewer")
@@ -232,6 +232,6 @@ async def test_failures_are_pages_without_their_reasons(
             raise error
 
         monkeypatch.setattr(SessionService, "get_identity", fails)
-        seen = await client.get("/account")
-        assert (seen.status, words in seen.visible_text, str(error) in seen.text) == (status, True, False)
-        assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        response = await client.get("/account")
+        assert (response.status, words in response.visible_text, str(error) in response.text) == (status, True, False)
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -34,40 +34,38 @@ async def get_frame(served: ServedInstallation, client: FormClient, content: byt
     return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")
 
 
-async def test_pictures_are_those_of_the_mail(served: ServedInstallation) -> None:
+async def test_images_are_those_of_the_message(served: ServedInstallation) -> None:
     await served.alias()
-    seen = await get_frame(
+    response = await get_frame(
         served, await signed_in_client(served, "viewer"), message_with_images("image/png", "image/svg+xml", "IMAGE/GIF")
     )
-    sources = re.findall(r'src="([^"]*)"', seen.text)
+    sources = re.findall(r'src="([^"]*)"', response.text)
     data = base64.b64encode(PNG).decode()
     assert sources == [f"data:image/png;base64,{data}", "", f"data:image/gif;base64,{data}", ""]
-    policy = seen.headers["Content-Security-Policy"].split("; ")
+    policy = response.headers["Content-Security-Policy"].split("; ")
     assert policy[0] == "sandbox allow-popups allow-popups-to-escape-sandbox"
     assert {"default-src 'none'", "img-src data:", "form-action 'none'", "frame-ancestors 'self'"} < set(policy)
-    assert seen.headers["Cache-Control"] == "no-store"
-    assert seen.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
-async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
+async def test_large_message_limits_embedded_images(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite_served.alias()
     client, content = await signed_in_client(sqlite_served, "viewer"), message_with_images(*["image/png"] * 9)
     for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
         monkeypatch.setattr(message_view, "MAX_READ_BYTES", most_read)
-        seen = await get_frame(sqlite_served, client, content)
-        assert seen.text.count("data:image/png") == shown
+        response = await get_frame(sqlite_served, client, content)
+        assert response.text.count("data:image/png") == shown
 
 
-async def test_a_picture_that_is_shown_again_and_again_does_not_multiply(
-    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_repeated_image_is_bounded(sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     await sqlite_served.alias()
     shown = b'<img alt="a > b" src="cid:0@c.test">'
     content = message_with_images("image/png").replace(shown, shown * 50)
     uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")
     monkeypatch.setattr(message_view, "MAX_FRAME_IMAGE_LENGTH", 3 * uri + 1)
-    seen = await get_frame(sqlite_served, await signed_in_client(sqlite_served, "viewer"), content)
-    assert seen.text.count("data:image/png") == 3
-    assert seen.text.count("<img") == 51
+    response = await get_frame(sqlite_served, await signed_in_client(sqlite_served, "viewer"), content)
+    assert response.text.count("data:image/png") == 3
+    assert response.text.count("<img") == 51

@@ -36,7 +36,7 @@ async def wait_for_change(response: aiohttp.ClientResponse) -> None:
     raise AssertionError("the stream ended")
 
 
-async def test_new_mail_and_notes_are_told(served: ServedInstallation) -> None:
+async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -> None:
     await served.alias()
     ticket = await served.ticket()
     newest = max(await served.services.tickets.list_newest_ids(served.actor))
@@ -47,7 +47,7 @@ async def test_new_mail_and_notes_are_told(served: ServedInstallation) -> None:
         await wait_for_change(response)
 
 
-async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_path: Path) -> None:
+async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
     """There is a second between two looks at the database; the limit is half of that."""
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="500ms")) as served:
         await served.alias()
@@ -59,14 +59,14 @@ async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_pat
                 await wait_for_change(response)
 
 
-async def test_what_came_before_the_stream_is_told(sqlite_served: ServedInstallation) -> None:
+async def test_changes_before_the_stream_cause_an_event(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     await sqlite_served.mail()
     async with open_stream(sqlite_served, "0") as response:
         await wait_for_change(response)
 
 
-async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) -> None:
+async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallation) -> None:
     served, workspace = sqlite_served, sqlite_served.actor.workspace_id
     attention = served.services.attention
     shown = (await attention.get_counts(served.actor)).fingerprint
@@ -83,7 +83,7 @@ async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) ->
     await feed.close()
 
 
-async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
+async def test_other_workspaces_get_no_event(served: ServedInstallation) -> None:
     _, other = await served.other_workspace()
     await served.alias()
     await served.ticket()
@@ -91,7 +91,7 @@ async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
     assert await served.services.tickets.list_newest_ids(other) == frozenset()
 
 
-async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: ServedInstallation) -> None:
+async def test_one_watcher_per_workspace_with_streams(sqlite_served: ServedInstallation) -> None:
     feed = ChangeFeed(
         sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001, max_streams=3
     )
@@ -111,7 +111,7 @@ async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: Se
         feed.open_stream("ws_1", "0")
 
 
-async def test_one_person_leaves_places_for_others(sqlite_served: ServedInstallation) -> None:
+async def test_streams_are_limited_per_user(sqlite_served: ServedInstallation) -> None:
     feed = ChangeFeed(sqlite_served.services.tickets, sqlite_served.services.attention)
     streams = [feed.open_stream("ws_1", "0", "user_1") for _ in range(MAX_STREAMS_PER_USER)]
     with pytest.raises(Unavailable):
@@ -122,7 +122,7 @@ async def test_one_person_leaves_places_for_others(sqlite_served: ServedInstalla
     await feed.close()
 
 
-async def test_who_has_gone_gives_the_place_back(
+async def test_disconnected_client_frees_its_stream(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_view, "DISCONNECT_CHECK_SECONDS", 0.01)
@@ -136,7 +136,7 @@ async def test_who_has_gone_gives_the_place_back(
             await asyncio.sleep(0.01)
 
 
-async def test_a_stream_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
+async def test_stream_does_not_wait_for_a_body(sqlite_served: ServedInstallation) -> None:
     client = await signed_in_client(sqlite_served, "viewer")
     reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     head = f"GET /live HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}\r\nContent-Length: 9"
@@ -146,7 +146,7 @@ async def test_a_stream_waits_for_no_body(sqlite_served: ServedInstallation) -> 
     writer.close()
 
 
-async def test_a_fault_ends_the_streams_that_it_left_without_news(
+async def test_internal_error_closes_streams(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(*_: object) -> frozenset[str]:
@@ -169,7 +169,7 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
     await feed.close()
 
 
-async def test_a_stop_does_not_wait_for_listeners(sqlite_served: ServedInstallation) -> None:
+async def test_shutdown_does_not_wait_for_streams(sqlite_served: ServedInstallation) -> None:
     async with open_stream(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
         # Longer than the test may take: only streams that end by themselves let it return.

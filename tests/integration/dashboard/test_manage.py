@@ -13,9 +13,13 @@ from tests.support.slack import SlackStandIn
 NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders", "workspace")
 
 
-def is_field_error(seen: PageResponse, field: str, status: int = 400) -> bool:
+def is_field_error(response: PageResponse, field: str, status: int = 400) -> bool:
     """Whether the form came again with the reason at that field."""
-    return (seen.status, f'id="e-{field}"' in seen.text, f'href="#f-{field}"' in seen.text) == (status, True, True)
+    return (response.status, f'id="e-{field}"' in response.text, f'href="#f-{field}"' in response.text) == (
+        status,
+        True,
+        True,
+    )
 
 
 async def test_domains(served: ServedInstallation) -> None:
@@ -81,8 +85,8 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert "Support Active" in page.visible_text
     assert names["integration"] in served.woken.integration_ids, "what waited goes on"
     slack.forget(secret)
-    seen = await admin.post(f"{url}/test")
-    assert (seen.status, "The test message was not delivered:" in seen.visible_text) == (409, True)
+    response = await admin.post(f"{url}/test")
+    assert (response.status, "The test message was not delivered:" in response.visible_text) == (409, True)
     slack.remember(secret)
     assert "Test message delivered." in (await admin.post_and_follow(f"{url}/test", {})).visible_text
     assert "Help desk" in (await admin.post_and_follow(url, {"name": "Help desk"})).visible_text
@@ -98,7 +102,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
         assert secret not in (await admin.get(path)).text
 
 
-async def test_people(served: ServedInstallation) -> None:
+async def test_users(served: ServedInstallation) -> None:
     admin = await signed_in_client(served, "admin", "ada@people.test")
     form = {"email": "bob@people.test", "name": "Bob", "role": "agent", "password": PASSWORD}
     assert is_field_error(await admin.post("/manage/users", form | {"email": "bob"}), "email")
@@ -134,7 +138,7 @@ async def test_people(served: ServedInstallation) -> None:
     assert "This is your own account" in (await admin.get(f"/manage/users/{me.id}/delete")).visible_text
 
 
-async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
+async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
     admin = await signed_in_client(served, "admin")
     page = await admin.get("/manage/keys")
     once = re.search(r'name="once" value="([^"]+)"', page.text)
@@ -181,7 +185,7 @@ async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> 
 
 
 @pytest.mark.parametrize("role", ["agent", "viewer"])
-async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, role: Role) -> None:
+async def test_other_roles_see_no_actions(sqlite_served: ServedInstallation, role: Role) -> None:
     names = await populate(sqlite_served)
     client = await signed_in_client(sqlite_served, role)
     own = [f"/manage/{noun}" for noun in NOUNS]
@@ -198,7 +202,7 @@ async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, 
     assert "/manage/audit" not in page.text
 
 
-async def test_the_audit_says_who_did_what(sqlite_served: ServedInstallation) -> None:
+async def test_audit_log_names_user_and_action(sqlite_served: ServedInstallation) -> None:
     await populate(sqlite_served)
     admin = await signed_in_client(sqlite_served, "admin", "ada@people.test")
     await admin.post_and_follow("/manage/domains", {"domain": "third.example.org"})

@@ -98,11 +98,11 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
 }
 
 
-def test_every_page_has_its_row() -> None:
+def test_every_page_has_a_required_role() -> None:
     assert {(page.method, page.path): page.role for page in PAGES} == REQUIRED_ROLES
 
 
-def test_every_file_of_pages_is_listed() -> None:
+def test_every_view_module_is_listed() -> None:
     folder = next(iter(views.__path__))
     from pathlib import Path  # noqa: PLC0415 - only here
 
@@ -114,7 +114,7 @@ def test_every_file_of_pages_is_listed() -> None:
     assert exporting == {module.__name__ for module in MODULES}
 
 
-def test_links_and_notes_are_sound() -> None:
+def test_navigation_and_flash_messages_are_consistent() -> None:
     shown = {page.path: page.role for page in PAGES if page.method == "GET"}
     assert all(shown.get(link.path) == link.role for link in NAV_LINKS), (
         "no dead link, and none to what one may not see"
@@ -140,23 +140,23 @@ async def test_roles(sqlite_served: ServedInstallation) -> None:
         for page in PAGES:
             if page.role is None:
                 continue
-            seen = await request_page(client, page)
+            response = await request_page(client, page)
             if ROLES.index(role) > ROLES.index(page.role):
-                assert seen.status == 403, (page.path, role)
-                assert "Permission denied" in seen.text
+                assert response.status == 403, (page.path, role)
+                assert "Permission denied" in response.text
             else:
-                assert seen.status not in (401, 403), (page.path, role, seen.visible_text)
-                assert seen.status < 500, (page.path, role, seen.visible_text)
+                assert response.status not in (401, 403), (page.path, role, response.visible_text)
+                assert response.status < 500, (page.path, role, response.visible_text)
 
 
 async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_served: ServedInstallation) -> None:
     for page in PAGES:
         if page.role is not None:
-            seen = await request_page(anonymous_client(sqlite_served), page)
-            assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), page.path
+            response = await request_page(anonymous_client(sqlite_served), page)
+            assert (response.status, response.location[:14]) == (303, "/sign-in?next="), page.path
 
 
-async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
+async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedInstallation) -> None:
     names = await populate(sqlite_served)
     _, actor = await sqlite_served.other_workspace()
     await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
@@ -180,7 +180,7 @@ async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallati
         assert strip.sub("", foreign.text) == strip.sub("", none.text), page.path
 
 
-async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstallation) -> None:
+async def test_cross_site_form_is_rejected(sqlite_served: ServedInstallation) -> None:
     names = {"id": (await populate(sqlite_served))["other"]}
     client = await signed_in_client(sqlite_served, "admin")
     for page in (page for page in PAGES if page.method == "POST"):
@@ -190,8 +190,8 @@ async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstalla
             {"Origin": "https://evil.test"},
             {"Origin": "null"},
         ):
-            seen = await client.post(fill_path(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
-            assert seen.status == 403, (page.path, foreign)
+            response = await client.post(fill_path(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
+            assert response.status == 403, (page.path, foreign)
         ticket = (await sqlite_served.services.tickets.get(sqlite_served.actor, names["id"])).ticket
         assert ticket.status == "waiting", page.path
         assert (await client.get("/account")).status == 200, page.path

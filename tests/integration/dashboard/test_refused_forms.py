@@ -19,16 +19,16 @@ NOTE = '\n Called back:\n<b>"he" agrees</b> & pays. \N{CJK UNIFIED IDEOGRAPH-6F2
 TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
 
 
-def parse_offered_form(seen: PageResponse) -> tuple[str, dict[str, str]]:
+def parse_offered_form(response: PageResponse) -> tuple[str, dict[str, str]]:
     """The form that a page offers to send again: where to, and its fields as a browser reads them."""
-    found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', seen.text, re.DOTALL)
-    assert found, seen.visible_text
+    found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', response.text, re.DOTALL)
+    assert found, response.visible_text
     texts = re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>\n(.*?)</textarea>', found[2], re.DOTALL)
     hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', found[2])
     return unescape(found[1]), {name: unescape(value) for name, value in texts + hidden}
 
 
-async def test_a_note_over_the_limit_is_sent_again_later(tmp_path: Path) -> None:
+async def test_rate_limited_note_can_be_resubmitted(tmp_path: Path) -> None:
     settings = served_settings(session_requests_per_minute=2)
     async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
         await served.alias()
@@ -36,11 +36,11 @@ async def test_a_note_over_the_limit_is_sent_again_later(tmp_path: Path) -> None
         client = await signed_in_client(served, "agent")
         for _ in range(2):
             await client.get("/account")
-        seen = await client.post(f"/tickets/{ticket}/notes", {"text": NOTE})
-        assert (seen.status, "Try again" in seen.visible_text) == (429, True)
-        assert "<b>" not in parse_offered_form(seen)[0] + seen.text
-        served.clock.advance(int(seen.headers["Retry-After"]))
-        path, fields = parse_offered_form(seen)
+        response = await client.post(f"/tickets/{ticket}/notes", {"text": NOTE})
+        assert (response.status, "Try again" in response.visible_text) == (429, True)
+        assert "<b>" not in parse_offered_form(response)[0] + response.text
+        served.clock.advance(int(response.headers["Retry-After"]))
+        path, fields = parse_offered_form(response)
         assert fields == {"text": NOTE}
         assert (await client.post(path, fields)).status == 303
         events = (await served.services.tickets.get(served.actor, ticket)).events
@@ -53,7 +53,7 @@ async def test_a_note_over_the_limit_is_sent_again_later(tmp_path: Path) -> None
         assert (foreign.status, "agrees" in foreign.text) == (429, False)
 
 
-async def test_a_note_survives_errors_and_the_end_of_a_session(
+async def test_note_survives_errors_and_session_end(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite_served.alias()
@@ -65,8 +65,8 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
         raise Unavailable("the host of it")
 
     monkeypatch.setattr(TicketService, "add_note", fails)
-    seen = await client.post(path, {"text": NOTE})
-    assert (seen.status, parse_offered_form(seen)) == (503, (path, {"text": NOTE}))
+    response = await client.post(path, {"text": NOTE})
+    assert (response.status, parse_offered_form(response)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
     gone = await client.post(path.replace(ticket[-4:], "0000"), {"text": NOTE})
     assert (gone.status, parse_offered_form(gone)[1], "Try again" in gone.visible_text) == (404, {"text": NOTE}, False)
@@ -82,7 +82,7 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     assert (await again.post(*parse_offered_form(over))).status == 303
 
 
-async def test_a_note_that_is_sent_twice_is_there_once(served: ServedInstallation) -> None:
+async def test_repeated_note_is_stored_once(served: ServedInstallation) -> None:
     await served.alias()
     ticket = await served.ticket()
     client = await signed_in_client(served, "agent")
@@ -93,14 +93,14 @@ async def test_a_note_that_is_sent_twice_is_there_once(served: ServedInstallatio
     too_long = await client.post(path, {"text": "x" * 20_001, "submission": token})
     assert (too_long.status, f'value="{token}"' in too_long.text, "x" * 20_001 in too_long.text) == (400, True, True)
     for text in ("Called back.", "Called back.", "Called back twice.", "Called back."):
-        seen = await client.post(path, {"text": text, "submission": token})
-        assert (seen.status, seen.location) == (303, f"/tickets/{ticket}?note=noted")
+        response = await client.post(path, {"text": text, "submission": token})
+        assert (response.status, response.location) == (303, f"/tickets/{ticket}?note=noted")
     events = (await served.services.tickets.get(served.actor, ticket)).events
     notes = [json.loads(event.detail)["text"] for event in events if event.kind == "note"]
     assert notes == ["Called back.", "Called back twice."]
 
 
-async def test_a_note_that_is_being_written_is_not_written_again(
+async def test_concurrent_submission_is_rejected(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite_served.alias()
@@ -124,7 +124,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
     assert (await client.post(f"/tickets/{ticket}/notes", form)).status == 303
 
 
-async def test_half_a_form_is_not_offered_again(tmp_path: Path) -> None:
+async def test_incomplete_form_is_not_offered_again(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="100ms")) as served:
         client = await signed_in_client(served, "agent")
         reader, writer = await asyncio.open_connection(*served.server.address)
@@ -142,37 +142,37 @@ async def test_secrets_are_entered_again(sqlite_served: ServedInstallation) -> N
     client = await signed_in_client(sqlite_served)
     await end_session(sqlite_served, client)
     fields = {"name": "Help desk", "webhookUrl": "https://hooks.slack.test/services/T0/B0/secret"}
-    seen = await client.post("/manage/integrations", fields)
-    assert (seen.status, "secret" in seen.text) == (401, False)
-    assert parse_offered_form(seen)[1] == {"name": "Help desk"}
-    assert 'type="password" id="f-webhookUrl" name="webhookUrl"' in seen.text
+    response = await client.post("/manage/integrations", fields)
+    assert (response.status, "secret" in response.text) == (401, False)
+    assert parse_offered_form(response)[1] == {"name": "Help desk"}
+    assert 'type="password" id="f-webhookUrl" name="webhookUrl"' in response.text
 
 
-async def test_bodies_that_do_not_come_or_are_no_forms(
+async def test_invalid_bodies_redirect_to_sign_in(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await signed_in_client(sqlite_served)
     await end_session(sqlite_served, client)
     for body in (b"text=%00", b"text=\xff", b"text=" + b"x" * 300_000):
-        seen = await client.request(
+        response = await client.request(
             "POST",
             "/tickets/ticket_1/notes",
             data=body,
             headers={"Origin": client.root, "Content-Type": "application/x-www-form-urlencoded"},
         )
-        assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), body[:9]
+        assert (response.status, response.location[:14]) == (303, "/sign-in?next="), body[:9]
     monkeypatch.setattr("api.dashboard.refused_form.MAX_CONCURRENT_READS", 0)
     assert (await client.post("/tickets/ticket_1/notes", {"text": "x"})).status == 303
 
 
-def test_no_template_has_a_secret_field_that_would_be_shown() -> None:
+def test_every_secret_field_of_a_template_is_listed() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html"))
     secret = re.findall(r'f\.text\("(\w+)"[^\n]*(?:type="password"|secret=true)', source)
     assert len(secret) >= 6
     assert set(secret) == set(SECRET_FIELDS)
 
 
-def test_what_is_shown_and_what_can_be_sent_again() -> None:
+def test_shown_fields_and_retryable_statuses() -> None:
     found = build_refused_form(
         "/x?a=b", {"text": "Called.", "name": "Two words", "domainId": "dom_1", "password": "p w"}, 409
     )

@@ -11,25 +11,25 @@ from tests.support.installation.http import ServedInstallation
 QUOTED = "\n\nOn Tue, 1 Jan 2030 at 12:00, Support <support@example.org> wrote:\n" + "> a line of before\n" * 600
 
 
-async def test_top_posted_mails_are_all_shown(sqlite_served: ServedInstallation) -> None:
+async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
     for n in range(1, 12):
         await served.mail(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{QUOTED}"))
     client = await signed_in_client(served, "viewer")
-    seen = await client.get(f"/tickets/{ticket}")
-    assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', seen.text) == [f"Answer {n}." for n in range(12)]
-    assert seen.visible_text.count("Show quoted text (601 lines)") == 11
-    assert "a line of before" not in seen.text
-    link = re.findall(r'href="([^"]+/quoted)"', seen.text)[0]
+    response = await client.get(f"/tickets/{ticket}")
+    assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', response.text) == [f"Answer {n}." for n in range(12)]
+    assert response.visible_text.count("Show quoted text (601 lines)") == 11
+    assert "a line of before" not in response.text
+    link = re.findall(r'href="([^"]+/quoted)"', response.text)[0]
     quoted = await client.get(link)
     assert (quoted.status, quoted.text.count("> a line of before")) == (200, 600)
     assert quoted.headers["Content-Type"].startswith("text/plain")
     assert "sandbox" in quoted.headers["Content-Security-Policy"]
 
 
-async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation) -> None:
+async def test_long_conversation_is_paginated(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
@@ -85,14 +85,14 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
         ),
     ],
 )
-async def test_reply_by_mail(
+async def test_reply_by_email_link(
     sqlite_served: ServedInstallation, content: bytes, link: str | None, words: tuple[str, ...]
 ) -> None:
     await sqlite_served.alias()
     client = await signed_in_client(sqlite_served, "viewer")
-    seen = await client.get(f"/tickets/{await sqlite_served.ticket(content)}")
-    found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by email</a>', seen.text)
+    response = await client.get(f"/tickets/{await sqlite_served.ticket(content)}")
+    found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by email</a>', response.text)
     assert found == ([link] if link else [])
     for said in ("Reply-To: ", "Original sender: "):
-        assert (said in seen.visible_text) == any(one.startswith(said) for one in words)
-    assert all(one in seen.visible_text for one in words)
+        assert (said in response.visible_text) == any(one.startswith(said) for one in words)
+    assert all(one in response.visible_text for one in words)

@@ -14,7 +14,7 @@ IN_TOKYO = '<time datetime="2030-01-01T12:00:00Z" title="1 Jan 2030, 12:00 UTC">
 BOTH = 'title="01.01.2030, 21:00 JST (1 Jan 2030, 12:00 UTC)"'
 
 
-async def test_the_settings_and_what_they_change(served: ServedInstallation) -> None:
+async def test_time_zone_settings(served: ServedInstallation) -> None:
     names = await populate(served)
     admin, agent = await signed_in_client(served), await signed_in_client(served, "agent")
     ticket = f"/tickets/{names['ticket']}"

@@ -22,61 +22,61 @@ def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:
     ).encode()
 
 
-async def test_lists(sqlite_served: ServedInstallation) -> None:
+async def test_lists_stay_small(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     for n in range(51):
         await sqlite_served.mail(heavy_message(n))
     client = await signed_in_client(sqlite_served, "admin")
     for path in ("/tickets", "/tickets/unassigned", "/activity?state=all"):
-        seen = await client.get(path)
-        assert seen.text.count("data-row") == 50
-        assert len(seen.text.encode()) < MAX_PAGE_BYTES, path
+        response = await client.get(path)
+        assert response.text.count("data-row") == 50
+        assert len(response.text.encode()) < MAX_PAGE_BYTES, path
 
 
-async def test_a_ticket(sqlite_served: ServedInstallation) -> None:
+async def test_ticket_page_stays_small(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     ticket = await sqlite_served.ticket(heavy_message(0, files=FILES))
     for n in range(1, 31):
         await sqlite_served.mail(heavy_message(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
     client = await signed_in_client(sqlite_served, "admin")
-    seen = await client.get(f"/tickets/{ticket}")
+    response = await client.get(f"/tickets/{ticket}")
     whole = "&amp;" * LENGTH
-    assert len(re.findall(rf"(?<=>){whole}(?=<)", seen.text)) == 2, "the first and the newest"
-    assert len(seen.text.encode()) < 2.5 * MAX_PAGE_BYTES + 2 * len(whole), "thirty such mails"
-    begun = re.findall(r'<div class="text" dir="auto">(&amp;){100,}', seen.text)
+    assert len(re.findall(rf"(?<=>){whole}(?=<)", response.text)) == 2, "the first and the newest"
+    assert len(response.text.encode()) < 2.5 * MAX_PAGE_BYTES + 2 * len(whole), "thirty such mails"
+    begun = re.findall(r'<div class="text" dir="auto">(&amp;){100,}', response.text)
     assert len(begun) == 31, "each shows its beginning"
-    assert "more attachments" in seen.visible_text
-    links = re.findall(r'href="(/tickets/[^"]+/text)"', seen.text)
+    assert "more attachments" in response.visible_text
+    links = re.findall(r'href="(/tickets/[^"]+/text)"', response.text)
     assert (await client.get(links[-1])).text.count("&") >= LENGTH
 
 
-async def test_a_mail_of_some_files_has_them_all(sqlite_served: ServedInstallation) -> None:
+async def test_message_with_few_files_lists_all(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     client = await signed_in_client(sqlite_served, "viewer")
-    seen = await client.get(f"/tickets/{await sqlite_served.ticket(heavy_message(0, files=8))}")
-    assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', seen.text)) == 8
-    assert "more attachments" not in seen.visible_text
+    response = await client.get(f"/tickets/{await sqlite_served.ticket(heavy_message(0, files=8))}")
+    assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', response.text)) == 8
+    assert "more attachments" not in response.visible_text
 
 
-async def test_a_bounce_names_some_of_its_recipients(sqlite_served: ServedInstallation) -> None:
+async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.alias()
     client = await signed_in_client(sqlite_served, "viewer")
     failed = ", ".join(f"{'a' * 200}{n}@customer.test" for n in range(8)).encode()
     ticket = await sqlite_served.ticket(
         mails.plain().replace(b"Subject:", b"X-Failed-Recipients: " + failed + b"\r\nSubject:")
     )
-    seen = await client.get(f"/tickets/{ticket}")
-    assert "Not delivered to aaa" in seen.visible_text
-    assert "and 3 more" in seen.visible_text
-    assert "a" * 101 not in seen.text
+    response = await client.get(f"/tickets/{ticket}")
+    assert "Not delivered to aaa" in response.visible_text
+    assert "and 3 more" in response.visible_text
+    assert "a" * 101 not in response.text
 
 
-async def test_a_text_that_weighs_most_at_its_beginning(sqlite_served: ServedInstallation) -> None:
+async def test_text_with_many_escapes_is_truncated(sqlite_served: ServedInstallation) -> None:
     """What is cut of it by its average weight is still too much: nothing is left for what follows."""
     await sqlite_served.alias()
     client = await signed_in_client(sqlite_served, "viewer")
     mail = heavy_message(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
     ticket = await sqlite_served.ticket(mail)
-    seen = await client.get(f"/tickets/{ticket}")
-    assert seen.status == 200
-    assert "&lt;" * 500 in seen.text
+    response = await client.get(f"/tickets/{ticket}")
+    assert response.status == 200
+    assert "&lt;" * 500 in response.text

@@ -36,7 +36,7 @@ async def sign_in(served: ServedInstallation, window: Window, role: Role, email:
     return page
 
 
-async def test_hostile_mail_is_only_read(site: ServedInstallation, window: Window) -> None:
+async def test_hostile_message_has_no_effect(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
     ticket = await site.ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
@@ -63,7 +63,7 @@ async def test_hostile_mail_is_only_read(site: ServedInstallation, window: Windo
     assert await page.evaluate("window.origin") == "null"
 
 
-async def test_two_people_and_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:
+async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:
     await site.alias()
     async with open_window(chromium_browser) as second:
         ada, bob = (
@@ -83,7 +83,7 @@ async def test_two_people_and_one_ticket(site: ServedInstallation, window: Windo
         await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
 
 
-async def test_a_losing_claim_is_told(site: ServedInstallation, chromium_browser: Browser) -> None:
+async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
     await site.alias()
     ticket = await site.ticket()
     async with open_window(
@@ -98,9 +98,7 @@ async def test_a_losing_claim_is_told(site: ServedInstallation, chromium_browser
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])
-async def test_what_a_role_may_not_is_not_offered_and_refused(
-    site: ServedInstallation, window: Window, role: Role
-) -> None:
+async def test_forbidden_actions_are_hidden_and_rejected(site: ServedInstallation, window: Window, role: Role) -> None:
     _, integration, alias = await site.alias()
     ticket = await site.ticket()
     page = await sign_in(site, window, role)
@@ -116,7 +114,7 @@ async def test_what_a_role_may_not_is_not_offered_and_refused(
         await expect(page.get_by_text(f"Requires the role admin; your role is {role}.")).to_be_visible()
 
 
-async def test_a_role_that_is_lost_meanwhile(site: ServedInstallation, window: Window) -> None:
+async def test_role_lost_while_page_is_open(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     ticket = await site.ticket()
     page = await sign_in(site, window, "agent", "bob@people.test")
@@ -129,7 +127,7 @@ async def test_a_role_that_is_lost_meanwhile(site: ServedInstallation, window: W
     assert (await site.services.tickets.get(site.actor, ticket)).ticket.assigned_to is None
 
 
-async def test_keys(site: ServedInstallation, window: Window) -> None:
+async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     for subject in ("First", "Second"):
         await site.ticket(mails.plain(subject=subject))

@@ -13,7 +13,7 @@ from tests.support.process import Program
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path) -> None:
+async def test_setup_link_of_empty_installation(window: Window, tmp_path: Path) -> None:
     env = {"smtp.listen": ["127.0.0.1:0"], "api.listen": "127.0.0.1:0", "server.data_dir": str(tmp_path)}
     async with Program("serve", env=env, cwd=tmp_path) as program:
         facts = await program.ready()

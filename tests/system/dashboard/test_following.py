@@ -24,14 +24,14 @@ CLOSE_LIST_AND_PRESS_KEY = """() => {
 }"""
 
 
-async def test_keys_work_as_soon_as_their_list_is_closed(site: ServedInstallation, window: Window) -> None:
+async def test_shortcuts_work_after_dialog_closes(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await site.ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
     assert await page.evaluate(CLOSE_LIST_AND_PRESS_KEY) == "First"
 
 
-async def test_a_key_that_is_held_acts_once(site: ServedInstallation, window: Window) -> None:
+async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await site.ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
@@ -50,7 +50,7 @@ async def test_a_key_that_is_held_acts_once(site: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
 
-async def test_the_focus_stays_when_a_list_changes_around_it(site: ServedInstallation, window: Window) -> None:
+async def test_focus_stays_when_list_changes(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     tickets = [await site.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
     page = await sign_in(site, window, "agent")
@@ -71,7 +71,7 @@ async def test_the_focus_stays_when_a_list_changes_around_it(site: ServedInstall
     await expect(page.get_by_role("link", name="Second")).to_be_focused()
 
 
-async def test_the_focus_stays_at_a_tickets_actions(site: ServedInstallation, window: Window) -> None:
+async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     ticket = await site.ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
@@ -87,9 +87,7 @@ async def test_the_focus_stays_at_a_tickets_actions(site: ServedInstallation, wi
     await expect(page.locator("#facts")).to_be_focused()
 
 
-async def test_what_changes_where_somebody_types_comes_when_they_are_done(
-    site: ServedInstallation, window: Window
-) -> None:
+async def test_focused_field_defers_updates(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     ticket = await site.ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "admin")
@@ -121,7 +119,7 @@ window.fetch = async () => { window.asked++; return window.answer(); };
 DISPATCH_CHANGED = "() => { window.stream.dispatchEvent(new Event('changed')); }"
 
 
-async def test_a_page_asks_seldom_where_much_happens(site: ServedInstallation, window: Window) -> None:
+async def test_refreshes_are_throttled(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
@@ -137,7 +135,7 @@ async def test_a_page_asks_seldom_where_much_happens(site: ServedInstallation, w
     assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
 
 
-async def test_what_could_not_be_shown_is_asked_for_again(site: ServedInstallation, window: Window) -> None:
+async def test_failed_refresh_is_retried(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
@@ -161,7 +159,7 @@ async def test_what_could_not_be_shown_is_asked_for_again(site: ServedInstallati
     assert await page.evaluate("window.asked") == 0
 
 
-async def test_a_stream_that_comes_again_knows_what_was_seen(site: ServedInstallation, window: Window) -> None:
+async def test_reconnect_sends_newest_shown_id(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
@@ -180,7 +178,7 @@ async def test_a_stream_that_comes_again_knows_what_was_seen(site: ServedInstall
         assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123&trouble=0-0-0-0-0"
 
 
-async def test_how_long_ago_something_was_goes_on(site: ServedInstallation, window: Window) -> None:
+async def test_relative_times_are_updated(site: ServedInstallation, window: Window) -> None:
     await site.alias()
     await site.ticket(mails.plain(subject="First"))
     await window.context.clock.install()
@@ -193,7 +191,7 @@ async def test_how_long_ago_something_was_goes_on(site: ServedInstallation, wind
         await expect(when).to_have_text(words)
 
 
-async def test_a_button_that_copies_says_so_again(site: ServedInstallation, window: Window) -> None:
+async def test_copy_button_label_is_restored(site: ServedInstallation, window: Window) -> None:
     domain = await site.domain()
     await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await sign_in(site, window, "agent")
@@ -215,7 +213,7 @@ CLICK_TWICE = """() => { setTimeout(async () => {
 }); }"""
 
 
-async def test_a_form_that_is_sent_twice_is_sent_once(
+async def test_double_click_submits_once(
     site: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.add_note

@@ -20,7 +20,7 @@ from tests.support.smtp import send_mail
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_failed_delivery_is_sent_again(window: Window, tmp_path: Path) -> None:
+async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> None:
     async with SlackStandIn() as slack, installed(tmp_path, slack) as made:
         slack.default("general", Answer(400, "out_of_order"))
         users = UserService(made.database, SystemClock())

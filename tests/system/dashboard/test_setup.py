@@ -18,7 +18,7 @@ from tests.support.smtp import send_mail
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path: Path) -> None:
+async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -> None:
     async with DnsStandIn() as dns, SlackStandIn() as slack:
         own = program_settings(f"sqlite:///{tmp_path / 'emailrouter.db'}", tmp_path)
         env = {**own, **UNPACED, "dns.nameservers": [dns.address]}
@@ -79,7 +79,7 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             await expect(page.get_by_role("heading", level=1)).not_to_have_text("Setup")
 
 
-async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInstallation) -> None:
+async def test_start_page_redirects_until_setup_is_complete(sqlite_served: ServedInstallation) -> None:
     admin, agent = await signed_in_client(sqlite_served, "admin"), await signed_in_client(sqlite_served, "agent")
     assert (await admin.get("/")).location == "/set-up"
     assert (await agent.get("/")).location != "/set-up"
@@ -90,7 +90,7 @@ async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInsta
     assert (await admin.get("/")).location == "/set-up"
 
 
-async def test_each_step_without_javascript(
+async def test_setup_steps_without_javascript(
     served: ServedInstallation, slack: SlackStandIn, dns_server: DnsStandIn
 ) -> None:
     admin = await signed_in_client(served, "admin")

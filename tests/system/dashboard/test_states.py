@@ -123,7 +123,7 @@ async def _page(place: Place, window: Window) -> Page:
     return await window.open(place.served.root + "/set-up")
 
 
-async def test_with_nothing_there(bare: Place, window: Window) -> None:
+async def test_empty_installation(bare: Place, window: Window) -> None:
     page = await _page(bare, window)
     for path in EMPTY:
         await page.goto(bare.served.root + path)
@@ -131,7 +131,7 @@ async def test_with_nothing_there(bare: Place, window: Window) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_with_too_much_of_everything(crowded: Place, window: Window, part: int) -> None:
+async def test_extreme_content(crowded: Place, window: Window, part: int) -> None:
     page = await _page(crowded, window)
     for path in EXTREME[part::PARTS]:
         await page.goto(crowded.served.root + crowded.names.path(path))
@@ -161,7 +161,7 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int) -> None:
+async def test_rejected_forms(crowded: Place, window: Window, part: int) -> None:
     window.expect_error("Failed to load resource")
     page = await _page(crowded, window)
     for path, button, filled in FORMS[part::PARTS]:
@@ -175,7 +175,7 @@ async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int)
         await _check(page, _picture_name("refused", path + button))
 
 
-async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
+async def test_pages_without_permission_or_session(crowded: Place, window: Window) -> None:
     served = crowded.served
     address, user_id = await create_user(served, "viewer")
     new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
@@ -196,7 +196,7 @@ async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Win
     await _check(page, "wrong-password")
 
 
-async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
+async def test_setup_in_progress(window: Window, tmp_path: Path) -> None:
     async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, serving(store, served_settings(dns)) as served:
         place = await _place(served, ExtremeIds({}))
         view = await served.services.domains.create(served.actor, "example.org")

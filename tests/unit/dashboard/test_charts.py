@@ -47,7 +47,7 @@ def test_columns(title: str, points: list[ChartPoint]) -> None:
 
 
 @given(title=st.text(max_size=50), parts=st.lists(st.integers(0, 10**9), max_size=3), more=st.integers(0, 10**9))
-def test_strips(title: str, parts: list[int], more: int) -> None:
+def test_stacked_bars(title: str, parts: list[int], more: int) -> None:
     drawn = parse_svg(charts.stacked_bar("a", title, parts, sum(parts) + more))
     rects = drawn.findall("rect")
     assert [rect.attrib["class"] for rect in rects] == [f"part-{n}" for n, part in enumerate(parts) if part]
@@ -58,14 +58,14 @@ def test_strips(title: str, parts: list[int], more: int) -> None:
     assert left <= 100.05
 
 
-def test_words_are_escaped() -> None:
+def test_text_is_escaped() -> None:
     drawn = charts.column_chart('"><script>', "<b>&", [ChartPoint("<i>", 3)])
     assert "<script" not in drawn
     assert "<b>" not in drawn
     assert "&lt;b&gt;&amp;" in drawn
 
 
-def test_nothing_is_a_picture_too() -> None:
+def test_empty_charts_are_valid() -> None:
     assert parse_svg(charts.column_chart("a", "Nothing", [ChartPoint("1 Jan", 0)])).findall("rect") == []
     assert parse_svg(charts.stacked_bar("a", "Nothing", [0, 0], 0)).findall("rect") == []
     for always in (charts.pattern_definitions(), charts.swatch(1)):

@@ -29,11 +29,11 @@ def test_sizes(octets: int, shown: str) -> None:
         (32 * 86_400, "13 Feb 2030"),
     ],
 )
-def test_how_long_ago(seconds: int, shown: str) -> None:
+def test_relative_times(seconds: int, shown: str) -> None:
     assert formatting.relative_time(NOW - seconds * SECOND, NOW) == shown
 
 
-def test_troubles() -> None:
+def test_attention_summary() -> None:
     assert formatting.attention_summary(AttentionCounts()) == []
     assert formatting.attention_summary(AttentionCounts(failed=1, parked=2, failing=1)) == [
         "1 failed delivery",

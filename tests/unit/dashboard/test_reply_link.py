@@ -45,7 +45,7 @@ def test_addresses_are_percent_encoded(addresses: tuple[str, ...], expected: str
         ("Die Tür klemmt 🚪", "Re: Die Tür klemmt 🚪"),
     ],
 )
-def test_the_subject_has_one_mark_of_an_answer(subject: str, expected: str) -> None:
+def test_subject_has_one_reply_prefix(subject: str, expected: str) -> None:
     link = build_mailto(("a@x.example",), subject)
     assert link.isascii()
     assert parse_qs(urlsplit(link).query) == {"subject": [expected]}
@@ -65,5 +65,5 @@ def test_a_long_link_has_all_addresses() -> None:
     assert [unquote(one) for one in urlsplit(link).path.split(",")] == addresses
 
 
-def test_nobody_to_answer_is_no_link() -> None:
+def test_no_address_means_no_link() -> None:
     assert build_mailto((), "x") == ""
