@@ -1,8 +1,7 @@
-"""Debian's Chromium, driven by playwright: one browser for each worker, a context of its own for each test.
+"""The system's Chromium, driven by Playwright: one browser per worker, one context per test.
 
-A test fails for what no page of ours may do, whatever else it looks at: an error on the console, a violation of the
-Content-Security-Policy, a request to another host than the one under test. Nothing is downloaded: the browser is the
-system's. Without one the tests are skipped, unless `CI=true` says that there has to be one.
+A console error, a violation of the Content-Security-Policy or a request to another host fails the test. Nothing is
+downloaded. Without Chromium the tests are skipped, unless `CI=true` requires it.
 """
 
 import json
@@ -21,12 +20,12 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 Scheme = Literal["light", "dark"]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
-# The first takes two thirds of the CPU time of the others.
+# The headless shell takes two thirds of the CPU time of the others.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def chromium_path() -> str:
-    """The system's Chromium; skips the test where there is none."""
+    """Returns the path of the system's Chromium; skips the test without one."""
     for name in _NAMES:
         found = shutil.which(name)
         if found:
@@ -38,7 +37,7 @@ def chromium_path() -> str:
 
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
-    """The browser. It belongs to the event loop that it was started on: tests that use it run on one for a session."""
+    """Starts the browser, which belongs to the current event loop; tests that use it share the session's loop."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -49,7 +48,7 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Window:
-    """A browser with cookies of its own. `open` gives pages; `faults` is what they did that they must not."""
+    """A browser context with its own cookies. `errors` collects what its pages must not do."""
 
     context: BrowserContext
     errors: list[str] = field(default_factory=list)
@@ -57,29 +56,29 @@ class Window:
     expected_errors: list[str] = field(default_factory=list)
 
     async def open(self, url: str) -> Page:
-        """A new page at an address of ours."""
+        """Opens a page of the site under test."""
         self.hosts.add(urlsplit(url).netloc)
         page = await self.context.new_page()
         await page.goto(url)
         return page
 
     async def sign_in(self, root: str, token: str) -> None:
-        """The cookie of a session."""
+        """Sets the session cookie."""
         self.hosts.add(urlsplit(root).netloc)
         await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
 
     def expect_error(self, part: str) -> None:
-        """A fault with these words is part of the test: a refused form is an error on the console too."""
+        """Allows errors that contain `part`; for example, a rejected form is a console error."""
         self.expected_errors.append(part)
 
     def unexpected_errors(self) -> list[str]:
-        """The faults that no test expected."""
+        """Returns the errors that the test does not allow."""
         return [fault for fault in self.errors if not any(part in fault for part in self.expected_errors)]
 
 
 @asynccontextmanager
 async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
-    """A window; raises AssertionError at its end for what its pages did."""
+    """Opens a window; raises AssertionError on exit if its pages caused unexpected errors."""
     context = await browser.new_context(viewport=WIDE, java_script_enabled=javascript, reduced_motion="reduce")
     try:
         context.set_default_timeout(10_000)
@@ -95,21 +94,21 @@ async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIter
         context.on("request", lambda request: asked(request.url))
         yield window
         if window.unexpected_errors():
-            raise AssertionError("the browser says:\n" + "\n".join(window.unexpected_errors()))
+            raise AssertionError("browser errors:\n" + "\n".join(window.unexpected_errors()))
     finally:
         await context.close()
 
 
 async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = False) -> None:
-    """Light or dark, wide or on a phone."""
+    """Selects light or dark mode and the size of a desktop or phone."""
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.set_viewport_size(PHONE if phone else WIDE)
 
 
 async def find_axe_violations(page: Page) -> list[str]:
-    """What axe-core (WCAG 2.2 A and AA, best practices) finds wrong; frames hold mail of strangers and are left out.
+    """Returns the violations that axe-core finds (WCAG 2.2 A and AA, best practices), except in message frames.
 
-    The script is put in by the debugger's protocol, which no Content-Security-Policy concerns.
+    The script is injected through the debugger protocol, to which the Content-Security-Policy does not apply.
     """
     if not await page.evaluate("() => 'axe' in window"):
         script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

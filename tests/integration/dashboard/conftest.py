@@ -1,7 +1,7 @@
-"""Fixtures of the dashboard's tests: `served` and `sqlite_served` of the API's tests, and a real browser.
+"""Fixtures of the dashboard tests: the API tests' `served` and `sqlite_served`, and a real browser.
 
-Playwright's objects belong to one event loop, and a browser is started once: tests that take `window` run on the loop
-of the session (`pytestmark = pytest.mark.asyncio(loop_scope="session")`) and take `site`.
+Playwright's objects belong to one event loop and the browser is started once. Tests that use `window` therefore run on
+the session's loop (`pytestmark = pytest.mark.asyncio(loop_scope="session")`) and use `site`.
 """
 
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ __all__ = ["served", "sqlite_served"]
 
 @dataclass(frozen=True)
 class PopulatedInstallation:
-    """Something to see on every page (`visits.prepare`), and the session of an admin. Tests only read it."""
+    """An installation with content on every page (`visits.populate`) and an admin's session. Tests only read it."""
 
     served: ServedInstallation
     names: dict[str, str]
@@ -33,28 +33,28 @@ class PopulatedInstallation:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium_browser() -> AsyncIterator[Browser]:
-    """One browser for each worker, started when the first test asks."""
+    """One browser per worker, started on first use."""
     async with chromium(chromium_path()) as found:
         yield found
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def window(chromium_browser: Browser) -> AsyncIterator[Window]:
-    """A window of this test's own: whatever it does that a page of ours must not do fails the test."""
+    """A window for one test; an unexpected error of its pages fails the test."""
     async with open_window(chromium_browser) as found:
         yield found
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
-    """An API and dashboard on SQLite, on the loop of the browser."""
+    """API and dashboard on SQLite, on the browser's event loop."""
     async with opened_sqlite(tmp_path) as store, serving(store) as found:
         yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
-    """One for each worker: making it takes longer than looking at a page."""
+    """One per worker, because creating it takes longer than opening a page."""
     async with opened_sqlite(tmp_path_factory.mktemp("populated")) as store, serving(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")

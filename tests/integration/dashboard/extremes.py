@@ -1,4 +1,4 @@
-"""What pages have to bear: names without a blank, other scripts, long conversations, much of all, much that fails."""
+"""Extreme content: names without spaces, other scripts, long conversations, many objects and many failures."""
 
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -9,24 +9,24 @@ from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation.http import PASSWORD, ServedInstallation
 
-LONG = "Donaudampfschiffahrtsgesellschaftskapitän" * 5  # 205 characters, nowhere to break
+LONG = "Donaudampfschiffahrtsgesellschaftskapitän" * 5  # 205 characters without a line-break opportunity
 HEBREW = "שלום: הדלת תקועה (שוב)"
 EMOJI = "🚪🔥 It burns 👩‍👩‍👧‍👦 and burns"
 
 
 @dataclass(frozen=True)
 class ExtremeIds:
-    """What `extremes` made, by what it is for."""
+    """Ids of the created objects, by purpose."""
 
     ids: dict[str, str]
 
     def path(self, pattern: str) -> str:
-        """A path with ids in the place of `{name}`."""
+        """Returns the path with ids in place of `{name}`."""
         return pattern.format_map(self.ids)
 
 
 async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> ExtremeIds:
-    """Furnishes it."""
+    """Fills the installation."""
     services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
     person = await services.users.create(
@@ -82,7 +82,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
 
 
 async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
-    """A ticket of more mails than a page has, with quotations and notes between them; the place of the tenth."""
+    """Creates a ticket with more messages than a page shows; returns its id and the position of the tenth message."""
     ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     places = [""]
     for n in range(1, 32):

@@ -1,4 +1,4 @@
-"""What holds of every page however it is looked at; `sees` and `fits` look, and take the picture if they are to."""
+"""Checks of a page in a browser: size, layout and accessibility, optionally with a screenshot."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from tests.support.browser import emulate_device, find_axe_violations
 
 Kind = Literal["light", "dark", "phone"]
 MAX_PAGE_BYTES = 100_000
-# Set to folders, pictures are put there: those of every page (`docs/images` is made by it), and those of every state.
+# Folders for screenshots of every page (such as `docs/images`) and of every state; "" for none.
 PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
 STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
-# What is to be clicked and has no room: nothing of it is left, or its word stands letter under letter.
+# Links and buttons that are too narrow to be used, or whose label is wrapped letter by letter.
 _SQUEEZED_CONTROLS = """() => [...document.querySelectorAll("header a, main a, button, .button")]
   .filter((one) => one.checkVisibility() && one.textContent.trim())
   .filter((one) => one.getBoundingClientRect().width < 20 || (one.matches("button, .button") && one.offsetHeight > 90))
@@ -22,7 +22,11 @@ _OVERFLOW_WIDTH = "document.documentElement.scrollWidth - document.documentEleme
 
 
 async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
-    """Light enough, nothing that axe finds, room for everything. folder: "" for no pictures."""
+    """Checks the size, accessibility and layout of a page.
+
+    Args:
+        folder: Folder for screenshots, "" for none.
+    """
     assert await page.locator("h1").count() == 1, name
     assert len((await page.content()).encode()) < MAX_PAGE_BYTES, name
     for kind in kinds:
@@ -31,7 +35,7 @@ async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
 
 
 async def check_layout(page: Page, name: str, kind: Kind, *, folder: str) -> None:
-    """Nothing is wider than the window, or squeezed."""
+    """Checks that nothing is wider than the window or squeezed."""
     await emulate_device(page, scheme="dark" if kind == "dark" else "light", phone=kind == "phone")
     if folder:
         await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)

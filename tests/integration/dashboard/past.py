@@ -1,4 +1,4 @@
-"""What happened before a test began: attempts that were made, and mails of the last month."""
+"""Past events: delivery attempts, and messages of the last month."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tests.support.installation import Installation
 
 
 async def record_attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
-    """One attempt to send a delivery, ended."""
+    """Records a finished delivery attempt."""
     database, now = installation.database, installation.clock.now()
     row = await database.fetch_one("dispatch_begin_attempt", id=delivery_id, until=now)
     assert row is not None
@@ -28,7 +28,7 @@ async def record_attempt(installation: Installation, delivery_id: str, outcome: 
 
 @dataclass(frozen=True)
 class PastMessage:
-    """A mail of some days ago, in a ticket (`number`) that was claimed after 600 s and resolved after 7200."""
+    """A message received `days` ago; its ticket was claimed after 600 s and resolved after 7200 s."""
 
     days: float
     number: int
@@ -36,7 +36,7 @@ class PastMessage:
 
 
 async def insert_past_messages(installation: Installation, *mails: PastMessage, workspace_id: str = "") -> None:
-    """Writes them. Their ids are of that time, as are their other times: the clock of a test is not that of ids."""
+    """Inserts messages whose ids and times lie in the past; ids do not use the test's clock."""
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:
@@ -77,6 +77,6 @@ async def insert_past_messages(installation: Installation, *mails: PastMessage, 
 
 
 async def insert_month(installation: Installation) -> None:
-    """Some mails on most days."""
+    """Inserts some messages on most days of a month."""
     messages = (PastMessage(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24))
     await insert_past_messages(installation, *messages)

@@ -1,4 +1,4 @@
-"""What happened, over plain HTTP: failed and waiting deliveries, sending them again, traces, health, the overview."""
+"""Activity over plain HTTP: failed and queued deliveries, retries, traces, health and the overview."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack did not take the message") -> str:
-    """A mail whose delivery was given up; the delivery's id."""
+    """Creates a message whose delivery failed permanently; returns the delivery's id."""
     await served.mail(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
     await record_attempt(served, delivery.id, "rejected", 400, "<b>no_text")
@@ -52,7 +52,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
         await served.mail()
     await database.execute("dispatch_park", integration_id=integration, now=now)
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counted every few seconds only"
+    assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)
     said = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
     for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
@@ -66,7 +66,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack did not take the message"
-    # An action is response at once by the process that did it.
+    # The process that performed an action shows its effect immediately.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
     await admin.post_and_follow(retry, {})
     assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
@@ -123,7 +123,7 @@ async def test_names_of_removed_objects(served: ServedInstallation) -> None:
         assert "removed integration" in (await client.get(page)).visible_text, page
     assert "removed user" in (await client.get("/manage/audit")).visible_text
     served.clock.advance(CACHE_SECONDS)
-    assert "Nothing needs attention." in (await client.get("/activity")).visible_text, "nobody can send it again"
+    assert "Nothing needs attention." in (await client.get("/activity")).visible_text, "it cannot be retried"
     assert "Needs attention" not in (await client.get("/tickets")).visible_text
 
 

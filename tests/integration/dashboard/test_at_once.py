@@ -1,4 +1,4 @@
-"""What is changed or removed while somebody asks: an admin's word about an account holds, what is gone is not there."""
+"""Concurrent changes: an admin's change to an account wins, and removed objects are not shown."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ EMAIL = "admin@people.test"
 
 @asynccontextmanager
 async def while_verifying(monkeypatch: pytest.MonkeyPatch, asked: Awaitable[Any]) -> AsyncIterator["asyncio.Task[Any]"]:
-    """Inside, `asked` has verified a password and waits; afterwards it goes on."""
+    """Suspends `asked` after its password check while the body runs."""
     verified, go = threading.Event(), threading.Event()
     verify = secrets.verify_password
 

@@ -1,4 +1,4 @@
-"""A mail's own formatting in its frame: the pictures that came with it, as many as may be, and headers that hold."""
+"""The HTML of a message in its frame: attached images within limits, and security headers."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
 def message_with_images(*kinds: str) -> bytes:
-    """A mail that shows one picture of each type, and one that it does not have."""
+    """Returns a message that shows an image of each type and one that is not attached."""
     shown = "".join(f'<img alt="a > b" src="cid:{n}@c.test">' for n in range(len(kinds) + 1))
     parts = "".join(
         f"--b\r\nContent-Type: {kind}\r\nContent-ID: <{n}@c.test>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -28,7 +28,7 @@ def message_with_images(*kinds: str) -> bytes:
 
 
 async def get_frame(served: ServedInstallation, client: FormClient, content: bytes) -> PageResponse:
-    """The mail as its frame gets it."""
+    """Delivers the message and returns the response for its frame."""
     ticket = await served.ticket(content)
     message = (await served.services.tickets.get(served.actor, ticket)).messages[0].message
     return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")

@@ -1,4 +1,4 @@
-"""Server-sent events: told when mail comes, bounded, watched once, gone with their client and with their process."""
+"""Server-sent events: sent on changes, bounded, and closed with their client and with the process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
 
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
-    """There is a second between two looks at the database; the limit is half of that."""
+    """The database is polled once a second; the request timeout is half of that."""
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="500ms")) as served:
         await served.alias()
         headers = {"Authorization": f"Bearer {served.login.key}"}
@@ -76,7 +76,7 @@ async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallatio
     served.clock.advance(CACHE_SECONDS)
     async with asyncio.timeout(10):
         await stream.changed.wait()
-        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page from before
+        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page with an older state
     current = feed.open_stream(workspace, "~", attention_shown=(await attention.get_counts(served.actor)).fingerprint)
     current.update(frozenset(), (await attention.get_counts(served.actor)).fingerprint)
     assert not current.changed.is_set()
@@ -131,8 +131,8 @@ async def test_disconnected_client_frees_its_stream(
         assert await response.content.readline() == b"retry: 2000\n"
         assert feed.stream_count == 1
         response.close()
-    async with asyncio.timeout(10):  # by the first beat it is gone in any case
-        while feed.stream_count:  # noqa: ASYNC110 - the server tells nobody
+    async with asyncio.timeout(10):  # the first heartbeat would also detect it
+        while feed.stream_count:  # noqa: ASYNC110 - the server sends no notification
             await asyncio.sleep(0.01)
 
 
@@ -172,6 +172,6 @@ async def test_internal_error_closes_streams(
 async def test_shutdown_does_not_wait_for_streams(sqlite_served: ServedInstallation) -> None:
     async with open_stream(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
-        # Longer than the test may take: only streams that end by themselves let it return.
+        # The grace period exceeds the test's timeout, so stop() returns only if the streams end first.
         await sqlite_served.server.stop(grace=600)
         assert b"event" not in await response.content.read()

@@ -1,4 +1,4 @@
-"""What is managed over plain HTTP: made, changed, removed after a question; refused beside its field; secrets once."""
+"""Management pages over plain HTTP: create, change and remove objects, field errors, and secrets shown once."""
 
 import re
 
@@ -14,7 +14,7 @@ NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders
 
 
 def is_field_error(response: PageResponse, field: str, status: int = 400) -> bool:
-    """Whether the form came again with the reason at that field."""
+    """Whether the form is shown again with an error at the field."""
     return (response.status, f'id="e-{field}"' in response.text, f'href="#f-{field}"' in response.text) == (
         status,
         True,
@@ -41,7 +41,9 @@ async def test_domains(served: ServedInstallation) -> None:
     alias = {"domainId": view.id, "localPart": "support", "integrationId": integration}
     await admin.post_and_follow("/manage/aliases", alias)
     late = await admin.post(f"{url}/delete")
-    assert (late.status, "Its alias is removed too." in late.visible_text) == (409, True), "only what was said goes"
+    assert (late.status, "Its alias is removed too." in late.visible_text) == (409, True), (
+        "aliases need a confirmation that names them"
+    )
     assert 'name="force" value="true"' in (await admin.get(f"{url}/delete")).text
     page = await admin.post_and_follow(f"{url}/delete", {"force": "true"})
     assert "No domains yet." in page.visible_text
@@ -83,7 +85,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert is_field_error(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
     page = await admin.post_and_follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
     assert "Support Active" in page.visible_text
-    assert names["integration"] in served.woken.integration_ids, "what waited goes on"
+    assert names["integration"] in served.woken.integration_ids, "parked deliveries are resumed"
     slack.forget(secret)
     response = await admin.post(f"{url}/test")
     assert (response.status, "The test message was not delivered:" in response.visible_text) == (409, True)
@@ -127,7 +129,7 @@ async def test_users(served: ServedInstallation) -> None:
     await bob.post_and_follow("/sign-in", {"email": "bob@people.test", "password": "another password"})
     assert "Robert" not in (await admin.post_and_follow(f"{url}/delete", {})).visible_text
     assert (await bob.get("/account")).status == 303
-    # The last admin stays.
+    # The last admin cannot be removed.
     await served.services.users.delete(served.actor, served.login.user_id)
     me = next(
         user for user in (await served.services.users.list(served.actor)).items if user.email == "ada@people.test"
@@ -158,7 +160,7 @@ async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
     assert "1 Mar 2030, 00:00 UTC" in page.visible_text
     (revoke,) = re.findall(r'href="([^"]+)" aria-label="Revoke import"', page.text)
     assert (await admin.get(revoke)).status == 200
-    assert (await served.client(clear).get("/auth/me")).status == 200, "a question does nothing"
+    assert (await served.client(clear).get("/auth/me")).status == 200, "the confirmation page changes nothing"
     assert "Revoked" in (await admin.post_and_follow(revoke, {})).visible_text
     assert (await served.client(clear).get("/auth/me")).status == 401
     assert clear not in (await admin.get("/manage/audit")).text

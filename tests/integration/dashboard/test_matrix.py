@@ -1,4 +1,4 @@
-"""Every page against every role, by construction: made of the route table itself. What is forged is refused as well."""
+"""Every page with every role, generated from the route table; also cross-site forms and foreign objects."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.support.installation.http import ServedInstallation
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# What each page may be called by, written down a second time: a page that is new, or changed, fails until here too.
+# The minimum role of each page, stated a second time so that a new or changed page fails until it is reviewed here.
 REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/"): "viewer",
     ("GET", "/sign-in"): None,
@@ -129,7 +129,7 @@ def fill_path(page: PageRoute, names: dict[str, str] | None = None) -> str:
 
 
 async def request_page(client: FormClient, page: PageRoute, names: dict[str, str] | None = None) -> PageResponse:
-    if page.media:  # a stream does not end by itself
+    if page.media:  # an event stream does not end
         return await client.request("HEAD", fill_path(page, names))
     return await (client.get if page.method == "GET" else client.post)(fill_path(page, names))
 

@@ -1,4 +1,4 @@
-"""What no browser sends: answered by a page or by an error in its shape, never by a fault of ours."""
+"""Requests that no browser sends: answered by a page or a well-formed error, never by an internal error."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def send_raw_request(served: ServedInstallation, *lines: str) -> tuple[int, str]:
-    """The status and the whole answer to a request as it stands."""
+    """Sends a request verbatim; returns the status and the complete response."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     head = [*lines, f"Host: {served.root.removeprefix('http://')}", "Accept: text/html", "Connection: close"]
     writer.write("\r\n".join([*head, "", ""]).encode())

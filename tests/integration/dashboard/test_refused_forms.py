@@ -1,4 +1,4 @@
-"""A form that is refused comes back with what was typed and can be sent again: limits, errors, an ended session."""
+"""Rejected forms keep their input and can be resubmitted: rate limits, errors and ended sessions."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
 
 
 def parse_offered_form(response: PageResponse) -> tuple[str, dict[str, str]]:
-    """The form that a page offers to send again: where to, and its fields as a browser reads them."""
+    """Returns the action and fields of the form on an error page, as a browser reads them."""
     found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', response.text, re.DOTALL)
     assert found, response.visible_text
     texts = re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>\n(.*?)</textarea>', found[2], re.DOTALL)
@@ -48,7 +48,7 @@ async def test_rate_limited_note_can_be_resubmitted(tmp_path: Path) -> None:
         page = [await client.get("/account?a=b") for _ in range(2)][-1]
         assert (page.status, "Too many requests" in page.visible_text) == (429, True)
         assert 'href="/account?a=b">Try again' in page.text
-        # What another site sends is not shown above a button of ours.
+        # Text from another site is not shown above a dashboard button.
         foreign = await client.post(path, fields, headers={"Origin": "https://evil.test"})
         assert (foreign.status, "agrees" in foreign.text) == (429, False)
 
@@ -74,7 +74,7 @@ async def test_note_survives_errors_and_session_end(
     over = await client.post(path, {"text": NOTE}, headers={"Referer": f"{client.root}/tickets/{ticket}"})
     assert (over.status, parse_offered_form(over)) == (401, (path, {"text": NOTE}))
     assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
-    del client.cookies["er_session"]  # as browsers do at its end
+    del client.cookies["er_session"]  # as browsers do when the session ends
     assert (await client.post(path, {"text": NOTE})).status == 303
     client.cookies["er_device"] = "any"
     assert parse_offered_form(await client.post(path, {"text": NOTE})) == (path, {"text": NOTE})

@@ -1,4 +1,4 @@
-"""A ticket's page: every mail is shown, what it quotes is a click away, and the sender can be answered by mail."""
+"""The ticket page: all messages are shown, quoted text is loaded on request, and a link replies by email."""
 
 import re
 

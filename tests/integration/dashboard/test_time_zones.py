@@ -1,4 +1,4 @@
-"""Times on the pages: in the time zone of the user, else of the workspace, with UTC in the title."""
+"""Times on pages: in the user's time zone, else the workspace's, with UTC in the title attribute."""
 
 import datetime as dt
 import re
@@ -54,7 +54,7 @@ async def test_an_admin_changes_the_time_zone_of_a_user(sqlite_served: ServedIns
     path = f"/manage/users/{user.id}"
     form = {"name": "Ada", "role": "agent", "timezone": "US/Pacific"}
     page = await admin.post_and_follow(path, form)
-    assert '<option value="US/Pacific" selected>' in page.text, "an old name stays as it is"
+    assert '<option value="US/Pacific" selected>' in page.text, "an alias of a time zone is kept"
     assert (await served.services.users.get(served.actor, user.id)).timezone == "US/Pacific"
     await admin.post_and_follow(path, form | {"timezone": ""})
     assert (await served.services.users.get(served.actor, user.id)).timezone is None

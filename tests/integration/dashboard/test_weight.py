@@ -1,4 +1,4 @@
-"""What strangers write as large as they can: the pages stay light, and what they leave out is a click away."""
+"""Page sizes with the largest possible messages: pages stay small, and omitted parts are linked."""
 
 import re
 
@@ -8,11 +8,11 @@ from tests.support.installation.http import ServedInstallation
 
 MAX_PAGE_BYTES = 100_000
 FILES = 300
-LENGTH = 60_000  # characters of each mail
+LENGTH = 60_000  # characters of each message
 
 
 def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:
-    """Each octet of it is five on a page."""
+    """Returns a message whose every byte takes five bytes of HTML."""
     named = f'--b\r\nContent-Type: application/x-a\r\nContent-Disposition: attachment; filename="{"&" * 180}'
     parts = "".join(f'{named}{k}"\r\n\r\nx\r\n' for k in range(files))
     return (
@@ -41,10 +41,12 @@ async def test_ticket_page_stays_small(sqlite_served: ServedInstallation) -> Non
     client = await signed_in_client(sqlite_served, "admin")
     response = await client.get(f"/tickets/{ticket}")
     whole = "&amp;" * LENGTH
-    assert len(re.findall(rf"(?<=>){whole}(?=<)", response.text)) == 2, "the first and the newest"
-    assert len(response.text.encode()) < 2.5 * MAX_PAGE_BYTES + 2 * len(whole), "thirty such mails"
+    assert len(re.findall(rf"(?<=>){whole}(?=<)", response.text)) == 2, (
+        "the first and the newest message are shown in full"
+    )
+    assert len(response.text.encode()) < 2.5 * MAX_PAGE_BYTES + 2 * len(whole), "thirty such messages"
     begun = re.findall(r'<div class="text" dir="auto">(&amp;){100,}', response.text)
-    assert len(begun) == 31, "each shows its beginning"
+    assert len(begun) == 31, "each message shows its beginning"
     assert "more attachments" in response.visible_text
     links = re.findall(r'href="(/tickets/[^"]+/text)"', response.text)
     assert (await client.get(links[-1])).text.count("&") >= LENGTH
@@ -72,7 +74,7 @@ async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -
 
 
 async def test_text_with_many_escapes_is_truncated(sqlite_served: ServedInstallation) -> None:
-    """What is cut of it by its average weight is still too much: nothing is left for what follows."""
+    """Truncation by the average size per character exceeds the limit; later messages still show their beginning."""
     await sqlite_served.alias()
     client = await signed_in_client(sqlite_served, "viewer")
     mail = heavy_message(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))

@@ -1,7 +1,7 @@
-"""How a browser gets to every page there is: a page without a row here fails `test_every_page_is_visited`.
+"""Example paths of every page; `test_every_page_is_visited` fails for a page without one.
 
-`VISITS` has the path of each page that a person opens, by the path it is declared with; `{name}` stands for what
-`prepare` makes. Pages for nobody in particular are opened signed out.
+`VISITS` maps the declared path of a page to a path with `{name}` placeholders, which `populate` fills. Public pages are
+opened without a session.
 """
 
 from api.dashboard.views import PAGES
@@ -44,12 +44,12 @@ VISITS = {
     "/activity/trace/{id}": "/activity/trace/{message}",
     "/activity/health": "/activity/health",
 }
-# What a person opens: not the forms that are sent, nor what is only ever a part of a page.
+# Pages that a user opens, without form actions, streams and fragments.
 OPENABLE_PAGES = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
 
 
 async def populate(served: ServedInstallation) -> dict[str, str]:
-    """Something to see on every page; what the paths above name."""
+    """Creates content for every page; returns the values of the placeholders."""
     owned, integration, alias = await served.alias()
     ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
@@ -68,7 +68,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:
-    """What happened: a delivery that failed, one that arrived, a month of mails, and a ticket of two mails."""
+    """Adds a failed and a successful delivery, a month of messages and a ticket with two messages."""
     found = (await served.services.messages.find(served.actor, ticket))[0]
     await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
@@ -85,7 +85,7 @@ async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, st
 
 
 async def _add_managed_objects(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
-    """What there is to manage: also a domain that waits, and an integration that fails."""
+    """Adds objects to manage, among them an unverified domain and a failing integration."""
     services = served.services
     waiting = await services.domains.create(served.actor, "help.example.com")
     user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")

@@ -1,4 +1,4 @@
-"""The dashboard as tests use it over plain HTTP: a `Browser` with a cookie of its own, signed in as somebody."""
+"""Tests use the dashboard over plain HTTP through a `FormClient` with its own cookies."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation
 
 @dataclass(frozen=True)
 class PageResponse:
-    """An answer: status, headers, and what a person would read."""
+    """A response: status, headers and HTML."""
 
     status: int
     headers: Any
@@ -25,13 +25,13 @@ class PageResponse:
 
     @property
     def visible_text(self) -> str:
-        """The text without tags, in one line."""
+        """The text without tags, with whitespace collapsed."""
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
 
 
 @dataclass
 class FormClient:
-    """Asks as a browser does that runs no JavaScript: with its cookies, for HTML, saying where a form is from."""
+    """Sends requests like a browser without JavaScript: with cookies, Accept and Origin."""
 
     session: aiohttp.ClientSession
     root: str
@@ -41,12 +41,12 @@ class FormClient:
         return await self.request("GET", path, **options)
 
     async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> PageResponse:
-        """A form of our own page."""
+        """Submits a form with the dashboard's own origin."""
         headers = {"Origin": self.root} | options.pop("headers", {})
         return await self.request("POST", path, data=form or {}, headers=headers, **options)
 
     async def post_and_follow(self, path: str, form: dict[str, str]) -> PageResponse:
-        """A form, and the page that it leads to."""
+        """Submits a form and returns the page that it redirects to."""
         seen = await self.post(path, form)
         assert seen.status == 303, (seen.status, seen.visible_text)
         return await self.get(seen.location)
@@ -65,12 +65,12 @@ class FormClient:
 
 
 def anonymous_client(served: ServedInstallation) -> FormClient:
-    """Nobody's."""
+    """Returns a client without a session."""
     return FormClient(served.session, served.root)
 
 
 async def create_user(served: ServedInstallation, role: Role, email: str | None = None) -> tuple[str, str]:
-    """Somebody new who can sign in: their address and id."""
+    """Creates a user with a password; returns the email address and id."""
     address = email or f"{role}@people.test"
     user = await served.services.users.create(
         served.actor, email=address, name=role.title(), role=role, password=PASSWORD
@@ -79,7 +79,7 @@ async def create_user(served: ServedInstallation, role: Role, email: str | None 
 
 
 async def signed_in_client(served: ServedInstallation, role: Role = "admin", email: str | None = None) -> FormClient:
-    """A new person of that role, signed in."""
+    """Creates a user with the role and returns a client with a session."""
     address, _ = await create_user(served, role, email)
     found = anonymous_client(served)
     found.cookies["er_session"] = (await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")).token

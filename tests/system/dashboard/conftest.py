@@ -1,4 +1,4 @@
-"""The fixtures of `tests.integration.dashboard.conftest`."""
+"""Fixtures of `tests.integration.dashboard.conftest`."""
 
 from tests.integration.dashboard.conftest import (
     chromium_browser,

@@ -1,4 +1,4 @@
-"""What people do, in a real browser: hostile mail, two people at one ticket, keys, and all of it without JavaScript."""
+"""User actions in a real browser: hostile messages, two users at one ticket, shortcuts, and no JavaScript."""
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -32,7 +32,7 @@ async def sign_in(served: ServedInstallation, window: Window, role: Role, email:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Unassigned tickets")
-    await page.wait_for_load_state()  # keys are heard from then on
+    await page.wait_for_load_state()  # shortcuts work once the page is loaded
     return page
 
 
@@ -56,7 +56,7 @@ async def test_hostile_message_has_no_effect(site: ServedInstallation, window: W
     await expect(page.get_by_text("Quoted text (2 lines)", exact=True)).to_be_focused()
     assert await find_axe_violations(page) == []
     assert await page.evaluate("window.hacked") is None
-    # By itself, too, it is nobody's page.
+    # Opened directly, it has an opaque origin too.
     view = await site.services.tickets.get(site.actor, ticket)
     await page.goto(f"{site.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
     await expect(page.get_by_text("after all")).to_be_visible()
@@ -72,7 +72,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
         )
         await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
         await site.ticket(mails.plain(subject="Stuck door"))
-        for page in (ada, bob):  # it comes by itself
+        for page in (ada, bob):  # the ticket appears without a reload
             await page.get_by_role("link", name="Stuck door").click()
             await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
         await ada.get_by_role("button", name="Assign to me").click()
@@ -86,9 +86,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
     await site.alias()
     ticket = await site.ticket()
-    async with open_window(
-        chromium_browser, javascript=False
-    ) as window:  # so that the page does not follow what happens
+    async with open_window(chromium_browser, javascript=False) as window:  # so that the page is not updated
         page = await sign_in(site, window, "agent")
         await page.goto(f"{site.root}/tickets/{ticket}")
         await site.services.tickets.claim(site.actor, ticket)
@@ -147,7 +145,7 @@ async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> N
     await page.keyboard.type("just a note, r is no key here")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".internal-note")).to_contain_text("r is no key here")
-    # They can be switched off.
+    # Shortcuts can be turned off.
     await page.keyboard.press("?")
     await page.get_by_label("Enable shortcuts").uncheck()
     await page.keyboard.press("Escape")

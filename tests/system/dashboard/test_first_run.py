@@ -1,4 +1,4 @@
-"""From an empty folder to the dashboard: what `serve` leaves for its operator leads a browser in."""
+"""From an empty folder to the dashboard with the setup link that `serve` prints."""
 
 import re
 from pathlib import Path
@@ -34,16 +34,16 @@ async def test_setup_link_of_empty_installation(window: Window, tmp_path: Path) 
         window.expect_error("404")
         await page.goto(f"http://{facts['api']}{link[1]}")
         await expect(page.get_by_text("This setup link was used")).to_be_visible()
-        # The page that follows changes does not hold up the end.
+        # An open event stream does not delay the shutdown.
         await page.goto(f"http://{facts['api']}/tickets")
         assert await program.terminate() == 0
         window.expect_error("ERR_")
-        window.expect_error("503")  # the page asks for its stream again before the process has ended
+        window.expect_error("503")  # the page reconnects its stream before the process has exited
     assert link[1].partition("=")[2] not in program.stderr_text
 
 
 async def _status_of_key(key: str, api: str) -> int:
-    """What the API answers to the key that was in the file."""
+    """Returns the API's status for the key in the file."""
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession() as session, session.get(f"http://{api}/api/auth/me", headers=headers) as answer:
         return answer.status

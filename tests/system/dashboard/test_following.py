@@ -1,4 +1,4 @@
-"""A page that follows what others do, under the hands of who works on it: the focus stays, keys do one thing, once."""
+"""Live updates of a page in use: the focus stays, shortcuts act once, and refreshes are throttled."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from tests.system.dashboard.test_browser import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# All of it before anything is drawn again: a browser takes the focus from what is gone no sooner.
+# Runs without a repaint in between, because a browser moves the focus from a hidden element only then.
 CLOSE_LIST_AND_PRESS_KEY = """() => {
   document.getElementById("keys").showModal();
   document.getElementById("keys-on").focus();
@@ -40,7 +40,7 @@ async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> N
     await page.wait_for_load_state()
     await page.keyboard.down("r")
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
-    for _ in range(3):  # the next page hears that it is still held
+    for _ in range(3):  # the next page still gets repeated key events
         await page.keyboard.down("r")
     await page.keyboard.up("r")
     await page.keyboard.press("n")
@@ -58,13 +58,13 @@ async def test_focus_stays_when_list_changes(site: ServedInstallation, window: W
         await page.keyboard.press(key)
     first = page.get_by_role("link", name="First")
     await expect(first).to_be_focused()
-    await site.services.tickets.claim(site.actor, tickets[2])  # a row above goes
+    await site.services.tickets.claim(site.actor, tickets[2])  # removes a row above
     await expect(page.get_by_role("link", name="Third")).to_have_count(0)
     await expect(first).to_be_focused()
-    await site.ticket(mails.plain(subject="Fourth"))  # one comes
+    await site.ticket(mails.plain(subject="Fourth"))  # adds a row
     await expect(page.get_by_role("link", name="Fourth")).to_be_visible()
     await expect(first).to_be_focused()
-    await site.services.tickets.set_status(site.actor, tickets[0], "waiting")  # this one changes
+    await site.services.tickets.set_status(site.actor, tickets[0], "waiting")  # changes the focused row
     await expect(page.locator(".tickets li", has_text="First")).to_contain_text("Waiting")
     await expect(first).to_be_focused()
     await page.keyboard.press("k")
@@ -80,7 +80,7 @@ async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: W
     await site.services.tickets.set_status(site.actor, ticket, "waiting")
     await expect(page.get_by_role("button", name="Mark as in progress")).to_be_visible()
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
-    # A button that is gone leaves no other in its place: what was meant for it does nothing.
+    # The focus of a removed button moves to no other button.
     await page.get_by_role("button", name="Assign to me").focus()
     await site.services.tickets.claim(site.actor, ticket)
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)
@@ -103,7 +103,7 @@ async def test_focused_field_defers_updates(site: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
 
 
-# The server and its time are the test's: what it answers, how often it was asked, which streams were opened.
+# Replaces fetch and EventSource: the test sets the responses and counts requests and streams.
 STUB_SERVER = """
 window.streams = [];
 window.EventSource = class extends EventTarget {
@@ -132,7 +132,7 @@ async def test_refreshes_are_throttled(site: ServedInstallation, window: Window)
     asked = await page.evaluate("window.asked")
     await page.evaluate(DISPATCH_CHANGED)
     await page.clock.run_for(100)
-    assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
+    assert await page.evaluate("window.asked") == asked + 1, "a single change is shown immediately"
 
 
 async def test_failed_refresh_is_retried(site: ServedInstallation, window: Window) -> None:
@@ -145,7 +145,7 @@ async def test_failed_refresh_is_retried(site: ServedInstallation, window: Windo
         await page.evaluate(DISPATCH_CHANGED)
         await page.clock.run_for(60_000)
         assert 5 <= await page.evaluate("window.asked") <= 20, answer
-    # Not behind another tab.
+    # A hidden tab does not refresh.
     await page.evaluate("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); }")
     await page.evaluate("() => { window.asked = 0; }")
     await page.clock.run_for(60_000)
@@ -203,7 +203,7 @@ async def test_copy_button_label_is_restored(site: ServedInstallation, window: W
     await expect(button).to_have_text("Copy")
 
 
-# By the page itself: playwright would wait for the first answer before it clicks again.
+# Clicks inside the page, because Playwright would wait for the first response before the second click.
 CLICK_TWICE = """() => { setTimeout(async () => {
   const button = document.querySelector("#note-form button");
   button.click();
@@ -237,7 +237,7 @@ async def test_double_click_submits_once(
     await page.reload()
     events = (await site.services.tickets.get(site.actor, ticket)).events
     assert [event.kind for event in events].count("note") == 1
-    # A page that comes back can be used again.
+    # A page restored from the history can be used again.
     await page.get_by_label("Internal note").fill("Called again.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".internal-note")).to_have_count(2)

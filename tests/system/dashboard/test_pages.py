@@ -1,4 +1,4 @@
-"""Every page in a real browser: nothing that axe finds, light enough, whole on a phone; by construction."""
+"""Every page in a real browser: accessible, small, and usable on a phone."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.browser import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PARTS = 3  # so that not one worker has all pages
+PARTS = 3  # distributes the pages over the workers
 
 
 async def test_every_page_is_visited() -> None:
@@ -18,7 +18,7 @@ async def test_every_page_is_visited() -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_pages(populated: PopulatedInstallation, window: Window, part: int) -> None:
-    """One tab for all of them: a new one for each costs as much as what is looked at."""
+    """Uses one tab for all pages, because a new tab costs as much as a check."""
     root = populated.served.root
     page = await window.open(root + "/sign-in")
     for path in sorted(VISITS)[part::PARTS]:

@@ -1,4 +1,4 @@
-"""A delivery that failed, sent again from its page until it is in the channel: the started program, a real mail."""
+"""Retrying a failed delivery from its page, with the running program and a real message."""
 
 import asyncio
 from pathlib import Path
@@ -32,7 +32,7 @@ async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> Non
             assert (await send_mail(host, port, "ann@customer.test", [f"support@{DOMAIN}"], mail)).code == 250
             await program.wait_event("delivery.failed")
             async with asyncio.timeout(10):  # the outcome is written with the next turn
-                while not await made.count("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process tells nobody
+                while not await made.count("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process sends no notification
                     await asyncio.sleep(0.01)
             page = await window.open(f"http://{facts['api']}/activity")
             await page.get_by_label("Email address").fill("ada@people.test")

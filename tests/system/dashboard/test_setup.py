@@ -1,4 +1,4 @@
-"""From the first page to the first ticket: the set-up walked in a browser over a real `serve`; its turns by HTTP."""
+"""From the setup link to the first ticket: in a browser with the running program, and step by step over HTTP."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.get_by_role("button", name="Add address").click()
             await expect(page.get_by_text("Available once example.org is verified.")).to_be_visible()
 
-            # The page looks again by itself; the check is a person's.
+            # The page polls by itself; the DNS check is started by the user.
             dns.set("example.org", "MX", f"10 {HOST}.")
             await page.get_by_role("button", name="Check records").click()
             await expect(page.get_by_text("example.org is verified and receives mail")).to_be_visible()
@@ -74,7 +74,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.get_by_role("button", name="Create key").click()
             await expect(page.locator("#key")).to_have_text(re.compile("^er_"))
             assert await find_axe_violations(page) == []
-            # What is done is done: the way home does not lead here any more.
+            # The start page no longer redirects to the setup.
             await page.goto(f"http://{facts['api']}/")
             await expect(page.get_by_role("heading", level=1)).not_to_have_text("Setup")
 
@@ -102,13 +102,13 @@ async def test_setup_steps_without_javascript(
     dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
     page = await admin.post_and_follow(check, {})
     assert "Fix:" in page.visible_text
-    assert 'class="note pending"' in page.text, "what is not done yet does not look done"
+    assert 'class="note pending"' in page.text, "a pending step does not look completed"
     assert "5 mx.elsewhere.test" in page.visible_text
 
     secret = "QxYz0123456789"
     wrong = await admin.post("/set-up/integration", {"name": "", "webhookUrl": slack.url(secret)})
     assert (wrong.status, 'id="e-name"' in wrong.text) == (400, True)
-    assert secret not in wrong.text, "not even what was just typed"
+    assert secret not in wrong.text, "not even the value just entered"
     wrong = await admin.post("/set-up/integration", {"name": "Slack", "webhookUrl": "nonsense"})
     assert (wrong.status, 'id="e-webhookUrl"' in wrong.text) == (400, True)
     page = await admin.post_and_follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})

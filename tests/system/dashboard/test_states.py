@@ -1,5 +1,7 @@
-"""The states that pages are seldom in, in a real browser: an empty installation, too much of everything, forms that
-come back, pages that cannot be shown. Nothing that axe finds, nothing wider than a phone, nothing without room."""
+"""Rare states of pages in a real browser: empty, with extreme content, with rejected forms, and error pages.
+
+They are accessible, fit a phone and keep their controls usable.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -72,12 +74,12 @@ EXTREME = (
     "/manage/audit",
 )
 
-PARTS = 2  # of the long lists, so that not one worker has all of them
+PARTS = 2  # distributes the lists over the workers
 
 
 @dataclass(frozen=True)
 class Place:
-    """An installation, an admin's session in it, and what there is."""
+    """An installation, an admin's session and the ids of its objects."""
 
     served: ServedInstallation
     token: str
@@ -94,21 +96,21 @@ async def _place(served: ServedInstallation, names: ExtremeIds) -> Place:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    """An installation on its first day."""
+    """An empty installation."""
     async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, serving(store) as served:
         yield await _place(served, ExtremeIds({}))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    """One where everything is long, much or wrong."""
+    """An installation with extreme content."""
     path = tmp_path_factory.mktemp("crowded")
     async with DnsStandIn() as dns, opened_sqlite(path) as store, serving(store, served_settings(dns)) as served:
         yield await _place(served, await populate_extremes(served, dns))
 
 
 async def _check(page: Page, name: str) -> None:
-    """There is room for it, and nothing that axe finds."""
+    """Checks the layout on a desktop and the layout, size and accessibility on a phone."""
     await check_layout(page, name, "light", folder=STATE_PICTURES)
     await check_page(page, name, "phone", folder=STATE_PICTURES)
 
@@ -118,7 +120,7 @@ def _picture_name(kind: str, path: str) -> str:
 
 
 async def _page(place: Place, window: Window) -> Page:
-    """A tab for all pages of a test: a new one for each costs as much as what is looked at."""
+    """Opens one tab for all pages of a test, because a new tab costs as much as a check."""
     await window.sign_in(place.served.root, place.token)
     return await window.open(place.served.root + "/set-up")
 
@@ -205,4 +207,4 @@ async def test_setup_in_progress(window: Window, tmp_path: Path) -> None:
         await window.sign_in(served.root, place.token)
         page = await window.open(served.root + "/set-up")
         await check_page(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
-        await page.close()  # before the stream that it follows is gone
+        await page.close()  # before its event stream ends

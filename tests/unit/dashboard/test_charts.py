@@ -1,4 +1,4 @@
-"""The charts: whatever the values and words, a well-formed picture with every number in it and nothing outside."""
+"""Charts are well-formed for all values and texts, contain every number and draw nothing outside their bounds."""
 
 from xml.etree import ElementTree
 

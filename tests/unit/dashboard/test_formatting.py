@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Formatting of times, sizes, durations and counts."""
 
 import pytest
 
@@ -10,11 +10,11 @@ NOW = 1_900_000_000 * SECOND
 
 
 @pytest.mark.parametrize(
-    ("octets", "shown"),
+    ("nbytes", "expected"),
     [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (1_440_000, "1.44 MB"), (2 * 10**9, "2 GB")],
 )
-def test_sizes(octets: int, shown: str) -> None:
-    assert formatting.format_size(octets) == shown
+def test_sizes(nbytes: int, expected: str) -> None:
+    assert formatting.format_size(nbytes) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The `mailto:` of a ticket."""
+"""The `mailto:` link of a ticket."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
