@@ -140,7 +140,7 @@ class AcceptAllRouting:
     """Routing that knows every recipient."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:
-        """See `router.ports.Recipients`."""
+        """See `router.ports.RecipientResolver`."""
         return Target(str(mailbox), "ws_1", "alias_1", "alias_1", "support@bench.test", "int_1")
 
 

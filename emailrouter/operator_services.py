@@ -20,7 +20,7 @@ from router.secrets import INTEGRATION_PURPOSE, SecretBox, new_key
 
 
 async def open_existing_database(config: Config) -> AnyDatabase:
-    """Opens the configured database. Raises `Refused`, `SchemaMismatch`, `Misconfigured` or `Unavailable`."""
+    """Opens the configured database. Raises `Refused`, `SchemaMismatch`, `ConfigurationFault` or `Unavailable`."""
     path = config.database.url.path
     if path is not None and not path.exists():
         raise Refused(

@@ -45,7 +45,7 @@ class SideTasks:
 
 
 class _SideTaskWaker:
-    """See `router.ports.Wake`."""
+    """See `router.ports.Waker`."""
 
     def __init__(self, waker: Waker, tasks: SideTasks) -> None:
         self._waker = waker

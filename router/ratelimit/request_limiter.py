@@ -69,7 +69,7 @@ class DatabaseRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimits.count`."""
+        """See `RateLimiter.count`."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None

@@ -35,7 +35,7 @@ class Notifier:
         self._has_pending = asyncio.Event()
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """See `router.ports.Wake`."""
+        """See `router.ports.Waker`."""
         for integration_id in integration_ids:
             self._pending[integration_id] = None
             self._has_pending.set()

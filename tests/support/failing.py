@@ -26,7 +26,7 @@ class FailingMeter(NullMeter):
 
 
 class FailingWake:
-    """See `router.ports.Wake`."""
+    """See `router.ports.Waker`."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         raise FailingError(list(integration_ids))

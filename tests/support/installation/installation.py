@@ -44,7 +44,7 @@ class Woken:
         self.integration_ids: list[str] = []
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """See `router.ports.Wake`."""
+        """See `router.ports.Waker`."""
         self.integration_ids += integration_ids
 
 
