@@ -85,7 +85,7 @@ def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tupl
 
 
 @dataclass(slots=True)
-class AliasEntry:
+class AcceptEntry:
     """One alias of one message, while the transaction assigns it to a ticket.
 
     `fingerprint_key` (alias and fingerprint) identifies repeats.

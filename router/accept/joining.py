@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from router import ids
 from router.accept import threads
-from router.accept.incoming import MAX_TICKETS, AliasEntry
+from router.accept.incoming import MAX_TICKETS, AcceptEntry
 from router.store.database import Statement, StatementGenerator
 
-_Key = tuple[str, str]  # `AliasEntry.thread_key` and a Message-ID
+_Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
 
 class _Participants:
@@ -44,7 +44,7 @@ class _Participants:
         self._new_tickets.add(ticket_id)
 
 
-def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Sets the ticket id of each entry: that of the conversation it replies to at the same alias, or a new one.
 
     Messages are processed in their order, so a reply can join a ticket that the same group opens.
@@ -74,7 +74,7 @@ def join_conversations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[
 
 
 def _choose_ticket(
-    entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
+    entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
 ) -> StatementGenerator[threads.JoinedTicket | None]:
     """Returns the conversation that a message with references joins, None if it opens one."""
     author = entry.mail.author
@@ -87,7 +87,7 @@ def _choose_ticket(
     return threads.choose_ticket(entry.mail.reference_ids, author, candidates)
 
 
-def _candidate_pairs(entry: AliasEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
+def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
     """Returns each reference with the newest tickets it may refer to, within the limit for one message."""
     newest = entry.mail.max_tickets_per_lookup
     return [
@@ -97,7 +97,7 @@ def _candidate_pairs(entry: AliasEntry, tickets_by_reference: dict[_Key, list[st
     ]
 
 
-def _read_candidates(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
+def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
     """Reads the newest tickets at an alias that the references may refer to, oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
@@ -120,7 +120,7 @@ def _read_candidates(new_entries: Sequence[AliasEntry]) -> StatementGenerator[di
     return tickets_by_reference
 
 
-def clear_automatic_of_replies(new_entries: Sequence[AliasEntry]) -> None:
+def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
     """Clears `automatic` of messages that are a person's reply at one of their aliases."""
     replies = {
         entry.message.id
@@ -132,7 +132,7 @@ def clear_automatic_of_replies(new_entries: Sequence[AliasEntry]) -> None:
             entry.message = replace(entry.message, automatic="")
 
 
-def write_participants(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the participants of the tickets of the group.
 
     The first sender and the own address of a ticket are in its row; most messages have no others, which saves

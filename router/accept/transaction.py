@@ -16,7 +16,7 @@ from operator import attrgetter
 
 from router import ids
 from router.accept import threads
-from router.accept.incoming import AliasEntry, IncomingMail
+from router.accept.incoming import AcceptEntry, IncomingMail
 from router.accept.joining import clear_automatic_of_replies, join_conversations, write_participants
 from router.model import Message, Micros
 from router.store.database import Row, Statement, StatementGenerator
@@ -65,7 +65,7 @@ class _CurrentIntegration:
 def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
     """Writes a group of messages; returns the result of each, in their order."""
     entries = [
-        AliasEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
+        AcceptEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
@@ -98,7 +98,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
     return [_build_result(mail, counts, first_ids, due_integrations) for mail in mails]
 
 
-def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
+def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
     """Returns the id of the first message of each fingerprint key: an earlier one, or one of this group."""
     first: dict[tuple[str, str], str] = {}
     claims = []
@@ -133,7 +133,7 @@ def _fingerprint_key(row: Row) -> tuple[str, str]:
     return row["alias_key"], row["fingerprint"]
 
 
-def _write_messages(new_entries: Sequence[AliasEntry], repeated: Counter[str]) -> StatementGenerator[None]:
+def _write_messages(new_entries: Sequence[AcceptEntry], repeated: Counter[str]) -> StatementGenerator[None]:
     """Writes each message once, with its number of aliases, then its content in chunks."""
     contents = {entry.message.id: entry.mail.content for entry in new_entries}
     new = Counter(entry.message.id for entry in new_entries)
@@ -167,7 +167,7 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
         yield Statement("accept_insert_chunk", rows)
 
 
-def _read_integrations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
+def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
     """Reads the current integration of each alias. An alias deleted since RCPT has none; its ticket is still
     created.
     """
@@ -185,7 +185,7 @@ def _read_integrations(new_entries: Sequence[AliasEntry]) -> StatementGenerator[
     return {key: integration for key, integration in known.items() if integration is not None}
 
 
-def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Updates the time of joined tickets; a person's reply reopens them."""
     opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
     joined = [entry for entry in new_entries if entry.ticket_id not in opened]
@@ -212,7 +212,7 @@ def _update_joined_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenera
 
 
 def _link_recipients(
-    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration]
+    new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
     """Writes which recipient brought the message into which ticket, and the integration that gets a delivery."""
     yield Statement(
@@ -239,7 +239,7 @@ def _link_recipients(
 
 
 def _queue_deliveries(
-    new_entries: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
+    new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
     """Writes the outbox rows and counts them in `queued`; returns the integrations to wake for each message.
 
@@ -274,7 +274,7 @@ def _queue_deliveries(
     return due_integrations
 
 
-def _insert_tickets(new_entries: Sequence[AliasEntry]) -> StatementGenerator[None]:
+def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the new tickets last, because their numbers lock the workspace until the commit.
 
     Foreign keys of the rows written before are deferred to the commit.

@@ -102,13 +102,13 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
     await send(installation, subject="second")
     installation.clock.advance(days=31)
 
-    class Killed(Exception):  # noqa: N818 - what happens to the process
+    class ProcessKilled(Exception):  # noqa: N818 - what happens to the process
         pass
 
     async def killed() -> None:
-        raise Killed
+        raise ProcessKilled
 
-    with pytest.raises(Killed):
+    with pytest.raises(ProcessKilled):
         await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
     assert await installation.count("raw_chunks") == 5  # 6 + 1 minus the first two
     assert await installation.contents.read_raw(message) == b""

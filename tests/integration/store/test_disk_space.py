@@ -24,11 +24,11 @@ async def test_the_disk_is_checked_at_intervals(tmp_path: Path, monkeypatch: pyt
     calls = []
     real = os.statvfs
 
-    def counted(path: Path) -> os.statvfs_result:
+    def counting_statvfs(path: Path) -> os.statvfs_result:
         calls.append(path)
         return real(path)
 
-    monkeypatch.setattr(os, "statvfs", counted)
+    monkeypatch.setattr(os, "statvfs", counting_statvfs)
     clock = FakeClock()
     free_space = FreeSpaceCheck(tmp_path / "mail.db", 1, clock)
     for _ in range(5):

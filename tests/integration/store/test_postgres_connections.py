@@ -54,7 +54,7 @@ def through(url: str, port: int) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str, *, statement_timeout: float = 30.0) -> AsyncIterator[PostgresDatabase]:
+async def open_database(url: str, *, statement_timeout: float = 30.0) -> AsyncIterator[PostgresDatabase]:
     queries = {query.name: query for query in (SHOW, *catalog.load_catalog())}
     database = PostgresDatabase(
         url, Catalog(queries), pool_size=5, connect_timeout=10, statement_timeout=statement_timeout
@@ -70,7 +70,7 @@ async def opened(url: str, *, statement_timeout: float = 30.0) -> AsyncIterator[
 async def relayed(server: PostgresServer, *, statement_timeout: float = 30.0) -> AsyncIterator[Relayed]:
     async with opened_postgres(server) as store, Relay(urlsplit(store.url).port or 0) as relay:
         url = through(store.url, relay.port)
-        async with opened(url, statement_timeout=statement_timeout) as database:
+        async with open_database(url, statement_timeout=statement_timeout) as database:
             yield Relayed(Store("postgres", url, store.catalog, database), relay, database)
 
 
@@ -228,7 +228,7 @@ async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None
     for setting, value in FOREIGN.items():
         await other.execute(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
     await other.close()
-    async with opened(postgres_url) as database:
+    async with open_database(postgres_url) as database:
         await migrate(database)
         own = await database.connect()
         shown = [await own.fetchval(f"SHOW {setting}") for setting in FOREIGN]
@@ -286,7 +286,7 @@ async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: P
 
 async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "MIN_SERVER_VERSION", 99)
-    async with opened(postgres_url) as database:
+    async with open_database(postgres_url) as database:
         with pytest.raises(ConfigurationFault, match="version 99 or later is required"):
             await database.fetch_one("check_clock")
 

@@ -144,11 +144,11 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
         client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200
 
-        async def noted() -> bool:
+        async def is_last_use_written() -> bool:
             return bool(await system.database.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
 
         await poll_until(
-            noted, "the use of the key is written"
+            is_last_use_written, "the use of the key is written"
         )  # otherwise that write would wait for the lock instead of a request
         async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200

@@ -116,7 +116,7 @@ async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterato
     results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 
-    async def ask() -> None:
+    async def send_requests() -> None:
         while True:
             await load.accepted_signal.acquire()
             if stop.is_set():
@@ -133,15 +133,15 @@ async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterato
             except (aiohttp.ClientError, TimeoutError) as error:
                 results.unanswered.append(repr(error))
 
-    asking = [asyncio.create_task(ask()) for _ in range(2)]
+    requesters = [asyncio.create_task(send_requests()) for _ in range(2)]
     try:
         yield results
         stop.set()
-        for _ in asking:
+        for _ in requesters:
             load.accepted_signal.release()
         async with asyncio.timeout(60):
-            await asyncio.gather(*asking)
+            await asyncio.gather(*requesters)
     finally:
-        for task in asking:
+        for task in requesters:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*requesters, return_exceptions=True)
