@@ -159,8 +159,8 @@ def _merge_alternates(result: VerificationResult, others: Sequence[VerificationR
         is_correct_elsewhere = any(other.records[index].status == "ok" for other in others)
         is_propagating = is_correct_elsewhere and record.status in ("missing", "wrong")
         records.append(replace(record, fix=propagation_hint(record.name, record.type)) if is_propagating else record)
-    gone = result.is_definitely_missing and not any(other.has_correct_record for other in others)
-    return replace(result, records=tuple(records), is_definitely_missing=gone)
+    is_missing = result.is_definitely_missing and not any(other.has_correct_record for other in others)
+    return replace(result, records=tuple(records), is_definitely_missing=is_missing)
 
 
 def dump_records(records: Sequence[RecordReport]) -> str:

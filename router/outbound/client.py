@@ -35,7 +35,7 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-_BODY_SECONDS = 1.0  # for the body of a 2xx: it is only displayed, and the integration's lease is held meanwhile
+_BODY_SECONDS = 1.0  # for the body of a 2xx: it is only displayed, and the integration is leased meanwhile
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 # Common X509_V_ERR_* codes.

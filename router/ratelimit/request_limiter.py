@@ -22,8 +22,8 @@ from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import RateLimit, RateLimitStatus
 from router.store.database import Database, QueryExecutor
 
-FLUSH_SECONDS = 1.0  # seconds that a crash may forget
-PRUNE_SECONDS = 3600.0  # seconds between two removals of old windows
+FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
+PRUNE_SECONDS = 3600.0  # between two deletions of old windows
 # No limit reads older windows: twice the longest one.
 RETENTION_SECONDS = 2 * 86400
 # How long requests that were running at the end of a window may still increase its count.
