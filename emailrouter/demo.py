@@ -52,21 +52,21 @@ class Demo:
 
 
 @asynccontextmanager
-async def run_demo(say: Print) -> AsyncIterator[Demo]:
+async def run_demo(echo: Print) -> AsyncIterator[Demo]:
     """Runs the program in a temporary directory, with only its first login."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(demo_slack.run_slack())
         dns = await stack.enter_async_context(demo_dns.run_dns())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
-        say(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
+        echo(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
         config = build_config(folder, dns.address)
-        opened = await lifecycle.open_database(config, apply_migrations=True)
-        say(f"An empty database is made: {folder / 'demo.db'}")
-        process = await stack.enter_async_context(lifecycle.run_roles(config, frozenset(ROLES), opened))
-        login = await SetupService(opened, SystemClock()).create_first_workspace("admin@example.org")
+        database = await lifecycle.open_database(config, apply_migrations=True)
+        echo(f"An empty database is made: {folder / 'demo.db'}")
+        process = await stack.enter_async_context(lifecycle.run_roles(config, frozenset(ROLES), database))
+        login = await SetupService(database, SystemClock()).create_first_workspace("admin@example.org")
         facts = lifecycle.ready_facts(process)
         host, _, port = facts["smtp"][0].rpartition(":")
-        say(f"The program takes mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
+        echo(f"The program takes mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
         yield Demo(f"http://{facts['api']}/api", (host, int(port)), login, slack, dns)
 
 
@@ -87,16 +87,16 @@ def build_config(folder: Path, nameserver: str) -> Config:
     return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
 
 
-async def run_steps(demo: Demo, say: Print) -> None:
+async def run_steps(demo: Demo, echo: Print) -> None:
     """Processes one message, step by step. Raises `DemoFailed`."""
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
         api = _Api(http, demo.api)
-        await _set_up(api, demo, say)
-        queued_as = await _send_mail(demo, say)
-        post = await _wait_for_slack_message(demo, say)
-        ticket = await _fetch_ticket(api, say)
+        await _set_up(api, demo, echo)
+        queued_as = await _send_mail(demo, echo)
+        post = await _wait_for_slack_message(demo, echo)
+        ticket = await _fetch_ticket(api, echo)
     if ticket["messages"][0]["id"] != queued_as:
         raise DemoFailed(f"the ticket is of message {ticket['messages'][0]['id']}, but the mail was {queued_as}")
     if ticket["subject"] not in json.dumps(post, ensure_ascii=False):
@@ -123,16 +123,16 @@ class _Api:
             raise DemoFailed(f"{method} {path} failed: {type(error).__name__}: {error}") from error
 
 
-async def _set_up(api: _Api, demo: Demo, say: Print) -> None:
+async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
     domain = await api.call("POST", "/domains", {"domain": DOMAIN})
     (mx,) = domain["mxRecords"]
-    say(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
+    echo(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
     demo.dns.add(DOMAIN, "MX", f"{mx['priority']} {mx['value']}.")
     demo.dns.add(domain["txtRecord"]["name"], "TXT", f'"{domain["txtRecord"]["value"]}"')
     verified = await api.call("POST", f"/domains/{domain['id']}/verify")
     if not verified["verified"]:
         raise DemoFailed(f"the domain was not verified: {verified['records']}")
-    say("  ... the DNS has it now, and the domain is verified")
+    echo("  ... the DNS has it now, and the domain is verified")
     integration = await api.call(
         "POST", "/integrations", {"type": "slack", "name": "#support", "webhookUrl": demo.slack.url("support")}
     )
@@ -141,10 +141,10 @@ async def _set_up(api: _Api, demo: Demo, say: Print) -> None:
         "/aliases",
         {"domainId": domain["id"], "localPart": "support", "integrationId": integration["id"]},
     )
-    say(f"Alias support@{DOMAIN} posts to the Slack channel #support")
+    echo(f"Alias support@{DOMAIN} posts to the Slack channel #support")
 
 
-async def _send_mail(demo: Demo, say: Print) -> str:
+async def _send_mail(demo: Demo, echo: Print) -> str:
     """Sends one message by SMTP; returns the message ID in the 250 reply."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
@@ -154,9 +154,9 @@ async def _send_mail(demo: Demo, say: Print) -> str:
     mail["Message-ID"] = make_msgid(domain="customer.example")
     mail.set_content("Hello,\n\nmy order has not arrived. The invoice is attached.\n\n-- \nZoë\n")
     mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
-    say(f"A mail is sent by SMTP from {mail['From']}, subject {mail['Subject']!r}")
+    echo(f"A mail is sent by SMTP from {mail['From']}, subject {mail['Subject']!r}")
     reply = await asyncio.to_thread(_submit, demo.smtp, "zoe@customer.example", mail)
-    say(f"  ... the server says: {reply}")
+    echo(f"  ... the server says: {reply}")
     return reply.rpartition(" ")[2]
 
 
@@ -175,24 +175,24 @@ def _submit(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
     return reply
 
 
-async def _wait_for_slack_message(demo: Demo, say: Print) -> dict[str, Any]:
+async def _wait_for_slack_message(demo: Demo, echo: Print) -> dict[str, Any]:
     try:
         async with asyncio.timeout(STEP_SECONDS):
             message = await demo.slack.messages.get()
     except TimeoutError:
         raise DemoFailed(f"nothing came to Slack within {STEP_SECONDS:g} seconds") from None
-    say("Slack has got this message:")
-    say(_indent_json(message.payload))
+    echo("Slack has got this message:")
+    echo(_indent_json(message.payload))
     return message.payload
 
 
-async def _fetch_ticket(api: _Api, say: Print) -> dict[str, Any]:
+async def _fetch_ticket(api: _Api, echo: Print) -> dict[str, Any]:
     tickets = (await api.call("GET", "/emails/tickets"))["tickets"]
     if len(tickets) != 1:
         raise DemoFailed(f"there should be one ticket, there are {len(tickets)}")
     ticket = await _wait_until_delivered(api, tickets[0]["id"])
-    say("The ticket, as REST returns it:")
-    say(_indent_json(ticket))
+    echo("The ticket, as REST returns it:")
+    echo(_indent_json(ticket))
     return ticket
 
 

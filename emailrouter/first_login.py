@@ -29,9 +29,9 @@ def default_email(config: Config) -> str:
     return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
 
 
-async def create_if_empty(config: Config, opened: AnyDatabase) -> None:
+async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     """Creates and shows the first login if there is no workspace."""
-    setup = SetupService(opened, SystemClock())
+    setup = SetupService(database, SystemClock())
     if not await setup.is_needed():
         return
     try:

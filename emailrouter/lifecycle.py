@@ -63,21 +63,21 @@ async def open_database(
         ConfigurationFault: Waiting does not help.
         SchemaMismatch: The schema is not that of this version.
     """
-    opened = assembly.build_database(config, catalog.load_catalog())
+    database = assembly.build_database(config, catalog.load_catalog())
     wait = FIRST_RETRY_SECONDS
     try:
         while True:
             try:
-                await opened.open()
+                await database.open()
                 if apply_migrations:
-                    for name in await migrate.migrate(opened):
+                    for name in await migrate.migrate(database):
                         log.info("database.migration_applied", migration=name)
                 else:
-                    await migrate.check_schema(opened)
+                    await migrate.check_schema(database)
             except ConfigurationFault:
                 raise  # exit code 2 keeps a supervisor from restarting the process
             except Unavailable as error:
-                await opened.close()
+                await database.close()
                 if stop is None or stop.is_set():
                     raise
                 log.warning("database.unavailable", reason=str(error), retry_in_seconds=wait)
@@ -86,15 +86,15 @@ async def open_database(
                 await _sleep_until(stop, wait)
                 wait = min(wait * 2, MAX_RETRY_SECONDS)
             else:
-                return opened
+                return database
     except BaseException:
-        await opened.close()
+        await database.close()
         raise
 
 
 @asynccontextmanager
 async def run_roles(
-    config: Config, roles: frozenset[Role], opened: AnyDatabase, stop: Shutdown | None = None
+    config: Config, roles: frozenset[Role], database: AnyDatabase, stop: Shutdown | None = None
 ) -> AsyncIterator[Process]:
     """Runs the roles with an open database until the block ends, then shuts down and closes the database.
 
@@ -103,9 +103,9 @@ async def run_roles(
     """
     stop = stop or Shutdown()
     async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
-        closing.push_async_callback(stop.run_step, "database", opened.close, shutdown.DATABASE_SECONDS)
-        box = await load_secret_box(config, opened)
-        process = assembly.build(config, opened, box, roles)
+        closing.push_async_callback(stop.run_step, "database", database.close, shutdown.DATABASE_SECONDS)
+        box = await load_secret_box(config, database)
+        process = assembly.build(config, database, box, roles)
         if process.metrics is not None:
             closing.push_async_callback(stop.run_step, "metrics", process.metrics.stop, shutdown.METRICS_SECONDS)
         for name, close in reversed(process.core.open_parts()):
@@ -159,20 +159,20 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
         config, apply_migrations=embedded and len(roles) > 1, stop=stop, on_wait=notifier.notify_waiting
     )
     try:
-        opened = await _open_unless_stopped(opening, stop, steps)
+        database = await _open_unless_stopped(opening, stop, steps)
     except Unavailable:
         if stop.is_set():
             return
         raise
-    if opened is None:
+    if database is None:
         return
     if embedded and len(roles) > 1:
         from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
 
-        await create_if_empty(config, opened)
+        await create_if_empty(config, database)
     heartbeats: asyncio.Task[None] | None = None
     try:
-        async with run_roles(config, roles, opened, steps) as process:
+        async with run_roles(config, roles, database, steps) as process:
             loop.add_signal_handler(signal.SIGHUP, _reload, process, notifier, reload_config)
             # Tasks may end during a shutdown: heartbeats continue.
             heartbeats = loop.create_task(

@@ -14,15 +14,15 @@ class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
     """The secret key of this host is not the one that encrypted the secrets in the database."""
 
 
-async def load_secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
+async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
     """Loads or creates the secret key of this host; raises `WrongSecretKey` if the database uses another."""
     own = config.server.secret_key
     if own is None:
-        await _check_key_file(config, opened)
+        await _check_key_file(config, database)
     key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
     mine = fingerprint(key)
-    await opened.execute("installation_insert", name="secret_key", value=mine)
-    row = await opened.fetch_one("installation_value", name="secret_key")
+    await database.execute("installation_insert", name="secret_key", value=mine)
+    row = await database.fetch_one("installation_value", name="secret_key")
     if row is not None and row["value"] != mine and own is None:
         # Completes a key rotation that was interrupted after its commit.
         rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
@@ -37,10 +37,10 @@ async def load_secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
     return SecretBox(key)
 
 
-async def _check_key_file(config: Config, opened: AnyDatabase) -> None:
+async def _check_key_file(config: Config, database: AnyDatabase) -> None:
     """Raises `WrongSecretKey` if the key file is missing but the database has a key: a new one would not match."""
     file = config.server.data_dir / KEY_FILE
-    row = await opened.fetch_one("installation_value", name="secret_key")
+    row = await database.fetch_one("installation_value", name="secret_key")
     if row is not None and not await asyncio.to_thread(file.exists):
         raise WrongSecretKey(
             f"{file} is missing, and this database's secrets were encrypted with the key {row['value']}: copy the file "

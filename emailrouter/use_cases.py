@@ -45,35 +45,35 @@ from smtp.replies import Reply
 
 def build_services(core: Core) -> Services:
     """Builds every use case of one core."""
-    config, opened, clock = core.config, core.database, core.clock
+    config, database, clock = core.config, core.database, core.clock
     changed = core.routing_cache.invalidate
-    tester = TestMailService(opened, clock, core.routing_cache, _LazyAcceptor(core), hostname=config.server.hostname)
+    tester = TestMailService(database, clock, core.routing_cache, _LazyAcceptor(core), hostname=config.server.hostname)
     return Services(
         clock=clock,
-        authentication=AuthenticationService(opened, clock),
-        sessions=SessionService(opened, clock, core.box),
-        setup_link=SetupLinkService(opened, clock, config.server.data_dir / setup_link.FIRST_LOGIN_FILE),
+        authentication=AuthenticationService(database, clock),
+        sessions=SessionService(database, clock, core.box),
+        setup_link=SetupLinkService(database, clock, config.server.data_dir / setup_link.FIRST_LOGIN_FILE),
         rate_limits=_build_rate_limits(core),
-        idempotency=IdempotencyService(opened, clock),
-        workspaces=WorkspaceService(opened, clock),
-        users=UserService(opened, clock),
-        keys=KeyService(opened, clock),
+        idempotency=IdempotencyService(database, clock),
+        workspaces=WorkspaceService(database, clock),
+        users=UserService(database, clock),
+        keys=KeyService(database, clock),
         domains=DomainService(
-            opened, clock, build_domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed
+            database, clock, build_domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed
         ),
-        integrations=IntegrationService(opened, clock, core.poster, core.wake),
-        aliases=AliasService(opened, clock, tester, on_routing_change=changed),
-        tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
-        messages=MessageService(opened, core.contents),
-        deliveries=DeliveryService(opened, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
-        display_names=DisplayNameService(opened),
-        blocked_senders=BlockedSenderService(opened, clock),
-        explanations=ExplanationService(opened, clock, CHANNELS, _reply_to_recipient),
-        audit=AuditService(opened),
-        overview=OverviewService(opened, clock),
-        health=HealthService(opened, clock),
-        attention=AttentionService(opened, clock),
-        ready=lambda: migrate.check_schema(opened),
+        integrations=IntegrationService(database, clock, core.poster, core.wake),
+        aliases=AliasService(database, clock, tester, on_routing_change=changed),
+        tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
+        messages=MessageService(database, core.contents),
+        deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
+        display_names=DisplayNameService(database),
+        blocked_senders=BlockedSenderService(database, clock),
+        explanations=ExplanationService(database, clock, CHANNELS, _reply_to_recipient),
+        audit=AuditService(database),
+        overview=OverviewService(database, clock),
+        health=HealthService(database, clock),
+        attention=AttentionService(database, clock),
+        ready=lambda: migrate.check_schema(database),
     )
 
 

@@ -63,7 +63,7 @@ class Process:
 
 
 def build_database(config: Config, queries: Catalog) -> AnyDatabase:
-    """Builds the configured database, not yet opened."""
+    """Builds the configured database, not yet database."""
     settings = config.database
     if settings.url.path is not None:
         return SqliteDatabase(
@@ -78,12 +78,12 @@ def build_database(config: Config, queries: Catalog) -> AnyDatabase:
     )
 
 
-def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
+def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
     """Builds everything that the roles need. Must run on the event loop that will run them."""
     side_tasks = SideTasks()
     counting = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
-    wake = None if "deliver" in roles else _build_wake(opened)
-    core = Core(config, opened, SystemClock(), box, wake=wake, meter=counting or NULL_METER, side_tasks=side_tasks)
+    wake = None if "deliver" in roles else _build_wake(database)
+    core = Core(config, database, SystemClock(), box, wake=wake, meter=counting or NULL_METER, side_tasks=side_tasks)
     process = Process(core)
     if isinstance(wake, Notifier):
         process.pg_notifier = wake
@@ -108,9 +108,9 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     return process
 
 
-def _build_wake(opened: AnyDatabase) -> Waker:
+def _build_wake(database: AnyDatabase) -> Waker:
     """Builds what notifies the dispatchers of other processes."""
-    return Notifier(opened) if isinstance(opened, PostgresDatabase) else NullWaker()
+    return Notifier(database) if isinstance(database, PostgresDatabase) else NullWaker()
 
 
 def _build_meter(roles: frozenset[Role], side_tasks: SideTasks) -> PrometheusMeter:

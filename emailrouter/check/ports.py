@@ -20,7 +20,7 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
     listen = context.config.smtp.listen
     addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
     found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
-    results = [result for door in found for result in door]
+    results = [result for group in found for result in group]
     if listen != "systemd":
         if all(is_loopback(address.host) for address in listen):
             fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'

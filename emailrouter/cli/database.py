@@ -20,12 +20,12 @@ def migrate_command(ctx: click.Context) -> None:
     config = invocation.load_config()
 
     async def work() -> tuple[list[str], int]:
-        opened = assembly.build_database(config, catalog.load_catalog())
+        database = assembly.build_database(config, catalog.load_catalog())
         try:
-            await opened.open()
-            return await migrate.migrate(opened), await migrate.read_schema_version(opened)
+            await database.open()
+            return await migrate.migrate(database), await migrate.read_schema_version(database)
         finally:
-            await opened.close()
+            await database.close()
 
     applied, version = console.run(work())
     if invocation.as_json:

@@ -24,11 +24,11 @@ def init_command(ctx: click.Context, email: str | None) -> None:
 
     async def work() -> FirstLogin:
         embedded = config.database.url.path is not None
-        opened = await lifecycle.open_database(config, apply_migrations=embedded)
+        database = await lifecycle.open_database(config, apply_migrations=embedded)
         try:
-            return await SetupService(opened, SystemClock()).create_first_workspace(email or default_email(config))
+            return await SetupService(database, SystemClock()).create_first_workspace(email or default_email(config))
         finally:
-            await opened.close()
+            await database.close()
 
     login = console.run(work(), config)
     if invocation.as_json:

@@ -80,10 +80,10 @@ def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable
         process.maintenance = part  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
-        door = process.smtp.drain
+        drain_server = process.smtp.drain
 
         async def drained(grace: timedelta) -> None:
-            await door(grace)
+            await drain_server(grace)
             await drain(part)
 
         monkeypatch.setattr(process.smtp, "drain", drained)

@@ -72,7 +72,7 @@ async def test_the_log_level_is_reloaded(tmp_path: Path, slack: SlackStandIn) ->
             async def reload(text: str, n: int) -> None:
                 file.write_text(text)
                 program.hang_up()
-                await manager.heard("READY=1", 1 + n)
+                await manager.wait_for_line("READY=1", 1 + n)
 
             await mail()
             await program.wait_event("smtp.accepted")

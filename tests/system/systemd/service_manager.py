@@ -12,9 +12,9 @@ class ServiceManager:
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
-        self.said: list[str] = []  # one line for each assignment, in order
+        self.lines: list[str] = []  # one line for each assignment, in order
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._heard = asyncio.Condition()
+        self._receive_lines = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -29,19 +29,19 @@ class ServiceManager:
             await asyncio.gather(self._reader, return_exceptions=True)
         self._socket.close()
 
-    async def heard(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
+    async def wait_for_line(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
         """Returns when `line` was received `n` times."""
-        async with asyncio.timeout(timeout), self._heard:
-            await self._heard.wait_for(lambda: self.said.count(line) >= n)
+        async with asyncio.timeout(timeout), self._receive_lines:
+            await self._receive_lines.wait_for(lambda: self.lines.count(line) >= n)
 
-    def words(self) -> Iterator[str]:
+    def received_lines(self) -> Iterator[str]:
         """The received lines without heartbeats and times."""
-        return (line for line in self.said if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
+        return (line for line in self.lines if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             message = await loop.sock_recv(self._socket, 4096)
-            async with self._heard:
-                self.said += message.decode().splitlines()
-                self._heard.notify_all()
+            async with self._receive_lines:
+                self.lines += message.decode().splitlines()
+                self._receive_lines.notify_all()

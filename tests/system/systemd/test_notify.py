@@ -16,24 +16,24 @@ async def test_ready_heartbeats_reload_and_stopping_are_notified(tmp_path: Path,
     async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
-            await manager.heard("READY=1")
-            await manager.heard("WATCHDOG=1", 3)
+            await manager.wait_for_line("READY=1")
+            await manager.wait_for_line("WATCHDOG=1", 3)
             program.hang_up()
-            await manager.heard("READY=1", 2)
+            await manager.wait_for_line("READY=1", 2)
             await program.terminate()
-            await manager.heard("STOPPING=1")
-        assert list(manager.words()) == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
-        assert any(line.startswith("MONOTONIC_USEC=") for line in manager.said)
+            await manager.wait_for_line("STOPPING=1")
+        assert list(manager.received_lines()) == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+        assert any(line.startswith("MONOTONIC_USEC=") for line in manager.lines)
 
 
 async def test_watchdog_of_another_process_gets_no_heartbeats(tmp_path: Path, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
-            await manager.heard("READY=1")
+            await manager.wait_for_line("READY=1")
             await program.terminate()
-            await manager.heard("STOPPING=1")
-        assert "WATCHDOG=1" not in manager.said
+            await manager.wait_for_line("STOPPING=1")
+        assert "WATCHDOG=1" not in manager.lines
 
 
 async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_path: Path) -> None:
@@ -45,11 +45,11 @@ async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_
             "server.data_dir": str(tmp_path),
         }
         async with Program("smtp", env=env, cwd=tmp_path) as program:
-            await manager.heard("STATUS=waiting: the database is unavailable")
+            await manager.wait_for_line("STATUS=waiting: the database is unavailable")
             program.hang_up()
             await program.wait_event("database.unavailable", 2)
             assert await program.terminate() == 0
-        assert list(manager.words()) == []
+        assert list(manager.received_lines()) == []
 
 
 async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
         ended = ""
         told = SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
         beating = asyncio.create_task(send_heartbeats(told, lambda: ended))
-        await manager.heard("WATCHDOG=1", 3)
+        await manager.wait_for_line("WATCHDOG=1", 3)
         ended = "dispatcher"
         await beating  # it sends no more
 
@@ -69,8 +69,8 @@ async def test_no_heartbeats_without_watchdog(microseconds: str, tmp_path: Path)
             SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": microseconds}), lambda: ""
         )
         SystemdNotifier({"NOTIFY_SOCKET": manager.path}).notify_ready()
-        await manager.heard("READY=1")
-        assert "WATCHDOG=1" not in manager.said
+        await manager.wait_for_line("READY=1")
+        assert "WATCHDOG=1" not in manager.lines
 
 
 def test_missing_or_closed_notify_socket_is_ignored(tmp_path: Path) -> None:

@@ -132,12 +132,12 @@ def test_restarts_by_connections_are_limited(name: str) -> None:
 )
 def test_services_use_the_sockets_of_systemd(service: str, sockets: dict[str, str]) -> None:
     assert set(unit(service)["Service"]["Sockets"][0].split()) == set(sockets)
-    listens = {f"EMAILROUTER_{door}__LISTEN=systemd" for door in sockets.values()}
+    listens = {f"EMAILROUTER_{role}__LISTEN=systemd" for role in sockets.values()}
     assert set(unit(service)["Service"]["Environment"]) == listens
     assert set(sockets) <= words(service, "Requires") & words(service, "After")
-    for name, door in sockets.items():
+    for name, role in sockets.items():
         socket = unit(name)["Socket"]
-        if door == "API":
+        if role == "API":
             assert socket["ListenStream"] == ["127.0.0.1:8080"]
             assert socket["FileDescriptorName"] == [API_SOCKET_NAME]
         else:
