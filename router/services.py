@@ -1,4 +1,4 @@
-"""The use cases of the core in one value: what the API and the command line receive."""
+"""The use cases of the core in one value, for the API and the command line."""
 
 from __future__ import annotations
 

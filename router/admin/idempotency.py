@@ -1,8 +1,9 @@
 """Idempotent requests (the `Idempotency-Key` header): each runs at most once per key.
 
-`claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, the same
-request gets the stored response, and a different request with the same key is rejected. If the process dies in between,
-its progress is unknown: retries are rejected until the claim times out, then the key can be claimed again.
+`claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, a retry of
+the same request gets the stored response, and a different request with the same key is rejected. If the process dies
+between the two calls, it is unknown whether the request took effect. Retries are then rejected until the claim times
+out, and the key can be claimed again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Validation of texts from users and programs: bounded length, no deceptive characters.
 
-A function returns the normalized value or raises `Refused` with the field's name. Control characters, NUL, directional
-overrides and lone surrogates are always rejected: they can corrupt logs, terminals and the database, or mislead
-readers. Pure.
+Each function returns the normalized value or raises `Refused` with the field's name. Control characters, NUL,
+directional overrides and lone surrogates are always rejected: they can corrupt logs, terminals and the database, or
+mislead readers. Pure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORBIDDEN_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
 MAX_NAME_LENGTH = 200
 MAX_NOTE_LENGTH = 20_000
-MAX_NUMBER_DIGITS = 12  # of a ticket number
+MAX_NUMBER_DIGITS = 12  # in a ticket number
 
 
 def validate_line(

@@ -149,8 +149,8 @@ def match_integrations(
 class IntegrationReferences:
     """Resolves references of aliases and the workspace to integrations: a unique name or an id.
 
-    Integrations of the document take precedence over those of the workspace. An integration that is to be created has
-    no id yet.
+    Integrations of the document take precedence over those of the workspace. An integration that the plan creates has
+    no id until then.
     """
 
     def __init__(self, existing: Sequence[Integration]) -> None:

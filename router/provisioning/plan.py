@@ -117,7 +117,7 @@ class Plan:
         changes: The changes for display.
         steps: One step for each change.
         unmanaged: Objects that are not in the document and are deleted only with `prune`.
-        notes: References that could not be compared.
+        notes: Hints about references that could not be compared with the stored settings.
     """
 
     integration_refs: IntegrationReferences

@@ -49,17 +49,19 @@ def check_password(password: str, email: str) -> None:
 
 
 def _period(text: str) -> int:
-    """Returns the length of the shortest text that repeats to this text."""
+    """Returns the length of the shortest prefix of which the text is a repetition."""
     return (text + text).find(text, 1)
 
 
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
-    """Whether the password is the address, a part of it, its domain or a subdomain, or an address at one of these.
+    """Whether the password consists of the user's address, a part of it, or its domain.
+
+    A subdomain of this domain, and any address or URL whose host is the domain or a subdomain, count too.
 
     Args:
-        plain: The password without spaces, in lower case, reduced to one repetition.
+        plain: The password without spaces, in lower case; a repeated text is reduced to one repetition.
         text: The password without spaces.
-        email: The address.
+        email: The user's address.
     """
     domain = email.rpartition("@")[2]
     letters = _alphanumerics(plain)  # punctuation does not make a password harder to guess

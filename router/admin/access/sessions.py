@@ -27,7 +27,7 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# Per queue; there are two queues. A verification takes 19 MiB and about 20 ms of CPU time.
+# The limit of each of the two queues. A verification takes 19 MiB and about 20 ms of CPU time.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
 # Further failures of an account within this time are logged, but not recorded in the audit log.
@@ -76,7 +76,7 @@ class SessionService:
         self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
         self._verification_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
-        # Separate, so that attempts from known devices never wait behind a flood of others.
+        # Two semaphores, so that attempts from known devices never wait behind a flood of others.
         self._known_device_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
 
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
@@ -227,9 +227,10 @@ class SessionService:
     async def _record_failure(
         self, account: str, counter_key: str, user: User | None, attempt: CountedAttempt, address: str
     ) -> None:
-        """Logs a failure and records the first one of each hour in the audit log, so that guessing does not fill it.
+        """Logs a failure. The first failure of each hour is also recorded in the audit log.
 
-        The same statements run for nonexistent users, so that the timing does not reveal which users exist.
+        The limit prevents guessing from filling the audit log. The same statements run for nonexistent users, so that
+        the timing does not reveal which users exist.
         """
         actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:

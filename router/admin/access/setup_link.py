@@ -1,11 +1,11 @@
 """The setup link: lets the first admin of an installation choose an email address and a password.
 
-The link contains a 256-bit token; its hash is stored as a fact of the installation. It works once, expires after
-`LINK_LIFETIME`, and becomes invalid when the password that it was created with changes. Opening the page does not use
-the link, because programs that preview links open it too.
+The link contains a 256-bit token; its hash is stored as a fact of the installation. The link works once and expires
+after `LINK_LIFETIME`. It also becomes invalid when the admin's initial password changes. Opening the page does not
+invalidate the link, because programs that preview links open it too.
 
-If the first login was written to a file, using the link deletes the file on this host and revokes the API key in it:
-both are then unneeded copies of secrets.
+If the first login was written to a file, completing the setup deletes the file on this host and revokes the API key in
+it: both are then unneeded copies of secrets.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> st
 
 
 class SetupLinkService:
-    """Uses setup links. Counts failures in memory, so use one instance per process.
+    """Validates setup links and completes the setup. Counts failures in memory, so use one instance per process.
 
     Args:
         database: The database.
@@ -87,7 +87,7 @@ class SetupLinkService:
         return link[0]
 
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Sets email address, name and password of the first admin, uses the link, and deletes the file."""
+        """Sets email address, name and password of the first admin. Uses up the link and deletes the file."""
         await self.find_user(token, address=address)
         new_email = normalize_email(email)
         new_name = validation.validate_line(name, "name") if name else ""
@@ -115,7 +115,7 @@ class SetupLinkService:
     def _delete_file(self) -> None:
         try:
             self._file.unlink(missing_ok=True)
-        except OSError as error:  # the link is used anyway; `emailrouter check` warns about the file
+        except OSError as error:  # the setup is complete anyway; `emailrouter check` warns about the file
             log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
 
 

@@ -19,15 +19,15 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
-# In memory, per process. Higher by address than by account, because a whole office can share an address.
+# These two count in memory, per process. The limit by address is higher, because a whole office can share an address.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# In the database, shared by all processes. A sliding window allows less than twice its limit in any hour, so at most
-# 100 (OWASP ASVS 2.2.1).
+# These two count in the database, for all processes. A sliding window allows less than twice its limit in any hour,
+# so at most 100 failures of an account (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
 # Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to
-# 400,000 rows. With 100 users, the probability that two share a counter is 5 %. The text entered is not stored.
+# 400,000 rows. With 100 users, the probability that two of them share a counter is 5 %. The entered name is not stored.
 MAX_ACCOUNT_COUNTERS = 100_000
 
 
@@ -73,7 +73,7 @@ class SignInLimits:
             self._by_address_and_account.check(_address_account_key(client))
 
     async def reserve(self, client: SignInClient) -> CountedAttempt:
-        """Counts the attempt as a failure until it succeeds. Raises `RateLimited`."""
+        """Counts the attempt as a failure before its outcome is known. Raises `RateLimited`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
         # There is no await between check and count, so concurrent attempts cannot exceed a limit.
@@ -91,7 +91,7 @@ class SignInLimits:
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:
-        """Removes the attempt from the counters in memory. `Attempt.release` removes it from the database."""
+        """Removes the attempt from the counters in memory. `CountedAttempt.release` removes it from the database."""
         if not client.device_id:
             self._by_address.remove_failure(client.address)
             self._by_address_and_account.remove_failure(_address_account_key(client))

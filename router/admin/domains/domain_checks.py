@@ -87,11 +87,14 @@ class DomainCheckService:
         self._jitter = jitter
 
     async def recheck_due(self) -> int:
-        """Checks the domains of all workspaces that are due, and returns their number. Processes share the work."""
+        """Checks the domains of all workspaces that are due for a check, and returns their number.
+
+        Processes share the work: each due domain is checked by one of them.
+        """
         checked = 0
         while True:
             now = self._clock.now()
-            # A later due time than this can only come from a wrong clock.
+            # A due time after this one was written with a wrong clock; the check is due now.
             latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE
@@ -228,8 +231,8 @@ class DomainCheckService:
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
         """Returns which records verify the domain.
 
-        `auto` requires the TXT record if there are several workspaces: the MX record does not show which of them owns
-        the domain.
+        `auto` requires the TXT record if the installation has several workspaces: the MX record does not show which of
+        them owns the domain.
         """
         if domain.mx_managed == "upstream":
             return "txt"

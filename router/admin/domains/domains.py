@@ -1,9 +1,9 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
-A domain is `pending_verification` until its records are correct, then `active` until rechecks have not found them for
-days (`router.dns.verification_state`). A single failed check is shown in `records` but does not stop mail. A name is
-active in at most one workspace; other workspaces can prepare it and take it over by their TXT record
-(`domain_checks`).
+A domain is `pending_verification` until a check finds its required records, and then `active`. It stays active until
+rechecks have not found the records for days (`router.dns.verification_state`). A single failed check is shown in
+`records` but does not stop mail. A name is active in at most one workspace. Other workspaces can add the same name and
+take it over with their TXT record (`domain_checks`).
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# The maximum of each count, which bounds its cost.
+# A count stops here, which bounds its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# The failed deliveries that are searched for deliveries that can be replayed.
+# How many failed deliveries are examined to list those that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
-# Per process.
+# The size of the cache of one process.
 MAX_CACHED_WORKSPACES = 1000
-# The failing integrations whose parked deliveries are counted.
+# Parked deliveries are counted for this number of failing integrations.
 MAX_INTEGRATIONS = 50
 
 
@@ -49,7 +49,7 @@ class AttentionCounts:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the counts, to detect that a page is out of date."""
+        """Identifies the counts, so that a page can detect that they changed."""
         return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
 
 

@@ -3,9 +3,10 @@
     accepted = ticketed + repeated             per message, counted in aliases
     expected = delivered + pending + dead      per ticket event with an integration
 
-The row of a message contains the number of aliases it was accepted for and the number of aliases that already had it.
-Its links contain the tickets and the integrations that expect a delivery. All rows are written in one transaction, so
-an imbalance is a bug, a database fault or a manual change. Reads only; checks the newest `MAX_MESSAGES`.
+The row of a message contains two numbers: the aliases it was accepted for, and those of them that had already received
+the same message. Its links contain the tickets and the integrations that expect a delivery. All rows are written in one
+transaction, so a difference between the two sides indicates a bug, a database fault or a manual change. Reads only;
+checks the newest `MAX_MESSAGES`.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ class LossAuditReport:
     Attributes:
         messages: Messages checked.
         accepted: Aliases that messages were accepted for.
-        repeated: Of these, aliases that already had the message.
+        repeated: Of these, aliases that had already received the same message.
         events: Ticket events.
         expected: Ticket events with an integration, which expect a delivery.
         delivered: Delivered deliveries.
         pending: Pending deliveries.
         dead: Permanently failed deliveries.
         duplicated: Ticket events with more than one delivery.
-        repeats: Messages answered recently as duplicates.
+        repeats: Messages recently answered as duplicates.
         incomplete_messages: Messages with missing tickets or deliveries.
         damaged_messages: Messages with incomplete raw data.
-        stuck_deliveries: Pending deliveries that are never attempted.
+        stuck_deliveries: Pending deliveries that no deliverer will find.
         empty_tickets: Tickets without a message.
     """
 
@@ -57,7 +58,7 @@ class LossAuditReport:
 
     @property
     def summary(self) -> str:
-        """The two equations with their numbers."""
+        """Returns the two equations with their numbers."""
         unposted = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "

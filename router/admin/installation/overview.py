@@ -1,8 +1,9 @@
 """The overview of a workspace: messages and tickets of the last thirty days, open tickets, durations.
 
-Contains numbers only, no personal data. Days are those of a time zone, UTC by default. The cost is bounded: a count
-stops at `MAX_COUNTED` (see `capped`), and durations are taken from a sample of about `SAMPLE_SIZE` rows. Open tickets
-are current; the thirty days are cached for `CACHE_SECONDS`. Reads only.
+Contains numbers only, no personal data. A day begins at midnight in the given time zone, UTC by default. The cost is
+bounded: a count stops at `MAX_COUNTED` (see `capped`), and durations are taken from a sample of about `SAMPLE_SIZE`
+rows. The numbers of open tickets are always current; those of the thirty days are cached for `CACHE_SECONDS`. Reads
+only.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# Per day, status or alias; for messages, of all workspaces together.
+# The maximum of each count: of a day, a status or an alias. For messages it applies to all workspaces together.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# Of the thirty days, per process.
+# Each process caches the numbers of the thirty days.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 
@@ -114,7 +115,7 @@ class _MonthStatistics:
 
 
 class OverviewService:
-    """Reads overviews. Times are taken from ids, so that days agree with the clock that generated them."""
+    """Reads overviews. The clock that generates ids determines the current day, because rows are selected by id."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -30,7 +30,7 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class LocalPart:
-    """A local part as written, and the key that it is compared by."""
+    """A local part as written, and the key by which it is compared."""
 
     written: str
     key: str

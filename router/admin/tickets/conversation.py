@@ -21,10 +21,10 @@ from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketM
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
-# The total of text, quoted text and HTML in one result: five such results fit into the spare memory of a process. Two
-# messages never exceed it (`router.mail.contents.ParseLimits`).
+# The maximum total of text, quoted text and HTML in one result. Five such results fit into the spare memory of a
+# process. The contents of two messages never exceed this total (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
-# Bounds the memory for contents: further reads wait.
+# Bounds the memory for contents; further reads wait.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message of a ticket, the recipients by which it belongs to the ticket, and its parsed contents."""
+    """A message of a ticket with its contents. links: the recipients that link it to the ticket."""
 
     message: Message
     links: tuple[TicketMessage, ...]

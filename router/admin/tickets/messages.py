@@ -19,7 +19,7 @@ MAX_LINKS = 1000
 MAX_DELIVERIES = 1000
 MAX_ATTEMPTS = 1000
 MAX_RESULTS = 50
-_MAX_MESSAGE_ID_BYTES = 998  # as in the header parser
+_MAX_MESSAGE_ID_BYTES = 998  # equal to the limit of the header parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class RawMessage:
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """An event of a message. detail: JSON values, named as in the API."""
+    """An event in the processing of a message. detail: JSON values, named as in the API."""
 
     at: Micros
     event: str
@@ -48,7 +48,7 @@ class TraceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The events of a message, oldest first."""
+    """The events in the processing of a message, oldest first."""
 
     message_id: str
     ticket_ids: tuple[str, ...]

@@ -87,10 +87,11 @@ class TicketService:
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """Returns id suffixes of the newest messages and events, which sort by time. A change means that lists changed.
+        """Returns the id suffixes of the newest messages and events, which sort by time. If they change, the lists
+        changed.
 
         Only the newest `MAX_NEWEST` messages and events of all workspaces are searched, to bound the cost. If other
-        workspaces add more than that between two calls, a change shows with the next message or event.
+        workspaces add more than that between two calls, a change is detected with the next message or event.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
@@ -205,7 +206,7 @@ class TicketService:
 
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
-        """Erases a ticket and its messages, except messages that belong to another ticket too."""
+        """Erases a ticket and its messages, except messages that also belong to another ticket."""
         validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
             ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")

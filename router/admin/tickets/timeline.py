@@ -22,8 +22,8 @@ from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
 MAX_EXCERPT_LENGTH = 40_000  # characters, of messages other than the first and the newest
-MAX_LINKS = 5000  # recipients of one page of messages
-# The newest messages that are searched for one from the ticket's sender.
+MAX_LINKS = 5000  # recipients of the messages of one page or section
+# How many of the newest messages are examined to find one from the ticket's sender.
 MAX_REPLY_SEARCH = 200
 # Greater than the suffix of any id, whose first character is at most 7.
 MAX_ID_SUFFIX = "z" * 26
@@ -103,7 +103,7 @@ async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBou
 async def fetch_links(
     database: Database, ticket: Ticket, message_ids: Sequence[str]
 ) -> dict[str, tuple[TicketMessage, ...]]:
-    """Returns the recipients by which each message belongs to the ticket, by message id."""
+    """Returns the recipients through which each message belongs to the ticket, by message id."""
     links_by_message: dict[str, list[TicketMessage]] = {}
     id_list = json.dumps(list(message_ids))
     for link in await fetch_models(
@@ -138,7 +138,7 @@ class TimelineReader:
         if before is not None and not ids.is_well_formed(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
         items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
-        # Only before these items can entries be omitted.
+        # Entries can be omitted only directly before these items.
         after_gap = {item.id for item in items[:1]}
         bounds = await fetch_message_bounds(self._database, ticket)
         for message_id in (bounds.first,) if before else (bounds.first, bounds.newest):
@@ -205,10 +205,10 @@ class TimelineReader:
     async def _find_reply_addresses(
         self, ticket: Ticket, bounds: MessageBounds, entries: Sequence[TimelineEntry]
     ) -> tuple[str, ...]:
-        """Returns Reply-To, else From, else the original author, of the newest message from the ticket's sender.
+        """Returns the addresses for a reply to the newest message from the ticket's sender.
 
-        The ticket's own address is excluded, with or without a tag: mail to it would open another ticket. The result
-        is empty for a bounce.
+        These are the addresses of Reply-To, else of From, else of the original author. The ticket's own address is
+        excluded, with or without a tag: mail to it would open another ticket. The result is empty for a bounce.
         """
         message = await fetch_model(
             self._database,
