@@ -32,7 +32,7 @@ async def installation(postgres_server: PostgresServer) -> AsyncIterator[Install
 
 @pytest.fixture
 def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
-    """`await meet(one, other)` runs `other` before the first write of `one`, at most until `other` waits for a lock."""
+    """Returns `meet(one, other)`. `other` runs before the first write of `one`, until it ends or waits for a lock."""
     run = PostgresExecutor.execute
 
     async def meeting(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
@@ -142,7 +142,7 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """The deliverer writes the attempt first, then the delivery. Erasure must use the same order."""
+    """The deliverer writes the attempt before the delivery. Erasure must lock them in the same order."""
     ticket_id = await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)

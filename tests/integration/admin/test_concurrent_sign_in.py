@@ -1,4 +1,4 @@
-"""A user who is concurrently deleted, disabled or given a new password gets no session and no ticket."""
+"""A user who is deleted, disabled or given a new password during a request gets no session and no ticket."""
 
 import pytest
 

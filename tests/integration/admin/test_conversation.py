@@ -77,7 +77,7 @@ async def test_messages_of_other_tickets_are_hidden(installation: Installation) 
 
 
 def shape(found: Timeline) -> list[tuple[int, str]]:
-    """Returns the number of omitted entries before each entry, and its kind or text."""
+    """Returns for each entry the number of entries omitted before it, and its event kind or text."""
     return [(one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
 
 

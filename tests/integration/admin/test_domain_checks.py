@@ -72,7 +72,7 @@ class TwoWorkspaces:
         self.dns.set(f"_emailrouter.{NAME}", "TXT", *(f"emailrouter-verification={d.token}" for d in domains))
 
     async def days(self, count: int) -> list[str]:
-        """Runs two rechecks a day for some days; returns the status of our domain at the end of each day."""
+        """Runs two rechecks a day; returns the status of the first workspace's domain at the end of each day."""
         found: list[str] = []
         for _ in range(count):
             for _ in range(2):
@@ -89,7 +89,7 @@ class TwoWorkspaces:
         return [entry.action for entry in (await AuditService(self.installation.database).list(actor)).items]
 
     async def take_alerts(self) -> list[tuple[str, str]]:
-        """Posts pending alerts; returns (channel, text) of each post since the last call."""
+        """Posts pending alerts; returns (channel, text) of the posts since the last call."""
         await self.alerts.post_pending()
         posts, self.slack.posts = list(self.slack.posts), deque()
         return [(post.path.rpartition("/")[2], str(json.loads(post.raw)["text"])) for post in posts]

@@ -12,7 +12,7 @@ DAY = RateLimit(requests=25, seconds=86400)
 
 
 def counts(store: Store, clock: FakeClock) -> RateLimiter:
-    """Builds the limits of one API process."""
+    """Builds the rate limiter of one API process."""
     return (DatabaseRateLimiter if store.kind == "postgres" else ProcessRateLimiter)(store.database, clock)
 
 
@@ -25,7 +25,7 @@ async def test_the_limit_holds_across_the_window_boundary(store: Store) -> None:
     clock = FakeClock()
     limits = counts(store, clock)
     assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 10
-    clock.advance(60)  # a new window; the previous one still counts fully
+    clock.advance(60)  # the next window begins; the previous one still counts fully
     assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 0
     clock.advance(30)
     assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 5
@@ -41,7 +41,7 @@ async def test_a_rejected_request_is_not_counted(store: Store) -> None:
     assert await count_allowed(limits, 10, {"key:b": MINUTE, "workspace:w": DAY}) == 10
     assert (
         await count_allowed(limits, 10, {"key:c": MINUTE, "workspace:w": DAY}) == 5
-    )  # limited by the 25 of the workspace
+    )  # the limit of the workspace is 25
     clock.advance(days=3)
     verdict = await limits.count({"key:c": MINUTE, "workspace:w": DAY})
     assert verdict is not None

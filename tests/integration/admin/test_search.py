@@ -230,7 +230,7 @@ async def test_any_query_text_is_answered(at: Installation) -> None:
 
 
 def _examples(most: int) -> list[str]:
-    """Collects generated queries in advance, because hypothesis does not work with async fixtures."""
+    """Generates query texts in advance, because hypothesis does not work with async fixtures."""
     found: list[str] = []
 
     @settings(max_examples=most, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -275,7 +275,7 @@ def test_positions_of_different_milliseconds_keep_their_order() -> None:
         terms.index_position(f"ticket_0000000001{'z' * 16}"),
         terms.index_position(f"ticket_0000000002{'0' * 16}"),
     )
-    assert next_one - last > 2**14  # room for this many tickets of one millisecond
+    assert next_one - last > 2**14  # one millisecond has positions for this many tickets
     assert [last >> terms.SLOT_BITS, next_one >> terms.SLOT_BITS] == [1, 2]
 
 

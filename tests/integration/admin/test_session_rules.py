@@ -94,7 +94,7 @@ async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> Non
 
 
 async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Path) -> None:
-    """Concurrent guesses get no more verifications than sequential ones."""
+    """Concurrent guesses cause no more password verifications than sequential ones."""
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
         guesses = (sign_in(installation, "a guess of mine") for _ in range(40))

@@ -120,7 +120,7 @@ async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installatio
         device = (await sign_in_grace(installation, device)).device_cookie
     codes = [await guess(sessions, 9, device=device) for _ in range(3)]
     assert codes == ["unauthorized", "unauthorized", "rate_limited"]
-    # The device is known for one user only.
+    # A device is known only for the user who signed in on it.
     await installation.services.users.create(installation.actor, email="other@example.org", password=PASSWORD)
     for n in range(3):
         await guess(sessions, n, "other@example.org")

@@ -23,7 +23,7 @@ from tests.support.stores import Store, opened_sqlite
 
 OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains their suffixes
 ALIASES, PEOPLE = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
-# Milliseconds between tickets: from none to most of a year.
+# Milliseconds between two tickets: from 0 to 300 days.
 APART = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
 QUESTIONS = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
 QUESTIONS += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order anchor hello.", "hello nobody")
@@ -41,7 +41,7 @@ class Known:
     words: frozenset[str] | None
 
     def answers(self, wanted: TicketFilter) -> bool:
-        """Implements the rules of a search without an index, as a reference."""
+        """Whether the ticket matches the filter. Implements the search without an index, as a reference."""
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
         if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
@@ -79,7 +79,7 @@ class Archive:
         self.database: Any = CountingDatabase(store.database)
         self.tickets = TicketService(self.database, FakeClock(), ConversationReader(self.database, contents))
         self.chance = chance
-        self.known: list[Known] = []  # ours, oldest first
+        self.known: list[Known] = []  # the tickets of our workspace, oldest first
         self.moment = 40 * 365 * 86_400_000
         self.numbers = {OURS: 0, THEIRS: 0}
 
@@ -150,7 +150,7 @@ class Archive:
         return sorted((ticket.id for ticket in known if ticket.answers(wanted)), reverse=True)
 
     def add_random_filters(self, q: str) -> TicketFilter:
-        """Adds random filters to a query; mostly none."""
+        """Returns a filter with the query and random further conditions, mostly none."""
         chance = self.chance
         status = chance.choice((None, None, None, *TICKET_STATUSES))
         return TicketFilter(

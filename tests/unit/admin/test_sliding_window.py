@@ -44,7 +44,7 @@ def test_waiting_for_retry_after_is_sufficient(limit: RateLimit, previous: int, 
 
 @given(limits, st.integers(0, 20_000), moments)
 def test_the_window_boundary_is_smooth(limit: RateLimit, used: int, now: int) -> None:
-    """The allowance does not double at the boundary of a window."""
+    """The number of allowed requests does not jump at the boundary of a window."""
     used = min(used, limit.requests)
     edge = (now // limit.length + 1) * limit.length
     assert sliding_window.window_limit(limit, used, edge) == limit.requests - used
