@@ -65,9 +65,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
     for delivery in (dead, waiting):
         for _ in range(3):
             await record_attempt(served, delivery.id, "rejected", 502, answer)
-    await served.database.execute(
-        "dispatch_mark_dead", id=dead.id, reason=f"Slack did not take the message: {LONG} (502)"
-    )
+    await served.database.execute("dispatch_mark_dead", id=dead.id, reason=f"Slack rejected the message: {LONG} (502)")
     await served.database.execute(
         "dispatch_mark_failing", id=integration, reason=f"the host {LONG} has no address", now=served.clock.now(),
         probe_interval=60, probe_at=served.clock.now() + 60,

@@ -10,7 +10,7 @@ from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 
 
-async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack did not take the message") -> str:
+async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack rejected the message") -> str:
     """Creates a message whose delivery failed permanently; returns the delivery's id."""
     await served.mail(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
@@ -25,7 +25,7 @@ async def test_failed_delivery_shows_reason_and_attempts(served: ServedInstallat
     client = await signed_in_client(served)
     listed = await client.get("/activity")
     assert "Stuck <door>" in listed.visible_text
-    assert "Slack did not take the message" in listed.visible_text
+    assert "Slack rejected the message" in listed.visible_text
     one = await client.get(f"/activity/deliveries/{delivery}")
     assert "rejected 400 120 ms <b>no_text" in one.visible_text
     assert "<b>no_text" not in one.text
@@ -65,7 +65,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     _, other = await served.other_workspace()
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
-    assert delivery.last_error == "Slack did not take the message"
+    assert delivery.last_error == "Slack rejected the message"
     # The process that performed an action shows its effect immediately.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
     await admin.post_and_follow(retry, {})

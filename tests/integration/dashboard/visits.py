@@ -73,9 +73,7 @@ async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, st
     await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
     await record_attempt(served, dead.id, "rejected", 400, "no_text")
-    await served.database.execute(
-        "dispatch_mark_dead", id=dead.id, reason="Slack did not take the message: no_text (400)"
-    )
+    await served.database.execute("dispatch_mark_dead", id=dead.id, reason="Slack rejected the message: no_text (400)")
     await record_attempt(served, arrived.id, "sent", 200, "ok")
     await served.database.execute(
         "dispatch_mark_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message"
