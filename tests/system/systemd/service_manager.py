@@ -14,7 +14,7 @@ class ServiceManager:
         self.path = str(folder / name)
         self.lines: list[str] = []  # one line for each assignment, in order
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._receive_lines = asyncio.Condition()
+        self._lines_changed = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -31,8 +31,8 @@ class ServiceManager:
 
     async def wait_for_line(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
         """Returns when `line` was received `n` times."""
-        async with asyncio.timeout(timeout), self._receive_lines:
-            await self._receive_lines.wait_for(lambda: self.lines.count(line) >= n)
+        async with asyncio.timeout(timeout), self._lines_changed:
+            await self._lines_changed.wait_for(lambda: self.lines.count(line) >= n)
 
     def received_lines(self) -> Iterator[str]:
         """The received lines without heartbeats and times."""
@@ -42,6 +42,6 @@ class ServiceManager:
         loop = asyncio.get_running_loop()
         while True:
             message = await loop.sock_recv(self._socket, 4096)
-            async with self._receive_lines:
+            async with self._lines_changed:
                 self.lines += message.decode().splitlines()
-                self._receive_lines.notify_all()
+                self._lines_changed.notify_all()
