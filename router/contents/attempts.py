@@ -35,7 +35,7 @@ class ParseAttempts:
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
-        """Record an attempt.
+        """Records an attempt.
 
         While another attempt runs, in this or another process, no second record is written: both may parse the message.
 
@@ -67,7 +67,7 @@ class ParseAttempts:
         await self._database.execute("parse_attempt_take_over", **values)
 
     async def withdraw(self, message_id: str) -> None:
-        """Delete the record of an attempt that failed for a reason unrelated to the message."""
+        """Deletes the record of an attempt that failed for a reason unrelated to the message."""
         if message_id not in self._running:
             return
         self._running.discard(message_id)
@@ -77,10 +77,10 @@ class ParseAttempts:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
     async def finish(self, message_id: str, transaction: QueryExecutor) -> None:
-        """Delete the record, if any, in the transaction that stores the contents."""
+        """Deletes the record, if any, in the transaction that stores the contents."""
         if message_id in self._running:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
     def discard_finished(self, message_id: str) -> None:
-        """Discard the running state once the transaction of `finish` is committed."""
+        """Discards the running state once the transaction of `finish` is committed."""
         self._running.discard(message_id)

@@ -89,7 +89,7 @@ class Parser:
     async def parse(
         self, content: bytes, before_parse: Callable[[], Awaitable[None]] = _record_nothing
     ) -> ParsedMessage:
-        """Parse a message.
+        """Parses a message.
 
         Args:
             before_parse: Awaited once a worker slot is free, before the worker gets the message. Its exceptions
@@ -107,7 +107,7 @@ class Parser:
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
-        """Return attachment number `n`, None if there is none. Raises like `parse`."""
+        """Returns attachment number `n`, None if there is none. Raises like `parse`."""
         if is_small(content):
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:
@@ -119,7 +119,7 @@ class Parser:
         return None if found is None else AttachmentData(Attachment(**found), data)
 
     async def close(self) -> None:
-        """Stop the idle workers. A busy worker completes its request and then stops."""
+        """Stops the idle workers. A busy worker completes its request and then stops."""
         self._closed = True
         idle, self._idle_workers = self._idle_workers, []
         for worker in idle:
@@ -174,7 +174,7 @@ class _Worker:
 
     @staticmethod
     async def start(command: Sequence[str]) -> _Worker:
-        """Start a worker and wait until it is ready. Raises `Unavailable` if it does not start."""
+        """Starts a worker and waits until it is ready. Raises `Unavailable` if it does not start."""
         try:
             # It parses untrusted input, so its environment contains no secrets.
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={})
@@ -200,7 +200,7 @@ class _Worker:
         return self._process.returncode is None
 
     async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Send one request and return the JSON and the data of the response.
+        """Sends one request and returns the JSON and the data of the response.
 
         Raises:
             _WorkerKilled: SIGKILL ended the worker.
@@ -226,7 +226,7 @@ class _Worker:
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:
-        """Close standard input, which ends the worker."""
+        """Closes standard input, which ends the worker."""
         self._stdin.close()
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -247,6 +247,6 @@ def is_small(content: bytes) -> bool:
 
 
 def _parse_here(content: bytes) -> ParsedMessage:
-    """Parse in this process. Raises `HtmlNotAllowed`."""
+    """Parses in this process. Raises `HtmlNotAllowed`."""
     contents = parse.parse(content, html=False)
     return ParsedMessage(contents, terms.message_words(contents.text, contents.quoted))

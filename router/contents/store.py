@@ -52,7 +52,7 @@ class ContentStore:
         self._parse_task: asyncio.Task[None] | None = None
 
     async def get(self, message_id: str) -> Contents:
-        """Return the contents of a message, parsing it if this parser version has not done so."""
+        """Returns the contents of a message, parsing it if this parser version has not done so."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
@@ -61,13 +61,13 @@ class ContentStore:
         return await self.parse(message_id)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
-        """Return the messages that this parser version has not parsed."""
+        """Returns the messages that this parser version has not parsed."""
         ids_json = json.dumps(list(message_ids))
         rows = await self._database.fetch_all("contents_unparsed", ids=ids_json, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
 
     async def parse(self, message_id: str, *, retry: bool = False) -> Contents:
-        """Parse the raw message and store the result. If the raw data was erased, return the stored contents.
+        """Parses the raw message and stores the result. If the raw data was erased, returns the stored contents.
 
         Args:
             retry: Parse even if an earlier attempt was interrupted.
@@ -106,7 +106,7 @@ class ContentStore:
         return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
-        """Return attachment number `n` with its decoded data, None if there is none."""
+        """Returns attachment number `n` with its decoded data, None if there is none."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # an unparsable message has no attachments
@@ -119,18 +119,18 @@ class ContentStore:
                 return None
 
     async def read_raw(self, message_id: str) -> bytes:
-        """Return the original bytes of the message, empty if they were erased."""
+        """Returns the original bytes of the message, empty if they were erased."""
         return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
     async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
-        """Yield the original bytes in the stored chunks, to stream them without loading the whole message."""
+        """Yields the original bytes in the stored chunks, to stream them without loading the whole message."""
         n = 0
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Parse the newest messages that are not parsed yet, so that search finds them.
+        """Parses the newest messages that are not parsed yet, so that search finds them.
 
         Usually there are none, because delivery parses each message. Exceptions are messages of an alias without
         integrations, and messages that were only listed in a digest.
@@ -143,7 +143,7 @@ class ContentStore:
         await asyncio.wait({self._parse_task}, timeout=timeout_seconds)
 
     async def close(self) -> None:
-        """Stop parsing and the worker processes."""
+        """Stops parsing and the worker processes."""
         if self._parse_task is not None:
             self._parse_task.cancel()
             await asyncio.wait({self._parse_task})

@@ -57,7 +57,7 @@ ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
-    """Run the worker, with standard error redirected to /dev/null.
+    """Runs the worker, with standard error redirected to /dev/null.
 
     Standard error is the parent's log, whose reader may have stopped; the parent logs how the worker ended.
     """
@@ -70,7 +70,7 @@ def main() -> None:
 def serve(
     parse_message: ParseFunction, extract_attachment: ExtractFunction, *, cpu_seconds: float = CPU_SECONDS
 ) -> None:
-    """Handle requests until standard input is closed. Tests pass functions that misbehave."""
+    """Handles requests until standard input is closed. Tests pass functions that misbehave."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -121,7 +121,7 @@ def _mapped_bytes() -> int:
 
 
 def _limit_memory(max_bytes: int) -> None:
-    """Limit the address space to `max_bytes`, or to the inherited hard limit if that is lower."""
+    """Limits the address space to `max_bytes`, or to the inherited hard limit if that is lower."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     if hard_limit != resource.RLIM_INFINITY:
         max_bytes = min(max_bytes, hard_limit)

@@ -68,7 +68,7 @@ class Mailbox:
 
 
 def local_key(local_part: str) -> str:
-    """Return an unquoted local part case-folded and composed (NFC). Idempotent."""
+    """Returns an unquoted local part case-folded and composed (NFC). Idempotent."""
     if local_part.isascii():
         return local_part.lower()
     # Unicode's canonical caseless matching (D145) decomposes before folding. The second round is needed because
@@ -78,7 +78,7 @@ def local_key(local_part: str) -> str:
 
 
 def domain_key(domain: str) -> str:
-    """Return a domain as A-labels in lower case without the root's dot; an address literal stays unchanged.
+    """Returns a domain as A-labels in lower case without the root's dot; an address literal stays unchanged.
 
     U-labels are mapped by non-transitional UTS 46 (upper case and full-width letters and dots are normalised, `ß` is
     kept), then encoded by IDNA 2008.
@@ -99,7 +99,7 @@ def domain_key(domain: str) -> str:
 
 
 def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
-    """Parse `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
+    """Parses `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
 
     Args:
         local_part_limit: In bytes. Rewritten reverse-paths (SRS, VERP) need more than 64.
@@ -134,7 +134,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
 
 
 def _parse_quoted_local_part(text: str) -> tuple[str, str, str]:
-    """Split a quoted string off the start of `text`: its value, its original form and the remaining text."""
+    """Splits a quoted string off the start of `text`: its value, its original form and the remaining text."""
     match = _QUOTED_STRING.match(text)
     if match is None:
         raise AddressError("the quoted local part is not closed or has an invalid escape")
@@ -150,7 +150,7 @@ def _describe_dot_string_error(local: str) -> str:
 
 
 def _check_domain(domain: str) -> None:
-    """Raise `AddressError` unless this is a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
+    """Raises `AddressError` unless this is a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
     if domain.startswith("["):
         _check_address_literal(domain)
         return
@@ -165,7 +165,7 @@ def _check_domain(domain: str) -> None:
 
 
 def _check_address_literal(domain: str) -> None:
-    """Accept `[192.0.2.1]` and `[IPv6:2001:db8::1]`; no other kind is registered (RFC 5321 section 4.1.3)."""
+    """Accepts `[192.0.2.1]` and `[IPv6:2001:db8::1]`; no other kind is registered (RFC 5321 section 4.1.3)."""
     if not domain.endswith("]"):
         raise AddressError("the address literal has no closing bracket")
     inner = domain[1:-1]

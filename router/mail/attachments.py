@@ -52,7 +52,7 @@ class File:
 
 
 def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
-    """Describe a file for the list of attachments.
+    """Describes a file for the list of attachments.
 
     Args:
         n: The number of the attachment, starting with 1.
@@ -88,7 +88,7 @@ def is_pkcs7(part: Part) -> bool:
 
 
 def _classify(part: Part) -> AttachmentKind:
-    """Return the kind by the content type, or by the filename if the type is not specific."""
+    """Returns the kind by the content type, or by the filename if the type is not specific."""
     kind, name = part.content_type, declared_filename(part).lower()
     if kind in ("message/rfc822", "message/global"):
         return "message"

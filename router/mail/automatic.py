@@ -102,7 +102,7 @@ _AUTOMATED_SENDER = re.compile(
 
 
 def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> Automatic:
-    """Classify a message by its header.
+    """Classifies a message by its header.
 
     Args:
         fields: Raw values by lower-case name, at least for `FIELD_NAMES`.
@@ -124,7 +124,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
-    """Add the evidence of a null reverse-path to the mark of the header (RFC 5321 section 4.5.5).
+    """Adds the evidence of a null reverse-path to the mark of the header (RFC 5321 section 4.5.5).
 
     Only notifications and automatic replies have `MAIL FROM:<>`. Without a mark of the header they are bounces, unless
     the subject says that someone is absent, or the message names the one it replies to, which delivery reports do not.

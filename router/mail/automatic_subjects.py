@@ -27,7 +27,7 @@ _DOMINO_SUBJECT = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the
 
 
 def _fold(text: str) -> str:
-    """Remove case and accents, which many programs and people omit."""
+    """Removes case and accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
     folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish capitals lose the dotless i

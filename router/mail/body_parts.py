@@ -108,7 +108,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Use the first plain text and the last HTML of an alternative, and the files of every form."""
+        """Uses the first plain text and the last HTML of an alternative, and the files of every form."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
@@ -130,7 +130,7 @@ class BodyParts:
 
 
 def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
-    """Split at most `limit` uuencoded files off a text; returns the remaining text and the files as parts."""
+    """Splits at most `limit` uuencoded files off a text; returns the remaining text and the files as parts."""
     if part.encoding == "base64":
         if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []

@@ -77,7 +77,7 @@ class Failure:
 
 
 def parse_report(report: bytes) -> list[Failure]:
-    """Return the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
+    """Returns the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
 
     Args:
         report: The decoded part; at most 64 KiB are read.
@@ -107,7 +107,7 @@ def parse_report(report: bytes) -> list[Failure]:
 
 
 def _parse_address(value: str) -> str:
-    """Return the address in a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
+    """Returns the address in a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
     kind, _, address = value.rpartition(";")
     if kind.strip().lower() == "utf-8":
         address = _UTF8_XTEXT.sub(_decode_utf8_xtext, address)
@@ -126,14 +126,14 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
-    """Return the failed and delayed recipients of all reports of a message, None without a report."""
+    """Returns the failed and delayed recipients of all reports of a message, None without a report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
     found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:
-    """Return one line for each failure that the text of the bounce does not describe."""
+    """Returns one line for each failure that the text of the bounce does not describe."""
     flat = " ".join(text.split()) if failures else ""
     lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
@@ -142,7 +142,7 @@ def summarize_missing(failures: Sequence[Failure], text: str) -> str:
 def failed_recipients(
     content: bytes, header: HeaderFacts, failures: Sequence[Failure] | None, files: Sequence[File], text: str
 ) -> tuple[str, ...]:
-    """Return the addresses that a bounce reports as failed, in the form that the message was sent to.
+    """Returns the addresses that a bounce reports as failed, in the form that the message was sent to.
 
     The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are
     an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address in the
@@ -170,12 +170,12 @@ def failed_recipients(
 
 
 def _lines_above_copy(text: str) -> Iterator[str]:
-    """Yield the lines of a bounce above the copy of the returned message."""
+    """Yields the lines of a bounce above the copy of the returned message."""
     return takewhile(lambda line: _RETURNED_COPY.match(line) is None, text[:_MAX_TEXT_LENGTH].split("\n"))
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Map each address on a line of its own to the address that the message was sent to.
+    """Maps each address on a line of its own to the address that the message was sent to.
 
     This is the same address, or the one that was expanded to it.
     """
@@ -194,7 +194,7 @@ def _find_address_lines(text: str, sender: str) -> dict[str, str]:
 
 
 def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
-    """Return the address in a text, if there is exactly one that is not in the bounce's own header."""
+    """Returns the address in a text, if there is exactly one that is not in the bounce's own header."""
     above = "\n".join(_lines_above_copy(text))
     addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
     other_addresses = [address for known, address in addresses.items() if known not in header.participants]
@@ -202,7 +202,7 @@ def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
 
 
 def _find_returned_recipient(files: Sequence[File]) -> list[str]:
-    """Return the recipient of the returned message, if there is exactly one."""
+    """Returns the recipient of the returned message, if there is exactly one."""
     for file in files:
         if file.part.content_type in _RETURNED_TYPES:
             header = find_header_block(decode_body(file.part, 65536)[0])

@@ -89,7 +89,7 @@ class _Component:
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
-    """Return a paragraph for each event of a calendar, `""` if there is none.
+    """Returns a paragraph for each event of a calendar, `""` if there is none.
 
     Args:
         data: The decoded part.
@@ -106,7 +106,7 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
 
 
 def _parse_components(text: str, method: str) -> tuple[str, list[_Component]]:
-    """Return the method and the events, tasks and journal entries; other components are skipped."""
+    """Returns the method and the events, tasks and journal entries; other components are skipped."""
     components: list[_Component] = []
     open_components: list[str] = []
     for name, found in _parse_properties(text):
@@ -139,7 +139,7 @@ def _parse_properties(text: str) -> Iterator[tuple[str, _Property]]:
 
 
 def _soft_line_pieces(value: str, following: Iterator[str]) -> Iterator[str]:
-    """Yield the pieces of a quoted-printable value, without its soft line breaks."""
+    """Yields the pieces of a quoted-printable value, without its soft line breaks."""
     while (line := value.rstrip()).endswith("="):
         yield line[:-1]
         value = next(following, "")
@@ -174,7 +174,7 @@ def _format_title(component: _Component, method: str) -> str:
 
 
 def _format_attendees(component: _Component, method: str) -> str:
-    """List the attendees with their participation status; NEEDS-ACTION is only shown in replies."""
+    """Lists the attendees with their participation status; NEEDS-ACTION is only shown in replies."""
     attendees = component.properties.get("ATTENDEE", [])
     formatted: list[str] = []
     for attendee in attendees[:_MAX_ATTENDEES]:
@@ -222,7 +222,7 @@ def _is_date(found: _Property) -> bool:
 
 
 def _last_day(end: _Property | None) -> str:
-    """Return the last day of an all-day event: DTEND is the day after it (RFC 5545 section 3.6.1)."""
+    """Returns the last day of an all-day event: DTEND is the day after it (RFC 5545 section 3.6.1)."""
     try:
         return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
@@ -234,7 +234,7 @@ def _format_time(found: _Property | None) -> str:
 
 
 def _time_parts(found: _Property) -> tuple[str, str, str]:
-    """Split a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5).
+    """Splits a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5).
 
     Any other value is returned as the day.
     """
@@ -261,7 +261,7 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """Describe a recurrence rule (RFC 5545 section 3.3.10); unsupported parts are shown as written."""
+    """Describes a recurrence rule (RFC 5545 section 3.3.10); unsupported parts are shown as written."""
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")
@@ -282,5 +282,5 @@ def _format_recurrence(component: _Component) -> str:
 
 
 def _unescape(value: str) -> str:
-    """Remove the escapes of a TEXT value (RFC 5545 section 3.3.11)."""
+    """Removes the escapes of a TEXT value (RFC 5545 section 3.3.11)."""
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)

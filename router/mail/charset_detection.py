@@ -79,7 +79,7 @@ class CharsetDecoder:
         return self._decode(data, label, declared)
 
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
-        """Decode UTF-8 whose lines `numbers` are in another charset: a footer, a quote, a damaged line."""
+        """Decodes UTF-8 whose lines `numbers` are in another charset: a footer, a quote, a damaged line."""
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")
@@ -104,7 +104,7 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """Return the numbers of the lines that are not UTF-8, if the other lines contain twice as many UTF-8 characters.
+    """Returns the numbers of the lines that are not UTF-8, if the other lines contain twice as many UTF-8 characters.
 
     In another charset a line is accidentally valid UTF-8 only if it has one or two non-ASCII characters.
     """
@@ -123,7 +123,7 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
 
 
 def declared_charset(data: bytes) -> str:
-    """Return the label in an XML declaration or an HTML meta element, `""` without one.
+    """Returns the label in an XML declaration or an HTML meta element, `""` without one.
 
     Markup with an ASCII declaration is not UTF-16 (WHATWG, "prescan a byte stream").
     """
@@ -134,7 +134,7 @@ def declared_charset(data: bytes) -> str:
 
 
 def detect_charset(data: bytes) -> str:
-    """Return the label of the most likely charset of text that is not UTF-8, `""` if none."""
+    """Returns the label of the most likely charset of text that is not UTF-8, `""` if none."""
     sample = _sample(data)
     if not sample:
         return ""
@@ -152,7 +152,7 @@ def detect_charset(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Return non-ASCII lines without tags, up to `MAX_SAMPLE_BYTES`.
+    """Returns non-ASCII lines without tags, up to `MAX_SAMPLE_BYTES`.
 
     `<`, `>` and LF are never part of a multibyte character.
     """

@@ -119,7 +119,7 @@ _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|microsoft|cp|ms|dos)
 
 @lru_cache(maxsize=512)
 def codec_for(label: str) -> str:
-    """Return the Python codec for a charset label, `""` if it is missing or unknown."""
+    """Returns the Python codec for a charset label, `""` if it is missing or unknown."""
     name = _LABEL_NOISE.sub("", label[:64].partition("*")[0].partition("(")[0].lower())
     # "3d": the equals sign of `charset=` in quoted-printable.
     for prefix in ("", "3d", "x", "cs", "xcs", "xx"):

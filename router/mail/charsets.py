@@ -74,7 +74,7 @@ _TRIAL_BYTES = 65536  # decoded to check whether a charset fits; bounds the cost
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Decode bytes; returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
+    """Decodes bytes; returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
 
     Args:
         fallback: The label to use if `label` is missing or wrong. If it does not fit either, windows-1252 is used.
@@ -119,7 +119,7 @@ def can_decode(data: bytes, label: str) -> bool:
 
 
 def decode_strict(data: bytes, name: str) -> str | None:
-    """Decode with the codec `name`; None if a byte is invalid."""
+    """Decodes with the codec `name`; None if a byte is invalid."""
     try:
         return data.decode(name)
     except (UnicodeError, LookupError):
@@ -127,7 +127,7 @@ def decode_strict(data: bytes, name: str) -> str | None:
 
 
 def _wide_codec(data: bytes, name: str) -> str:
-    """Return the codec for UTF-16 or UTF-32 by byte order mark or position of NUL bytes, `""` for other text."""
+    """Returns the codec for UTF-16 or UTF-32 by byte order mark or position of NUL bytes, `""` for other text."""
     if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
     unicode_or_none = name in WIDE or name in ("", "utf_8")
@@ -157,7 +157,7 @@ def _is_big_endian(sample: bytes) -> bool:
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Decode text in a 7-bit charset, None for other text. Damaged bytes are replaced one by one."""
+    """Decodes text in a 7-bit charset, None for other text. Damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
@@ -185,7 +185,7 @@ def _decode_escaped(data: bytes, name: str) -> str:
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """Decode UTF-8, also with some damage: a split character does not change the charset of the text.
+    """Decodes UTF-8, also with some damage: a split character does not change the charset of the text.
 
     Controls U+0080 to U+009F come from programs that treat windows-1252 as ISO 8859-1: quotes, dashes, the euro sign.
     """
@@ -207,7 +207,7 @@ def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
 
 
 def _decode_cesu_8(data: bytes) -> str | None:
-    """Decode CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
+    """Decodes CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
     try:
         return data.decode("utf_8", "surrogatepass").encode("utf_16_le", "surrogatepass").decode("utf_16_le")
     except UnicodeError:
@@ -215,7 +215,7 @@ def _decode_cesu_8(data: bytes) -> str | None:
 
 
 def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
-    """Decode with a label that fits, possibly with some damage, or with a sibling of the label."""
+    """Decodes with a label that fits, possibly with some damage, or with a sibling of the label."""
     if name in MULTIBYTE:
         if (text := _decode_damaged(data, name)) is not None:
             text, doubtful = _prefer_sibling(data, name, text)
@@ -238,7 +238,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Return the text, or the (doubtful) text of a sibling charset if it is unlikely in `name`."""
+    """Returns the text, or the (doubtful) text of a sibling charset if it is unlikely in `name`."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -264,7 +264,7 @@ def _has_confirming_letters(other: str, text: str, name: str) -> bool:
 
 
 def _letter_ranks(text: str) -> list[int]:
-    """Return the frequency rank of each Cyrillic letter in the start of a text."""
+    """Returns the frequency rank of each Cyrillic letter in the start of a text."""
     return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE_BYTES].lower() if letter > "\u0400"]
 
 
@@ -284,7 +284,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 
 
 def _decode_damaged(data: bytes, name: str) -> str | None:
-    """Decode with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
+    """Decodes with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
         return None  # most wrong labels fail early
     if name in _HIGH_PAIRS:
@@ -296,7 +296,7 @@ def _decode_damaged(data: bytes, name: str) -> str | None:
 
 
 def _mark_odd_byte(run: bytes, name: str) -> bytes:
-    """Replace the extra byte of a run of pairs by FF, which is not part of any character."""
+    """Replaces the extra byte of a run of pairs by FF, which is not part of any character."""
     if len(run) % 2 == 0:
         return run
     index = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
@@ -304,7 +304,7 @@ def _mark_odd_byte(run: bytes, name: str) -> bytes:
 
 
 def _skip_damage(error: UnicodeError) -> tuple[str, int]:
-    """Resume after a damaged character where most of the following pairs have a common lead byte.
+    """Resumes after a damaged character where most of the following pairs have a common lead byte.
 
     Checks only up to the next space or punctuation, because each run of pairs has its own alignment.
     """
@@ -329,7 +329,7 @@ def _non_ascii_count(text: str) -> int:
 
 
 def _windows_codec(data: bytes, name: str) -> str:
-    """Return the Windows charset or KOI8-U if the text uses its additional characters, else `name`."""
+    """Returns the Windows charset or KOI8-U if the text uses its additional characters, else `name`."""
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
@@ -346,5 +346,5 @@ def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
 
 
 def _letter_count(sample: bytes) -> int:
-    """Count the ASCII letters."""
+    """Counts the ASCII letters."""
     return len(sample) - len(sample.translate(None, string.ascii_letters.encode()))

@@ -104,12 +104,12 @@ class Contents:
         return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:
-        """Serialize for a worker's response."""
+        """Serializes for a worker's response."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @staticmethod
     def from_json(stored: str) -> Contents:
-        """Parse the result of `to_json`."""
+        """Parses the result of `to_json`."""
         fields = json.loads(stored)
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
         for name in ("warnings", "failed_recipients"):

@@ -56,7 +56,7 @@ _MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is an error, or 
 
 
 def read_date(value: bytes) -> int | None:
-    """Parse a Date value to microseconds since the epoch; None if invalid or not between 1970 and 2100."""
+    """Parses a Date value to microseconds since the epoch; None if invalid or not between 1970 and 2100."""
     text = strip_comments(value[:_MAX_BYTES].decode("utf-8", "replace")).strip(" \t\"'")
     for pattern in _FORMATS:
         found = pattern.match(text)
@@ -87,7 +87,7 @@ def read_date(value: bytes) -> int | None:
 
 
 def strip_comments(text: str) -> str:
-    """Replace each comment by a space (RFC 5322 section 3.2.2); comments nest."""
+    """Replaces each comment by a space (RFC 5322 section 3.2.2); comments nest."""
     if "(" not in text:
         return text
     kept: list[str] = []
@@ -107,12 +107,12 @@ def strip_comments(text: str) -> str:
 
 
 def _expand_year(digits: str) -> int:
-    """Expand two digits to 1950 to 2049, and add 1900 to three digits (RFC 5322 section 4.3)."""
+    """Expands two digits to 1950 to 2049, and adds 1900 to three digits (RFC 5322 section 4.3)."""
     year = int(digits)
     return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 
 
 def _convert_12_hour(digits: str, meridiem: str) -> int:
-    """Convert an hour with am or pm to the hour of the day; an hour above 12 is kept."""
+    """Converts an hour with am or pm to the hour of the day; an hour above 12 is kept."""
     hour = int(digits)
     return hour % 12 + (12 if meridiem.lower() == "pm" else 0) if 1 <= hour <= 12 else hour

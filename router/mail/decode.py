@@ -35,7 +35,7 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
 def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
-    """Decode the encoded words of an unstructured field (RFC 2047 section 6), without cleaning the text.
+    """Decodes the encoded words of an unstructured field (RFC 2047 section 6), without cleaning the text.
 
     Args:
         hint: The charset of raw 8-bit bytes.
@@ -51,7 +51,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
 
 def undecodable_bytes(value: bytes) -> bytes:
-    """Return the raw 8-bit bytes of a value and its encoded words with a wrong or unknown label."""
+    """Returns the raw 8-bit bytes of a value and its encoded words with a wrong or unknown label."""
     return b" ".join(
         data
         for data, label in _split_encoded_words(value)
@@ -64,7 +64,7 @@ def _decode_raw(data: bytes, hint: str) -> str:
 
 
 def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the decoded bytes of encoded words with their label, and other bytes with None.
+    """Yields the decoded bytes of encoded words with their label, and other bytes with None.
 
     Adjacent words with the same charset are joined: many mail programs split inside a character, which RFC 2047 section
     5 forbids.
@@ -100,7 +100,7 @@ def _decode_word(text: bytes, encoding: bytes) -> bytes:
 
 
 def decode_base64_leniently(text: bytes) -> bytes:
-    """Decode base64, ignoring padding, line endings and stray characters; drops a lone last character."""
+    """Decodes base64, ignoring padding, line endings and stray characters; drops a lone last character."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
@@ -109,7 +109,7 @@ def decode_base64_leniently(text: bytes) -> bytes:
 
 
 def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
-    """Return the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
+    """Returns the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
     Names are lower-case. Values are decoded: continuations and charsets (RFC 2231), encoded words although RFC 2047
     section 5 forbids them here, and raw bytes. An extended value takes precedence over a plain one of the same name.
@@ -132,14 +132,14 @@ def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]
 
 
 def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
-    """Split the first token from the parameters, inserting a missing semicolon between them."""
+    """Splits the first token from the parameters, inserting a missing semicolon between them."""
     token, semicolon, remaining = value.partition(b";")
     first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
     return first, b";" + more + semicolon + remaining if b"=" in more else semicolon + remaining
 
 
 def _strip_comment(name: str, value: bytes) -> bytes:
-    """Return an unquoted value without a trailing comment."""
+    """Returns an unquoted value without a trailing comment."""
     return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
 
 
@@ -148,7 +148,7 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """Join the pieces of a parameter; the first one has charset and language (RFC 2231 section 4)."""
+    """Joins the pieces of a parameter; the first one has charset and language (RFC 2231 section 4)."""
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -165,7 +165,7 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """Return a safe filename without path, control and direction characters and reserved device names.
+    """Returns a safe filename without path, control and direction characters and reserved device names.
 
     At most 120 characters, keeping the extension; `""` if nothing is left.
     """
@@ -179,7 +179,7 @@ def safe_filename(text: str) -> str:
 
 
 def clean_line(text: str, limit: int) -> str:
-    """Return one line of at most `limit` characters for display and storage.
+    """Returns one line of at most `limit` characters for display and storage.
 
     Collapses white space and removes control and deceptive characters (`router.unicode_security`).
     """
@@ -190,7 +190,7 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Return multi-line text with LF line endings, without control characters and lone surrogates."""
+    """Returns multi-line text with LF line endings, without control characters and lone surrogates."""
     if "\r" in text:
         # CR CR LF: a CRLF with an encoded CR, or added by a gateway.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")

@@ -37,7 +37,7 @@ _ODD = bytes(0xFF if n % 2 else 0 for n in range(256))
 
 
 def _skip_pair(error: UnicodeError) -> tuple[str, int]:
-    """Replace both bytes of a pair; skipping one would misalign all later pairs."""
+    """Replaces both bytes of a pair; skipping one would misalign all later pairs."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ufffd", min(error.start + 2, len(error.object))
@@ -53,7 +53,7 @@ def has_open_line(data: bytes) -> bool:
 
 
 def decode_iso2022(data: bytes) -> str:
-    """Decode text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
+    """Decodes text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
 
     A line that was folded between its escape sequences continues in the set of the previous line. Bytes above 127
     outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
@@ -90,7 +90,7 @@ def decode_iso2022(data: bytes) -> str:
 
 
 def restore_escapes(data: bytes) -> bytes:
-    """Insert escape characters that a gateway removed from ISO-2022-JP: `$B` and `(B` around pairs in one word."""
+    """Inserts escape characters that a gateway removed from ISO-2022-JP: `$B` and `(B` around pairs in one word."""
     pieces: list[bytes] = []
     position, opened = 0, -1
     for match in _BARE_SWITCH.finditer(data):
@@ -107,7 +107,7 @@ def restore_escapes(data: bytes) -> bytes:
 
 
 def decode_euc_jp(data: bytes) -> str:
-    """Decode EUC-JP with the characters of CP51932; an invalid byte becomes U+FFFD."""
+    """Decodes EUC-JP with the characters of CP51932; an invalid byte becomes U+FFFD."""
     pieces = [""]
     for match in _EUC_JP.finditer(data):
         pairs, katakana, third, plain = match.groups()
@@ -123,7 +123,7 @@ def decode_euc_jp(data: bytes) -> str:
 
 
 def decode_hz(data: bytes) -> str:
-    """Decode HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most up to the end of the line."""
+    """Decodes HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most up to the end of the line."""
     pieces: list[str] = []
     position = 0
     for match in _HZ.finditer(data):
@@ -146,12 +146,12 @@ def _decode_roman(data: bytes) -> str:
 
 
 def _decode_katakana(data: bytes) -> str:
-    """Decode 7-bit JIS X 0201 katakana; controls and spaces are unchanged."""
+    """Decodes 7-bit JIS X 0201 katakana; controls and spaces are unchanged."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
 def _decode_pairs(data: bytes, decode: _Decoder) -> str:
-    """Decode the pairs of a 94 x 94 set, with spaces and controls between them."""
+    """Decodes the pairs of a 94 x 94 set, with spaces and controls between them."""
     if data.isalnum() and len(data) % 2 == 0:
         return decode(data)
     pieces = [""]
@@ -164,7 +164,7 @@ def _decode_pairs(data: bytes, decode: _Decoder) -> str:
 
 
 def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
-    """Decode a run of pairs; an extra byte is treated as a damaged pair.
+    """Decodes a run of pairs; an extra byte is treated as a damaged pair.
 
     Args:
         after_damage: A pair directly before the run was damaged.
@@ -176,7 +176,7 @@ def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
 
 
 def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
-    """Return the index of the extra byte in a run of pairs: most pairs before and after it have a common lead byte.
+    """Returns the index of the extra byte in a run of pairs: most pairs before and after it have a common lead byte.
 
     Args:
         common: Lead bytes of the most frequent characters; a repeated one counts twice.
@@ -192,7 +192,7 @@ def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = F
 
 
 def _decode_jis_x_0208(pairs: bytes) -> str:
-    """Decode JIS X 0208 with the NEC and IBM rows 13 and 89 to 92, which only a superset of Shift_JIS has."""
+    """Decodes JIS X 0208 with the NEC and IBM rows 13 and 89 to 92, which only a superset of Shift_JIS has."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
     except UnicodeDecodeError:

@@ -107,7 +107,7 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Find the header, skipping empty lines and an mbox line before it; empty if there is no field."""
+    """Finds the header, skipping empty lines and an mbox line before it; empty if there is no field."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
@@ -158,7 +158,7 @@ def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:
 
 
 def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[bytes, list[bytes]]:
-    """Return the raw values of the wanted fields by lower-case name, in their order.
+    """Returns the raw values of the wanted fields by lower-case name, in their order.
 
     Surrounding white space is removed; a fold becomes one space.
     """
@@ -184,7 +184,7 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[b
 
 
 def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
-    """Parse the header of a message.
+    """Parses the header of a message.
 
     Args:
         content: The bytes after dot-unstuffing.
@@ -230,13 +230,13 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
 
 def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
-    """Return `charset_hint` of a message, `""` if the fields have no bytes that need it."""
+    """Returns `charset_hint` of a message, `""` if the fields have no bytes that need it."""
     raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
     return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """Return the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown.
+    """Returns the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown.
 
     The first that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and From, the first
     label in the body, the detected charset.
@@ -265,7 +265,7 @@ def _charset_labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[s
 
 
 def unlabelled_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
-    """Return the raw 8-bit bytes and the encoded words with an unknown charset, one line for each value."""
+    """Returns the raw 8-bit bytes and the encoded words with an unknown charset, one line for each value."""
     values = (value for name in sorted(fields) for value in fields[name])
     values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
     return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE_BYTES]) for value in islice(values, MAX_FIELDS)).strip()
@@ -296,7 +296,7 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 
 
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
-    """Return the address of the author.
+    """Returns the address of the author.
 
     Lists replace the From of members whose domain has a DMARC policy by their own address. They keep the member's
     address in one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
@@ -333,7 +333,7 @@ def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
 
 
 def _parse_message_ids(value: bytes) -> list[str]:
-    """Return message IDs without brackets, ignoring other words. Without any bracket, words with `@` count."""
+    """Returns message IDs without brackets, ignoring other words. Without any bracket, words with `@` count."""
     if not value:
         return []
     text = _decode_raw(value, "utf-8")

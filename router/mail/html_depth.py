@@ -47,7 +47,7 @@ class DepthEstimate:
         self._html: list[tuple[float, str]] = []  # non-foreign elements
 
     def process_tag(self, name: str, *, end: bool) -> int:
-        """Process a tag and return the depth after it."""
+        """Processes a tag and returns the depth after it."""
         if end:
             self._process_end(name)
         else:

@@ -70,7 +70,7 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yield name, whether it is an end tag, and attributes of each tag, skipping the same text as a parser."""
+    """Yields name, whether it is an end tag, and attributes of each tag, skipping the same text as a parser."""
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
         position = token.end()
@@ -139,7 +139,7 @@ class _GrowthEstimate:
         self.merged = 0  # characters of the attributes of all tags `html` and `body`
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
-        """Process a tag. Raises `TooComplex`."""
+        """Processes a tag. Raises `TooComplex`."""
         if name in _FORMATTING:
             if not end:
                 self.open_formatting(name, tag)
@@ -163,7 +163,7 @@ class _GrowthEstimate:
             self.size += level.open[-1].size
 
     def find_last_open(self, name: str) -> int | None:
-        """Return the position of the innermost open element with this name, None if there is none."""
+        """Returns the position of the innermost open element with this name, None if there is none."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
@@ -173,7 +173,7 @@ class _GrowthEstimate:
         return None
 
     def close_formatting(self, position: int, *, always: bool = False) -> None:
-        """Process an end tag. It moves the element into up to eight inner blocks; if there are more, it stays open."""
+        """Processes an end tag. It moves the element into up to eight inner blocks; if there are more, it stays open."""
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
         if inside:
@@ -208,11 +208,11 @@ class _GrowthEstimate:
         return level.open
 
     def drop_level(self) -> None:
-        """End a cell; its elements are not reopened outside."""
+        """Ends a cell; its elements are not reopened outside."""
         self.size -= sum(element.size for element in self.exit_level())
 
     def leave_scope(self, name: str) -> None:
-        """End a scope and its cells; elements that were opened in the scope itself stay open after it."""
+        """Ends a scope and its cells; elements that were opened in the scope itself stay open after it."""
         before = self.names[name]
         while before and self.names[name] == before:
             if self.levels[-1].name in _CELLS:

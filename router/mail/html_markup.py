@@ -32,7 +32,7 @@ _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)"
 
 
 def visible_markup(html: str, limit: int) -> str:
-    """Remove comments, style sheets, scripts and invisible attributes from long HTML.
+    """Removes comments, style sheets, scripts and invisible attributes from long HTML.
 
     Long means over an eighth of `limit`, because the HTML parts of a message share the limit. Only the start of the
     result is processed, up to `limit` characters or `MAX_TAGS` tags.
@@ -42,7 +42,7 @@ def visible_markup(html: str, limit: int) -> str:
 
 
 def _keep_body_style(html: str) -> str:
-    """Copy the visibility style of the body to an element inside, because the sanitiser drops the body tag."""
+    """Copies the visibility style of the body to an element inside, because the sanitiser drops the body tag."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
@@ -52,12 +52,12 @@ def _keep_body_style(html: str) -> str:
 
 
 def strip_data_uris(html: bytes) -> bytes:
-    """Remove embedded images from undecoded HTML."""
+    """Removes embedded images from undecoded HTML."""
     return _DATA_URI.sub(b'""', html)
 
 
 def strip_invisible(html: str) -> str:
-    """Remove comments, style sheets and scripts, up to `MAX_TAGS` tags."""
+    """Removes comments, style sheets and scripts, up to `MAX_TAGS` tags."""
     return _reduce(html, len(html), attributes=False)
 
 
@@ -99,7 +99,7 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
 
 
 def _find_drawing_end(html: str, position: int) -> int:
-    """Return the end of the `svg` element at `position`, 0 if it contains more than drawing elements.
+    """Returns the end of the `svg` element at `position`, 0 if it contains more than drawing elements.
 
     Other elements end a drawing, or start HTML inside it.
     """
@@ -112,7 +112,7 @@ def _find_drawing_end(html: str, position: int) -> int:
 
 
 def _style_value(attributes: str) -> str:
-    """Return the value of the first `style` attribute, `""` if there is none."""
+    """Returns the value of the first `style` attribute, `""` if there is none."""
     for attribute in ATTRIBUTE.finditer(attributes):
         name, _, value = attribute[0].partition("=")
         if name.strip().lower() == "style":
@@ -121,7 +121,7 @@ def _style_value(attributes: str) -> str:
 
 
 def _visible_attributes(tag: str, attributes: str) -> str:
-    """Return the attributes that the sanitiser keeps, each preceded by a space."""
+    """Returns the attributes that the sanitiser keeps, each preceded by a space."""
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
     seen = set()

@@ -57,7 +57,7 @@ LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp 
 
 
 def sanitize_html(html: str) -> str | None:
-    """Return safe HTML, None if it exceeds the limits. Hidden elements stay; styles are those of `html_style`."""
+    """Returns safe HTML, None if it exceeds the limits. Hidden elements stay; styles are those of `html_style`."""
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
@@ -78,7 +78,7 @@ def sanitize_html(html: str) -> str | None:
 
 
 def truncate_html(clean: str, limit: int) -> str:
-    """Truncate sanitised HTML to at most `limit` characters, not inside a tag or a character reference."""
+    """Truncates sanitised HTML to at most `limit` characters, not inside a tag or a character reference."""
     if len(clean) <= limit:
         return clean
     truncated = clean[:limit]
@@ -89,7 +89,7 @@ def truncate_html(clean: str, limit: int) -> str:
 
 
 def filter_attribute(tag: str, name: str, value: str) -> str | None:
-    """Return the sanitised value of an allowed attribute, None to drop it."""
+    """Returns the sanitised value of an allowed attribute, None to drop it."""
     if name == "style":
         return canonical_style(value) or None
     if name == "src":

@@ -61,7 +61,7 @@ _CLIPPING_OVERFLOW = frozenset({"hidden", "clip", "scroll", "auto"})
 
 
 def canonical_style(style: str) -> str:
-    """Reduce a `style` attribute to `HIDDEN`, or to declarations separated by `;`, or to `""`."""
+    """Reduces a `style` attribute to `HIDDEN`, or to declarations separated by `;`, or to `""`."""
     declared = _parse_declarations(style)
     if not declared:
         return ""
@@ -83,7 +83,7 @@ def canonical_style(style: str) -> str:
 
 
 def _parse_declarations(style: str) -> dict[str, str]:
-    """Return the effective value of each property."""
+    """Returns the effective value of each property."""
     found: dict[str, str] = {}
     important: set[str] = set()
     for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE_LENGTH])):
@@ -116,7 +116,7 @@ def _is_collapsed(declared: dict[str, str]) -> bool:
 
 
 def _white_space(declared: dict[str, str]) -> str:
-    """Return `normal`, `pre`, `pre-wrap` or `pre-line`, `""` if white space is inherited."""
+    """Returns `normal`, `pre`, `pre-wrap` or `pre-line`, `""` if white space is inherited."""
     words = f"{declared.get('white-space-collapse', '')} {declared.get('white-space', '')}".split()
     found = [_WHITE_SPACE[word] for word in words if word in _WHITE_SPACE]
     return next((white_space for white_space in found if white_space != "normal"), found[0] if found else "")

@@ -42,7 +42,7 @@ _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
-    """Convert sanitised HTML to at most `limit` characters of text; with `hidden`, including hidden elements."""
+    """Converts sanitised HTML to at most `limit` characters of text; with `hidden`, including hidden elements."""
     walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
@@ -50,7 +50,7 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Return text without structure, for HTML that cannot be processed otherwise."""
+    """Returns text without structure, for HTML that cannot be processed otherwise."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
@@ -69,7 +69,7 @@ class _Style:
     indented: bool = False
 
     def child_style(self, tag: str, declared: str) -> _Style:
-        """Return the style of a child element. `declared` is a result of `canonical_style`."""
+        """Returns the style of a child element. `declared` is a result of `canonical_style`."""
         style = replace(self, indented=False) if self.indented else self
         style = replace(style, white_space="pre") if tag == "pre" else style
         style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
@@ -102,7 +102,7 @@ class _TextBuilder:
         self._struck = False  # an open `~~`
 
     def write(self, text: str, style: _Style) -> str:
-        """Add text to the line and return its visible form."""
+        """Adds text to the line and returns its visible form."""
         if style.white_space in ("normal", "pre-line"):
             text = _SPACES.sub(" ", text)
             if text.startswith(" ") and (not self._line or self._line[-1].endswith(" ")):
@@ -119,7 +119,7 @@ class _TextBuilder:
         return text
 
     def _toggle_strikethrough(self, following: str) -> None:
-        """Write the `~~` before or after struck-out text, next to its words."""
+        """Writes the `~~` before or after struck-out text, next to its words."""
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
         elif self._line:
@@ -136,7 +136,7 @@ class _TextBuilder:
         self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
-        """Start a list item. `value` is its number if it is not the next one."""
+        """Starts a list item. `value` is its number if it is not the next one."""
         if not self.list_counters:
             self._bullet = "- "
             return
@@ -153,7 +153,7 @@ class _TextBuilder:
             self._bullet = ""
 
     def end_line(self, blank_lines: int, *, keep_blank: bool = False) -> None:
-        """Finish the current line.
+        """Finishes the current line.
 
         Args:
             blank_lines: Empty lines after it.
@@ -286,7 +286,7 @@ class _TextExtractor(HTMLParser):
                 self.link_text.append(shown)
 
     def write_image(self, values: dict[str, str | None]) -> None:
-        """Write the alternative text of an image; tracking pixels are skipped."""
+        """Writes the alternative text of an image; tracking pixels are skipped."""
         if any((values.get(size) or "").strip() in _PIXEL_SIZES for size in ("width", "height")):
             return
         words = _SPACES.sub(" ", _INVISIBLE.sub("", values.get("alt") or values.get("title") or "")).strip()
@@ -296,7 +296,7 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Write the target of the link, unless its text already contains it or the link is empty."""
+        """Writes the target of the link, unless its text already contains it or the link is empty."""
         href, self.href = self.href, ""
         scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()

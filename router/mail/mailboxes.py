@@ -35,7 +35,7 @@ _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
 
 def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
-    """Return the (name, address) pairs of a list, at most `MAX_MAILBOXES`.
+    """Returns the (name, address) pairs of a list, at most `MAX_MAILBOXES`.
 
     A word without a domain (`From: root`) is an address if the list has no other; more words without `@` are ignored.
 
@@ -53,7 +53,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 
 
 def normalize_address(address: str) -> str:
-    """Return the form in which addresses are compared: NFC, case-folded, the domain as A-labels.
+    """Returns the form in which addresses are compared: NFC, case-folded, the domain as A-labels.
 
     Mail systems may distinguish `Joe@` from `joe@` (RFC 5321 section 2.4), but none is known to do so.
     """
@@ -64,7 +64,7 @@ def normalize_address(address: str) -> str:
 
 
 def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
-    """Parse a list in the usual form; None if the full parser is needed."""
+    """Parses a list in the usual form; None if the full parser is needed."""
     found: list[tuple[str, str]] = []
     for piece in (text,) if '"' in text else text.split(","):
         mailbox = piece.strip()
@@ -201,12 +201,12 @@ def _build_mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> t
 
 
 def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
-    """Drop a name that only repeats the address."""
+    """Drops a name that only repeats the address."""
     return ("" if "@" in name and name.casefold() == address.casefold() else name), address
 
 
 def _clean_address(text: str) -> str:
-    """Return an addr-spec for display, `""` if it is too long.
+    """Returns an addr-spec for display, `""` if it is too long.
 
     Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
     """
@@ -227,7 +227,7 @@ def _clean_address(text: str) -> str:
 
 
 def _clean_name(text: str, hint: str = "") -> str:
-    """Return a display name with encoded words decoded, without surrounding quotes."""
+    """Returns a display name with encoded words decoded, without surrounding quotes."""
     if not text:
         return ""
     if "=?" in text:

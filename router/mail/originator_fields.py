@@ -19,7 +19,7 @@ _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_
 def read_originators(
     content: bytes, *, max_bytes: int = 262144
 ) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
-    """Return the mailboxes of Reply-To without duplicates, at most `MAX_REPLY_TO`, and the original author or None."""
+    """Returns the mailboxes of Reply-To without duplicates, at most `MAX_REPLY_TO`, and the original author or None."""
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data, _FIELD_NAMES)
     hint = header_charset_hint(content, block, fields)
@@ -31,7 +31,7 @@ def read_originators(
 
 
 def drop_if_same(from_address: str, mailboxes: Sequence[NamedMailbox]) -> tuple[NamedMailbox, ...]:
-    """Return the mailboxes, or `()` if they only contain the address in From."""
+    """Returns the mailboxes, or `()` if they only contain the address in From."""
     same = {normalize_address(from_address)}
     return tuple(mailboxes) if {normalize_address(mailbox.address) for mailbox in mailboxes} - same else ()
 

@@ -43,7 +43,7 @@ RAW_MESSAGE_SHOWN = "raw message shown"
 
 
 def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True) -> Contents:
-    """Parse a message.
+    """Parses a message.
 
     Args:
         content: The bytes after dot-unstuffing, without trace header fields of ours.
@@ -61,7 +61,7 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """Return an unparsable message as its own text, including the header. `reason` starts the warning."""
+    """Returns an unparsable message as its own text, including the header. `reason` starts the warning."""
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -70,7 +70,7 @@ def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_L
 def extract_attachment(
     content: bytes, n: int, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True
 ) -> AttachmentData | None:
-    """Return the attachment with the number `n` of `parse` (with the same limits), None if there is none.
+    """Returns the attachment with the number `n` of `parse` (with the same limits), None if there is none.
 
     Raises:
         HtmlNotAllowed: As for `parse`.
@@ -139,7 +139,7 @@ def _split_quoted(text: str, facts: HeaderFacts) -> tuple[str, str]:
 def _describe_attachments(
     files: Sequence[File], html: str, limits: ParseLimits
 ) -> tuple[tuple[Attachment, ...], list[str]]:
-    """Return the list of attachments, and warnings about them."""
+    """Returns the list of attachments, and warnings about them."""
     warnings: list[str] = []
     attachments: list[Attachment] = []
     for n, file in enumerate(files[: limits.attachments], 1):
@@ -155,7 +155,7 @@ def _describe_attachments(
 
 
 def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
-    """Return the warning for a message without visible text, which names its other content."""
+    """Returns the warning for a message without visible text, which names its other content."""
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     found = [
@@ -170,7 +170,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Return the text of the calendars of a message without text, else of the messages that it encloses."""
+    """Returns the text of the calendars of a message without text, else of the messages that it encloses."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:
@@ -182,7 +182,7 @@ def _text_from_files(
 
 
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
-    """Return the texts of the enclosed messages of a message without text."""
+    """Returns the texts of the enclosed messages of a message without text."""
     texts: list[str] = []
     bytes_left = limits.enclosed_bytes
     for file in files:

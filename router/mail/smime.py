@@ -32,7 +32,7 @@ class _MalformedError(ValueError):
 
 
 def classify_pkcs7(data: bytes) -> Pkcs7:
-    """Classify a PKCS #7 object by its first bytes."""
+    """Classifies a PKCS #7 object by its first bytes."""
     try:
         content_type = _BerReader(data).content_type()
     except _MalformedError:
@@ -41,7 +41,7 @@ def classify_pkcs7(data: bytes) -> Pkcs7:
 
 
 def extract_signed(data: bytes, name: str) -> bytes | None:
-    """Return the MIME entity inside signed-data; None for other data and other content.
+    """Returns the MIME entity inside signed-data; None for other data and other content.
 
     Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Text without a header only counts as an
     entity if the object has the name of a signed message or no name.
@@ -74,19 +74,19 @@ class _BerReader:
         self._elements = 0
 
     def content_type(self) -> bytes:
-        """Read the content type of a ContentInfo (RFC 5652 section 3)."""
+        """Reads the content type of a ContentInfo (RFC 5652 section 3)."""
         self.enter(_SEQUENCE)
         return self.read(_OID)
 
     def enter(self, tag: int) -> int | None:
-        """Enter an element; returns the position of its end, None for indefinite length."""
+        """Enters an element; returns the position of its end, None for indefinite length."""
         found, length = self._read_header()
         if found != tag:
             raise _MalformedError
         return None if length is None else self._at + length
 
     def read(self, tag: int) -> bytes:
-        """Read the contents of a primitive element."""
+        """Reads the contents of a primitive element."""
         end = self.enter(tag)
         if end is None or end > len(self._data):
             raise _MalformedError
@@ -94,11 +94,11 @@ class _BerReader:
         return self._data[start:end]
 
     def skip(self, tag: int) -> None:
-        """Skip an element and its contents."""
+        """Skips an element and its contents."""
         self._at = self.enter(tag) or self._find_end_of_contents()
 
     def read_string(self) -> bytes:
-        """Read a byte string, primitive or constructed from pieces (X.690 section 8.7)."""
+        """Reads a byte string, primitive or constructed from pieces (X.690 section 8.7)."""
         if self._data[self._at : self._at + 1] == bytes((_STRING,)):
             return self.read(_STRING)
         ends = [self.enter(_CONSTRUCTED_STRING)]
@@ -120,7 +120,7 @@ class _BerReader:
         return b"".join(pieces)
 
     def _find_end_of_contents(self) -> int:
-        """Return the end of the contents of an element of indefinite length."""
+        """Returns the end of the contents of an element of indefinite length."""
         depth = 1
         while depth:
             tag, length = self._read_header()
@@ -135,7 +135,7 @@ class _BerReader:
         return self._at
 
     def _read_header(self) -> tuple[int, int | None]:
-        """Read the tag of the next element and the length of its contents, None for indefinite length."""
+        """Reads the tag of the next element and the length of its contents, None for indefinite length."""
         self._elements += 1
         head = self._data[self._at : self._at + 2]
         if len(head) < 2 or self._elements > _MAX_ELEMENTS or head[0] & 0x1F == 0x1F:

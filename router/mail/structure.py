@@ -78,7 +78,7 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parse the tree. Beyond a limit the rest of the message belongs to the current part, with a warning."""
+    """Parses the tree. Beyond a limit the rest of the message belongs to the current part, with a warning."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -109,7 +109,7 @@ def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
 
 
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
-    """Return the MIME fields after an empty line in the header, and the offset of the body after them.
+    """Returns the MIME fields after an empty line in the header, and the offset of the body after them.
 
     They only count at the start of the body, and only if their delimiter occurs after them.
     """
@@ -124,7 +124,7 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """Decode an encoded multipart if its delimiters are not readable otherwise; returns the content.
+    """Decodes an encoded multipart if its delimiters are not readable otherwise; returns the content.
 
     RFC 2045 section 6.4 forbids encoding a multipart, but SAP does it.
     """
@@ -187,7 +187,7 @@ class _TreeBuilder:
         self.close_parts(len(content), 0)
 
     def open_multipart(self, part: Part) -> None:
-        """Open a multipart. If that is not possible, it becomes a text leaf."""
+        """Opens a multipart. If that is not possible, it becomes a text leaf."""
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
             # The declared boundary is missing or unused: use the first delimiter line instead.
@@ -205,7 +205,7 @@ class _TreeBuilder:
         self.leaf = part
 
     def close_parts(self, position: int, level: int) -> None:
-        """End the current leaf and the multiparts from `level` up at the line break at `position`."""
+        """Ends the current leaf and the multiparts from `level` up at the line break at `position`."""
         if self.leaf is not None:
             end = position - 1 if self.content[position - 1 : position] == b"\r" else position
             self.leaf.end = max(self.leaf.start, end)
@@ -219,7 +219,7 @@ class _TreeBuilder:
                 part.content_type = "text/plain"
 
     def read_child(self, parent: Part, start: int) -> int:
-        """Read the header of the part at `start`; returns the offset of its body."""
+        """Reads the header of the part at `start`; returns the offset of its body."""
         content = self.content
         default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
         block, body = b"", start
@@ -251,14 +251,14 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Return the charset for raw 8-bit bytes in a part's header: the message's, or its own if that does not fit."""
+        """Returns the charset for raw 8-bit bytes in a part's header: the message's, or its own if that does not fit."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Return where a header that exceeds its limit is truncated."""
+        """Returns where a header that exceeds its limit is truncated."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit
@@ -266,7 +266,7 @@ class _TreeBuilder:
         return cut + 1 if cut >= 0 else limit
 
     def find_delimiter(self, start: int, stop: int) -> int:
-        """Return the line break before the first delimiter in `[start, stop)`, -1 without one."""
+        """Returns the line break before the first delimiter in `[start, stop)`, -1 without one."""
         position = self.content.find(b"\n--", start, stop)
         while position >= 0:
             line = self.content[position + 3 : position + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
@@ -303,7 +303,7 @@ def _build_part(
 
 
 def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decode the body of a leaf; returns the bytes, and whether all of it could be decoded.
+    """Decodes the body of a leaf; returns the bytes, and whether all of it could be decoded.
 
     Args:
         limit: Decode about this many bytes of the encoded body.
@@ -314,10 +314,10 @@ def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False
 
 
 def malformed_warning(part: Part) -> str:
-    """Return the warning for a part that could not be decoded completely."""
+    """Returns the warning for a part that could not be decoded completely."""
     return f"malformed {part.encoding}"
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:
-    """Return the decoded size of a leaf, and whether all of it could be decoded."""
+    """Returns the decoded size of a leaf, and whether all of it could be decoded."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

@@ -33,7 +33,7 @@ class TextPiece:
         return not (self.plain or "").strip() and not (self.html or "").strip()
 
     def as_html(self) -> str:
-        """Return unsanitised HTML; plain text is escaped."""
+        """Returns unsanitised HTML; plain text is escaped."""
         if self.html is not None:
             return self.html
         return f"<pre>{escape(self.plain or '', quote=False)}</pre>"
@@ -63,7 +63,7 @@ class TextDecoder:
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
-        """Decode a part. This is the only place that creates HTML.
+        """Decodes a part. This is the only place that creates HTML.
 
         Raises:
             HtmlNotAllowed: The part is HTML, and HTML may not be parsed.
@@ -106,7 +106,7 @@ class TextDecoder:
         return clean_text(text)
 
     def _decode_enriched(self, text: str) -> str:
-        """Convert text/enriched (RFC 1896), parsed as HTML; all such parts share the limit of HTML."""
+        """Converts text/enriched (RFC 1896), parsed as HTML; all such parts share the limit of HTML."""
         text = text.replace("\n", "<br>")
         if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
@@ -118,7 +118,7 @@ class TextDecoder:
 
 
 def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
-    """Join the text and the HTML of all pieces, in their order."""
+    """Joins the text and the HTML of all pieces, in their order."""
     warnings: list[str] = []
     texts: list[str] = []
     parts: list[str] = []
@@ -155,7 +155,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """Return the text of a piece, and a warning if it is not what mail programs display.
+    """Returns the text of a piece, and a warning if it is not what mail programs display.
 
     Args:
         raw: The HTML of the piece, truncated to the limit.
@@ -186,7 +186,7 @@ def _is_stub(plain: str) -> bool:
 
 
 def unflow(text: str, *, delsp: bool) -> str:
-    """Unwrap format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
+    """Unwraps format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
     pieces: list[str] = []  # pieces of paragraphs; each paragraph follows a line ending
     open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
     for line in text.split("\n"):

@@ -23,7 +23,7 @@ _MAX_LINE_LENGTH = 78  # RFC 5322 section 2.1.1
 
 
 def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
-    """Return `Return-Path` and `Received` of a stored message, with CRLF line endings.
+    """Returns `Return-Path` and `Received` of a stored message, with CRLF line endings.
 
     Args:
         recipients: The envelope recipients that the reader may know. The `for` clause is only written for exactly one;
@@ -48,7 +48,7 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
 
 
 def _fold(name: str, clauses: Sequence[str]) -> list[str]:
-    """Fold a field between its clauses."""
+    """Folds a field between its clauses."""
     lines = [name]
     for clause in clauses:
         if len(lines[-1]) + 1 + len(clause) > _MAX_LINE_LENGTH and lines[-1].strip() != name:
@@ -71,7 +71,7 @@ def _clean_path(text: str) -> str:
 
 
 def _address_literal(text: str) -> str:
-    """Return an address literal (RFC 5321 section 4.1.3)."""
+    """Returns an address literal (RFC 5321 section 4.1.3)."""
     address = parse_address(text)
     if address is None:
         return "[unknown]"

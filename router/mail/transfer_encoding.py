@@ -55,7 +55,7 @@ _MAX_RUNS = 500_000
 
 
 def parse_mechanism(value: bytes) -> str:
-    """Return the mechanism in the first word of a Content-Transfer-Encoding, in lower case."""
+    """Returns the mechanism in the first word of a Content-Transfer-Encoding, in lower case."""
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
     letters = _NOT_LETTERS.sub("", name)
@@ -65,7 +65,7 @@ def parse_mechanism(value: bytes) -> str:
 
 
 def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decode data; returns the bytes, and whether all of `data` could be decoded.
+    """Decodes data; returns the bytes, and whether all of `data` could be decoded.
 
     Args:
         encoding: A result of `parse_mechanism`; an unknown one leaves the bytes unchanged.
@@ -82,7 +82,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Decode, ignoring spaces after a soft line break (RFC 2045 section 6.7); a lone `=` is kept."""
+    """Decodes, ignoring spaces after a soft line break (RFC 2045 section 6.7); a lone `=` is kept."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
     if b"==" in data:  # `binascii` would decode it as one
@@ -91,7 +91,7 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
-    """Return the number of bytes of `decode`, and whether all of `data` could be decoded.
+    """Returns the number of bytes of `decode`, and whether all of `data` could be decoded.
 
     A single run of base64, the usual case, is counted without decoding.
     """
@@ -116,7 +116,7 @@ def _is_plain_words(data: bytes) -> bool:
 
 
 def _find_trailing_word(data: bytes) -> int:
-    """Return the start of the last line if it is a word after complete base64, else the end of the data."""
+    """Returns the start of the last line if it is a word after complete base64, else the end of the data."""
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
     line = data[start:end].strip()
@@ -154,7 +154,7 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yield base64 and lines of words in their order, each with whether it is words."""
+    """Yields base64 and lines of words in their order, each with whether it is words."""
     start = position = 0
     for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, position)
@@ -189,7 +189,7 @@ def _is_spaced_base64(line: bytes) -> bool:
 
 
 def _find_base64(data: bytes, position: int) -> int:
-    """Return the start of the next base64 line, the end of the data if there is none."""
+    """Returns the start of the next base64 line, the end of the data if there is none."""
     for _ in range(_MAX_TEXT_LINES):
         found = _BASE64_LINE.search(data, position)
         if found is None:
@@ -201,7 +201,7 @@ def _find_base64(data: bytes, position: int) -> int:
 
 
 def _decode_runs(data: bytes) -> tuple[bytes, bool]:
-    """Decode runs of base64, each terminated by its padding."""
+    """Decodes runs of base64, each terminated by its padding."""
     pieces: list[bytes] = []
     aligned = _align_lines(data) if len(data.translate(None, _NOT_BASE64_OR_PADDING)) % 4 else data
     is_complete = aligned is data
@@ -214,7 +214,7 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Realign damaged lines, so that the damage of a line does not affect the next one."""
+    """Realigns damaged lines, so that the damage of a line does not affect the next one."""
     if data.count(b"\n") > _MAX_ALIGNED_LINES:
         return data
     lines = data.strip().split(b"\n")
@@ -235,7 +235,7 @@ def _align_line(line: bytes, width: int) -> bytes:
 
 
 def _decode_run(run: bytes) -> tuple[bytes, bool]:
-    """Decode a run without its padding; drops a lone last character."""
+    """Decodes a run without its padding; drops a lone last character."""
     spare = len(run) % 4
     if spare == 1:
         run = run[:-1]

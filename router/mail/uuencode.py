@@ -33,7 +33,7 @@ class UuencodedBlock:
 
 
 def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
-    """Yield the complete blocks of a text. Each line is read once; a "begin" line ends a damaged block."""
+    """Yields the complete blocks of a text. Each line is read once; a "begin" line ends a damaged block."""
     position = 0
     while (begin := _BEGIN.search(data, position)) is not None:
         position, lines = begin.end(), 0
@@ -63,13 +63,13 @@ def _encoded_length(line: bytes) -> int:
 
 
 def find_filename(data: bytes) -> bytes:
-    """Return the filename of the first "begin" line, empty if there is none."""
+    """Returns the filename of the first "begin" line, empty if there is none."""
     begin = _BEGIN.search(data)
     return begin[1].strip() if begin else b""
 
 
 def decode(data: bytes) -> tuple[bytes, bool]:
-    """Decode the first block; returns its bytes, and whether it is complete and the only content.
+    """Decodes the first block; returns its bytes, and whether it is complete and the only content.
 
     Without a "begin" line the data is returned unchanged.
     """

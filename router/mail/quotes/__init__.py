@@ -22,7 +22,7 @@ _MAX_LINES = 20_000  # likewise
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Return (new, quoted), without surrounding empty lines. Together they contain every line in its order.
+    """Returns (new, quoted), without surrounding empty lines. Together they contain every line in its order.
 
     Args:
         subject: Decoded. Its prefix marks a reply or a forwarded message.
@@ -54,7 +54,7 @@ def split(
 
 
 def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complete: bool) -> list[Range]:
-    """Add the range of the signature at the end of the new text. is_complete: No text follows the lines."""
+    """Adds the range of the signature at the end of the new text. is_complete: No text follows the lines."""
     count = len(lines.texts)
     stop = ranges[-1][0] if ranges and ranges[-1][1] == count else count
     start = max((end for _, end in ranges if end <= stop), default=0)
@@ -65,7 +65,7 @@ def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complet
 
 
 def _partition(lines: Lines, ranges: list[Range]) -> tuple[str, str]:
-    """Return the lines outside and inside the ranges, with an empty line between separate stretches."""
+    """Returns the lines outside and inside the ranges, with an empty line between separate stretches."""
     new: list[str] = []
     quoted: list[str] = []
     position = 0

@@ -148,7 +148,7 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """Return the attribution whose last line is `last`, for which `can_end_attribution` is true.
+    """Returns the attribution whose last line is `last`, for which `can_end_attribution` is true.
 
     Args:
         marked: The next non-empty line is quoted.
@@ -172,7 +172,7 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 
 
 def run_on_attribution(text: str) -> str:
-    """Return the attribution in a line that also starts the quoted text (Yahoo's app), `""` if there is none."""
+    """Returns the attribution in a line that also starts the quoted text (Yahoo's app), `""` if there is none."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
@@ -200,7 +200,7 @@ def has_date(text: str) -> bool:
 
 
 def find_addresses(text: str) -> list[str]:
-    """Return the case-folded addresses in a short text."""
+    """Returns the case-folded addresses in a short text."""
     return [found.rstrip(".").casefold() for found in _ADDRESS.findall(text)] if "@" in text else []
 
 
@@ -288,7 +288,7 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """Return the first line of an attribution and its whole text, including a line above with the only date."""
+    """Returns the first line of an attribution and its whole text, including a line above with the only date."""
     if has_date(text):
         return first, text
     above = first
@@ -311,7 +311,7 @@ def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
 
 
 def _line_above(lines: Lines, number: int) -> int:
-    """Return the line above in the same paragraph, -1 if there is none; skips an empty line above a lone `<`."""
+    """Returns the line above in the same paragraph, -1 if there is none; skips an empty line above a lone `<`."""
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
         above -= 1
@@ -319,7 +319,7 @@ def _line_above(lines: Lines, number: int) -> int:
 
 
 def _find_offset(text: str, *, marked: bool) -> int:
-    """Return the start of the attribution in a line that starts with new text, 0 if there is none."""
+    """Returns the start of the attribution in a line that starts with new text, 0 if there is none."""
     start = 0
     for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
         new_text, remaining = text[: separator.start()], text[separator.end() :]

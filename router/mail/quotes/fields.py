@@ -100,7 +100,7 @@ def starts_with_message_du(text: str) -> bool:
 
 
 def read_field(text: str) -> tuple[FieldKind, str] | None:
-    """Return the kind and the value of a field, None if the line is not a known field."""
+    """Returns the kind and the value of a field, None if the line is not a known field."""
     text = text.strip(_DECORATION)
     if starts_with_message_du(text):
         return "date", text
@@ -116,7 +116,7 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 
 
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
-    """Return the line after the header block that starts at `start`, 0 if there is none.
+    """Returns the line after the header block that starts at `start`, 0 if there is none.
 
     Args:
         ruled: The line is below a rule, where two kinds of fields are enough.
@@ -132,7 +132,7 @@ def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
 
 
 def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
-    """Return the end of a block with known labels, 0 if there is none. nested: A field above starts a block."""
+    """Returns the end of a block with known labels, 0 if there is none. nested: A field above starts a block."""
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0
@@ -199,7 +199,7 @@ class _Evidence:
         self.is_mixed = self.has_unknown
 
     def add_value(self, kind: FieldKind, value: str) -> None:
-        """Add the value of a field, or a continuation line of it."""
+        """Adds the value of a field, or a continuation line of it."""
         if kind in _MAILBOX_KINDS:
             self.has_address = self.has_address or has_address(value)
             self.has_bracketed_address = self.has_bracketed_address or is_bracketed(value)

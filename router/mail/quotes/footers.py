@@ -22,7 +22,7 @@ _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not de
 
 
 def _fold(text: str) -> str:
-    """Remove case, accents and vowel signs."""
+    """Removes case, accents and vowel signs."""
     if text.isascii():
         return text.casefold()
     decomposed = normalize("NFKD", text.casefold()).translate(_STROKES)
@@ -223,7 +223,7 @@ def _has_stem(word: str) -> bool:
 
 
 def _split_known_words(word: str) -> list[str]:
-    """Split a word of a script without spaces into known words, longest first; else return it unchanged."""
+    """Splits a word of a script without spaces into known words, longest first; else return it unchanged."""
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []

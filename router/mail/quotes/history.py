@@ -38,7 +38,7 @@ _MAX_WRAPPED_LINES = 3  # of GroupWise's attribution, after the first
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
-    """Return the ranges of history. `end` is the start of the signature at the end of the text."""
+    """Returns the ranges of history. `end` is the start of the signature at the end of the text."""
     return _HistorySearch(lines, end).find_ranges()
 
 
@@ -73,7 +73,7 @@ class _HistorySearch:
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Find the last unquoted and the last quoted line. Takes linear time; called a few times only."""
+        """Finds the last unquoted and the last quoted line. Takes linear time; called a few times only."""
         lines = self.lines
         unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(unquoted, -1)
@@ -111,7 +111,7 @@ class _HistorySearch:
         return self.history
 
     def take_attribution(self, number: int) -> int:
-        """Add the history below an attribution that ends at the line; returns the next line to examine."""
+        """Adds the history below an attribution that ends at the line; returns the next line to examine."""
         lines = self.lines
         after = lines.next_line(number)
         marked = after < len(lines.texts) and self.is_marked(after)
@@ -135,7 +135,7 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Return the start of an attribution whose last line also starts the quoted text, -1 if there is none."""
+        """Returns the start of an attribution whose last line also starts the quoted text, -1 if there is none."""
         texts = self.lines.texts
         original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
@@ -143,7 +143,7 @@ class _HistorySearch:
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """Return the first line below a heading or header block that starts at the line, 0 if there is none."""
+        """Returns the first line below a heading or header block that starts at the line, 0 if there is none."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number
@@ -155,7 +155,7 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Add the quoted lines from `after` on, together with their introduction from `first` on."""
+        """Adds the quoted lines from `after` on, together with their introduction from `first` on."""
         lines = self.lines
         if after > self.last_own:
             self.cut_from(first)
@@ -169,7 +169,7 @@ class _HistorySearch:
         return stop
 
     def take_top_quote(self, number: int) -> int:
-        """Add quoted lines at the top of the text that start with an attribution; the answer is below."""
+        """Adds quoted lines at the top of the text that start with an attribution; the answer is below."""
         return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
@@ -187,7 +187,7 @@ class _HistorySearch:
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])  # not a heading
 
     def mark_quoted(self, start: int) -> None:
-        """Treat the lines from `start` on with the same mark as quoted."""
+        """Treats the lines from `start` on with the same mark as quoted."""
         self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
@@ -217,7 +217,7 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Return the first quoted paragraph from `start` on with an attribution or a header block, or -1."""
+        """Returns the first quoted paragraph from `start` on with an attribution or a header block, or -1."""
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
@@ -275,12 +275,12 @@ class _HistorySearch:
         return above >= 0 and not self.lines.quoted[above] and self.lines.texts[above].endswith(COLONS)
 
     def cut_from(self, start: int) -> list[Range]:
-        """Add everything from `start` on as history."""
+        """Adds everything from `start` on as history."""
         self.add_range(start, len(self.lines.texts))
         return self.history
 
     def add_range(self, start: int, stop: int) -> None:
-        """Add a range, including rules and an undecorated heading above it."""
+        """Adds a range, including rules and an undecorated heading above it."""
         texts = self.lines.texts
         first = start
         for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
@@ -291,7 +291,7 @@ class _HistorySearch:
         self.history.append((self.find_rule_above_fields(first), stop))
 
     def find_rule_above_fields(self, first: int) -> int:
-        """Return the rule above fields that directly precede an attribution (Yandex), else `first`."""
+        """Returns the rule above fields that directly precede an attribution (Yandex), else `first`."""
         above = first - 1
         while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):
             above -= 1

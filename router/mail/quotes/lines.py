@@ -33,7 +33,7 @@ _FORM_FIELD = re.compile(
 
 
 def letters_only(text: str) -> str:
-    """Return the letters of a short text, decomposed and case-folded for comparison."""
+    """Returns the letters of a short text, decomposed and case-folded for comparison."""
     decomposed = normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())
 
@@ -122,7 +122,7 @@ class Lines:
     quoted: list[bool]
 
     def next_line(self, number: int) -> int:
-        """Return the first non-empty line after `number`, the number of lines if there is none."""
+        """Returns the first non-empty line after `number`, the number of lines if there is none."""
         number += 1
         while number < len(self.texts) and not self.texts[number]:
             number += 1
@@ -133,7 +133,7 @@ class Lines:
         return after < len(self.quoted) and self.quoted[after]
 
     def split_line(self, number: int, offset: int) -> None:
-        """Split an unquoted line into two."""
+        """Splits an unquoted line into two."""
         text = self.texts[number]
         before, after = text[:offset].rstrip(), text[offset:].lstrip()
         self.raw[number : number + 1] = before, after
@@ -142,7 +142,7 @@ class Lines:
 
 
 def read_lines(raw: list[str]) -> Lines:
-    """Classify lines; a line inside wrapped angle brackets is classified like the line above."""
+    """Classifies lines; a line inside wrapped angle brackets is classified like the line above."""
     texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]
     for number in range(1, len(texts)):
@@ -154,7 +154,7 @@ def read_lines(raw: list[str]) -> Lines:
 
 
 def strip_marks(text: str) -> str:
-    """Remove the quote marks of a line."""
+    """Removes the quote marks of a line."""
     return text.lstrip(">\uff1e ")
 
 

@@ -53,7 +53,7 @@ _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désab
 
 
 def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with_list_footer: bool = False) -> int:
-    """Return the first line of the signature at the end of lines[start:end], `end` if there is none.
+    """Returns the first line of the signature at the end of lines[start:end], `end` if there is none.
 
     Args:
         sender: Name and address of the sender, `""` if unknown.
@@ -65,7 +65,7 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Return the start of the device footers at the end, including a rule above them."""
+    """Returns the start of the device footers at the end, including a rule above them."""
     signature_start = end
     for _ in range(_MAX_FOOTERS):
         last = _last_nonempty_line(lines, start, signature_start)
@@ -97,7 +97,7 @@ def _is_folded_footer(lines: Lines, last: int) -> bool:
 
 
 def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
-    """Return the last non-empty line, a number below `start` if there is none."""
+    """Returns the last non-empty line, a number below `start` if there is none."""
     last = end - 1
     while last >= start and not lines.texts[last]:
         last -= 1
@@ -105,7 +105,7 @@ def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
 
 
 def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_list_footer: bool) -> int:
-    """Return the line of the delimiter, -1 if there is none."""
+    """Returns the line of the delimiter, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
         text = lines.texts[number]

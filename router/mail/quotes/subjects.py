@@ -45,7 +45,7 @@ _VS_IS_REPLY = re.compile(r"^[>\s*]{0,6}(?:lähettäjä|saatja)\s?:|kirjoitti|ki
 
 
 def classify_subject(subject: str, text: str) -> SubjectKind:
-    """Classify a subject by its first prefix; the language of `text` decides about ambiguous prefixes."""
+    """Classifies a subject by its first prefix; the language of `text` decides about ambiguous prefixes."""
     subject = subject[:400]
     for _ in range(_MAX_TAGS):
         before = _TAG_BEFORE_PREFIX.match(subject)

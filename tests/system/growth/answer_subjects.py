@@ -40,7 +40,7 @@ def _make_answer(kind: dns.rdatatype.RdataType, data: bytes) -> dns.resolver.Ans
 
 
 def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
-    """Return a DNS response with these records."""
+    """Returns a DNS response with these records."""
     question = b"\x07example\x03com\0" + kind.to_bytes(2, "big") + b"\0\1"
     head = b"\0\0\x84\0\0\1" + len(rdatas).to_bytes(2, "big") + b"\0\0\0\0"
     rows = (
@@ -50,7 +50,7 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
 
 
 def message(data: bytes) -> None:
-    """Parse the shape as the sections of a response."""
+    """Parses the shape as the sections of a response."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
         for count in (b"\0\1", b"\0\xc0"):
@@ -58,7 +58,7 @@ def message(data: bytes) -> None:
 
 
 def txt(data: bytes) -> None:
-    """Evaluate TXT records of up to 2000 bytes each."""
+    """Evaluates TXT records of up to 2000 bytes each."""
     rdatas = []
     for start in range(0, len(data), 2000):
         value = data[start : start + 2000]
@@ -73,7 +73,7 @@ def txt(data: bytes) -> None:
 
 
 def mx(data: bytes) -> None:
-    """Evaluate MX records with hosts built from the shape."""
+    """Evaluates MX records with hosts built from the shape."""
     rdatas = []
     for start in range(0, len(data), 240):
         host = data[start : start + 240]
@@ -88,7 +88,7 @@ def mx(data: bytes) -> None:
 
 
 def slack_response(data: bytes) -> None:
-    """Process a response of Slack: its raw bytes if aiohttp cannot parse them, its body and its headers."""
+    """Processes a response of Slack: its raw bytes if aiohttp cannot parse them, its body and its headers."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
     excerpt = client._to_printable(data[:1024])
@@ -99,7 +99,7 @@ def slack_response(data: bytes) -> None:
 
 
 def webhook(data: bytes) -> None:
-    """Validate a webhook URL."""
+    """Validates a webhook URL."""
     value = text(data)
     for url in (value, f"https://{value}", f"https://a.example/{value}", f"https://{value}/a", f"https://[{value}]/a"):
         with suppress(Refused):
@@ -111,7 +111,7 @@ def webhook(data: bytes) -> None:
 
 
 def build_notification(data: bytes) -> TicketNotification:
-    """Return a ticket notification with the shape in every field."""
+    """Returns a ticket notification with the shape in every field."""
     value = text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
     row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}
@@ -123,7 +123,7 @@ def build_notification(data: bytes) -> TicketNotification:
 
 
 def render(data: bytes) -> None:
-    """Render every Slack message that quotes a sender."""
+    """Renders every Slack message that quotes a sender."""
     notification = build_notification(data)
     slack.CHANNEL.render(notification)
     slack.CHANNEL.render_plain(notification)
@@ -134,7 +134,7 @@ def render(data: bytes) -> None:
 
 
 def pieces(data: bytes) -> None:
-    """Split a text of any length for Block Kit."""
+    """Splits a text of any length for Block Kit."""
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
     is_visible(rich_text.normalize_line(value))
     rich_text.truncate(rich_text.normalize_text(value), 3000)

@@ -75,7 +75,7 @@ def _ticket(value: str) -> Ticket:
 
 
 def _view(content: bytes) -> MessageView:
-    """Return a message with the shape in every field."""
+    """Returns a message with the shape in every field."""
     value = text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """Return a ticket with such messages, the first one complete."""
+    """Returns a ticket with such messages, the first one complete."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -122,7 +122,7 @@ def _renderer() -> Renderer:
 
 
 def page(data: bytes) -> None:
-    """Render the page of a ticket."""
+    """Renders the page of a ticket."""
     timeline = _timeline(data)
     visit = Visit(
         services=cast("Any", None),
@@ -161,7 +161,7 @@ def page(data: bytes) -> None:
 
 
 def detail(data: bytes) -> None:
-    """Serialize the ticket for the API, and the filename of a download."""
+    """Serializes the ticket for the API, and the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)
@@ -169,7 +169,7 @@ def detail(data: bytes) -> None:
 
 
 def frame(data: bytes) -> object:
-    """Render the HTML frame of a message, with a large image for every name that it references."""
+    """Renders the HTML frame of a message, with a large image for every name that it references."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that never suspends."""
+    """Returns the result of a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -54,7 +54,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def request(path: str = "/", **headers: str) -> web.Request:
-    """Return a request from a trusted proxy."""
+    """Returns a request from a trusted proxy."""
     transport = SimpleNamespace(
         get_extra_info=lambda name, default=None: ("127.0.0.1", 1) if name == "peername" else default,
         is_closing=lambda: False,
@@ -64,7 +64,7 @@ def request(path: str = "/", **headers: str) -> web.Request:
 
 
 def as_field_value(data: bytes) -> str:
-    """Convert to a field value as aiohttp delivers it, without line endings and NUL."""
+    """Converts to a field value as aiohttp delivers it, without line endings and NUL."""
     return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 
@@ -74,7 +74,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def head(data: bytes) -> None:
-    """Parse the request line and fields with aiohttp's parser."""
+    """Parses the request line and fields with aiohttp's parser."""
     for start in (b"", b"GET /", b"GET /?", b"POST / HTTP/1.1\r\nHost: a\r\nCookie: ", b"GET / HTTP/1.1\r\nA:"):
         parser = HttpRequestParser(BaseProtocol(_loop()), _loop(), 2**16)
         with suppress(HttpProcessingError, ValueError):
@@ -82,7 +82,7 @@ def head(data: bytes) -> None:
 
 
 def fields(data: bytes) -> None:
-    """Evaluate the fields of a request."""
+    """Evaluates the fields of a request."""
     value = as_field_value(data)
     web_request = request(X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value)
     address_key(addresses.client_address(web_request, _NETWORKS))
@@ -99,7 +99,7 @@ def fields(data: bytes) -> None:
 
 
 def query(data: bytes) -> None:
-    """Parse the query string for every route and page."""
+    """Parses the query string for every route and page."""
     value = data.decode("utf-8", "replace")
     for start in ("", "cursor=", "a="):
         query_string = "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in value)[:_HEAD]
@@ -114,7 +114,7 @@ def query(data: bytes) -> None:
 
 
 def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
-    """Return a function that parses a JSON body containing the shape."""
+    """Returns a function that parses a JSON body containing the shape."""
 
     def run(data: bytes) -> None:
         with suppress(Refused):
@@ -124,7 +124,7 @@ def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
 
 
 def models(data: bytes) -> None:
-    """Validate a decoded body with the model of every route."""
+    """Validates a decoded body with the model of every route."""
     value = text(data)
     many = {f"{value[:20]}{n}": n for n in range(len(value) // 8)}
     listed = [value[n : n + 4] for n in range(0, len(value), 8)]
@@ -136,7 +136,7 @@ def models(data: bytes) -> None:
 
 
 def form(data: bytes) -> None:
-    """Parse a form of the dashboard."""
+    """Parses a form of the dashboard."""
     web_request = request(Content_Type="application/x-www-form-urlencoded")
     for form_data in (data, data.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
@@ -149,7 +149,7 @@ def form(data: bytes) -> None:
 
 
 def values(data: bytes) -> None:
-    """Validate a name, an address, a domain, an ID and a cursor."""
+    """Validates a name, an address, a domain, an ID and a cursor."""
     value = text(data)
     readers: tuple[Callable[[str], object], ...] = (
         domain_names.normalize_domain_name,
@@ -179,7 +179,7 @@ def values(data: bytes) -> None:
 
 
 def password(data: bytes) -> None:
-    """Verify a password, and validate a new one."""
+    """Verifies a password, and validates a new one."""
     secrets.verify_password(text(data), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
         secrets.hash_password(text(data))

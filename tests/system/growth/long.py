@@ -32,7 +32,7 @@ def rank(growth: Growth) -> tuple[bool, float, float]:
 
 
 def line(growth: Growth) -> str:
-    """Format a table row; n is the size two doublings before the longest step."""
+    """Formats a table row; n is the size two doublings before the longest step."""
     steps = [f"{step * 1000:.1f}" for step in growth.seconds[-3:]]
     factor = f"{growth.worst:.2f}" if growth.worst else "-"
     shape = str(growth.shape).replace("|", "\\|").replace("`", "'")
@@ -43,14 +43,14 @@ def line(growth: Growth) -> str:
 
 
 def table(worst: Sequence[Growth]) -> str:
-    """Return a Markdown table, the worst subject first, with the maximum memory of all shapes."""
+    """Returns a Markdown table, the worst subject first, with the maximum memory of all shapes."""
     head = "| function | worst shape | n | ms at n / 2n / 4n | factor | ns/byte | memory bytes/byte |"
     rows = sorted(worst, key=rank, reverse=True)
     return "\n".join([head, "|---" * 7 + "|", *map(line, rows)]) + "\n"
 
 
 def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
-    """Measure these shapes; returns the number of violations."""
+    """Measures these shapes; returns the number of violations."""
     violations = 0
     for growth in survey(subject, batch_shapes, until=MAX_STEP_SECONDS):
         if growth.fault():
@@ -63,7 +63,7 @@ def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst
 
 
 def main() -> int:
-    """Run the command line."""
+    """Runs the command line."""
     options = argparse.ArgumentParser(description="Measure how cost grows with untrusted input.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--table", action="store_true", help="measure the shapes of `make test` once, print a table")

@@ -31,7 +31,7 @@ _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
 def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
-    """Return a function that parses a header with the shape in a field; `between` replaces its line endings."""
+    """Returns a function that parses a header with the shape in a field; `between` replaces its line endings."""
 
     def run(data: bytes) -> object:
         if between:
@@ -42,12 +42,12 @@ def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
 
 
 def mail(before: bytes) -> Callable[[bytes], object]:
-    """Return a function that parses a whole message."""
+    """Returns a function that parses a whole message."""
     return lambda data: reading.parse(before + data)
 
 
 def extract_attachments(data: bytes) -> None:
-    """Extract the last attachment of the list."""
+    """Extracts the last attachment of the list."""
     content = _MULTIPART % b"mixed" + data
     listed = reading.parse(content).attachments
     if listed:
@@ -55,7 +55,7 @@ def extract_attachments(data: bytes) -> None:
 
 
 def structure(data: bytes) -> None:
-    """Parse the tree of parts and decode each leaf."""
+    """Parses the tree of parts and decodes each leaf."""
     tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
         decode_body(leaf)
@@ -63,7 +63,7 @@ def structure(data: bytes) -> None:
 
 
 def part_headers(data: bytes) -> object:
-    """Parse one part for each 8000 bytes of the shape, which repeats bounded fields as often as possible."""
+    """Parses one part for each 8000 bytes of the shape, which repeats bounded fields as often as possible."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return reading.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -71,7 +71,7 @@ def part_headers(data: bytes) -> object:
 
 
 def parameters(data: bytes) -> None:
-    """Parse Content-Type and Content-Disposition."""
+    """Parses Content-Type and Content-Disposition."""
     _, found = decode.parse_parameters(b"a/b" + data, "utf-8")
     decode.parse_parameters(b"attachment; filename=" + data)
     for value in found.values():
@@ -79,7 +79,7 @@ def parameters(data: bytes) -> None:
 
 
 def report(data: bytes) -> object:
-    """Parse a bounce with a large report and a large text."""
+    """Parses a bounce with a large report and a large text."""
     return reading.parse(
         b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + data + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + data[:65536]
@@ -87,7 +87,7 @@ def report(data: bytes) -> object:
 
 
 def free_bounce(data: bytes) -> object:
-    """Parse a bounce without a report, with the shape in its text and in the returned message."""
+    """Parses a bounce without a report, with the shape in its text and in the returned message."""
     half = data[: len(data) // 2]
     return reading.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -96,7 +96,7 @@ def free_bounce(data: bytes) -> object:
 
 
 def signed(data: bytes) -> None:
-    """Parse signed-data with the shape as content, as pieces of it, and instead of each element."""
+    """Parses signed-data with the shape as content, as pieces of it, and instead of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -104,7 +104,7 @@ def signed(data: bytes) -> None:
 
 
 def encoded(data: bytes) -> None:
-    """Decode a body in each transfer encoding."""
+    """Decodes a body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
         transfer_encoding.decode(data, encoding, keep_text=True)
         transfer_encoding.decoded_size(data, encoding)
@@ -113,17 +113,17 @@ def encoded(data: bytes) -> None:
 
 
 def events(data: bytes) -> object:
-    """Parse the shape in an event, and as lines of a calendar."""
+    """Parses the shape in an event, and as lines of a calendar."""
     return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 
 def enclosed(data: bytes) -> object:
-    """Parse a message that only encloses another message."""
+    """Parses a message that only encloses another message."""
     return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
 def normalised_addresses(data: bytes) -> None:
-    """Normalise addresses and compare threads."""
+    """Normalises addresses and compares threads."""
     value = decoded(data)
     normalize_address(value)
     normalize_address(f"a@{value}")
@@ -131,7 +131,7 @@ def normalised_addresses(data: bytes) -> None:
 
 
 def classification(data: bytes) -> None:
-    """Classify as automatic or not."""
+    """Classifies as automatic or not."""
     value = decoded(data)[:MAX_TEXT_LENGTH]
     automatic.classify_message("", null_reverse_path=True, subject=value)
     automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)

@@ -90,7 +90,7 @@ class Growth:
 
 
 def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
-    """Yield the growth for each shape, enlarged until a call takes `until` seconds or the limit is reached."""
+    """Yields the growth for each shape, enlarged until a call takes `until` seconds or the limit is reached."""
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
     while todo:
@@ -117,7 +117,7 @@ def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Ite
 
 
 def _receive(pipe: Connection, pid: int) -> Growth | int | None:
-    """Receive the child's next message; None if it ended or exceeded the CPU time of one call."""
+    """Receives the child's next message; None if it ended or exceeded the CPU time of one call."""
     began = _cpu_seconds(pid)
     while not pipe.poll(0.2):
         if _cpu_seconds(pid) - began > CALL_SECONDS:
@@ -129,7 +129,7 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return user and system time of a child (proc(5)). A CPU timer in the child would make its clock coarse."""
+    """Returns user and system time of a child (proc(5)). A CPU timer in the child would make its clock coarse."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -167,7 +167,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Take the best of `RUNS` for each relevant step, up to three times while a factor exceeds the limit."""
+    """Takes the best of `RUNS` for each relevant step, up to three times while a factor exceeds the limit."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
@@ -179,13 +179,13 @@ def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[byte
 
 
 def _sizes(limit: int) -> Iterator[int]:
-    """Yield doubling sizes; the last one is the limit."""
+    """Yields doubling sizes; the last one is the limit."""
     for halvings in range(max(0, (limit // _FIRST_SIZE).bit_length() - 1), -1, -1):
         yield limit >> halvings
 
 
 def _factors(seconds: Sequence[float]) -> list[float]:
-    """Return the factor of each doubling, 0 if its larger step is too short."""
+    """Returns the factor of each doubling, 0 if its larger step is too short."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 
@@ -201,7 +201,7 @@ def _measure_seconds(run: Callable[[bytes], object], data: bytes) -> float:
 
 
 def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
-    """Return peak bytes of Python's allocations; the resident size may miss memory that the allocator retained."""
+    """Returns peak bytes of Python's allocations; the resident size may miss memory that the allocator retained."""
     tracemalloc.start()
     try:
         run(data)
@@ -211,13 +211,13 @@ def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
 
 
 def _reset_peak() -> None:
-    """Release free memory and reset VmHWM (proc(5)), which also counts allocations of C and Rust libraries."""
+    """Releases free memory and resets VmHWM (proc(5)), which also counts allocations of C and Rust libraries."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _status(name: str) -> int:
-    """Return a value of /proc/self/status in bytes."""
+    """Returns a value of /proc/self/status in bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

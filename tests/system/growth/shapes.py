@@ -19,7 +19,7 @@ class Shape:
     suffix: bytes = b""
 
     def build(self, size: int) -> bytes:
-        """Return at most `size` bytes, or prefix, one unit and suffix if these are longer."""
+        """Returns at most `size` bytes, or prefix, one unit and suffix if these are longer."""
         space = size - len(self.prefix) - len(self.suffix)
         return self.prefix + self.unit * max(1, space // len(self.unit)) + self.suffix
 
@@ -129,12 +129,12 @@ FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\
 
 
 def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
-    """Return a shape for each unit."""
+    """Returns a shape for each unit."""
     return tuple(Shape(unit) for unit in dict.fromkeys(unit for family in families for unit in family))
 
 
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
-    """Return a random prefix, one to three units and a suffix, mostly from the family, else from the alphabet."""
+    """Returns a random prefix, one to three units and a suffix, mostly from the family, else from the alphabet."""
 
     def some(least: int, most: int) -> bytes:
         picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(least, most))

@@ -36,7 +36,7 @@ _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24
 
 
 def command(line: bytes) -> None:
-    """Parse a command line with any verb."""
+    """Parses a command line with any verb."""
     with suppress(CommandError):
         commands.split_line(line)
     commands.line_error(line, replies.UNKNOWN_COMMAND)
@@ -58,7 +58,7 @@ def command(line: bytes) -> None:
 
 
 def command_lines(piece: int) -> Callable[[bytes], None]:
-    """Return a function that parses pipelined commands, received in pieces."""
+    """Returns a function that parses pipelined commands, received in pieces."""
 
     def run(data: bytes) -> None:
         lines = CommandLines()
@@ -76,7 +76,7 @@ def command_lines(piece: int) -> Callable[[bytes], None]:
 
 
 def data(piece: int) -> Callable[[bytes], None]:
-    """Return a function that reads DATA, received in pieces."""
+    """Returns a function that reads DATA, received in pieces."""
 
     def run(data: bytes) -> None:
         reader = DataReader(Content(50 << 20))
@@ -89,7 +89,7 @@ def data(piece: int) -> Callable[[bytes], None]:
 
 
 def chunks(data: bytes) -> None:
-    """Read BDAT in chunks of 7 bytes, received in pieces of 3."""
+    """Reads BDAT in chunks of 7 bytes, received in pieces of 3."""
     content = Content(50 << 20)
     for start in range(0, len(data), 7):
         reader = ChunkReader(content, 7)
@@ -99,7 +99,7 @@ def chunks(data: bytes) -> None:
 
 
 def proxy_head(data: bytes) -> None:
-    """Parse a PROXY header byte by byte; all received bytes are parsed each time."""
+    """Parses a PROXY header byte by byte; all received bytes are parsed each time."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
             for end in range(1, len(data) + 1):
@@ -107,7 +107,7 @@ def proxy_head(data: bytes) -> None:
 
 
 def address(data: bytes) -> None:
-    """Parse a mailbox and compute its keys."""
+    """Parses a mailbox and computes its keys."""
     value = text(data)
     for one in (value, f"{value}@example.com", f"a@{value}", f"a@[{value}]", f'"{value}"@example.com'):
         with suppress(AddressError):
@@ -118,7 +118,7 @@ def address(data: bytes) -> None:
 
 
 def recipient(data: bytes) -> None:
-    """Decide about a recipient and a blocked sender."""
+    """Decides about a recipient and a blocked sender."""
     value = text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(value, "example.com")
@@ -134,7 +134,7 @@ def recipient(data: bytes) -> None:
 
 
 def peer(data: bytes) -> None:
-    """Parse the address of a peer."""
+    """Parses the address of a peer."""
     network.address_key.cache_clear()
     network.network_keys.cache_clear()
     value = text(data)
@@ -145,7 +145,7 @@ def peer(data: bytes) -> None:
 
 
 def trace(data: bytes) -> None:
-    """Render the trace header fields of an export, from values that the peer supplied."""
+    """Renders the trace header fields of an export, from values that the peer supplied."""
     value = text(data)
     message = Message(
         **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),

@@ -47,5 +47,5 @@ class Subject:
 
 
 def text(data: bytes) -> str:
-    """Decode untrusted bytes to any code points except lone surrogates."""
+    """Decodes untrusted bytes to any code points except lone surrogates."""
     return data.decode("utf-8", "replace")

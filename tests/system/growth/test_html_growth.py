@@ -25,7 +25,7 @@ LONG = "y" * 16000
 
 
 def opened(n: int, name: str = "b") -> str:
-    """Return `n` different unclosed formatting elements."""
+    """Returns `n` different unclosed formatting elements."""
     return "".join(f"<{name} title={number:x}>" for number in range(n))
 
 

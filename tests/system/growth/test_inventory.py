@@ -16,7 +16,7 @@ def module(path: Path) -> str:
 
 
 def executed_modules() -> set[str]:
-    """Return the modules with a function that a subject calls."""
+    """Returns the modules with a function that a subject calls."""
     files: set[str] = set()
 
     def trace(frame: FrameType, event: str, _: object) -> None:

@@ -43,39 +43,39 @@ _CHARSETS = (
 
 
 def mail(before: bytes) -> Callable[[bytes], object]:
-    """Return a function that parses a whole message."""
+    """Returns a function that parses a whole message."""
     return lambda data: reading.parse(before + data)
 
 
 def texts(data: bytes) -> None:
-    """Decode a body in each charset with a codec of its own."""
+    """Decodes a body in each charset with a codec of its own."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
 def unlabelled(data: bytes) -> None:
-    """Detect the charset of a body without a label."""
+    """Detects the charset of a body without a label."""
     reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
     reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
 
 
 def answer(data: bytes) -> None:
-    """Split a reply, and a first message that quotes its recipient, with a subject of maximum length."""
+    """Splits a reply, and a first message that quotes its recipient, with a subject of maximum length."""
     body = decoded(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 
 def formatting(data: bytes) -> object:
-    """Parse HTML with many open formatting elements, which each block of the shape reopens."""
+    """Parses HTML with many open formatting elements, which each block of the shape reopens."""
     half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
     return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
 
 
 def images(data: bytes) -> object:
-    """Parse HTML with images, and as many parts that it may reference."""
+    """Parses HTML with images, and as many parts that it may reference."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return reading.parse(
@@ -88,14 +88,14 @@ def images(data: bytes) -> object:
 
 
 def markup(data: bytes) -> None:
-    """Reduce HTML that exceeds its limit."""
+    """Reduces HTML that exceeds its limit."""
     html_markup.strip_data_uris(data)
     html_markup.visible_markup(decoded(data), len(data) // 2)
     html_markup.strip_invisible(decoded(data))
 
 
 def deceptive_text(data: bytes) -> None:
-    """Check for deceptive characters and domains."""
+    """Checks for deceptive characters and domains."""
     text = decoded(data)
     safe_line(text)
     safe_identifier(f"{text}@{text}")
@@ -103,7 +103,7 @@ def deceptive_text(data: bytes) -> None:
 
 
 def search_terms(data: bytes) -> None:
-    """Extract the search terms of a message and of a query."""
+    """Extracts the search terms of a message and of a query."""
     value = decoded(data)
     terms.text_words(value)
     terms.parse_query("ws_1", value)

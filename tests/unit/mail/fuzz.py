@@ -42,7 +42,7 @@ TOKENS: tuple[bytes, ...] = tuple(
 
 
 def check(content: bytes) -> tuple[HeaderFacts, Contents]:
-    """Assert the invariants for any bytes; returns the parsed header and contents."""
+    """Asserts the invariants for any bytes; returns the parsed header and contents."""
     facts = read_headers(content)
     contents = parse(content)
     assert not any(warning.endswith(RAW_MESSAGE_SHOWN) for warning in contents.warnings), "the parser raised"
@@ -62,7 +62,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
 
 
 def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotification:
-    """Build the notification of a message as `router.dispatch` does."""
+    """Builds the notification of a message as `router.dispatch` does."""
     row = {
         "event": "replied" if facts.reference_ids else "opened",
         "ticket_id": "ticket_1",
@@ -93,7 +93,7 @@ def _assert_storable(value: object) -> None:
 
 
 def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
-    """Return a message with one to eight changes: inserted tokens, and removed, repeated or swapped ranges."""
+    """Returns a message with one to eight changes: inserted tokens, and removed, repeated or swapped ranges."""
     content = bytearray(rng.choice(mails))
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
         at = rng.randrange(len(content) + 1)
@@ -148,7 +148,7 @@ class _State:
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
-    """Return a bounded set of labels for the result; a new label makes the message worth keeping."""
+    """Returns a bounded set of labels for the result; a new label makes the message worth keeping."""
     value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in value for b in value if a < b]
@@ -156,7 +156,7 @@ def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
 
 
 def run(seconds: float, state: _State) -> int:
-    """Run mutations for `seconds`; returns the number of failures."""
+    """Runs mutations for `seconds`; returns the number of failures."""
     failed = 0
     rng = random.Random(state.runs)
     began = time.monotonic()
@@ -187,7 +187,7 @@ def run(seconds: float, state: _State) -> int:
 
 
 def main() -> int:
-    """Run the command line."""
+    """Runs the command line."""
     options = argparse.ArgumentParser(description="Fuzz the parsing and display of messages.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--state", type=Path, default=Path(".fuzz"))

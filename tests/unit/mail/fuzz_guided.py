@@ -21,7 +21,7 @@ STATE = Path(".fuzz")
 
 
 def main() -> None:
-    """Fuzz until libFuzzer ends the process."""
+    """Fuzzes until libFuzzer ends the process."""
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search.terms"]):
         fuzz = importlib.import_module("tests.unit.mail.fuzz")

@@ -98,7 +98,7 @@ SMALL = ParseLimits(
 
 
 def assert_storable(value: object) -> None:
-    """Assert that all texts are valid UTF-8 without NUL."""
+    """Asserts that all texts are valid UTF-8 without NUL."""
     if isinstance(value, str):
         assert "\x00" not in value
         value.encode("utf-8")

@@ -37,7 +37,7 @@ def cms(content: bytes, kind: str = SIGNED) -> bytes:
 
 
 def streamed(inner: bytes) -> bytes:
-    """Encode as BER with indefinite lengths and nested string pieces."""
+    """Encodes as BER with indefinite lengths and nested string pieces."""
     pieces = b"".join(element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
     digests = b"\x31\x80" + b"\x30\x80" + element(6, b"\x2a") + END + END
     content = (
