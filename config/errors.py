@@ -49,7 +49,7 @@ class SourceValue:
 
     Attributes:
         origin: The file, variable or credential that contains it.
-        hidden: Whether it came from a secret file; then it is never shown.
+        hidden: Whether the value came from a secret file and must never be shown.
     """
 
     value: object = field(repr=False)

@@ -1,9 +1,9 @@
 """Reads the configuration: returns a valid `Config` or raises `ConfigError` with the line to print.
 
-Each key comes from the environment, else from systemd credentials, else from the file, else from
-its default. A misspelled or invalid setting is an error that names its origin. The environment is
-an argument. Nothing is created or changed, and relative paths stay relative to the working
-directory.
+The value of a key comes from the first source that has it: the environment, systemd credentials,
+the file, the default. A misspelled or invalid setting is an error that names its origin. The
+environment is an argument. Nothing is created or changed, and relative paths stay relative to the
+working directory.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-Every parameter takes effect, or requests what the program does anyway, or raises ValueError with
-what is allowed. asyncpg sends an unknown parameter to the server as a setting, and the server would
+A parameter takes effect, requests what the program does anyway, or raises ValueError with the
+allowed values. asyncpg sends an unknown parameter to the server as a setting, and the server would
 then reject every connection. Errors never quote a value: it may be part of a password.
 """
 
@@ -39,7 +39,7 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Known to libpq or common in URLs, without effect here: the program behaves like this anyway.
+# Known to libpq or common in URLs, but without effect: the program always does what they request.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # applied by `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -64,7 +64,7 @@ _UNSUPPORTED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_MIN_SIMILARITY = 0.7  # similarity above which a known name is suggested
+_MIN_SIMILARITY = 0.7  # a known name at least this similar is suggested
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     """
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
-    except ValueError:  # its text quotes the parameter, which may be part of a password
+    except ValueError:  # the original error quotes the parameter, which may be part of a password
         raise ValueError("parameters after ? must have the form name=value, joined by &") from None
     parameters = [(name, value) for name, value in parameters if value]
     for name, value in parameters:
@@ -136,7 +136,7 @@ def _check_parameter(name: str, value: str, *, quotable: bool) -> None:
 
 
 def _parse_connect_timeout(value: str | None) -> timedelta | None:
-    """Parses libpq's whole seconds; 0 or less, which is no limit there, selects the setting."""
+    """Parses whole seconds. 0 or less means no limit in libpq; here it selects the configured timeout."""
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,6}", value):

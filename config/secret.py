@@ -133,8 +133,8 @@ class DatabaseUrl:
 def redact(value: object) -> str:
     """Returns the part of an invalid secret that may be shown, else `***`.
 
-    That is a whole SQLite URL, or the scheme of another database URL. Where a password begins and
-    ends in an invalid URL is ambiguous, so nothing after the scheme is shown.
+    That is a whole SQLite URL, or the scheme of another database URL. Nothing after the scheme is
+    shown, because the position of the password in an invalid URL is ambiguous.
     """
     if not isinstance(value, str):
         return MASK
@@ -172,7 +172,7 @@ def _parse_postgresql(url: str) -> PostgresUrl:
         raise ValueError(f"{_ALLOWED_URL}, without %00")
     try:
         parts = urlsplit(url)
-    except ValueError:  # its text quotes the address
+    except ValueError:  # the original error quotes the address
         raise ValueError(f"{_ALLOWED_URL}; the host is invalid") from None
     if "@" in parts.path or parts.path.count("/") > 1:
         raise ValueError(f"{_ALLOWED_URL}; in a password, write / as %2F, ? as %3F, @ as %40")

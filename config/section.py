@@ -34,6 +34,6 @@ SecretText = Annotated[Secret, PlainValidator(Secret.parse), AS_TEXT]
 
 
 class Section(BaseModel):
-    """The base of all sections: frozen, no unknown keys, no values in pydantic's errors."""
+    """The base class of all sections: frozen, rejects unknown keys, hides values in pydantic's errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)

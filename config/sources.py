@@ -110,7 +110,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
 
 
 def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
-    """Returns the file's content without one trailing newline; for a path setting, its path."""
+    """Returns the content of the file without one trailing newline; for a path setting, the path itself."""
     if setting.is_file:
         return SourceValue(str(file), origin)
     try:

@@ -157,7 +157,7 @@ def parse_retention(value: object) -> timedelta | None:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Returns the shortest form that `parse_duration` accepts, cut off to whole milliseconds."""
+    """Returns the shortest form that `parse_duration` accepts, truncated to whole milliseconds."""
     for unit, step in reversed(_UNITS.items()):
         if duration and not duration % step:
             return f"{duration // step}{unit}"
@@ -193,7 +193,7 @@ def parse_public_url(value: object) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:  # urlsplit's own text quotes the value
+    except ValueError:  # the error of urlsplit quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):

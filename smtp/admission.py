@@ -20,10 +20,10 @@ def canonical_address(host: str) -> str:
 
 
 async def resolve_client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
-    """Returns the address of the client behind a trusted proxy, or of the peer itself.
+    """Returns the address of the client behind a trusted proxy, or the address of the peer itself.
 
-    None means that the header of a proxy is missing or invalid. Such a connection is closed without
-    a reply, because it is unknown who would receive it.
+    None means that the PROXY header is missing or invalid. The connection is then closed without a
+    reply, because the receiver of the reply would be unknown.
     """
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer
@@ -43,7 +43,7 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.client_connected", peer=peer)  # first: if it fails, nothing is counted
+        _log.debug("smtp.client_connected", peer=peer)  # before counting: if logging fails, nothing is counted
         exhausted_network = limits.admit(peer)
         if exhausted_network is None:
             return None

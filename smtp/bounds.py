@@ -14,17 +14,17 @@ from config.schema import SmtpSettings
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sizes are in bytes, times in seconds. Class attributes are the values of the fixed bounds."""
+    """Sizes are in bytes, times in seconds. The fixed bounds have their values as defaults."""
 
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
     max_received_fields: int
-    max_recipients: int  # of one message
-    max_errors: int  # of one session
+    max_recipients: int  # for one message
+    max_errors: int  # in one session
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # from one address; 0 is unlimited
-    max_session: float  # outside a message
+    max_session: float  # a message in transfer is completed first
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # between two bytes of content
@@ -32,47 +32,47 @@ class Bounds:
 
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
-    commands_per_iteration: int = 16  # answered in a row before other connections run: about 1 ms
-    max_idle_commands: int = 100  # between two messages, of commands that do not lead to a message
-    max_unfinished_mails: int = 300  # consecutive, without a complete message; rejected recipients cause some
-    max_skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
+    commands_per_iteration: int = 16  # then other connections run; this many take about 1 ms
+    max_idle_commands: int = 100  # commands between two messages that do not lead to a message
+    max_unfinished_mails: int = 300  # MAIL commands without a complete message; rejected recipients cause some
+    max_skipped_line_bytes: int = 1048576  # of a line without an end: discarded, then 421
     max_discarded_bytes: int = 67108864  # read past the size limit before the connection is closed
     max_searched_header_bytes: int = 262144  # an endless header must not delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
-    handshake_timeout: float = 30.0  # some round trips of a slow network
-    closing_timeout: float = 10.0  # for the peer to read the last replies
+    handshake_timeout: float = 30.0  # enough for some round trips of a slow network
+    closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # for all commands of a message together; clients need seconds
-    guaranteed_recipients: int = 100  # of one message, which a client may always send (RFC 5321 4.5.3.1.8)
+    command_timeouts_per_mail: int = 3  # limit for all commands of a message together; clients need seconds
+    guaranteed_recipients: int = 100  # a client may always send this many for one message (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
-    undelayed_guesses: int = 3  # rejected recipients; legitimate senders rarely have more
-    guess_delay: float = 0.5  # added for each further one
+    undelayed_guesses: int = 3  # rejected recipients without a delay; legitimate senders rarely have more
+    guess_delay: float = 0.5  # added for each further rejected recipient
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Limits by network. One customer often has several addresses, so the networks around an address
     # are limited too. Their limits are multiples, because they may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
-    counted_networks: int = 30_000  # with messages in the current minute; about 8 MB
-    logged_networks: int = 1000  # with rejections or log events in the current minute
-    max_log_lines: int = 300  # a minute, of rejections and failures of one address; more are only counted
+    counted_networks: int = 30_000  # networks with messages in the current minute; about 8 MB
+    logged_networks: int = 1000  # networks with rejections or log events in the current minute
+    max_log_lines: int = 300  # a minute, about one address; further events are only counted
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
-    read_bytes: int = 262144  # of one read, at most
+    read_bytes: int = 262144  # the maximum that one read returns
     memory_per_address: float = 0.5  # fraction; one address cannot fill the memory
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
     # Discarded bytes. At full speed, endless messages would starve other connections; at 50 MB a second
     # they use a tenth of a core.
-    discard_rate: int = 50_000_000  # bytes a second, of all connections together
-    min_discard_pause: float = 0.02  # after each read: about 13 MB a second of one connection
+    discard_rate: int = 50_000_000  # bytes a second, all connections together
+    min_discard_pause: float = 0.02  # after each read; limits one connection to about 13 MB a second
     max_discard_pause: float = 5.0  # half of short_command_timeout
 
     # The server.
-    scarce_connections: float = 0.8  # fraction of max_connections that shortens the timeout
-    short_command_timeout: float = 10.0  # while connections are scarce
+    scarce_connections: float = 0.8  # fraction of max_connections from which the command timeout is shorter
+    short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # about 10 ms, as each is only greeted at first
+    accepts_per_iteration: int = 64  # takes about 10 ms, as each connection is only greeted at first
     deadline_interval: float = 1.0  # between two checks of all deadlines
     eviction_interval: float = 60.0  # between two evictions of expired counts
     commit_timeout: float = 10.0  # after the shutdown grace period, for commits in progress

@@ -43,7 +43,7 @@ class Registry(Protocol):
 
 
 class Connection(upstream.SMTP):
-    """See the module.
+    """The server side of one SMTP connection.
 
     Attributes:
         handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
@@ -327,7 +327,7 @@ class Connection(upstream.SMTP):
         self.handler.handle_STARTTLS(tls)
 
     async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - never offered
-        """Not offered, like HELP and TURN (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+        """Replies 502: EXPN, HELP and TURN are not offered (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
         self.send(replies.NOT_IMPLEMENTED)
 
     smtp_HELP = smtp_TURN = smtp_EXPN

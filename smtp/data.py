@@ -31,7 +31,7 @@ class Content:
         self.limit = limit
         self.size = 0
         self.buffered_bytes = 0
-        # A message in one piece, as most are, is never copied. Nor is the value of a BytesIO.
+        # Most messages arrive in one piece, which is kept without a copy. `BytesIO.getvalue` does not copy either.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
@@ -64,7 +64,7 @@ class Content:
         self._buffer.write(piece)
 
     def discard(self) -> None:
-        """Discards the content, and everything that follows."""
+        """Discards the content so far and all later pieces."""
         self._single = None
         self._buffer = None
         self.buffered_bytes = 0
@@ -81,7 +81,7 @@ class ContentReader(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """Bytes that it can still take at most; `feed` returns those beyond."""
+        """The maximum number of bytes that `feed` consumes; it returns the bytes after them."""
         ...
 
     def feed(self, piece: bytes) -> bytes | None:
@@ -92,13 +92,13 @@ class ContentReader(Protocol):
 class DataReader:
     """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
-    The first CR LF of the end mark is part of the message. A possible start of that mark at the end
-    of a piece, at most four bytes, is kept for the next piece. The message begins at the start of a
-    line, as if CR LF preceded it; this matters only if its first byte is a dot.
+    The first CR LF of the end mark is part of the message. If a piece ends with a possible start of the
+    end mark, those at most four bytes are kept for the next piece. A dot at the start of the message
+    counts as a dot at the start of a line.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
-    max_feed_bytes = sys.maxsize  # the end is not known in advance
+    max_feed_bytes = sys.maxsize  # no limit: the end is not known in advance
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -112,7 +112,7 @@ class DataReader:
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # Finding one byte is 70 times as fast as three, and base64, as in large messages, has no dot.
+        # Searching for one byte is 70 times as fast as for three, and base64, as in large messages, has no dot.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
@@ -149,7 +149,7 @@ class ChunkReader:
         self.max_feed_bytes = size
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, even if empty."""
+        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, which may be empty."""
         if len(piece) < self.max_feed_bytes:
             self.max_feed_bytes -= len(piece)
             self.content.append(piece)

@@ -1,8 +1,8 @@
 """DNS block lists (RFC 5782): whether a configured list contains the client's address.
 
 All lists are queried at once when a client connects. The session continues meanwhile, and RCPT
-waits for the result. A list that is unreachable, slow or returns an invalid answer lists no
-address: a failing third party never causes a rejection.
+waits for the result. A list that is unreachable or slow, or that returns an invalid answer, does
+not block the client: a failing third party never causes a rejection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from smtp.bounds import Bounds
 _log = structlog.get_logger()
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # RFC 5782 2.1
-# The answer of large lists to resolvers that they do not serve.
+# Large lists answer with these addresses to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
 

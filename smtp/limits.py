@@ -1,9 +1,9 @@
 """Limits for connections in total, and for connections, messages and log events by network.
 
-The counts are those of one process: with several smtp processes, each allows as many. An address
-counts in three networks around it (`router.network.network_keys`), each with its own limit, because
-one customer often has many addresses. This module only counts; `smtp.policy` and `smtp.admission`
-choose the reply.
+Each smtp process counts on its own, so several processes together allow several times the limits.
+An address counts in three networks around it (`router.network.network_keys`), each with its own
+limit, because one customer often has many addresses. This module only counts; `smtp.policy` and
+`smtp.admission` choose the reply.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressSet:
-    """A set of networks. Tells whether it contains an address, and caches recent results."""
+    """A set of networks. Tests whether it contains an address, and caches recent results."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
@@ -70,11 +70,10 @@ class PeerLimits:
         self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
-        """Counts a connection for the networks of its address.
+        """Counts a connection for the networks of its address, unless one of them has too many.
 
         Returns:
-            The network that has too many connections, in which case nothing is counted; None
-                otherwise.
+            None, or the network with too many connections, in which case nothing is counted.
         """
         if address in self.trusted:
             return None

@@ -33,7 +33,7 @@ class CommandLines:
     def __init__(self, skip_limit: int = Bounds.max_skipped_line_bytes) -> None:
         self.buffer = bytearray()
         self._skip_limit = skip_limit
-        self._skip_reply: Reply | None = None  # the reply to the line that is skipped
+        self._skip_reply: Reply | None = None  # the reply to the line that is being skipped
         self._skipped = 0
 
     @property
@@ -54,7 +54,7 @@ class CommandLines:
             if self._skip_reply is None:
                 return _validate(line)
             reply, self._skip_reply, self._skipped = self._skip_reply, None, 0
-            if reply is not replies.BARE_LF:  # already sent when the LF arrived
+            if reply is not replies.BARE_LF:  # this reply was already sent when the LF arrived
                 raise CommandError(reply)
         if buffer:
             self._reject_invalid_start()
@@ -84,7 +84,7 @@ class CommandLines:
             buffer.clear()
             raise CommandError(replies.NOT_SMTP)
         if self._skip_reply is None and b"\n" in buffer:
-            # Reject at once: an interactive user would wait for ever. The LF does not end the line.
+            # Reject at once: an interactive user would wait forever. The LF does not end the line.
             self._skip_reply = replies.BARE_LF
             raise line_error(buffer, replies.BARE_LF)
         if self._skip_reply is None and len(buffer) >= MAIL_LINE_LIMIT:

@@ -50,9 +50,9 @@ class MemoryQuota(Generic[_User]):
         self._read_size = bounds.read_bytes
         self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
-        self._large: dict[_User, None] = {}  # that still grow, oldest first
+        self._large: dict[_User, None] = {}  # large messages that still grow, oldest first
         self._waiting: set[_User] = set()
-        self._complete: set[_User] = set()  # formerly large; will release their memory
+        self._complete: set[_User] = set()  # complete large messages, which will release their memory
         self.reserved_bytes = 0
 
     @property
@@ -138,12 +138,12 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """Returns the oldest message, and the oldest of an address, if they wait but may continue."""
+        """Returns the oldest message and the oldest message of an address, if they wait but may continue."""
         oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message; None if it must wait for a complete one to release memory."""
+        """Returns the oldest large message; None if it must wait until a complete message releases memory."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -153,7 +153,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address; None if a complete one will release memory."""
+        """Returns the oldest large message of an address; None if a complete one of it will release memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

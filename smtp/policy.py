@@ -36,15 +36,16 @@ def declared_size_reply(size: int | None, limit: int) -> Reply | None:
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """Rejects recipients past the limit temporarily; others stay (RFC 5321 section 4.5.3.1.10)."""
+    """Rejects recipients past the limit temporarily; those accepted before stay (RFC 5321 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` rejected recipients: its own, or 421 past the limit.
+    """Returns the reply to the last of `count` rejected recipients: its own reply, or 421 past the limit.
 
-    For recipients past `max_recipients` the limit is at least the number that a client may always
-    send (RFC 5321 section 4.5.3.1.8), so that the message continues for those accepted before.
+    Some recipients are rejected because they exceed `max_recipients`. For these the limit is at least
+    the number that a client may always send (RFC 5321 section 4.5.3.1.8), so that the message continues
+    for the recipients accepted before.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:
@@ -81,7 +82,7 @@ def tarpit_delay(guesses: int, bounds: Bounds) -> float:
 
 
 def fault_reply(error: Exception) -> Reply:
-    """Returns a temporary failure for any exception, without its text."""
+    """Returns the reply for an exception: a temporary failure, without the text of the exception."""
     return replies.NO_STORAGE if isinstance(error, StorageFull) else replies.FAULT
 
 

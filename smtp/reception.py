@@ -17,12 +17,12 @@ from smtp.transport import PauseReason, Transport
 
 
 class Reception:
-    """See the module.
+    """The content of one message, and the memory that is reserved for it.
 
     Attributes:
         content: The content so far.
         quota_key: See `smtp.memory.QuotaUser`.
-        is_endless: Whether the message exceeds the size limit so far that the connection must be
+        is_endless: Whether the message exceeds the size limit by so much that the connection must be
             closed.
     """
 
@@ -108,7 +108,7 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Abandons a message that waited too long; the rest of it is discarded, then rejected."""
+        """Abandons a message that waited too long for memory. The rest is discarded, then it is rejected."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

@@ -1,4 +1,4 @@
-"""Log events about rejections: few, however many a client causes.
+"""Log events about rejections; a client cannot cause an unlimited number of them.
 
 Every rejection is counted at once in the metrics, by the name of its reply, and in the counts of
 one log event. A session has one event for each transaction. A network has one event a minute for
@@ -30,7 +30,7 @@ class Refusals:
         self._recipients: list[str] = []
 
     def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:
-        """Counts a rejection. The event has the details of the first and some of the recipients."""
+        """Counts a rejection. The log event describes the first one and names some of the recipients."""
         name = replies.reply_name(reply)
         meter.record_refusal(name)
         if not self._counts:
@@ -65,8 +65,8 @@ class NetworkRefusals:
         """Counts a rejected connection; logs the first one of its network at once.
 
         Args:
-            network: The one with too many connections, or that of the peer; `""` if the total is
-                too high.
+            network: The network with too many connections, else the network of the peer; `""` if there are
+                too many connections in total.
         """
         meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):

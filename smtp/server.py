@@ -89,7 +89,7 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # In order of arrival: of two messages that waited too long for memory, the older is rejected.
+        # Ordered by arrival, so that of two messages that waited too long for memory the older is rejected.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # no connection is open
@@ -175,7 +175,7 @@ class Server:
         self._idle.clear()
 
     def unregister(self, connection: Connection) -> None:
-        """Reverts `register`. May be called twice, as a failed handshake is often reported late."""
+        """Reverts `register`. May be called twice, because a failed handshake may be reported again later."""
         if connection not in self._connections:
             return
         del self._connections[connection]

@@ -1,10 +1,10 @@
-"""The conversation of one connection: a command, a call to the core, a reply.
+"""The state of one SMTP session: handles each command with a call to the core and returns the reply.
 
 `Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
 decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a
 recipient, and `Acceptor` commits the message. No method raises: an exception of the core becomes
-`451 4.3.0` (`452 4.3.1` for a full disk) and a log event, and never part of a reply. `250 queued`
-is only made from the result of a commit.
+`451 4.3.0` (`452 4.3.1` for a full disk) and a log event. Its text is never part of a reply.
+`250 queued` is only returned after a commit, with the message ID that the commit returned.
 """
 
 # ruff: noqa: N802 - aiosmtpd names the handlers
@@ -69,7 +69,7 @@ class Session:
         self.block_list_query: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
-        self._unfinished_mails = 0  # since the last complete one
+        self._unfinished_mails = 0  # MAIL commands since the last complete message
         self._refused_recipients = 0
         self._refusals = Refusals()
 
@@ -86,7 +86,7 @@ class Session:
             self.block_list_query.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
-        """Ends a transaction as well, like RSET (RFC 5321 section 4.1.4)."""
+        """Greets the client and, like RSET, ends a transaction (RFC 5321 section 4.1.4)."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
@@ -121,7 +121,7 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
-        """Replies the same for every address, so none can be harvested (RFC 5321 section 3.5.3)."""
+        """Gives the same reply for every address, so that no address can be harvested (RFC 5321 section 3.5.3)."""
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
@@ -141,7 +141,7 @@ class Session:
                 self._idle_commands += 1
                 self._count_refusal(refusal, reverse_path=_display(mail.mailbox))
             return refusal
-        self._log_refusals()  # of earlier MAIL commands
+        self._log_refusals()  # rejections of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1
@@ -221,7 +221,7 @@ class Session:
     async def handle_DATA(self, content: Content) -> Reply:
         """Accepts or rejects a complete message; ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
-        if transaction is None:  # the caller did not check `content_refusal`
+        if transaction is None:  # only if the caller did not check `content_refusal`
             return replies.MAIL_FIRST
         self._unfinished_mails = 0
         reply = await self._handle_content(transaction, content)
@@ -290,7 +290,7 @@ class Session:
         return f"ESMTP{secure}" if self.is_esmtp or secure else "SMTP"
 
     async def _call_core(self, call: Awaitable[_Result]) -> _Result | Reply:
-        """Returns the result of the core; an exception is logged and becomes a temporary failure."""
+        """Awaits a call to the core; logs an exception and returns a temporary failure instead."""
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - a failure of the server: the client should retry

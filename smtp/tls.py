@@ -1,7 +1,8 @@
 """The certificate for STARTTLS: loaded at start, and again when its files change.
 
-Open sessions keep the context they started with. An unusable pair (half written, key of another
-certificate) is logged once, and the previous pair stays in use.
+Open sessions keep the certificate they started with. If the new files cannot be used (incomplete,
+or the key of another certificate), an error is logged once and the previous certificate stays in
+use.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class TlsFiles:
         """Returns the context for the next handshake. Costs two `stat` calls."""
         try:
             stamp = self._file_stamp()
-        except OSError:  # missing for a moment while they are replaced
+        except OSError:  # the files are missing for a moment while they are replaced
             return self._context
         if stamp != self._stamp:
             self._stamp = stamp

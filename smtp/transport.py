@@ -22,7 +22,7 @@ from smtp.wakeup import Wakeup
 
 
 class PauseReason(Enum):
-    """Why a connection is not read."""
+    """Why reading from a connection is paused."""
 
     BUFFER = auto()  # the buffer is full of commands that are not answered yet
     MEMORY = auto()  # no memory is left for messages
@@ -34,7 +34,7 @@ class Sink(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """Bytes that it can take at most; `feed` returns those beyond."""
+        """The maximum number of bytes that `feed` consumes; it returns the bytes after them."""
         ...
 
     @property
@@ -60,7 +60,7 @@ _Header = TypeVar("_Header", bound=SizedHeader)
 
 
 class Transport:
-    """See the module.
+    """Reads and writes the bytes of one connection.
 
     Args:
         loop: The event loop of the connection.
@@ -76,7 +76,7 @@ class Transport:
         self._deadline = deadline
         self._throttle = throttle
         self._bounds = bounds
-        self._transport: asyncio.Transport  # asyncio's; set by `connection_made`
+        self._transport: asyncio.Transport  # the transport of asyncio, set by `connection_made`
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
         self._wakeup = Wakeup(loop)  # data arrived, or the input ended
@@ -86,12 +86,12 @@ class Transport:
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
         self._writable: asyncio.Future[None] | None = None  # while the peer does not read
-        self._consecutive_commands = 0  # answered since other connections ran
+        self._consecutive_commands = 0  # commands answered since other connections ran
 
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once for a connection: `loop.start_tls` keeps the protocol."""
+        """Starts reading. Called once for a connection: `loop.start_tls` keeps the protocol."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -118,7 +118,7 @@ class Transport:
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self) -> None:
-        """Ends the input and all waiting; the task completes its work."""
+        """Ends the input and all waiting. The task continues and completes its work."""
         self.is_lost = True
         self._stop_throttle()
         if self._deadline.phase is not BUSY:
@@ -127,12 +127,12 @@ class Transport:
         self._end_input()
 
     def pause_writing(self) -> None:
-        """The peer does not read."""
+        """Makes `flush` wait, because the peer does not read."""
         if self._writable is None:
             self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """The peer reads again, or is gone."""
+        """Resumes `flush`: the peer reads again, or the connection is lost."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -254,12 +254,12 @@ class Transport:
         if self._deadline.phase is CLOSING:
             raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
-        # `loop.start_tls` resumes reading. A pause that outlasted it would be a stale state.
+        # `loop.start_tls` resumes reading. A pause that is still set afterwards would be stale.
         self._stop_throttle()
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # Until `start_tls` returns, bytes arrive decrypted but replies would be sent in clear. The bytes
+        # Until `start_tls` returns, bytes arrive decrypted but replies would be sent unencrypted. The bytes
         # are buffered, and nothing is written.
         try:
             # The timeout of `loop.start_tls` does not cover every way in which a peer disappears.

@@ -1,1 +1,1 @@
-"""Parsed contents of stored messages: the store, the parser pool, its workers and the record of attempts."""
+"""The parsed contents of stored messages: parsing in threads and worker processes, and storage."""

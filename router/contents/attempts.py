@@ -44,7 +44,7 @@ class ParseAttempts:
         """
         if message_id in self._running:
             return
-        # Set before the record is written: a cancelled statement may have been committed.
+        # Mark the message before the record is written: a cancelled statement may have been committed.
         self._running.add(message_id)
         now = self._clock.now()
         values = {
@@ -58,7 +58,7 @@ class ParseAttempts:
         row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
         if row is None:
             return  # the other attempt has just ended, or the message was erased
-        own = row["owner"] == self._owner  # not withdrawn because the database was unavailable
+        own = row["owner"] == self._owner  # could not be deleted because the database was unavailable
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")

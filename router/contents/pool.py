@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 
 class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a fault
-    """This version cannot parse the message; the text is the reason, written for users."""
+    """This version cannot parse the message. The text gives the reason for the users of the dashboard."""
 
 
 class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
@@ -65,11 +65,11 @@ class ParsedMessage:
 
 
 async def _record_nothing() -> None:
-    """Default of `before_parse`: no attempt is recorded."""
+    """Does nothing: the default of `before_parse`."""
 
 
 class Parser:
-    """One instance per process.
+    """The parser of a process; create only one per process.
 
     Args:
         command: The command line of a worker.
@@ -107,7 +107,7 @@ class Parser:
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
-        """Returns attachment number `n`, None if there is none. Raises like `parse`."""
+        """Returns attachment number `n`, or None if there is none. Raises the same exceptions as `parse`."""
         if is_small(content):
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:

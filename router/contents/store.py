@@ -1,10 +1,11 @@
-"""The raw data and the parsed contents of stored messages. Contents are parsed on first use and stored; a newer parser
-version parses them again.
+"""The raw data and the parsed contents of stored messages.
 
-The first reader parses a message (the delivery process, else the API), off the event loop and a few at a time
+A message is parsed when its contents are first read, usually by the delivery process, and the contents are stored. A
+newer parser version parses it again. Parsing runs off the event loop, a few messages at a time
 (`router.contents.pool`). If the parser fails, the raw message and a warning are stored as the contents, and the same
-parser version does not try again; likewise if parsing crashed the program (`router.contents.attempts`). The search
-terms (`router.search.terms`) are stored in the same transaction, so a message that can be read can be found.
+parser version does not try again. The same applies if parsing crashed the program (`router.contents.attempts`). The
+search terms (`router.search.terms`) are stored in the same transaction, so every message with stored contents can be
+found.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ log = structlog.get_logger()
 
 
 class ContentStore:
-    """One instance per process; close it after its users."""
+    """The contents of the stored messages. Create one per process, and close it after its users."""
 
     def __init__(
         self, database: Database, clock: Clock, meter: Meter = NULL_METER, parser: Parser | None = None
@@ -106,7 +107,7 @@ class ContentStore:
         return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
-        """Returns attachment number `n` with its decoded data, None if there is none."""
+        """Returns attachment number `n` with its decoded data, or None if there is none."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # an unparsable message has no attachments
@@ -162,7 +163,7 @@ class ContentStore:
                 if isinstance(outcome, Exception):
                     all_parsed = False
                     log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
-            if all_parsed:  # else every search would check every message again
+            if all_parsed:  # so that not every search checks every message again
                 self._parsed_up_to = max(horizon, self._parsed_up_to)
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))

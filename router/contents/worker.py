@@ -44,7 +44,7 @@ CPU_SECONDS = 2.0
 # message exists in several copies (raw, translated, decoded). Two workers and their parent fit into 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 MEMORY_PER_MESSAGE_BYTE = 8
-# Remains for a message if the interpreter itself needs more: a C library may map its whole locale archive, 200 MiB of
+# Left for a message even if the interpreter itself needs more: a C library may map its whole locale archive, 200 MiB of
 # address space without memory cost.
 HEADROOM_BYTES = 112 * 1024 * 1024
 # Higher than every other process: if the machine runs out of memory, this process is killed, not its parent.
@@ -70,11 +70,11 @@ def main() -> None:
 def serve(
     parse_message: ParseFunction, extract_attachment: ExtractFunction, *, cpu_seconds: float = CPU_SECONDS
 ) -> None:
-    """Handles requests until standard input is closed. Tests pass functions that misbehave."""
+    """Handles requests until standard input is closed. Tests replace the functions with failing ones."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    with suppress(OSError):  # a service manager may forbid it; the priority then stays as it is
+    with suppress(OSError):  # a service manager may forbid a lower priority; it then stays unchanged
         os.nice(NICENESS)
     with suppress(OSError):  # not Linux, or /proc is not writable: the kernel then selects by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
@@ -125,5 +125,5 @@ def _limit_memory(max_bytes: int) -> None:
     _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     if hard_limit != resource.RLIM_INFINITY:
         max_bytes = min(max_bytes, hard_limit)
-    with suppress(OSError, ValueError):  # a service manager may forbid it and limit memory itself
+    with suppress(OSError, ValueError):  # a service manager may forbid the change and limit memory itself
         resource.setrlimit(resource.RLIMIT_AS, (max_bytes, hard_limit))

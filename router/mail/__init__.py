@@ -1,1 +1,1 @@
-"""Parsing of messages: addresses, headers, structure, text, quotes. Pure functions without waiting or storage."""
+"""Parsing of messages: addresses, headers, structure, text, quotes. Pure functions, without I/O."""

@@ -4,8 +4,8 @@
 the same mailbox. Source routes and angle brackets belong to a path; callers remove them first. The length is checked
 before anything else, and parsing takes linear time.
 
-Two extensions of the grammar accept mail that works everywhere else: a domain label may contain an underscore, and a
-domain may end with the root's dot.
+Two extensions of the grammar accept addresses that other mail servers accept: a domain label may contain an underscore,
+and a domain may end with the root's dot.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 class AddressError(ValueError):
-    """The text is not a mailbox; the message is the reason, written for its author."""
+    """The text is not a mailbox. The error text gives the reason to the user who entered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
     Raises:
         AddressError: The text is not a mailbox.
     """
-    if len(text) > MAX_MAILBOX_BYTES:  # before any work; a text never has more characters than bytes
+    if len(text) > MAX_MAILBOX_BYTES:  # a cheap check first: a text never has more characters than bytes
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
     if _FORBIDDEN.search(text):
         raise AddressError("the address contains a control character or invalid UTF-8")
@@ -134,7 +134,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
 
 
 def _parse_quoted_local_part(text: str) -> tuple[str, str, str]:
-    """Splits a quoted string off the start of `text`: its value, its original form and the remaining text."""
+    """Returns the value and the original form of a quoted string at the start of `text`, and the remaining text."""
     match = _QUOTED_STRING.match(text)
     if match is None:
         raise AddressError("the quoted local part is not closed or has an invalid escape")

@@ -1,13 +1,14 @@
-"""Classifies messages that no person wrote just now: bounces, automatic replies, list and bulk mail, and mail loops.
+"""Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
-The mark is one word or `""`. It is stored with the message and keeps it from reopening a ticket
-(`router.accept.threads.reopens`). It never rejects, hides or delays a message. `classify_header` uses the header alone;
-`classify_message` adds the null reverse-path, which only the envelope has.
+The result is the message's mark: one word, or `""` for a message that a person wrote. It is stored with the message and
+keeps it from reopening a ticket (`router.accept.threads.reopens`). It never rejects, hides or delays a message.
+`classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
 
-Group addresses and forwarding rules also mark the replies of people that they relay. Whether a message is such a reply
-is only known when it joins a ticket; `may_be_relayed` selects the candidates.
+Group addresses and forwarding rules add header fields that also mark a person's reply. Whether a marked message is such
+a reply is only known when it joins a ticket; `may_be_relayed` selects the candidates.
 
-`X-Auto-Response-Suppress` only asks others not to reply. Messages of people may have it, so alone it is no evidence.
+`X-Auto-Response-Suppress` asks the receiver not to reply automatically. A person's message may have it, so the field
+alone is no evidence.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _REPLY_FIELDS = frozenset(
     }
 )
 # Fields with a value that identifies an automatic reply: iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder, and
-# programs with a telling name.
+# programs whose name says so.
 _REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
@@ -55,7 +56,7 @@ _REPLY_FIELD_VALUES = {
 }
 # Added when a person or a rule resends a message unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
-_FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards
+_FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange names the forwarding mailbox in it
 
 _REPLY_FIELD_NAMES = _REPLY_FIELDS | _REPLY_FIELD_VALUES.keys()
 
@@ -86,14 +87,14 @@ _BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
-# Addresses without a person behind them: all that they send is about delivery.
+# Addresses that only send delivery reports.
 _MAILER_DAEMON = re.compile(
     r"(?:mail(?:er)?[-_.]?da?emon|mdaemon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
     re.IGNORECASE,
 )
-# People use these addresses too.
+# Addresses that send delivery reports, but that people use too.
 _POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
-# Senders that are never a person.
+# Addresses of programs, never of a person.
 _AUTOMATED_SENDER = re.compile(
     r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
     r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
@@ -124,10 +125,11 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
-    """Adds the evidence of a null reverse-path to the mark of the header (RFC 5321 section 4.5.5).
+    """Returns the mark of a message by its header's mark and the null reverse-path (RFC 5321 section 4.5.5).
 
-    Only notifications and automatic replies have `MAIL FROM:<>`. Without a mark of the header they are bounces, unless
-    the subject says that someone is absent, or the message names the one it replies to, which delivery reports do not.
+    Only notifications and automatic replies have `MAIL FROM:<>`. If the header has no mark, such a message is a bounce,
+    with two exceptions: the subject says that someone is absent, or the message names the one it replies to, which
+    delivery reports do not.
 
     Args:
         automatic: The mark of the header.
@@ -141,13 +143,14 @@ def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = 
 
 
 def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_address: str, subject: str) -> bool:
-    """Whether a marked message is the reply of a person if it replies to a message of its ticket.
+    """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
 
     Mailing lists, group addresses and forwarding rules add fields of their own to a person's reply; a CRM adds
-    `List-Unsubscribe`. Other evidence excludes this: an automatic reply, bulk precedence, an automated sender.
+    `List-Unsubscribe`. Other evidence excludes a relayed reply: an automatic reply, bulk precedence, an automated
+    sender.
 
-    Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message is
-    resent, or names a mailbox other than the sender's as the one that forwards or owns the rule.
+    Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message
+    has Resent fields, or names a mailbox other than the sender's that forwards it or owns the rule.
 
     Args:
         automatic: The mark of `classify_header`.
@@ -172,7 +175,7 @@ def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether this is an RFC 3464 report, or a free-form one by fields of Exim and Exchange or by its sender."""
+    """Whether this is a delivery report (RFC 3464), or a bounce by its sender or by fields of Exim and Exchange."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):
@@ -216,7 +219,7 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether a program wrote the message, and it names the one it replies to."""
+    """Whether a program wrote the message as a reply to a message that the header names."""
     return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
@@ -232,7 +235,7 @@ def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bo
 
 
 def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
-    """The mailboxes whose Exchange inbox rules sent the message."""
+    """Returns the mailboxes whose Exchange inbox rules sent the message."""
     values = fields.get(b"x-ms-exchange-inbox-rules-loop", ())
     return {value[:256].lower().strip(b" <>") for value in values} - {b""}
 
@@ -242,7 +245,7 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's own do."""
+    """Whether the message asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's replies do."""
     if b"x-auto-response-suppress" not in fields:
         return False
     suppressed = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
@@ -250,7 +253,7 @@ def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
-    """The report-type parameter of a multipart/report (RFC 6522), else `b""`."""
+    """Returns the report-type parameter of a multipart/report (RFC 6522), else `b""`."""
     values = fields.get(b"content-type")
     if not values:
         return b""
@@ -262,9 +265,9 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
 
 
 def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
-    """The first word of each field with this name, in lower case, without comments and quotation marks.
+    """Returns the first word of each field with this name, in lower case, without comments and quotation marks.
 
-    A program that forwards a message may add a second field.
+    There may be several such fields, because a program that forwards a message may add its own.
     """
     if name not in fields:  # most messages have none of these fields
         return _NO_TOKENS
@@ -273,6 +276,6 @@ def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractS
 
 
 def _first_value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
-    """The start of the first field with this name, in lower case."""
+    """Returns the start of the first field with this name, in lower case."""
     values = fields.get(name)
     return values[0][:256].lower() if values else b""

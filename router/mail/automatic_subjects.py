@@ -1,8 +1,8 @@
 """Subjects of messages that mail programs write themselves, in the languages of their users.
 
 A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`. If the
-header says that a program wrote the message, a subject that only starts with such a phrase tells its kind. Pure
-functions in constant time, since only the start of a subject is read.
+header says that a program wrote the message, a subject that starts with such a phrase determines the kind of message.
+Pure functions in constant time, since only the start of a subject is read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _fold(text: str) -> str:
     """Removes case and accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
-    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish capitals lose the dotless i
+    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish I without a dot
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
@@ -135,7 +135,7 @@ def has_auto_reply_prefix(subject: str) -> bool:
 def is_absence_phrase(subject: str) -> bool:
     """Whether the subject is an absence phrase, alone, in brackets or before a colon.
 
-    Only together with the evidence of a reply does it show that a program wrote the message.
+    This shows that a program wrote the message only if the message is also a reply.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
@@ -170,7 +170,7 @@ def has_success_beginning(subject: str) -> bool:
 
 
 def _prefix(beginning: str) -> str:
-    """The folded text before the first colon, without gateway tags (`[EXT]`), `""` without a colon."""
+    """Returns the folded text before the first colon, without gateway tags (`[EXT]`); `""` without a colon."""
     beginning = beginning.replace("\uff1a", ":")
     if ":" not in beginning:
         return ""

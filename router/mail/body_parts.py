@@ -22,21 +22,21 @@ _TEXT_FILES = frozenset(
 )
 # Alternatives for other devices; they are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# Signed messages that are opened, nested or not. Each is copied; a triple-wrapped message contains two.
+# The number of signed messages that are opened, nested or not. Each is copied. A triple-wrapped message contains two.
 MAX_CONTAINERS = 4
 # The start of a PKCS #7 object, enough to classify it.
 _PKCS7_HEAD_BYTES = 512
-# A larger base64 text is not searched for uuencoded files, which needs decoding; less than this is displayed anyway.
+# A larger base64 text is not searched for uuencoded files, because the search decodes it. Less than this is displayed.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
-# uuencoded files that are extracted from the texts of a message.
+# The number of uuencoded files that are extracted from the texts of a message.
 _MAX_BLOCKS = 100
 
 
 class BodyParts:
-    """The leaves of a tree of parts as text pieces and files (RFC 2046 section 5.1).
+    """The leaves of a tree of parts, as text pieces and files (RFC 2046 section 5.1).
 
-    S/MIME signed-data is read as the message inside, and is also a file after the files of that message. uuencoded
-    files in plain text are files.
+    S/MIME signed-data is read as the message inside. It is also listed as a file, after the files of that message.
+    uuencoded files in plain text are files.
 
     Raises:
         HtmlNotAllowed: A part is HTML, and the decoder does not allow that.
@@ -52,7 +52,7 @@ class BodyParts:
         self._blocks_left = _MAX_BLOCKS
         self._read(root)
         if not self.pieces and root.content_type in ("text/plain", "text/html"):
-            # A single part with the disposition `attachment` is the only text.
+            # The only part of the message is its text, even with the disposition `attachment`.
             self.pieces.append(self._decoder.decode(root))
 
     def _read(self, part: Part, *, related: bool = False, encrypted: bool = False) -> None:
@@ -100,7 +100,7 @@ class BodyParts:
         self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
-        """Whether a leaf is displayed as text. A leaf with a filename only is if it is the first part."""
+        """Whether a leaf is displayed as text. A leaf with a filename is text only if it is the first part."""
         if part.disposition == "attachment" or not part.content_type.startswith("text/"):
             return False
         if part.content_type in _TEXT_FILES:
@@ -108,7 +108,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Uses the first plain text and the last HTML of an alternative, and the files of every form."""
+        """Reads the first plain text and the last HTML of a multipart/alternative, and the files of all its forms."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
@@ -130,7 +130,7 @@ class BodyParts:
 
 
 def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
-    """Splits at most `limit` uuencoded files off a text; returns the remaining text and the files as parts."""
+    """Extracts at most `limit` uuencoded files from a text; returns the remaining text and the files as parts."""
     if part.encoding == "base64":
         if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []

@@ -69,7 +69,7 @@ class Failure:
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
     def summary(self) -> str:
-        """One line of text for the reader of the ticket."""
+        """Returns one line of text for the reader of the ticket."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
         address = f"{self.address}, original recipient {forwarded}" if forwarded else self.address
@@ -142,11 +142,11 @@ def summarize_missing(failures: Sequence[Failure], text: str) -> str:
 def failed_recipients(
     content: bytes, header: HeaderFacts, failures: Sequence[Failure] | None, files: Sequence[File], text: str
 ) -> tuple[str, ...]:
-    """Returns the addresses that a bounce reports as failed, in the form that the message was sent to.
+    """Returns the addresses that a bounce reports as failed, as they were in the original message.
 
     The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are
     an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address in the
-    text. A report that only covers delivered or delayed mail names none.
+    text. The result is empty if a report only covers delivered or delayed mail.
 
     Args:
         failures: As `read_reports` returned them.
@@ -175,9 +175,9 @@ def _lines_above_copy(text: str) -> Iterator[str]:
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Maps each address on a line of its own to the address that the message was sent to.
+    """Maps each failed address on a line of its own to the recipient of the original message.
 
-    This is the same address, or the one that was expanded to it.
+    The recipient is the same address, or the address that was expanded to it.
     """
     found: dict[str, str] = {}
     last = ""

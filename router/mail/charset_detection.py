@@ -1,7 +1,7 @@
-"""Finds the charset of text without a usable label: from its own declaration, from the rest of the message, or by
-detection of its language.
+"""Finds the charset of text without a usable label.
 
-chardet detects languages, on a bounded sample of the non-ASCII lines. It takes 40 MB and is loaded on first use.
+The sources are the text's own declaration, the rest of the message, and detection by language. chardet detects
+languages, on a bounded sample of the non-ASCII lines. It takes 40 MB and is loaded on first use.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ MAX_SAMPLE_BYTES = 4096
 """Bytes that the detector gets. A sentence is enough, and for some inputs its cost is quadratic."""
 MAX_DETECTIONS = 16
 """Detections per message; later texts use the charset of the last one."""
-_BYTES_BEFORE, _BYTES_AFTER = (
-    512,
-    16384,
-)  # bytes of a long line that are looked at around the first one that is not ASCII
-_MIN_UTF_8_CHARACTERS = 4  # UTF-8 characters next to lines in another charset
-_MAX_LINES = 20_000  # of a text that is decoded line by line, which takes about 10 ms
-_MAX_DECLARATION_BYTES = 8192  # markup declares its charset within these
+# The part of a long line that is examined, around its first non-ASCII byte.
+_BYTES_BEFORE, _BYTES_AFTER = 512, 16384
+_MIN_UTF_8_CHARACTERS = 4  # with fewer, lines in another charset are no evidence of mixed charsets
+_MAX_LINES = 20_000  # a text of this length takes about 10 ms to decode line by line
+_MAX_DECLARATION_BYTES = 8192  # markup declares its charset at its start
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
@@ -45,7 +43,7 @@ _OTHER_CANDIDATES = (
     *("cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp1253", "iso8859-7", "cp1255", "iso8859-8", "cp1256", "iso8859-6"),
     "cp874",
 )
-# Charsets used in mail. Those of DOS, the old Mac OS and mainframes would only make short texts ambiguous.
+# Charsets used in mail. Charsets of DOS, the old Mac OS and mainframes would only make short texts ambiguous.
 _CANDIDATES = (
     *_LATIN_CANDIDATES,
     *_OTHER_CANDIDATES,
@@ -60,16 +58,19 @@ _CANDIDATES = (
 
 
 class CharsetDecoder:
-    """Decodes the texts of one message."""
+    """Decodes the texts of one message.
+
+    Args:
+        hint: The charset label that the message uses elsewhere, `""` if unknown.
+    """
 
     def __init__(self, hint: str) -> None:
-        """hint: Label of the charset that the message uses elsewhere, `""` if unknown."""
         self._hint = hint
         self._detections = 0
         self._last = ""
 
     def decode(self, data: bytes, label: str, *, markup: bool) -> tuple[str, bool]:
-        """Like `decode_charset`; with `markup` the text may declare its charset (HTML, XML)."""
+        """Decodes like `decode_charset`. If `markup` is true, the text may declare its charset (HTML, XML)."""
         declared = declared_charset(data) if markup else ""
         if not codec_for(label) and can_decode(data, declared):
             label = declared
@@ -79,7 +80,7 @@ class CharsetDecoder:
         return self._decode(data, label, declared)
 
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
-        """Decodes UTF-8 whose lines `numbers` are in another charset: a footer, a quote, a damaged line."""
+        """Decodes UTF-8 in which the lines `numbers` have another charset: a footer, a quote, a damaged line."""
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")
@@ -106,7 +107,7 @@ class CharsetDecoder:
 def _non_utf_8_lines(data: bytes) -> list[int]:
     """Returns the numbers of the lines that are not UTF-8, if the other lines contain twice as many UTF-8 characters.
 
-    In another charset a line is accidentally valid UTF-8 only if it has one or two non-ASCII characters.
+    A line in another charset is valid UTF-8 by accident only if it has just one or two non-ASCII characters.
     """
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []

@@ -1,6 +1,6 @@
-"""Charset labels of messages, the Python codec for each, and groups and relations of these codecs.
+"""Charset labels of messages, the Python codec for each, and how these codecs are related.
 
-Labels are checked against a closed list before Python's codec registry sees them: the registry imports modules by name
+Labels are checked against a closed list before Python's codec registry sees them. The registry imports modules by name
 and caches each name forever, which a message must not be able to trigger.
 """
 
@@ -75,7 +75,7 @@ _CODECS |= {f"iso8859{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13,
 ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
 SEVEN_BIT = ISO_2022 | {"utf_7", "hz"}
 WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-# Short texts of these can accidentally be valid UTF-8, so the label is tried first.
+# Short texts in these charsets can be valid UTF-8 by accident, so the label is tried first.
 MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
 # Charsets of languages that mostly use ASCII letters.
 WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})

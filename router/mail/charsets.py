@@ -1,6 +1,6 @@
-"""Decodes bytes by their charset label, which is verified instead of trusted.
+"""Decodes bytes by their charset label, after checking that the label fits.
 
-Every function returns a result for any bytes and any label in linear time and never raises. None of them guesses by
+Every function returns a result for any bytes and any label in linear time and never raises. None of them detects a
 language: see `router.mail.charset_detection`.
 """
 
@@ -44,7 +44,7 @@ _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
 _MAX_SKIPPED = 100  # damaged characters per text after which decoding resumes at the next whole character
 _SKIP_DAMAGE = "emailrouter-skip-damage"
-_DAMAGE = re.compile("\ufffd{1,3}")  # the result of one bad byte
+_DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three
 _KATAKANA = re.compile("[\uff61-\uff9f]")
 # Lead bytes of EUC-JP kana, read as Shift_JIS.
 _KANA_LEADS = re.compile("[\uff64\uff65]")
@@ -52,14 +52,14 @@ _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 # Cyrillic words by case. Lowercase letters in KOI8 have the bytes of uppercase letters in windows-1251.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
-_MIN_RANKED = 11  # letters that make letter frequencies meaningful
+_MIN_RANKED = 11  # with fewer letters, their frequencies mean nothing
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, read as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; two of them are not damage
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; two are no mere damage
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # U+0085 ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
@@ -74,7 +74,7 @@ _TRIAL_BYTES = 65536  # decoded to check whether a charset fits; bounds the cost
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Decodes bytes; returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
+    """Decodes bytes. Returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
 
     Args:
         fallback: The label to use if `label` is missing or wrong. If it does not fit either, windows-1252 is used.
@@ -91,7 +91,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 
 
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
-    """Like `decode_charset`, but None if neither the label nor the bytes determine the charset."""
+    """Decodes like `decode_charset`, but returns None if neither the label nor the bytes determine the charset."""
     name = codec_for(label)
     if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
@@ -157,7 +157,7 @@ def _is_big_endian(sample: bytes) -> bool:
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Decodes text in a 7-bit charset, None for other text. Damaged bytes are replaced one by one."""
+    """Decodes text in a 7-bit charset; None for other text. Damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
@@ -185,9 +185,10 @@ def _decode_escaped(data: bytes, name: str) -> str:
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """Decodes UTF-8, also with some damage: a split character does not change the charset of the text.
+    """Decodes UTF-8 and tolerates some damage: a split character does not make the text another charset.
 
-    Controls U+0080 to U+009F come from programs that treat windows-1252 as ISO 8859-1: quotes, dashes, the euro sign.
+    Controls U+0080 to U+009F come from programs that treat windows-1252 as ISO 8859-1.
+    They stand for quotes, dashes and the euro sign.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -215,7 +216,7 @@ def _decode_cesu_8(data: bytes) -> str | None:
 
 
 def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
-    """Decodes with a label that fits, possibly with some damage, or with a sibling of the label."""
+    """Decodes with `name` if it fits, possibly with some damage, or with a sibling of that charset."""
     if name in MULTIBYTE:
         if (text := _decode_damaged(data, name)) is not None:
             text, doubtful = _prefer_sibling(data, name, text)
@@ -238,7 +239,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Returns the text, or the (doubtful) text of a sibling charset if it is unlikely in `name`."""
+    """Returns `text`, unless it is unlikely in charset `name`; then the (doubtful) text in a sibling charset."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -251,7 +252,10 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether the letters of `other` confirm it. People do write half-width katakana, and with caps lock on."""
+    """Whether the letters of `other`, the text in the sibling charset, confirm that charset.
+
+    People do write half-width katakana and words in capitals, so an unlikely `text` alone is not enough.
+    """
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":

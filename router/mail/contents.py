@@ -120,4 +120,4 @@ class Contents:
 
 
 class HtmlNotAllowed(Exception):  # noqa: N818 - describes a message, not a fault
-    """The message has a part that would be parsed as HTML, which the caller does not allow."""
+    """The message has a part that would be parsed as HTML, and the caller does not allow that."""

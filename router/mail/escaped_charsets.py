@@ -90,7 +90,7 @@ def decode_iso2022(data: bytes) -> str:
 
 
 def restore_escapes(data: bytes) -> bytes:
-    """Inserts escape characters that a gateway removed from ISO-2022-JP: `$B` and `(B` around pairs in one word."""
+    """Inserts escape characters that a gateway removed from ISO-2022-JP: before `$B` and `(B` around pairs."""
     pieces: list[bytes] = []
     position, opened = 0, -1
     for match in _BARE_SWITCH.finditer(data):

@@ -28,11 +28,11 @@ MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # with the same name
-MAX_HINT_BYTES = 16384  # of the body, searched for a charset label: the headers of the first parts
+MAX_FIELDS = 20  # fields with the same name
+MAX_HINT_BYTES = 16384  # the start of the body with the headers of the first parts, searched for a charset label
 HINT_FIELDS = (b"subject", b"from")  # their encoded words indicate the charset of a message
-# Because of DMARC, groups, mailing lists and relays replace the address in From by their own. They keep the author in
-# one of these; the field that has a name is first.
+# Because of DMARC, groups, mailing lists and relays replace the address in From with their own. They keep the author's
+# address in one of these fields. The fields that include the author's name come first.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _FIELD_NAMES = (
@@ -59,15 +59,15 @@ _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-# Tuples, because one is created for each message, in half the time of a frozen dataclass.
+# A tuple, because one is created for each message, in half the time that a frozen dataclass takes.
 class HeaderFacts(NamedTuple):
     """The facts of a header that routing, threading and the ticket need.
 
     Attributes:
         rfc_message_id: Message-ID without angle brackets, at most 998 bytes; `""` if missing or longer.
         reference_ids: In-Reply-To and References without duplicates, the newest 100, newest first.
-        relayed_reply_ids: If the message joins a ticket by one of these IDs, it is a person's reply that a list or a
-            rule relayed, whatever `automatic` says. Otherwise `()`.
+        relayed_reply_ids: If the message joins a ticket by one of these IDs, it counts as a person's reply that a list
+            or a rule relayed, regardless of `automatic`. `()` if it cannot be such a reply.
         author: The author's address in normalised form: `from_address`, unless a mailing list rewrote From.
         from_address: The first mailbox of From; `""` if none, the caller then uses the reverse-path.
         participants: Normalised addresses of From, Reply-To, X-Original-From and similar, Sender, To, Cc, in this
@@ -107,7 +107,7 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Finds the header, skipping empty lines and an mbox line before it; empty if there is no field."""
+    """Finds the header, after any empty lines and an mbox line. The header is empty if there is no field."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
@@ -230,7 +230,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
 
 def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
-    """Returns `charset_hint` of a message, `""` if the fields have no bytes that need it."""
+    """Returns `charset_hint` of a message, or `""` if no field has bytes that need it."""
     raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
     return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 

@@ -85,7 +85,7 @@ class DepthEstimate:
         if position < scope:
             return
         barriers = self._special
-        if name in _FOREIGN:  # they end where HTML starts inside
+        if name in _FOREIGN:  # a foreign element ends where HTML starts inside it
             barriers = self._html
         elif name in _BLOCKS or name in _SCOPES:
             barriers = []

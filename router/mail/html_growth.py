@@ -70,7 +70,7 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yields name, whether it is an end tag, and attributes of each tag, skipping the same text as a parser."""
+    """Yields name, whether it is an end tag, and attributes of each tag. Skips the same text as an HTML parser."""
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
         position = token.end()
@@ -173,7 +173,7 @@ class _GrowthEstimate:
         return None
 
     def close_formatting(self, position: int, *, always: bool = False) -> None:
-        """Processes an end tag. It moves the element into up to eight inner blocks; if there are more, it stays open."""
+        """Processes an end tag. It moves the element into up to eight inner blocks; with more, it stays open."""
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
         if inside:

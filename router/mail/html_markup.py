@@ -27,15 +27,15 @@ _DRAWING_ELEMENTS = _name_set(
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
 )
 _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
-# An embedded image: never displayed, and most of the bytes. The last one may be truncated.
+# An embedded image: it is never displayed, and images often are most of the bytes. The last one may be truncated.
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
 def visible_markup(html: str, limit: int) -> str:
     """Removes comments, style sheets, scripts and invisible attributes from long HTML.
 
-    Long means over an eighth of `limit`, because the HTML parts of a message share the limit. Only the start of the
-    result is processed, up to `limit` characters or `MAX_TAGS` tags.
+    HTML is long if it exceeds an eighth of `limit`, because the HTML parts of a message share the limit. Only the start
+    of the result is processed, up to `limit` characters or `MAX_TAGS` tags.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)

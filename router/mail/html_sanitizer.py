@@ -18,7 +18,7 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Character references (`&nbsp;`) cost about 3 µs each. HTML that consists of numeric ones has half as many.
+# Character references (`&nbsp;`) cost about 3 µs each. HTML that consists of numeric references has half as many.
 MAX_REFERENCES = 150_000
 # For each of these characters, the sanitiser scans the rest of the text. The cost is their number times the length of
 # the text, summed over all texts except short ones. A billion takes about 20 ms.

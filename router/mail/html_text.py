@@ -42,7 +42,7 @@ _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
-    """Converts sanitised HTML to at most `limit` characters of text; with `hidden`, including hidden elements."""
+    """Converts sanitised HTML to at most `limit` characters of text. With `hidden`, hidden elements are included."""
     walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
@@ -57,7 +57,7 @@ def strip_tags(html: str, limit: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Inherited text properties of an element; `indented` is not inherited.
+    """The text properties of an element. Child elements inherit all of them except `indented`.
 
     Attributes:
         white_space: `normal`, `pre-line`, `pre-wrap` or `pre`.

@@ -1,8 +1,8 @@
-"""Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, however they are written.
+"""Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, and tolerates invalid syntax.
 
-One pass in linear time that never raises. Groups are flattened. A comment becomes the name if there is no other.
-Encoded words are decoded after the structure is parsed (RFC 2047 section 5), and also inside quotes, where they are
-common although not allowed. Envelope recipients are parsed by `router.mail.address`.
+One pass in linear time that never raises. Groups are flattened. A comment becomes the name if there is no other name.
+Encoded words are decoded after the structure is parsed (RFC 2047 section 5). They are also decoded inside quotes, where
+they are common although not allowed. Envelope recipients are parsed by `router.mail.address`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
     """Returns the (name, address) pairs of a list, at most `MAX_MAILBOXES`.
 
-    A word without a domain (`From: root`) is an address if the list has no other; more words without `@` are ignored.
+    A word without a domain (`From: root`) counts as an address only if the list has no other address. Further words
+    without `@` are ignored.
 
     Args:
         hint: The charset of raw 8-bit bytes.
@@ -78,10 +79,13 @@ def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
 
 
 class _ListReader:
-    """The parser state: the parts of the current mailbox, and open quotes and comments."""
+    """The parser state: the parts of the current mailbox, and open quotes and comments.
+
+    Args:
+        hint: The charset of encoded words with a wrong or unknown label.
+    """
 
     def __init__(self, hint: str) -> None:
-        """hint: The charset of encoded words with a wrong or unknown label."""
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []

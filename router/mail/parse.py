@@ -33,7 +33,8 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change of the result of `parse` for any message."""
 
-# Calendars shown for a message without text. The same one is often included twice, as text/calendar and as a file.
+# The number of calendars shown for a message without text. Many messages include the same calendar twice, as
+# text/calendar and as a file.
 _MAX_CALENDARS = 10
 # Added to the size of each enclosed message, so that many small ones cost no more than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384
@@ -46,7 +47,7 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
     """Parses a message.
 
     Args:
-        content: The bytes after dot-unstuffing, without trace header fields of ours.
+        content: The bytes after dot-unstuffing, without the trace header fields that this server adds.
         html: Whether HTML may be parsed.
 
     Raises:
@@ -61,7 +62,7 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """Returns an unparsable message as its own text, including the header. `reason` starts the warning."""
+    """Returns contents that show the raw message, including the header, as text. `reason` starts the warning."""
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -105,7 +106,7 @@ def _parse(content: bytes, limits: ParseLimits, *, html: bool) -> Contents:
     attachments, attachment_warnings = _describe_attachments(parts.files, rendered.html, limits)
     if not is_visible(rendered.text[: limits.text]):
         new, quoted = _text_from_files(parts.files, attachments, limits, html=html), ""
-    elif header.automatic == "bounce":  # the returned message is its content, not quoted text
+    elif header.automatic == "bounce":  # the returned message is content of the bounce, not quoted text
         new, quoted = rendered.text, ""
     else:
         new, quoted = _split_quoted(rendered.text, header)
@@ -155,7 +156,7 @@ def _describe_attachments(
 
 
 def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
-    """Returns the warning for a message without visible text, which names its other content."""
+    """Returns the warning for a message without visible text. The warning names the message's other content."""
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     found = [
@@ -170,7 +171,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Returns the text of the calendars of a message without text, else of the messages that it encloses."""
+    """Returns the text of the calendars of a message without text, or else of the messages that it encloses."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:

@@ -1,8 +1,8 @@
 """Opaque S/MIME (RFC 8551 section 3.4): classifies PKCS #7 objects and extracts the message inside a signed one.
 
 Signed-data is not encrypted: its content can be read without a key. The signature is never verified. Only the elements
-on the path to the content are read, in BER and DER, also of indefinite length (X.690 section 8.1.3), with limits on
-depth and number.
+on the path to the content are read, with limits on their depth and number. BER and DER are supported, including
+indefinite length (X.690 section 8.1.3).
 """
 
 from __future__ import annotations

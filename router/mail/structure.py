@@ -78,7 +78,7 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parses the tree. Beyond a limit the rest of the message belongs to the current part, with a warning."""
+    """Parses the tree. Beyond a limit, the rest of the message belongs to the current part, and a warning is added."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -251,14 +251,14 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Returns the charset for raw 8-bit bytes in a part's header: the message's, or its own if that does not fit."""
+        """Returns the charset of raw bytes in a part's header: the message's, or else the part's own."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Returns where a header that exceeds its limit is truncated."""
+        """Returns the position at which a header that exceeds its limit is truncated."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit

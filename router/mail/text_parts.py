@@ -49,10 +49,14 @@ class RenderedText:
 
 
 class TextDecoder:
-    """Decodes the text parts of one message, which share the limits."""
+    """Decodes the text parts of one message, which share the limits.
+
+    Args:
+        html: Whether HTML may be parsed.
+        hint: The charset of the message, for parts without a label.
+    """
 
     def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
-        """html: Whether HTML may be parsed. hint: The charset of the message, for parts without a label."""
         self.warnings: list[str] = []
         self._limits = limits
         self._allow_html = html

@@ -1,10 +1,10 @@
 """Decodes Content-Transfer-Encoding (RFC 2045 section 6).
 
-Any bytes produce a result in linear time, and undecodable data is reported. Text, the list of attachments and downloads
-use the same decoders.
+Any bytes produce a result in linear time, and the result tells whether all data could be decoded. Text, the list of
+attachments and downloads use the same decoders.
 
-Base64 in messages is often not a single run: gateways append a second padded run, lists and virus scanners append or
-insert lines of plain words. Runs are decoded separately; lines of words are recognised and never decoded.
+Base64 in a message often has several runs. Gateways append a second padded run, and lists and virus scanners insert or
+append lines of plain words. Runs are decoded separately; lines of words are recognised and never decoded.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Decodes, ignoring spaces after a soft line break (RFC 2045 section 6.7); a lone `=` is kept."""
+    """Decodes quoted-printable. Ignores spaces after a soft line break (RFC 2045 section 6.7), and keeps a lone `=`."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
     if b"==" in data:  # `binascii` would decode it as one
@@ -91,7 +91,7 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
-    """Returns the number of bytes of `decode`, and whether all of `data` could be decoded.
+    """Returns the size of the result of `decode` in bytes, and whether all of `data` could be decoded.
 
     A single run of base64, the usual case, is counted without decoding.
     """
@@ -154,7 +154,7 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yields base64 and lines of words in their order, each with whether it is words."""
+    """Yields runs of base64 lines and lines of words in their order, each with whether it is words."""
     start = position = 0
     for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, position)

@@ -1,9 +1,9 @@
 """Splits the text of a message into new text and quoted text: quoted history and signature, which are kept.
 
 `split` never splits off text without evidence. Only replies are searched for history: messages whose header names
-another message, whose subject has a reply prefix, or that quote one of their recipients. Of other messages only the
-signature is split off. A forwarded message is content of its sender. If no new text would be left, all of the text is
-new. docs/mail.md lists the rules, docs/decisions/0026-history.md the reasons.
+another message, whose subject has a reply prefix, or that quote one of their recipients. In all other messages only the
+signature is split off. A forwarded message counts as new text. If no new text would be left, all of the text is new.
+docs/mail.md lists the rules, docs/decisions/0026-history.md the reasons.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
 MAX_TEXT_LENGTH = 262144  # characters that are examined; text after them stays with its part
-_MAX_LINES = 20_000  # likewise
+_MAX_LINES = 20_000  # further lines also stay with their part
 
 
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Returns (new, quoted), without surrounding empty lines. Together they contain every line in its order.
+    """Returns (new, quoted), without surrounding empty lines. Together they contain every line in its original order.
 
     Args:
-        subject: Decoded. Its prefix marks a reply or a forwarded message.
+        subject: The decoded subject. Its prefix marks a reply or a forwarded message.
         sender: Name and address of From, `""` if unknown.
-        is_reply: In-Reply-To or References names a mail.
+        is_reply: In-Reply-To or References names a message.
         recipients: Normalised addresses of To and Cc.
     """
     raw = text[:MAX_TEXT_LENGTH].split("\n")
@@ -45,7 +45,7 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        new, quoted = _partition(lines, history)  # a picture sent from a phone: only its footer and history
+        new, quoted = _partition(lines, history)  # a picture sent from a phone has only a footer and history
     if not new:
         return text.strip("\n"), ""
     if is_complete:
@@ -54,7 +54,11 @@ def split(
 
 
 def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complete: bool) -> list[Range]:
-    """Adds the range of the signature at the end of the new text. is_complete: No text follows the lines."""
+    """Adds the range of the signature at the end of the new text.
+
+    Args:
+        is_complete: No text follows the lines.
+    """
     count = len(lines.texts)
     stop = ranges[-1][0] if ranges and ranges[-1][1] == count else count
     start = max((end for _, end in ranges if end <= stop), default=0)

@@ -2,9 +2,9 @@
 languages.
 
 An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. How
-much is needed depends on the lines below. Quoted lines are evidence of their own. Text without marks is not, and above
-it a line that is part of a sentence (`As Ana wrote`) is no attribution. Mail programs fold attributions: at most five
-lines and 400 characters are examined.
+much is needed depends on the lines below. Quoted lines are evidence of their own. Lines without quote marks are not;
+above them, a line that is part of a sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions:
+at most five lines and 400 characters are examined.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _JOINED_VERBS = re.compile(
     "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# Mail programs do not write in the first person, and do not ask.
+# Mail programs neither write in the first person nor ask questions.
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
@@ -109,7 +109,7 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_MIN_OWN_WORDS = 3  # before a full stop; fewer words are an abbreviated day
+_MIN_OWN_WORDS = 3  # at least this many words before a full stop are a sentence; fewer are an abbreviated day
 # The end of `p.m.`, of a Russian year, of a date with an abbreviated month (`24. aug.`).
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
@@ -148,7 +148,7 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """Returns the attribution whose last line is `last`, for which `can_end_attribution` is true.
+    """Returns the attribution that ends at line `last`, for which `can_end_attribution` is true.
 
     Args:
         marked: The next non-empty line is quoted.
@@ -288,7 +288,7 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """Returns the first line of an attribution and its whole text, including a line above with the only date."""
+    """Returns the first line of an attribution, and the whole text. A line above is included if only it has a date."""
     if has_date(text):
         return first, text
     above = first

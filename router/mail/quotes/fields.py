@@ -2,12 +2,12 @@
 
 A block needs at least three kinds of fields, including the sender, and one of these:
 
-- an address behind its labels; a bare one only counts together with a date;
+- an address in a field; an address without a name only counts together with a date;
 - a subject, and a date with a time of day between sender and recipients.
 
-A letter, a parcel or a travel booking has the same labels without these. Forms contain other labels, and a raw header
-contains fields that no mail program repeats. Below a rule, labels in unknown languages count too, if an address and a
-date are in the usual places.
+Letters, parcel labels and travel bookings have the same labels, but neither of these. Forms contain other labels, and a
+raw header contains fields that no mail program repeats. Below a rule, labels in unknown languages count too, if an
+address and a date are in the usual places.
 """
 
 from __future__ import annotations
@@ -132,7 +132,11 @@ def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
 
 
 def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
-    """Returns the end of a block with known labels, 0 if there is none. nested: A field above starts a block."""
+    """Returns the end of a block with known labels, 0 if there is none.
+
+    Args:
+        nested: A field above starts a block.
+    """
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0

@@ -1,8 +1,8 @@
 """Finds the quoted history in the text of a reply.
 
 History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
-quoted lines without new text after them. An answer below a single quote removes only that quote; answers between quoted
-lines stay with them. Nothing at or below the heading of a forwarded message is history.
+quoted lines without new text after them. If new text follows a single quote, only that quote is history. If new text is
+between quoted lines, the quoted lines stay with it. Nothing at or below the heading of a forwarded message is history.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from router.mail.quotes.lines import (
 Range = tuple[int, int]
 
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of an attribution
-_MAX_FORM_FIELDS = 20  # of a form, above a known field
-_MAX_FIELDS_ABOVE = 4  # between a rule and an attribution
-_MAX_RULES = 4  # lines above the history: rules and empty lines
+_MAX_FORM_FIELDS = 20  # lines of a form that are examined above a known field
+_MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
+_MAX_RULES = 4  # rules and empty lines above the history
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 _PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks
 # The attribution of GroupWise, and of Supercite above lines that start with a name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED_LINES = 3  # of GroupWise's attribution, after the first
+_MAX_WRAPPED_LINES = 3  # continuation lines of GroupWise's attribution
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
@@ -73,7 +73,7 @@ class _HistorySearch:
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Finds the last unquoted and the last quoted line. Takes linear time; called a few times only."""
+        """Finds the last unquoted and the last quoted line. Takes linear time, so it runs only a few times."""
         lines = self.lines
         unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(unquoted, -1)

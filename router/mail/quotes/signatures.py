@@ -1,7 +1,7 @@
 """Finds the start of the signature at the end of a text: after `-- ` (RFC 3676 section 4.3), and device footers.
 
-A signature is short and at the end. A `--` without its space can also be a drawn rule; then the lines below must look
-like a signature with contact details, or be only a name.
+A signature is short and at the end. A `--` without its space can also be a drawn rule. The lines below it then only
+count as a signature if they have contact details, or are only a name.
 """
 
 from __future__ import annotations
