@@ -61,7 +61,7 @@ _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of
 _C1 = re.compile(rb"[\x80-\x9f]")
 _NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; two are no mere damage
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
-# U+0085 ends a line.
+# without U+0085, which ends a line
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
 # Letters of KOI8-U at the positions of box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
@@ -187,8 +187,7 @@ def _decode_escaped(data: bytes, name: str) -> str:
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
     """Decodes UTF-8 and tolerates some damage: a split character does not make the text another charset.
 
-    Controls U+0080 to U+009F come from programs that treat windows-1252 as ISO 8859-1.
-    They stand for quotes, dashes and the euro sign.
+    U+0080 to U+009F are quotes, dashes or the euro sign, from programs that treat windows-1252 as ISO 8859-1.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -252,10 +251,7 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether the letters of `other`, the text in the sibling charset, confirm that charset.
-
-    People do write half-width katakana and words in capitals, so an unlikely `text` alone is not enough.
-    """
+    """Whether `other` confirms the sibling charset: some texts really use half-width katakana or only capitals."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
