@@ -30,7 +30,7 @@ from router.admin import paging
 from router.store import catalog
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
-from tests.support.installation.http import serving
+from tests.support.installation.http import serve_api
 from tests.support.process import Program
 from tests.support.stores import Store
 
@@ -178,7 +178,7 @@ async def print_plans(big: Dataset) -> None:
     try:
         login: Any = type("Login", (), {"workspace_id": big.made.workspace_id, "user_id": big.users[0], "key": big.key})
         store = Store(big.made.kind, big.made.url, catalog.load_catalog(), listening)  # type: ignore[arg-type]  # it forwards to one
-        async with serving(store, login=login, real_time=True) as served:
+        async with serve_api(store, login=login, real_time=True) as served:
             for path, queries in cases(big).items():
                 for query in queries:
                     call = f"{path}?{query}" if query else path

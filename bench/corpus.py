@@ -30,7 +30,7 @@ from bench.processes import Child, end_on_sigterm, program_command, temporary_fo
 from router.mail.parse import parse
 from tests.support import seeds
 from tests.support.slack import SlackStandIn
-from tests.support.slack_rules import faults, objection
+from tests.support.slack_rules import block_errors, rejection_reason
 from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 10
@@ -149,11 +149,11 @@ def _check_posts(slack: SlackStandIn, mails: list[CorpusMessage]) -> None:
             to.failures.append("posted twice")
         to.posted = post.at
         payload = post.payload
-        if not isinstance(payload, dict) or (word := objection(payload)):
+        if not isinstance(payload, dict) or (word := rejection_reason(payload)):
             to.failures.append(f"payload: {word if isinstance(payload, dict) else 'no object'}")
             continue
         blocks = payload.get("blocks", [])
-        to.failures += [f"payload: {fault}" for fault in faults(blocks)]
+        to.failures += [f"payload: {fault}" for fault in block_errors(blocks)]
         for block in blocks:
             try:
                 parsed = Block.parse(block)

@@ -19,7 +19,7 @@ import trustme
 from bench.mtas import DOMAIN
 from bench.processes import cpu_seconds
 from router.store import migrate
-from tests.support.installation import Installation, store_at
+from tests.support.installation import Installation, closed_store
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import environment
 
@@ -89,13 +89,13 @@ async def bench_installation(
             parent = Path(tempfile.gettempdir())  # a folder that the server's user can enter
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
             url, cpu = await server.create_database(), _server_cpu(server)
-        made = BenchInstallation(store_at(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
+        made = BenchInstallation(closed_store(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
         made.database_cpu = cpu
         if migrate_with is not None:
             command, settings = migrate_with
             env = environment(made.env | settings)
             subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs during the preparation
-        async with made.opened():
+        async with made.open_database():
             if migrate_with is None:
                 await migrate.migrate(made.database)
             await made.seed_domain(DOMAIN)

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import mtas
 from bench.installation import Kind, bench_installation, write_certificate
 from bench.processes import Child, cpu_seconds, free_port, module_command, peak_bytes, process_tree, program_command
-from tests.support.waiting import alive
+from tests.support.waiting import is_alive
 
 OURS: dict[str, Kind] = {"ours, SQLite": "sqlite", "ours, PostgreSQL": "postgres"}
 BEFORE: dict[str, Kind] = {"before, SQLite": "sqlite", "before, PostgreSQL": "postgres"}
@@ -62,7 +62,7 @@ class RunningServer:
             for child in self.children
             for pid in (process_tree(child.pid) if self.has_grandchildren else [child.pid])
         ]
-        return sum(peak_bytes(pid) for pid in pids if alive(pid))
+        return sum(peak_bytes(pid) for pid in pids if is_alive(pid))
 
     def empty_spool(self) -> None:
         """Remove queued messages: a growing queue would slow the next measurement."""

@@ -3,7 +3,7 @@
 from tests.support.fixtures import (
     dns_server,
     installation,
-    nothing_private_is_logged,
+    no_secrets_logged,
     postgres_server,
     postgres_url,
     slack,
@@ -13,7 +13,7 @@ from tests.support.fixtures import (
 __all__ = [
     "dns_server",
     "installation",
-    "nothing_private_is_logged",
+    "no_secrets_logged",
     "postgres_server",
     "postgres_url",
     "slack",

@@ -10,6 +10,6 @@ async def test_the_group_commit_starts_with_the_first_mail(installation: Install
     assert [name for name, _ in core.open_parts()] == ["client", "contents"]
     await core.services.aliases.test(installation.actor, installation.aliases["support"])
     assert [name for name, _ in core.open_parts()] == ["commit queue", "client", "contents"]
-    assert installation.woken.integration_ids == [installation.integration_id]
+    assert installation.recording_wake.integration_ids == [installation.integration_id]
     await core.close()
     assert not core.writer.is_alive

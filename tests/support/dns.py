@@ -56,7 +56,7 @@ class DnsStandIn:
         self._zone: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
         self._delays: dict[dns.name.Name, float] = {}
-        self._asked = asyncio.Condition()
+        self._query_received = asyncio.Condition()
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,21 +113,21 @@ class DnsStandIn:
         records = self._zone.setdefault(owner, {})
         records.pop(kind, None)
         if values:
-            records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_rdata(kind, value) for value in values])
+            records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_make_rdata(kind, value) for value in values])
 
     def remove(self, name: str) -> None:
         """Remove all records of a name: NXDOMAIN."""
         self._zone.pop(_name(name), None)
 
-    def fail(self, name: str, how: Failure, rdtype: str | None = None) -> None:
+    def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
         """Make queries for this name (and type, if given) fail. TRUNCATED applies to UDP only."""
-        self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = how
+        self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
         """Delay answers about this name."""
         self._delays[_name(name)] = seconds
 
-    def heal(self, name: str) -> None:
+    def restore(self, name: str) -> None:
         """Undo `fail` and `delay` for this name."""
         owner = _name(name)
         self._delays.pop(owner, None)
@@ -136,15 +136,15 @@ class DnsStandIn:
 
     # --- queried by tests
 
-    def asked(self, name: str, rdtype: str) -> int:
+    def query_count(self, name: str, rdtype: str) -> int:
         """How many questions for this name and type have come."""
-        return self.queries.count((_plain(_name(name)), rdtype.upper()))
+        return self.queries.count((_name_text(_name(name)), rdtype.upper()))
 
     async def wait_for(self, name: str, rdtype: str, n: int = 1, *, timeout: float = 10) -> None:
         """Wait for the n-th query. Raises TimeoutError with the queries that were received instead."""
         try:
-            async with asyncio.timeout(timeout), self._asked:
-                await self._asked.wait_for(lambda: self.asked(name, rdtype) >= n)
+            async with asyncio.timeout(timeout), self._query_received:
+                await self._query_received.wait_for(lambda: self.query_count(name, rdtype) >= n)
         except TimeoutError:
             raise TimeoutError(
                 f"DNS stand-in: waited {timeout} s for {n} questions {name} {rdtype}; came: {self.queries or 'none'}"
@@ -152,7 +152,7 @@ class DnsStandIn:
 
     # --- internals
 
-    def received(self, wire: bytes, address: tuple[str, int]) -> None:
+    def handle_datagram(self, wire: bytes, address: tuple[str, int]) -> None:
         """Handle a datagram of the protocol."""
         task = asyncio.get_running_loop().create_task(self._answer_udp(wire, address))
         self._tasks.add(task)
@@ -186,13 +186,13 @@ class DnsStandIn:
         except (dns.exception.DNSException, IndexError):
             return None  # not a query
         question = _Question(message, asked.name.canonicalize(), asked.rdtype, udp)
-        self.queries.append((_plain(question.name), dns.rdatatype.to_text(question.rdtype)))
-        async with self._asked:
-            self._asked.notify_all()
+        self.queries.append((_name_text(question.name), dns.rdatatype.to_text(question.rdtype)))
+        async with self._query_received:
+            self._query_received.notify_all()
         if message.edns >= 0:
             self.edns_queries += 1
             if self.edns_failure is not None:
-                return self._without_edns(message, self.edns_failure)
+                return self._edns_failure_response(message, self.edns_failure)
         await asyncio.sleep(self._delays.get(question.name, 0))
         failure = self._failures.get((question.name, question.rdtype)) or self._failures.get((question.name, None))
         if failure == "TIMEOUT":
@@ -201,7 +201,7 @@ class DnsStandIn:
         limit = (max(512, message.payload) if message.edns >= 0 else 512) if udp else 65535
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
-    def _without_edns(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
+    def _edns_failure_response(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
         """The answer of a server without EDNS, or of one that knows only a later version (BADVERS)."""
         if how == "SILENT":
             return None
@@ -220,10 +220,10 @@ class DnsStandIn:
         elif failure is not None and failure != "TRUNCATED":
             response.set_rcode(_RCODES[failure])
         else:
-            self._fill(response, question.name, question.rdtype)
+            self._add_records(response, question.name, question.rdtype)
         return response
 
-    def _fill(self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
+    def _add_records(self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
         for _ in range(_MAX_CNAMES):
             records = self._zone.get(name)
             if not records:
@@ -246,7 +246,7 @@ class _Udp(asyncio.DatagramProtocol):
         self._server = server
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._server.received(data, addr)
+        self._server.handle_datagram(data, addr)
 
 
 def _name(name: str) -> dns.name.Name:
@@ -255,14 +255,14 @@ def _name(name: str) -> dns.name.Name:
     return dns.name.from_text(name).canonicalize()
 
 
-def _plain(name: dns.name.Name) -> str:
+def _name_text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True)
 
 
-def _rdata(kind: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
+def _make_rdata(kind: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
     if kind == dns.rdatatype.TXT:
-        octets = value.encode()
-        strings = [octets[start : start + 255] for start in range(0, len(octets), 255)] or [b""]
+        data = value.encode()
+        strings = [data[start : start + 255] for start in range(0, len(data), 255)] or [b""]
         wire = b"".join(bytes([len(string)]) + string for string in strings)
         return dns.rdata.from_wire(_IN, kind, wire, 0, len(wire))
     return dns.rdata.from_text(_IN, kind, value, origin=dns.name.root, relativize=False)

@@ -14,15 +14,15 @@ class FailingError(Exception):
     """Raised by every class of this module."""
 
 
-def _fails(*_: object, **__: object) -> NoReturn:
+def _raise_failure(*_: object, **__: object) -> NoReturn:
     raise FailingError
 
 
 class FailingMeter(NullMeter):
     """See `router.meter.Meter`."""
 
-    record_connection = record_refusal = record_accept = record_routing = record_commit = _fails
-    record_parse = record_attempt = record_delivery = record_request = _fails
+    record_connection = record_refusal = record_accept = record_routing = record_commit = _raise_failure
+    record_parse = record_attempt = record_delivery = record_request = _raise_failure
 
 
 class FailingWake:
@@ -35,18 +35,18 @@ class FailingWake:
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
     """Make every log call of these events raise; yield the names of other events."""
-    told: list[str] = []
+    logged_events: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:
         if event["event"] in events:
             raise FailingError(event["event"])
-        told.append(event["event"])
+        logged_events.append(event["event"])
         raise structlog.DropEvent
 
     processors = structlog.get_config()["processors"]
     before = processors[:]
     processors[:] = [processor]  # in place: loggers in use keep the list
     try:
-        yield told
+        yield logged_events
     finally:
         processors[:] = before

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.dns import DnsStandIn
-from tests.support.installation import Installation, installation_over
+from tests.support.installation import Installation, seeded_installation
+from tests.support.log_secrets import find_secrets
 from tests.support.postgres import PostgresServer, shared_server
-from tests.support.private import private
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
-from tests.support.stores import KINDS, Store, opened_postgres, opened_sqlite
+from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
 
 @pytest.fixture(autouse=True)
-def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """After each test: no started program has logged a key, webhook, password or text of a message."""
     started: list[Program] = []
     start = Program.start
@@ -27,7 +27,7 @@ def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
     monkeypatch.setattr(Program, "start", noted)
     yield
-    found = {what for program in started for what in private(program.stderr)}
+    found = {what for program in started for what in find_secrets(program.stderr)}
     assert found == set()
 
 
@@ -66,15 +66,15 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """A database with the current schema. The test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        async with opened_sqlite(tmp_path) as found:
+        async with sqlite_store(tmp_path) as found:
             yield found
     else:
-        async with opened_postgres(request.getfixturevalue("postgres_server")) as found:
+        async with postgres_store(request.getfixturevalue("postgres_server")) as found:
             yield found
 
 
 @pytest.fixture
 async def installation(store: Store) -> AsyncIterator[Installation]:
     """A workspace with the aliases `support` and `billing`, and the core over it, on both databases."""
-    async with installation_over(store) as found:
+    async with seeded_installation(store) as found:
         yield found

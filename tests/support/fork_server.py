@@ -38,15 +38,15 @@ PRELOADED = ("emailrouter", "tests.system.crash.points")
 
 # The interpreter or (SSL_CERT_FILE) an imported module reads these once. A child with other values must be executed.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MOST = 200_000  # bytes of a request: environment and command line
+_MAX_REQUEST_BYTES = 200_000  # bytes of a request: environment and command line
 _PR_SET_PDEATHSIG = 1
 
 
-def possible(env: Mapping[str, str], of: Mapping[str, str]) -> bool:
+def can_share_server(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
     """Whether a process started with environment `of` may fork a child with environment `env`."""
     return all(
         {name: value for name, value in env.items() if name.startswith(prefix)}
-        == {name: value for name, value in of.items() if name.startswith(prefix)}
+        == {name: value for name, value in server_env.items() if name.startswith(prefix)}
         for prefix in _READ_AT_START
     )
 
@@ -62,7 +62,7 @@ class ForkServer:
             words = [sys.executable, "-m", "tests.support.fork_server", number, str(os.getpid())]
             self._process = subprocess.Popen(words, env=self.env, cwd=cwd, pass_fds=[theirs.fileno()])
         self._owner = os.getpid()
-        self._turn = threading.Lock()
+        self._send_lock = threading.Lock()
         atexit.register(self.close)
 
     def start(
@@ -73,7 +73,7 @@ class ForkServer:
         umask = os.umask(0o077)
         os.umask(umask)
         request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd), "umask": umask}
-        with theirs, self._turn:
+        with theirs, self._send_lock:
             socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, theirs.fileno()])
         answer = ours.recv(100)  # the first request waits for the imports
         if not answer:
@@ -89,7 +89,7 @@ class ForkServer:
 
 
 @dataclass(frozen=True)
-class Request:
+class ForkRequest:
     """What to run; `files` are the standard streams and the status channel."""
 
     module: str
@@ -107,10 +107,10 @@ class _ForkLoop:
         self._control = control
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
-        self._ends: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> pid, status channel
-        self._told: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
+        self._running: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> pid, status channel
+        self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
 
-    def serve(self) -> Request | None:
+    def serve(self) -> ForkRequest | None:
         """Fork for each request. Returns in the child what to run, and in the parent None at the end."""
         while True:
             for file, _ in self._poll.poll():
@@ -120,60 +120,60 @@ class _ForkLoop:
                         return None
                     if self._fork(request):
                         return request
-                elif file in self._ends:
-                    self._tell(file)
-                elif file in self._told:
+                elif file in self._running:
+                    self._report_exit(file)
+                elif file in self._ended:
                     self._reap(file)
 
-    def _receive(self) -> Request | None:
-        data, files, _, _ = socket.recv_fds(self._control, _MOST, 4)
-        return Request(**json.loads(data), files=tuple(files)) if data else None
+    def _receive(self) -> ForkRequest | None:
+        data, files, _, _ = socket.recv_fds(self._control, _MAX_REQUEST_BYTES, 4)
+        return ForkRequest(**json.loads(data), files=tuple(files)) if data else None
 
-    def _fork(self, request: Request) -> bool:
+    def _fork(self, request: ForkRequest) -> bool:
         channel = socket.socket(fileno=request.files[3])
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._leave(request, channel, parent)
+            self._detach_child(request, channel, parent)
             return True
         for file in request.files[:3]:
             os.close(file)
         pidfd = os.pidfd_open(pid)
-        self._ends[pidfd] = (pid, channel)
+        self._running[pidfd] = (pid, channel)
         self._poll.register(pidfd, select.POLLIN)
         with contextlib.suppress(OSError):  # the test process is gone: end its child
             channel.send(str(pid).encode())
         return False
 
-    def _leave(self, request: Request, channel: socket.socket, parent: int) -> None:
+    def _detach_child(self, request: ForkRequest, channel: socket.socket, parent: int) -> None:
         """Close everything in the child that belongs to the server."""
         os.setsid()
-        die_with(parent)
+        die_with_parent(parent)
         self._control.close()
         channel.close()
-        for pidfd, (_, other) in self._ends.items():
+        for pidfd, (_, other) in self._running.items():
             os.close(pidfd)
             other.close()
-        for pidfd, _, other in self._told.values():
+        for pidfd, _, other in self._ended.values():
             os.close(pidfd)
             other.close()
         for number, file in enumerate(request.files[:3]):
             os.dup2(file, number)
             os.close(file)
 
-    def _tell(self, pidfd: int) -> None:
-        pid, channel = self._ends.pop(pidfd)
+    def _report_exit(self, pidfd: int) -> None:
+        pid, channel = self._running.pop(pidfd)
         self._poll.unregister(pidfd)
         end = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
         assert end is not None
         code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
-        self._told[channel.fileno()] = (pidfd, pid, channel)
+        self._ended[channel.fileno()] = (pidfd, pid, channel)
         self._poll.register(channel, select.POLLIN)
         with contextlib.suppress(OSError):
             channel.send(str(code).encode())
 
     def _reap(self, file: int) -> None:
-        pidfd, pid, channel = self._told.pop(file)
+        pidfd, pid, channel = self._ended.pop(file)
         self._poll.unregister(file)
         channel.close()
         os.close(pidfd)
@@ -191,7 +191,7 @@ def restore_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def die_with(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Request SIGKILL from the kernel when the parent dies, and check that it has not died already."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -199,7 +199,7 @@ def die_with(parent: int) -> None:
         sys.exit("the test run is gone")
 
 
-def become(request: Request) -> None:
+def run_module(request: ForkRequest) -> None:
     """Run the module as `python -m` does, and exit as it does."""
     os.environ.clear()
     os.environ.update(request.env)
@@ -214,11 +214,11 @@ def become(request: Request) -> None:
     except SystemExit as error:
         code = error.code
     if code is None or isinstance(code, int):
-        end(code or 0)
+        exit_process(code or 0)
     sys.exit(code)
 
 
-def end(code: int) -> None:
+def exit_process(code: int) -> None:
     """Exit as the interpreter does, but without destroying every object. Returns if a stream is closed.
 
     Destroying objects copies memory that is shared with the server: two thirds of the cost of a short command.
@@ -233,12 +233,12 @@ def end(code: int) -> None:
 
 def open_streams() -> None:
     """Open the standard streams over the new files, as the interpreter opened them at the start."""
-    sys.stdin = sys.__stdin__ = _as(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _as(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _as(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = _text_stream(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _text_stream(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text_stream(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
 
 
-def _as(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOWrapper:
+def _text_stream(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, encoding=old.encoding, errors=old.errors, write_through=True)
 
 
@@ -246,7 +246,7 @@ def main() -> None:
     """`FD PARENT`: the control socket, and the process with which this one ends."""
     restore_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which then close the socket
-    die_with(int(sys.argv[2]))
+    die_with_parent(int(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in PRELOADED:
         module = importlib.import_module(name)
@@ -259,7 +259,7 @@ def main() -> None:
     if request is None:
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    become(request)
+    run_module(request)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.fork_server import ForkServer, possible
+from tests.support.fork_server import ForkServer, can_share_server
 
 Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
 
-class Forked:
+class ForkedProcess:
     """pid, returncode (None while it runs; negative: the signal), and its output as streams."""
 
     def __init__(self, pid: int, channel: socket.socket, stdout: Output, stderr: Output):
@@ -26,7 +26,7 @@ class Forked:
         self.stderr, self._stderr = stderr
         self._channel = channel
         channel.setblocking(False)
-        asyncio.get_running_loop().add_reader(channel, self._ended)
+        asyncio.get_running_loop().add_reader(channel, self._read_exit_status)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal. The pid is not reused before the exit status is read."""
@@ -38,7 +38,7 @@ class Forked:
         self._stdout.close()
         self._stderr.close()
 
-    def _ended(self) -> None:
+    def _read_exit_status(self) -> None:
         answer = self._channel.recv(100)
         asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()
@@ -57,10 +57,12 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether this command can be forked: under pytest, on Linux, for `-m MODULE ...`, in the same locale."""
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
-    return possible(env, _fork_server().env)
+    return can_share_server(env, _fork_server().env)
 
 
-async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int) -> Forked:
+async def fork(
+    args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int
+) -> ForkedProcess:
     """Fork a program. words: module and arguments. limit: maximum bytes of a line of output."""
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
         given.write(stdin or b"")
@@ -73,12 +75,12 @@ async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: b
             ends.append(write)
             theirs.callback(os.close, write)
         streams = (given.fileno(), ends[0], ends[1])
-        pid, channel = await asyncio.to_thread(_fork_server().start, words[0], words[1:], env, cwd, streams)
-    stdout, stderr = [await _reader(file, limit) for file in ours]
-    return Forked(pid, channel, stdout, stderr)
+        pid, channel = await asyncio.to_thread(_fork_server().start, args[0], args[1:], env, cwd, streams)
+    stdout, stderr = [await _open_reader(file, limit) for file in ours]
+    return ForkedProcess(pid, channel, stdout, stderr)
 
 
-async def _reader(file: int, limit: int) -> Output:
+async def _open_reader(file: int, limit: int) -> Output:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=limit)
     protocol = asyncio.StreamReaderProtocol(reader)

@@ -20,21 +20,21 @@ class Outboxes:
         self.clock = installation.clock
         self.one = Outbox(installation.database, self.clock, "one", limits)
         self.two = Outbox(installation.database, self.clock, "two", limits)
-        self.deliveries: list[str] = []
+        self.delivery_ids: list[str] = []
 
-    async def build(self, deliveries: int = 1) -> None:
+    async def seed(self, deliveries: int = 1) -> None:
         await self.installation.seed(aliases=())
-        self.deliveries = [await self.queue(n) for n in range(1, deliveries + 1)]
+        self.delivery_ids = [await self.queue_delivery(n) for n in range(1, deliveries + 1)]
 
     @property
-    def integration(self) -> str:
+    def integration_id(self) -> str:
         return self.installation.integration_id
 
-    async def queue(self, number: int) -> str:
+    async def queue_delivery(self, number: int) -> str:
         """Create a ticket with a delivery that is due now; return the delivery's id."""
         now = self.clock.now()
         ticket, delivery = ids.new_id("ticket"), ids.new_id("dlv")
-        await self.installation.rows(
+        await self.installation.execute(
             "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
             "updated_at) VALUES (:id, :workspace, :number, 'a@b.test', 's', 'f@c.test', '', :now, :now)",
             id=ticket,
@@ -42,14 +42,14 @@ class Outboxes:
             number=number,
             now=now,
         )
-        await self.installation.rows(
+        await self.installation.execute(
             "INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, "
             "expires_at, created_at) "
             "VALUES (:id, :workspace, :ticket, 'msg_x', :integration, 'opened', :now, :expires, :now)",
             id=delivery,
             workspace=self.installation.workspace_id,
             ticket=ticket,
-            integration=self.integration,
+            integration=self.integration_id,
             now=now,
             expires=now + 3 * 24 * 3600 * SECOND,
         )
@@ -58,25 +58,25 @@ class Outboxes:
     async def claim_and_record(
         self, finished: CompletedBatch | None = None, *, by: Outbox | None = None, stop: bool = False
     ) -> object:
-        return await (by or self.one).claim_and_record(self.integration, finished, DIGEST, stop=stop)
+        return await (by or self.one).claim_and_record(self.integration_id, finished, DIGEST, stop=stop)
 
     async def claim_batch(self, *, by: Outbox | None = None) -> DeliveryBatch:
         found = await self.claim_and_record(by=by)
         assert isinstance(found, DeliveryBatch), found
         return found
 
-    async def finish(self, work: DeliveryBatch, outcome: SendOutcome, *, stop: bool = False) -> object:
+    async def record_batch(self, work: DeliveryBatch, outcome: SendOutcome, *, stop: bool = False) -> object:
         return await self.claim_and_record(CompletedBatch(work, outcome, 0.0), stop=stop)
 
-    async def delivery(self, n: int = 0) -> dict[str, object]:
-        (row,) = await self.installation.rows("SELECT * FROM deliveries WHERE id = :id", id=self.deliveries[n])
+    async def delivery_row(self, n: int = 0) -> dict[str, object]:
+        (row,) = await self.installation.execute("SELECT * FROM deliveries WHERE id = :id", id=self.delivery_ids[n])
         return row
 
-    async def the_integration(self) -> dict[str, object]:
-        (row,) = await self.installation.rows("SELECT * FROM integrations")
+    async def integration_row(self) -> dict[str, object]:
+        (row,) = await self.installation.execute("SELECT * FROM integrations")
         return row
 
-    async def attempts(self, n: int = 0) -> list[dict[str, object]]:
-        return await self.installation.rows(
-            "SELECT * FROM attempts WHERE delivery_id = :id ORDER BY n", id=self.deliveries[n]
+    async def attempt_rows(self, n: int = 0) -> list[dict[str, object]]:
+        return await self.installation.execute(
+            "SELECT * FROM attempts WHERE delivery_id = :id ORDER BY n", id=self.delivery_ids[n]
         )

@@ -8,13 +8,13 @@ from slack_sdk.models.blocks import Block
 from router.channels import slack_message
 from router.channels.contract import Payload
 from router.channels.rich_text import utf16_length
-from tests.support.slack_rules import faults, objection
+from tests.support.slack_rules import block_errors, rejection_reason
 
 
-def assert_slack_takes(payload: dict[str, Any]) -> None:
+def assert_slack_accepts(payload: dict[str, Any]) -> None:
     """Fail with every error that Slack's rules and slack-sdk's models find in the blocks."""
     blocks = payload.get("blocks", [])
-    found = list(faults(blocks))
+    found = list(block_errors(blocks))
     assert not found, found
     for block in blocks:
         parsed = Block.parse(block)
@@ -22,26 +22,26 @@ def assert_slack_takes(payload: dict[str, Any]) -> None:
         parsed.validate_json()
 
 
-def walk(value: object) -> Iterator[dict[str, Any]]:
+def iter_objects(value: object) -> Iterator[dict[str, Any]]:
     """Every object of a payload."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from walk(inner)
+        yield from iter_objects(inner)
 
 
-def strings(value: object) -> Iterator[str]:
+def iter_strings(value: object) -> Iterator[str]:
     """Every string of a payload."""
     if isinstance(value, str):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from strings(inner)
+        yield from iter_strings(inner)
 
 
-def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
+def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> None:
     """Assert everything that holds for every payload. links: the only URLs that it may contain."""
-    assert objection(payload) is None
-    assert list(faults(payload.get("blocks", []))) == []
+    assert rejection_reason(payload) is None
+    assert list(block_errors(payload.get("blocks", []))) == []
     for block in payload.get("blocks", []):
         parsed = Block.parse(block)
         assert parsed is not None
@@ -49,7 +49,7 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
         assert parsed.to_dict() == block  # slack-sdk knows every field
     assert slack_message.payload_size(payload) <= slack_message.MAX_PAYLOAD_BYTES
     assert slack_message.count_characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
-    for part in walk(payload.get("blocks", [])):
+    for part in iter_objects(payload.get("blocks", [])):
         kind = part.get("type")
         assert kind in {
             None,
@@ -66,13 +66,13 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
             assert part["url"] in links
         if isinstance(part.get("text"), str):
             assert 0 < utf16_length(part["text"]) <= 3000
-    for text in strings(payload):
+    for text in iter_strings(payload):
         assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
         text.encode()  # raises for lone surrogates
-    _quiet(payload, links)
+    _assert_text_has_no_markup(payload, links)
 
 
-def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
+def _assert_text_has_no_markup(payload: Payload, links: tuple[str | None, ...]) -> None:
     """Assert that the top-level text, which Slack parses, contains no markup except our own link."""
     assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)

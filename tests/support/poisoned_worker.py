@@ -12,7 +12,7 @@ from router.mail import html_growth, parse
 from router.mail.contents import Contents
 
 
-def read(content: bytes) -> Contents:
+def parse_or_obey(content: bytes) -> Contents:
     """Parse a message, or do what it says."""
     if b"endless" in content:
         while True:
@@ -29,4 +29,4 @@ def read(content: bytes) -> Contents:
 
 
 if __name__ == "__main__":
-    serve(read, parse.extract_attachment, cpu_seconds=0.2)
+    serve(parse_or_obey, parse.extract_attachment, cpu_seconds=0.2)

@@ -34,7 +34,7 @@ from tests.support.postgres_binaries import (
     RunAs,
     Source,
     data_parent,
-    find,
+    find_binaries,
     run_as,
 )
 
@@ -56,23 +56,23 @@ _SETTINGS = {
 _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
-class _Control:
+class _SupervisorClient:
     """The connection to a supervisor. The server runs while it is open."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(_ANSWER_SECONDS)
-        self._turn = threading.Lock()
+        self._request_lock = threading.Lock()
         try:
             self._socket.connect(path)
-            self.hello: dict[str, Any] = self.ask("hello")
+            self.hello: dict[str, Any] = self.request("hello")
         except OSError:
             self._socket.close()
             raise
 
-    def ask(self, verb: str) -> Any:
-        with self._turn:
+    def request(self, verb: str) -> Any:
+        with self._request_lock:
             self._socket.sendall(json.dumps({"do": verb}).encode() + b"\n")
             line = b""
             while not line.endswith(b"\n"):
@@ -99,7 +99,7 @@ class _Control:
 class PostgresServer:
     """A server with databases; see the module's docstring."""
 
-    def __init__(self, url: str, control: _Control | None) -> None:
+    def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # connection to the maintenance database
         self._control = control
         # On an external server names are unique to this process; on ours all workers share templates.
@@ -114,25 +114,25 @@ class PostgresServer:
         """Create a database, empty or a copy of a template; return its URL."""
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
-        async with self._admin() as connection:
+        async with self._admin_connection() as connection:
             await connection.execute(f'CREATE DATABASE "{name}" {source}{self._tablespace}')
         self._created.add(name)
-        return self.url_of(name)
+        return self.database_url(name)
 
     async def use_tablespace(self, folder: Path) -> None:
         """Create all further databases in this folder, which belongs to the server's user."""
-        async with self._admin() as connection:
+        async with self._admin_connection() as connection:
             await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
         self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
         """Drop the database and end its sessions."""
         name = urlsplit(url).path.lstrip("/")
-        async with self._admin() as connection:
+        async with self._admin_connection() as connection:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._created.discard(name)
 
-    async def template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
+    async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
         """The template database `name`, built by `build(url)` unless another worker has built it.
 
         `build` closes its connections before it returns. If it fails, nothing remains and the next worker tries.
@@ -140,7 +140,7 @@ class PostgresServer:
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
             return database
-        async with self._admin() as connection:  # closing the connection releases the lock
+        async with self._admin_connection() as connection:  # closing the connection releases the lock
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", database)
             known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database)
             if not known:
@@ -148,14 +148,14 @@ class PostgresServer:
                 await connection.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
                 await connection.execute(f'CREATE DATABASE "{building}" TEMPLATE template0')
                 self._created.add(building)
-                await build(self.url_of(building))
+                await build(self.database_url(building))
                 await connection.execute(f'ALTER DATABASE "{building}" RENAME TO "{database}"')
                 self._created.discard(building)
                 self._created.add(database)
         self._templates.add(database)
         return database
 
-    def url_of(self, database: str) -> str:
+    def database_url(self, database: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
     # --- faults of a private server
@@ -200,26 +200,26 @@ class PostgresServer:
         if self._control is not None:
             self._control.close()
         else:
-            asyncio.run(self._drop_everything())
+            asyncio.run(self._drop_created_databases())
 
     # --- internals
 
     async def request(self, verb: str) -> None:
         if self._control is None:
             raise RuntimeError("TEST_POSTGRES_URL is not ours to stop: use private_postgres()")
-        await asyncio.to_thread(self._control.ask, verb)
+        await asyncio.to_thread(self._control.request, verb)
 
     @asynccontextmanager
-    async def _admin(self) -> AsyncIterator[Any]:
+    async def _admin_connection(self) -> AsyncIterator[Any]:
         connection = await asyncpg.connect(self.url, timeout=30)
         try:
             yield connection
         finally:
             await connection.close()
 
-    async def _drop_everything(self) -> None:
+    async def _drop_created_databases(self) -> None:
         for name in list(self._created):
-            await self.drop_database(self.url_of(name))
+            await self.drop_database(self.database_url(name))
 
 
 def shared_server(folder: Path) -> PostgresServer:
@@ -228,13 +228,13 @@ def shared_server(folder: Path) -> PostgresServer:
     if url:
         return PostgresServer(url, None)
     address = folder / "postgres.json"
-    with _locked(folder / "postgres.lock"):
+    with _file_lock(folder / "postgres.lock"):
         try:
-            control = _Control(json.loads(address.read_text())["control"])
+            control = _SupervisorClient(json.loads(address.read_text())["control"])
         except (OSError, ValueError):  # not started yet, or all its users have ended
-            control = _start({**_SETTINGS, **_NO_FSYNC})
+            control = _start_supervisor({**_SETTINGS, **_NO_FSYNC})
             address.write_text(json.dumps({"control": control.path}))
-    return _ours(control)
+    return _supervised_server(control)
 
 
 @asynccontextmanager
@@ -263,7 +263,7 @@ async def private_postgres(
             stack.callback(disk.rmdir)  # the mount is not visible in this process
             owner = (user.uid, user.gid) if user else (os.getuid(), os.getgid())
             prefix = [sys.executable, "-I", str(_SMALL_DISK), str(disk), str(small_disk), *map(str, owner), "--"]
-        server = _ours(await asyncio.to_thread(_start, chosen, source, parent, prefix))
+        server = _supervised_server(await asyncio.to_thread(_start_supervisor, chosen, source, parent, prefix))
         try:
             if small_disk:
                 await server.use_tablespace(disk)
@@ -272,19 +272,19 @@ async def private_postgres(
             await asyncio.to_thread(server.close)
 
 
-def _ours(control: _Control) -> PostgresServer:
+def _supervised_server(control: _SupervisorClient) -> PostgresServer:
     hello = control.hello
     return PostgresServer(f"postgresql://{hello['user']}@127.0.0.1:{hello['port']}/postgres", control)
 
 
-def _start(
+def _start_supervisor(
     settings: Mapping[str, str],
     source: Source | None = None,
     parent: Path | None = None,
     prefix: Sequence[str] = (),
-) -> _Control:
+) -> _SupervisorClient:
     user: RunAs | None = run_as()
-    binaries = find(user, source)
+    binaries = find_binaries(user, source)
     config = {
         "bin": str(binaries.folder),
         "parent": str(parent or data_parent(user)),
@@ -306,11 +306,11 @@ def _start(
         said = json.loads(supervisor.stdout.readline() or '{"error": "the supervisor ended without a word"}')
         if "error" in said:
             raise RuntimeError(f"PostgreSQL from {binaries.folder} does not start: {said['error']}")
-        return _Control(said["control"])
+        return _SupervisorClient(said["control"])
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _file_lock(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

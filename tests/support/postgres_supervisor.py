@@ -36,7 +36,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-class Server:
+class PostgresProcess:
     """One data directory and, while it runs, one postmaster."""
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ class Server:
         """Send SIGKILL to every process of the server, like a crash of the kernel without loss of the disk."""
         if self.process is None:
             return
-        everyone = self._everyone()
+        everyone = self._all_pids()
         _signal_all(everyone, signal.SIGKILL)
         self.process.wait()
         self.process = None
@@ -122,11 +122,11 @@ class Server:
 
     def do_pause(self) -> None:
         """Send SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
-        _signal_all(self._everyone(), signal.SIGSTOP)
-        _signal_all(self._everyone(), signal.SIGSTOP)  # processes that were just started
+        _signal_all(self._all_pids(), signal.SIGSTOP)
+        _signal_all(self._all_pids(), signal.SIGSTOP)  # processes that were just started
 
     def do_resume(self) -> None:
-        _signal_all(reversed(self._everyone()), signal.SIGCONT)
+        _signal_all(reversed(self._all_pids()), signal.SIGCONT)
 
     def remove(self) -> None:
         self.do_stop()
@@ -162,7 +162,7 @@ class Server:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
-    def _everyone(self) -> list[int]:
+    def _all_pids(self) -> list[int]:
         """The postmaster, then its children; each has its own session, so no process group contains them."""
         if self.process is None or self.process.poll() is not None:
             return []
@@ -175,7 +175,7 @@ class Server:
         return found
 
 
-def serve(server: Server, listener: socket.socket, last: list[socket.socket]) -> None:
+def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[socket.socket]) -> None:
     """Serve until the last client is gone. It may wait for the end: this process closes its connection by exiting."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
@@ -188,19 +188,19 @@ def serve(server: Server, listener: socket.socket, last: list[socket.socket]) ->
                     selector.register(connection, selectors.EVENT_READ)
                     clients += 1
                 elif isinstance(key.fileobj, socket.socket):
-                    if not answer(server, key.fileobj):
+                    if not answer_request(server, key.fileobj):
                         selector.unregister(key.fileobj)
                         clients -= 1
                         if clients:
                             key.fileobj.close()
                         else:
-                            last.append(key.fileobj)
+                            last_clients.append(key.fileobj)
                 elif not os.read(sys.stdin.fileno(), 1024):
                     selector.unregister(sys.stdin)
                     clients -= 1
 
 
-def answer(server: Server, connection: socket.socket) -> bool:
+def answer_request(server: PostgresProcess, connection: socket.socket) -> bool:
     """Answer one request; False if the client is gone. Requests are short and sent one at a time."""
     try:
         line = connection.recv(65536)
@@ -258,7 +258,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = None
     try:
-        server = Server(config)
+        server = PostgresProcess(config)
         try:
             server.create()
             server.do_start()

@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.forked import Forked, can_fork, fork
-from tests.support.waiting import until
+from tests.support.forked import ForkedProcess, can_fork, fork
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT_LINES = 20_000  # lines of each stream; the oldest are dropped
 _LINE_LIMIT = 4 * 1024 * 1024
 
 # Variables of the machine's service manager or user that would influence a test.
-_FOREIGN = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
+_REMOVED_PREFIXES = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
 # Requests SIGKILL when the test process dies, checks that it has not died already, sets every signal to its default
 # action, and executes the program with the same pid. A `preexec_fn` is unsafe with threads.
@@ -54,7 +54,7 @@ def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     Keys with a dot are settings (`api.listen`), others are names of variables. Text is passed unchanged, other values
     as JSON; None removes the variable.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)}
     paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, from any directory
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
@@ -86,15 +86,15 @@ class Program:
         self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]
         self._argv += [*command, *args]
-        self._says = " ".join((*command, *args))
+        self._command_text = " ".join((*command, *args))
         self._env = environment(env)
         self._cwd = cwd
-        self._input = stdin
-        self._words = None if fresh or not can_fork(command, self._env) else [*command[1:], *args]
-        self._process: asyncio.subprocess.Process | Forked | None = None
+        self._stdin = stdin
+        self._fork_args = None if fresh or not can_fork(command, self._env) else [*command[1:], *args]
+        self._process: asyncio.subprocess.Process | ForkedProcess | None = None
         self._readers: list[asyncio.Task[None]] = []
-        self._heard = asyncio.Condition()
-        self._open = 2  # streams that were not read completely
+        self._output_changed = asyncio.Condition()
+        self._open_streams = 2  # streams that were not read completely
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
 
     # --- start and stop
@@ -110,11 +110,11 @@ class Program:
         await self.wait()
 
     async def start(self) -> None:
-        process: asyncio.subprocess.Process | Forked
-        if self._words is None:
+        process: asyncio.subprocess.Process | ForkedProcess
+        if self._fork_args is None:
             process = await self._execute()
         else:
-            process = await fork(self._words, self._env, self._cwd or Path.cwd(), self._input, _LINE_LIMIT)
+            process = await fork(self._fork_args, self._env, self._cwd or Path.cwd(), self._stdin, _LINE_LIMIT)
         self._process = process
         assert process.stdout is not None
         assert process.stderr is not None
@@ -129,14 +129,14 @@ class Program:
             *self._argv,
             env=self._env,
             cwd=self._cwd,
-            stdin=asyncio.subprocess.DEVNULL if self._input is None else pipe,
+            stdin=asyncio.subprocess.DEVNULL if self._stdin is None else pipe,
             stdout=pipe,
             stderr=pipe,
             start_new_session=True,
             limit=_LINE_LIMIT,
         )
         if process.stdin is not None:
-            process.stdin.write(self._input or b"")
+            process.stdin.write(self._stdin or b"")
             process.stdin.close()
         return process
 
@@ -158,24 +158,24 @@ class Program:
     def resume(self) -> None:
         self._signal_group(signal.SIGCONT)
 
-    def hang_up(self) -> None:
+    def send_sighup(self) -> None:
         """Send SIGHUP: the program reloads its certificates."""
         self._signal(signal.SIGHUP)
 
     async def wait(self, timeout: float = 30) -> int:
         """The exit code, after the program has ended and its output was read completely."""
-        process = self._started()
+        process = self._started_process()
         try:  # `process.wait()` also waits for the pipes, which children may hold
-            await until(lambda: process.returncode is not None, "exit", timeout=timeout)
+            await wait_until(lambda: process.returncode is not None, "exit", timeout=timeout)
         except TimeoutError:
-            raise TimeoutError(f"{self} has not ended within {timeout} s{self._tail()}") from None
+            raise TimeoutError(f"{self} has not ended within {timeout} s{self._output_tail()}") from None
         # A child may still hold the pipes. The group then still exists, so its number is not reused.
         _, unfinished = await asyncio.wait(self._readers, timeout=1)
         if unfinished:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         await asyncio.gather(*self._readers)
-        if isinstance(process, Forked):
+        if isinstance(process, ForkedProcess):
             process.close()
         assert process.returncode is not None
         return process.returncode
@@ -187,7 +187,7 @@ class Program:
 
     @property
     def pid(self) -> int:
-        return self._started().pid
+        return self._started_process().pid
 
     @property
     def stdout_text(self) -> str:
@@ -210,54 +210,54 @@ class Program:
         await self.wait_until(lambda: len(self.log_events(name)) >= n, f"{n} x {name!r}", timeout=timeout)
         return self.log_events(name)
 
-    async def wait_until(self, true: Callable[[], bool], what: str, *, timeout: float = 20) -> None:
+    async def wait_until(self, condition: Callable[[], bool], description: str, *, timeout: float = 20) -> None:
         """Wait until `true()` holds; it is checked after every line of output."""
         try:
-            async with asyncio.timeout(timeout), self._heard:
-                await self._heard.wait_for(lambda: true() or not self._open)
+            async with asyncio.timeout(timeout), self._output_changed:
+                await self._output_changed.wait_for(lambda: condition() or not self._open_streams)
         except TimeoutError:
-            raise TimeoutError(f"{self}: no {what} within {timeout} s{self._tail()}") from None
-        if not true():
+            raise TimeoutError(f"{self}: no {description} within {timeout} s{self._output_tail()}") from None
+        if not condition():
             code = await self.wait()
-            raise AssertionError(f"{self} ended with {code} before {what}{self._tail()}")
+            raise AssertionError(f"{self} ended with {code} before {description}{self._output_tail()}")
 
     def __str__(self) -> str:
-        return f"`{self._says}`"
+        return f"`{self._command_text}`"
 
     # --- internals
 
-    def _started(self) -> asyncio.subprocess.Process | Forked:
+    def _started_process(self) -> asyncio.subprocess.Process | ForkedProcess:
         assert self._process is not None, f"{self} was not started"
         return self._process
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running():
-            self._started().send_signal(number)
+            self._started_process().send_signal(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
         """Signal the group by the leader's pid, which is not reused before it is reaped."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._started().pid, number)
+            os.killpg(self._started_process().pid, number)
 
-    def _tail(self) -> str:
+    def _output_tail(self) -> str:
         out, err = (b"".join(list(lines)[-40:]).decode(errors="replace") for lines in (self.stdout, self.stderr))
         return f"\n--- stdout\n{out or '(nothing)'}\n--- stderr\n{err or '(nothing)'}"
 
-    async def _read(self, stream: asyncio.StreamReader, into: deque[bytes]) -> None:
+    async def _read(self, stream: asyncio.StreamReader, lines: deque[bytes]) -> None:
         async for line in stream:
-            into.append(line)
-            if into is self.stderr and line.startswith(b"{"):
+            lines.append(line)
+            if lines is self.stderr and line.startswith(b"{"):
                 with contextlib.suppress(ValueError):
                     self._events.append(json.loads(line))
-            async with self._heard:
-                self._heard.notify_all()
-        self._open -= 1
-        async with self._heard:
-            self._heard.notify_all()
+            async with self._output_changed:
+                self._output_changed.notify_all()
+        self._open_streams -= 1
+        async with self._output_changed:
+            self._output_changed.notify_all()
 
 
 @dataclass(frozen=True)
-class Finished:
+class CompletedCommand:
     """Exit code and output of a command."""
 
     code: int
@@ -281,18 +281,18 @@ async def run_cli(
     timeout: float = 60,
     command: tuple[str, ...] = ("-m", "emailrouter"),
     fresh: bool = False,
-) -> Finished:
+) -> CompletedCommand:
     """Run one command to its end."""
     async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command, fresh=fresh) as program:
         code = await program.wait(timeout)
-    return Finished(code, program.stdout_text, program.stderr_text)
+    return CompletedCommand(code, program.stdout_text, program.stderr_text)
 
 
-Start = Callable[..., Awaitable[Program]]
+StartProgram = Callable[..., Awaitable[Program]]
 
 
 @asynccontextmanager
-async def starting() -> AsyncIterator[Start]:
+async def program_starter() -> AsyncIterator[StartProgram]:
     """For tests with several programs: `start("serve", env=...)`; all are stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
 

@@ -12,7 +12,7 @@ After = Literal["keep", "close", "reset"]
 
 
 @dataclass(frozen=True)
-class Script:
+class ScriptedResponse:
     """The pieces of one response, each in its own segment where the network permits, and what follows them."""
 
     pieces: tuple[bytes, ...]
@@ -20,12 +20,12 @@ class Script:
 
 
 class RawHttpServer:
-    """`async with RawHttpServer(Script(...), ...)`: the n-th request gets the n-th script, later ones the last.
+    """`RawHttpServer(first, second)`: the n-th request gets the n-th response, later requests the last one.
 
     requests: every request, head and body. connections: the number of accepted connections.
     """
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: ScriptedResponse) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._scripts = scripts
@@ -59,13 +59,13 @@ class RawHttpServer:
         self.connections += 1
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-                while await self._one(reader, writer) == "keep":
+                while await self._handle_request(reader, writer) == "keep":
                     pass
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> After:
+    async def _handle_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> After:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
         self.requests.append(head + await reader.readexactly(int(length.partition(b":")[2])))

@@ -7,7 +7,7 @@ import pytest
 from router.errors import ErrorCode, Refused
 
 
-async def refusal(call: Awaitable[object]) -> tuple[ErrorCode, str | None]:
+async def refused_code(call: Awaitable[object]) -> tuple[ErrorCode, str | None]:
     """Code and field of the `Refused` that the call must raise."""
     with pytest.raises(Refused) as refused:
         await call

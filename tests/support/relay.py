@@ -12,10 +12,10 @@ from typing import Self
 
 
 @dataclass(slots=True)
-class _Connection:
+class RelayedConnection:
     """One client's connection. closed: the client has closed it."""
 
-    forgotten: bool = False
+    dropped: bool = False
     closed: bool = False
 
 
@@ -24,7 +24,7 @@ class Relay:
 
     def __init__(self, to: int) -> None:
         self._to = to
-        self._connections: list[_Connection] = []
+        self._connections: list[RelayedConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._last = 0.0  # the loop's time of the last traffic
@@ -47,31 +47,31 @@ class Relay:
         return port
 
     @property
-    def made(self) -> int:
+    def connection_count(self) -> int:
         """The number of connections so far."""
         return len(self._connections)
 
-    def forget(self) -> None:
+    def drop_connections(self) -> None:
         """Silently drop all connections."""
         for connection in self._connections:
-            connection.forgotten = True
+            connection.dropped = True
 
-    async def forget_when_idle(self, seconds: float) -> None:
+    async def drop_when_idle(self, seconds: float) -> None:
         """Drop all connections after this many seconds without traffic, as firewalls do."""
         loop = asyncio.get_running_loop()
         while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte would be slower
             await asyncio.sleep(left)
-        self.forget()
+        self.drop_connections()
 
-    def dead(self) -> int:
+    def open_dropped_count(self) -> int:
         """The number of dropped connections that the client has not closed."""
-        return sum(connection.forgotten and not connection.closed for connection in self._connections)
+        return sum(connection.dropped and not connection.closed for connection in self._connections)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        connection = _Connection()
+        connection = RelayedConnection()
         self._connections.append(connection)
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
@@ -86,12 +86,14 @@ class Relay:
             writer.close()
             self._tasks.discard(task)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: RelayedConnection
+    ) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 self._last = asyncio.get_running_loop().time()
-                if not connection.forgotten:
+                if not connection.dropped:
                     writer.write(data)
                     await writer.drain()
-            if not connection.forgotten:
+            if not connection.dropped:
                 writer.close()

@@ -11,7 +11,7 @@ from router.store.sqlite import SqliteDatabase
 NOW = SystemClock().now()
 
 
-async def workspace(database: Database, name: str = "Acme") -> str:
+async def insert_workspace(database: Database, name: str = "Acme") -> str:
     """Insert a workspace; return its id."""
     workspace_id = ids.new_id("ws")
     await execute(
@@ -24,7 +24,9 @@ async def workspace(database: Database, name: str = "Acme") -> str:
     return workspace_id
 
 
-async def domain(database: Database, workspace_id: str, name: str = "example.com", status: str = "active") -> str:
+async def insert_domain(
+    database: Database, workspace_id: str, name: str = "example.com", status: str = "active"
+) -> str:
     """Insert a domain, verified by default; return its id."""
     domain_id = ids.new_id("dom")
     # The next check is tomorrow: programs in tests must not query the machine's name servers.
@@ -42,7 +44,7 @@ async def domain(database: Database, workspace_id: str, name: str = "example.com
     return domain_id
 
 
-async def integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
+async def insert_integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
     """Insert a Slack integration with sealed settings; return its id."""
     integration_id = ids.new_id("int")
     await execute(
@@ -58,7 +60,7 @@ async def integration(database: Database, workspace_id: str, sealed: str = "", n
     return integration_id
 
 
-async def alias(
+async def insert_alias(
     database: Database,
     workspace_id: str,
     domain_id: str,
@@ -86,7 +88,7 @@ async def alias(
     return alias_id
 
 
-async def ticket(database: Database, workspace_id: str, number: int) -> str:
+async def insert_ticket(database: Database, workspace_id: str, number: int) -> str:
     """Insert an open, unassigned ticket without messages; return its id."""
     ticket_id = ids.new_id("ticket")
     await execute(

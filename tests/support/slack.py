@@ -22,19 +22,29 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.support.slack_behaviours import (
-    Answer,
     Behaviour,
-    Half,
+    FixedResponse,
     Hang,
-    Huge,
+    LargeResponse,
+    PartialResponse,
     Post,
-    Redirect,
+    RedirectResponse,
     Reset,
-    Slow,
+    SlowResponse,
 )
-from tests.support.slack_rules import objection
+from tests.support.slack_rules import rejection_reason
 
-__all__ = ["Answer", "Half", "Hang", "Huge", "Post", "Redirect", "Reset", "SlackStandIn", "Slow"]
+__all__ = [
+    "FixedResponse",
+    "Hang",
+    "LargeResponse",
+    "PartialResponse",
+    "Post",
+    "RedirectResponse",
+    "Reset",
+    "SlackStandIn",
+    "SlowResponse",
+]
 
 _WEBHOOK_PATH = re.compile(r"/services/T[^/]+/B[^/]+/[^/]+")
 _HUGE_CHUNK = 64 * 1024
@@ -57,7 +67,7 @@ class SlackStandIn:
         self._max_body = max_body
         self._scripts: defaultdict[str, deque[Behaviour]] = defaultdict(deque)
         self._defaults: dict[str, Behaviour] = {}
-        self._forgotten: set[str] = set()
+        self._removed_paths: set[str] = set()
         self._running: defaultdict[str, int] = defaultdict(int)
         self._changed = asyncio.Condition()
         self._stopping = asyncio.Event()
@@ -110,13 +120,13 @@ class SlackStandIn:
         else:
             self._defaults[path] = behaviour
 
-    def forget(self, name: str) -> None:
+    def remove_webhook(self, name: str) -> None:
         """Remove the webhook: 404 `no_service` from now on."""
-        self._forgotten.add(self._path_of(name))
+        self._removed_paths.add(self._path_of(name))
 
-    def remember(self, name: str) -> None:
+    def restore_webhook(self, name: str) -> None:
         """Undo `forget`."""
-        self._forgotten.discard(self._path_of(name))
+        self._removed_paths.discard(self._path_of(name))
 
     # --- queried by tests
 
@@ -168,12 +178,12 @@ class SlackStandIn:
         self._running[post.path] += 1
         self.peak[post.path] = max(self.peak[post.path], self._running[post.path])
         self.posts.append(post)
-        await self._tell()
+        await self._notify_waiters()
         try:
-            return await self._meet(request, post)
+            return await self._respond(request, post)
         finally:
             self._running[post.path] -= 1
-            await self._tell()
+            await self._notify_waiters()
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         raw = bytearray()
@@ -183,45 +193,45 @@ class SlackStandIn:
                 raise web.HTTPRequestEntityTooLarge(self._max_body, len(raw))
         return bytes(raw)
 
-    async def _tell(self) -> None:
+    async def _notify_waiters(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _meet(self, request: web.BaseRequest, post: Post) -> web.StreamResponse:
+    async def _respond(self, request: web.BaseRequest, post: Post) -> web.StreamResponse:
         queue = self._scripts[post.path]
         behaviour = queue.popleft() if queue else self._defaults.get(post.path)
         if behaviour is None:
-            behaviour = self._verdict(post)
+            behaviour = self._slack_response(post)
         match behaviour:
-            case Answer(status, body, headers):
+            case FixedResponse(status, body, headers):
                 encoded = body.encode() if isinstance(body, str) else body
                 post.status, post.answer = status, encoded[:200].decode(errors="replace")
                 return web.Response(status=status, body=encoded, headers={"Content-Type": "text/html"} | headers)
             case Hang():
-                await self._until_released(behaviour)
+                await self._wait_for_release(behaviour)
                 post.status, post.answer = 200, "ok"
                 return web.Response(text="ok")
-            case Slow(seconds, per_chunk, body):
-                return await self._slow(request, post, seconds, per_chunk, body)
-            case Huge(octets):
-                return await self._huge(request, post, octets)
-            case Redirect(to, status):
+            case SlowResponse(seconds, per_chunk, body):
+                return await self._send_slowly(request, post, seconds, per_chunk, body)
+            case LargeResponse(octets):
+                return await self._send_large_body(request, post, octets)
+            case RedirectResponse(to, status):
                 post.status = status
                 return web.Response(status=status, headers={"Location": to})
-            case Half():
-                return await self._half(request)
+            case PartialResponse():
+                return await self._send_partial_body(request)
             case Reset():
-                return _cut(request)
+                return _reset_connection(request)
 
-    def _verdict(self, post: Post) -> Answer:
-        if post.path in self._forgotten or not _WEBHOOK_PATH.fullmatch(post.path):
-            return Answer(404, "no_service")
+    def _slack_response(self, post: Post) -> FixedResponse:
+        if post.path in self._removed_paths or not _WEBHOOK_PATH.fullmatch(post.path):
+            return FixedResponse(404, "no_service")
         if post.method != "POST" or post.payload is None:
-            return Answer(400, "invalid_payload")
-        wrong = objection(post.payload)
-        return Answer(400, wrong) if wrong else Answer()
+            return FixedResponse(400, "invalid_payload")
+        wrong = rejection_reason(post.payload)
+        return FixedResponse(400, wrong) if wrong else FixedResponse()
 
-    async def _until_released(self, hang: Hang) -> None:
+    async def _wait_for_release(self, hang: Hang) -> None:
         """Wait for the release; when the stand-in stops, the connection ends without a response."""
         waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
         try:
@@ -232,7 +242,7 @@ class SlackStandIn:
         if not hang.released.is_set():
             raise asyncio.CancelledError
 
-    async def _slow(
+    async def _send_slowly(
         self, request: web.BaseRequest, post: Post, seconds: float, per_chunk: int, body: bytes
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(body))})
@@ -245,17 +255,17 @@ class SlackStandIn:
         post.status, post.answer = 200, body[:200].decode(errors="replace")
         return response
 
-    async def _huge(self, request: web.BaseRequest, post: Post, octets: int) -> web.StreamResponse:
+    async def _send_large_body(self, request: web.BaseRequest, post: Post, nbytes: int) -> web.StreamResponse:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
         await response.prepare(request)
-        for start in range(0, octets, _HUGE_CHUNK):
-            await response.write(b"x" * min(_HUGE_CHUNK, octets - start))
+        for start in range(0, nbytes, _HUGE_CHUNK):
+            await response.write(b"x" * min(_HUGE_CHUNK, nbytes - start))
         await response.write_eof()
         post.status = 200
         return response
 
-    async def _half(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _send_partial_body(self, request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)
         await response.write(b"o")
@@ -271,7 +281,7 @@ def _json(raw: bytes) -> Any:
         return None
 
 
-def _cut(request: web.BaseRequest) -> web.StreamResponse:
+def _reset_connection(request: web.BaseRequest) -> web.StreamResponse:
     """Sends a reset: lingering for zero seconds makes the kernel drop the connection instead of ending it."""
     transport = request.transport
     if transport is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
+class FixedResponse:
     """Answer with exactly this."""
 
     status: int = 200
@@ -25,7 +25,7 @@ class Hang:
 
 
 @dataclass(frozen=True)
-class Slow:
+class SlowResponse:
     """Answer `body` in pieces of `per_chunk` bytes, `seconds` before each piece."""
 
     seconds: float
@@ -39,26 +39,26 @@ class Reset:
 
 
 @dataclass(frozen=True)
-class Half:
+class PartialResponse:
     """Announce 100 bytes, send some, and close the connection."""
 
 
 @dataclass(frozen=True)
-class Huge:
+class LargeResponse:
     """Answer 200 with `octets` octets, whose number is not told beforehand (chunked)."""
 
-    octets: int
+    nbytes: int
 
 
 @dataclass(frozen=True)
-class Redirect:
+class RedirectResponse:
     """Answer with a redirect."""
 
     to: str
     status: int = 302
 
 
-Behaviour = Answer | Hang | Slow | Reset | Half | Huge | Redirect
+Behaviour = FixedResponse | Hang | SlowResponse | Reset | PartialResponse | LargeResponse | RedirectResponse
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What Slack rejects in a message to an incoming webhook: `objection(payload)` is its error, or None.
+"""What Slack rejects in a message to an incoming webhook: `rejection_reason(payload)` is its error, or None.
 
 Contains the rules of Slack's Block Kit reference that our messages could violate; everything else passes. Lengths count
 code points. Pure.
@@ -30,7 +30,7 @@ _KNOWN_BLOCKS = {
 _KNOWN_RICH = {"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"}
 
 
-def objection(payload: Any) -> str | None:
+def rejection_reason(payload: Any) -> str | None:
     """None for a valid message, else the body of the 400: `no_text`, `invalid_blocks` and so on."""
     if not isinstance(payload, dict):
         return "invalid_payload"
@@ -41,12 +41,12 @@ def objection(payload: Any) -> str | None:
         return "no_text"
     if attachments is not None and (not isinstance(attachments, list) or len(attachments) > MAX_ATTACHMENTS):
         return "too_many_attachments"
-    if blocks is not None and any(True for _ in faults(blocks)):
+    if blocks is not None and any(True for _ in block_errors(blocks)):
         return "invalid_blocks"
     return None
 
 
-def faults(blocks: Any) -> Iterator[str]:
+def block_errors(blocks: Any) -> Iterator[str]:
     """Descriptions of all errors in the blocks; empty for blocks that Slack accepts."""
     if not isinstance(blocks, list):
         yield "blocks is not a list"
@@ -64,59 +64,59 @@ def faults(blocks: Any) -> Iterator[str]:
             if not isinstance(block_id, str) or not 0 < len(block_id) <= MAX_BLOCK_ID or block_id in ids:
                 yield f"{where}.block_id is too long, empty or used twice"
             ids.add(str(block_id))
-        yield from _block(block, where)
+        yield from _errors_of_block(block, where)
 
 
-def _block(block: dict[str, Any], where: str) -> Iterator[str]:
+def _errors_of_block(block: dict[str, Any], where: str) -> Iterator[str]:
     match block["type"]:
         case "header":
-            yield from _text(block.get("text"), f"{where}.text", MAX_HEADER, kinds=("plain_text",))
+            yield from _text_errors(block.get("text"), f"{where}.text", MAX_HEADER, kinds=("plain_text",))
         case "section":
-            yield from _section(block, where)
+            yield from _section_errors(block, where)
         case "context":
-            yield from _elements(block, where, 10)
+            yield from _element_errors(block, where, 10)
         case "actions":
-            yield from _elements(block, where, 25)
+            yield from _element_errors(block, where, 25)
         case "rich_text":
-            yield from _rich_text(block, where)
+            yield from _rich_text_errors(block, where)
         case _:
             pass  # a divider has no text; we send no images, videos and markdown
 
 
-def _section(block: dict[str, Any], where: str) -> Iterator[str]:
+def _section_errors(block: dict[str, Any], where: str) -> Iterator[str]:
     text, fields = block.get("text"), block.get("fields")
     if text is None and not fields:
         yield f"{where} has neither text nor fields"
     if text is not None:
-        yield from _text(text, f"{where}.text", MAX_TEXT)
+        yield from _text_errors(text, f"{where}.text", MAX_TEXT)
     if fields is None:
         return
     if not isinstance(fields, list) or not 1 <= len(fields) <= 10:
         yield f"{where}.fields is not a list of 1 to 10"
         return
     for index, item in enumerate(fields):
-        yield from _text(item, f"{where}.fields[{index}]", MAX_FIELD)
+        yield from _text_errors(item, f"{where}.fields[{index}]", MAX_FIELD)
 
 
-def _elements(block: dict[str, Any], where: str, most: int) -> Iterator[str]:
+def _element_errors(block: dict[str, Any], where: str, limit: int) -> Iterator[str]:
     elements = block.get("elements")
-    if not isinstance(elements, list) or not 1 <= len(elements) <= most:
-        yield f"{where}.elements is not a list of 1 to {most}"
+    if not isinstance(elements, list) or not 1 <= len(elements) <= limit:
+        yield f"{where}.elements is not a list of 1 to {limit}"
         return
     for index, element in enumerate(elements):
         here = f"{where}.elements[{index}]"
         kind = element.get("type") if isinstance(element, dict) else None
         if kind in ("plain_text", "mrkdwn") and block["type"] == "context":
-            yield from _text(element, here, MAX_TEXT)
+            yield from _text_errors(element, here, MAX_TEXT)
         elif kind == "button" and block["type"] == "actions":
-            yield from _text(element.get("text"), f"{here}.text", MAX_BUTTON_TEXT, kinds=("plain_text",))
+            yield from _text_errors(element.get("text"), f"{here}.text", MAX_BUTTON_TEXT, kinds=("plain_text",))
             if len(str(element.get("url", ""))) > MAX_URL:
                 yield f"{here}.url is over {MAX_URL} characters"
         elif not (kind == "image" and block["type"] == "context"):
             yield f"{here} has a type that {block['type']} does not take: {kind!r}"
 
 
-def _rich_text(block: dict[str, Any], where: str) -> Iterator[str]:
+def _rich_text_errors(block: dict[str, Any], where: str) -> Iterator[str]:
     sections = block.get("elements")
     if not isinstance(sections, list) or not sections:
         yield f"{where}.elements is empty"
@@ -139,10 +139,12 @@ def _rich_text(block: dict[str, Any], where: str) -> Iterator[str]:
                 yield f"{here}.elements[{number}].url is empty"
 
 
-def _text(value: Any, where: str, most: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> Iterator[str]:
+def _text_errors(
+    value: Any, where: str, max_length: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")
+) -> Iterator[str]:
     if not isinstance(value, dict) or value.get("type") not in kinds or not isinstance(value.get("text"), str):
         yield f"{where} is not a text object of {' or '.join(kinds)}"
     elif not value["text"]:
         yield f"{where} is empty"
-    elif len(value["text"]) > most:
-        yield f"{where} has {len(value['text'])} characters, {most} allowed"
+    elif len(value["text"]) > max_length:
+        yield f"{where} has {len(value['text'])} characters, {max_length} allowed"

@@ -16,7 +16,7 @@ _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
-def mount(folder: Path, octets: int, owner: tuple[int, int] | None = None) -> None:
+def mount(folder: Path, nbytes: int, owner: tuple[int, int] | None = None) -> None:
     """Makes the folder, for this process from now on, an empty disk. owner: uid and gid, else ours. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
@@ -31,14 +31,14 @@ def mount(folder: Path, octets: int, owner: tuple[int, int] | None = None) -> No
             Path(f"/proc/self/{name}").write_text(line)
     check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
     owner_uid, owner_gid = owner or (uid, gid)
-    options = f"size={octets},uid={owner_uid},gid={owner_gid},mode=700"
+    options = f"size={nbytes},uid={owner_uid},gid={owner_gid},mode=700"
     check(libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, options.encode()))
 
 
 def main() -> None:
     """As the module's docstring says."""
-    folder, octets, uid, gid, _, *command = sys.argv[1:]
-    mount(Path(folder), int(octets), (int(uid), int(gid)))
+    folder, nbytes, uid, gid, _, *command = sys.argv[1:]
+    mount(Path(folder), int(nbytes), (int(uid), int(gid)))
     os.execv(command[0], command)
 
 

@@ -1,6 +1,6 @@
 """The two databases, open and with the current schema, for suites that run on both.
 
-`opened_sqlite(folder)` and `opened_postgres(server)` yield a `Store`: the database and its catalogue. The schema of
+`sqlite_store(folder)` and `postgres_store(server)` yield a `Store`: the database and its catalogue. The schema of
 PostgreSQL is built once in a test run and copied.
 """
 
@@ -40,7 +40,7 @@ def postgres_database(url: str) -> PostgresDatabase:
 
 
 @asynccontextmanager
-async def opened_sqlite(folder: Path) -> AsyncIterator[Store]:
+async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
     """A new file in `folder`."""
     database = sqlite_database(folder / "emailrouter.db")
     await database.open()
@@ -52,9 +52,9 @@ async def opened_sqlite(folder: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def opened_postgres(server: PostgresServer) -> AsyncIterator[Store]:
+async def postgres_store(server: PostgresServer) -> AsyncIterator[Store]:
     """A new database on `server`, dropped at the end."""
-    template = await server.template("schema", _migrated)
+    template = await server.build_template("schema", _migrate)
     url = await server.create_database(template)
     database = postgres_database(url)
     await database.open()
@@ -65,7 +65,7 @@ async def opened_postgres(server: PostgresServer) -> AsyncIterator[Store]:
         await server.drop_database(url)
 
 
-async def _migrated(url: str) -> None:
+async def _migrate(url: str) -> None:
     database = postgres_database(url)
     await database.open()
     await migrate.migrate(database)

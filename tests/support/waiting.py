@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def state(pid: int) -> str:
+def process_state(pid: int) -> str:
     """The kernel's letter for a process state (`S` sleeping, `T` stopped, `Z` zombie); "" if there is no process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -14,12 +14,12 @@ def state(pid: int) -> str:
         return ""
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
-    return state(pid) not in ("", "Z")
+    return process_state(pid) not in ("", "Z")
 
 
-def children(pid: int) -> list[int]:
+def child_pids(pid: int) -> list[int]:
     """The child processes of all threads of a process, including zombies.
 
     The children of a thread that ends pass to another thread, which may have been read already; then all are read
@@ -30,14 +30,14 @@ def children(pid: int) -> list[int]:
             paths = list(Path(f"/proc/{pid}/task").glob("*/children"))
             return [int(child) for path in paths for child in path.read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
-            if not alive(pid):
+            if not is_alive(pid):
                 return []
 
 
-async def until(true: Callable[[], bool], what: str, *, timeout: float = 10) -> None:
+async def wait_until(condition: Callable[[], bool], description: str, *, timeout: float = 10) -> None:
     """Poll until `true()` holds."""
     end = time.monotonic() + timeout
-    while not true():
+    while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {timeout} s")
+            raise TimeoutError(f"{description}: not within {timeout} s")
         await asyncio.sleep(0.005)

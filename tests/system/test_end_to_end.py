@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 
 from tests.support.dns import DnsStandIn
-from tests.support.installation import HOST, port_of, program_settings
-from tests.support.payloads import assert_slack_takes
+from tests.support.installation import HOST, program_settings, split_address
+from tests.support.payloads import assert_slack_accepts
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
 
@@ -69,7 +69,7 @@ async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_pa
                 assert found
                 assert (tmp_path / "first-login").stat().st_mode & 0o777 == 0o600
                 assert found[0] not in programs[0].stderr_text
-                yield Running(port_of(facts["smtp"][0]), facts["api"], found[0], http)
+                yield Running(split_address(facts["smtp"][0]), facts["api"], found[0], http)
             else:
                 env["database.url"] = await request.getfixturevalue("postgres_server").create_database()
                 env["server.secret_key"] = "one-key-for-all-of-these-hosts"
@@ -81,7 +81,7 @@ async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_pa
                     programs.append(Program(role, env=env, cwd=tmp_path, fresh=True))
                     await programs[-1].start()
                     ready |= await programs[-1].ready()
-                yield Running(port_of(ready["smtp"][0]), ready["api"], login["key"], http)
+                yield Running(split_address(ready["smtp"][0]), ready["api"], login["key"], http)
     finally:
         codes = [await program.terminate() for program in programs]
     assert codes == [0] * len(programs)
@@ -135,7 +135,7 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
     assert running.send(mail, "support+again@example.org") == message_id, "the same mail again"
 
     (post,) = await slack.wait_for(1, "support", delivered=True)
-    assert_slack_takes(post.payload)
+    assert_slack_accepts(post.payload)
     told = json.dumps(post.payload, ensure_ascii=False)
     for fact in (
         "Größe – 注文は?",

@@ -17,12 +17,12 @@ from router.contents.pool import Parser
 from router.errors import Unavailable
 from router.mail import parse
 from tests.support import mails
-from tests.support.installation import Installation, installation_over, installed, port_of
+from tests.support.installation import Installation, migrated_installation, seeded_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 from tests.support.stores import Store
-from tests.support.waiting import children
+from tests.support.waiting import child_pids
 from tests.system.test_parsing import POISONED, ROOT, large
 
 HTML = b"Subject: door\r\nContent-Type: text/html\r\n\r\n<p>The <b>door</b> is open."
@@ -35,7 +35,7 @@ _PRINT_OWNER = (
 @pytest.fixture
 async def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     monkeypatch.chdir(ROOT)
-    async with installation_over(store, parser=Parser(POISONED, timeout_seconds=5)) as found:
+    async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5)) as found:
         yield found
 
 
@@ -62,20 +62,20 @@ async def record(
     at: Installation, message_id: str, owner: str, *, age: int = 0, parser: int = parse.PARSER_VERSION
 ) -> None:
     started_at = at.clock.now() - age
-    await at.rows(
+    await at.execute(
         "INSERT INTO parse_attempts (message_id, owner, parser, started_at) "
         f"VALUES ('{message_id}', '{owner}', {parser}, {started_at})"
     )
 
 
 async def recorded(at: Installation) -> list[object]:
-    return [row["message_id"] for row in await at.rows("SELECT message_id FROM parse_attempts")]
+    return [row["message_id"] for row in await at.execute("SELECT message_id FROM parse_attempts")]
 
 
 async def until_recorded(where: Installation | Installation) -> None:
     async with asyncio.timeout(30):
         while True:
-            if await where.rows("SELECT message_id FROM parse_attempts"):
+            if await where.execute("SELECT message_id FROM parse_attempts"):
                 return
             await asyncio.sleep(0)
 
@@ -83,7 +83,7 @@ async def until_recorded(where: Installation | Installation) -> None:
 async def test_a_mail_whose_process_is_dead_is_shown_as_it_came(
     at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
     shown = await at.contents.get(message_id)
     assert shown.warnings == (WARNING,)
@@ -91,13 +91,13 @@ async def test_a_mail_whose_process_is_dead_is_shown_as_it_came(
     assert await recorded(at) == []
     assert await at.contents.get(message_id) == shown
     assert await at.contents.get_attachment(message_id, 1) is None
-    assert await at.found("door") == [1]
+    assert await at.search("door") == [1]
 
 
 async def test_a_mail_that_another_process_parses_now_is_parsed(
     at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     await record(at, message_id, owner_of(other_process, dead=False))
     assert await at.contents.get(message_id) == parse.parse(HTML)
 
@@ -105,20 +105,20 @@ async def test_a_mail_that_another_process_parses_now_is_parsed(
 async def test_an_attempt_that_is_too_old_to_run_counts_as_failed(
     at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     await record(at, message_id, owner_of(other_process, dead=False), age=attempts.MAX_ATTEMPT_AGE + 1)
     assert (await at.contents.get(message_id)).warnings == (WARNING,)
 
 
 async def test_a_newer_parser_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     await record(at, message_id, owner_of(other_process, dead=True), parser=parse.PARSER_VERSION - 1)
     assert await at.contents.get(message_id) == parse.parse(HTML)
     assert await recorded(at) == []
 
 
 async def test_reparse_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
     reparse = ReparseService(at.store.database, at.contents)
     assert await reparse.run(0, workspace_id=None, on_progress=lambda _: None) == 1
@@ -128,12 +128,12 @@ async def test_reparse_tries_again(at: Installation, other_process: subprocess.P
 
 @pytest.mark.parametrize("word", ["abort", "endless", ""])
 async def test_nothing_is_left_of_an_attempt_whose_program_lives(at: Installation, word: str) -> None:
-    await at.contents.get(await at.mail(large(word)))
+    await at.contents.get(await at.accept_message(large(word)))
     assert await recorded(at) == []
 
 
 async def test_a_stop_is_no_fault_of_the_mail(at: Installation) -> None:
-    message_id = await at.mail(large("stop"))
+    message_id = await at.accept_message(large("stop"))
     reading = asyncio.create_task(at.contents.get(message_id))
     await until_recorded(at)
     reading.cancel()
@@ -144,7 +144,7 @@ async def test_a_stop_is_no_fault_of_the_mail(at: Installation) -> None:
 async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
     at: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     run, committed = at.store.database.execute, asyncio.Event()
 
     async def stalled(name: str, **values: object) -> int:
@@ -163,15 +163,15 @@ async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
 
 
 async def test_a_worker_that_does_not_start_is_no_fault_of_the_mail(store: Store) -> None:
-    async with installation_over(store, parser=Parser(("/does/not/exist",))) as at:
-        message_id = await at.mail(HTML)
+    async with seeded_installation(store, parser=Parser(("/does/not/exist",))) as at:
+        message_id = await at.accept_message(HTML)
         with pytest.raises(Unavailable):
             await at.contents.get(message_id)
         assert await recorded(at) == []
 
 
 async def test_two_that_read_one_mail_at_once_both_get_it(at: Installation) -> None:
-    message_id = await at.mail(HTML)
+    message_id = await at.accept_message(HTML)
     both = await asyncio.gather(*(at.contents.get(message_id) for _ in range(2)))
     assert both == [parse.parse(HTML)] * 2
     assert await recorded(at) == []
@@ -188,19 +188,19 @@ async def test_what_a_record_costs(at: Installation, content: bytes, statements:
         return await run(query, **values)
 
     at.store.database.execute = noted  # type: ignore[method-assign]  # it listens
-    await at.contents.get(await at.mail(content))
+    await at.contents.get(await at.accept_message(content))
     assert asked == ["parse_attempt_begin"] * statements
 
 
 async def test_the_program_does_not_parse_again_what_it_was_killed_with(tmp_path: Path, slack: SlackStandIn) -> None:
     """The worker is stopped in the middle of the mail, and the program is killed with SIGKILL."""
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
-            host, port = port_of((await program.ready())["smtp"][0])
+            host, port = split_address((await program.ready())["smtp"][0])
             await send_mail(host, port, "ada@customer.test", ["support@example.org"], _mail(1))
             await slack.wait_for(1)
             assert not has_sanitiser(program.pid)  # HTML is parsed elsewhere
-            (worker,) = children(program.pid)
+            (worker,) = child_pids(program.pid)
             assert has_sanitiser(worker)
             os.kill(worker, signal.SIGSTOP)
             await send_mail(host, port, "ada@customer.test", ["support@example.org"], _mail(2))
@@ -212,7 +212,7 @@ async def test_the_program_does_not_parse_again_what_it_was_killed_with(tmp_path
             await program.ready()
             post = (await slack.wait_for(2))[-1]
             assert WARNING in json.dumps(post.payload)
-            assert await installation.count("parse_attempts") == 0
+            assert await installation.count_rows("parse_attempts") == 0
 
 
 def has_sanitiser(pid: int) -> bool:

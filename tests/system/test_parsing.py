@@ -18,7 +18,7 @@ from router.contents.pool import MAX_SMALL_BYTES, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse, text_parts
 from tests.support import mails
-from tests.support.waiting import alive, children, until
+from tests.support.waiting import child_pids, is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
 POISONED = (
@@ -72,7 +72,7 @@ def test_a_worker_imports_this_program_and_the_standard_library() -> None:
 
 def workers() -> list[int]:
     """The processes that the running test has started and not waited for."""
-    return [pid for pid in children(os.getpid()) if pid not in _before and _is_worker(pid)]
+    return [pid for pid in child_pids(os.getpid()) if pid not in _before and _is_worker(pid)]
 
 
 def _is_worker(pid: int) -> bool:
@@ -156,7 +156,7 @@ async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
 
 async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
     busy = [asyncio.create_task(poisoned.parse(large("stop"))) for _ in range(pool.MAX_WORKERS)]
-    await until(lambda: len(workers()) == pool.MAX_WORKERS, "the workers")
+    await wait_until(lambda: len(workers()) == pool.MAX_WORKERS, "the workers")
     assert (await poisoned.parse(mails.plain())).contents == parse.parse(mails.plain())
     assert not any(task.done() for task in busy)
     for task in busy:
@@ -202,7 +202,7 @@ async def test_a_worker_that_was_killed_between_two_mails_is_replaced(parser: Pa
     await parser.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGKILL)
-    await until(lambda: not alive(first), "the end of the worker")
+    await wait_until(lambda: not is_alive(first), "the end of the worker")
     assert (await parser.parse(LARGE)).contents == parse.parse(LARGE)
     assert first not in workers()
 
@@ -213,14 +213,14 @@ async def test_a_worker_that_is_killed_by_others_gets_a_successor_that_answers(p
     (first,) = workers()
     os.kill(first, signal.SIGSTOP)
     asked = asyncio.create_task(poisoned.parse(LARGE))
-    await until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "T", "the worker's stop")
+    await wait_until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "T", "the worker's stop")
     os.kill(first, signal.SIGKILL)
     assert (await asked).contents == parse.parse(LARGE)
 
 
 async def test_a_caller_that_gives_up_leaves_no_worker_with_half_an_answer(poisoned: Parser) -> None:
     asked = asyncio.create_task(poisoned.parse(large("stop")))
-    await until(lambda: bool(workers()), "the worker")
+    await wait_until(lambda: bool(workers()), "the worker")
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
@@ -241,7 +241,7 @@ async def test_close_leaves_no_process() -> None:
     pids = workers()
     assert len(pids) == 2
     await parser.close()
-    assert not any(alive(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids)
 
 
 async def test_signals_for_all_processes_of_a_service_do_not_cut_a_mail_off(parser: Parser) -> None:
@@ -277,4 +277,4 @@ async def test_no_worker_outlives_a_parent_that_was_killed() -> None:
     assert len(pids) == 2
     parent.kill()
     await parent.wait()
-    await until(lambda: not any(alive(pid) for pid in pids), "the end of the workers")
+    await wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the workers")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import installed
+from tests.support.installation import migrated_installation
 from tests.support.process import ROOT, Program, environment
 from tests.support.slack import SlackStandIn
-from tests.support.waiting import alive, children, state, until
+from tests.support.waiting import child_pids, is_alive, process_state, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
 # The kernel re-parents orphans to a subreaper as to PID 1. This needs no privilege and survives exec.
@@ -79,7 +79,7 @@ def status(pid: int, key: str) -> list[str]:
 
 
 def child(pid: int) -> int:
-    (only,) = children(pid)
+    (only,) = child_pids(pid)
     return only
 
 
@@ -90,11 +90,11 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
         orphan = int(process.stdout.readline())
         program, reaper = map(int, process.stdout.readline().split())
         assert reaper == process.pid != program
-        assert alive(orphan)
+        assert is_alive(orphan)
         assert status(orphan, "PPid") == [str(process.pid)]
         process.stdin.write("\n")
         process.stdin.flush()
-        await until(lambda: state(orphan) == "", "the orphan is no zombie either")
+        await wait_until(lambda: process_state(orphan) == "", "the orphan is no zombie either")
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.wait(timeout=20) == 7
@@ -115,11 +115,11 @@ async def test_signal_before_handlers_are_installed(number: signal.Signals, code
         assert program != process.pid
         process.send_signal(number)
         assert process.wait(timeout=20) == code
-        await until(lambda: not alive(program), "the program ends with it")
+        await wait_until(lambda: not is_alive(program), "the program ends with it")
 
 
 async def test_program_shuts_down_gracefully(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         command = ("-c", _SUBREAPER, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()
@@ -160,7 +160,7 @@ def _may_unshare() -> bool:
 
 @pytest.mark.skipif(not _may_unshare(), reason="no PID namespace can be made here")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         # unshare does not forward signals; the PID of the program outside is that of its child.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:

@@ -7,20 +7,20 @@ import asyncpg
 from tests.support.installation import Installation
 from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
-from tests.support.stores import opened_postgres
+from tests.support.stores import postgres_store
 
 
 async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
     """Two replies lock their tickets while another transaction locks them in the opposite order: PostgreSQL
     aborts one.
     """
-    async with opened_postgres(postgres_server) as store:
+    async with postgres_store(postgres_server) as store:
         installation = Installation(store)
         await installation.seed()
         for n in range(2):
             await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
         replies = [mail(f"<re-{n}@customer.test>", extra=[f"In-Reply-To: <{n}@customer.test>"]) for n in range(2)]
-        first, second = sorted(str(row["id"]) for row in await installation.table("tickets"))
+        first, second = sorted(str(row["id"]) for row in await installation.all_rows("tickets"))
         other = await asyncpg.connect(store.url)
         touch = "UPDATE tickets SET subject = subject WHERE id = $1"
         await other.execute("SET deadlock_timeout = '1min'")
@@ -35,6 +35,6 @@ async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) ->
         await other.execute("COMMIT")
         await other.close()
         await asyncio.gather(*accepting)
-        assert len(await installation.table("messages")) == 4
-        assert len(await installation.table("tickets")) == 2
+        assert len(await installation.all_rows("messages")) == 4
+        assert len(await installation.all_rows("tickets")) == 2
         await installation.close()

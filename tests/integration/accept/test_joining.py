@@ -98,7 +98,7 @@ async def test_random_correspondence_joins_as_section_7_says(installation: Insta
                 for one in group
             )
         )
-    rows = await installation.rows(
+    rows = await installation.execute(
         "SELECT tm.alias_id, tm.ticket_id FROM ticket_messages tm ORDER BY tm.message_id, tm.recipient DESC",
     )
     numbers: dict[object, dict[object, int]] = {
@@ -128,9 +128,9 @@ async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation
     else:
         for content in [*mails, *answers]:
             await installation.accept.accept(installation.envelope(), content)
-    tickets = [row["id"] for row in await installation.table("tickets")]
+    tickets = [row["id"] for row in await installation.all_rows("tickets")]
     assert len(tickets) == MAX_TICKETS + 2
-    links = await installation.rows("SELECT ticket_id FROM ticket_messages ORDER BY message_id DESC LIMIT 3")
+    links = await installation.execute("SELECT ticket_id FROM ticket_messages ORDER BY message_id DESC LIMIT 3")
     assert [tickets.index(row["ticket_id"]) for row in links] == [MAX_TICKETS, 1, MAX_TICKETS + 1]
 
 
@@ -145,7 +145,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
     await installation.accept.accept(
         installation.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <same@form.test>"])
     )
-    at_support = await installation.rows(
+    at_support = await installation.execute(
         "SELECT id FROM tickets WHERE alias_id = :alias", alias=installation.aliases["support"]
     )
     assert len(at_support) == 1
@@ -153,7 +153,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
 
 async def test_an_address_without_alias_keeps_workspaces_apart(installation: Installation) -> None:
     """A domain can move to another workspace; conversations of its postmaster stay in the old one."""
-    other = await seeds.workspace(installation.database, "Other")
+    other = await seeds.insert_workspace(installation.database, "Other")
     for workspace in (installation.workspace_id, other):
         target = Target(
             "postmaster@example.com", workspace, None, "postmaster@example.com", "postmaster@example.com", None
@@ -165,7 +165,7 @@ async def test_an_address_without_alias_keeps_workspaces_apart(installation: Ins
         await installation.accept.accept(
             installation.envelope(target), mail("<first@customer.test>", extra=[f"X-W: {workspace}"])
         )
-    rows = await installation.rows("SELECT workspace_id, count(*) AS n FROM tickets GROUP BY 1")
+    rows = await installation.execute("SELECT workspace_id, count(*) AS n FROM tickets GROUP BY 1")
     assert {row["workspace_id"]: row["n"] for row in rows} == {installation.workspace_id: 2, other: 2}
 
 
@@ -177,18 +177,18 @@ async def test_all_200_participants_can_reply_and_others_cannot(installation: In
             installation.envelope(),
             mail(f"<{name}@re.test>", sender=from_(name), extra=["In-Reply-To: <one@customer.test>"]),
         )
-    assert len(await installation.table("tickets")) == 2
+    assert len(await installation.all_rows("tickets")) == 2
 
 
 async def test_a_reply_to_an_erased_ticket_opens_a_new_one(installation: Installation) -> None:
     """The participants are erased as well."""
     await installation.accept.accept(installation.envelope(), mail())
-    (ticket,) = await installation.table("tickets")
+    (ticket,) = await installation.all_rows("tickets")
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket["id"]))
-    assert await installation.rows("SELECT * FROM ticket_participants") == []
+    assert await installation.execute("SELECT * FROM ticket_participants") == []
     await installation.accept.accept(
         installation.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <one@customer.test>"])
     )
-    (again,) = await installation.table("tickets")
+    (again,) = await installation.all_rows("tickets")
     assert again["id"] != ticket["id"]

@@ -85,13 +85,13 @@ async def test_the_cost_of_candidates_does_not_grow(installation: Installation, 
 
 async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation) -> None:
     await _create_flood(installation, FLOOD)
-    before = len(await installation.table("tickets"))
+    before = len(await installation.all_rows("tickets"))
     assert before == FLOOD + 1
     for n in range(3):
         await installation.accept.accept(
             installation.envelope(), mail(f"<{n}@customer.test>", extra=["In-Reply-To: <same@flood.test>"])
         )
-    assert len(await installation.table("tickets")) == before + 3
+    assert len(await installation.all_rows("tickets")) == before + 3
 
 
 class Groups:
@@ -131,7 +131,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
     count = 30
     targets = [await installation.add_alias(f"a{n}") for n in range(count)]
     groups = Groups()
-    other = installation.another(write=groups.write)
+    other = installation.second_process(write=groups.write)
     accept = other.accept
     copied = ", ".join(f"p{n}@x.test" for n in range(198))
 
@@ -157,7 +157,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
     """The limit applies to expensive messages: 100 small pending replies form one or two groups."""
     groups = Groups()
-    other = installation.another(write=groups.write)
+    other = installation.second_process(write=groups.write)
     accept = other.accept
     try:
         await asyncio.gather(
@@ -190,17 +190,17 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])
         )
     groups = Groups()
-    other = installation.another(write=groups.write)
+    other = installation.second_process(write=groups.write)
     accept = other.accept
     extra = ["References: " + " ".join(names)]
     try:
         await accept.accept(installation.envelope(), mail("<stranger@c.test>", sender="eve@customer.test", extra=extra))
         assert groups.candidates == [considered]
         assert considered <= MAX_CANDIDATES
-        before = len(await installation.table("tickets"))
+        before = len(await installation.all_rows("tickets"))
         await accept.accept(
             installation.envelope(), mail("<late@c.test>", sender=f"p{MAX_TICKETS}@customer.test", extra=extra)
         )
-        assert len(await installation.table("tickets")) == before, "joined"
+        assert len(await installation.all_rows("tickets")) == before, "joined"
     finally:
         await other.close()

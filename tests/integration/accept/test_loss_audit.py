@@ -7,19 +7,19 @@ import pytest
 
 from router.admin.installation.loss_audit import audit_losses
 from router.store.erasure import erase_ticket
-from tests.support.installation import Installation, installation_over
+from tests.support.installation import Installation, seeded_installation
 from tests.support.stores import Store
 
 
 async def send(installation: Installation, *names: str, number: int = 1, body: str = "Text.") -> None:
     content = f"From: a@b.test\r\nMessage-ID: <{number}@b.test>\r\n\r\n{body}\r\n".encode()
-    await installation.mail(content, *names, reverse_path="a@b.test")
+    await installation.accept_message(content, *names, reverse_path="a@b.test")
 
 
 @pytest.fixture
 async def installation(store: Store) -> AsyncIterator[Installation]:
     """Three aliases, one of them without an integration."""
-    async with installation_over(store) as found:
+    async with seeded_installation(store) as found:
         await found.add_alias("quiet", None)
         yield found
 
@@ -44,7 +44,7 @@ async def test_messages_repeats_and_replies_pass_the_audit(installation: Install
 
 async def test_the_audit_passes_after_erasing_a_ticket(installation: Installation) -> None:
     await send(installation, "support", "billing", "quiet")
-    rows = await installation.rows("SELECT id FROM tickets ORDER BY id")
+    rows = await installation.execute("SELECT id FROM tickets ORDER BY id")
     for n, row in enumerate(rows, start=1):
         async with installation.database.transaction() as transaction:
             assert await erase_ticket(transaction, str(row["id"])) == (n == 3)
@@ -78,14 +78,14 @@ async def test_the_audit_passes_after_erasing_a_ticket(installation: Installatio
 async def test_each_fault_is_found(installation: Installation, damage: str, words: str) -> None:
     await send(installation, "support", "billing", body="x" * 300_000)
     assert (await audit_losses(installation.database)).list_faults() == []
-    await installation.rows(damage)
+    await installation.execute(damage)
     assert any(words in fault for fault in (await audit_losses(installation.database)).list_faults())
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
 async def test_the_audit_knows_every_state_of_a_delivery(installation: Installation, state: str) -> None:
     await send(installation, "support")
-    await installation.rows(
+    await installation.execute(
         "UPDATE deliveries SET next_attempt_at = NULL, "
         + ("parked_at = 1" if state == "parked" else f"state = '{state}'")
     )

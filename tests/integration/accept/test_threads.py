@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from tests.support.corpus import corpus_mail
-from tests.support.installation import Installation, installation_over
+from tests.support.installation import Installation, seeded_installation
 from tests.support.stores import Store
 
 EVA = "Eva <eva@customer.test>"
@@ -19,7 +19,7 @@ MALLORY = "Mallory <mallory@elsewhere.test>"
 
 @pytest.fixture
 async def installation(store: Store) -> AsyncIterator[Installation]:
-    async with installation_over(store) as found:
+    async with seeded_installation(store) as found:
         yield found
 
 
@@ -45,8 +45,8 @@ def mail(
 async def tickets_of(installation: Installation, *contents: bytes) -> list[int]:
     """Accepts the messages one after the other; returns the ticket number of each at its first alias."""
     for content in contents:
-        await installation.mail(content)
-    rows = await installation.rows(
+        await installation.accept_message(content)
+    rows = await installation.execute(
         "SELECT m.id, min(t.number) AS number FROM messages m JOIN ticket_messages tm ON tm.message_id = m.id "
         "JOIN tickets t ON t.id = tm.ticket_id GROUP BY m.id ORDER BY m.id"
     )
@@ -169,10 +169,10 @@ async def test_the_newest_reference_wins_where_two_tickets_fit(installation: Ins
 
 
 async def test_each_alias_has_its_own_conversation(installation: Installation) -> None:
-    await installation.mail(mail("ask"), installation.target("support"), installation.target("billing"))
-    await installation.mail(mail("reply", parent="ask"), installation.target("billing"))
-    await installation.mail(mail("reply-2", parent="reply"), installation.target("support"))
-    rows = await installation.rows(
+    await installation.accept_message(mail("ask"), installation.target("support"), installation.target("billing"))
+    await installation.accept_message(mail("reply", parent="ask"), installation.target("billing"))
+    await installation.accept_message(mail("reply-2", parent="reply"), installation.target("support"))
+    rows = await installation.execute(
         "SELECT t.address, tm.joined_by FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id "
         "ORDER BY tm.message_id, t.address"
     )
@@ -186,7 +186,7 @@ async def test_each_alias_has_its_own_conversation(installation: Installation) -
 
 async def test_only_messages_of_persons_reopen_a_ticket(installation: Installation) -> None:
     """A list, a CRM or a rule that forwards a person's reply changes nothing."""
-    await installation.mail(mail("ask"))
+    await installation.accept_message(mail("ask"))
     for name, header, mark in (
         ("away", "Auto-Submitted: auto-replied", "auto-reply"),
         ("daemon", "Precedence: bulk", "bulk"),
@@ -196,9 +196,9 @@ async def test_only_messages_of_persons_reopen_a_ticket(installation: Installati
         ("eva", "X-Anything: 1", ""),
     ):
         await installation.set_status("resolved")
-        message_id = await installation.mail(mail(name, parent="ask", extra=[header]))
-        (ticket,) = await installation.rows("SELECT status FROM tickets")
-        (message,) = await installation.rows("SELECT automatic FROM messages WHERE id = :id", id=message_id)
+        message_id = await installation.accept_message(mail(name, parent="ask", extra=[header]))
+        (ticket,) = await installation.execute("SELECT status FROM tickets")
+        (message,) = await installation.execute("SELECT automatic FROM messages WHERE id = :id", id=message_id)
         assert (ticket["status"], message["automatic"]) == ("resolved" if mark else "open", mark), name
 
 
@@ -220,17 +220,17 @@ async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation
     """Also with a null reverse-path, or for a program that names an older reference. A reply at one of two
     aliases counts as a reply.
     """
-    await installation.mail(mail("ask"))
+    await installation.accept_message(mail("ask"))
     listed = ["List-Id: <x.test>"]
-    await installation.mail(mail("unknown", parent="elsewhere", extra=listed))
-    await installation.mail(mail("older", parent="elsewhere", references=["ask"], extra=listed))
+    await installation.accept_message(mail("unknown", parent="elsewhere", extra=listed))
+    await installation.accept_message(mail("older", parent="elsewhere", references=["ask"], extra=listed))
     generated = ["Auto-Submitted: auto-generated"]
-    await installation.mail(mail("program", parent="elsewhere", references=["ask"], extra=generated))
-    await installation.mail(mail("null", parent="ask", extra=listed), reverse_path="")
-    await installation.mail(
+    await installation.accept_message(mail("program", parent="elsewhere", references=["ask"], extra=generated))
+    await installation.accept_message(mail("null", parent="ask", extra=listed), reverse_path="")
+    await installation.accept_message(
         mail("two", parent="ask", extra=listed), installation.target("billing"), installation.target("support")
     )
-    rows = await installation.rows("SELECT automatic FROM messages ORDER BY id")
+    rows = await installation.execute("SELECT automatic FROM messages ORDER BY id")
     assert [row["automatic"] for row in rows] == ["", "list", "", "auto-reply", "list", ""]
 
 
@@ -253,11 +253,11 @@ async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation
 async def test_an_automatic_message_is_marked_and_gets_a_ticket(
     installation: Installation, name: str, mark: str
 ) -> None:
-    await installation.mail(corpus_mail(name))
-    (row,) = await installation.rows("SELECT automatic FROM messages")
+    await installation.accept_message(corpus_mail(name))
+    (row,) = await installation.execute("SELECT automatic FROM messages")
     assert row["automatic"] == mark
-    assert len(await installation.rows("SELECT id FROM tickets")) == 1
-    assert len(await installation.rows("SELECT id FROM deliveries")) == 1
+    assert len(await installation.execute("SELECT id FROM tickets")) == 1
+    assert len(await installation.execute("SELECT id FROM deliveries")) == 1
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_an_automatic_message_is_marked_and_gets_a_ticket(
 async def test_a_bounce_shows_recipient_and_reason(
     installation: Installation, name: str, address: str, reason: str
 ) -> None:
-    message_id = await installation.mail(corpus_mail(name), reverse_path="")
+    message_id = await installation.accept_message(corpus_mail(name), reverse_path="")
     text = (await installation.contents.get(message_id)).text
     assert address in text
     assert reason in text
@@ -279,7 +279,7 @@ async def test_a_bounce_shows_recipient_and_reason(
 async def test_a_mail_loop_makes_one_ticket_and_no_reply(installation: Installation) -> None:
     """A loop needs two systems that reply. No reply is sent, and a repeat with the same bytes opens no ticket."""
     for _ in range(5):
-        await installation.mail(corpus_mail("own-mark"))
-    assert len(await installation.rows("SELECT id FROM tickets")) == 1
-    events = await installation.rows("SELECT event FROM deliveries")
+        await installation.accept_message(corpus_mail("own-mark"))
+    assert len(await installation.execute("SELECT id FROM tickets")) == 1
+    events = await installation.execute("SELECT event FROM deliveries")
     assert [row["event"] for row in events] == ["opened"]

@@ -5,7 +5,7 @@ from router.mail.address import parse_mailbox
 from router.model import Alias
 from router.routing.route import Refusal, Target
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 TAKEN: tuple[ErrorCode, str] = ("alias_taken", "localPart")
 
@@ -37,7 +37,7 @@ async def test_changes_of_an_alias_take_effect_immediately(installation: Install
     assert (await installation.resolve("sales@example.com")).integration_id == other
     await aliases.delete(actor, made.id)
     assert await directory.resolve(mailbox) == Refusal("unknown")
-    assert await refusal(aliases.delete(actor, made.id)) == ("not_found", None)
+    assert await refused_code(aliases.delete(actor, made.id)) == ("not_found", None)
 
 
 async def test_aliases_are_listed_by_domain_in_pages(installation: Installation) -> None:
@@ -57,13 +57,13 @@ async def test_aliases_are_listed_by_domain_in_pages(installation: Installation)
     rest = await aliases.list(actor, domain_id=domain_id, limit=2, cursor=first.next_cursor)
     assert [alias.local_part for alias in rest.items] == ["two", "one"]
     assert rest.next_cursor is None
-    assert await refusal(aliases.list(actor, domain_id="dom_nonsense")) == ("not_found", "domainId")
+    assert await refused_code(aliases.list(actor, domain_id="dom_nonsense")) == ("not_found", "domainId")
 
 
 async def test_an_address_has_one_alias(installation: Installation) -> None:
     for same in ("support", "SUPPORT", '"support"', " support "):
-        assert await refusal(create(installation, same)) == TAKEN
-    assert await refusal(create(installation, "a b")) == ("invalid_alias", "localPart")
+        assert await refused_code(create(installation, same)) == TAKEN
+    assert await refused_code(create(installation, "a b")) == ("invalid_alias", "localPart")
 
 
 async def test_the_domain_and_integration_must_belong_to_the_workspace(installation: Installation) -> None:
@@ -77,17 +77,17 @@ async def test_the_domain_and_integration_must_belong_to_the_workspace(installat
     asked = aliases.create(
         installation.actor, domain_id=installation.domain_id, local_part="a", integration_id=foreign.id
     )
-    assert await refusal(asked) == no_integration
-    assert await refusal(aliases.change(installation.actor, alias_id, integration_id=foreign.id)) == no_integration
+    assert await refused_code(asked) == no_integration
+    assert await refused_code(aliases.change(installation.actor, alias_id, integration_id=foreign.id)) == no_integration
     for missing in (foreign_domain, "dom_" + "0" * 26, "nonsense"):
-        assert await refusal(create(installation, "a", missing)) == ("not_found", "domainId")
+        assert await refused_code(create(installation, "a", missing)) == ("not_found", "domainId")
     for step in (
         aliases.get(stranger, alias_id),
         aliases.change(stranger, alias_id, status="disabled"),
         aliases.delete(stranger, alias_id),
         aliases.test(stranger, alias_id),
     ):
-        assert await refusal(step) == ("not_found", None)
+        assert await refused_code(step) == ("not_found", None)
 
 
 async def test_a_test_message_is_routed_and_accepted(installation: Installation) -> None:
@@ -97,8 +97,8 @@ async def test_a_test_message_is_routed_and_accepted(installation: Installation)
     assert view.ticket.subject == "Test of support@example.com"
     assert [message.message.id for message in view.messages] == [sent.message_id]
     assert [delivery.integration_id for delivery in view.deliveries] == [installation.integration_id]
-    assert installation.woken.integration_ids[-1] == installation.integration_id
+    assert installation.recording_wake.integration_ids[-1] == installation.integration_id
     catch_all = await aliases.test(actor, (await create(installation, "*")).id)
     assert catch_all.ticket_id is not None
     await aliases.change(actor, alias_id, status="disabled")
-    assert await refusal(aliases.test(actor, alias_id)) == ("conflict", None)
+    assert await refused_code(aliases.test(actor, alias_id)) == ("conflict", None)

@@ -3,12 +3,12 @@
 import json
 
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def test_the_audit_lists_who_changed_what(installation: Installation) -> None:
     services = installation.services
-    admin = await installation.add_person("admin", await installation.add_workspace())
+    admin = await installation.add_actor("admin", await installation.add_workspace())
     key = await services.keys.create(admin, name="CI")
     actor = (await services.authentication.authenticate_key(key.plaintext, address="192.0.2.7")).actor
     made = await services.domains.create(actor, "example.org")
@@ -17,7 +17,7 @@ async def test_the_audit_lists_who_changed_what(installation: Installation) -> N
     assert (entry.user_id, entry.key_id, entry.address) == (admin.user_id, key.key.id, "192.0.2.7")
     assert json.loads(entry.detail) == {"domain": "example.org"}
     before = await services.audit.list(actor)
-    assert await refusal(services.domains.create(actor, "example.org")) == ("domain_taken", "domain")
+    assert await refused_code(services.domains.create(actor, "example.org")) == ("domain_taken", "domain")
     assert await services.audit.list(actor) == before
     url = {"webhookUrl": "https://hooks.slack.test/services/T/B/very-secret"}
     await services.integrations.create(actor, type="slack", name="S", settings=url)

@@ -1,7 +1,7 @@
 """Blocked sender use cases, on both databases: normalization, pagination, removal."""
 
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def test_blocked_senders_are_normalized_listed_and_deleted(installation: Installation) -> None:
@@ -12,8 +12,8 @@ async def test_blocked_senders_are_normalized_listed_and_deleted(installation: I
         ("192.0.2.0/24", "192.0.2.0/24"),
     ):
         assert (await blocked.create(actor, typed)).sender == kept
-    assert await refusal(blocked.create(actor, "192.0.2.77/24")) == ("invalid_request", "sender")
-    assert await refusal(blocked.create(actor, "@SPAM.example")) == ("conflict", "sender")
+    assert await refused_code(blocked.create(actor, "192.0.2.77/24")) == ("invalid_request", "sender")
+    assert await refused_code(blocked.create(actor, "@SPAM.example")) == ("conflict", "sender")
     first = await blocked.list(actor, limit=2)
     rest = await blocked.list(actor, limit=2, cursor=first.next_cursor)
     senders = [found.sender for found in first.items + rest.items]
@@ -21,8 +21,8 @@ async def test_blocked_senders_are_normalized_listed_and_deleted(installation: I
     assert rest.next_cursor is None
     stranger = await installation.add_workspace()
     assert (await blocked.list(stranger)).items == ()
-    assert await refusal(blocked.delete(stranger, "@spam.example")) == ("not_found", None)
+    assert await refused_code(blocked.delete(stranger, "@spam.example")) == ("not_found", None)
     for sender in ("192.0.2.0/24", "@Spam.example", "bad@spam.example"):
         await blocked.delete(actor, sender)
-        assert await refusal(blocked.delete(actor, sender)) == ("not_found", None)
+        assert await refused_code(blocked.delete(actor, sender)) == ("not_found", None)
     assert (await blocked.list(actor)).items == ()

@@ -15,9 +15,9 @@ from router.errors import Refused, SerializationConflict
 from router.model import Actor
 from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresExecutor
-from tests.support.installation import Installation, installation_over
+from tests.support.installation import Installation, seeded_installation
 from tests.support.postgres import PostgresServer
-from tests.support.stores import opened_postgres
+from tests.support.stores import postgres_store
 
 PASSWORD = "correct horse battery"
 Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[object]]
@@ -26,7 +26,7 @@ Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[obje
 @pytest.fixture
 async def installation(postgres_server: PostgresServer) -> AsyncIterator[Installation]:
     """The installation of `tests/support/fixtures.py`, on PostgreSQL only."""
-    async with opened_postgres(postgres_server) as store, installation_over(store) as found:
+    async with postgres_store(postgres_server) as store, seeded_installation(store) as found:
         yield found
 
 
@@ -56,7 +56,7 @@ def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
 async def finished_or_waiting(installation: Installation, task: asyncio.Task[object]) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
-        while not task.done() and not await installation.rows(waiting):  # noqa: ASYNC110 - only the server knows
+        while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.005)
 
 
@@ -86,7 +86,7 @@ async def test_concurrent_changes_of_an_integration_are_both_kept(installation: 
 
 
 async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, meet: Meet) -> None:
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     tickets = installation.services.tickets
     await meet(tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
     with pytest.raises(Refused, match="Ticket not found"):
@@ -95,7 +95,7 @@ async def test_adding_a_note_while_the_ticket_is_erased(installation: Installati
 
 async def test_two_admins_cannot_remove_each_other(installation: Installation, meet: Meet) -> None:
     users = installation.services.users
-    one, other = [(await installation.add_person("admin")).user_id or "" for _ in range(2)]
+    one, other = [(await installation.add_actor("admin")).user_id or "" for _ in range(2)]
     with pytest.raises(Refused, match="last admin"):
         await meet(
             users.delete(installation.actor, other),
@@ -106,8 +106,8 @@ async def test_two_admins_cannot_remove_each_other(installation: Installation, m
 
 
 async def test_creating_a_key_while_its_user_is_deleted(installation: Installation, meet: Meet) -> None:
-    staying, _ = await installation.add_user()
-    user_id, _ = await installation.add_user()
+    staying, _ = await installation.add_user_with_key()
+    user_id, _ = await installation.add_user_with_key()
     services = installation.services
     await meet(
         services.keys.create(installation.actor, name="late", user_id=user_id),
@@ -118,8 +118,8 @@ async def test_creating_a_key_while_its_user_is_deleted(installation: Installati
 
 
 async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Installation, meet: Meet) -> None:
-    ticket_id = await installation.ticket()
-    user_id, _ = await installation.add_user()
+    ticket_id = await installation.accept_ticket()
+    user_id, _ = await installation.add_user_with_key()
     services = installation.services
     await meet(
         services.tickets.assign(installation.actor, ticket_id, user_id),
@@ -130,8 +130,8 @@ async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Instal
 
 
 async def test_reading_a_message_while_it_is_erased(installation: Installation) -> None:
-    message_id = await installation.mail()
-    ((ticket_id,),) = (row.values() for row in await installation.rows("SELECT id FROM tickets"))
+    message_id = await installation.accept_message()
+    ((ticket_id,),) = (row.values() for row in await installation.execute("SELECT id FROM tickets"))
     contents = ContentStore(installation.database, installation.clock)
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket_id))
@@ -143,7 +143,7 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
     """The deliverer writes the attempt before the delivery. Erasure must lock them in the same order."""
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
     async with installation.database.transaction() as transaction:
@@ -153,7 +153,7 @@ async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Ins
         await finished_or_waiting(installation, erasing)
         await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
     await erasing
-    assert await installation.rows("SELECT 1 FROM attempts") == []
+    assert await installation.execute("SELECT 1 FROM attempts") == []
 
 
 async def test_renaming_a_user_keeps_a_concurrent_password_change(installation: Installation, meet: Meet) -> None:
@@ -170,9 +170,9 @@ async def test_renaming_a_user_keeps_a_concurrent_password_change(installation: 
 
 async def test_a_replay_concurrent_with_the_deliverer(installation: Installation) -> None:
     """The deliverer locks the integration first, then the delivery. A replay locks them in the opposite order."""
-    await installation.ticket()
+    await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
-    await installation.rows("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
+    await installation.execute("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
     opened = 1
     try:
         async with installation.database.transaction() as transaction:

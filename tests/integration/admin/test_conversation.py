@@ -6,15 +6,15 @@ from router.admin.tickets import conversation, timeline
 from router.admin.tickets.timeline import Timeline
 from tests.support import mails
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 FIRST = "<first@customer.test>"
 
 
 async def long_ticket(installation: Installation, replies: int) -> tuple[str, list[str]]:
     """Creates a ticket; returns its id and the ids of its messages, oldest first."""
-    first = await installation.mail(mails.plain(message_id=FIRST))
-    rest = [await installation.mail(mails.reply_to(FIRST, text=f"Answer {n}.")) for n in range(replies)]
+    first = await installation.accept_message(mails.plain(message_id=FIRST))
+    rest = [await installation.accept_message(mails.reply_to(FIRST, text=f"Answer {n}.")) for n in range(replies)]
     (ticket,) = (await installation.tickets.list(installation.actor)).items
     return ticket.id, [first, *rest]
 
@@ -67,12 +67,12 @@ async def test_contents_read_for_a_ticket_are_bounded(
 
 async def test_messages_of_other_tickets_are_hidden(installation: Installation) -> None:
     ticket_id, sent = await long_ticket(installation, 1)
-    other = await installation.ticket()
+    other = await installation.accept_ticket()
     tickets, actor = installation.tickets, installation.actor
     for ticket, message in ((other, sent[0]), (ticket_id, f"msg_{'0' * 26}"), (ticket_id, "nothing")):
-        assert await refusal(tickets.get_message(actor, ticket, message)) == ("not_found", None)
+        assert await refused_code(tickets.get_message(actor, ticket, message)) == ("not_found", None)
     for cursor in ("AA", "bXNnX3g", "\x00", "ä"):
-        refused = await refusal(tickets.list_messages(actor, ticket_id, cursor=cursor))
+        refused = await refused_code(tickets.list_messages(actor, ticket_id, cursor=cursor))
         assert refused == ("invalid_request", "cursor")
 
 
@@ -100,7 +100,7 @@ async def test_the_timeline_always_includes_the_first_and_newest_message(
     assert shape(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, "note")]
     oldest = await tickets.get_timeline(actor, ticket_id, between.entries[1].position)
     assert shape(oldest) == [(0, first), (0, "Answ"), (0, "Answ"), (0, "Answ")]
-    assert await refusal(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
+    assert await refused_code(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
 
 
 async def test_replies_are_addressed_to_the_sender_of_the_ticket(installation: Installation) -> None:
@@ -112,15 +112,15 @@ async def test_replies_are_addressed_to_the_sender_of_the_ticket(installation: I
     ticket_id, _ = await long_ticket(installation, 1)
     assert await reply_addresses(ticket_id) == ("ada@customer.test",)
     colleague = mails.reply_to(FIRST, from_="support@example.com")
-    assert await installation.ticket(colleague) == ticket_id
+    assert await installation.accept_ticket(colleague) == ticket_id
     assert await reply_addresses(ticket_id) == ("ada@customer.test",)
 
     form = mails.plain(headers={"Reply-To": "Eve <eve@x.test>, SUPPORT@example.com, bob@x.test"})
-    assert await reply_addresses(await installation.ticket(form)) == ("eve@x.test", "bob@x.test")
+    assert await reply_addresses(await installation.accept_ticket(form)) == ("eve@x.test", "bob@x.test")
     assert await reply_addresses(
-        await installation.ticket(mails.plain(headers={"Reply-To": "support@example.com"}))
+        await installation.accept_ticket(mails.plain(headers={"Reply-To": "support@example.com"}))
     ) == ("ada@customer.test",)
-    assert await reply_addresses(await installation.ticket(mails.bounce())) == ()
-    await installation.mail(mails.mail(sender="", message_id="<nobody@x.test>"), reverse_path="")
+    assert await reply_addresses(await installation.accept_ticket(mails.bounce())) == ()
+    await installation.accept_message(mails.mail(sender="", message_id="<nobody@x.test>"), reverse_path="")
     nobody = (await tickets.list(actor)).items[0]
     assert (nobody.from_address, await reply_addresses(nobody.id)) == ("", ())

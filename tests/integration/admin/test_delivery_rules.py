@@ -1,7 +1,7 @@
 """Delivery use cases, on both databases: lists, attempts, replay."""
 
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def test_lists_are_filtered_by_ticket_integration_and_state(installation: Installation) -> None:
@@ -10,8 +10,8 @@ async def test_lists_are_filtered_by_ticket_integration_and_state(installation: 
         installation.services.deliveries,
         installation.integration_id,
     )
-    ticket_id = await installation.ticket()
-    await installation.ticket()
+    ticket_id = await installation.accept_ticket()
+    await installation.accept_ticket()
     listed = (await deliveries.list(actor)).items
     assert [(delivery.state, delivery.ticket_id == ticket_id) for delivery in listed] == [
         ("pending", False),
@@ -31,12 +31,12 @@ async def test_lists_are_filtered_by_ticket_integration_and_state(installation: 
     assert [delivery.id for delivery in (await deliveries.list(actor, ticket_id=ticket_id)).items] == [listed[1].id]
     stranger = await installation.add_workspace()
     assert (await deliveries.list(stranger)).items == ()
-    assert await refusal(deliveries.get(stranger, listed[0].id)) == ("not_found", None)
+    assert await refused_code(deliveries.get(stranger, listed[0].id)) == ("not_found", None)
 
 
 async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(installation: Installation) -> None:
     actor, deliveries = installation.actor, installation.services.deliveries
-    await installation.ticket()
+    await installation.accept_ticket()
     (delivery,) = (await deliveries.list(actor)).items
     database, now = installation.database, installation.clock.now()
     ended = {"finished_at": now, "outcome": "sent", "status": 200, "latency": 12_000, "answer": "ok"}
@@ -48,7 +48,7 @@ async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(in
     assert (view.delivery.state, view.delivery.attempts, view.delivery.delivered_at) == ("delivered", 1, now)
     (attempt,) = view.attempts
     assert (attempt.status, attempt.latency, attempt.answer) == (200, 12_000, "ok")
-    assert await refusal(deliveries.replay(actor, delivery.id)) == ("conflict", None)
+    assert await refused_code(deliveries.replay(actor, delivery.id)) == ("conflict", None)
 
 
 async def test_deliveries_are_replayed(installation: Installation) -> None:
@@ -58,21 +58,21 @@ async def test_deliveries_are_replayed(installation: Installation) -> None:
         installation.integration_id,
     )
     for _ in range(3):
-        await installation.ticket()
+        await installation.accept_ticket()
     one, two, _ = (await deliveries.list(actor)).items
     for delivery in (one, two):
         await installation.database.execute("dispatch_mark_dead", id=delivery.id, reason="gave up")
     installation.clock.advance(days=5)
-    installation.woken.integration_ids.clear()
+    installation.recording_wake.integration_ids.clear()
     replayed = await deliveries.replay(actor, one.id)
     assert (replayed.state, replayed.next_attempt_at) == ("pending", installation.clock.now())
     assert replayed.expires_at > installation.clock.now()
-    assert installation.woken.integration_ids == [integration_id]
+    assert installation.recording_wake.integration_ids == [integration_id]
     assert await deliveries.replay_many(actor, integration_id=integration_id) == 1
     assert (await deliveries.list(actor, state="dead")).items == ()
     assert await deliveries.replay_many(actor, state="pending") == 3
     for state in ("delivered", ""):
-        assert await refusal(deliveries.replay_many(actor, state=state)) == ("invalid_request", "state")
+        assert await refused_code(deliveries.replay_many(actor, state=state)) == ("invalid_request", "state")
     for unknown in ("int_none", ""):
-        refused = await refusal(deliveries.replay_many(actor, integration_id=unknown))
+        refused = await refused_code(deliveries.replay_many(actor, integration_id=unknown))
         assert refused == ("invalid_integration", "integrationId")

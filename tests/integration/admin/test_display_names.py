@@ -13,12 +13,12 @@ from tests.support.stores import Store
 
 
 async def test_names_are_resolved_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    actor, other = [Actor(await seeds.workspace(store.database, name), "admin") for name in ("A", "B")]
+    actor, other = [Actor(await seeds.insert_workspace(store.database, name), "admin") for name in ("A", "B")]
     users = UserService(store.database, SystemClock())
     ann = (await users.create(actor, email="ann@people.test", name="Ann")).id
     bob = (await users.create(actor, email="bob@people.test")).id
     theirs = (await users.create(other, email="eve@people.test", name="Eve")).id
-    integration = await seeds.integration(store.database, actor.workspace_id, name="Support")
+    integration = await seeds.insert_integration(store.database, actor.workspace_id, name="Support")
     wanted = {
         ann: DisplayName("Ann", "ann@people.test"),
         bob: DisplayName("", "bob@people.test"),

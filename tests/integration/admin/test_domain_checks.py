@@ -20,7 +20,7 @@ from router.model import Actor, Domain
 from tests.support import seeds
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation
-from tests.support.slack import Answer, SlackStandIn
+from tests.support.slack import FixedResponse, SlackStandIn
 from tests.support.stores import Store
 
 NAME = "example.org"
@@ -53,7 +53,9 @@ class TwoWorkspaces:
         self.changes += 1
 
     async def build(self) -> None:
-        self.ours, self.theirs = [Actor(await seeds.workspace(self.installation.database, n), "admin") for n in "AB"]
+        self.ours, self.theirs = [
+            Actor(await seeds.insert_workspace(self.installation.database, n), "admin") for n in "AB"
+        ]
 
     async def add(self, actor: Actor) -> Domain:
         """Adds the domain with an alias whose tickets are posted to the webhook of the workspace."""
@@ -64,8 +66,8 @@ class TwoWorkspaces:
     async def add_alias(self, actor: Actor, domain: Domain, name: str, channel: str) -> None:
         database, workspace_id = self.installation.database, actor.workspace_id
         sealed = self.installation.core.box.encrypt(json.dumps({"webhookUrl": self.slack.url(channel)}))
-        integration = await seeds.integration(database, workspace_id, sealed, name=channel)
-        await seeds.alias(database, workspace_id, domain.id, name, integration)
+        integration = await seeds.insert_integration(database, workspace_id, sealed, name=channel)
+        await seeds.insert_alias(database, workspace_id, domain.id, name, integration)
 
     def prove(self, *domains: Domain, mx: bool = True) -> None:
         self.dns.set(NAME, "MX", *([f"10 {HOST}."] if mx else []))
@@ -197,7 +199,7 @@ async def test_rechecks_are_shared_among_processes(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await asyncio.gather(two.checks.recheck_due(), two.another().recheck_due(), two.another().recheck_due())
-    assert two.dns.asked(NAME, "MX") == 1
+    assert two.dns.query_count(NAME, "MX") == 1
 
 
 # --- takeover
@@ -281,7 +283,7 @@ async def test_an_unavailable_webhook_is_retried_and_no_alert_is_posted_twice(tw
     await two.add_alias(two.ours, domain, "billing", "second")
     two.prove(domain)
     await two.checks.recheck_due()
-    two.slack.script("second", Answer(503, "later"))
+    two.slack.script("second", FixedResponse(503, "later"))
     assert len(await two.take_alerts()) == 2
     two.clock.advance(minutes=1)
     assert [path for path, _ in await two.take_alerts()] == ["second"]

@@ -1,7 +1,7 @@
 """Explanations of routing decisions, on both databases."""
 
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def reply(installation: Installation, recipient: str, sender: str | None = None) -> str:
@@ -42,6 +42,6 @@ async def test_rejected_recipients(installation: Installation) -> None:
 
 async def test_invalid_addresses(installation: Installation) -> None:
     explain, actor = installation.services.explanations, installation.actor
-    assert await refusal(explain.explain(actor, "no address")) == ("invalid_request", "recipient")
+    assert await refused_code(explain.explain(actor, "no address")) == ("invalid_request", "recipient")
     for sender in ("x", ""):
-        assert await refusal(explain.explain(actor, "a@b.c", sender=sender)) == ("invalid_request", "from")
+        assert await refused_code(explain.explain(actor, "a@b.c", sender=sender)) == ("invalid_request", "from")

@@ -5,8 +5,8 @@ from typing import Any
 from router.admin.routes.integrations import REMOVED_REASON
 from router.model import Integration
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
-from tests.support.slack import Answer, SlackStandIn
+from tests.support.refusal import refused_code
+from tests.support.slack import FixedResponse, SlackStandIn
 
 
 async def create(installation: Installation, url: str, **own: str) -> Integration:
@@ -25,7 +25,7 @@ async def test_an_integration_is_created_changed_and_deleted(installation: Insta
     assert await integrations.get(actor, made.id) == changed
     assert (await integrations.list(actor)).items[0] == changed
     await integrations.delete(actor, made.id)
-    assert await refusal(integrations.get(actor, made.id)) == ("not_found", None)
+    assert await refused_code(integrations.get(actor, made.id)) == ("not_found", None)
 
 
 async def test_a_test_message_returns_the_response(installation: Installation, slack: SlackStandIn) -> None:
@@ -34,7 +34,7 @@ async def test_a_test_message_returns_the_response(installation: Installation, s
     good = await integrations.test(actor, integration_id)
     assert (good.ok, good.status, good.response) == (True, 200, "ok")
     assert "test" in slack.posts_to("general")[0].text.lower()
-    slack.script("general", Answer(404, "no_service"))
+    slack.script("general", FixedResponse(404, "no_service"))
     bad = await integrations.test(actor, integration_id)
     assert (bad.ok, bad.status) == (False, 404)
     assert "no_service" in bad.reason
@@ -45,7 +45,7 @@ async def test_a_test_message_returns_the_response(installation: Installation, s
 
 async def test_a_new_webhook_url_reactivates_a_failing_integration(installation: Installation) -> None:
     actor, services, integration_id = installation.actor, installation.services, installation.integration_id
-    await installation.ticket()
+    await installation.accept_ticket()
     database, now = installation.database, installation.clock.now()
     await database.execute(
         "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
@@ -55,21 +55,21 @@ async def test_a_new_webhook_url_reactivates_a_failing_integration(installation:
     assert (shown.status, shown.last_error) == ("failing", "404")
     (parked,) = (await services.deliveries.list(actor)).items
     assert parked.parked_at == now
-    installation.woken.integration_ids.clear()
+    installation.recording_wake.integration_ids.clear()
     url = {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"}
     changed = await services.integrations.change(actor, integration_id, settings=url)
     assert (changed.status, changed.last_error) == ("active", "")
     (due,) = (await services.deliveries.list(actor)).items
     assert (due.parked_at, due.next_attempt_at) == (None, now)
-    assert installation.woken.integration_ids == [integration_id]
+    assert installation.recording_wake.integration_ids == [integration_id]
 
 
 async def test_deleting_an_integration_fails_its_deliveries(
     installation: Installation,
 ) -> None:
     actor, services, integration_id = installation.actor, installation.services, installation.integration_id
-    await installation.ticket()
-    assert await refusal(services.integrations.delete(actor, integration_id)) == ("in_use", None)
+    await installation.accept_ticket()
+    assert await refused_code(services.integrations.delete(actor, integration_id)) == ("in_use", None)
     for alias_id in installation.aliases.values():
         await services.aliases.delete(actor, alias_id)
     await services.workspaces.change(actor, default_integration_id=integration_id)
@@ -77,13 +77,13 @@ async def test_deleting_an_integration_fails_its_deliveries(
     (delivery,) = (await services.deliveries.list(actor, state="dead")).items
     assert delivery.last_error == REMOVED_REASON
     assert (await services.workspaces.get(actor)).default_integration_id is None
-    assert await refusal(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
+    assert await refused_code(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
 
 
 async def test_invalid_integrations(installation: Installation) -> None:
     url = "https://hooks.slack.test/services/T/B/x"
-    assert await refusal(create(installation, url, type="teams")) == ("invalid_integration", "type")
+    assert await refused_code(create(installation, url, type="teams")) == ("invalid_integration", "type")
     for name in ("", "a\u202eb"):
-        assert await refusal(create(installation, url, name=name)) == ("invalid_request", "name")
+        assert await refused_code(create(installation, url, name=name)) == ("invalid_request", "name")
     for wrong in ("not a url", "ftp://hooks.slack.test/services/x", "https://user:pw@hooks.slack.test/x"):
-        assert await refusal(create(installation, wrong)) == ("invalid_webhook_url", "webhookUrl")
+        assert await refused_code(create(installation, wrong)) == ("invalid_webhook_url", "webhookUrl")

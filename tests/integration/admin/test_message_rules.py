@@ -2,14 +2,14 @@
 
 from tests.support import mails
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def test_messages_are_found_by_id_message_id_and_ticket(installation: Installation) -> None:
     actor, stranger = installation.actor, await installation.add_workspace()
-    message_id = await installation.mail(mails.plain(message_id="<one.two@customer.test>"))
+    message_id = await installation.accept_message(mails.plain(message_id="<one.two@customer.test>"))
     ticket_id = (await installation.tickets.list(actor)).items[0].id
-    await installation.mail(mails.reply_to("<one.two@customer.test>"))
+    await installation.accept_message(mails.reply_to("<one.two@customer.test>"))
     messages = installation.services.messages
     for q, count in (
         (message_id, 1),
@@ -29,12 +29,12 @@ async def test_messages_are_found_by_id_message_id_and_ticket(installation: Inst
     (found,) = await messages.find(actor, message_id)
     assert (found.id, found.rfc_message_id) == (message_id, "one.two@customer.test")
     for wrong in ("", "x" * 5000, "a\nb"):
-        assert await refusal(messages.find(actor, wrong)) == ("invalid_request", "q")
+        assert await refused_code(messages.find(actor, wrong)) == ("invalid_request", "q")
 
 
 async def test_a_trace_lists_all_events(installation: Installation) -> None:
     tagged = await installation.resolve("support+urgent@example.com")
-    message_id = await installation.mail(None, tagged)
+    message_id = await installation.accept_message(None, tagged)
     found = await installation.services.messages.get_trace(installation.actor, message_id)
     assert found.message_id == message_id
     (ticket_id,) = found.ticket_ids

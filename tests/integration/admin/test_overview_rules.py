@@ -37,9 +37,11 @@ async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
 
 
 async def test_open_tickets_by_status_and_alias(installation: Installation) -> None:
-    tickets = [await installation.ticket() for _ in range(3)]
-    await installation.tickets.claim(await installation.add_person(), tickets[-1])
-    await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # the ticket has no alias
+    tickets = [await installation.accept_ticket() for _ in range(3)]
+    await installation.tickets.claim(await installation.add_actor(), tickets[-1])
+    await installation.accept_ticket(
+        None, await installation.resolve("postmaster@example.com")
+    )  # the ticket has no alias
     found = await read_overview(installation)
     assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
     support = installation.aliases["support"]  # `billing` has no open tickets
@@ -47,8 +49,8 @@ async def test_open_tickets_by_status_and_alias(installation: Installation) -> N
 
 
 async def test_the_claim_time_is_that_of_the_first_claim(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
-    agent = await installation.add_person()
+    ticket_id = await installation.accept_ticket()
+    agent = await installation.add_actor()
     installation.clock.advance(60)
     await installation.tickets.claim(agent, ticket_id)
     installation.clock.advance(60)
@@ -80,7 +82,7 @@ async def test_daily_counts_are_cached_for_a_minute(installation: Installation) 
         return sum(day.messages for day in found.days), found.now.open
 
     assert await counts() == (0, 0)
-    await installation.mail()
+    await installation.accept_message()
     assert await counts() == (0, 1)
     installation.clock.advance(minutes=1)
     assert await counts() == (1, 1)
@@ -93,7 +95,7 @@ async def test_health(installation: Installation) -> None:
     assert (empty.waiting, empty.parked, empty.dead, empty.oldest_at) == (0, 0, 0, None)
     assert (empty.integrations, empty.domains) == ((), ())
     for _ in range(3):
-        await installation.mail()
+        await installation.accept_message()
     database, now = installation.database, installation.clock.now()
     one, two, oldest = (await services.deliveries.list(actor)).items
     await database.execute("dispatch_mark_dead", id=one.id, reason="gave up")

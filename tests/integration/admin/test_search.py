@@ -13,13 +13,13 @@ from router.routing.route import Target
 from router.search import terms
 from tests.support import mails, seeds
 from tests.support.corpus import corpus_mail
-from tests.support.installation import Installation, installation_over
+from tests.support.installation import Installation, seeded_installation
 from tests.support.stores import Store
 
 
 @pytest.fixture
 async def at(store: Store) -> AsyncIterator[Installation]:
-    async with installation_over(store) as found:
+    async with seeded_installation(store) as found:
         yield found
 
 
@@ -28,86 +28,86 @@ def written(text: str, subject: str = "Hello", from_: str = mails.CUSTOMER) -> b
 
 
 async def test_sender_subject_and_text_are_found(at: Installation) -> None:
-    await at.mail(written("The kettle boils over.", "Kitchen", "Grace Hopper <grace@navy.test>"))
-    await at.mail(written("Nothing boils here.", "Bathroom"))
-    assert await at.found("kettle") == [1]
-    assert await at.found("KITCHEN") == [1]
-    assert await at.found("hopper") == [1]
-    assert await at.found("grace@navy.test") == [1]
-    assert await at.found("boils") == [2, 1]
-    assert await at.found("boils kitchen") == [1]
-    assert await at.found("boils nowhere") == []
+    await at.accept_message(written("The kettle boils over.", "Kitchen", "Grace Hopper <grace@navy.test>"))
+    await at.accept_message(written("Nothing boils here.", "Bathroom"))
+    assert await at.search("kettle") == [1]
+    assert await at.search("KITCHEN") == [1]
+    assert await at.search("hopper") == [1]
+    assert await at.search("grace@navy.test") == [1]
+    assert await at.search("boils") == [2, 1]
+    assert await at.search("boils kitchen") == [1]
+    assert await at.search("boils nowhere") == []
 
 
 async def test_the_last_word_matches_as_a_prefix(at: Installation) -> None:
-    await at.mail(written("The kettle boils over."))
-    assert await at.found("ket") == [1]
-    assert await at.found("the ket") == [1]
-    assert await at.found("ket the") == []
-    assert await at.found("ket ") == [1]
-    assert await at.found("ket.") == []
-    assert await at.found("ettle") == []
+    await at.accept_message(written("The kettle boils over."))
+    assert await at.search("ket") == [1]
+    assert await at.search("the ket") == [1]
+    assert await at.search("ket the") == []
+    assert await at.search("ket ") == [1]
+    assert await at.search("ket.") == []
+    assert await at.search("ettle") == []
 
 
 async def test_a_number_matches_words_and_ticket_numbers(at: Installation) -> None:
-    await at.mail(written("first"))
-    await at.mail(written("order 1 please"))
-    assert await at.found("#1") == [1]
-    assert await at.found("1") == [2, 1]
-    assert await at.found("#3") == []
-    assert await at.found("0001") == [1]
+    await at.accept_message(written("first"))
+    await at.accept_message(written("order 1 please"))
+    assert await at.search("#1") == [1]
+    assert await at.search("1") == [2, 1]
+    assert await at.search("#3") == []
+    assert await at.search("0001") == [1]
 
 
 async def test_words_of_many_languages_are_found(at: Installation) -> None:
-    await at.mail(written("Die Tür klemmt, straße gesperrt."))
-    await at.mail(written("商品の注文を取り消したいです。"))
-    await at.mail(written("ประตูติดขัด"))
-    await at.mail(written("Дверь заклинило"))
-    await at.mail(corpus_mail("japanese"))
-    assert await at.found("tur") == [1]
-    assert await at.found("TÜR") == [1]
-    assert await at.found("STRASSE") == [1]
-    assert await at.found("注文") == [2]
-    assert await at.found("注文を取り消し") == [2]
-    assert await at.found("文注") == []
-    assert 2 in await at.found("注")
-    assert await at.found("ติด") == [3]
-    assert await at.found("ДВЕРЬ") == [4]
+    await at.accept_message(written("Die Tür klemmt, straße gesperrt."))
+    await at.accept_message(written("商品の注文を取り消したいです。"))
+    await at.accept_message(written("ประตูติดขัด"))
+    await at.accept_message(written("Дверь заклинило"))
+    await at.accept_message(corpus_mail("japanese"))
+    assert await at.search("tur") == [1]
+    assert await at.search("TÜR") == [1]
+    assert await at.search("STRASSE") == [1]
+    assert await at.search("注文") == [2]
+    assert await at.search("注文を取り消し") == [2]
+    assert await at.search("文注") == []
+    assert 2 in await at.search("注")
+    assert await at.search("ติด") == [3]
+    assert await at.search("ДВЕРЬ") == [4]
 
 
 async def test_a_ticket_is_found_by_the_words_of_all_its_messages(at: Installation) -> None:
-    await at.mail(mails.plain(message_id="<first@customer.test>", text="An anchor."))
-    await at.mail(mails.reply_to("<first@customer.test>", text="A buoy."))
-    await at.mail(written("Something else"))
-    assert await at.found("anchor buoy") == [1]
-    rows = await at.rows("SELECT message_id FROM message_contents ORDER BY message_id")
+    await at.accept_message(mails.plain(message_id="<first@customer.test>", text="An anchor."))
+    await at.accept_message(mails.reply_to("<first@customer.test>", text="A buoy."))
+    await at.accept_message(written("Something else"))
+    assert await at.search("anchor buoy") == [1]
+    rows = await at.execute("SELECT message_id FROM message_contents ORDER BY message_id")
     for row in rows:  # parsing again neither loses nor duplicates words
         await at.contents.parse(str(row["message_id"]))
-    assert await at.found("anchor buoy") == [1]
-    (words,) = {str(row["words"]) for row in await at.rows("SELECT words FROM ticket_search") if "buoy" in str(row)}
+    assert await at.search("anchor buoy") == [1]
+    (words,) = {str(row["words"]) for row in await at.execute("SELECT words FROM ticket_search") if "buoy" in str(row)}
     assert len(words.split()) == len(set(words.split()))
 
 
 async def test_quoted_text_is_found(at: Installation) -> None:
     quoted = "On Tue, 1 Jan 2030 at 12:00, Ada <ada@customer.test> wrote:\n> The anchor is lost.\n"
-    await at.mail(mails.reply_to("<unknown@customer.test>", text=f"A buoy.\n\n{quoted}"))
-    await at.mail(written("Something else"))
-    assert await at.found("anchor") == await at.found("buoy anchor") == [1]
+    await at.accept_message(mails.reply_to("<unknown@customer.test>", text=f"A buoy.\n\n{quoted}"))
+    await at.accept_message(written("Something else"))
+    assert await at.search("anchor") == await at.search("buoy anchor") == [1]
 
 
 async def test_messages_of_a_ticket_parsed_concurrently_are_all_indexed(at: Installation) -> None:
-    await at.mail(mails.plain(message_id="<first@customer.test>"))
+    await at.accept_message(mails.plain(message_id="<first@customer.test>"))
     texts = [f"signal{n}" for n in range(8)]
-    ids = [await at.mail(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
+    ids = [await at.accept_message(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
     await asyncio.gather(*(at.contents.parse(message_id) for message_id in ids))
-    assert await at.found(" ".join(texts)) == [1]
+    assert await at.search(" ".join(texts)) == [1]
 
 
 async def test_a_search_is_limited_to_the_workspace(at: Installation) -> None:
-    await at.mail(written("secret"))
-    other = await seeds.workspace(at.store.database, "Other")
+    await at.accept_message(written("secret"))
+    other = await seeds.insert_workspace(at.store.database, "Other")
     theirs = Target("x@other.test", other, None, "x@other.test", "x@other.test", None)
-    await at.mail(written("secret"), theirs)
+    await at.accept_message(written("secret"), theirs)
     actor = Actor(other, "admin")
     for who in (at.actor, actor):
         (found,) = (await at.tickets.list(who, TicketFilter(q="secret"))).items
@@ -116,10 +116,10 @@ async def test_a_search_is_limited_to_the_workspace(at: Installation) -> None:
 
 
 async def test_filters_narrow_a_search(at: Installation) -> None:
-    await at.mail(written("door"))
-    await at.mail(written("door"), at.target("billing"))
+    await at.accept_message(written("door"))
+    await at.accept_message(written("door"), at.target("billing"))
     await at.set_status("resolved")
-    await at.mail(written("door"))
+    await at.accept_message(written("door"))
 
     async def found(**wanted: str) -> list[int]:
         page = await at.tickets.list(at.actor, TicketFilter(q="door", **wanted))
@@ -135,15 +135,15 @@ async def test_filters_narrow_a_search(at: Installation) -> None:
 
 async def test_search_pages_are_stable_while_messages_arrive(at: Installation) -> None:
     for n in range(1, 8):
-        await at.mail(written("door"))
+        await at.accept_message(written("door"))
         if n == 5:
-            await at.rows("DELETE FROM tickets WHERE number = 2")
+            await at.execute("DELETE FROM tickets WHERE number = 2")
     seen: list[int] = []
     cursor = None
     while True:
         page = await at.tickets.list(at.actor, TicketFilter(q="door"), limit=2, cursor=cursor)
         seen += [ticket.number for ticket in page.items]
-        await at.mail(written("door"))
+        await at.accept_message(written("door"))
         if len(seen) == 4:  # erases the ticket that the cursor encodes
             await at.tickets.delete(at.actor, page.items[-1].id)
         cursor = page.next_cursor
@@ -153,44 +153,44 @@ async def test_search_pages_are_stable_while_messages_arrive(at: Installation) -
 
 
 async def test_erasing_a_ticket_removes_it_from_the_index(at: Installation) -> None:
-    await at.mail(written("door"))
-    await at.mail(written("window"))
-    assert await at.found("door") == [1]
+    await at.accept_message(written("door"))
+    await at.accept_message(written("window"))
+    assert await at.search("door") == [1]
     (ticket,) = (await at.tickets.list(at.actor, TicketFilter(q="door"))).items
     await at.tickets.delete(at.actor, ticket.id)
-    assert await at.found("door") == []
-    assert await at.found("window") == [2]
-    assert len(await at.rows("SELECT ticket_id FROM ticket_search")) == 1
+    assert await at.search("door") == []
+    assert await at.search("window") == [2]
+    assert len(await at.execute("SELECT ticket_id FROM ticket_search")) == 1
     if at.store.kind == "sqlite":
-        words = await at.rows("SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'door'")
+        words = await at.execute("SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'door'")
         assert words == []
-        await at.rows("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
+        await at.execute("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
 
 
 async def test_simultaneous_tickets_get_distinct_positions(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terms, "index_position", lambda _: 5)
     for _ in range(4):
-        await at.mail(written("door"))
-    assert sorted(await at.found("door")) == [1, 2, 3, 4]
-    rows = await at.rows("SELECT place FROM ticket_search ORDER BY place")
+        await at.accept_message(written("door"))
+    assert sorted(await at.search("door")) == [1, 2, 3, 4]
+    rows = await at.execute("SELECT place FROM ticket_search ORDER BY place")
     assert [row["place"] for row in rows] == [5, 6, 7, 8]
 
 
 async def test_accepting_a_message_does_not_write_the_index(at: Installation) -> None:
-    await at.mail(written("door"))
-    assert await at.rows("SELECT ticket_id FROM ticket_search") == []
+    await at.accept_message(written("door"))
+    assert await at.execute("SELECT ticket_id FROM ticket_search") == []
 
 
 @pytest.mark.parametrize("q", ["%", "_", "***", '"', "🚪", "\x00", "\ud800", "(", "' OR 1 --"])
 async def test_punctuation_alone_finds_nothing(at: Installation, q: str) -> None:
-    await at.mail(written("door"))
-    assert await at.found(q) == []
+    await at.accept_message(written("door"))
+    assert await at.search(q) == []
 
 
 @pytest.mark.parametrize("q", ["", " ", "\t\n"])
 async def test_a_blank_query_lists_all_tickets(at: Installation, q: str) -> None:
-    await at.mail(written("door"))
-    assert await at.found(q) == [1]
+    await at.accept_message(written("door"))
+    assert await at.search(q) == [1]
 
 
 _WORDS = [
@@ -224,9 +224,9 @@ QUESTION = st.one_of(
 
 
 async def test_any_query_text_is_answered(at: Installation) -> None:
-    await at.mail(written("door AND NOT window 注文"))
+    await at.accept_message(written("door AND NOT window 注文"))
     for q in _examples(200):
-        assert await at.found(q) in ([], [1])
+        assert await at.search(q) in ([], [1])
 
 
 def _examples(most: int) -> list[str]:
@@ -281,8 +281,8 @@ def test_positions_of_different_milliseconds_keep_their_order() -> None:
 
 @pytest.mark.parametrize("q", ["ws", "_ws", "nr", "alias", "33", "37", "_nr_1", "ticket"])
 async def test_internal_index_terms_cannot_be_searched(at: Installation, q: str) -> None:
-    await at.mail(written("door"))
-    assert await at.found(q) == []
+    await at.accept_message(written("door"))
+    assert await at.search(q) == []
 
 
 @pytest.mark.parametrize(

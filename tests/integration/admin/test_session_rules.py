@@ -9,9 +9,9 @@ from router.admin.access import sessions, sign_in_limits
 from router.admin.access.sessions import NewSession
 from router.errors import Refused
 from router.ratelimit.failure_throttle import RateLimited
-from tests.support.installation import Installation, installation_over
-from tests.support.refusal import refusal
-from tests.support.stores import opened_sqlite
+from tests.support.installation import Installation, seeded_installation
+from tests.support.refusal import refused_code
+from tests.support.stores import sqlite_store
 
 EMAIL = "grace@example.org"
 PASSWORD = "correct horse battery"
@@ -39,7 +39,7 @@ async def test_a_session_authenticates_its_user_until_it_ends(installation: Inst
     assert me.user.email == EMAIL
     for _ in range(2):  # signing out twice is not an error
         await services.sessions.sign_out(session.token)
-        assert await refusal(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
+        assert await refused_code(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
 
 
 async def test_sessions_end_on_expiry_password_change_and_disabling(installation: Installation) -> None:
@@ -52,14 +52,14 @@ async def test_sessions_end_on_expiry_password_change_and_disabling(installation
     new_password = PASSWORD + "!"
     first = await sign_in(installation)
     await users.change(actor, user_id, password=new_password)
-    assert await refusal(by_session(first.token)) == UNAUTHORIZED
+    assert await refused_code(by_session(first.token)) == UNAUTHORIZED
     second = await sign_in(installation, new_password)
     installation.clock.advance(days=14)
-    assert await refusal(by_session(second.token)) == UNAUTHORIZED
+    assert await refused_code(by_session(second.token)) == UNAUTHORIZED
     third = await sign_in(installation, new_password)
     await users.change(actor, user_id, disabled=True)
-    assert await refusal(by_session(third.token)) == UNAUTHORIZED
-    assert await refusal(sign_in(installation, new_password)) == UNAUTHORIZED
+    assert await refused_code(by_session(third.token)) == UNAUTHORIZED
+    assert await refused_code(sign_in(installation, new_password)) == UNAUTHORIZED
 
 
 async def test_all_sign_in_failures_return_the_same_error(installation: Installation) -> None:
@@ -80,14 +80,14 @@ async def test_all_sign_in_failures_return_the_same_error(installation: Installa
 
 
 async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
+    async with sqlite_store(tmp_path) as store, seeded_installation(store) as installation:
         await add_grace(installation)
         for _ in range(sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests):
-            assert await refusal(sign_in(installation, "wrong password")) == UNAUTHORIZED
+            assert await refused_code(sign_in(installation, "wrong password")) == UNAUTHORIZED
         with pytest.raises(RateLimited) as throttled:
             await sign_in(installation)
         assert 1 <= throttled.value.retry_after <= 1800
-        assert await refusal(sign_in(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
+        assert await refused_code(sign_in(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
         await installation.services.sessions.sign_in(EMAIL, PASSWORD, address="198.51.100.9")
         installation.clock.advance(1800)
         await sign_in(installation)
@@ -95,7 +95,7 @@ async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> Non
 
 async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Path) -> None:
     """Concurrent guesses cause no more password verifications than sequential ones."""
-    async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
+    async with sqlite_store(tmp_path) as store, seeded_installation(store) as installation:
         await add_grace(installation)
         guesses = (sign_in(installation, "a guess of mine") for _ in range(40))
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)

@@ -18,9 +18,9 @@ from router.ratelimit.attempt_limiter import AttemptLimiter, CountedAttempt
 from router.ratelimit.failure_throttle import RateLimited
 from router.ratelimit.sliding_window import RateLimit
 from tests.support.clock import FakeClock
-from tests.support.installation import Installation, installation_over
-from tests.support.refusal import refusal
-from tests.support.stores import Store, opened_sqlite
+from tests.support.installation import Installation, seeded_installation
+from tests.support.refusal import refused_code
+from tests.support.stores import Store, sqlite_store
 
 EMAIL = "grace@example.org"
 PASSWORD = "correct horse battery"
@@ -40,7 +40,7 @@ def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
     """For behaviour that does not depend on the database."""
-    async with opened_sqlite(tmp_path) as store, installation_over(store) as found:
+    async with sqlite_store(tmp_path) as store, seeded_installation(store) as found:
         yield found
 
 
@@ -113,7 +113,7 @@ async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installatio
     device = (await sign_in_grace(installation)).device_cookie
     for n in range(4):
         await guess(sessions, n)
-    assert await refusal(sign_in_grace(installation)) == LIMITED
+    assert await refused_code(sign_in_grace(installation)) == LIMITED
     assert await guess(sessions, 9, password=PASSWORD, device=device[:-4] + "AAAA") == "rate_limited"
     # Failures on the known device are limited too, and a success is not counted.
     for _ in range(3):
@@ -138,7 +138,7 @@ async def test_a_new_password_invalidates_all_known_devices(sqlite: Installation
     device = await installation.services.sessions.change_password(caller.actor, current=PASSWORD, new=new)
     for n in range(3):
         await guess(installation.services.sessions, n)
-    assert await refusal(sign_in_grace(installation, first.device_cookie, new)) == LIMITED
+    assert await refused_code(sign_in_grace(installation, first.device_cookie, new)) == LIMITED
     assert (await sign_in_grace(installation, device, new)).user.id == grace
 
 
@@ -150,7 +150,7 @@ async def test_the_current_password_cannot_be_guessed_from_a_session(sqlite: Ins
     ).actor
     sessions = installation.services.sessions
     for expected in (("invalid_request", "currentPassword"),) * 2 + (LIMITED,):
-        assert await refusal(sessions.change_password(actor, current="a guess", new="a new password")) == expected
+        assert await refused_code(sessions.change_password(actor, current="a guess", new="a new password")) == expected
 
 
 async def test_all_failures_are_logged_and_the_first_of_an_hour_is_audited(installation: Installation) -> None:

@@ -7,7 +7,7 @@ from router.admin.tickets.tickets import TicketFilter
 from router.errors import Refused
 from tests.support import mails
 from tests.support.installation import Installation
-from tests.support.refusal import refusal
+from tests.support.refusal import refused_code
 
 
 async def event_kinds(installation: Installation, ticket_id: str) -> list[str]:
@@ -20,9 +20,9 @@ async def subjects(installation: Installation, wanted: TicketFilter) -> list[str
 
 
 async def test_lists_are_newest_first(installation: Installation) -> None:
-    agent = await installation.add_person()
-    first = await installation.ticket(mails.plain(subject="First"))
-    second = await installation.ticket(mails.plain(subject="Second"))
+    agent = await installation.add_actor()
+    first = await installation.accept_ticket(mails.plain(subject="First"))
+    second = await installation.accept_ticket(mails.plain(subject="Second"))
     listed = await installation.tickets.list(installation.actor)
     assert [ticket.id for ticket in listed.items] == [second, first]
     ticket = listed.items[1]
@@ -34,9 +34,9 @@ async def test_lists_are_newest_first(installation: Installation) -> None:
 
 
 async def test_a_ticket_includes_messages_deliveries_and_events(installation: Installation) -> None:
-    ticket_id = await installation.ticket(mails.with_attachment(message_id="<first@customer.test>"))
+    ticket_id = await installation.accept_ticket(mails.with_attachment(message_id="<first@customer.test>"))
     reply = mails.reply_to("<first@customer.test>", from_="Jürgen Kunde <juergen@customer.test>")
-    assert await installation.ticket(reply) == ticket_id
+    assert await installation.accept_ticket(reply) == ticket_id
     view = await installation.tickets.get(installation.actor, ticket_id)
     assert (view.ticket.number, view.ticket.address) == (1, "support@example.com")
     assert view.ticket.alias_id == installation.aliases["support"]
@@ -52,28 +52,28 @@ async def test_a_ticket_includes_messages_deliveries_and_events(installation: In
 
 
 async def test_a_ticket_is_claimed_once(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     tickets = installation.tickets
-    agent, rival, admin = [await installation.add_person(role) for role in ("agent", "agent", "admin")]
+    agent, rival, admin = [await installation.add_actor(role) for role in ("agent", "agent", "admin")]
     claimed = await tickets.claim(agent, ticket_id)
     assert (claimed.id, claimed.status, claimed.assigned_to) == (ticket_id, "in_progress", agent.user_id)
     assert claimed.claimed_at == installation.clock.now()
     installation.clock.advance(60)
     assert await tickets.claim(agent, ticket_id) == claimed
     for late in (rival, admin):
-        assert await refusal(tickets.claim(late, ticket_id)) == ("already_claimed", None)
+        assert await refused_code(tickets.claim(late, ticket_id)) == ("already_claimed", None)
     assert [ticket.id for ticket in (await tickets.list_assigned(agent, status="in_progress")).items] == [ticket_id]
     assert (await tickets.list_assigned(agent, status="open")).items == ()
     assert (await tickets.list_unassigned(installation.actor)).items == ()
     assert await event_kinds(installation, ticket_id) == ["opened", "claimed"]
     await tickets.set_status(agent, ticket_id, "resolved")
     for late in (agent, rival):
-        assert await refusal(tickets.claim(late, ticket_id)) == ("not_open", None)
+        assert await refused_code(tickets.claim(late, ticket_id)) == ("not_open", None)
 
 
 async def test_one_of_many_concurrent_claims_wins(installation: Installation) -> None:
-    ticket_ids = [await installation.ticket() for _ in range(3)]
-    agents = [await installation.add_person() for _ in range(12)]
+    ticket_ids = [await installation.accept_ticket() for _ in range(3)]
+    agents = [await installation.add_actor() for _ in range(12)]
     for ticket_id in ticket_ids:
         claims = (installation.tickets.claim(agent, ticket_id) for agent in agents)
         outcomes = await asyncio.gather(*claims, return_exceptions=True)
@@ -84,29 +84,29 @@ async def test_one_of_many_concurrent_claims_wins(installation: Installation) ->
 
 
 async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     tickets = installation.tickets
-    agent, other, viewer = [await installation.add_person(role) for role in ("agent", "agent", "viewer")]
+    agent, other, viewer = [await installation.add_actor(role) for role in ("agent", "agent", "viewer")]
     to_self = tickets.assign(agent, ticket_id, agent.user_id or "")
-    assert await refusal(to_self) == ("forbidden", None)  # an unassigned ticket must be claimed instead
+    assert await refused_code(to_self) == ("forbidden", None)  # an unassigned ticket must be claimed instead
     await tickets.claim(agent, ticket_id)
     for step in (tickets.unclaim(other, ticket_id), tickets.assign(other, ticket_id, other.user_id or "")):
-        assert await refusal(step) == ("forbidden", None)
+        assert await refused_code(step) == ("forbidden", None)
     given = await tickets.assign(agent, ticket_id, other.user_id or "")
     assert (given.assigned_to, given.status) == (other.user_id, "in_progress")
     back = await tickets.unclaim(installation.actor, ticket_id)
     assert (back.id, back.status, back.assigned_to, back.claimed_at) == (ticket_id, "open", None, None)
     assert await tickets.unclaim(installation.actor, ticket_id) == back
     for wrong in (viewer.user_id or "", "user_" + "0" * 26, "nonsense"):
-        refused = await refusal(tickets.assign(installation.actor, ticket_id, wrong))
+        refused = await refused_code(tickets.assign(installation.actor, ticket_id, wrong))
         assert refused == ("invalid_request", "userId")
     assert await event_kinds(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
 
 
 async def test_status_changes(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     tickets = installation.tickets
-    agent = await installation.add_person()
+    agent = await installation.add_actor()
     resolved = await tickets.set_status(agent, ticket_id, "resolved")
     assert (resolved.status, resolved.resolved_at) == ("resolved", installation.clock.now())
     assert (await tickets.list_unassigned(agent)).items == ()
@@ -118,16 +118,16 @@ async def test_status_changes(installation: Installation) -> None:
     assert reopened.assigned_to == agent.user_id
     assert (await tickets.get(agent, ticket_id)).ticket == reopened
     for wrong in ("closed", ""):
-        assert await refusal(tickets.set_status(agent, ticket_id, wrong)) == ("invalid_status", "status")
-    assert await refusal(tickets.list(agent, TicketFilter(status="closed"))) == ("invalid_status", "status")
+        assert await refused_code(tickets.set_status(agent, ticket_id, wrong)) == ("invalid_status", "status")
+    assert await refused_code(tickets.list(agent, TicketFilter(status="closed"))) == ("invalid_status", "status")
 
 
 async def test_filters_and_search(installation: Installation) -> None:
     alias_id = installation.aliases["support"]
-    await installation.ticket(mails.plain(subject="100% of the doors"))
-    await installation.ticket(mails.plain(subject="Windows", from_="Grace <grace@other.test>"))
-    agent = await installation.add_person()
-    await installation.tickets.claim(agent, await installation.ticket(mails.plain(subject="Door_s")))
+    await installation.accept_ticket(mails.plain(subject="100% of the doors"))
+    await installation.accept_ticket(mails.plain(subject="Windows", from_="Grace <grace@other.test>"))
+    agent = await installation.add_actor()
+    await installation.tickets.claim(agent, await installation.accept_ticket(mails.plain(subject="Door_s")))
     for wanted, expected in (
         (TicketFilter(status="in_progress"), ["Door_s"]),
         (TicketFilter(assigned_to=agent.user_id), ["Door_s"]),
@@ -148,10 +148,10 @@ async def test_filters_and_search(installation: Installation) -> None:
 
 
 async def test_pages_are_stable_while_tickets_arrive(installation: Installation) -> None:
-    old = [await installation.ticket() for _ in range(5)]
+    old = [await installation.accept_ticket() for _ in range(5)]
     page = await installation.tickets.list(installation.actor, limit=2)
     seen = list(page.items)
-    await installation.ticket()
+    await installation.accept_ticket()
     for _ in range(2):
         page = await installation.tickets.list(installation.actor, limit=2, cursor=page.next_cursor)
         seen += page.items
@@ -160,8 +160,8 @@ async def test_pages_are_stable_while_tickets_arrive(installation: Installation)
 
 
 async def test_notes_are_added_and_validated(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
-    agent = await installation.add_person()
+    ticket_id = await installation.accept_ticket()
+    agent = await installation.add_actor()
     note = await installation.tickets.add_note(agent, ticket_id, "Called back.\r\nNo answer.")
     assert (note.kind, note.user_id, json.loads(note.detail)["text"]) == (
         "note",
@@ -170,19 +170,19 @@ async def test_notes_are_added_and_validated(installation: Installation) -> None
     )
     assert (await installation.tickets.get(agent, ticket_id)).events[-1] == note
     for wrong in ("", "  ", "a\x1bb", "x" * 20_001):
-        assert await refusal(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
+        assert await refused_code(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
 
 
 async def test_erasing_a_ticket_erases_messages_that_no_other_ticket_has(installation: Installation) -> None:
     actor, tickets, messages = installation.actor, installation.tickets, installation.services.messages
-    shared = await installation.mail(None, "support", "billing")
+    shared = await installation.accept_message(None, "support", "billing")
     one, two = [ticket.id for ticket in (await tickets.list(actor)).items]
     await tickets.delete(actor, one)
     assert (await messages.get_raw(actor, shared)).message.id == shared
     await tickets.delete(actor, two)
-    assert await refusal(messages.get_raw(actor, shared)) == ("not_found", None)
+    assert await refused_code(messages.get_raw(actor, shared)) == ("not_found", None)
 
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     view = await tickets.get(actor, ticket_id)
     message_id, delivery_id = view.messages[0].message.id, view.deliveries[0].id
     await tickets.delete(actor, ticket_id)
@@ -193,14 +193,14 @@ async def test_erasing_a_ticket_erases_messages_that_no_other_ticket_has(install
         installation.services.deliveries.get(actor, delivery_id),
         tickets.delete(actor, ticket_id),
     ):
-        assert await refusal(erased) == ("not_found", None)
+        assert await refused_code(erased) == ("not_found", None)
     assert await installation.database.fetch_all("contents_raw_chunk", message_id=message_id, n=0) == []
 
 
 async def test_tickets_of_another_workspace_are_hidden(installation: Installation) -> None:
-    ticket_id = await installation.ticket()
+    ticket_id = await installation.accept_ticket()
     tickets = installation.tickets
-    admin = await installation.add_person("admin", await installation.add_workspace())
+    admin = await installation.add_actor("admin", await installation.add_workspace())
     before = await tickets.get(installation.actor, ticket_id)
     for step in (
         tickets.get(admin, ticket_id),
@@ -211,6 +211,6 @@ async def test_tickets_of_another_workspace_are_hidden(installation: Installatio
         tickets.set_status(admin, ticket_id, "resolved"),
         tickets.add_note(admin, ticket_id, "Hello"),
     ):
-        assert await refusal(step) == ("not_found", None)
+        assert await refused_code(step) == ("not_found", None)
     assert (await tickets.list(admin)).items == ()
     assert await tickets.get(installation.actor, ticket_id) == before

@@ -19,7 +19,7 @@ from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
-from tests.support.stores import Store, opened_sqlite
+from tests.support.stores import Store, sqlite_store
 
 OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains their suffixes
 ALIASES, PEOPLE = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
@@ -247,7 +247,7 @@ async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
 
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
     """No query scans a whole table."""
-    async with opened_sqlite(tmp_path) as store:
+    async with sqlite_store(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):
             query = store.catalog[name]

@@ -6,7 +6,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation
 
 async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    integration_id = await served.integration()
+    integration_id = await served.create_integration()
     shown = await served.admin.get("/workspace")
     assert shown.status == 200
     assert shown.body == {
@@ -99,7 +99,7 @@ async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
     path = f"/users/{served.login.user_id}"
     for refused in (await served.admin.patch(path, {"role": "agent"}), await served.admin.delete(path)):
         assert (refused.status, refused.code) == (409, "conflict")
-    await served.person("admin")
+    await served.add_client("admin")
     assert (await served.admin.patch(path, {"role": "agent"})).status == 200
     assert (await served.admin.patch(path, {"role": "admin"})).status == 403  # from the next request on
 
@@ -121,7 +121,7 @@ async def test_keys(sqlite_served: ServedInstallation) -> None:
     assert (await served.admin.delete(f"/keys/{created.body['id']}")).status == 204
     assert (await client.get("/auth/me")).status == 401
     assert (await served.admin.get("/keys")).body["keys"][0]["revokedAt"] == "2030-01-01T12:00:00Z"
-    agent, agent_id = await served.person("agent")
+    agent, agent_id = await served.add_client("agent")
     assert [key["userId"] for key in (await agent.get("/keys")).body["keys"]] == [agent_id]
     for body, field in (
         ({"name": "x", "userId": agent_id, "role": "admin"}, "role"),

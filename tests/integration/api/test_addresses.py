@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 CLIENT = "203.0.113.9"
 PROXIES = ["127.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"]
@@ -14,7 +14,7 @@ PROXIES = ["127.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"]
 
 @pytest.fixture
 async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(trusted_proxies=PROXIES)) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(trusted_proxies=PROXIES)) as served:
         yield served
 
 
@@ -55,16 +55,16 @@ async def test_forwarded_header_of_an_untrusted_peer_is_ignored(sqlite_served: S
 async def test_clients_behind_a_proxy_are_throttled_separately(proxied: ServedInstallation) -> None:
     wrong = {"email": proxied.login.email, "password": "a guess of mine"}
     guesser, other = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": CLIENT}
-    statuses = [(await proxied.nobody.post("/auth/login", wrong, headers=guesser)).status for _ in range(11)]
+    statuses = [(await proxied.anonymous.post("/auth/login", wrong, headers=guesser)).status for _ in range(11)]
     assert statuses == [401] * 10 + [429]
     right = wrong | {"password": proxied.login.password}
-    assert (await proxied.nobody.post("/auth/login", right, headers=other)).status == 200
+    assert (await proxied.anonymous.post("/auth/login", right, headers=other)).status == 200
 
 
 async def is_secure(served: ServedInstallation) -> bool:
     """Whether the session cookie is `Secure` after a sign-in with `X-Forwarded-Proto: https`."""
     login = {"email": served.login.email, "password": served.login.password}
-    answer = await served.nobody.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
+    answer = await served.anonymous.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
     return "Secure" in answer.headers["Set-Cookie"]
 
 

@@ -5,7 +5,7 @@ from tests.support.installation.http import ServedInstallation
 
 async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    domain_id, integration_id = await served.domain(), await served.integration()
+    domain_id, integration_id = await served.create_domain(), await served.create_integration()
     request = {"domainId": domain_id, "localPart": "Support", "integrationId": integration_id}
     created = await served.admin.post("/aliases", request)
     assert created.status == 201
@@ -19,7 +19,7 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
         "createdAt": "2030-01-01T12:00:00Z",
     }
     path = f"/aliases/{created.body['id']}"
-    other = await served.integration()
+    other = await served.create_integration()
     changed = await served.admin.patch(path, {"integrationId": other, "status": "disabled"})
     assert changed.status == 200
     assert changed.body == created.body | {"integrationId": other, "status": "disabled"}
@@ -31,8 +31,8 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
 
 async def test_list_by_domain_in_pages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    domain_id, integration_id, _ = await served.alias("one")
-    other = await served.domain("example.net")
+    domain_id, integration_id, _ = await served.create_alias("one")
+    other = await served.create_domain("example.net")
     for name, where in (("two", domain_id), ("three", other)):
         request = {"domainId": where, "localPart": name, "integrationId": integration_id}
         await served.admin.post("/aliases", request)
@@ -50,7 +50,7 @@ async def test_list_by_domain_in_pages(sqlite_served: ServedInstallation) -> Non
 
 async def test_invalid_aliases_are_rejected(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    domain_id, integration_id, alias_id = await served.alias()
+    domain_id, integration_id, alias_id = await served.create_alias()
     valid = {"domainId": domain_id, "localPart": "a", "integrationId": integration_id}
     for own, status, code, field in (
         ({"localPart": "SUPPORT"}, 409, "alias_taken", "localPart"),
@@ -63,7 +63,7 @@ async def test_invalid_aliases_are_rejected(sqlite_served: ServedInstallation) -
         assert (refused.status, refused.code, refused.field) == (status, code, field)
     refused = await served.admin.patch(f"/aliases/{alias_id}", {"integrationId": "int_" + "0" * 26})
     assert (refused.status, refused.code) == (400, "invalid_integration")
-    other, _ = await served.other_workspace()
+    other, _ = await served.create_workspace()
     assert (await other.get(f"/aliases/{alias_id}")).status == 404
     assert (await other.patch(f"/aliases/{alias_id}", {"status": "disabled"})).status == 404
     assert (await other.delete(f"/aliases/{alias_id}")).status == 404
@@ -71,7 +71,7 @@ async def test_invalid_aliases_are_rejected(sqlite_served: ServedInstallation) -
 
 async def test_create_a_test_message(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, _, alias_id = await served.alias()
+    _, _, alias_id = await served.create_alias()
     sent = await served.admin.post(f"/aliases/{alias_id}/test")
     assert sent.status == 202
     ticket = (await served.admin.get(f"/emails/tickets/{sent.body['ticketId']}")).body

@@ -16,8 +16,8 @@ from api.resources import ROUTES
 from api.schema.shape import EmptyBody
 from router.errors import Refused
 from tests.support.installation.dashboard import FormClient, signed_in_client
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 CAP = 1048576
 JSON = {"Content-Type": "application/json"}
@@ -144,18 +144,18 @@ async def test_more_than_4_kib_without_authentication_is_413(sqlite_served: Serv
             yield b" " * 1024
 
     for data in (io.BytesIO(b" " * 4097), chunks()):
-        answer = await sqlite_served.nobody.post(path, data=data, headers=headers)
+        answer = await sqlite_served.anonymous.post(path, data=data, headers=headers)
         assert answer.status == 413, path
         assert answer.headers.get("Connection") == "close"
-    fits = await sqlite_served.nobody.post(path, data=b" " * 4096, headers=headers)
+    fits = await sqlite_served.anonymous.post(path, data=b" " * 4096, headers=headers)
     assert fits.status != 413, path
-    assert (await sqlite_served.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.anonymous.get("//healthz")).status == 200
 
 
 async def test_call_without_a_body_rejects_a_large_one(sqlite_served: ServedInstallation) -> None:
     for method in ("GET", "DELETE"):
         path = "/domains" if method == "GET" else "/domains/dom_0"
-        answer = await sqlite_served.admin.ask(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
+        answer = await sqlite_served.admin.request(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
         assert (answer.status, answer.code) == (413, "payload_too_large")
     large = {"domain": "example.org", "more": "x" * 100_000}
     answer = await sqlite_served.admin.post("/domains", large)
@@ -163,7 +163,7 @@ async def test_call_without_a_body_rejects_a_large_one(sqlite_served: ServedInst
 
 
 async def test_setting_limits_every_body(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=1024)) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(max_body_bytes=1024)) as served:
         for path in ("/auth/login", "/domains"):
             answer = await served.admin.post(path, data=b" " * 1025, headers=JSON)
             assert (answer.status, answer.code) == (413, "payload_too_large")

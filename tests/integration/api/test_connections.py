@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from api import server
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
-from tests.support.waiting import until
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
+from tests.support.waiting import wait_until
 
 TIMEOUT_SECONDS = 0.25
 
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 0.25
 async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
     """An API that waits 0.25 s for a request head."""
     settings = served_settings(keepalive_timeout=f"{TIMEOUT_SECONDS * 1000:.0f}ms")
-    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, serving(store, settings) as served:
+    async with sqlite_store(tmp_path_factory.mktemp("api")) as store, serve_api(store, settings) as served:
         yield served
 
 
@@ -53,7 +53,7 @@ async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes
 )
 async def test_incomplete_request_head_times_out(short_timeout: ServedInstallation, chunks: list[bytes]) -> None:
     assert await wait_until_closed(short_timeout, *chunks) == b""
-    assert (await short_timeout.nobody.get("//healthz")).status == 200
+    assert (await short_timeout.anonymous.get("//healthz")).status == 200
 
 
 async def test_idle_connection_is_closed(short_timeout: ServedInstallation) -> None:
@@ -64,18 +64,18 @@ async def test_idle_connection_is_closed(short_timeout: ServedInstallation) -> N
 async def test_endless_request_head_is_rejected(sqlite_served: ServedInstallation) -> None:
     answer = await wait_until_closed(sqlite_served, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
     assert answer.startswith(b"HTTP/1.1 4") or answer == b""
-    assert (await sqlite_served.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.anonymous.get("//healthz")).status == 200
 
 
 async def test_connection_limit_per_address(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_connections_per_ip=3)) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(max_connections_per_ip=3)) as served:
         connections = [await asyncio.open_connection(*served.server.address) for _ in range(3)]
         try:
             assert [await wait_until_closed(served) for _ in range(2)] == [b"", b""]
             reader, writer = connections[0]
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-            assert (await served.nobody.get("//healthz")).status == 200, "the slot is free again"
+            assert (await served.anonymous.get("//healthz")).status == 200, "the slot is free again"
         finally:
             for _, writer in connections:
                 writer.close()
@@ -87,7 +87,7 @@ async def test_connection_of_a_client_that_reads_nothing_is_closed(
 ) -> None:
     monkeypatch.setattr(server, "CLIENT_READ_SECONDS", TIMEOUT_SECONDS)
     requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings()) as served:
         with socket.socket() as peer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer.connect(served.server.address)
@@ -102,4 +102,4 @@ async def test_connection_of_a_client_that_reads_nothing_is_closed(
                     return True
                 return False
 
-            await until(is_reset, "the connection to be reset")
+            await wait_until(is_reset, "the connection to be reset")

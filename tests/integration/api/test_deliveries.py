@@ -19,9 +19,9 @@ DOCUMENTED_FIELDS = {
 
 async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, _ = await served.alias()
-    ticket_id = await served.ticket()
-    await served.ticket()
+    _, integration_id, _ = await served.create_alias()
+    ticket_id = await served.accept_ticket()
+    await served.accept_ticket()
     listed = (await served.admin.get("/deliveries")).body["deliveries"]
     assert set(listed[0]) >= DOCUMENTED_FIELDS
     assert [delivery["state"] for delivery in listed] == ["pending", "pending"]
@@ -46,8 +46,8 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
 
 async def test_replay_one_and_many(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, _ = await served.alias()
-    await served.ticket()
+    _, integration_id, _ = await served.create_alias()
+    await served.accept_ticket()
     delivery_id = (await served.admin.get("/deliveries")).body["deliveries"][0]["id"]
     await served.database.execute("dispatch_mark_dead", id=delivery_id, reason="gave up")
     one = await served.admin.post(f"/deliveries/{delivery_id}/replay")

@@ -48,7 +48,7 @@ async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns
 
 
 async def test_domain_of_another_workspace_is_taken(served: ServedInstallation, dns_server: DnsStandIn) -> None:
-    other, _ = await served.other_workspace()
+    other, _ = await served.create_workspace()
     first = (await served.admin.post("/domains", {"domain": "example.org"})).body
     second = (await other.post("/domains", {"domain": "example.org"})).body
     dns_server.set("example.org", "MX", f"10 {HOST}.")
@@ -64,7 +64,7 @@ async def test_domain_of_another_workspace_is_taken(served: ServedInstallation, 
 
 async def test_domain_with_aliases_is_deleted_with_force(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    domain_id, _, alias_id = await served.alias()
+    domain_id, _, alias_id = await served.create_alias()
     refused = await served.admin.delete(f"/domains/{domain_id}")
     assert (refused.status, refused.code) == (409, "in_use")
     assert (await served.admin.get(f"/domains/{domain_id}")).body["aliasCount"] == 1

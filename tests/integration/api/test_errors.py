@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from api import app, body
 from router.errors import Refused, Unavailable
 from router.ratelimit.sliding_window import RateLimit
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 
 async def send_raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
@@ -89,7 +89,7 @@ async def test_http_errors(sqlite_served: ServedInstallation) -> None:
         missing = await served.admin.get(path)
         assert (missing.status, missing.code) == (404, "not_found"), path
     for method in ("PUT", "POST", "OPTIONS", "TRACE", "PATCH"):
-        wrong = await served.admin.ask(method, "/audit")
+        wrong = await served.admin.request(method, "/audit")
         assert (wrong.status, wrong.code) == (405, "method_not_allowed")
         assert wrong.headers["Allow"] == "GET, HEAD"
     for query, field in (
@@ -142,7 +142,7 @@ async def test_malformed_http(sqlite_served: ServedInstallation, data: bytes) ->
     answer = await send_raw(sqlite_served, data)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
     assert_error_format(answer)
-    assert (await sqlite_served.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.anonymous.get("//healthz")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ async def test_valid_http_without_a_resource(sqlite_served: ServedInstallation, 
 
 async def test_incomplete_and_slow_bodies(tmp_path: Path) -> None:
     async with (
-        opened_sqlite(tmp_path) as store,
-        serving(store, served_settings(request_timeout="250ms")) as served,
+        sqlite_store(tmp_path) as store,
+        serve_api(store, served_settings(request_timeout="250ms")) as served,
     ):
         head = (
             f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.login.key}\r\n"
@@ -177,8 +177,8 @@ async def test_incomplete_and_slow_bodies(tmp_path: Path) -> None:
 
 async def test_download_does_not_wait_for_a_body(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    path = f"/api/emails/messages/{await served.mail()}/raw"
+    await served.create_alias()
+    path = f"/api/emails/messages/{await served.accept_message()}/raw"
     reader, writer = await asyncio.open_connection(*served.server.address)
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.login.key}\r\nContent-Length: 9"
     writer.write(f"{head}\r\n\r\n".encode())
@@ -259,7 +259,7 @@ async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypat
         raise Unavailable("the database is unavailable")
 
     monkeypatch.setattr(app, "ERROR_LOG_LIMIT", RateLimit(2, 60))
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings()) as served:
         monkeypatch.setattr(type(served.services.domains), "list", unavailable)
         with capture_logs() as logs:
             statuses = [(await served.admin.get("/domains")).status for _ in range(4)]

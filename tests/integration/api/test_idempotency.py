@@ -18,7 +18,7 @@ async def test_repeated_request_is_executed_once(served: ServedInstallation) -> 
     assert (other.status, other.code) == (409, "idempotency_mismatch")
     elsewhere = await served.admin.post("/blocked-senders", {"sender": "@spam.example"}, headers=KEY)
     assert elsewhere.status == 201
-    admin, _ = await served.person("admin")
+    admin, _ = await served.add_client("admin")
     taken = await admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     assert (taken.status, taken.code) == (409, "domain_taken")  # the key of another API key
     served.clock.advance(days=1, seconds=1)

@@ -2,7 +2,7 @@
 tests/integration/admin/test_integration_rules.py."""
 
 from tests.support.installation.http import ServedInstallation
-from tests.support.slack import Answer, SlackStandIn
+from tests.support.slack import FixedResponse, SlackStandIn
 
 
 async def test_create_show_change_and_delete_an_integration(
@@ -27,11 +27,11 @@ async def test_create_show_change_and_delete_an_integration(
 
 async def test_test_message_returns_the_response(sqlite_served: ServedInstallation, slack: SlackStandIn) -> None:
     served = sqlite_served
-    integration_id = await served.integration(slack.url("general"))
+    integration_id = await served.create_integration(slack.url("general"))
     good = await served.admin.post(f"/integrations/{integration_id}/test")
     assert good.status == 200
     assert good.body == {"ok": True, "status": 200, "answer": "ok", "reason": "", "latencyMs": good.body["latencyMs"]}
-    slack.script("general", Answer(404, "no_service"))
+    slack.script("general", FixedResponse(404, "no_service"))
     bad = await served.admin.post(f"/integrations/{integration_id}/test")
     assert (bad.status, bad.body["ok"], bad.body["status"]) == (200, False, 404)
     assert "no_service" in bad.body["reason"]
@@ -39,9 +39,9 @@ async def test_test_message_returns_the_response(sqlite_served: ServedInstallati
 
 async def test_new_url_reactivates_a_failing_integration(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, _ = await served.alias()
+    _, integration_id, _ = await served.create_alias()
     path = f"/integrations/{integration_id}"
-    await served.ticket()
+    await served.accept_ticket()
     database, now = served.database, served.clock.now()
     await database.execute(
         "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
@@ -57,7 +57,7 @@ async def test_new_url_reactivates_a_failing_integration(sqlite_served: ServedIn
 
 
 async def test_integration_in_use_is_not_deleted(sqlite_served: ServedInstallation) -> None:
-    _, integration_id, _ = await sqlite_served.alias()
+    _, integration_id, _ = await sqlite_served.create_alias()
     refused = await sqlite_served.admin.delete(f"/integrations/{integration_id}")
     assert (refused.status, refused.code) == (409, "in_use")
 

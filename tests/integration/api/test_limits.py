@@ -20,15 +20,15 @@ from router.model import Actor
 from router.ratelimit.failure_throttle import RateLimited
 from router.ratelimit.request_limiter import ProcessRateLimiter
 from tests.support.clock import FakeClock
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import Store, opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import Store, sqlite_store
 
 NOON = 1893499200  # start of the test clock, 2030-01-01T12:00:00Z
 
 
 @pytest.fixture
 async def limited(store: Store) -> AsyncIterator[ServedInstallation]:
-    async with serving(
+    async with serve_api(
         store, served_settings(requests_per_minute=5, requests_per_day=12, session_requests_per_minute=8)
     ) as served:
         yield served
@@ -41,11 +41,11 @@ async def test_headers_show_the_limit_closest_to_being_reached(limited: ServedIn
     assert [answer.headers["X-RateLimit-Remaining"] for answer in counted] == ["4", "3", "2"]
     assert counted[0].headers["X-RateLimit-Limit"] == "5"
     assert counted[0].headers["X-RateLimit-Reset"] == str(NOON + 60)
-    assert "X-RateLimit-Limit" not in (await limited.nobody.get("/domains")).headers
+    assert "X-RateLimit-Limit" not in (await limited.anonymous.get("/domains")).headers
 
 
 async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
-    agent, _ = await limited.person("agent")
+    agent, _ = await limited.add_client("agent")
     statuses = [(await limited.admin.get("/domains")).status for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2
     refused = await limited.admin.get("/domains")
@@ -62,7 +62,7 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
 
 
 async def test_forbidden_requests_count(limited: ServedInstallation) -> None:
-    viewer, _ = await limited.person("viewer")
+    viewer, _ = await limited.add_client("viewer")
     for remaining in ("4", "3"):
         refused = await viewer.post("/domains", {"domain": "example.org"})
         assert (refused.status, refused.headers.get("X-RateLimit-Remaining")) == (403, remaining)
@@ -81,33 +81,33 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")
     one, two = [{"Cookie": await session_cookie(limited)} for _ in range(2)]
     for _ in range(2):  # 16 requests in total, after 12 on this day
-        answers = [await limited.nobody.get("/domains", headers=cookie) for cookie in (one, two) * 5]
+        answers = [await limited.anonymous.get("/domains", headers=cookie) for cookie in (one, two) * 5]
         assert [answer.status for answer in answers] == [200] * 8 + [429] * 2
         assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"8"}
         assert 1 <= int(answers[-1].headers["Retry-After"]) <= 120
         limited.clock.advance(600)
-    keys = (await limited.nobody.get("/keys", headers=one)).body["keys"]
-    revoked = await limited.nobody.delete(f"/keys/{keys[-1]['id']}", headers=two)
+    keys = (await limited.anonymous.get("/keys", headers=one)).body["keys"]
+    revoked = await limited.anonymous.delete(f"/keys/{keys[-1]['id']}", headers=two)
     assert (revoked.status, (await limited.admin.get("/domains")).status) == (204, 401)
 
 
 async def session_cookie(served: ServedInstallation) -> str:
     """The cookie of a new session of the admin."""
     login = {"email": served.login.email, "password": served.login.password}
-    cookie: str = (await served.nobody.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0]
+    cookie: str = (await served.anonymous.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0]
     return cookie
 
 
 async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInstallation) -> None:
     cookie = {"Cookie": await session_cookie(limited)}
     for _ in range(6):
-        refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH_HEADER: "1"})
-        stream = await limited.nobody.ask("HEAD", "//live", headers=cookie)
+        refreshed = await limited.anonymous.get("//tickets", headers=cookie | {REFRESH_HEADER: "1"})
+        stream = await limited.anonymous.request("HEAD", "//live", headers=cookie)
         assert (refreshed.status, stream.status) == (200, 200)
         assert refreshed.headers["X-RateLimit-Limit"] == "1200"
     # The header has no effect on other requests.
     for method, path in (("GET", "/domains"), ("POST", "//account/password"), ("GET", "//tickets/1/messages/1/html")):
-        answer = await limited.nobody.ask(method, path, headers=cookie | {REFRESH_HEADER: "1"})
+        answer = await limited.anonymous.request(method, path, headers=cookie | {REFRESH_HEADER: "1"})
         assert answer.headers["X-RateLimit-Limit"] == "8", path
 
 
@@ -124,7 +124,7 @@ class RequestStub(dict[Any, Any]):
 async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
     """One ticket every 3 s and five open pages, with the settings of the sample file. Forged headers are limited."""
     clock = FakeClock()
-    async with opened_sqlite(tmp_path) as store:
+    async with sqlite_store(tmp_path) as store:
         limits = ProcessRateLimiter(store.database, clock)
         middleware = rate_limit(limits, ApiSettings())
         pages = {(page.method, page.path): page for page in PAGES}
@@ -163,8 +163,8 @@ async def test_two_processes_share_the_limits_on_postgresql(store: Store) -> Non
         pytest.skip("one host, one process: tests/integration/admin/test_rate_limits.py")
     settings, clock = served_settings(requests_per_minute=5), FakeClock()
     async with (
-        serving(store, settings, clock=clock) as one,
-        serving(store, settings, clock=clock, login=one.login) as two,
+        serve_api(store, settings, clock=clock) as one,
+        serve_api(store, settings, clock=clock, login=one.login) as two,
     ):
         statuses = [(await served.admin.get("/domains")).status for _ in range(4) for served in (one, two)]
         assert statuses == [200] * 5 + [429] * 3

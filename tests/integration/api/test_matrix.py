@@ -9,8 +9,8 @@ from api.resources import ROUTES
 from api.route import Route
 from router.admin import paging
 from router.model import Role
-from tests.support.installation.http import Client, ServedInstallation, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ApiClient, ServedInstallation, serve_api
+from tests.support.stores import sqlite_store
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
@@ -91,16 +91,16 @@ def test_matrix_covers_every_route() -> None:
     assert len({route.operation_id for route in ROUTES}) == len(ROUTES)
 
 
-async def call_route(client: Client, route: Route, ids: dict[str, str] | None = None) -> tuple[int, bytes]:
+async def call_route(client: ApiClient, route: Route, ids: dict[str, str] | None = None) -> tuple[int, bytes]:
     known = ids or {}
     path = re.sub(r"{([a-z]+)}", lambda match: known.get(match[1], "1"), route.path)
     body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None
-    reply = await client.ask(route.method, path, body)
+    reply = await client.request(route.method, path, body)
     return reply.status, reply.content
 
 
 async def test_roles(sqlite_served: ServedInstallation) -> None:
-    clients = {role: (await sqlite_served.person(role))[0] for role in ROLES}
+    clients = {role: (await sqlite_served.add_client(role))[0] for role in ROLES}
     for route in ROUTES:
         required = REQUIRED_ROLES[route.method, route.path]
         if required is None:
@@ -119,11 +119,11 @@ async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation)
     expired = await served.services.keys.create(served.actor, name="expired", expires_at=served.clock.now() + 1)
     revoked = await served.services.keys.create(served.actor, name="revoked")
     await served.services.keys.revoke(served.actor, revoked.key.id)
-    disabled, user_id = await served.person("agent")
+    disabled, user_id = await served.add_client("agent")
     await served.services.users.change(served.actor, user_id, disabled=True)
     served.clock.advance(1)
     clients = {
-        "none": served.nobody,
+        "none": served.anonymous,
         "unknown": served.client("er_" + "x" * 44),
         "garbage": served.client("x"),
         "too long": served.client("x" * 300),
@@ -139,9 +139,9 @@ async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation)
 
 async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    other, _ = await served.other_workspace()
-    domain_id, integration_id, alias_id = await served.alias()
-    message_id = await served.mail()
+    other, _ = await served.create_workspace()
+    domain_id, integration_id, alias_id = await served.create_alias()
+    message_id = await served.accept_message()
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
     key = (await served.admin.get("/keys")).body["keys"][0]
@@ -182,16 +182,16 @@ async def test_both_prefixes_are_equivalent(sqlite_served: ServedInstallation) -
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_health_needs_no_key(sqlite_served: ServedInstallation, path: str) -> None:
-    answer = await sqlite_served.nobody.get(f"/{path}")
+    answer = await sqlite_served.anonymous.get(f"/{path}")
     assert (answer.status, answer.body) == (200, {"status": "ok"})
 
 
 async def test_not_ready_without_a_database(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, serving(store) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store) as served:
         await store.database.close()
-        answer = await served.nobody.get("//readyz")
+        answer = await served.anonymous.get("//readyz")
         assert (answer.status, answer.code) == (503, "unavailable")
-        assert (await served.nobody.get("//healthz")).status == 200
+        assert (await served.anonymous.get("//healthz")).status == 200
 
 
 async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation) -> None:
@@ -203,12 +203,12 @@ async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation
         path = re.sub("{[a-z]+}", "1", route.path)
         if "cursor" in names:
             for cursor in (paging.encode_cursor("\0"), paging.encode_cursor("user_" + "\0" * 26), "%00"):
-                refused = await admin.ask(route.method, f"{path}?cursor={cursor}")
+                refused = await admin.request(route.method, f"{path}?cursor={cursor}")
                 assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, cursor)
         for name in names:
-            refused = await admin.ask(route.method, f"{path}?{name}=a%00", body)
+            refused = await admin.request(route.method, f"{path}?{name}=a%00", body)
             assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, name)
         if "{" in route.path:
             path = re.sub(r"{[a-z]+}", "a%00", route.path)
-            refused = await admin.ask(route.method, path, body, headers={"Idempotency-Key": "once"})
+            refused = await admin.request(route.method, path, body, headers={"Idempotency-Key": "once"})
             assert (refused.status, refused.code) == (400, "invalid_request"), path

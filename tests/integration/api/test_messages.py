@@ -8,9 +8,9 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def test_raw_message_is_unchanged_below_the_trace_headers(served: ServedInstallation) -> None:
-    await served.alias()
+    await served.create_alias()
     content = mails.of_size(700_000)
-    message_id = await served.mail(content)
+    message_id = await served.accept_message(content)
     answer = await served.admin.get(f"/emails/messages/{message_id}/raw")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "message/rfc822"
@@ -20,16 +20,16 @@ async def test_raw_message_is_unchanged_below_the_trace_headers(served: ServedIn
     assert head.startswith(b"Return-Path: <ada@customer.test>\r\nReceived: from customer.test")
     assert message_id.encode() in head
     assert int(answer.headers["Content-Length"]) == len(answer.content)
-    assert (await served.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).content == b""
+    assert (await served.admin.request("HEAD", f"/emails/messages/{message_id}/raw")).content == b""
 
 
 @pytest.mark.parametrize(
     "name", ["bare-cr", "nul-and-surrogates", "no-header", "raw-8bit-header", "begins-with-empty-line"]
 )
 async def test_unusual_messages_are_returned_unchanged(sqlite_served: ServedInstallation, name: str) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     content = corpus_mail(name) + b"bare \r and \n and \x00 and \xff\r\n.\r\n..\r\nend without a line end"
-    message_id = await sqlite_served.mail(content)
+    message_id = await sqlite_served.accept_message(content)
     answer = await sqlite_served.admin.get(f"/emails/messages/{message_id}/raw")
     assert answer.content.endswith(content)
     head = answer.content.removesuffix(content)
@@ -39,9 +39,9 @@ async def test_unusual_messages_are_returned_unchanged(sqlite_served: ServedInst
 
 
 async def test_attachment_is_always_a_download(served: ServedInstallation) -> None:
-    await served.alias()
+    await served.create_alias()
     mail = mails.with_attachment(name="böse\r\n.html", content=b"<script>1</script>", maintype="text", subtype="html")
-    message_id = await served.mail(mail)
+    message_id = await served.accept_message(mail)
     answer = await served.admin.get(f"/emails/messages/{message_id}/attachments/1")
     assert answer.status == 200
     assert answer.content == b"<script>1</script>"
@@ -58,8 +58,8 @@ async def test_attachment_is_always_a_download(served: ServedInstallation) -> No
 
 async def test_trace(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, alias_id = await served.alias()
-    message_id = await served.mail(None, "support+urgent@example.org")
+    _, integration_id, alias_id = await served.create_alias()
+    message_id = await served.accept_message(None, "support+urgent@example.org")
     answer = await served.admin.get(f"/emails/messages/{message_id}/trace")
     assert answer.status == 200
     assert answer.body["messageId"] == message_id

@@ -11,7 +11,7 @@ from tests.support.installation.http import ServedInstallation
 
 async def test_explanation(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    domain_id, integration_id, alias_id = await served.alias()
+    domain_id, integration_id, alias_id = await served.create_alias()
     request = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
     answer = await served.admin.post("/explain", request)
     explanation = answer.body
@@ -77,7 +77,7 @@ async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
 
 
 async def test_openapi_document_describes_every_route(sqlite_served: ServedInstallation) -> None:
-    answer = await sqlite_served.nobody.get("/openapi.json")
+    answer = await sqlite_served.anonymous.get("/openapi.json")
     assert answer.status == 200
     document = answer.body
     validate(document)
@@ -95,7 +95,7 @@ async def test_openapi_document_describes_every_route(sqlite_served: ServedInsta
 
 
 async def test_docs_page_loads_and_runs_nothing(sqlite_served: ServedInstallation) -> None:
-    answer = await sqlite_served.nobody.get("/docs")
+    answer = await sqlite_served.anonymous.get("/docs")
     assert answer.status == 200
     page = answer.content.decode()
     assert not re.search(r"<script|<link|src=|@import|url\(|href=\"(?!openapi.json\")", page)

@@ -7,9 +7,9 @@ from tests.support.installation.http import ServedInstallation
 
 async def test_overview(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, _, alias_id = await served.alias()
+    _, _, alias_id = await served.create_alias()
     await insert_past_messages(served, PastMessage(0.0, 91), PastMessage(1.0, 92), PastMessage(15.0, 93, dead=True))
-    ticket_id = await served.ticket()
+    ticket_id = await served.accept_ticket()
     await served.admin.post(f"/emails/tickets/{ticket_id}/claim")
     answer = await served.admin.get("/overview")
     overview = answer.body
@@ -33,8 +33,8 @@ async def test_overview(sqlite_served: ServedInstallation) -> None:
 
 async def test_health(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, _ = await served.alias()
-    client, _ = await served.person("viewer")
+    _, integration_id, _ = await served.create_alias()
+    client, _ = await served.add_client("viewer")
     answer = await client.get("/health")
     assert answer.status == 200
     assert answer.body == {
@@ -44,7 +44,7 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
         "domains": [],
     }
     for _ in range(4):
-        await served.mail()
+        await served.accept_message()
     database, now = served.database, served.clock.now()
     replayed, *dead, _ = (await served.services.deliveries.list(served.actor)).items
     for delivery in dead:
@@ -66,8 +66,8 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
 
 async def test_find_messages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    message_id = await served.mail(mails.plain(message_id="<one.two@customer.test>"))
+    await served.create_alias()
+    message_id = await served.accept_message(mails.plain(message_id="<one.two@customer.test>"))
     answer = await served.admin.get("/emails/messages", params={"q": f" {message_id} "})
     (message,) = answer.body["messages"]
     assert (answer.status, set(answer.body)) == (200, {"messages"})

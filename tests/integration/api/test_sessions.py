@@ -8,14 +8,14 @@ import pytest
 
 from router.admin.access import sign_in_limits
 from router.ratelimit.sliding_window import RateLimit
-from tests.support.installation.http import PASSWORD, Reply, ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import PASSWORD, ApiReply, ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 EMAIL = "grace@example.org"
 
 
-async def login(served: ServedInstallation, password: str = PASSWORD, email: str = EMAIL, **options: Any) -> Reply:
-    return await served.nobody.post("/auth/login", {"email": email, "password": password}, **options)
+async def login(served: ServedInstallation, password: str = PASSWORD, email: str = EMAIL, **options: Any) -> ApiReply:
+    return await served.anonymous.post("/auth/login", {"email": email, "password": password}, **options)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def grace(served: ServedInstallation) -> str:
     return str(created.body["id"])
 
 
-def cookie(reply: Reply) -> dict[str, str]:
+def cookie(reply: ApiReply) -> dict[str, str]:
     return {"Cookie": reply.headers["Set-Cookie"].partition(";")[0]}
 
 
@@ -43,18 +43,18 @@ async def test_session_cookie_and_its_end(served: ServedInstallation, grace: str
     assert "SameSite=Lax" in set_cookie
     assert "Secure" not in set_cookie
     headers = cookie(signed_in)
-    me = await served.nobody.get("/auth/me", headers=headers)
+    me = await served.anonymous.get("/auth/me", headers=headers)
     assert (me.body["via"], me.body["user"]["email"], me.body["keyId"]) == ("session", EMAIL, None)
-    out = await served.nobody.post("/auth/logout", headers=headers)
+    out = await served.anonymous.post("/auth/logout", headers=headers)
     assert out.status == 204
-    assert (await served.nobody.get("/auth/me", headers=headers)).status == 401
-    assert (await served.nobody.post("/auth/logout", headers=headers)).status == 204
+    assert (await served.anonymous.get("/auth/me", headers=headers)).status == 401
+    assert (await served.anonymous.post("/auth/logout", headers=headers)).status == 204
 
 
 async def test_cookie_of_a_disabled_user_is_rejected(served: ServedInstallation, grace: str) -> None:
     headers = cookie(await login(served))
     await served.admin.patch(f"/users/{grace}", {"disabled": True})
-    ended = await served.nobody.get("/auth/me", headers=headers)
+    ended = await served.anonymous.get("/auth/me", headers=headers)
     assert (ended.status, ended.code) == (401, "unauthorized")
 
 
@@ -71,8 +71,8 @@ async def test_failed_sign_in_does_not_reveal_the_reason(served: ServedInstallat
 
 
 async def test_cross_site_requests_cannot_use_the_cookie(served: ServedInstallation, grace: str) -> None:
-    await served.alias()
-    path = f"/emails/tickets/{await served.ticket()}/claim"
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}/claim"
     headers = cookie(await login(served))
     host = served.root.partition("//")[2]
     for foreign in (
@@ -82,12 +82,12 @@ async def test_cross_site_requests_cannot_use_the_cookie(served: ServedInstallat
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site", "Origin": served.root},
     ):
-        refused = await served.nobody.post(path, headers=headers | foreign)
+        refused = await served.anonymous.post(path, headers=headers | foreign)
         assert (refused.status, refused.code) == (403, "forbidden")
         assert (await login(served, headers=foreign)).status == 403
-        assert (await served.nobody.get("/auth/me", headers=headers | foreign)).status == 200
+        assert (await served.anonymous.get("/auth/me", headers=headers | foreign)).status == 200
     for own in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{host}"}, {}):
-        assert (await served.nobody.post(path, headers=headers | own)).status == 200
+        assert (await served.anonymous.post(path, headers=headers | own)).status == 200
     # Browsers never send an API key on their own.
     assert (await served.admin.post(path, headers={"Origin": "https://evil.test"})).status == 409
 
@@ -109,14 +109,14 @@ async def test_device_cookie_outlives_the_session(
     session, device = (header.partition(";")[0] for header in signed_in.headers.getall("Set-Cookie"))
     assert device.startswith("er_device=")
     assert all("HttpOnly" in header and "SameSite=Lax" in header for header in signed_in.headers.getall("Set-Cookie"))
-    out = await served.nobody.post("/auth/logout", headers={"Cookie": f"{session}; {device}"})
+    out = await served.anonymous.post("/auth/logout", headers={"Cookie": f"{session}; {device}"})
     assert [header.partition("=")[0] for header in out.headers.getall("Set-Cookie")] == ["er_session"]
     assert (await login(served, "a guess")).status == 401
     assert (await login(served)).status == 429
     known = await login(served, headers={"Cookie": device})
     assert known.status == 200
     body = {"currentPassword": PASSWORD, "password": "another horse battery"}
-    changed = await served.nobody.post("/auth/password", body, headers=cookie(known))
+    changed = await served.anonymous.post("/auth/password", body, headers=cookie(known))
     assert (changed.status, changed.headers["Set-Cookie"].partition("=")[0]) == (204, "er_device")
     device = changed.headers["Set-Cookie"].partition(";")[0]
     assert (await login(served, "another horse battery", headers={"Cookie": device})).status == 200
@@ -124,23 +124,23 @@ async def test_device_cookie_outlives_the_session(
 
 async def test_cookie_has_the_host_prefix_with_https(tmp_path: Path) -> None:
     settings = {**served_settings(), "server.public_url": "HTTPS://mail.example.org"}
-    async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, settings) as served:
         reply = await login(served, served.login.password, served.login.email)
         set_cookie = reply.headers["Set-Cookie"]
         assert set_cookie.startswith("__Host-er_session=")
         assert {"Secure", "Path=/"} <= set(set_cookie.split("; "))
         assert "Domain" not in set_cookie
         assert reply.headers.getall("Set-Cookie")[1].startswith("__Host-er_device=")
-        assert (await served.nobody.get("/auth/me", headers=cookie(reply))).status == 200
+        assert (await served.anonymous.get("/auth/me", headers=cookie(reply))).status == 200
         # A subdomain could have set this cookie.
         planted = {"Cookie": cookie(reply)["Cookie"].removeprefix("__Host-")}
-        assert (await served.nobody.get("/auth/me", headers=planted)).status == 401
-        removed = await served.nobody.post("/auth/logout", headers=cookie(reply))
+        assert (await served.anonymous.get("/auth/me", headers=planted)).status == 401
+        removed = await served.anonymous.post("/auth/logout", headers=cookie(reply))
         assert removed.headers["Set-Cookie"].startswith('__Host-er_session="";')
-        scheme = (await served.nobody.get("/openapi.json")).body["components"]["securitySchemes"]["session"]
+        scheme = (await served.anonymous.get("/openapi.json")).body["components"]["securitySchemes"]["session"]
         assert scheme["name"] == "__Host-er_session"
         for path in ("//sign-in", "/auth/me", "//static/none", "//healthz"):
-            answer = await served.nobody.get(path)
+            answer = await served.anonymous.get(path)
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
 
 

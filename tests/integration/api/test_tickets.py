@@ -8,9 +8,9 @@ from tests.support.installation.http import ServedInstallation
 
 async def test_lists_are_newest_first_with_documented_fields(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    first = await served.ticket(mails.plain(subject="First"))
-    second = await served.ticket(mails.plain(subject="Second"))
+    await served.create_alias()
+    first = await served.accept_ticket(mails.plain(subject="First"))
+    second = await served.accept_ticket(mails.plain(subject="Second"))
     listed = (await served.admin.get("/emails/tickets")).body
     assert [ticket["id"] for ticket in listed["tickets"]] == [second, first]
     documented = {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"}
@@ -25,10 +25,10 @@ async def test_lists_are_newest_first_with_documented_fields(sqlite_served: Serv
 
 async def test_ticket_detail_is_complete(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration_id, alias_id = await served.alias()
-    ticket_id = await served.ticket(mails.with_attachment(message_id="<first@customer.test>"))
+    _, integration_id, alias_id = await served.create_alias()
+    ticket_id = await served.accept_ticket(mails.with_attachment(message_id="<first@customer.test>"))
     reply = mails.reply_to("<first@customer.test>", from_="Jürgen Kunde <juergen@customer.test>")
-    assert await served.ticket(reply) == ticket_id
+    assert await served.accept_ticket(reply) == ticket_id
     ticket = (await served.admin.get(f"/emails/tickets/{ticket_id}")).body
     assert (ticket["number"], ticket["alias"], ticket["aliasId"]) == (1, "support@example.org", alias_id)
     first, second = ticket["messages"]
@@ -40,17 +40,17 @@ async def test_ticket_detail_is_complete(sqlite_served: ServedInstallation) -> N
     assert [delivery["integrationId"] for delivery in ticket["deliveries"]] == [integration_id] * 2
     assert [delivery["event"] for delivery in ticket["deliveries"]] == ["opened", "replied"]
     assert [message["failedRecipients"] for message in ticket["messages"]] == [[], []]
-    bounce_id = await served.ticket(corpus_mail("bounce-report"))
+    bounce_id = await served.accept_ticket(corpus_mail("bounce-report"))
     (bounce,) = (await served.admin.get(f"/emails/tickets/{bounce_id}")).body["messages"]
     assert bounce["failedRecipients"] == ["nobody@customer.example"]
 
 
 async def test_claim_unclaim_and_assign(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    ticket_id = await served.ticket()
-    agent, agent_id = await served.person("agent")
-    rival, rival_id = await served.person("agent")
+    await served.create_alias()
+    ticket_id = await served.accept_ticket()
+    agent, agent_id = await served.add_client("agent")
+    rival, rival_id = await served.add_client("agent")
     path = f"/emails/tickets/{ticket_id}"
     claimed = await agent.post(f"{path}/claim")
     assert claimed.status == 200
@@ -79,8 +79,8 @@ async def test_claim_unclaim_and_assign(sqlite_served: ServedInstallation) -> No
 
 async def test_statuses(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    ticket_id = await served.ticket()
+    await served.create_alias()
+    ticket_id = await served.accept_ticket()
     path = f"/emails/tickets/{ticket_id}"
     resolved = await served.admin.post(f"{path}/status", {"status": "resolved"})
     assert resolved.status == 200
@@ -98,10 +98,10 @@ async def test_statuses(sqlite_served: ServedInstallation) -> None:
 
 async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, _, alias_id = await served.alias()
-    await served.ticket(mails.plain(subject="First door"))
-    second = await served.ticket(mails.plain(subject="Second door"))
-    agent, agent_id = await served.person("agent")
+    _, _, alias_id = await served.create_alias()
+    await served.accept_ticket(mails.plain(subject="First door"))
+    second = await served.accept_ticket(mails.plain(subject="Second door"))
+    agent, agent_id = await served.add_client("agent")
     await agent.post(f"/emails/tickets/{second}/claim")
     for query, expected in (
         ("status=open", ["First door"]),
@@ -121,10 +121,11 @@ async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation
 
 async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
+    await served.create_alias()
     headers = {"Reply-To": "Eve <eve@x.test>", "X-Original-From": "Bob <bob@x.test>"}
-    path = f"/emails/tickets/{await served.ticket(mails.plain(message_id='<first@customer.test>', headers=headers))}"
-    newest = await served.mail(mails.reply_to("<first@customer.test>"))
+    content = mails.plain(message_id="<first@customer.test>", headers=headers)
+    path = f"/emails/tickets/{await served.accept_ticket(content)}"
+    newest = await served.accept_message(mails.reply_to("<first@customer.test>"))
     ticket = (await served.admin.get(path)).body
     assert (ticket["messageCount"], "nextCursor" in ticket) == (2, False)
     assert ticket["messages"][0]["replyTo"] == [{"address": "eve@x.test", "name": "Eve"}]
@@ -141,9 +142,9 @@ async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
 
 async def test_notes(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    path = f"/emails/tickets/{await served.ticket()}"
-    agent, agent_id = await served.person("agent")
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    agent, agent_id = await served.add_client("agent")
     created = await agent.post(f"{path}/notes", {"text": "Called unassigned.\r\nNo answer."})
     assert created.status == 201
     assert (created.body["text"], created.body["userId"]) == ("Called unassigned.\nNo answer.", agent_id)
@@ -155,8 +156,8 @@ async def test_notes(sqlite_served: ServedInstallation) -> None:
 
 async def test_erased_ticket_is_not_found(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    path = f"/emails/tickets/{await served.ticket()}"
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
     ticket = (await served.admin.get(path)).body
     message, delivery = (
         f"/emails/messages/{ticket['messages'][0]['id']}",
@@ -172,9 +173,9 @@ async def test_erased_ticket_is_not_found(sqlite_served: ServedInstallation) -> 
 
 async def test_tickets_of_another_workspace_are_not_found(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    path = f"/emails/tickets/{await served.ticket()}"
-    other, _ = await served.other_workspace()
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    other, _ = await served.create_workspace()
     assert (await other.get(path)).status == 404
     assert (await other.delete(path)).status == 404
     for step, body in (

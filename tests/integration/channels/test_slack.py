@@ -12,9 +12,9 @@ from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetr
 from router.channels.slack import CHANNEL, MAX_RETRY_AFTER_SECONDS, SlackSettings, classify_response
 from router.errors import Refused
 from router.outbound.client import HttpResponse, OutboundClient
-from tests.support.raw_http import RawHttpServer, Script
-from tests.support.slack import Answer as Reply
-from tests.support.slack import Half, Hang, Redirect, Reset, SlackStandIn
+from tests.support.raw_http import RawHttpServer, ScriptedResponse
+from tests.support.slack import FixedResponse as Reply
+from tests.support.slack import Hang, PartialResponse, RedirectResponse, Reset, SlackStandIn
 
 NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
 WEBHOOK_URL = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
@@ -237,7 +237,7 @@ async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -
         Reply(600, ""),
         Reset(),
         Hang(),
-        Redirect(slack.url("elsewhere")),
+        RedirectResponse(slack.url("elsewhere")),
     )
     outcomes = [await _send(client, slack.url(), 2) for _ in range(6)]
     assert [_kind(outcome) for outcome in outcomes] == ["SendRetry"] * 5 + ["rejected"]
@@ -248,7 +248,7 @@ async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -
 
 
 async def test_malformed_success_is_a_success(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Half(), Reply(204, b""), Reply(299, b"\xff" * 5000), Reply(200, "invalid_token"))
+    slack.script("general", PartialResponse(), Reply(204, b""), Reply(299, b"\xff" * 5000), Reply(200, "invalid_token"))
     outcomes = [await _send(client, slack.url(), 10) for _ in range(4)]
     assert [_kind(outcome) for outcome in outcomes] == ["SendSuccess"] * 4
     assert [outcome.status for outcome in outcomes] == [200, 204, 299, 200]
@@ -274,7 +274,7 @@ async def test_malformed_success_is_a_success(client: OutboundClient, slack: Sla
 async def test_malformed_responses_are_classified_by_their_status(
     client: OutboundClient, answer: bytes, kind: str
 ) -> None:
-    async with RawHttpServer(Script((answer,), "close")) as server:
+    async with RawHttpServer(ScriptedResponse((answer,), "close")) as server:
         outcome = await _send(client, server.url)
         assert _kind(outcome) == kind
         if b"Retry-After" in answer:
@@ -283,7 +283,7 @@ async def test_malformed_responses_are_classified_by_their_status(
 
 
 async def test_removed_webhook(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.forget("general")
+    slack.remove_webhook("general")
     outcome = await _send(client, slack.url())
     assert isinstance(outcome, SendFailure)
     assert outcome.kind == "permanent"

@@ -17,9 +17,9 @@ from router.errors import Refused
 from router.model import Actor
 from tests.support import mails
 from tests.support.corpus import CORPUS, corpus_mail
-from tests.support.installation import installation_over
-from tests.support.payloads import sound, strings
-from tests.support.stores import Store, opened_sqlite
+from tests.support.installation import seeded_installation
+from tests.support.payloads import assert_valid_payload, iter_strings
+from tests.support.stores import Store, sqlite_store
 from tests.unit.mail import fuzz
 
 GOLDEN = Path(__file__).parent / "golden" / "mails"
@@ -29,15 +29,15 @@ MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))
 
 @pytest.mark.parametrize("name", MAILS)
 async def test_golden(name: str, tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, installation_over(store) as at:
-        await at.mail(corpus_mail(name))
+    async with sqlite_store(tmp_path) as store, seeded_installation(store) as at:
+        await at.accept_message(corpus_mail(name))
         (ticket,) = (await at.tickets.list(at.actor)).items
         preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=BASE)
         (payload,) = await preview.render_payloads(at.actor, ticket.id, "slack")
         (plain,) = await preview.render_payloads(at.actor, ticket.id, "slack", plain=True)
     link = f"{BASE}/tickets/{ticket.id}"
-    sound(payload, (link,))
-    sound(plain, (link,))
+    assert_valid_payload(payload, (link,))
+    assert_valid_payload(plain, (link,))
     text = json.dumps(payload, indent=1, ensure_ascii=False).replace(ticket.id, "ticket_id") + "\n"
     path = GOLDEN / f"{name}.json"
     if not path.exists():
@@ -48,15 +48,17 @@ async def test_golden(name: str, tmp_path: Path) -> None:
 
 
 async def test_preview_renders_each_message_of_a_ticket(store: Store) -> None:
-    async with installation_over(store) as at:
-        await at.mail(mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing"))
-        await at.mail(mails.reply_to("<first@customer.test>"))
+    async with seeded_installation(store) as at:
+        await at.accept_message(
+            mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing")
+        )
+        await at.accept_message(mails.reply_to("<first@customer.test>"))
         ticket = next(one for one in (await at.tickets.list(at.actor)).items if one.address.startswith("support"))
         preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=None)
         first, second = await preview.render_payloads(at.actor, ticket.id, "slack")
-        assert any(text.endswith(f"#{ticket.number} (open)") for text in strings(first))
-        assert any(text.startswith("New reply to ticket") for text in strings(second))
-        assert not any(BASE in text for text in strings([first, second]))
+        assert any(text.endswith(f"#{ticket.number} (open)") for text in iter_strings(first))
+        assert any(text.startswith("New reply to ticket") for text in iter_strings(second))
+        assert not any(BASE in text for text in iter_strings([first, second]))
         for actor, ticket_id, kind in (
             (Actor("ws_other", "admin"), ticket.id, "slack"),
             (at.actor, "ticket_none", "slack"),
@@ -67,15 +69,15 @@ async def test_preview_renders_each_message_of_a_ticket(store: Store) -> None:
 
 
 async def test_the_time_zone_of_the_workspace(store: Store) -> None:
-    async with installation_over(store) as at:
-        await at.mail(mails.plain())
+    async with seeded_installation(store) as at:
+        await at.accept_message(mails.plain())
         (ticket,) = (await at.tickets.list(at.actor)).items
         await at.services.workspaces.change(at.actor, timezone="Asia/Tokyo")
         preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=None)
         (payload,) = await preview.render_payloads(at.actor, ticket.id, "slack")
-        (delivery,) = await at.rows("SELECT id FROM deliveries")
+        (delivery,) = await at.execute("SELECT id FROM deliveries")
         row = await store.database.fetch_one("dispatch_notification", delivery_id=delivery["id"])
-    assert any(text.strip() == "2030-01-01 21:00 JST" for text in strings(payload))
+    assert any(text.strip() == "2030-01-01 21:00 JST" for text in iter_strings(payload))
     assert row is not None
     assert row["timezone"] == "Asia/Tokyo"
 

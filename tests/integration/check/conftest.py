@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.dns import DnsStandIn
-from tests.support.installation.checked import CheckedInstallation, right
+from tests.support.installation.checked import CheckedInstallation, healthy_installation
 
 
 @pytest.fixture
 async def setup(tmp_path: Path, dns_server: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
-    async with right(tmp_path, dns_server) as found:
+    async with healthy_installation(tmp_path, dns_server) as found:
         yield found

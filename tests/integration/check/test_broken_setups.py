@@ -10,7 +10,7 @@ import trustme
 
 from router.secrets import KEY_FILE, SecretBox, new_key
 from tests.support.installation import DOMAIN, HOST
-from tests.support.installation.checked import CheckedInstallation, free_port, holds
+from tests.support.installation.checked import CheckedInstallation, assert_line, free_port
 
 Breaking = Callable[[CheckedInstallation], object]  # an awaitable result is awaited
 
@@ -20,24 +20,24 @@ def _files(text: str, name: str = "chain.pem") -> Breaking:
 
 
 def _expired(setup: CheckedInstallation) -> None:
-    setup.certificate(
+    setup.write_certificate(
         HOST, not_before=datetime.now(UTC) - timedelta(days=90), not_after=datetime.now(UTC) - timedelta(days=1)
     )
 
 
 def _wrong_order(setup: CheckedInstallation) -> None:
-    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     pems = [blob.bytes() for blob in leaf.cert_chain_pems]
     (setup.folder / "chain.pem").write_bytes(b"".join(reversed(pems)))
 
 
 def _leaf_alone(setup: CheckedInstallation) -> None:
-    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
 
 
 def _foreign_issuer(setup: CheckedInstallation) -> None:
-    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     stranger = trustme.CA().create_child_ca()
     (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes() + stranger.cert_pem.bytes())
 
@@ -49,11 +49,11 @@ def _no_txt_no_mx(setup: CheckedInstallation) -> None:
 
 async def _reseal(setup: CheckedInstallation, url: str, key: str | None = None) -> None:
     sealed = SecretBox(key or setup.installation.secret_key).encrypt(json.dumps({"webhookUrl": url}))
-    await setup.installation.rows("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
+    await setup.installation.execute("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
 
 
 async def _message_without_ticket(setup: CheckedInstallation) -> None:
-    await setup.installation.rows(
+    await setup.installation.execute(
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
         "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
         "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '', '', '', '')",
@@ -93,17 +93,17 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "is readable by every user",
         "chmod 640",
     ),
-    "another name": (lambda s: s.certificate("other.test"), "warn", "not for mx1.host.test", "certbot"),
+    "another name": (lambda s: s.write_certificate("other.test"), "warn", "not for mx1.host.test", "certbot"),
     "expired": (_expired, "fail", "the certificate expired on", "certbot renew"),
     "expires soon": (
-        lambda s: s.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=5)),
+        lambda s: s.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=5)),
         "warn",
         "the certificate expires on",
         "certbot renew",
     ),
     "not valid yet": (
         lambda s: (
-            s.certificate(
+            s.write_certificate(
                 HOST, not_before=datetime.now(UTC) + timedelta(days=2), not_after=datetime.now(UTC) + timedelta(days=60)
             )
             and None
@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "verified, but its MX record is wrong",
         "Replace them with MX 10",
     ),
-    "no domain": (lambda s: s.installation.rows("DELETE FROM domains"), "warn", "no domains yet", "domain add"),
+    "no domain": (lambda s: s.installation.execute("DELETE FROM domains"), "warn", "no domains yet", "domain add"),
     # --- the disk
     "the folder is not there": (
         _set(server__data_dir="/nonexistent/emailrouter"),
@@ -190,7 +190,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     ),
     # --- integrations
     "an integration that is failing": (
-        lambda s: s.installation.rows(
+        lambda s: s.installation.execute(
             "UPDATE integrations SET status = 'failing', last_error = 'Slack returned 404 no_service'"
         ),
         "fail",
@@ -222,7 +222,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "public Internet",
     ),
     "no integration": (
-        lambda s: s.installation.rows("DELETE FROM integrations"),
+        lambda s: s.installation.execute("DELETE FROM integrations"),
         "warn",
         "no integrations yet",
         "integration add",
@@ -266,4 +266,4 @@ async def test_broken_setup_is_reported_with_fix(setup: CheckedInstallation, cas
     done = breaking(setup)
     if inspect.isawaitable(done):
         await done
-    holds(await setup.lines(), status, text, fix)
+    assert_line(await setup.run_checks(), status, text, fix)

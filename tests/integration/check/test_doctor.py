@@ -12,7 +12,7 @@ from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, ok
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE
-from tests.support.installation.checked import CheckedInstallation, Moved, about, disk_with, holds
+from tests.support.installation.checked import CheckedInstallation, ShiftedClock, assert_line, line_texts, make_statvfs
 
 UNITS = Path(__file__).parents[3] / "systemd"
 
@@ -37,11 +37,11 @@ async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None
         saying(b"HTTP/1.1 200 OK\r\n\r\n") as api,
     ):
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
-        lines = await setup.lines()
-    assert about(lines, "fail") == []
+        lines = await setup.run_checks()
+    assert line_texts(lines, "fail") == []
     # Not possible in a test on loopback.
     expected = {"user", "configuration", "smtp port"}
-    assert {line.check for line in lines if line.status == "warn"} <= expected, about(lines, "warn")
+    assert {line.check for line in lines if line.status == "warn"} <= expected, line_texts(lines, "warn")
     for check in (
         "database",
         "clock",
@@ -67,7 +67,7 @@ async def test_name_servers_of_resolv_conf(setup: CheckedInstallation, monkeypat
     path = setup.folder / "resolv.conf"
     path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")
     setup.dns.edns_failure = "FORMERR"
-    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    lines = await setup.run_checks(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
     found = [line for line in lines if line.check == "name servers"]
     assert [line.status for line in found] == ["ok", "warn", "ok"]
     assert found[0].text == f"127.0.0.1 (from {path})"
@@ -78,8 +78,8 @@ async def test_name_servers_of_resolv_conf(setup: CheckedInstallation, monkeypat
 async def test_no_name_server(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.dns.servers.DNS_PORT", 1)
     path = setup.folder / "none"
-    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
-    holds(lines, "warn", f"name servers: 127.0.0.1: {path} contains no usable name server", "[dns] nameservers")
+    lines = await setup.run_checks(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    assert_line(lines, "warn", f"name servers: 127.0.0.1: {path} contains no usable name server", "[dns] nameservers")
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,20 @@ async def test_no_name_server(setup: CheckedInstallation, monkeypatch: pytest.Mo
 async def test_full_disk(setup: CheckedInstallation, found: dict[str, int], status: str, text: str) -> None:
     setup.settings["smtp.min_free_bytes"] = 100_000_000
     fix = "df -i" if "inodes" in text else "[retention] raw_messages"
-    holds(await setup.lines(statvfs=disk_with(**found)), status, text, fix)
+    assert_line(await setup.run_checks(statvfs=make_statvfs(**found)), status, text, fix)
 
 
 async def test_wrong_clock(setup: CheckedInstallation) -> None:
-    holds(await setup.lines(clock=Moved(3600)), "fail", "differ by 3600", "timedatectl set-ntp true")
-    holds(await setup.lines(clock=Moved(-10)), "warn", "differ by", "timedatectl set-ntp true")
+    assert_line(await setup.run_checks(clock=ShiftedClock(3600)), "fail", "differ by 3600", "timedatectl set-ntp true")
+    assert_line(await setup.run_checks(clock=ShiftedClock(-10)), "warn", "differ by", "timedatectl set-ntp true")
 
 
 async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
     async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
-        lines = await setup.lines()
-    holds(lines, "fail", "another program responds", f"sport = :{port}")
-    holds(lines, "fail", "api port: another program responds", f"sport = :{other}")
+        lines = await setup.run_checks()
+    assert_line(lines, "fail", "another program responds", f"sport = :{port}")
+    assert_line(lines, "fail", "api port: another program responds", f"sport = :{other}")
 
 
 async def test_program_not_ready(setup: CheckedInstallation) -> None:
@@ -121,21 +121,21 @@ async def test_program_not_ready(setup: CheckedInstallation) -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         setup.settings["api.listen"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        lines = await setup.lines()
-    holds(lines, "fail", "api port", "/readyz")
+        lines = await setup.run_checks()
+    assert_line(lines, "fail", "api port", "/readyz")
 
 
 async def test_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[empty])
-    holds(lines, "warn", "the units are not installed", "docs/operations.md")
-    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[UNITS])
+    lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[empty])
+    assert_line(lines, "warn", "the units are not installed", "docs/operations.md")
+    lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[UNITS])
     assert not [line for line in lines if line.check == "systemd" and line.status != "ok"]
     (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")
-    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[empty])
+    lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[empty])
     if "could not be rated" not in str(lines):
-        holds(lines, "warn", "has the exposure level 9", "systemctl edit")
+        assert_line(lines, "warn", "has the exposure level 9", "systemctl edit")
 
 
 async def test_failing_or_hanging_check_is_a_result(
@@ -153,7 +153,7 @@ async def test_failing_or_hanging_check_is_a_result(
 
     monkeypatch.setattr(doctor, "CHECKS", (broken, hanging, whole))
     monkeypatch.setattr(doctor, "CHECK_SECONDS", 0.05)
-    lines = await setup.lines()
+    lines = await setup.run_checks()
     assert [line.check for line in lines] == ["broken", "hanging", "whole"]
     assert [line.status for line in lines] == ["fail", "fail", "ok"]
 
@@ -162,5 +162,5 @@ async def test_check_changes_nothing(setup: CheckedInstallation) -> None:
     """Creates neither a key nor a database file."""
     (setup.folder / KEY_FILE).unlink()
     before = sorted(path.name for path in setup.folder.iterdir())
-    await setup.lines()
+    await setup.run_checks()
     assert sorted(path.name for path in setup.folder.iterdir()) == before

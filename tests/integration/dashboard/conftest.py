@@ -16,8 +16,8 @@ from tests.integration.dashboard.visits import populate
 from tests.support.browser import Window, chromium, chromium_path, open_window
 from tests.support.installation.dashboard import create_user
 from tests.support.installation.fixtures import served, sqlite_served
-from tests.support.installation.http import PASSWORD, ServedInstallation, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import PASSWORD, ServedInstallation, serve_api
+from tests.support.stores import sqlite_store
 
 __all__ = ["served", "sqlite_served"]
 
@@ -48,14 +48,14 @@ async def window(chromium_browser: Browser) -> AsyncIterator[Window]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
     """API and dashboard on SQLite, on the browser's event loop."""
-    async with opened_sqlite(tmp_path) as store, serving(store) as found:
+    async with sqlite_store(tmp_path) as store, serve_api(store) as found:
         yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
     """One per worker, because creating it takes longer than opening a page."""
-    async with opened_sqlite(tmp_path_factory.mktemp("populated")) as store, serving(store) as served:
+    async with sqlite_store(tmp_path_factory.mktemp("populated")) as store, serve_api(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")
         new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")

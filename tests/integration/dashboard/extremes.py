@@ -32,7 +32,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
     person = await services.users.create(
         actor, email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example", name=LONG[:200], role="agent", password=PASSWORD
     )
-    domain, integration, alias = await served.alias()
+    domain, integration, alias = await served.create_alias()
     await services.integrations.change(actor, integration, name=LONG[:200])
     for n in range(50):
         await services.aliases.create(
@@ -44,7 +44,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
     await services.domains.verify(actor, wrong.domain.id)
     key = await services.keys.create(actor, name=LONG[:200], user_id=person.id)
     await services.blocked_senders.create(actor, f"{'s' * 60}@{'d' * 60}.{'e' * 60}.example")
-    long = await served.ticket(
+    long = await served.accept_ticket(
         mails.plain(
             subject=LONG,
             from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>",
@@ -53,13 +53,13 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
         )
     )
     await services.tickets.assign(actor, long, person.id)
-    hebrew = await served.ticket(
+    hebrew = await served.accept_ticket(
         mails.plain(subject=HEBREW, text=f"{HEBREW}\n{HEBREW}\n", from_="דוד <d@customer.test>")
     )
-    await served.ticket(mails.plain(subject=EMOJI))
-    await served.ticket(mails.plain(subject="", from_="", text=""))
+    await served.accept_ticket(mails.plain(subject=EMOJI))
+    await served.accept_ticket(mails.plain(subject="", from_="", text=""))
     talk, place = await _add_long_conversation(served)
-    files = await served.ticket(_message_with_files())
+    files = await served.accept_ticket(_message_with_files())
     dead, waiting = (await services.deliveries.list(actor)).items[:2]
     answer = "<html>" + "x" * 400
     for delivery in (dead, waiting):
@@ -81,10 +81,12 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
 
 async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
     """Creates a ticket with more messages than a page shows; returns its id and the position of the tenth message."""
-    ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
+    ticket = await served.accept_ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     places = [""]
     for n in range(1, 32):
-        message_id = await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
+        message_id = await served.accept_message(
+            mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>")
+        )
         places.append(message_id.partition("_")[2])
         if n % 5 == 0:
             await served.services.tickets.add_note(served.actor, ticket, f"Called back, for the {n}th time.")

@@ -73,7 +73,7 @@ async def insert_past_messages(installation: Installation, *mails: PastMessage, 
         ),
     ):
         listed = ", ".join(f"({row}, {values})" for row in rows[table])
-        await installation.rows(f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
+        await installation.execute(f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
 
 
 async def insert_month(installation: Installation) -> None:

@@ -12,7 +12,7 @@ from tests.support.installation.http import ServedInstallation
 
 async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack rejected the message") -> str:
     """Creates a message whose delivery failed permanently; returns the delivery's id."""
-    await served.mail(mails.plain(subject="Stuck <door>"))
+    await served.accept_message(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
     await record_attempt(served, delivery.id, "rejected", 400, "<b>no_text")
     await served.database.execute("dispatch_mark_dead", id=delivery.id, reason=reason)
@@ -20,7 +20,7 @@ async def create_failed_delivery(served: ServedInstallation, reason: str = "Slac
 
 
 async def test_failed_delivery_shows_reason_and_attempts(served: ServedInstallation) -> None:
-    await served.alias()
+    await served.create_alias()
     delivery = await create_failed_delivery(served)
     client = await signed_in_client(served)
     listed = await client.get("/activity")
@@ -32,14 +32,14 @@ async def test_failed_delivery_shows_reason_and_attempts(served: ServedInstallat
     after = await client.post_and_follow(f"/activity/deliveries/{delivery}/replay", {})
     assert "Queued for redelivery." in after.visible_text
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
-    assert served.woken.integration_ids
+    assert served.recording_wake.integration_ids
     assert "No failed deliveries." in (await client.get("/activity?state=dead")).visible_text
     waiting = await client.get("/activity?state=pending")
     assert "Stuck <door>" in waiting.visible_text
 
 
 async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> None:
-    _, integration, _ = await served.alias()
+    _, integration, _ = await served.create_alias()
     agent, admin = await signed_in_client(served, "agent"), await signed_in_client(served)
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text
     assert "Nothing needs attention." in (await agent.get("/activity")).visible_text
@@ -49,7 +49,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
         "dispatch_mark_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
     )
     for _ in range(2):
-        await served.mail()
+        await served.accept_message()
     await database.execute("dispatch_park", integration_id=integration, now=now)
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
@@ -62,7 +62,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Unverified"):
         assert part in opened.visible_text
     assert "/replay" not in opened.text
-    _, other = await served.other_workspace()
+    _, other = await served.create_workspace()
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack rejected the message"
@@ -74,10 +74,10 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
 
 async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration, _ = await served.alias()
+    _, integration, _ = await served.create_alias()
     delivery = await create_failed_delivery(served)
     client = await signed_in_client(served)
-    other = await served.integration()
+    other = await served.create_integration()
     await client.post_and_follow("/activity/replay?state=dead", {"state": "dead", "integrationId": other})
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "dead"
     done = await client.post_and_follow("/activity/replay?state=dead", {"state": "dead", "integrationId": integration})
@@ -92,7 +92,7 @@ async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallatio
 
 async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
+    await served.create_alias()
     delivery = await create_failed_delivery(served)
     client = await signed_in_client(served)
     await served.services.deliveries.replay(served.actor, delivery)
@@ -104,7 +104,7 @@ async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstall
 
 
 async def test_names_of_removed_objects(served: ServedInstallation) -> None:
-    domain, integration, alias = await served.alias()
+    domain, integration, alias = await served.create_alias()
     delivery = await create_failed_delivery(served)
     leaver = await served.services.users.create(served.actor, email="leaver@people.test", name="Lea")
     await served.services.keys.create(replace(served.actor, user_id=leaver.id), name="CI")
@@ -128,7 +128,7 @@ async def test_names_of_removed_objects(served: ServedInstallation) -> None:
 
 
 async def test_only_admins_see_retry_buttons(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     delivery = await create_failed_delivery(sqlite_served)
     client = await signed_in_client(sqlite_served, "agent")
     for path in ("/activity", f"/activity/deliveries/{delivery}"):
@@ -138,9 +138,9 @@ async def test_only_admins_see_retry_buttons(sqlite_served: ServedInstallation) 
 
 
 async def test_delivery_list_is_paginated(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     for n in range(51):
-        await sqlite_served.mail(mails.plain(subject=f"Mail {n}."))
+        await sqlite_served.accept_message(mails.plain(subject=f"Mail {n}."))
     client = await signed_in_client(sqlite_served, "viewer")
     first = await client.get("/activity?state=all")
     assert first.text.count("data-row") == 50
@@ -151,8 +151,8 @@ async def test_delivery_list_is_paginated(sqlite_served: ServedInstallation) -> 
 
 async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    message = await served.mail(mails.plain(message_id="<one@customer.test>"))
+    await served.create_alias()
+    message = await served.accept_message(mails.plain(message_id="<one@customer.test>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0].id
     await record_attempt(served, delivery, "sent", 200, "ok")
     await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
@@ -169,19 +169,19 @@ async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> 
     ):
         assert said in words
     assert words.index("Received") < words.index("Opened") < words.index("Attempt 1") < words.index("Delivered to")
-    await served.mail(mails.reply_to("<one@customer.test>"))
+    await served.accept_message(mails.reply_to("<one@customer.test>"))
     several = await client.get("/activity/trace?q=1")
     assert several.text.count("data-row") == 2
     assert "No messages match." in (await client.get("/activity/trace?q=nobody@customer.test")).visible_text
     assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
     sender = mails.plain(from_="Ana <ana@acme.test>", message_id="<two@customer.test>")
-    other = await served.mail(sender.replace(b"@acme", "@\u0430cme".encode()))
+    other = await served.accept_message(sender.replace(b"@acme", "@\u0430cme".encode()))
     assert "ana@\u0430cme.test (xn--cme-5cd.test)" in (await client.get(f"/activity/trace/{other}")).visible_text
 
 
 async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    _, integration, _ = await served.alias()
+    _, integration, _ = await served.create_alias()
     client = await signed_in_client(served, "viewer")
     now = served.clock.now()
     await served.database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
@@ -189,7 +189,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     assert "Problem" not in well.visible_text
     assert "Domains no DNS problems" in well.visible_text
     await create_failed_delivery(served)
-    await served.mail()
+    await served.accept_message()
     await served.database.execute(
         "dispatch_mark_failing", id=integration, reason="the webhook is gone", now=now, probe_interval=60, probe_at=now
     )
@@ -203,7 +203,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
 
 async def test_the_overview(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
+    await served.create_alias()
     await insert_month(served)
     await create_failed_delivery(served)
     client = await signed_in_client(served, "viewer")

@@ -121,8 +121,8 @@ async def test_user_removed_during_rendering_is_signed_out(
 async def test_message_erased_during_rendering_is_not_found(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_served.alias()
-    ticket = await sqlite_served.ticket()
+    await sqlite_served.create_alias()
+    ticket = await sqlite_served.accept_ticket()
     (message,) = await sqlite_served.services.messages.find(sqlite_served.actor, ticket)
     client, find = await signed_in_client(sqlite_served, "viewer"), MessageService.find
 

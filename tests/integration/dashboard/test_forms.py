@@ -11,8 +11,8 @@ from router.errors import Unavailable
 from tests.support import mails
 from tests.support.clock import FakeClock
 from tests.support.installation.dashboard import FormClient, anonymous_client, create_user, signed_in_client
-from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
-from tests.support.stores import Store, opened_sqlite
+from tests.support.installation.http import PASSWORD, ServedInstallation, serve_api, served_settings
+from tests.support.stores import Store, sqlite_store
 
 
 async def test_sign_in_redirects_to_requested_page(served: ServedInstallation) -> None:
@@ -99,7 +99,7 @@ async def test_setup_link_ends_with_password_change(served: ServedInstallation) 
 
 
 async def test_setup_link_expires_after_a_week(store: Store) -> None:
-    async with serving(store, clock=FakeClock()) as served:
+    async with serve_api(store, clock=FakeClock()) as served:
         path = f"/welcome?token={served.login.link}"
         served.clock.advance(days=6)
         assert (await anonymous_client(served).get(path)).status == 200
@@ -131,8 +131,8 @@ async def test_own_password_and_sessions(served: ServedInstallation) -> None:
 
 
 async def test_ticket_actions(served: ServedInstallation) -> None:
-    await served.alias()
-    url = f"/tickets/{await served.ticket(mails.with_attachment())}"
+    await served.create_alias()
+    url = f"/tickets/{await served.accept_ticket(mails.with_attachment())}"
     agent = await signed_in_client(served, "agent")
     other = await signed_in_client(served, "agent", "other@people.test")
     viewer = await signed_in_client(served, "viewer")
@@ -162,9 +162,9 @@ async def test_ticket_actions(served: ServedInstallation) -> None:
 
 
 async def test_ticket_search_and_pagination(served: ServedInstallation) -> None:
-    await served.alias()
+    await served.create_alias()
     for number in range(52):
-        await served.ticket(mails.plain(subject=f"Order {number:02}"))
+        await served.accept_ticket(mails.plain(subject=f"Order {number:02}"))
     client = await signed_in_client(served, "viewer")
     first = await client.get("/tickets/unassigned")
     older = re.search(r'rel="next" href="([^"]+)"', first.text)
@@ -201,13 +201,13 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
         assert (file.status, "immutable" in file.headers["Cache-Control"]) == (200, True)
         assert (await client.get(re.sub(r"\.\w{12}\.", ".000000000000.", path))).status == 404
     # A client that does not accept HTML gets JSON.
-    assert (await sqlite_served.nobody.get("//nothing")).code == "not_found"
+    assert (await sqlite_served.anonymous.get("//nothing")).code == "not_found"
     assert (await client.get("/api/nothing")).headers["Content-Type"].startswith("application/json")
     assert (await client.request("DELETE", "/tickets")).status == 405
 
 
 async def test_oversized_and_malformed_forms(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=4096)) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(max_body_bytes=4096)) as served:
         await refuse_nonsense(await signed_in_client(served, "agent"))
 
 

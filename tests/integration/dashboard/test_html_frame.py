@@ -29,13 +29,13 @@ def message_with_images(*kinds: str) -> bytes:
 
 async def get_frame(served: ServedInstallation, client: FormClient, content: bytes) -> PageResponse:
     """Delivers the message and returns the response for its frame."""
-    ticket = await served.ticket(content)
+    ticket = await served.accept_ticket(content)
     message = (await served.services.tickets.get(served.actor, ticket)).messages[0].message
     return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")
 
 
 async def test_images_are_those_of_the_message(served: ServedInstallation) -> None:
-    await served.alias()
+    await served.create_alias()
     response = await get_frame(
         served, await signed_in_client(served, "viewer"), message_with_images("image/png", "image/svg+xml", "IMAGE/GIF")
     )
@@ -52,7 +52,7 @@ async def test_images_are_those_of_the_message(served: ServedInstallation) -> No
 async def test_large_message_limits_embedded_images(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     client, content = await signed_in_client(sqlite_served, "viewer"), message_with_images(*["image/png"] * 9)
     for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
         monkeypatch.setattr(message_view, "MAX_READ_BYTES", most_read)
@@ -61,7 +61,7 @@ async def test_large_message_limits_embedded_images(
 
 
 async def test_repeated_image_is_bounded(sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     shown = b'<img alt="a > b" src="cid:0@c.test">'
     content = message_with_images("image/png").replace(shown, shown * 50)
     uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")

@@ -15,8 +15,8 @@ from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in_client
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 
 @asynccontextmanager
@@ -37,11 +37,11 @@ async def wait_for_change(response: aiohttp.ClientResponse) -> None:
 
 
 async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -> None:
-    await served.alias()
-    ticket = await served.ticket()
+    await served.create_alias()
+    ticket = await served.accept_ticket()
     newest = max(await served.services.tickets.list_newest_ids(served.actor))
     async with open_stream(served, newest) as response:
-        await served.mail(mails.plain(subject="Another"))
+        await served.accept_message(mails.plain(subject="Another"))
         await wait_for_change(response)
         await served.services.tickets.add_note(served.actor, ticket, "Called back.")
         await wait_for_change(response)
@@ -49,19 +49,19 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
     """The database is polled once a second; the request timeout is half of that."""
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="500ms")) as served:
-        await served.alias()
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(request_timeout="500ms")) as served:
+        await served.create_alias()
         headers = {"Authorization": f"Bearer {served.login.key}"}
         async with served.session.get(f"{served.root}/live?seen=0", headers=headers) as response:
             assert response.status == 200
             for _ in range(3):
-                await served.ticket()
+                await served.accept_ticket()
                 await wait_for_change(response)
 
 
 async def test_changes_before_the_stream_cause_an_event(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
-    await sqlite_served.mail()
+    await sqlite_served.create_alias()
+    await sqlite_served.accept_message()
     async with open_stream(sqlite_served, "0") as response:
         await wait_for_change(response)
 
@@ -84,9 +84,9 @@ async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallatio
 
 
 async def test_other_workspaces_get_no_event(served: ServedInstallation) -> None:
-    _, other = await served.other_workspace()
-    await served.alias()
-    await served.ticket()
+    _, other = await served.create_workspace()
+    await served.create_alias()
+    await served.accept_ticket()
     assert len(await served.services.tickets.list_newest_ids(served.actor)) == 1
     assert await served.services.tickets.list_newest_ids(other) == frozenset()
 
@@ -159,8 +159,8 @@ async def test_internal_error_closes_streams(
         await stream.changed.wait()
     assert stream.is_closed
     monkeypatch.undo()
-    await sqlite_served.alias()
-    await sqlite_served.mail()
+    await sqlite_served.create_alias()
+    await sqlite_served.accept_message()
     again = feed.open_stream(sqlite_served.actor.workspace_id, "0")
     feed.close_stream(sqlite_served.actor.workspace_id, stream)
     async with asyncio.timeout(10):

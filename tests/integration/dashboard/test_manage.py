@@ -37,7 +37,7 @@ async def test_domains(served: ServedInstallation) -> None:
     await admin.post_and_follow(f"{url}/upstream", {"mxManagedUpstream": "false"})
     await admin.post_and_follow(f"{url}/verify", {})
 
-    integration = await served.integration()
+    integration = await served.create_integration()
     alias = {"domainId": view.id, "localPart": "support", "integrationId": integration}
     await admin.post_and_follow("/manage/aliases", alias)
     late = await admin.post(f"{url}/delete")
@@ -51,7 +51,7 @@ async def test_domains(served: ServedInstallation) -> None:
 
 
 async def test_aliases(served: ServedInstallation) -> None:
-    domain, integration, _ = await served.alias()
+    domain, integration, _ = await served.create_alias()
     admin = await signed_in_client(served, "admin")
     form = {"domainId": domain, "localPart": "billing", "integrationId": integration}
     page = await admin.post_and_follow("/manage/aliases", form)
@@ -59,7 +59,7 @@ async def test_aliases(served: ServedInstallation) -> None:
     assert is_field_error(await admin.post("/manage/aliases", form), "localPart", 409)
     assert is_field_error(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
     (url,) = set(re.findall(r"/manage/aliases/alias_\w+", page.text))
-    other = await served.integration()
+    other = await served.create_integration()
     page = await admin.post_and_follow(url, {"integrationId": other})
     assert f'<option value="{other}" selected>' in page.text
     assert "Disabled" in (await admin.post_and_follow(f"{url}/status", {"status": "disabled"})).visible_text
@@ -85,11 +85,11 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert is_field_error(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
     page = await admin.post_and_follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
     assert "Support Active" in page.visible_text
-    assert names["integration"] in served.woken.integration_ids, "parked deliveries are resumed"
-    slack.forget(secret)
+    assert names["integration"] in served.recording_wake.integration_ids, "parked deliveries are resumed"
+    slack.remove_webhook(secret)
     response = await admin.post(f"{url}/test")
     assert (response.status, "The test message was not delivered:" in response.visible_text) == (409, True)
-    slack.remember(secret)
+    slack.restore_webhook(secret)
     assert "Test message delivered." in (await admin.post_and_follow(f"{url}/test", {})).visible_text
     assert "Help desk" in (await admin.post_and_follow(url, {"name": "Help desk"})).visible_text
     assert is_field_error(await admin.post(url, {"name": " "}), "name")
@@ -167,7 +167,7 @@ async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
 
 
 async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> None:
-    integration = await served.integration()
+    integration = await served.create_integration()
     admin = await signed_in_client(served, "admin")
     assert is_field_error(await admin.post("/manage/blocked-senders", {"sender": "no sender"}), "sender")
     page = await admin.post_and_follow("/manage/blocked-senders", {"sender": "192.0.2.0/24"})

@@ -158,7 +158,7 @@ async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_served: ServedInst
 
 async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedInstallation) -> None:
     names = await populate(sqlite_served)
-    _, actor = await sqlite_served.other_workspace()
+    _, actor = await sqlite_served.create_workspace()
     await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
     new = await sqlite_served.services.sessions.sign_in("eve@other.test", "a long password", address="127.0.0.1")
     eve = anonymous_client(sqlite_served)

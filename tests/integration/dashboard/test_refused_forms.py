@@ -12,8 +12,8 @@ from api.dashboard.refused_form import SECRET_FIELDS, build_refused_form
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support.installation.dashboard import FormClient, PageResponse, signed_in_client
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 NOTE = '\n Called back:\n<b>"he" agrees</b> & pays. \N{CJK UNIFIED IDEOGRAPH-6F22}'
 TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
@@ -30,9 +30,9 @@ def parse_offered_form(response: PageResponse) -> tuple[str, dict[str, str]]:
 
 async def test_rate_limited_note_can_be_resubmitted(tmp_path: Path) -> None:
     settings = served_settings(session_requests_per_minute=2)
-    async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
-        await served.alias()
-        ticket = await served.ticket()
+    async with sqlite_store(tmp_path) as store, serve_api(store, settings) as served:
+        await served.create_alias()
+        ticket = await served.accept_ticket()
         client = await signed_in_client(served, "agent")
         for _ in range(2):
             await client.get("/account")
@@ -56,8 +56,8 @@ async def test_rate_limited_note_can_be_resubmitted(tmp_path: Path) -> None:
 async def test_note_survives_errors_and_session_end(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_served.alias()
-    ticket = await sqlite_served.ticket()
+    await sqlite_served.create_alias()
+    ticket = await sqlite_served.accept_ticket()
     client = await signed_in_client(sqlite_served, "agent")
     path = f"/tickets/{ticket}/notes"
 
@@ -83,8 +83,8 @@ async def test_note_survives_errors_and_session_end(
 
 
 async def test_repeated_note_is_stored_once(served: ServedInstallation) -> None:
-    await served.alias()
-    ticket = await served.ticket()
+    await served.create_alias()
+    ticket = await served.accept_ticket()
     client = await signed_in_client(served, "agent")
     path = f"/tickets/{ticket}/notes"
     page = await client.get(f"/tickets/{ticket}")
@@ -103,8 +103,8 @@ async def test_repeated_note_is_stored_once(served: ServedInstallation) -> None:
 async def test_concurrent_submission_is_rejected(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_served.alias()
-    ticket = await sqlite_served.ticket()
+    await sqlite_served.create_alias()
+    ticket = await sqlite_served.accept_ticket()
     client = await signed_in_client(sqlite_served, "agent")
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
@@ -125,7 +125,7 @@ async def test_concurrent_submission_is_rejected(
 
 
 async def test_incomplete_form_is_not_offered_again(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="100ms")) as served:
+    async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(request_timeout="100ms")) as served:
         client = await signed_in_client(served, "agent")
         reader, writer = await asyncio.open_connection(*served.server.address)
         head = f"POST /tickets/ticket_1/notes HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}"

@@ -13,10 +13,10 @@ QUOTED = "\n\nOn Tue, 1 Jan 2030 at 12:00, Support <support@example.org> wrote:\
 
 async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
+    await served.create_alias()
+    ticket = await served.accept_ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
     for n in range(1, 12):
-        await served.mail(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{QUOTED}"))
+        await served.accept_message(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{QUOTED}"))
     client = await signed_in_client(served, "viewer")
     response = await client.get(f"/tickets/{ticket}")
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', response.text) == [f"Answer {n}." for n in range(12)]
@@ -31,10 +31,10 @@ async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallatio
 
 async def test_long_conversation_is_paginated(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.alias()
-    ticket = await served.ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
+    await served.create_alias()
+    ticket = await served.accept_ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
     for n in range(1, 40):
-        await served.mail(mails.reply_to("<0@customer.test>", text=f"Answer {n}."))
+        await served.accept_message(mails.reply_to("<0@customer.test>", text=f"Answer {n}."))
     client = await signed_in_client(served, "viewer")
     newest = await client.get(f"/tickets/{ticket}")
     shown = re.findall(r"Answer (\d+)\.", newest.text)
@@ -88,9 +88,9 @@ async def test_long_conversation_is_paginated(sqlite_served: ServedInstallation)
 async def test_reply_by_email_link(
     sqlite_served: ServedInstallation, content: bytes, link: str | None, words: tuple[str, ...]
 ) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
-    response = await client.get(f"/tickets/{await sqlite_served.ticket(content)}")
+    response = await client.get(f"/tickets/{await sqlite_served.accept_ticket(content)}")
     found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by email</a>', response.text)
     assert found == ([link] if link else [])
     for said in ("Reply-To: ", "Original sender: "):

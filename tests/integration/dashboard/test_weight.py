@@ -23,9 +23,9 @@ def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:
 
 
 async def test_lists_stay_small(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     for n in range(51):
-        await sqlite_served.mail(heavy_message(n))
+        await sqlite_served.accept_message(heavy_message(n))
     client = await signed_in_client(sqlite_served, "admin")
     for path in ("/tickets", "/tickets/unassigned", "/activity?state=all"):
         response = await client.get(path)
@@ -34,10 +34,10 @@ async def test_lists_stay_small(sqlite_served: ServedInstallation) -> None:
 
 
 async def test_ticket_page_stays_small(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
-    ticket = await sqlite_served.ticket(heavy_message(0, files=FILES))
+    await sqlite_served.create_alias()
+    ticket = await sqlite_served.accept_ticket(heavy_message(0, files=FILES))
     for n in range(1, 31):
-        await sqlite_served.mail(heavy_message(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
+        await sqlite_served.accept_message(heavy_message(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
     client = await signed_in_client(sqlite_served, "admin")
     response = await client.get(f"/tickets/{ticket}")
     whole = "&amp;" * LENGTH
@@ -53,18 +53,18 @@ async def test_ticket_page_stays_small(sqlite_served: ServedInstallation) -> Non
 
 
 async def test_message_with_few_files_lists_all(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
-    response = await client.get(f"/tickets/{await sqlite_served.ticket(heavy_message(0, files=8))}")
+    response = await client.get(f"/tickets/{await sqlite_served.accept_ticket(heavy_message(0, files=8))}")
     assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', response.text)) == 8
     assert "more attachments" not in response.visible_text
 
 
 async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -> None:
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
     failed = ", ".join(f"{'a' * 200}{n}@customer.test" for n in range(8)).encode()
-    ticket = await sqlite_served.ticket(
+    ticket = await sqlite_served.accept_ticket(
         mails.plain().replace(b"Subject:", b"X-Failed-Recipients: " + failed + b"\r\nSubject:")
     )
     response = await client.get(f"/tickets/{ticket}")
@@ -75,10 +75,10 @@ async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -
 
 async def test_text_with_many_escapes_is_truncated(sqlite_served: ServedInstallation) -> None:
     """Truncation by the average size per character exceeds the limit; later messages still show their beginning."""
-    await sqlite_served.alias()
+    await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
     mail = heavy_message(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
-    ticket = await sqlite_served.ticket(mail)
+    ticket = await sqlite_served.accept_ticket(mail)
     response = await client.get(f"/tickets/{ticket}")
     assert response.status == 200
     assert "&lt;" * 500 in response.text

@@ -50,12 +50,12 @@ OPENABLE_PAGES = {page.path: page for page in PAGES if page.method == "GET" and 
 
 async def populate(served: ServedInstallation) -> dict[str, str]:
     """Creates content for every page; returns the values of the placeholders."""
-    owned, integration, alias = await served.alias()
-    ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
+    owned, integration, alias = await served.create_alias()
+    ticket = await served.accept_ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
     await served.services.tickets.add_note(served.actor, ticket, "Called back.")
-    other = await served.ticket(mails.html(subject="Where is my order?"))
-    await served.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
+    other = await served.accept_ticket(mails.html(subject="Where is my order?"))
+    await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     return {
@@ -70,7 +70,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:
     """Adds a failed and a successful delivery, a month of messages and a ticket with two messages."""
     found = (await served.services.messages.find(served.actor, ticket))[0]
-    await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
+    await served.accept_message(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
     await record_attempt(served, dead.id, "rejected", 400, "no_text")
     await served.database.execute("dispatch_mark_dead", id=dead.id, reason="Slack rejected the message: no_text (400)")

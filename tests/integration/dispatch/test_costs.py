@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support import seeds
-from tests.support.stores import Store, opened_sqlite
+from tests.support.stores import Store, sqlite_store
 
 HISTORY = 500
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened_sqlite(tmp_path) as found:
+    async with sqlite_store(tmp_path) as found:
         yield found
 
 
@@ -65,8 +65,8 @@ def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
 async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     store: Store, query: str, state: str, due: str
 ) -> None:
-    workspace = await seeds.workspace(store.database)
-    integration = await seeds.integration(store.database, workspace)
+    workspace = await seeds.insert_workspace(store.database)
+    integration = await seeds.insert_integration(store.database, workspace)
     await seeds.execute(
         store.database,
         "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
@@ -85,8 +85,8 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
     """The oldest parked delivery, otherwise the one that is due first."""
-    workspace = await seeds.workspace(store.database)
-    integration = await seeds.integration(store.database, workspace)
+    workspace = await seeds.insert_workspace(store.database)
+    integration = await seeds.insert_integration(store.database, workspace)
     await seeds.execute(
         store.database,
         "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "

@@ -20,9 +20,9 @@ from router.ports import NullWaker
 from tests.support import mails
 from tests.support.installation import Installation
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import Answer, Hang, Reset
+from tests.support.slack_behaviours import FixedResponse, Hang, Reset
 from tests.support.stores import Store
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SETTINGS: dict[str, object] = {
     "server.public_url": "https://desk.test",
@@ -59,7 +59,7 @@ def new_installation(store: Store, *, meter: Meter = NULL_METER) -> Installation
 async def dispatching(installation: Installation, slack: SlackStandIn) -> AsyncIterator[None]:
     """Seeds the alias `support` on the channel `general` and runs the dispatcher."""
     await installation.seed(aliases=["support"], webhook=slack.url("general"))
-    async with installation.dispatching():
+    async with installation.run_dispatcher():
         yield
     await installation.close()
 
@@ -73,63 +73,63 @@ async def installation(store: Store, slack: SlackStandIn) -> AsyncIterator[Insta
 
 async def wait_delivered(installation: Installation, n: int) -> None:
     async def done() -> bool:
-        rows = await installation.rows("SELECT count(*) AS n FROM deliveries WHERE state = 'delivered'")
+        rows = await installation.execute("SELECT count(*) AS n FROM deliveries WHERE state = 'delivered'")
         return rows[0]["n"] == n
 
     for _ in range(200):
         if await done():
             return
         await asyncio.sleep(0.02)  # polls the database
-    rows = await installation.rows("SELECT state, last_error FROM deliveries")
+    rows = await installation.execute("SELECT state, last_error FROM deliveries")
     raise AssertionError(f"not {n} delivered, but: {rows}")
 
 
 async def test_a_message_is_posted_and_its_attempt_recorded(installation: Installation, slack: SlackStandIn) -> None:
     content = mails.with_attachment(subject="Größe – 注文")
-    await installation.mail(content)
+    await installation.accept_message(content)
     (post,) = await slack.wait_for(1)
     assert "Größe – 注文" in json.dumps(post.payload, ensure_ascii=False)
     await wait_delivered(installation, 1)
-    (attempt,) = await installation.rows("SELECT * FROM attempts")
+    (attempt,) = await installation.execute("SELECT * FROM attempts")
     assert (attempt["n"], attempt["outcome"], attempt["status"], attempt["answer"]) == (1, "sent", 200, "ok")
-    (contents,) = await installation.rows("SELECT attachments FROM message_contents")
+    (contents,) = await installation.execute("SELECT attachments FROM message_contents")
     assert len(json.loads(str(contents["attachments"]))) == 1
 
 
 async def test_a_delivery_without_a_notification_is_found_by_polling(installation: Installation) -> None:
-    await installation.mail(mails.plain(subject="signalled"))
+    await installation.accept_message(mails.plain(subject="signalled"))
     await wait_delivered(installation, 1)  # the dispatcher has polled once
-    other = installation.another(wake=NullWaker(), real_time=True)
-    await other.mail(mails.plain(subject="not signalled"))
+    other = installation.second_process(wake=NullWaker(), real_time=True)
+    await other.accept_message(mails.plain(subject="not signalled"))
     await wait_delivered(installation, 2)
     await other.close()
 
 
 async def test_many_mails_are_each_posted_once(installation: Installation, slack: SlackStandIn) -> None:
-    await asyncio.gather(*(installation.mail(mails.plain(subject=f"Mail {n}")) for n in range(50)))
+    await asyncio.gather(*(installation.accept_message(mails.plain(subject=f"Mail {n}")) for n in range(50)))
     await wait_delivered(installation, 50)
     assert len(slack.posts) == 50
     assert max(slack.peak.values()) == 1
 
 
 async def test_a_network_error_is_retried(installation: Installation, slack: SlackStandIn) -> None:
-    slack.script("general", Reset(), Answer(503, "busy"))
-    await installation.mail(mails.plain())
-    await until(lambda: len(slack.posts) == 1, "the first try")
+    slack.script("general", Reset(), FixedResponse(503, "busy"))
+    await installation.accept_message(mails.plain())
+    await wait_until(lambda: len(slack.posts) == 1, "the first try")
 
     async def due() -> None:
-        await installation.rows("UPDATE deliveries SET next_attempt_at = 1 WHERE state = 'pending'")
+        await installation.execute("UPDATE deliveries SET next_attempt_at = 1 WHERE state = 'pending'")
 
     for tries in (2, 3):
         for _ in range(200):
-            (row,) = await installation.rows("SELECT claims FROM deliveries")
+            (row,) = await installation.execute("SELECT claims FROM deliveries")
             if row["claims"] == 0:
                 break
             await asyncio.sleep(0.02)
         await due()
         await slack.wait_for(tries)
     await wait_delivered(installation, 1)
-    rows = await installation.rows("SELECT outcome FROM attempts ORDER BY n")
+    rows = await installation.execute("SELECT outcome FROM attempts ORDER BY n")
     assert [row["outcome"] for row in rows] == ["retry", "retry", "sent"]
 
 
@@ -139,10 +139,10 @@ async def test_a_webhook_that_hangs_delays_no_other(installation: Installation, 
     stuck = await installation.add_alias(
         "stuck", await installation.add_integration("stuck", webhook=slack.url("stuck"))
     )
-    await installation.mail(mails.plain(), stuck)
-    await until(lambda: len(slack.posts_to("stuck")) == 1, "the request that hangs")
+    await installation.accept_message(mails.plain(), stuck)
+    await wait_until(lambda: len(slack.posts_to("stuck")) == 1, "the request that hangs")
     for n in range(10):
-        await installation.mail(mails.plain(subject=f"Mail {n}"))
+        await installation.accept_message(mails.plain(subject=f"Mail {n}"))
     await slack.wait_for(10, "general", delivered=True)
     hang.release()
     await wait_delivered(installation, 11)
@@ -151,16 +151,16 @@ async def test_a_webhook_that_hangs_delays_no_other(installation: Installation, 
 async def test_a_removed_webhook_parks_and_a_rejected_payload_becomes_text(
     installation: Installation, slack: SlackStandIn
 ) -> None:
-    slack.script("general", Answer(400, "invalid_blocks"))
-    await installation.mail(mails.plain())
+    slack.script("general", FixedResponse(400, "invalid_blocks"))
+    await installation.accept_message(mails.plain())
     await wait_delivered(installation, 1)
-    (row,) = await installation.rows("SELECT via FROM deliveries")
+    (row,) = await installation.execute("SELECT via FROM deliveries")
     assert row["via"] == "text"
-    slack.forget("general")
-    await installation.mail(mails.plain(subject="Second"))
+    slack.remove_webhook("general")
+    await installation.accept_message(mails.plain(subject="Second"))
 
     for _ in range(200):
-        (integration,) = await installation.rows("SELECT status, last_error FROM integrations")
+        (integration,) = await installation.execute("SELECT status, last_error FROM integrations")
         if integration["status"] == "failing":
             break
         await asyncio.sleep(0.02)
@@ -171,10 +171,10 @@ async def test_a_removed_webhook_parks_and_a_rejected_payload_becomes_text(
 async def test_an_erased_ticket_is_not_delivered(installation: Installation, slack: SlackStandIn) -> None:
     hang = Hang()
     slack.script("general", hang)
-    await installation.mail(mails.plain())
-    await installation.mail(mails.plain(subject="Second"))
-    await until(lambda: len(slack.posts) == 1, "the first request")
-    await installation.rows("DELETE FROM tickets WHERE number = 2")
+    await installation.accept_message(mails.plain())
+    await installation.accept_message(mails.plain(subject="Second"))
+    await wait_until(lambda: len(slack.posts) == 1, "the first request")
+    await installation.execute("DELETE FROM tickets WHERE number = 2")
     hang.release()
     await wait_delivered(installation, 1)
     assert len(slack.posts) == 1
@@ -185,13 +185,13 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
     hang = Hang()
     slack.script("general", hang)
     async with dispatching(installation, slack):
-        await installation.mail(mails.plain())
-        await until(lambda: len(slack.posts) == 1, "the request")
+        await installation.accept_message(mails.plain())
+        await wait_until(lambda: len(slack.posts) == 1, "the request")
         installation.core.dispatcher.stop()
         hang.release()
-    rows = await installation.rows("SELECT state FROM deliveries")
+    rows = await installation.execute("SELECT state FROM deliveries")
     assert [row["state"] for row in rows] == ["delivered"]
-    rows = await installation.rows("SELECT lease_until FROM integrations")
+    rows = await installation.execute("SELECT lease_until FROM integrations")
     assert [row["lease_until"] for row in rows] == [0]
 
 
@@ -208,14 +208,14 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store
     slack.script("general", hang)
     with capture_logs() as log:
         async with dispatching(installation, slack):
-            await installation.mail(mails.plain())
-            await until(lambda: len(slack.posts) == 1, "the request")
+            await installation.accept_message(mails.plain())
+            await wait_until(lambda: len(slack.posts) == 1, "the request")
             outbox.is_unavailable = True
             hang.release()
-            await until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
+            await wait_until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
             installation.core.dispatcher.stop()
             outbox.is_unavailable = not comes_back
-    (row,) = await installation.rows("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
+    (row,) = await installation.execute("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
     assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if comes_back else ("open", True))
     events = [line["event"] for line in log]
     assert ("dispatch.outcome_not_saved" in events) is not comes_back

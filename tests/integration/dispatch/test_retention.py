@@ -24,7 +24,7 @@ DAY = 24 * 3600 * SECOND
 async def send(installation: Installation, *names: str, subject: str = "Hello", body: str = "Text.") -> str:
     """Accepts a message at these aliases; returns its id."""
     content = f"From: a@b.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@b.test>\r\n\r\n{body}\r\n".encode()
-    return await installation.mail(content, *names, reverse_path="a@b.test")
+    return await installation.accept_message(content, *names, reverse_path="a@b.test")
 
 
 def new_retention(
@@ -47,20 +47,20 @@ def new_retention(
 async def resolve(installation: Installation, message_id: str, *, delivered: bool = True) -> None:
     """Resolves the tickets of a message now."""
     of_message = "(SELECT ticket_id FROM ticket_messages WHERE message_id = :m)"
-    await installation.rows(
+    await installation.execute(
         f"UPDATE tickets SET status = 'resolved', resolved_at = :now WHERE id IN {of_message}",
         m=message_id,
         now=installation.clock.now(),
     )
     if delivered:
-        await installation.rows(
+        await installation.execute(
             f"UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL WHERE ticket_id IN {of_message}",
             m=message_id,
         )
 
 
 async def ids(installation: Installation, table: str, column: str = "id") -> set[object]:
-    return {row[column] for row in await installation.rows(f"SELECT {column} FROM {table}")}
+    return {row[column] for row in await installation.execute(f"SELECT {column} FROM {table}")}
 
 
 async def test_nothing_is_erased_by_default(installation: Installation) -> None:
@@ -82,7 +82,7 @@ async def test_a_raw_message_is_erased_and_its_text_kept(installation: Installat
     assert await installation.contents.read_raw(old) == b""
     assert "What was said." in (await installation.contents.get(old)).text, "it was parsed before it went"
     assert await installation.contents.read_raw(young)
-    assert await installation.count("tickets") == 2
+    assert await installation.count_rows("tickets") == 2
     assert (await new_retention(installation, raw=30 * DAY).sweep()).raw_messages == 0
 
 
@@ -90,7 +90,7 @@ async def test_a_newer_parser_keeps_the_text_of_an_erased_raw_message(installati
     message = await send(installation, body="What was said.")
     installation.clock.advance(days=31)
     await new_retention(installation, raw=30 * DAY).sweep()
-    await installation.rows("UPDATE message_contents SET parser = 0")
+    await installation.execute("UPDATE message_contents SET parser = 0")
     assert "What was said." in (await installation.contents.get(message)).text
 
 
@@ -110,11 +110,11 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
 
     with pytest.raises(ProcessKilled):
         await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
-    assert await installation.count("raw_chunks") == 5  # 6 + 1 minus the first two
+    assert await installation.count_rows("raw_chunks") == 5  # 6 + 1 minus the first two
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, rest=pause).sweep()
-    assert await installation.count("raw_chunks") == 0
+    assert await installation.count_rows("raw_chunks") == 0
     assert erased.raw_messages == 1, "the one that was half erased is not counted again"
     assert pause.await_count >= 2
 
@@ -150,7 +150,7 @@ async def test_a_resolved_ticket_is_erased_with_its_messages(installation: Insta
     assert await ids(installation, "messages") == {open_one, young}
     assert await ids(installation, "raw_chunks", "message_id") == {open_one, young}
     for table in ("deliveries", "ticket_messages"):
-        assert await installation.count(table) == 2
+        assert await installation.count_rows(table) == 2
 
 
 async def test_a_ticket_with_a_pending_delivery_is_not_erased(installation: Installation) -> None:
@@ -158,7 +158,7 @@ async def test_a_ticket_with_a_pending_delivery_is_not_erased(installation: Inst
     await resolve(installation, message, delivered=False)
     installation.clock.advance(days=400)
     assert (await new_retention(installation, tickets=30 * DAY).sweep()).tickets == 0
-    await installation.rows("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL")
+    await installation.execute("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL")
     assert (await new_retention(installation, tickets=30 * DAY).sweep()).tickets == 1
 
 
@@ -177,17 +177,17 @@ async def test_tickets_that_must_stay_do_not_block_later_ones(
 async def test_a_message_is_erased_with_its_last_ticket(installation: Installation) -> None:
     message = await send(installation, "support", "billing")
     await resolve(installation, message)
-    await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
+    await installation.execute("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
     installation.clock.advance(days=31)
     assert await new_retention(installation, tickets=30 * DAY).sweep() == ErasedCounts(
         tickets=1, messages=0, small_rows=2
     )
     assert await installation.contents.read_raw(message)
-    assert (await installation.rows("SELECT aliases FROM messages")) == [{"aliases": 1}]
+    assert (await installation.execute("SELECT aliases FROM messages")) == [{"aliases": 1}]
     await resolve(installation, message)
     installation.clock.advance(days=31)
     assert (await new_retention(installation, tickets=30 * DAY).sweep()).messages == 1
-    assert await installation.count("raw_chunks") == 0
+    assert await installation.count_rows("raw_chunks") == 0
 
 
 async def test_many_raw_chunks_are_erased_before_their_ticket(
@@ -200,7 +200,7 @@ async def test_many_raw_chunks_are_erased_before_their_ticket(
     assert (await new_retention(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
     assert pause.await_count >= 2
     for table in ("tickets", "messages", "raw_chunks"):
-        assert await installation.count(table) == 0
+        assert await installation.count_rows(table) == 0
 
 
 async def test_a_reopened_ticket_is_not_erased(installation: Installation) -> None:
@@ -208,10 +208,10 @@ async def test_a_reopened_ticket_is_not_erased(installation: Installation) -> No
     await resolve(installation, message)
     installation.clock.advance(days=31)
     sweeping = new_retention(installation, tickets=30 * DAY)
-    (ticket,) = await installation.rows("SELECT id FROM tickets")
-    await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL")
+    (ticket,) = await installation.execute("SELECT id FROM tickets")
+    await installation.execute("UPDATE tickets SET status = 'open', resolved_at = NULL")
     await sweeping._erase_ticket(str(ticket["id"]), installation.clock.now(), ErasedCounts())
-    assert await installation.count("tickets") == 1
+    assert await installation.count_rows("tickets") == 1
 
 
 async def test_expired_small_rows_are_erased(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,18 +219,21 @@ async def test_expired_small_rows_are_erased(installation: Installation, monkeyp
     now = installation.clock.now()
     for n in range(5):
         await send(installation, subject=f"n{n}")
-        await installation.rows("INSERT INTO rate_windows VALUES (:s, :at, 1)", s=f"key{n}", at=now // SECOND)
-        await installation.rows(
+        await installation.execute("INSERT INTO rate_windows VALUES (:s, :at, 1)", s=f"key{n}", at=now // SECOND)
+        await installation.execute(
             "INSERT INTO idempotent_requests (scope, key, request, at) VALUES ('s', :key, '', :at)", key=f"{n}", at=now
         )
     installation.clock.advance(days=4)
     await send(installation, subject="young")
     await new_retention(installation).sweep()
-    assert await installation.count("fingerprints") == 6
-    assert (await installation.count("rate_windows"), await installation.count("idempotent_requests")) == (0, 0)
+    assert await installation.count_rows("fingerprints") == 6
+    assert (await installation.count_rows("rate_windows"), await installation.count_rows("idempotent_requests")) == (
+        0,
+        0,
+    )
     installation.clock.advance(days=1, hours=2)
     assert (await new_retention(installation).sweep()).small_rows == 5
-    assert await installation.count("fingerprints") == 1
+    assert await installation.count_rows("fingerprints") == 1
 
 
 async def test_concurrent_retention_runs(installation: Installation) -> None:
@@ -242,7 +245,7 @@ async def test_concurrent_retention_runs(installation: Installation) -> None:
     await asyncio.gather(*(one.sweep() for one in both))
     await both[0].sweep()  # rows that each run left because the other had locked them
     assert await ids(installation, "messages") == {keep}
-    assert await installation.count("tickets") == 1
+    assert await installation.count_rows("tickets") == 1
 
 
 async def test_mail_is_accepted_during_retention(installation: Installation) -> None:

@@ -6,7 +6,7 @@ from tests.integration.dispatch.test_dispatcher import dispatching, new_installa
 from tests.support import mails
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import Answer
+from tests.support.slack_behaviours import FixedResponse
 from tests.support.stores import Store
 
 OUTCOMES = ("delivery.sent", "delivery.retry_scheduled", "delivery.failed", "delivery.internal_error")
@@ -15,13 +15,13 @@ OUTCOMES = ("delivery.sent", "delivery.retry_scheduled", "delivery.failed", "del
 @pytest.mark.parametrize("events", [(), OUTCOMES, (*OUTCOMES, "side_task.failed")])
 async def test_each_ticket_is_posted_once(store: Store, slack: SlackStandIn, events: tuple[str, ...]) -> None:
     installation = new_installation(store, meter=FailingMeter())
-    slack.script("general", Answer(200, "ok"), Answer(400, "invalid_blocks"), Answer(200, "ok"))
+    slack.script("general", FixedResponse(200, "ok"), FixedResponse(400, "invalid_blocks"), FixedResponse(200, "ok"))
     with failing_log(*events):
         async with dispatching(installation, slack):
             for number in (1, 2):  # the second one is rejected and sent as text
-                await installation.mail(mails.plain(subject=f"Mail {number}"))
+                await installation.accept_message(mails.plain(subject=f"Mail {number}"))
                 await wait_delivered(installation, number)
     assert len(slack.posts) == 3
-    rows = await installation.rows("SELECT outcome FROM attempts ORDER BY started_at, n")
+    rows = await installation.execute("SELECT outcome FROM attempts ORDER BY started_at, n")
     assert [row["outcome"] for row in rows] == ["sent", "refused", "sent"]
-    assert {row["attempts"] for row in await installation.rows("SELECT attempts FROM deliveries")} == {1, 2}
+    assert {row["attempts"] for row in await installation.execute("SELECT attempts FROM deliveries")} == {1, 2}

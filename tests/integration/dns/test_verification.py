@@ -75,7 +75,7 @@ async def test_failures(dns: DnsStandIn, resolver: DnsResolver, failure: str) ->
         if failure == "TIMEOUT"
         else f"the name servers returned an error ({failure})"
     )
-    dns.heal("a.test")
+    dns.restore("a.test")
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
 
 
@@ -243,7 +243,7 @@ async def test_missing_on_all_name_servers(dns: DnsStandIn, second_server: DnsSt
     result = await _check(resolver)
     assert result.is_definitely_missing
     assert "has no MX record" in result.records[0].fix
-    assert second_server.asked(DOMAIN, "MX") == 1
+    assert second_server.query_count(DOMAIN, "MX") == 1
 
 
 async def test_queries_of_the_check_command(dns: DnsStandIn, resolver: DnsResolver) -> None:

@@ -47,8 +47,8 @@ async def test_empty_database(store: Store) -> None:
 async def test_metrics_match_database(store: Store) -> None:
     clock = FakeClock()
     database = store.database
-    workspace = await seeds.workspace(database)
-    integration = await seeds.integration(database, workspace)
+    workspace = await seeds.insert_workspace(database)
+    integration = await seeds.insert_integration(database, workspace)
     now = clock.now()
     events = [
         # message, state, parked, accepted so many seconds ago

@@ -6,11 +6,11 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from router.outbound.client import OutboundClient, OutboundError
-from tests.support.raw_http import Script
+from tests.support.raw_http import ScriptedResponse
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
 STATUS_LINE = b"HTTP/1.1 200 STATUS_LINE\r\n"
-VALID_RESPONSE = Script((STATUS_LINE + b"Content-Length: 2\r\n\r\nok",))
+VALID_RESPONSE = ScriptedResponse((STATUS_LINE + b"Content-Length: 2\r\n\r\nok",))
 
 
 class StaticResolver(AbstractResolver):

@@ -10,11 +10,22 @@ import pytest
 from router.outbound.client import ForbiddenAddressError, OutboundClient
 from tests.integration.outbound.calls import PAYLOAD, VALID_RESPONSE, StaticResolver, failure_reason
 from tests.support.raw_http import RawHttpServer
-from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
+from tests.support.slack import (
+    FixedResponse,
+    Hang,
+    LargeResponse,
+    PartialResponse,
+    RedirectResponse,
+    Reset,
+    SlackStandIn,
+    SlowResponse,
+)
 
 
 async def test_response(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Answer(429, "slow\r\ndown\x1b", {"Retry-After": "30", "Set-Cookie": "a=b"}), Answer())
+    slack.script(
+        "general", FixedResponse(429, "slow\r\ndown\x1b", {"Retry-After": "30", "Set-Cookie": "a=b"}), FixedResponse()
+    )
     answer = await client.post_json(slack.url(), PAYLOAD)
     assert (answer.status, answer.excerpt) == (429, "slow down")
     assert answer.headers["retry-after"] == "30"
@@ -42,13 +53,13 @@ async def test_path_is_sent_unchanged(client: OutboundClient) -> None:
 
 
 async def test_redirect_is_not_followed(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Redirect(slack.url("elsewhere")))
+    slack.script("general", RedirectResponse(slack.url("elsewhere")))
     assert (await client.post_json(slack.url(), PAYLOAD)).status == 302
     assert not slack.posts_to("elsewhere")
 
 
 async def test_large_body_is_cut_off(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Huge(64 * 1024 * 1024))
+    slack.script("general", LargeResponse(64 * 1024 * 1024))
     answer = await client.post_json(slack.url(), PAYLOAD)
     assert (answer.status, answer.excerpt) == (200, "x" * 100)
     assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "ok"
@@ -56,7 +67,7 @@ async def test_large_body_is_cut_off(client: OutboundClient, slack: SlackStandIn
 
 @pytest.mark.parametrize("length", [99, 100, 101])
 async def test_bodies_around_the_limit(client: OutboundClient, slack: SlackStandIn, length: int) -> None:
-    slack.script("general", Answer(200, "y" * length))
+    slack.script("general", FixedResponse(200, "y" * length))
     assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "y" * min(length, 100)
 
 
@@ -66,14 +77,14 @@ async def test_no_response(client: OutboundClient, slack: SlackStandIn) -> None:
 
 
 async def test_slow_body_is_limited(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Slow(0.05, 1, b"z" * 100))
+    slack.script("general", SlowResponse(0.05, 1, b"z" * 100))
     answer = await client.post_json(slack.url(), PAYLOAD)
     assert answer.status == 200
     assert answer.excerpt in ("z" * n for n in range(100))
 
 
 async def test_lost_connections(client: OutboundClient, slack: SlackStandIn) -> None:
-    slack.script("general", Half(), Reset())
+    slack.script("general", PartialResponse(), Reset())
     assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
     assert await failure_reason(client, slack.url()) in ("connection reset", "connection closed without a response")
 

@@ -10,46 +10,52 @@ from hypothesis import strategies as st
 
 from router.outbound.client import OutboundClient
 from tests.integration.outbound.calls import PAYLOAD, STATUS_LINE, VALID_RESPONSE, failure_reason
-from tests.support.raw_http import After, RawHttpServer, Script
+from tests.support.raw_http import After, RawHttpServer, ScriptedResponse
 
 MALFORMED = {
-    "wrong length": Script((STATUS_LINE + b"Content-Length: 3\r\n\r\nok\xe2\x9c\x93",)),
-    "a body of length 0": Script((STATUS_LINE + b"Content-Length: 0\r\n\r\nok",)),
-    "a body of length 0, later": Script((STATUS_LINE + b"Content-Length: 0\r\n\r\n", b"ok")),
-    "a body with 204": Script((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
-    "two responses": Script(
+    "wrong length": ScriptedResponse((STATUS_LINE + b"Content-Length: 3\r\n\r\nok\xe2\x9c\x93",)),
+    "a body of length 0": ScriptedResponse((STATUS_LINE + b"Content-Length: 0\r\n\r\nok",)),
+    "a body of length 0, later": ScriptedResponse((STATUS_LINE + b"Content-Length: 0\r\n\r\n", b"ok")),
+    "a body with 204": ScriptedResponse((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
+    "two responses": ScriptedResponse(
         (STATUS_LINE + b"Content-Length: 2\r\n\r\nok" + STATUS_LINE + b"Content-Length: 0\r\n\r\n",)
     ),
-    "an odd header": Script((STATUS_LINE + b"X Y: \xff\x00\r\n\xfc: 1\r\nno colon\r\nContent-Length: 2\r\n\r\nok",)),
-    "a long header": Script((STATUS_LINE + b"X: " + b"x" * 30_000 + b"\r\nContent-Length: 2\r\n\r\nok",)),
-    "a header without end": Script((STATUS_LINE + b"X: " + b"x" * 200_000,)),
-    "many headers": Script((STATUS_LINE + b"X: y\r\n" * 1000 + b"Content-Length: 2\r\n\r\nok",)),
-    "two lengths": Script((STATUS_LINE + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",), "close"),
-    "broken chunks": Script((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok",)),
-    "chunks cut off": Script((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok",), "close"),
-    "an unknown coding": Script((STATUS_LINE + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\xff\xfe",)),
-    "no gzip after all": Script((STATUS_LINE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",)),
-    "closed in the headers": Script((STATUS_LINE + b"Content-Le",), "close"),
-    "reset in the headers": Script((STATUS_LINE + b"Content-Le",), "reset"),
-    "reset in the body": Script((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",), "reset"),
-    "closed after the status line": Script((STATUS_LINE,), "close"),
-    "closed in the reason": Script((b"HTTP/1.1 200 O",), "close"),
-    "interim responses": Script(
+    "an odd header": ScriptedResponse(
+        (STATUS_LINE + b"X Y: \xff\x00\r\n\xfc: 1\r\nno colon\r\nContent-Length: 2\r\n\r\nok",)
+    ),
+    "a long header": ScriptedResponse((STATUS_LINE + b"X: " + b"x" * 30_000 + b"\r\nContent-Length: 2\r\n\r\nok",)),
+    "a header without end": ScriptedResponse((STATUS_LINE + b"X: " + b"x" * 200_000,)),
+    "many headers": ScriptedResponse((STATUS_LINE + b"X: y\r\n" * 1000 + b"Content-Length: 2\r\n\r\nok",)),
+    "two lengths": ScriptedResponse((STATUS_LINE + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",), "close"),
+    "broken chunks": ScriptedResponse((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok",)),
+    "chunks cut off": ScriptedResponse((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok",), "close"),
+    "an unknown coding": ScriptedResponse(
+        (STATUS_LINE + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\xff\xfe",)
+    ),
+    "no gzip after all": ScriptedResponse((STATUS_LINE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",)),
+    "closed in the headers": ScriptedResponse((STATUS_LINE + b"Content-Le",), "close"),
+    "reset in the headers": ScriptedResponse((STATUS_LINE + b"Content-Le",), "reset"),
+    "reset in the body": ScriptedResponse((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",), "reset"),
+    "closed after the status line": ScriptedResponse((STATUS_LINE,), "close"),
+    "closed in the reason": ScriptedResponse((b"HTTP/1.1 200 O",), "close"),
+    "interim responses": ScriptedResponse(
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", VALID_RESPONSE.pieces[0])
     ),
-    "interim responses before a flaw": Script(
+    "interim responses before a flaw": ScriptedResponse(
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + STATUS_LINE, b"no colon\r\n\r\nok")
     ),
-    "HTTP/1.0": Script((b"HTTP/1.0 200 STATUS_LINE\r\n\r\nok",), "close"),
-    "line feeds alone": Script((b"HTTP/1.1 200 STATUS_LINE\nContent-Length: 2\n\nok",)),
-    "no reason": Script((b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",)),
-    "byte by byte": Script(tuple(bytes([byte]) for byte in VALID_RESPONSE.pieces[0])),
+    "HTTP/1.0": ScriptedResponse((b"HTTP/1.0 200 STATUS_LINE\r\n\r\nok",), "close"),
+    "line feeds alone": ScriptedResponse((b"HTTP/1.1 200 STATUS_LINE\nContent-Length: 2\n\nok",)),
+    "no reason": ScriptedResponse((b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",)),
+    "byte by byte": ScriptedResponse(tuple(bytes([byte]) for byte in VALID_RESPONSE.pieces[0])),
 }
 
 
 @pytest.mark.parametrize("script", MALFORMED.values(), ids=MALFORMED)
-async def test_status_line_decides_and_next_call_is_not_affected(client: OutboundClient, script: Script) -> None:
-    removed = Script((b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nno_service",))
+async def test_status_line_decides_and_next_call_is_not_affected(
+    client: OutboundClient, script: ScriptedResponse
+) -> None:
+    removed = ScriptedResponse((b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nno_service",))
     async with RawHttpServer(script, removed, script, VALID_RESPONSE) as server:
         for _ in range(2):
             assert (await client.post_json(server.url, PAYLOAD)).status in (200, 204)
@@ -60,21 +66,21 @@ async def test_status_line_decides_and_next_call_is_not_affected(client: Outboun
 
 
 async def test_body_of_a_success_is_not_awaited(client: OutboundClient) -> None:
-    async with RawHttpServer(Script((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",))) as server:
+    async with RawHttpServer(ScriptedResponse((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",))) as server:
         answer = await client.post_json(server.url, PAYLOAD, 3600)
         assert (answer.status, answer.excerpt) == (200, "ok")
 
 
 @pytest.mark.parametrize("start", [STATUS_LINE, STATUS_LINE + b"Content-Le"])
 async def test_success_with_incomplete_header_section(client: OutboundClient, start: bytes) -> None:
-    async with RawHttpServer(Script((start,))) as server:
+    async with RawHttpServer(ScriptedResponse((start,))) as server:
         assert (await client.post_json(server.url, PAYLOAD, 1)).status == 200
 
 
 @pytest.mark.parametrize("after", ["keep", "close", "reset"])
 async def test_incomplete_body_of_an_error(client: OutboundClient, after: After) -> None:
     answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nrate_limited"
-    async with RawHttpServer(Script((answer,), after)) as server:
+    async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
         response = await client.post_json(server.url, PAYLOAD, 2)
         assert (response.status, response.headers["retry-after"], response.excerpt) == (429, "7", "rate_limited")
 
@@ -82,17 +88,17 @@ async def test_incomplete_body_of_an_error(client: OutboundClient, after: After)
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (Script((), "close"), "connection closed without a response"),
-        (Script((), "reset"), "connection reset"),
-        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "connection closed without a response"),
-        (Script((b"HTTP/1.1 20",), "close"), "connection closed without a response"),
-        (Script((b"http/1.1 200 STATUS_LINE\r\n\r\n",)), "the response is not valid HTTP"),
-        (Script((b"<html>\r\n\r\n",), "close"), "the response is not valid HTTP"),
-        (Script((b"x" * 200_000,)), "the response is not valid HTTP"),
-        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",)), "timed out after 0.5 s"),
+        (ScriptedResponse((), "close"), "connection closed without a response"),
+        (ScriptedResponse((), "reset"), "connection reset"),
+        (ScriptedResponse((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "connection closed without a response"),
+        (ScriptedResponse((b"HTTP/1.1 20",), "close"), "connection closed without a response"),
+        (ScriptedResponse((b"http/1.1 200 STATUS_LINE\r\n\r\n",)), "the response is not valid HTTP"),
+        (ScriptedResponse((b"<html>\r\n\r\n",), "close"), "the response is not valid HTTP"),
+        (ScriptedResponse((b"x" * 200_000,)), "the response is not valid HTTP"),
+        (ScriptedResponse((b"HTTP/1.1 100 Continue\r\n\r\n",)), "timed out after 0.5 s"),
     ],
 )
-async def test_response_without_status_line(client: OutboundClient, script: Script, reason: str) -> None:
+async def test_response_without_status_line(client: OutboundClient, script: ScriptedResponse, reason: str) -> None:
     async with RawHttpServer(script, VALID_RESPONSE) as server:
         assert await failure_reason(client, server.url, 0.5 if "timed out" in reason else None) == reason
         assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"
@@ -112,7 +118,7 @@ def test_any_bytes_after_a_success_are_a_success(
         client = OutboundClient(allow_private=True)
         # The empty lines end the header section, so that no example waits for its body.
         answer = b"HTTP/1.1 %d \r\n" % status + rest + b"\r\n\r\n" + b"x" * 2000
-        async with RawHttpServer(Script((answer,), after)) as server:
+        async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
             try:
                 return (await client.post_json(server.url, PAYLOAD)).status
             finally:

@@ -45,7 +45,7 @@ class CountingCache:
         return target.alias_id
 
     async def mark_changed(self) -> None:
-        await self.installation.rows("UPDATE versions SET version = version + 1 WHERE name = 'routes'")
+        await self.installation.execute("UPDATE versions SET version = version + 1 WHERE name = 'routes'")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_catch_all_match_is_not_cached(counting: CountingCache) -> None:
 
 async def test_change_by_another_process_takes_effect_within_the_interval(counting: CountingCache) -> None:
     assert isinstance(await counting.resolve("support@example.com"), Target)
-    await counting.installation.rows("UPDATE aliases SET status = 'disabled'")
+    await counting.installation.execute("UPDATE aliases SET status = 'disabled'")
     await counting.mark_changed()
     counting.clock.advance(0.6)
     assert await counting.resolve("support@example.com") == Refusal("disabled")
@@ -89,7 +89,7 @@ async def test_change_by_another_process_takes_effect_within_the_interval(counti
 
 async def test_change_in_this_process_takes_effect_immediately(counting: CountingCache) -> None:
     assert isinstance(await counting.resolve("support@example.com"), Target)
-    await counting.installation.rows("DELETE FROM aliases")
+    await counting.installation.execute("DELETE FROM aliases")
     counting.cache.invalidate()
     assert await counting.resolve("support@example.com") == Refusal("unknown")
 
@@ -114,8 +114,10 @@ async def test_cache_size_is_limited(counting: CountingCache) -> None:
 
 
 async def test_pending_foreign_and_unicode_domains(counting: CountingCache) -> None:
-    await seeds.domain(counting.installation.database, counting.installation.workspace_id, "xn--bcher-kva.example")
-    await seeds.domain(
+    await seeds.insert_domain(
+        counting.installation.database, counting.installation.workspace_id, "xn--bcher-kva.example"
+    )
+    await seeds.insert_domain(
         counting.installation.database, counting.installation.workspace_id, "pending.example", "pending_verification"
     )
     assert await counting.resolve("a@elsewhere.example") == Refusal("relay")
@@ -125,7 +127,7 @@ async def test_pending_foreign_and_unicode_domains(counting: CountingCache) -> N
 
 
 async def test_postmaster_of_the_host_belongs_to_the_first_workspace(counting: CountingCache) -> None:
-    await seeds.workspace(counting.installation.database, "Second")
+    await seeds.insert_workspace(counting.installation.database, "Second")
     for address in ("postmaster@mx1.host.test", "Postmaster@MX1.host.test"):
         target = await counting.resolve(address)
         assert isinstance(target, Target)
@@ -156,7 +158,7 @@ async def test_blocked_senders_are_refused(counting: CountingCache) -> None:
 
     assert isinstance(await resolve("eve@spam.test"), Target)
     for entry in ("eve@spam.test", "@bad.test", "203.0.113.0/24"):
-        await counting.installation.rows(
+        await counting.installation.execute(
             "INSERT INTO blocked_senders (workspace_id, sender, created_at) VALUES (:workspace, :entry, 1)",
             workspace=counting.installation.workspace_id,
             entry=entry,

@@ -20,7 +20,7 @@ from smtp.connection import Connection
 from smtp.session import Session
 from tests.support.smtp import RawSmtp, SmtpReply
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@example.com>")
 
@@ -181,7 +181,7 @@ async def test_no_upstream_method_runs_in_a_session(
         for line in ("HELO client.test", "NOOP", "RSET", "VRFY x", "HELP", "AUTH PLAIN", "nonsense"):
             await client.command(line)
         await client.quit()
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 2
 
 
@@ -215,7 +215,7 @@ async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
         await client.send_bytes(b"x\r\n.\r\n")
         await handler.entered.wait()
         client.half_close()
-        await until(lambda: handler.cancelled, "the handler is cancelled")
+        await wait_until(lambda: handler.cancelled, "the handler is cancelled")
 
 
 async def test_stock_sends_the_text_of_an_exception() -> None:

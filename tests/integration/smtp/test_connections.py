@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 async def test_too_many_connections() -> None:
@@ -15,7 +15,7 @@ async def test_too_many_connections() -> None:
         assert clients[2].greeting.enhanced == "4.7.0"
         assert not await clients[2].read_to_eof()
         await clients[0].quit()
-        await until(lambda: server.server.connection_count == 1, "a connection is closed")
+        await wait_until(lambda: server.server.connection_count == 1, "a connection is closed")
         async with await RawSmtp.connect(server.host, server.port) as late:
             assert late.greeting.code == 220
         for client in clients[1:]:
@@ -29,7 +29,7 @@ async def test_too_many_connections_from_one_address() -> None:
                 assert str(second.greeting).startswith("421 4.7.0")
             async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.3", 0)) as other:
                 assert other.greeting.code == 220
-        await until(lambda: server.server.connection_count == 0, "all connections are closed")
+        await wait_until(lambda: server.server.connection_count == 0, "all connections are closed")
         async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as again:
             assert again.greeting.code == 220
 

@@ -10,7 +10,7 @@ from unittest import mock
 from tests.integration.smtp.fuzz_wires import FuzzTransport
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import RunningSmtpServer, running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 async def start_data(server: RunningSmtpServer) -> RawSmtp:
@@ -80,7 +80,7 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
     ) as server:
         client = await RawSmtp.connect(server.host, server.port)
         flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
-        await until(lambda: server.server.connection_count == 0, "the session ends", timeout=30)
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends", timeout=30)
         flood.cancel()
         await asyncio.wait([flood])
         await client.close()
@@ -98,7 +98,7 @@ async def test_connection_counts_until_it_is_closed() -> None:
         wire = UnreadTransport("192.0.2.1")
         connection.connection_made(wire)
         connection.data_received(b"QUIT\r\n")
-        await until(lambda: connection._task_done, "the task ends")
+        await wait_until(lambda: connection._task_done, "the task ends")
         assert wire.is_closing()
         assert server.server.connection_count == 1
         now = asyncio.get_running_loop().time()

@@ -22,7 +22,7 @@ from tests.integration.smtp.test_dnsbl import FakeResolver
 from tests.support.dialog import run_dialog
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer, running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 DIALOGS = sorted((Path(__file__).parents[2] / "dialogs").glob("*.dialog"))
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -78,7 +78,7 @@ async def stop_during_accept(server: RunningSmtpServer) -> AsyncIterator[None]:
     async def stop() -> None:
         await server.mails.accept_started.wait()
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=20)))
-        await until(lambda: not server.server.addresses, "the server drains")
+        await wait_until(lambda: not server.server.addresses, "the server drains")
         gate.set()
         await draining
 

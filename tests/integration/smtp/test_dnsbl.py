@@ -63,7 +63,7 @@ async def test_lists_are_queried_by_dns() -> None:
         assert await lists.find_listing("192.0.2.7") == "two.test"
         assert await lists.find_listing("192.0.2.8") == ""
         assert await lists.find_listing("192.0.2.9") == ""
-        assert dns.asked("8.2.0.192.one.test", "A") == 1
+        assert dns.query_count("8.2.0.192.one.test", "A") == 1
 
 
 async def test_listed_address_is_rejected_at_rcpt() -> None:

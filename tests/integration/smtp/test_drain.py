@@ -8,7 +8,7 @@ import pytest
 from tests.integration.smtp.test_deadlines import start_data
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LONG = timedelta(seconds=20)
 NOW = timedelta(0)
@@ -32,7 +32,7 @@ async def test_running_mail_completes_before_the_session_ends() -> None:
     async with running_server() as server:
         client = await start_data(server)
         draining = asyncio.ensure_future(server.server.drain(LONG))
-        await until(lambda: not server.server.addresses, "the server drains")
+        await wait_until(lambda: not server.server.addresses, "the server drains")
         await client.send_bytes(b"x\r\n.\r\n")
         assert (await client.read_reply()).code == 250
         assert str(await client.read_reply()).startswith("421 4.3.2")
@@ -48,7 +48,7 @@ async def test_mail_between_its_commands_continues() -> None:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         draining = asyncio.ensure_future(server.server.drain(LONG))
-        await until(lambda: not server.server.addresses, "the server drains")
+        await wait_until(lambda: not server.server.addresses, "the server drains")
         await client.command("RCPT TO:<support@example.com>", 250)
         assert (await client.data(b"x\r\n")).code == 250
         assert str(await client.read_reply()).startswith("421 4.3.2")
@@ -74,7 +74,7 @@ async def test_commit_may_finish_after_the_grace_period() -> None:
         await client.send_bytes(b"x\r\n.\r\n")
         await server.mails.accept_started.wait()
         draining = asyncio.ensure_future(server.server.drain(NOW))
-        await until(lambda: not server.server.addresses, "the server drains")
+        await wait_until(lambda: not server.server.addresses, "the server drains")
         await asyncio.wait([draining], timeout=0.05)
         assert not draining.done()
         server.mails.gate.set()
@@ -104,7 +104,7 @@ async def test_slow_recipient_after_the_grace_period() -> None:
         await client.command("MAIL FROM:<a@client.test>", 250)
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
-        await until(lambda: bool(server.recipients.queries), "the recipient is resolved")
+        await wait_until(lambda: bool(server.recipients.queries), "the recipient is resolved")
         draining = asyncio.ensure_future(server.server.drain(NOW))
         await asyncio.wait([draining], timeout=0.05)
         server.recipients.gate.set()

@@ -13,7 +13,7 @@ from smtp.data import ChunkReader
 from smtp.transport import PauseReason
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import RunningSmtpServer, running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 FLOODS = [
     b"RCPT TO:<support@example.com>\r\n",
@@ -106,7 +106,7 @@ async def test_endless_line_is_throttled() -> None:
         client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: transport.lines.is_skipping, "the line is refused")
+        await wait_until(lambda: transport.lines.is_skipping, "the line is refused")
         await assert_pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)
@@ -128,7 +128,7 @@ async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpSer
     with mock.patch.object(throttle, "next_pause", recorded):
         for n in range(1, 6):
             await client.send_bytes(b"x" * 2000)
-            await until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
+            await wait_until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
     assert paused == [(2000, {PauseReason.THROTTLE}, False)] * 5
-    await until(transport._transport.is_reading, "reading resumes")
+    await wait_until(transport._transport.is_reading, "reading resumes")
     assert not transport.pauses

@@ -9,7 +9,7 @@ from router.errors import StorageFull, Unavailable
 from smtp import commands
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SECRET = "password=hunter2"
 
@@ -112,7 +112,7 @@ async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(ending:
             assert (await client.read_reply()).text == "2.0.0 Ok: queued as msg_1"
             assert not await client.read_to_eof()
             await client.close()
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 1
 
 
@@ -127,7 +127,7 @@ async def test_pipelined_commands_of_a_lost_client_are_not_run() -> None:
         await asyncio.wait_for(server.mails.accept_started.wait(), 5)
         connection = server.connection
         await client.abort()
-        await until(lambda: connection._io.is_lost, "the server sees the reset")
+        await wait_until(lambda: connection._io.is_lost, "the server sees the reset")
         server.mails.gate.set()
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 1

@@ -6,7 +6,7 @@ from smtp.bounds import Bounds
 from tests.integration.smtp.test_deadlines import start_data
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LIMIT = 1_000_000
 
@@ -21,7 +21,7 @@ async def test_reading_waits_for_memory() -> None:
         mail = b"b" * (LIMIT // 2) + b"\r\n"
         sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
         memory = server.memory
-        await until(lambda: memory.waiting_mails == 1, "the second one waits")
+        await wait_until(lambda: memory.waiting_mails == 1, "the second one waits")
         assert memory.reserved_bytes <= LIMIT + Bounds.read_bytes
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
@@ -38,9 +38,9 @@ async def test_small_mail_never_waits() -> None:
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await start_data(server), await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
-        await until(lambda: server.memory.reserved_bytes == LIMIT // 2, "the first has half of the memory")
+        await wait_until(lambda: server.memory.reserved_bytes == LIMIT // 2, "the first has half of the memory")
         await large.send_bytes(b"a" * LIMIT)
-        await until(lambda: server.memory.waiting_mails == 1, "the second waits")
+        await wait_until(lambda: server.memory.waiting_mails == 1, "the second waits")
         content = b"b" * 60_000 + b"\r\n"
         reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], content)
         assert reply.code == 250
@@ -60,7 +60,7 @@ async def test_one_address_may_use_half_of_the_memory() -> None:
         server.mails.gate = None  # for the others
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
-        await until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
+        await wait_until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
         assert LIMIT // 2 <= memory.reserved_bytes < LIMIT
         large = b"b" * (LIMIT // 5) + b"\r\n"
         for content, address in ((large, "127.0.0.2"), (b"small\r\n", "127.0.0.1")):
@@ -149,7 +149,7 @@ async def test_abandoned_chunk_releases_its_memory() -> None:
             await client.expect(250)
             assert (memory.reserved_bytes, memory.large_mails) == (300_000, 1)
             await leave(client)
-            await until(lambda: memory.is_unused, "all memory is released")
+            await wait_until(lambda: memory.is_unused, "all memory is released")
             await client.close()
 
 
@@ -161,7 +161,7 @@ async def test_trusted_address_may_use_all_of_the_memory() -> None:
         clients = [await start_data(server) for _ in range(3)]
         for client in clients:
             await client.send_bytes(b"a" * (LIMIT // 5))
-        await until(lambda: memory.reserved_bytes == 3 * (LIMIT // 5), "all is read")
+        await wait_until(lambda: memory.reserved_bytes == 3 * (LIMIT // 5), "all is read")
         assert memory.waiting_mails == 0
         for client in clients:
             await client.abort()
@@ -195,9 +195,9 @@ async def test_disconnected_client_releases_its_memory() -> None:
         for leave in (RawSmtp.abort, RawSmtp.close):
             client = await start_data(server)
             await client.send_bytes(b"a" * 300_000)
-            await until(lambda: memory.reserved_bytes > 0, "the bytes are counted")
+            await wait_until(lambda: memory.reserved_bytes > 0, "the bytes are counted")
             await leave(client)
-            await until(lambda: memory.reserved_bytes == 0, "the bytes are released")
+            await wait_until(lambda: memory.reserved_bytes == 0, "the bytes are released")
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
@@ -216,7 +216,7 @@ async def test_too_large_mail_blocks_no_other() -> None:
         memory = server.memory
         async with await start_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
-            await until(lambda: memory.reserved_bytes == 90_000, "most of it is received")
+            await wait_until(lambda: memory.reserved_bytes == 90_000, "most of it is received")
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
             assert (await client.read_reply()).code == 552
             assert memory.is_unused
@@ -228,12 +228,12 @@ async def test_discarded_mail_is_no_longer_the_oldest() -> None:
         memory = server.memory
         async with await start_data(server) as client, await start_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
-            await until(lambda: memory.reserved_bytes == 200_000, "it is received")
+            await wait_until(lambda: memory.reserved_bytes == 200_000, "it is received")
             assert memory.available_bytes == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
             await second.send_bytes(b"a" * 300_000)
-            await until(lambda: memory.reserved_bytes == 500_000, "the second is received")
+            await wait_until(lambda: memory.reserved_bytes == 500_000, "the second is received")
             await client.send_bytes(b"a" * (LIMIT // 2))
-            await until(lambda: memory.reserved_bytes == 300_000, "the first is discarded")
+            await wait_until(lambda: memory.reserved_bytes == 300_000, "the first is discarded")
             assert memory.large_mails == 1
             await second.send_bytes(b"\r\n.\r\n")
             await second.expect(250)

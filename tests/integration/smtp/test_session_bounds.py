@@ -10,7 +10,7 @@ from smtp.connection import Connection
 from smtp.deadline import Phase
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 from tests.unit.smtp.test_refusals import CountingMeter
 
 MAIL, RCPT = b"MAIL FROM:<a@client.test>\r\n", b"RCPT TO:<support@example.com>\r\n"
@@ -25,7 +25,7 @@ async def connect(host: str, port: int) -> RawSmtp:
 
 async def wait_for_command_phase(connection: Connection) -> None:
     """Waits until the command timeout applies; the reply may arrive earlier."""
-    await until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
+    await wait_until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
 
 
 def refusal_events(logs: list[EventDict]) -> list[EventDict]:
@@ -62,7 +62,7 @@ async def test_flood_of_rejected_recipients_ends_the_session() -> None:
             for code in (250, *[550] * 100, 421):
                 await client.expect(code)
             assert not await client.read_to_eof()
-            await until(lambda: server.server.connection_count == 0, "the session ends")
+            await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         assert [line["reasons"] for line in refusal_events(logs)] == [{"alias_disabled": 100, "too_many_refused": 1}]
         assert meter.reasons == {"alias_disabled": 100, "too_many_refused": 1}
         await client.close()
@@ -78,7 +78,7 @@ async def test_rejected_senders_have_one_event_before_the_next_mail() -> None:
             await client.command("MAIL FROM:<a@client.test>", 250)
             await client.command("RCPT TO:<nobody@example.com>", 550)
             await client.quit()
-            await until(lambda: server.server.connection_count == 0, "the session ends")
+            await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         found = [(line["reverse_path"], line["reasons"]) for line in refusal_events(logs)]
         assert found == [("bad@spam.example", {"sender_blocked": 20}), ("a@client.test", {"no_such_alias": 1})]
         await client.close()
@@ -169,7 +169,7 @@ async def test_expired_session_ends_inside_a_rejected_chunk(before: bytes, over_
         if over_before:
             connection.check_deadlines(now + TWENTY_MINUTES, 1e9)
         await client.send_bytes(b"BDAT 60000000 LAST\r\nx")
-        await until(lambda: connection.phase is Phase.CONTENT, "the chunk begins")
+        await wait_until(lambda: connection.phase is Phase.CONTENT, "the chunk begins")
         connection.check_deadlines(now + TWENTY_MINUTES, 1e9)
         assert str(await client.read_reply()).startswith("421 4.4.2 Session")
         assert not await client.read_to_eof()

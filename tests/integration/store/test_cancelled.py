@@ -13,7 +13,7 @@ from router.store.catalog import Catalog
 from router.store.cleanup import CleanupTasks
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
-from tests.support.stores import Store, opened_sqlite
+from tests.support.stores import Store, sqlite_store
 
 TIMES = 20  # more than the number of connections
 
@@ -22,7 +22,7 @@ TIMES = 20  # more than the number of connections
 async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, steps: int) -> None:
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-    await seeds.workspace(store.database)
+    await seeds.insert_workspace(store.database)
 
     async def work() -> None:
         async with store.database.transaction() as transaction:
@@ -47,7 +47,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
 
 
 async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(store: Store) -> None:
-    await seeds.workspace(store.database)
+    await seeds.insert_workspace(store.database)
     before = await store.database.fetch_one("routing_version")
 
     async def fail() -> None:
@@ -64,8 +64,8 @@ async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(st
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
     """Its BEGIN continues in the connection's thread up to the busy timeout; the next writer runs after that."""
     path = tmp_path / "emailrouter.db"
-    async with opened_sqlite(tmp_path) as store:
-        await seeds.workspace(store.database)
+    async with sqlite_store(tmp_path) as store:
+        await seeds.insert_workspace(store.database)
     database = SqliteDatabase(path, catalog.load_catalog(), readers=1, busy_timeout=3600)
     await database.open()
     try:
@@ -93,7 +93,7 @@ async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
     queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
     queries["endless"] = catalog.build_query("endless", endless, endless)
-    async with opened_sqlite(tmp_path):
+    async with sqlite_store(tmp_path):
         database = SqliteDatabase(tmp_path / "emailrouter.db", Catalog(queries), readers=1, busy_timeout=1)
         await database.open()
         try:

@@ -22,8 +22,8 @@ from tests.support.installation import Installation
 from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
 from tests.support.relay import Relay
-from tests.support.stores import Store, opened_postgres
-from tests.support.waiting import until
+from tests.support.stores import Store, postgres_store
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -68,7 +68,7 @@ async def open_database(url: str, *, statement_timeout: float = 30.0) -> AsyncIt
 
 @asynccontextmanager
 async def relayed(server: PostgresServer, *, statement_timeout: float = 30.0) -> AsyncIterator[Relayed]:
-    async with opened_postgres(server) as store, Relay(urlsplit(store.url).port or 0) as relay:
+    async with postgres_store(server) as store, Relay(urlsplit(store.url).port or 0) as relay:
         url = through(store.url, relay.port)
         async with open_database(url, statement_timeout=statement_timeout) as database:
             yield Relayed(Store("postgres", url, store.catalog, database), relay, database)
@@ -89,11 +89,11 @@ async def use_connections_concurrently(database: PostgresDatabase) -> None:
 async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server) as found:
         await use_connections_concurrently(found.database)
-        assert found.relay.made == USED
-        found.relay.forget()
+        assert found.relay.connection_count == USED
+        found.relay.drop_connections()
         assert await found.database.fetch_one("check_clock") is not None
-        await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
-        assert found.relay.made <= USED + 2  # a new one, and one that cancels the statement
+        await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
+        assert found.relay.connection_count <= USED + 2  # a new one, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
@@ -108,12 +108,12 @@ async def test_a_statement_without_a_response_reveals_a_dead_connection(
         async def use() -> None:
             async with found.database.transaction() as transaction:
                 await transaction.fetch_one("check_clock")
-                found.relay.forget()
+                found.relay.drop_connections()
                 await transaction.fetch_one("check_clock")
 
         with pytest.raises(Unavailable, match="timed out waiting for a response"):
             await use()
-        await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
+        await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
         assert await found.database.fetch_one("check_clock") is not None
 
 
@@ -126,7 +126,7 @@ async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_
             with pytest.raises(Unavailable, match="57014"):
                 await found.database.fetch_one("installation_value", name="secret_key")
         assert await found.database.fetch_one("installation_value", name="secret_key") is None
-        assert found.relay.made == USED + 1  # that of the monitor
+        assert found.relay.connection_count == USED + 1  # that of the monitor
         await monitor.close()
 
 
@@ -142,11 +142,11 @@ async def test_messages_are_accepted_although_every_connection_is_dead(postgres_
                 )
             )
         await use_connections_concurrently(found.database)
-        found.relay.forget()
+        found.relay.drop_connections()
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
         )
-        assert len(await installation.table("messages")) == 40
+        assert len(await installation.all_rows("messages")) == 40
         await installation.close()
 
 
@@ -165,7 +165,7 @@ async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monke
                     await asyncio.sleep(0)
 
         await wait_for_id("int_before")
-        found.relay.forget()
+        found.relay.drop_connections()
         sender.terminate()
         sender = await asyncpg.connect(found.store.url)
         await wait_for_id("int_after")
@@ -192,7 +192,7 @@ async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
     monkeypatch.setattr(postgres_connection, "MAX_IDLE_SECONDS", 0.0)
     async with relayed(postgres_server) as found:
         connection = await found.database.connect()
-        found.relay.forget()
+        found.relay.drop_connections()
         successor = await found.database.ensure_usable(connection)
         assert successor is not connection
         assert connection.is_closed()
@@ -257,7 +257,7 @@ CONFLICTS = """
 async def test_a_single_message_is_retried_after_a_conflict(
     postgres_server: PostgresServer, times: int, taken: bool
 ) -> None:
-    async with opened_postgres(postgres_server) as store:
+    async with postgres_store(postgres_server) as store:
         installation = Installation(store)
         await installation.seed()
         other = await asyncpg.connect(store.url)
@@ -268,13 +268,13 @@ async def test_a_single_message_is_retried_after_a_conflict(
             with pytest.raises(SerializationConflict):
                 await installation.accept.accept(installation.envelope(), mail())
         assert await other.fetchval("SELECT last_value FROM conflicts") == MAX_CONFLICT_TRIES
-        assert len(await installation.table("messages")) == taken
+        assert len(await installation.all_rows("messages")) == taken
         await other.close()
         await installation.close()
 
 
 async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: PostgresServer) -> None:
-    async with opened_postgres(postgres_server) as store:
+    async with postgres_store(postgres_server) as store:
         other = await asyncpg.connect(store.url)
         await other.execute(CONFLICTS.format(times=3, table="installation"))
         await store.database.execute("installation_insert", name="a", value="b")

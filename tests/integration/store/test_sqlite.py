@@ -10,14 +10,14 @@ from router.errors import Unavailable
 from router.store import catalog
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
-from tests.support.stores import opened_sqlite
+from tests.support.stores import sqlite_store
 
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, steps: int) -> None:
     """Cancelled after any number of loop steps: at BEGIN, in the body, at COMMIT."""
-    async with opened_sqlite(tmp_path) as store:
-        await seeds.workspace(store.database)
+    async with sqlite_store(tmp_path) as store:
+        await seeds.insert_workspace(store.database)
 
         async def work() -> None:
             async with store.database.transaction() as transaction:

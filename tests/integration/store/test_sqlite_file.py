@@ -16,14 +16,14 @@ from router.store import migrate
 from router.store.sqlite import SqliteDatabase
 from tests.support.installation import Installation
 from tests.support.mails import mail
-from tests.support.stores import opened_sqlite, sqlite_database
+from tests.support.stores import sqlite_database, sqlite_store
 
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     """Its file is opened through a symbolic link, and a backup of it exists."""
     (tmp_path / "data").mkdir()
-    async with opened_sqlite(tmp_path / "data") as store:
+    async with sqlite_store(tmp_path / "data") as store:
         found = Installation(store)
         await found.seed()
         with closing(sqlite3.connect(path_of(found))) as connection:
@@ -148,7 +148,7 @@ async def test_a_file_that_is_moved_back_is_used_again(installation: Installatio
 
 async def test_a_changed_symbolic_link_is_detected(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    async with opened_sqlite(tmp_path / "data") as store:
+    async with sqlite_store(tmp_path / "data") as store:
         real = Path(store.url.removeprefix("sqlite:///"))
     shutil.copy(real, tmp_path / "other.db")
     link = tmp_path / "link.db"
@@ -168,7 +168,7 @@ async def test_a_changed_symbolic_link_is_detected(tmp_path: Path) -> None:
 async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened_sqlite(tmp_path) as store:
+    async with sqlite_store(tmp_path) as store:
         path = Path(store.url.removeprefix("sqlite:///"))
     connect = SqliteDatabase._connect
     copies = 0

@@ -15,14 +15,14 @@ from router.store.sqlite import WAL_LIMIT, SqliteDatabase
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
 from tests.support.mails import mail
-from tests.support.stores import Store, opened_sqlite
+from tests.support.stores import Store, sqlite_store
 
 LARGE = WAL_LIMIT + 2_000_000
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened_sqlite(tmp_path) as found:
+    async with sqlite_store(tmp_path) as found:
         yield found
 
 
@@ -60,7 +60,7 @@ async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Ins
     assert file_size(file) == 0
     assert not wal.truncate_wal(database), "there is nothing to cut"
     await installation.accept.accept(installation.envelope(), mail("<three@customer.test>"))
-    assert len(await installation.table("messages")) == 3
+    assert len(await installation.all_rows("messages")) == 3
 
 
 async def test_a_commit_truncates_it_too(installation: Installation) -> None:

@@ -38,7 +38,7 @@ async def test_records_of_every_kind(dns_server: DnsStandIn) -> None:
     assert await ask(dns_server, "MX1.ours.test", "AAAA") == ["2001:db8::1"]
     assert await ask(dns_server, "1.2.0.192.in-addr.arpa", "PTR") == ["mx1.ours.test."]
     assert ("example.org", "MX") in dns_server.queries
-    assert dns_server.asked("mx1.ours.test.", "aaaa") == 1
+    assert dns_server.query_count("mx1.ours.test.", "aaaa") == 1
 
 
 async def test_a_cname_is_followed(dns_server: DnsStandIn) -> None:
@@ -75,7 +75,7 @@ async def test_failures_hold_until_healed(dns_server: DnsStandIn) -> None:
     dns_server.fail("example.org", "REFUSED")
     with pytest.raises(dns.resolver.NoNameservers, match="REFUSED"):
         await ask(dns_server, "example.org", "A")
-    dns_server.heal("example.org")
+    dns_server.restore("example.org")
     assert await ask(dns_server, "example.org", "MX") == ["10 mx.ours.test."]
     dns_server.fail("example.org", "NXDOMAIN")
     with pytest.raises(dns.resolver.NXDOMAIN):
@@ -91,7 +91,7 @@ async def test_a_name_that_is_never_answered(dns_server: DnsStandIn) -> None:
     for transport in (dns.asyncquery.udp, dns.asyncquery.tcp):
         with pytest.raises(dns.exception.Timeout):
             await transport(query, "127.0.0.1", port=dns_server.port, timeout=0.05)
-    assert dns_server.asked("silent.test", "A") == 2
+    assert dns_server.query_count("silent.test", "A") == 2
 
 
 async def test_large_answers_are_cut_on_udp_and_whole_on_tcp(dns_server: DnsStandIn) -> None:

@@ -9,16 +9,16 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.support.payloads import assert_slack_takes
+from tests.support.payloads import assert_slack_accepts
 from tests.support.slack import (
-    Answer,
-    Half,
+    FixedResponse,
     Hang,
-    Huge,
-    Redirect,
+    LargeResponse,
+    PartialResponse,
+    RedirectResponse,
     Reset,
     SlackStandIn,
-    Slow,
+    SlowResponse,
 )
 
 
@@ -81,16 +81,16 @@ async def test_what_is_not_json_is_an_invalid_payload(slack: SlackStandIn, http:
 
 
 async def test_a_forgotten_webhook_has_no_service(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
-    slack.forget("general")
+    slack.remove_webhook("general")
     assert await post(http, slack.url(), {"text": "a"}) == (404, "no_service")
-    slack.remember("general")
+    slack.restore_webhook("general")
     assert await post(http, slack.url(), {"text": "a"}) == (200, "ok")
     assert await post(http, f"http://127.0.0.1:{slack.port}/elsewhere", {"text": "a"}) == (404, "no_service")
 
 
 async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
-    slack.default("general", Answer(503, "down"))
-    slack.script("general", Answer(429, "rate_limited", {"Retry-After": "7"}), Answer(200, "ok"))
+    slack.default("general", FixedResponse(503, "down"))
+    slack.script("general", FixedResponse(429, "rate_limited", {"Retry-After": "7"}), FixedResponse(200, "ok"))
     async with http.post(slack.url(), json={"text": "a"}) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "7")
     assert await post(http, slack.url(), {"text": "b"}) == (200, "ok")
@@ -100,8 +100,8 @@ async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandI
     assert [seen.status for seen in slack.posts] == [429, 200, 503, 200]
 
 
-@pytest.mark.parametrize("behaviour", [Reset(), Half()])
-async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | Half) -> None:
+@pytest.mark.parametrize("behaviour", [Reset(), PartialResponse()])
+async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | PartialResponse) -> None:
     slack.script("general", behaviour)
     async with aiohttp.ClientSession() as http:  # a new connection: a kept one would be tried twice
         with pytest.raises(aiohttp.ClientError):
@@ -139,7 +139,7 @@ async def test_stopping_cuts_what_hangs_and_it_comes_back_on_the_same_port(
 
 
 async def test_slow_huge_and_redirected_answers(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
-    slack.script("general", Slow(0.01), Huge(200_001), Redirect("http://127.0.0.1:1/"))
+    slack.script("general", SlowResponse(0.01), LargeResponse(200_001), RedirectResponse("http://127.0.0.1:1/"))
     loop = asyncio.get_running_loop()
     before = loop.time()
     assert await post(http, slack.url(), {"text": "a"}) == (200, "ok")
@@ -185,6 +185,6 @@ async def test_a_request_over_the_bound_is_refused(http: aiohttp.ClientSession) 
 
 
 def test_the_second_opinion_agrees_with_the_rules() -> None:
-    assert_slack_takes({"blocks": [FINE, {"type": "divider"}]})
+    assert_slack_accepts({"blocks": [FINE, {"type": "divider"}]})
     with pytest.raises(AssertionError, match="151 characters, 150 allowed"):
-        assert_slack_takes({"blocks": [HEADER]})
+        assert_slack_accepts({"blocks": [HEADER]})

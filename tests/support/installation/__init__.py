@@ -1,8 +1,21 @@
 """Installations for tests: in this process, served over HTTP, or as settings of a started program."""
 
-from tests.support.installation.installation import Installation, Woken
-from tests.support.installation.opened import installation_at, installation_over, installed, store_at
-from tests.support.installation.settings import DOMAIN, HOST, SETTINGS, UNPACED, config_of, port_of, program_settings
+from tests.support.installation.installation import Installation, RecordingWake
+from tests.support.installation.opened import (
+    closed_store,
+    migrated_installation,
+    program_installation,
+    seeded_installation,
+)
+from tests.support.installation.settings import (
+    DOMAIN,
+    HOST,
+    SETTINGS,
+    UNPACED,
+    make_config,
+    program_settings,
+    split_address,
+)
 
 __all__ = [
     "DOMAIN",
@@ -10,12 +23,12 @@ __all__ = [
     "SETTINGS",
     "UNPACED",
     "Installation",
-    "Woken",
-    "config_of",
-    "installation_at",
-    "installation_over",
-    "installed",
-    "port_of",
+    "RecordingWake",
+    "closed_store",
+    "make_config",
+    "migrated_installation",
+    "program_installation",
     "program_settings",
-    "store_at",
+    "seeded_installation",
+    "split_address",
 ]

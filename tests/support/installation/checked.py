@@ -22,12 +22,12 @@ from router.secrets import KEY_FILE, fingerprint
 from router.store import migrate
 from tests.support.dns import DnsStandIn
 from tests.support.installation.installation import Installation
-from tests.support.installation.opened import installation_at
-from tests.support.installation.settings import DOMAIN, HOST, config_of
+from tests.support.installation.opened import program_installation
+from tests.support.installation.settings import DOMAIN, HOST, make_config
 from tests.support.slack import SlackStandIn
 
 
-class Moved:
+class ShiftedClock:
     """The machine's clock, so much off."""
 
     def __init__(self, seconds: float = 0) -> None:
@@ -57,9 +57,9 @@ class CheckedInstallation:
 
     @property
     def config(self) -> Config:
-        return config_of(self.settings)
+        return make_config(self.settings)
 
-    async def lines(self, **replacements: Any) -> list[CheckResult]:
+    async def run_checks(self, **replacements: Any) -> list[CheckResult]:
         """The lines of `emailrouter check`."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
@@ -72,7 +72,7 @@ class CheckedInstallation:
         )
         return await run.run_checks(replace(found, **replacements))
 
-    def certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
+    def write_certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
         """Write chain and key; see `trustme.CA.issue_cert`."""
         leaf = self.authority.issue_cert(*names, **options)
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
@@ -80,14 +80,14 @@ class CheckedInstallation:
         self.write_key(leaf.private_key_pem.bytes())
         return leaf
 
-    def write_key(self, octets: bytes) -> None:
+    def write_key(self, pem: bytes) -> None:
         path = self.folder / "key.pem"
-        path.write_bytes(octets)
+        path.write_bytes(pem)
         path.chmod(0o600)
 
 
 @asynccontextmanager
-async def right(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
+async def healthy_installation(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
     """All is right: the check finds nothing to fix but what a loopback host cannot have."""
     root = trustme.CA()
     authority = root.create_child_ca()
@@ -95,17 +95,17 @@ async def right(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallat
     root.configure_trust(trust)
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(server)
-    installation = installation_at(f"sqlite:///{folder / 'emailrouter.db'}", folder, _settings(folder))
+    installation = program_installation(f"sqlite:///{folder / 'emailrouter.db'}", folder, _settings(folder))
     del installation.settings["server.secret_key"], installation.settings["dns.nameservers"]
     (folder / KEY_FILE).write_text(installation.secret_key)
     (folder / KEY_FILE).chmod(0o600)
-    async with SlackStandIn(ssl_context=server) as slack, installation.opened():
+    async with SlackStandIn(ssl_context=server) as slack, installation.open_database():
         database = installation.database
         await migrate.migrate(database)
         await database.execute("installation_insert", name="secret_key", value=fingerprint(installation.secret_key))
         await installation.seed(DOMAIN, (), webhook=slack.url(host="localhost"))
         found = CheckedInstallation(installation, folder, dns, slack, trust, authority)
-        found.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+        found.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
         dns.set(HOST, "A", "93.184.216.34")
         dns.set("93.184.216.34", "PTR", f"{HOST}.")
         dns.set(DOMAIN, "MX", f"10 {HOST}.")
@@ -131,19 +131,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def disk_with(**values: int) -> Any:
+def make_statvfs(**values: int) -> Any:
     """A `statvfs` of a disk of 100 GB, half full, with these fields replaced."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
 
 
-def about(lines: list[CheckResult], status: str) -> list[str]:
+def line_texts(lines: list[CheckResult], status: str) -> list[str]:
     """The lines of a status, as text."""
     return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
 
 
-def holds(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
+def assert_line(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
     """Asserts that a line of this status has the text and the fix."""
     found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
-    assert found, about(lines, "fail") + about(lines, "warn")
+    assert found, line_texts(lines, "fail") + line_texts(lines, "warn")
     assert any(fix in line.fix for line in found), [line.fix for line in found]

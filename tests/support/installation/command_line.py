@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.installation.settings import program_settings
-from tests.support.process import Finished, run_cli
+from tests.support.process import CompletedCommand, run_cli
 
 ADMIN = "admin@example.org"
 WEBHOOK = "https://hooks.slack.com/services/T000/B000/abcdefgh"
@@ -21,9 +21,11 @@ class CommandLine:
     folder: Path
     env: dict[str, object] = field(default_factory=dict)
 
-    async def __call__(self, *args: str, stdin: str | None = None, env: Mapping[str, object] | None = None) -> Finished:
-        octets = None if stdin is None else stdin.encode()
-        done = await run_cli(*args, env={**self.env, **(env or {})}, cwd=self.folder, stdin=octets)
+    async def __call__(
+        self, *args: str, stdin: str | None = None, env: Mapping[str, object] | None = None
+    ) -> CompletedCommand:
+        data = None if stdin is None else stdin.encode()
+        done = await run_cli(*args, env={**self.env, **(env or {})}, cwd=self.folder, stdin=data)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -31,7 +33,7 @@ class CommandLine:
         """The `--json` output of a command that must succeed."""
         return (await self(*args, "--json", stdin=stdin)).ok().json()
 
-    async def refused(self, *args: str, code: int = 1, stdin: str | None = None) -> str:
+    async def error_line(self, *args: str, code: int = 1, stdin: str | None = None) -> str:
         """The error line of a command that must fail with this code."""
         done = await self(*args, stdin=stdin)
         lines = done.stderr.splitlines()
@@ -41,7 +43,7 @@ class CommandLine:
         return lines[0]
 
 
-async def initialised(folder: Path, url: str | None = None) -> CommandLine:
+async def initialise(folder: Path, url: str | None = None) -> CommandLine:
     """A new installation with its first workspace, user and key. url: an empty PostgreSQL database."""
     cli = CommandLine(folder, program_settings(url or f"sqlite:///{folder / 'emailrouter.db'}", folder))
     if url is not None:

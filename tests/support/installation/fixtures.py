@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.dns import DnsStandIn
-from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import Store, opened_sqlite
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import Store, sqlite_store
 
 
 @pytest.fixture
 async def served(store: Store, dns_server: DnsStandIn) -> AsyncIterator[ServedInstallation]:
     """An API process on SQLite and on PostgreSQL; domains are resolved by `dns_server`."""
-    async with serving(store, served_settings(dns_server)) as found:
+    async with serve_api(store, served_settings(dns_server)) as found:
         yield found
 
 
 @pytest.fixture
 async def sqlite_served(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
     """An API process on SQLite only, for tests that do not depend on the database."""
-    async with opened_sqlite(tmp_path) as store, serving(store) as found:
+    async with sqlite_store(tmp_path) as store, serve_api(store) as found:
         yield found

@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"
 
 
 @dataclass(frozen=True)
-class Reply:
+class ApiReply:
     """A response: status, headers, and the body as JSON (None if empty or not JSON)."""
 
     status: int
@@ -42,7 +42,7 @@ class Reply:
         return found
 
 
-class Client:
+class ApiClient:
     """A client of the API with one key, or without."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
@@ -50,7 +50,7 @@ class Client:
         self.root = root
         self.key = key
 
-    async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
+    async def request(self, method: str, path: str, body: Any = None, **options: Any) -> ApiReply:
         """Send one request; `path` is below /api unless it begins with `//`. body: sent as JSON."""
         url = self.root + (path[1:] if path.startswith("//") else f"/api{path}")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
@@ -60,34 +60,34 @@ class Client:
         async with self._session.request(method, url, headers=headers, allow_redirects=False, **options) as response:
             content = await response.read()
             is_json = response.content_type == "application/json" and content
-            return Reply(response.status, response.headers, await response.json() if is_json else None, content)
+            return ApiReply(response.status, response.headers, await response.json() if is_json else None, content)
 
-    async def get(self, path: str, **options: Any) -> Reply:
-        return await self.ask("GET", path, **options)
+    async def get(self, path: str, **options: Any) -> ApiReply:
+        return await self.request("GET", path, **options)
 
-    async def post(self, path: str, body: Any = None, **options: Any) -> Reply:
-        return await self.ask("POST", path, body, **options)
+    async def post(self, path: str, body: Any = None, **options: Any) -> ApiReply:
+        return await self.request("POST", path, body, **options)
 
-    async def patch(self, path: str, body: Any = None, **options: Any) -> Reply:
-        return await self.ask("PATCH", path, body, **options)
+    async def patch(self, path: str, body: Any = None, **options: Any) -> ApiReply:
+        return await self.request("PATCH", path, body, **options)
 
-    async def delete(self, path: str, **options: Any) -> Reply:
-        return await self.ask("DELETE", path, **options)
+    async def delete(self, path: str, **options: Any) -> ApiReply:
+        return await self.request("DELETE", path, **options)
 
 
 class ServedInstallation(Installation):
-    """A workspace, its admin with a key, and what a test adds; see `serving`."""
+    """A workspace, its admin with a key, and what a test adds; see `serve_api`."""
 
     login: FirstLogin
     session: aiohttp.ClientSession
     server: ApiServer
 
     @property
-    def admin(self) -> Client:
+    def admin(self) -> ApiClient:
         return self.client(self.login.key)
 
     @property
-    def nobody(self) -> Client:
+    def anonymous(self) -> ApiClient:
         return self.client(None)
 
     @property
@@ -100,10 +100,12 @@ class ServedInstallation(Installation):
         host, port = self.server.address
         return f"http://{host}:{port}"
 
-    def client(self, key: str | None) -> Client:
-        return Client(self.session, self.root, key)
+    def client(self, key: str | None) -> ApiClient:
+        return ApiClient(self.session, self.root, key)
 
-    async def person(self, role: Role, email: str | None = None, *, actor: Actor | None = None) -> tuple[Client, str]:
+    async def add_client(
+        self, role: Role, email: str | None = None, *, actor: Actor | None = None
+    ) -> tuple[ApiClient, str]:
         """Add a user with a key of that role; return the client and the user's id."""
         asker = actor or self.actor
         user = await self.services.users.create(
@@ -112,7 +114,7 @@ class ServedInstallation(Installation):
         new = await self.services.keys.create(asker, name=role, user_id=user.id)
         return self.client(new.plaintext), user.id
 
-    async def other_workspace(self) -> tuple[Client, Actor]:
+    async def create_workspace(self) -> tuple[ApiClient, Actor]:
         """Add another workspace; return the client and the actor of its admin."""
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
@@ -121,7 +123,7 @@ class ServedInstallation(Installation):
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
         return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 
-    async def domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
+    async def create_domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
         """Add a domain that is active without DNS; return its id."""
         view = await self.services.domains.create(actor or self.actor, name)
         await self.database.execute(
@@ -141,22 +143,24 @@ class ServedInstallation(Installation):
         self.core.routing_cache.invalidate()
         return view.domain.id
 
-    async def integration(self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None) -> str:
+    async def create_integration(
+        self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None
+    ) -> str:
         """Add an integration; return its id."""
         made = await self.services.integrations.create(
             actor or self.actor, type="slack", name="Support", settings={"webhookUrl": url}
         )
         return made.id
 
-    async def alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
+    async def create_alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
         """Add a domain, an integration and an alias; return their ids."""
-        domain_id, integration_id = await self.domain(domain), await self.integration()
+        domain_id, integration_id = await self.create_domain(domain), await self.create_integration()
         made = await self.services.aliases.create(
             self.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
         )
         return domain_id, integration_id, made.id
 
-    async def mail(
+    async def accept_message(
         self, content: bytes | None = None, *to: Target | str, reverse_path: str = "ada@customer.test"
     ) -> str:
         """Accept a message as the SMTP server does; return its message id. The clock is not advanced.
@@ -181,7 +185,7 @@ def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, obje
 
 
 @asynccontextmanager
-async def serving(
+async def serve_api(
     store: Store,
     settings: Mapping[str, object] | None = None,
     *,

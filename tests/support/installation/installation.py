@@ -29,7 +29,7 @@ from router.services import Services
 from router.store.group_commit import WriteGroup
 from tests.support import mails, seeds
 from tests.support.clock import FakeClock
-from tests.support.installation.settings import SETTINGS, config_of
+from tests.support.installation.settings import SETTINGS, make_config
 from tests.support.stores import Store
 
 SENDER = "ann@customer.test"
@@ -37,7 +37,7 @@ SENDER = "ann@customer.test"
 _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}
 
 
-class Woken:
+class RecordingWake:
     """Records which integrations were woken."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Installation:
 
     Args:
         settings: Override `SETTINGS`.
-        wake: `woken` if None; "dispatcher" is the core's own, which the test runs.
+        wake: `recording_wake` if None; "dispatcher" is the core's own, which the test runs.
         real_time: The core uses the machine's clock instead of `clock`.
         write: Replaces the accept transaction.
     """
@@ -75,14 +75,14 @@ class Installation:
         self.settings = {**SETTINGS, **own, **(settings or {})}
         self.secret_key = str(self.settings["server.secret_key"])
         self.clock = clock or FakeClock()
-        self.woken = Woken()
-        config = config_of(self.settings)
+        self.recording_wake = RecordingWake()
+        config = make_config(self.settings)
         self.core = Core(
             config,
             store.database,
             SystemClock() if real_time else self.clock,
             SecretBox(self.secret_key),
-            wake=None if wake == "dispatcher" else wake or self.woken,
+            wake=None if wake == "dispatcher" else wake or self.recording_wake,
             meter=meter,
         )
         if parser is not None:
@@ -132,10 +132,10 @@ class Installation:
     async def seed_domain(self, domain: str) -> None:
         """Add a workspace and a verified domain."""
         self.domain_name = domain
-        self.workspace_id = await seeds.workspace(self.database)
-        self.domain_id = await seeds.domain(self.database, self.workspace_id, domain)
+        self.workspace_id = await seeds.insert_workspace(self.database)
+        self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
 
-    def another(self, **options: Any) -> Self:
+    def second_process(self, **options: Any) -> Self:
         """A second process over the same database and seeds; the test closes it."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
@@ -146,12 +146,12 @@ class Installation:
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
         """Add an integration; return its id. webhook: its URL, needed only for sending."""
         sealed = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
-        return await seeds.integration(self.database, self.workspace_id, sealed, name)
+        return await seeds.insert_integration(self.database, self.workspace_id, sealed, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
         """Add an alias of the domain. integration_id: by default the first integration; None for none."""
         chosen = self.integration_id if integration_id == "" else integration_id
-        self.aliases[name] = await seeds.alias(self.database, self.workspace_id, self.domain_id, name, chosen)
+        self.aliases[name] = await seeds.insert_alias(self.database, self.workspace_id, self.domain_id, name, chosen)
         return self.target(name, integration_id=chosen)
 
     def target(self, name: str, *, tag: str = "", integration_id: str | None = "") -> Target:
@@ -172,20 +172,22 @@ class Installation:
         assert isinstance(found, Target), found
         return found
 
-    async def mail(self, content: bytes | None = None, *to: Target | str, reverse_path: str = SENDER) -> str:
+    async def accept_message(self, content: bytes | None = None, *to: Target | str, reverse_path: str = SENDER) -> str:
         """Advance the clock by a second and accept a message; return its id. to: as for `envelope`."""
         self.clock.advance(1)
         envelope = self.envelope(*to, reverse_path=reverse_path)
         return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
 
-    async def ticket(self, content: bytes | None = None, *to: Target | str) -> str:
-        """Accept a message as `mail` does; return the id of its ticket."""
-        row = await self.database.fetch_one("message_recipients", message_id=await self.mail(content, *to), limit=1)
+    async def accept_ticket(self, content: bytes | None = None, *to: Target | str) -> str:
+        """Accept a message with `accept_message`; return the id of its ticket."""
+        row = await self.database.fetch_one(
+            "message_recipients", message_id=await self.accept_message(content, *to), limit=1
+        )
         assert row is not None
         return str(row["ticket_id"])
 
     @asynccontextmanager
-    async def dispatching(self) -> AsyncIterator[None]:
+    async def run_dispatcher(self) -> AsyncIterator[None]:
         """Run the core's dispatcher during the block; at its end every outcome is recorded."""
         dispatcher = self.core.dispatcher
         running = asyncio.create_task(dispatcher.run())
@@ -195,7 +197,7 @@ class Installation:
             dispatcher.stop()
             await running
 
-    async def found(self, q: str) -> list[int]:
+    async def search(self, q: str) -> list[int]:
         """The numbers of the tickets that a search finds, in order."""
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
 
@@ -204,28 +206,28 @@ class Installation:
         for ticket in (await self.tickets.list(self.actor)).items:
             await self.tickets.set_status(self.actor, ticket.id, status)
 
-    async def rows(self, statement: str, **values: object) -> list[dict[str, object]]:
+    async def execute(self, statement: str, **values: object) -> list[dict[str, object]]:
         """Run a statement; return its rows."""
         return await seeds.execute(self.database, statement, **values)
 
-    async def table(self, name: str) -> list[dict[str, object]]:
+    async def all_rows(self, name: str) -> list[dict[str, object]]:
         """All rows of a table, oldest first."""
-        return await self.rows(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
+        return await self.execute(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
 
-    async def count(self, table: str, where: str = "1 = 1") -> int:
+    async def count_rows(self, table: str, where: str = "1 = 1") -> int:
         """The number of rows."""
-        (row,) = await self.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
+        (row,) = await self.execute(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
         assert isinstance(row["n"], int)
         return row["n"]
 
-    async def add_user(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
+    async def add_user_with_key(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
         """Add a user with a key; return the user's id and the key."""
         email = email or f"{role}{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
         return user.id, key.plaintext
 
-    async def add_person(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
+    async def add_actor(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
         """Add a user; return its actor. actor: who adds it, for another workspace."""
         creator = actor or self.actor
         email = f"{role}-{mails.new_message_id()[1:-1]}"
@@ -234,10 +236,10 @@ class Installation:
 
     async def add_workspace(self) -> Actor:
         """Add a workspace; return an admin of it without a user."""
-        return Actor(await seeds.workspace(self.database, "Other"), "admin")
+        return Actor(await seeds.insert_workspace(self.database, "Other"), "admin")
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def open_database(self) -> AsyncIterator[None]:
         """Keep the database open during the block."""
         await self.database.open()
         try:

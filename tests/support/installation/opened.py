@@ -13,7 +13,7 @@ from tests.support.stores import Store, postgres_database, sqlite_database
 
 
 @asynccontextmanager
-async def installation_over(
+async def seeded_installation(
     store: Store, settings: Mapping[str, object] | None = None, **options: Any
 ) -> AsyncIterator[Installation]:
     """A seeded installation over an open store. options: of `Installation`."""
@@ -25,13 +25,13 @@ async def installation_over(
         await found.close()
 
 
-def installation_at(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
+def program_installation(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
     """An installation for started programs with files in `folder`. Its database is not open."""
-    store = store_at(url)
+    store = closed_store(url)
     return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
 
 
-def store_at(url: str) -> Store:
+def closed_store(url: str) -> Store:
     """The database at a URL, closed."""
     if url.startswith("sqlite:///"):
         return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
@@ -39,13 +39,15 @@ def store_at(url: str) -> Store:
 
 
 @asynccontextmanager
-async def installed(folder: Path, slack: SlackStandIn, postgres_url: str | None = None) -> AsyncIterator[Installation]:
+async def migrated_installation(
+    folder: Path, slack: SlackStandIn, postgres_url: str | None = None
+) -> AsyncIterator[Installation]:
     """An installation for a started program, on a new SQLite file in `folder` or in the empty database `postgres_url`.
 
     It has one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
     """
-    found = installation_at(postgres_url or f"sqlite:///{folder / 'emailrouter.db'}", folder, UNPACED)
-    async with found.opened():
+    found = program_installation(postgres_url or f"sqlite:///{folder / 'emailrouter.db'}", folder, UNPACED)
+    async with found.open_database():
         await migrate.migrate(found.database)
         await found.seed(DOMAIN, ["support"], webhook=slack.url())
         yield found

@@ -33,7 +33,7 @@ def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str
     return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
 
 
-def config_of(settings: Mapping[str, object]) -> Config:
+def make_config(settings: Mapping[str, object]) -> Config:
     """The configuration with these settings and defaults, without file and environment."""
     document: dict[str, dict[str, object]] = {}
     for key, value in settings.items():
@@ -42,7 +42,7 @@ def config_of(settings: Mapping[str, object]) -> Config:
     return Config.model_validate(document)
 
 
-def port_of(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
     """Host and port of `127.0.0.1:2525`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

@@ -29,7 +29,7 @@ from router.clock import SystemClock
 from router.model import Actor
 from tests.support import mails, seeds
 from tests.support.dns import DnsStandIn
-from tests.support.installation import DOMAIN, Installation, installed, port_of
+from tests.support.installation import DOMAIN, Installation, migrated_installation, split_address
 from tests.support.postgres import private_postgres
 from tests.support.process import ROOT, Program
 from tests.support.slack import SlackStandIn
@@ -67,14 +67,14 @@ async def prepare(installation: Installation, ready: dict[str, Any], slack: Slac
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await UserService(installation.database, clock).create(actor, **login, role="admin")
     api_key = await KeyService(installation.database, clock).create(actor, name="fuzz", user_id=user.id)
-    await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
+    await asyncio.to_thread(_send, *split_address(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
-    ids = [str(row["id"]) for table in tables for row in await installation.rows(f"SELECT id FROM {table}")]
+    ids = [str(row["id"]) for table in tables for row in await installation.execute(f"SELECT id FROM {table}")]
     webhooks = {name: slack.url(name) for name in ("alive", "gone")}
     url = f"http://{ready['api']}/api"
-    domain = await seeds.domain(installation.database, installation.workspace_id, fuzz_good.DOMAIN)
+    domain = await seeds.insert_domain(installation.database, installation.workspace_id, fuzz_good.DOMAIN)
     good = await fuzz_good.valid_requests(
-        url, api_key.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
+        url, api_key.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=split_address(ready["smtp"][0])
     )
     facts: dict[str, object] = {
         "ids": ids,
@@ -155,14 +155,14 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
         if kind == "postgres":
             server = await stack.enter_async_context(private_postgres())
             url = await server.create_database()
-        installation = await stack.enter_async_context(installed(folder, slack, url))
+        installation = await stack.enter_async_context(migrated_installation(folder, slack, url))
         settings = installation.settings | {
             "api.requests_per_minute": 0,
             "api.requests_per_day": 0,
             "dns.nameservers": [dns.address],
         }
-        slack.forget("gone")
-        slack.forget("general")  # makes the first deliveries fail, so that they can be replayed
+        slack.remove_webhook("gone")
+        slack.remove_webhook("general")  # makes the first deliveries fail, so that they can be replayed
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
         target = await prepare(installation, await program.ready(), slack, folder)
         started_at = time.monotonic()

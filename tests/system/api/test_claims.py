@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 
 from tests.support import seeds
-from tests.support.installation import Installation, installed
-from tests.support.process import starting
+from tests.support.installation import Installation, migrated_installation
+from tests.support.process import program_starter
 from tests.support.slack import SlackStandIn
 
 USERS = 50
@@ -17,11 +17,11 @@ PROCESSES = 3
 
 
 async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_url: str, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack, postgres_url) as installation, starting() as start:
+    async with migrated_installation(tmp_path, slack, postgres_url) as installation, program_starter() as start:
         unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
         programs = [await start("api", env=installation.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
         tickets = await create_tickets(installation)
-        users = dict([await installation.add_user() for _ in range(USERS)])
+        users = dict([await installation.add_user_with_key() for _ in range(USERS)])
         roots = [f"http://{(await program.ready())['api']}/api/emails/tickets" for program in programs]
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -50,15 +50,16 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
             if status == 200 and result == user_id
         }
         assert {result for answer in answers for status, _, result in answer if status == 409} == {"already_claimed"}
-        rows = await installation.rows("SELECT id, assigned_to, status FROM tickets")
+        rows = await installation.execute("SELECT id, assigned_to, status FROM tickets")
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
-        assert await installation.count("ticket_events", "kind = 'claimed'") == TICKETS
+        assert await installation.count_rows("ticket_events", "kind = 'claimed'") == TICKETS
         assert len(set(winners.values())) > 1  # the claims overlapped
 
 
 async def create_tickets(installation: Installation) -> list[str]:
     """Creates open unassigned tickets and returns their ids."""
     return [
-        await seeds.ticket(installation.database, installation.workspace_id, number) for number in range(1, TICKETS + 1)
+        await seeds.insert_ticket(installation.database, installation.workspace_id, number)
+        for number in range(1, TICKETS + 1)
     ]

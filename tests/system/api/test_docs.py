@@ -14,7 +14,7 @@ from api.schema.shape import EmptyBody
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST
-from tests.support.installation.http import Reply, ServedInstallation, served_settings, serving
+from tests.support.installation.http import ApiReply, ServedInstallation, serve_api, served_settings
 from tests.support.slack import SlackStandIn
 from tests.support.stores import Store
 
@@ -39,8 +39,10 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
     """The preconditions of the document: an API key, a ticket with a dead delivery, correct DNS records."""
-    await served.alias("office", "office.example")
-    await served.ticket(mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example")
+    await served.create_alias("office", "office.example")
+    await served.accept_ticket(
+        mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example"
+    )
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
     await served.database.execute(
@@ -63,7 +65,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     }
 
 
-async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
+async def ask(command: str, known: dict[str, str], folder: Path) -> ApiReply:
     """Runs a command of the document in a shell; the id of a created object is stored in its variable.
 
     A `.curlrc` in the folder makes curl silent and appends the status to its output.
@@ -77,7 +79,7 @@ async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
     content, _, line = output.rpartition(b"\n")
     status, _, content_type = line.decode().partition(" ")
     body: Any = json.loads(content) if content_type.startswith("application/json") else None
-    reply = Reply(int(status), {}, body, content)
+    reply = ApiReply(int(status), {}, body, content)
     if "-X POST" in command and reply.status == 201 and "id" in body:
         variable = _VARIABLES.get(body["id"].partition("_")[0])
         if variable:
@@ -116,7 +118,7 @@ async def test_every_command_of_the_document(
     assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
         (route.method, f"/api{route.path}") for route in ROUTES
     }
-    async with serving(store, served_settings(dns_server)) as served:
+    async with serve_api(store, served_settings(dns_server)) as served:
         known = await prepare(served, dns_server, slack)
         for call in calls:
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])

@@ -22,7 +22,7 @@ from router.store.migrate import load_migrations
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
-from tests.support.installation import Installation, installed, port_of
+from tests.support.installation import Installation, migrated_installation, split_address
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -81,7 +81,7 @@ def _database(url: str) -> SqliteDatabase | PostgresDatabase:
 
 
 async def test_sqlite(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         await _back_up_and_restore(installation, _sqlite_backups(tmp_path), tmp_path)
 
 
@@ -89,14 +89,14 @@ async def test_sqlite(tmp_path: Path, slack: SlackStandIn) -> None:
 async def test_postgres(
     tmp_path: Path, slack: SlackStandIn, postgres_url: str, postgres_server: PostgresServer
 ) -> None:
-    async with installed(tmp_path, slack, postgres_url) as installation:
+    async with migrated_installation(tmp_path, slack, postgres_url) as installation:
         await _back_up_and_restore(installation, _postgres_backups(postgres_server, postgres_url, tmp_path), tmp_path)
 
 
 async def _back_up_and_restore(original: Installation, backup: Backup, folder: Path) -> None:
     async with Program("serve", env=original.settings, cwd=folder) as program:
         ready = await program.ready()
-        async with under_load(port_of(ready["smtp"][0])) as load:
+        async with under_load(split_address(ready["smtp"][0])) as load:
             await load.wait_for_more(MESSAGES)
             accepted = set(load.accepted.values())
             copying = asyncio.create_task(backup("online"))
@@ -110,7 +110,7 @@ async def _back_up_and_restore(original: Installation, backup: Backup, folder: P
     settings = {**original.settings, "database.url": online}
     async with Program("serve", env=settings, cwd=folder) as program:
         ready = await program.ready()
-        async with under_load(port_of(ready["smtp"][0])) as load:
+        async with under_load(split_address(ready["smtp"][0])) as load:
             await load.wait_for_more(1)
         assert await program.terminate() == 0
     await _assert_complete(online, {*accepted, *load.accepted.values()})

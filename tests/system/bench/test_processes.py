@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.processes import Child, cpu_seconds, free_port, peak_bytes, process_tree
-from tests.support.waiting import alive
+from tests.support.waiting import is_alive
 
 _BUSY = """
 import json, os, sys, time
@@ -32,7 +32,7 @@ def test_cpu_and_memory_of_a_child_are_measured_and_it_is_stopped(tmp_path: Path
         assert peak_bytes(child.pid) > 50_000_000
         assert child.pid in process_tree(os.getpid())
         assert cpu_seconds(os.getpid(), descendants=True) >= cpu_seconds(child.pid)
-    assert not alive(child.pid)
+    assert not is_alive(child.pid)
 
 
 def test_a_port_is_passed_like_a_systemd_socket(tmp_path: Path) -> None:

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation.command_line import CommandLine, initialised
+from tests.support.installation.command_line import CommandLine, initialise
 from tests.support.postgres import PostgresServer
 from tests.support.stores import KINDS
 
 
 @pytest.fixture
 async def cli(tmp_path: Path) -> CommandLine:
-    return await initialised(tmp_path)
+    return await initialise(tmp_path)
 
 
 @pytest.fixture(params=KINDS)
 async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CommandLine]:
     if request.param == "sqlite":
-        yield await initialised(tmp_path)
+        yield await initialise(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     url = await server.create_database()
-    yield await initialised(tmp_path, url)
+    yield await initialise(tmp_path, url)
     await server.drop_database(url)

@@ -216,7 +216,7 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
         '[[users]]\nemail = "eve@example.org"\nname = "Eve"\ndisabled = true\n'
     )
     (tmp_path / "hook").write_text(WEBHOOK)
-    said = await cli.refused("apply", "wanted.toml")
+    said = await cli.error_line("apply", "wanted.toml")
     assert "integrations[1].webhook_url: env:HOOK is not set" in said
     cli.env["HOOK"] = WEBHOOK
     dry = await cli.json("apply", "wanted.toml", "--dry-run")
@@ -241,12 +241,12 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
     (tmp_path / "fewer.toml").write_text(fewer)
     kept = (await cli("apply", "fewer.toml")).ok().stdout
     assert "alias support@example.org is not in the file; --prune would remove it" in kept
-    assert "--yes" in await cli.refused("apply", "fewer.toml", "--prune", "--json", code=2)
+    assert "--yes" in await cli.error_line("apply", "fewer.toml", "--prune", "--json", code=2)
     removed = await cli.json("apply", "fewer.toml", "--prune", "--yes")
     assert [(c["action"], c["name"]) for c in removed["changes"]] == [("remove", "support@example.org")]
     (tmp_path / "broken.toml").write_text("[[users]]\nmail = 1\n")
-    assert "broken.toml: users[1].mail is not a known key" in await cli.refused("apply", "broken.toml", code=2)
-    assert "missing.toml" in await cli.refused("apply", "missing.toml")
+    assert "broken.toml: users[1].mail is not a known key" in await cli.error_line("apply", "broken.toml", code=2)
+    assert "missing.toml" in await cli.error_line("apply", "missing.toml")
 
 
 async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp_path: Path) -> None:

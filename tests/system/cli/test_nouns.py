@@ -62,19 +62,19 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     assert (await cli.json("delivery", "replay", "--integration", "#support", "--state", "pending"))["replayed"] == 1
     assert (await cli.json("delivery", "replay", "--all"))["replayed"] == 0
 
-    assert "is used by aliases (1)" in await cli.refused("integration", "remove", "#support", "--yes")
+    assert "is used by aliases (1)" in await cli.error_line("integration", "remove", "#support", "--yes")
 
 
 async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
     await _with_a_ticket(cli)
     await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
     await cli.json("user", "add", "viewer@example.org", "--role", "viewer")
-    assert "--as" in await cli.refused("ticket", "claim", "1", code=2)
-    assert "viewer" in await cli.refused("ticket", "claim", "1", "--as", "viewer@example.org")
+    assert "--as" in await cli.error_line("ticket", "claim", "1", code=2)
+    assert "viewer" in await cli.error_line("ticket", "claim", "1", "--as", "viewer@example.org")
 
     claimed = await cli.json("ticket", "claim", "1", "--as", "eve@example.org")
     assert claimed["status"] == "in_progress"
-    assert "already claimed" in await cli.refused("ticket", "claim", "1", "--as", ADMIN)
+    assert "already claimed" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
     mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
     assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []
@@ -86,19 +86,19 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     note = await cli.json("ticket", "note", "1", "-", "--as", "eve@example.org", stdin="Called back.\n")
     assert note["text"] == "Called back.\n"
     assert (await cli.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
-    assert "resolved" in await cli.refused("ticket", "claim", "1", "--as", ADMIN)
-    assert "'frozen' is not one of" in await cli.refused("ticket", "status", "1", "frozen", code=2)
+    assert "resolved" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
+    assert "'frozen' is not one of" in await cli.error_line("ticket", "status", "1", "frozen", code=2)
 
-    assert "--yes" in await cli.refused("ticket", "remove", "1", code=2)
+    assert "--yes" in await cli.error_line("ticket", "remove", "1", code=2)
     (await cli("ticket", "remove", "1", "--yes")).ok()
-    assert "Ticket '1' not found" in await cli.refused("ticket", "show", "1")
+    assert "Ticket '1' not found" in await cli.error_line("ticket", "show", "1")
 
 
 async def test_users_and_keys(cli: CommandLine) -> None:
     user = await cli.json("user", "add", "bob@example.org", "--name", "Bob", "--password", "-", stdin="a password\n")
     assert (user["email"], user["role"], user["canSignIn"]) == ("bob@example.org", "agent", True)
-    assert "already" in await cli.refused("user", "add", "BOB@example.org")
-    assert "--password accepts only `-`" in await cli.refused(
+    assert "already" in await cli.error_line("user", "add", "BOB@example.org")
+    assert "--password accepts only `-`" in await cli.error_line(
         "user", "add", "c@example.org", "--password", "clear", code=2
     )
 
@@ -107,22 +107,26 @@ async def test_users_and_keys(cli: CommandLine) -> None:
     zoned = await cli.json("user", "change", "bob@example.org", "--timezone", "Asia/Tokyo")
     assert zoned == changed | {"timezone": "Asia/Tokyo"}
     assert await cli.json("user", "change", "bob@example.org", "--no-timezone") == changed
-    assert "must be an IANA time zone" in await cli.refused("user", "change", "bob@example.org", "--timezone", "Mars")
-    assert "cannot be used together" in await cli.refused(
+    assert "must be an IANA time zone" in await cli.error_line(
+        "user", "change", "bob@example.org", "--timezone", "Mars"
+    )
+    assert "cannot be used together" in await cli.error_line(
         "user", "change", "bob@example.org", "--timezone", "UTC", "--no-timezone", code=2
     )
     generated = await cli.json("user", "set-password", "bob@example.org", "--generate-password")
     assert len(generated["password"]) == 16
-    assert "between 8" in await cli.refused("user", "set-password", "bob@example.org", "--password", "-", stdin="x\n")
-    assert "--password is missing" in await cli.refused("user", "set-password", "bob@example.org", code=2)
+    assert "between 8" in await cli.error_line(
+        "user", "set-password", "bob@example.org", "--password", "-", stdin="x\n"
+    )
+    assert "--password is missing" in await cli.error_line("user", "set-password", "bob@example.org", code=2)
 
     key = await cli.json("key", "create", "backup", "--user", "bob@example.org", "--expires", "90d")
     assert key["key"].startswith("er_")
     assert "key" not in await cli.json("key", "show", key["id"])
-    assert "must not exceed the user's role" in await cli.refused(
+    assert "must not exceed the user's role" in await cli.error_line(
         "key", "create", "x", "--user", "bob@example.org", "--role", "admin"
     )
-    assert "must be a time" in await cli.refused("key", "create", "x", "--user", ADMIN, "--expires", "soon", code=2)
+    assert "must be a time" in await cli.error_line("key", "create", "x", "--user", ADMIN, "--expires", "soon", code=2)
     (await cli("key", "remove", key["id"], "--yes")).ok()
     listed = (await cli.json("key", "list"))["keys"]
     assert [each["revokedAt"] is not None for each in listed if each["id"] == key["id"]] == [True]
@@ -130,7 +134,7 @@ async def test_users_and_keys(cli: CommandLine) -> None:
     (await cli("user", "disable", "bob@example.org")).ok()
     assert "bob@example.org is enabled." in (await cli("user", "enable", "bob@example.org")).ok().stdout
     (await cli("user", "remove", "bob@example.org", "--yes")).ok()
-    assert "last admin" in await cli.refused("user", "remove", ADMIN, "--yes")
+    assert "last admin" in await cli.error_line("user", "remove", ADMIN, "--yes")
 
 
 async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path) -> None:
@@ -139,21 +143,21 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     (await cli("integration", "add", "one", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     for command in (("list",), ("list", "--json")):
         assert "abcdefgh" not in (await cli("integration", *command)).ok().stdout
-    assert "Integration name 'one' is ambiguous" in await cli.refused("integration", "show", "one")
-    assert "--webhook-url is missing" in await cli.refused("integration", "add", "two", code=2)
-    assert "Invalid webhook URL" in await cli.refused(
+    assert "Integration name 'one' is ambiguous" in await cli.error_line("integration", "show", "one")
+    assert "--webhook-url is missing" in await cli.error_line("integration", "add", "two", code=2)
+    assert "Invalid webhook URL" in await cli.error_line(
         "integration", "add", "two", "--webhook-url", "-", stdin="ftp://x/y"
     )
-    assert "--webhook-url accepts only `-`" in await cli.refused(
+    assert "--webhook-url accepts only `-`" in await cli.error_line(
         "integration", "change", "one", "--webhook-url", WEBHOOK, code=2
     )
-    assert "no-such-file" in await cli.refused("integration", "add", "two", "--webhook-url-file", "no-such-file")
+    assert "no-such-file" in await cli.error_line("integration", "add", "two", "--webhook-url-file", "no-such-file")
     ids = [each["id"] for each in (await cli.json("integration", "list"))["integrations"]]
     renamed = await cli.json("integration", "change", ids[0], "--name", "two")
     assert renamed["name"] == "two"
     (await cli("integration", "remove", "two", "--yes")).ok()
     cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
-    assert "secret_key is missing" in await cli.refused("integration", "change", "one", "--name", "x", code=2)
+    assert "secret_key is missing" in await cli.error_line("integration", "change", "one", "--name", "x", code=2)
     # Commands without secrets neither need the key nor create one.
     assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
@@ -164,26 +168,26 @@ async def test_aliases_and_domains(cli: CommandLine) -> None:
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     for address in ("Hilfe@müller.example", "*@b.example"):
         (await cli("alias", "create", address, "--integration", "general")).ok()
-    assert "already exists" in await cli.refused("alias", "add", "hilfe@MÜLLER.example", "--integration", "general")
-    assert "Domain 'c.example' not found" in await cli.refused(
+    assert "already exists" in await cli.error_line("alias", "add", "hilfe@MÜLLER.example", "--integration", "general")
+    assert "Domain 'c.example' not found" in await cli.error_line(
         "alias", "add", "a@c.example", "--integration", "general"
     )
-    assert "Integration 'nix' not found" in await cli.refused("alias", "add", "a@b.example", "--integration", "nix")
-    assert "is not an email address" in await cli.refused("alias", "add", "nobody", "--integration", "general")
+    assert "Integration 'nix' not found" in await cli.error_line("alias", "add", "a@b.example", "--integration", "nix")
+    assert "is not an email address" in await cli.error_line("alias", "add", "nobody", "--integration", "general")
     emails = {each["email"] for each in (await cli.json("alias", "list"))["aliases"]}
     assert emails == {"Hilfe@xn--mller-kva.example", "*@b.example"}
     table = (await cli("alias", "list", "--domain", "müller.example")).ok().stdout.splitlines()
     assert table[0].split() == ["EMAIL", "INTEGRATION", "STATUS", "ID"]
     assert table[1].split()[:3] == ["Hilfe@xn--mller-kva.example", "general", "active"]
     assert (await cli.json("alias", "disable", "HILFE@müller.example"))["status"] == "disabled"
-    assert "not verified" in await cli.refused("alias", "test", "*@b.example")
+    assert "not verified" in await cli.error_line("alias", "test", "*@b.example")
     assert (await cli.json("alias", "enable", "hilfe@müller.example"))["status"] == "active"
 
-    assert "aliases" in await cli.refused("domain", "remove", "b.example", "--yes")
-    assert "Confirmation needs a terminal" in await cli.refused("domain", "remove", "b.example", "--force", code=2)
+    assert "aliases" in await cli.error_line("domain", "remove", "b.example", "--yes")
+    assert "Confirmation needs a terminal" in await cli.error_line("domain", "remove", "b.example", "--force", code=2)
     (await cli("domain", "rm", "b.example", "--force", "--yes")).ok()
-    assert "Domain 'b.example' not found" in await cli.refused("domain", "show", "b.example")
-    assert "Domain name is invalid" in await cli.refused("domain", "add", "no dots")
+    assert "Domain 'b.example' not found" in await cli.error_line("domain", "show", "b.example")
+    assert "Domain name is invalid" in await cli.error_line("domain", "add", "no dots")
 
     page = await cli("domain", "list", "--limit", "1", "--json")
     assert "nextCursor" not in page.ok().json()
@@ -198,7 +202,7 @@ async def test_aliases_and_domains(cli: CommandLine) -> None:
 async def test_blocked_senders(cli: CommandLine) -> None:
     for sender in ("@Spam.example", "192.0.2.0/24", "mallory@bad.example"):
         (await cli("blocked-sender", "add", sender)).ok()
-    assert "already blocked" in await cli.refused("blocked-sender", "add", "@spam.example")
+    assert "already blocked" in await cli.error_line("blocked-sender", "add", "@spam.example")
     listed = await cli.json("blocked-sender", "list")
     assert [each["sender"] for each in listed["blockedSenders"]] == [
         "192.0.2.0/24",
@@ -206,34 +210,34 @@ async def test_blocked_senders(cli: CommandLine) -> None:
         "mallory@bad.example",
     ]
     (await cli("blocked-sender", "remove", "@spam.example", "--yes")).ok()
-    assert "not found" in await cli.refused("blocked-sender", "remove", "@spam.example", "--yes")
+    assert "not found" in await cli.error_line("blocked-sender", "remove", "@spam.example", "--yes")
 
 
 async def test_workspace_option_is_required_with_several(both: CommandLine) -> None:
     cli = both
     created = await cli.json("workspace", "create", "Second", "--email", "boss@second.example")
     assert set(created) == {"workspaceId", "email", "password", "key"}
-    said = await cli.refused("domain", "list", code=2)
+    said = await cli.error_line("domain", "list", code=2)
     assert "--workspace is required" in said
     assert created["workspaceId"] in said
     for where in (("--workspace", "Second"), ("--workspace", created["workspaceId"])):
         assert (await cli.json("domain", "list", *where))["domains"] == []
         assert (await cli.json("domain", *where, "list"))["domains"] == []
-    assert "Workspace 'Third' not found" in await cli.refused("domain", "list", "--workspace", "Third")
+    assert "Workspace 'Third' not found" in await cli.error_line("domain", "list", "--workspace", "Third")
     (await cli("domain", "add", "second.example", "--workspace", "Second")).ok()
     first = (await cli.json("workspace", "list"))["workspaces"][0]["id"]
-    assert "Domain 'second.example' not found" in await cli.refused(
+    assert "Domain 'second.example' not found" in await cli.error_line(
         "domain", "show", "second.example", "--workspace", first
     )
-    assert "--yes" in await cli.refused("workspace", "remove", "Second", code=2)
+    assert "--yes" in await cli.error_line("workspace", "remove", "Second", code=2)
     (await cli("workspace", "remove", "Second", "--yes")).ok()
     assert len((await cli.json("workspace", "list"))["workspaces"]) == 1
     assert (await cli.json("workspace", "change", "--name", "Acme"))["name"] == "Acme"
     local = await cli.json("workspace", "change", "--timezone", "Europe/Berlin", "--locale", "de")
     assert (local["name"], local["timezone"], local["locale"]) == ("Acme", "Europe/Berlin", "de")
-    assert "must be an IANA time zone" in await cli.refused("workspace", "change", "--timezone", "Mars")
-    assert "'xx' is not one of" in await cli.refused("workspace", "change", "--locale", "xx", code=2)
-    assert "Integration 'x' not found" in await cli.refused("workspace", "change", "--default-integration", "x")
+    assert "must be an IANA time zone" in await cli.error_line("workspace", "change", "--timezone", "Mars")
+    assert "'xx' is not one of" in await cli.error_line("workspace", "change", "--locale", "xx", code=2)
+    assert "Integration 'x' not found" in await cli.error_line("workspace", "change", "--default-integration", "x")
 
 
 async def test_missing_database_is_reported_and_not_created(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def at(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
 async def refused(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
     """Asserts that the command prints one line with the error, without the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
-    line = await cli.refused(command, code=code)
+    line = await cli.error_line(command, code=code)
     assert all(name in line for name in names), line
     assert "not-shown" not in line
 

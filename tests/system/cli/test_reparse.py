@@ -48,6 +48,6 @@ async def test_reparse_updates_texts(cli: CommandLine, tmp_path: Path) -> None:
     assert done.ok().stdout == "2 messages were parsed again.\n"
     assert await texts() == {"old": "Hello there.", "new": "Hello there.", "erased": "kept"}
     assert await cli.json("reparse", "--workspace", workspace["id"]) == {"messages": 2}
-    assert "must be a time" in await cli.refused("reparse", "--since", "2030", code=2)
-    assert "Workspace 'nix' not found" in await cli.refused("reparse", "--workspace", "nix")
+    assert "must be a time" in await cli.error_line("reparse", "--since", "2030", code=2)
+    assert "Workspace 'nix' not found" in await cli.error_line("reparse", "--workspace", "nix")
     await database.close()

@@ -23,7 +23,7 @@ async def test_rotate_key_command(both: CommandLine) -> None:
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     file = cli.folder / KEY_FILE
     old = file.read_text()
-    assert "--yes" in await cli.refused("rotate-key", code=2)
+    assert "--yes" in await cli.error_line("rotate-key", code=2)
     assert file.read_text() == old
     done = await cli.json("rotate-key", "--yes")
     assert done == {"resealed": 1, "fingerprint": fingerprint(file.read_text()), "keyFile": str(file)}
@@ -33,7 +33,7 @@ async def test_rotate_key_command(both: CommandLine) -> None:
     assert (await cli.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     file.write_text(old)
-    said = await cli.refused("integration", "change", "new", "--name", "x", code=2)
+    said = await cli.error_line("integration", "change", "new", "--name", "x", code=2)
     assert fingerprint(old) in said
 
 
@@ -41,21 +41,21 @@ async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> N
     first, file = new_key(), cli.folder / "next-key"
     cli.env["server.secret_key"] = first
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
-    assert "server.secret_key is set in the configuration" in await cli.refused("rotate-key", "--yes")
+    assert "server.secret_key is set in the configuration" in await cli.error_line("rotate-key", "--yes")
     file.write_text(first)
-    said = await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    said = await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     assert "contains the current key" in said
     file.write_text("short")
-    assert "at least 16" in await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    assert "at least 16" in await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     file.unlink()
     done = await cli("rotate-key", "--yes", "--new-key-file", "next-key")
     assert "Set server.secret_key to it" in done.ok().stdout
     assert file.stat().st_mode & 0o777 == 0o600
-    await cli.refused("integration", "change", "general", "--name", "x", code=2)
+    await cli.error_line("integration", "change", "general", "--name", "x", code=2)
     cli.env["server.secret_key"] = file.read_text().strip()
     assert (await cli.json("integration", "change", "general", "--name", "x"))["name"] == "x"
     del cli.env["server.secret_key"]
-    assert "is replaced in place" in await cli.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
+    assert "is replaced in place" in await cli.error_line("rotate-key", "--yes", "--new-key-file", "k", code=2)
 
 
 class Killed(BaseException):
@@ -71,8 +71,10 @@ async def test_kill_between_any_two_steps(
     """The next start finds the key that the database uses, and it decrypts everything."""
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
     box = await load_secret_box(config, store.database)
-    workspace_id = await seeds.workspace(store.database)
-    integration_id = await seeds.integration(store.database, workspace_id, box.encrypt(json.dumps({"webhookUrl": "u"})))
+    workspace_id = await seeds.insert_workspace(store.database)
+    integration_id = await seeds.insert_integration(
+        store.database, workspace_id, box.encrypt(json.dumps({"webhookUrl": "u"}))
+    )
     old = load_or_create_key(tmp_path)
 
     def die(*_: object, **__: object) -> None:
@@ -112,9 +114,11 @@ async def test_kill_between_any_two_steps(
 
 async def test_undecryptable_secret_stops_rotation_before_any_change(store: Store) -> None:
     old = new_key()
-    workspace_id = await seeds.workspace(store.database)
-    good = await seeds.integration(store.database, workspace_id, SecretBox(old).encrypt("good"))
-    await seeds.integration(store.database, workspace_id, SecretBox(new_key()).encrypt("foreign"), name="foreign")
+    workspace_id = await seeds.insert_workspace(store.database)
+    good = await seeds.insert_integration(store.database, workspace_id, SecretBox(old).encrypt("good"))
+    await seeds.insert_integration(
+        store.database, workspace_id, SecretBox(new_key()).encrypt("foreign"), name="foreign"
+    )
     await store.database.execute("installation_insert", name="secret_key", value=fingerprint(old))
     rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.installation.command_line import CommandLine
 from tests.support.process import environment
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 Answer = Callable[[int, asyncio.subprocess.Process], object]
 
@@ -39,7 +39,7 @@ async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]
         try:
             async with asyncio.timeout(60):
                 question = (await process.stderr.readuntil(b"[y/N]: ")).decode()
-                await until(lambda: reads_answer(process.pid), "the command reads the answer")
+                await wait_until(lambda: reads_answer(process.pid), "the command reads the answer")
                 answer(ours, process)
                 _, complaint = await process.communicate()
         finally:

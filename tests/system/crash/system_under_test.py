@@ -14,7 +14,7 @@ from typing import Any
 
 from router.model import Role
 from router.store import migrate
-from tests.support.installation import Installation, installation_at
+from tests.support.installation import Installation, program_installation
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -198,8 +198,8 @@ class SystemUnderTest:
 
     async def add_users(self, count: int, role: Role = "agent") -> dict[str, str]:
         """Creates users; returns an API key for each user id."""
-        async with self.installation.opened():
-            return dict([await self.installation.add_user(role) for _ in range(count)])
+        async with self.installation.open_database():
+            return dict([await self.installation.add_user_with_key(role) for _ in range(count)])
 
     def recent_warnings(self) -> str:
         """The last warnings of the last program, for error messages."""
@@ -237,10 +237,10 @@ async def system_under_test(
             url = f"sqlite:///{folder / 'emailrouter.db'}"
         else:
             owner = server()
-            url = await owner.create_database(await owner.template("schema", build_template))
-        system = SystemUnderTest(installation_at(url, folder, {**_SETTINGS, **(settings or {})}), folder, slack)
+            url = await owner.create_database(await owner.build_template("schema", build_template))
+        system = SystemUnderTest(program_installation(url, folder, {**_SETTINGS, **(settings or {})}), folder, slack)
         stack.push_async_callback(system.close)
-        async with system.installation.opened():
+        async with system.installation.open_database():
             await migrate.migrate(system.installation.database)
             await system.seed(webhooks or [f"team{n}" for n in range(aliases)])
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program, run_cli
-from tests.support.slack import Answer
+from tests.support.slack import FixedResponse
 from tests.support.stores import KINDS
 from tests.system.crash.mta import Mta
 from tests.system.crash.points import POINTS
@@ -134,7 +134,7 @@ async def test_killed_around_retries_digests_and_probes(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     async with system_under_test(kind, tmp_path, server, aliases=1) as system, system.start_mta() as mta:
-        system.slack.script("team0", Answer(503, "later"))
+        system.slack.script("team0", FixedResponse(503, "later"))
         await run_until_killed(system, mta, "retry-written")
         system.set_clock(60)
         for point in ("digest-begins", "digest-posted"):
@@ -142,10 +142,10 @@ async def test_killed_around_retries_digests_and_probes(
                 system, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0
             )
         system.set_clock(120)
-        system.slack.forget("team0")
+        system.slack.remove_webhook("team0")
         await run_until_killed(system, mta, "parking")
         await run_until_killed(system, mta, "parked")
-        system.slack.remember("team0")
+        system.slack.restore_webhook("team0")
         system.set_clock(600)
         await run_until_killed(system, mta, "probe-claimed")
         system.set_clock(1200)

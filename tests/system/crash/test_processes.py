@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import PostgresServer
-from tests.support.waiting import state, until
+from tests.support.waiting import process_state, wait_until
 from tests.system.crash.claimants import Claimants
 from tests.system.crash.system_under_test import poll_until, system_under_test
 
@@ -64,7 +64,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
     parked.
     """
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta(1) as mta:
-        system.slack.forget("team0")
+        system.slack.remove_webhook("team0")
         first = await system.start("smtp")
         await system.start("deliver", options=system.clock_options)
         mta.queue(system.new_mails(1))
@@ -77,8 +77,10 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
         await first.kill()
         writer = await system.start("smtp", options=("--stop-at", "delivery-written"))
         mta.queue(system.new_mails(1))
-        await until(lambda: state(writer.pid) == "T", "the mail's transaction is at its end, not committed")
-        system.slack.remember("team0")
+        await wait_until(
+            lambda: process_state(writer.pid) == "T", "the mail's transaction is at its end, not committed"
+        )
+        system.slack.restore_webhook("team0")
         system.set_clock(600)
         await system.wait_delivered()
         writer.resume()
@@ -97,7 +99,7 @@ async def test_a_deliverer_stopped_past_its_lease(
         sleeper = await system.start("deliver", options=("--stop-at", point))
         mta.queue(system.new_mails(8))
         await mta.wait_all_accepted()
-        await until(lambda: state(sleeper.pid) == "T", "the deliverer stopped itself")
+        await wait_until(lambda: process_state(sleeper.pid) == "T", "the deliverer stopped itself")
         await system.start("deliver")
         await system.wait_delivered()
         sleeper.resume()

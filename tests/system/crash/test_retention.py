@@ -22,17 +22,17 @@ async def test_killed_during_retention(kind: str, server: Callable[[], PostgresS
         await system.wait_delivered()
         await system.assert_no_faults(mta)
         await program.kill()
-        async with system.installation.opened():
-            await system.installation.rows(
+        async with system.installation.open_database():
+            await system.installation.execute(
                 "UPDATE tickets SET status = 'resolved', resolved_at = received_at WHERE number % 2 = 0"
             )
             waiting = "(SELECT id FROM tickets WHERE number = 2)"
-            await system.installation.rows(
+            await system.installation.execute(
                 "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
                 f"WHERE ticket_id IN {waiting}"
             )
         for name in ("team0", "team1"):  # the pending delivery stays pending
-            system.slack.forget(name)
+            system.slack.remove_webhook(name)
         for n, point in enumerate(RETENTION):
             system.set_clock((3 + n) * DAY)  # an interrupted run is repeated at the next interval
             program = await system.launch("serve", options=("--hurry", "--kill-at", point, *system.clock_options))

@@ -37,11 +37,11 @@ async def sign_in(served: ServedInstallation, window: Window, role: Role, email:
 
 
 async def test_hostile_message_has_no_effect(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
+    await site.create_alias()
     subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
-    ticket = await site.ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
+    ticket = await site.accept_ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
     quoted = "Again.\n\nOn Tue, 1 Jan 2030 at 12:00, A <a@x.test> wrote:\n> <script>parent.hacked = 4</script>\n"
-    await site.mail(mails.reply_to("<evil@customer.test>", text=quoted))
+    await site.accept_message(mails.reply_to("<evil@customer.test>", text=quoted))
     page = await sign_in(site, window, "viewer")
     await page.get_by_role("link", name="onerror").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
@@ -64,14 +64,14 @@ async def test_hostile_message_has_no_effect(site: ServedInstallation, window: W
 
 
 async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:
-    await site.alias()
+    await site.create_alias()
     async with open_window(chromium_browser) as second:
         ada, bob = (
             await sign_in(site, window, "agent", "ada@people.test"),
             await sign_in(site, second, "agent"),
         )
         await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
-        await site.ticket(mails.plain(subject="Stuck door"))
+        await site.accept_ticket(mails.plain(subject="Stuck door"))
         for page in (ada, bob):  # the ticket appears without a reload
             await page.get_by_role("link", name="Stuck door").click()
             await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
@@ -84,8 +84,8 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
 
 
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
-    await site.alias()
-    ticket = await site.ticket()
+    await site.create_alias()
+    ticket = await site.accept_ticket()
     async with open_window(chromium_browser, javascript=False) as window:  # so that the page is not updated
         page = await sign_in(site, window, "agent")
         await page.goto(f"{site.root}/tickets/{ticket}")
@@ -97,8 +97,8 @@ async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_br
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])
 async def test_forbidden_actions_are_hidden_and_rejected(site: ServedInstallation, window: Window, role: Role) -> None:
-    _, integration, alias = await site.alias()
-    ticket = await site.ticket()
+    _, integration, alias = await site.create_alias()
+    ticket = await site.accept_ticket()
     page = await sign_in(site, window, role)
     await page.goto(f"{site.root}/tickets/{ticket}")
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0 if role == "viewer" else 1)
@@ -113,8 +113,8 @@ async def test_forbidden_actions_are_hidden_and_rejected(site: ServedInstallatio
 
 
 async def test_role_lost_while_page_is_open(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    ticket = await site.ticket()
+    await site.create_alias()
+    ticket = await site.accept_ticket()
     page = await sign_in(site, window, "agent", "bob@people.test")
     await page.goto(f"{site.root}/tickets/{ticket}")
     (bob,) = (user for user in (await site.services.users.list(site.actor)).items if user.email == "bob@people.test")
@@ -126,9 +126,9 @@ async def test_role_lost_while_page_is_open(site: ServedInstallation, window: Wi
 
 
 async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
+    await site.create_alias()
     for subject in ("First", "Second"):
-        await site.ticket(mails.plain(subject=subject))
+        await site.accept_ticket(mails.plain(subject=subject))
     page = await sign_in(site, window, "agent")
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
@@ -154,8 +154,8 @@ async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> N
 
 
 async def test_without_javascript(site: ServedInstallation, chromium_browser: Browser) -> None:
-    await site.alias()
-    await site.ticket(mails.reply_to("<unknown@customer.test>", subject="Stuck door"))
+    await site.create_alias()
+    await site.accept_ticket(mails.reply_to("<unknown@customer.test>", subject="Stuck door"))
     async with open_window(chromium_browser, javascript=False) as window:
         page = await sign_in(site, window, "agent")
         await page.get_by_role("link", name="Stuck door").click()

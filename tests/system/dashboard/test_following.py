@@ -25,15 +25,15 @@ CLOSE_LIST_AND_PRESS_KEY = """() => {
 
 
 async def test_shortcuts_work_after_dialog_closes(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
     assert await page.evaluate(CLOSE_LIST_AND_PRESS_KEY) == "First"
 
 
 async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await expect(page.get_by_role("button", name="Resolve")).to_be_visible()
@@ -51,8 +51,8 @@ async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> N
 
 
 async def test_focus_stays_when_list_changes(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    tickets = [await site.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
+    await site.create_alias()
+    tickets = [await site.accept_ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
     page = await sign_in(site, window, "agent")
     for key in "jjj":
         await page.keyboard.press(key)
@@ -61,7 +61,7 @@ async def test_focus_stays_when_list_changes(site: ServedInstallation, window: W
     await site.services.tickets.claim(site.actor, tickets[2])  # removes a row above
     await expect(page.get_by_role("link", name="Third")).to_have_count(0)
     await expect(first).to_be_focused()
-    await site.ticket(mails.plain(subject="Fourth"))  # adds a row
+    await site.accept_ticket(mails.plain(subject="Fourth"))  # adds a row
     await expect(page.get_by_role("link", name="Fourth")).to_be_visible()
     await expect(first).to_be_focused()
     await site.services.tickets.set_status(site.actor, tickets[0], "waiting")  # changes the focused row
@@ -72,8 +72,8 @@ async def test_focus_stays_when_list_changes(site: ServedInstallation, window: W
 
 
 async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    ticket = await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    ticket = await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await page.get_by_role("button", name="Resolve").focus()
@@ -88,8 +88,8 @@ async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: W
 
 
 async def test_focused_field_defers_updates(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    ticket = await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    ticket = await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "admin")
     await page.get_by_role("link", name="First").click()
     chosen = page.get_by_label("Assignee")
@@ -120,7 +120,7 @@ DISPATCH_CHANGED = "() => { window.stream.dispatchEvent(new Event('changed')); }
 
 
 async def test_refreshes_are_throttled(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
+    await site.create_alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
     page = await sign_in(site, window, "agent")
@@ -136,7 +136,7 @@ async def test_refreshes_are_throttled(site: ServedInstallation, window: Window)
 
 
 async def test_failed_refresh_is_retried(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
+    await site.create_alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
     page = await sign_in(site, window, "agent")
@@ -160,7 +160,7 @@ async def test_failed_refresh_is_retried(site: ServedInstallation, window: Windo
 
 
 async def test_reconnect_sends_newest_shown_id(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
+    await site.create_alias()
     await window.context.add_init_script(STUB_SERVER)
     await window.context.clock.install()
     page = await sign_in(site, window, "agent")
@@ -179,8 +179,8 @@ async def test_reconnect_sends_newest_shown_id(site: ServedInstallation, window:
 
 
 async def test_relative_times_are_updated(site: ServedInstallation, window: Window) -> None:
-    await site.alias()
-    await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    await site.accept_ticket(mails.plain(subject="First"))
     await window.context.clock.install()
     page = await sign_in(site, window, "agent")
     when = page.locator(".tickets .when")
@@ -192,7 +192,7 @@ async def test_relative_times_are_updated(site: ServedInstallation, window: Wind
 
 
 async def test_copy_button_label_is_restored(site: ServedInstallation, window: Window) -> None:
-    domain = await site.domain()
+    domain = await site.create_domain()
     await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await sign_in(site, window, "agent")
     await page.goto(f"{site.root}/manage/domains/{domain}")
@@ -224,8 +224,8 @@ async def test_double_click_submits_once(
         return await note(*given)
 
     monkeypatch.setattr(TicketService, "add_note", slowly)
-    await site.alias()
-    ticket = await site.ticket(mails.plain(subject="First"))
+    await site.create_alias()
+    ticket = await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")
     await page.get_by_role("link", name="First").click()
     await page.get_by_label("Internal note").fill("Called back.")

@@ -11,28 +11,28 @@ from router.clock import SystemClock
 from router.model import Actor
 from tests.support import mails
 from tests.support.browser import Window
-from tests.support.installation import DOMAIN, installed, port_of
+from tests.support.installation import DOMAIN, migrated_installation, split_address
 from tests.support.installation.http import PASSWORD
 from tests.support.process import Program
-from tests.support.slack import Answer, SlackStandIn
+from tests.support.slack import FixedResponse, SlackStandIn
 from tests.support.smtp import send_mail
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> None:
-    async with SlackStandIn() as slack, installed(tmp_path, slack) as made:
-        slack.default("general", Answer(400, "out_of_order"))
+    async with SlackStandIn() as slack, migrated_installation(tmp_path, slack) as made:
+        slack.default("general", FixedResponse(400, "out_of_order"))
         users = UserService(made.database, SystemClock())
         await users.create(Actor(made.workspace_id, "admin"), email="ada@people.test", role="admin", password=PASSWORD)
         async with Program("serve", env=made.settings, cwd=tmp_path) as program:
             facts = await program.ready()
             mail = mails.plain(subject="Stuck door", to=f"support@{DOMAIN}")
-            host, port = port_of(facts["smtp"][0])
+            host, port = split_address(facts["smtp"][0])
             assert (await send_mail(host, port, "ann@customer.test", [f"support@{DOMAIN}"], mail)).code == 250
             await program.wait_event("delivery.failed")
             async with asyncio.timeout(10):  # the outcome is written with the next turn
-                while not await made.count("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process sends no notification
+                while not await made.count_rows("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process sends no notification
                     await asyncio.sleep(0.01)
             page = await window.open(f"http://{facts['api']}/activity")
             await page.get_by_label("Email address").fill("ada@people.test")

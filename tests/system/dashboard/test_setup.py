@@ -9,11 +9,11 @@ from playwright.async_api import expect
 from tests.support import mails
 from tests.support.browser import Window, find_axe_violations
 from tests.support.dns import DnsStandIn
-from tests.support.installation import HOST, UNPACED, port_of, program_settings
+from tests.support.installation import HOST, UNPACED, program_settings, split_address
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
-from tests.support.slack import Answer, SlackStandIn
+from tests.support.slack import FixedResponse, SlackStandIn
 from tests.support.smtp import send_mail
 
 
@@ -40,7 +40,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.locator("#step-domain [data-copies=r-mx-1]").click()
             assert await page.evaluate("navigator.clipboard.readText()") == HOST
 
-            slack.forget("gone")
+            slack.remove_webhook("gone")
             window.expect_error("409")
             await page.get_by_label("Webhook URL").fill(slack.url("gone"))
             await page.get_by_role("button", name="Save and send test message").click()
@@ -58,7 +58,9 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await expect(page.get_by_text("example.org is verified and receives mail")).to_be_visible()
             await expect(page.get_by_role("button", name="Send test email")).to_be_visible()
             mail = mails.plain(subject="Stuck door")
-            reply = await send_mail(*port_of(facts["smtp"][0]), "ann@customer.test", ["support@example.org"], mail)
+            reply = await send_mail(
+                *split_address(facts["smtp"][0]), "ann@customer.test", ["support@example.org"], mail
+            )
             assert reply.code == 250
             await expect(page.locator("#latest-message")).to_contain_text("Stuck door")
             await expect(page.locator("#latest-delivery")).to_contain_text("Posted to Slack Delivered")
@@ -84,7 +86,7 @@ async def test_start_page_redirects_until_setup_is_complete(sqlite_served: Serve
     assert (await admin.get("/")).location == "/set-up"
     assert (await agent.get("/")).location != "/set-up"
     assert (await agent.get("/set-up")).status == 403
-    _, _, alias = await sqlite_served.alias()
+    _, _, alias = await sqlite_served.create_alias()
     assert (await admin.get("/")).location != "/set-up"
     await sqlite_served.services.aliases.delete(sqlite_served.actor, alias)
     assert (await admin.get("/")).location == "/set-up"
@@ -116,7 +118,7 @@ async def test_setup_steps_without_javascript(
     assert secret not in page.text
     assert 'id="step-integration" class="done"' in page.text
     (test,) = re.findall(r'action="(/set-up/integrations/[^"]+/test)"', page.text)
-    slack.script(secret, Answer(404, "no_service"))
+    slack.script(secret, FixedResponse(404, "no_service"))
     assert (await admin.post(test)).status == 409
     page = await admin.get("/set-up")
     assert ('id="step-integration" class="failed"' in page.text, "no_service" in page.visible_text) == (True, True)

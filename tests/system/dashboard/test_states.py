@@ -16,8 +16,8 @@ from tests.integration.dashboard.page_checks import PAGE_PICTURES, STATE_PICTURE
 from tests.support.browser import Window
 from tests.support.dns import DnsStandIn
 from tests.support.installation.dashboard import create_user
-from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
-from tests.support.stores import opened_sqlite
+from tests.support.installation.http import PASSWORD, ServedInstallation, serve_api, served_settings
+from tests.support.stores import sqlite_store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -97,7 +97,7 @@ async def _place(served: ServedInstallation, names: ExtremeIds) -> Place:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """An empty installation."""
-    async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, serving(store) as served:
+    async with sqlite_store(tmp_path_factory.mktemp("bare")) as store, serve_api(store) as served:
         yield await _place(served, ExtremeIds({}))
 
 
@@ -105,7 +105,7 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]
 async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """An installation with extreme content."""
     path = tmp_path_factory.mktemp("crowded")
-    async with DnsStandIn() as dns, opened_sqlite(path) as store, serving(store, served_settings(dns)) as served:
+    async with DnsStandIn() as dns, sqlite_store(path) as store, serve_api(store, served_settings(dns)) as served:
         yield await _place(served, await populate_extremes(served, dns))
 
 
@@ -199,7 +199,7 @@ async def test_pages_without_permission_or_session(crowded: Place, window: Windo
 
 
 async def test_setup_in_progress(window: Window, tmp_path: Path) -> None:
-    async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, serving(store, served_settings(dns)) as served:
+    async with DnsStandIn() as dns, sqlite_store(tmp_path) as store, serve_api(store, served_settings(dns)) as served:
         place = await _place(served, ExtremeIds({}))
         view = await served.services.domains.create(served.actor, "example.org")
         dns.set("example.org", "MX", "10 mail.elsewhere.test.")

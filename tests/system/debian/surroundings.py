@@ -49,11 +49,11 @@ WantedBy=multi-user.target
 """
 _SLACK_PROGRAM = f"""import asyncio, json, ssl
 from aiohttp import web
-from slack_rules import objection
+from slack_rules import rejection_reason
 
 async def take(request):
     payload = await request.json()
-    refused = objection(payload)
+    refused = rejection_reason(payload)
     with open({_POSTS!r}, "a") as posts:
         posts.write(json.dumps([request.path, payload, refused and str(refused)]) + "\\n")
     return web.Response(status=400 if refused else 200, text=str(refused) if refused else "ok")

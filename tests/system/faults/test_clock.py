@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.postgres import PostgresServer
-from tests.support.slack import Answer
+from tests.support.slack import FixedResponse
 from tests.system.crash.system_under_test import system_under_test
 from tests.system.faults.replies import assert_recovered
 
@@ -31,7 +31,7 @@ async def test_jumps_in_both_directions_under_load(
 async def test_a_retry_is_sent_at_its_time(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with system_under_test(kind, tmp_path, server, aliases=1) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
-        system.slack.script("team0", Answer(503, "later"))
+        system.slack.script("team0", FixedResponse(503, "later"))
         mta.queue(system.new_mails(1))
         await program.wait_event("delivery.retry_scheduled")
         system.set_clock(DAY)
@@ -46,13 +46,13 @@ async def test_times_written_by_a_clock_years_ahead(
     async with system_under_test(kind, tmp_path, server, aliases=2) as system, system.start_mta() as mta:
         system.set_clock(3650 * DAY)
         program = await system.start(options=system.clock_options)
-        system.slack.script("team0", Answer(503, "later"))
-        system.slack.script("team1", Answer(503, "later"))
+        system.slack.script("team0", FixedResponse(503, "later"))
+        system.slack.script("team1", FixedResponse(503, "later"))
         mta.queue(system.new_mails(2))
         await program.wait_event("delivery.retry_scheduled", 2)
         await program.kill()
-        async with system.installation.opened():
-            await system.installation.rows(
+        async with system.installation.open_database():
+            await system.installation.execute(
                 "UPDATE integrations SET lease_owner = 'a host that is gone', lease_until = paced_at + 60000000, "
                 "paced_at = paced_at"
             )

@@ -16,21 +16,23 @@ FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
     """The later steps of the schedule are for failing endpoints."""
     outboxes = Outboxes(Installation(store))
-    await outboxes.build()
+    await outboxes.seed()
     for _ in range(6):
-        await outboxes.finish(await outboxes.claim_batch(), NotSent(None, "not sent: the database is unavailable"))
-        row = await outboxes.delivery()
+        await outboxes.record_batch(
+            await outboxes.claim_batch(), NotSent(None, "not sent: the database is unavailable")
+        )
+        row = await outboxes.delivery_row()
         assert row["next_attempt_at"] == outboxes.clock.now() + FIRST_WAIT
         outboxes.clock.advance(WAIT_SECONDS[0])
-    await outboxes.finish(await outboxes.claim_batch(), SendRetry(None, "HTTP 503"))
-    row = await outboxes.delivery()
+    await outboxes.record_batch(await outboxes.claim_batch(), SendRetry(None, "HTTP 503"))
+    row = await outboxes.delivery_row()
     assert int(str(row["next_attempt_at"])) > outboxes.clock.now() + FIRST_WAIT
 
 
 async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
     """A digest of two is interrupted; the failure of one then parks both, which resets their claims."""
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
-    await outboxes.build(2)
+    await outboxes.seed(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2
     outboxes.clock.advance(61)
     other = Outbox(store.database, outboxes.clock, "other", LIMITS)
@@ -41,15 +43,15 @@ async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -
         CompletedBatch(await outboxes.claim_batch(by=other), SendSuccess(200), 0.0), by=other
     )
     assert isinstance(following, DeliveryBatch)
-    outcomes = [[a["outcome"] for a in await outboxes.attempts(n)] for n in range(2)]
+    outcomes = [[a["outcome"] for a in await outboxes.attempt_rows(n)] for n in range(2)]
     assert sorted(outcomes) == [["lost", "open"], ["lost", "parked", "sent"]]
 
 
 async def test_a_delivery_with_too_many_claims_leaves_no_open_attempt(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
-    await outboxes.build()
+    await outboxes.seed()
     for _ in range(LIMITS.max_claims):
         await outboxes.claim_batch()
         outboxes.clock.advance(61)
     assert await outboxes.claim_and_record() is None
-    assert {a["outcome"] for a in await outboxes.attempts()} == {"lost"}
+    assert {a["outcome"] for a in await outboxes.attempt_rows()} == {"lost"}

@@ -16,7 +16,7 @@ from router.store.postgres_connection import PROBE_AFTER_SECONDS
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import run_cli
 from tests.support.relay import Relay
-from tests.support.waiting import state, until
+from tests.support.waiting import process_state, wait_until
 from tests.system.crash.mta import Mta
 from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 from tests.system.faults.replies import (
@@ -110,7 +110,7 @@ async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_
             )
             await mta.wait_all_accepted()
             for _ in range(2):
-                await relay.forget_when_idle(2 * PROBE_AFTER_SECONDS)
+                await relay.drop_when_idle(2 * PROBE_AFTER_SECONDS)
                 mta.queue(system.new_mails(MAILS))
                 await mta.wait_all_accepted(timeout=REPLY_SECONDS)
                 await system.wait_delivered(timeout=REPLY_SECONDS)
@@ -149,7 +149,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
         sessions = []
         for n in range(len(places)):
             mta.queue(system.new_mails(MAILS))
-            await until(lambda: state(program.pid) == "T", f"the program stopped itself {n + 1} times")
+            await wait_until(lambda: process_state(program.pid) == "T", f"the program stopped itself {n + 1} times")
             async with open_connection(system) as connection:
                 ended = await connection.fetch(
                     f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OWN_SESSIONS}"
@@ -166,7 +166,7 @@ async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, 
     """The outcome is kept and recorded when the database is available again: nothing is posted twice."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         program = await system.start(options=("--stop-at", "posted:3", *system.clock_options))
-        await until(lambda: state(program.pid) == "T", "the program stopped itself after a POST")
+        await wait_until(lambda: process_state(program.pid) == "T", "the program stopped itself after a POST")
         await stoppable_postgres().kill()
         program.resume()
         await program.wait_event("dispatch.database_unavailable", 2)

@@ -10,8 +10,17 @@ import trustme
 
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
-from tests.support.raw_http import RawHttpServer, Script
-from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
+from tests.support.raw_http import RawHttpServer, ScriptedResponse
+from tests.support.slack import (
+    FixedResponse,
+    Hang,
+    LargeResponse,
+    PartialResponse,
+    RedirectResponse,
+    Reset,
+    SlackStandIn,
+    SlowResponse,
+)
 from tests.support.slack_behaviours import Behaviour
 from tests.system.crash.mta import Mta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
@@ -20,10 +29,10 @@ HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></
 # These still arrive in the channel.
 DELIVERED = {
     "well": None,
-    "slow": Slow(0.1),
-    "huge": Huge(50_000_000),
-    "half": Half(),
-    "too-slow": Slow(0.5, per_chunk=1, body=b"o" * 60),
+    "slow": SlowResponse(0.1),
+    "huge": LargeResponse(50_000_000),
+    "half": PartialResponse(),
+    "too-slow": SlowResponse(0.5, per_chunk=1, body=b"o" * 60),
 }
 SETTINGS: dict[str, object] = {"delivery.timeout": "2s", "delivery.lease": "5s"}
 PEAK_KIB = 300_000
@@ -33,11 +42,11 @@ def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
     """Faults that end, with the reason that the attempt records."""
     return {
         "hangs": (Hang(), "timed out"),
-        "limited-until": (Answer(429, "rate_limited", {"Retry-After": "600"}), "429"),
-        "limited": (Answer(429, "rate_limited"), "429"),
-        "broken": (Answer(500, "rollup_error"), "500"),
-        "html": (Answer(502, HTML), "502"),
-        "huge-error": (Answer(503, b"x" * 20_000_000), "503"),
+        "limited-until": (FixedResponse(429, "rate_limited", {"Retry-After": "600"}), "429"),
+        "limited": (FixedResponse(429, "rate_limited"), "429"),
+        "broken": (FixedResponse(500, "rollup_error"), "500"),
+        "html": (FixedResponse(502, HTML), "502"),
+        "huge-error": (FixedResponse(503, b"x" * 20_000_000), "503"),
         "reset": (Reset(), "reset"),
     }
 
@@ -131,11 +140,11 @@ async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Cal
     ok = b"HTTP/1.1 200 OK\r\n"
     async with (
         RawHttpServer(
-            Script((ok + b"Content-Length: 0\r\n\r\nok",)),
-            Script((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
-            Script((ok + b"\xff\x00: x\r\n" + b"x" * 100_000,)),
-            Script((ok + b"Content-Length: 99\r\n\r\nok",), "reset"),
-            Script((ok,)),
+            ScriptedResponse((ok + b"Content-Length: 0\r\n\r\nok",)),
+            ScriptedResponse((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
+            ScriptedResponse((ok + b"\xff\x00: x\r\n" + b"x" * 100_000,)),
+            ScriptedResponse((ok + b"Content-Length: 99\r\n\r\nok",), "reset"),
+            ScriptedResponse((ok,)),
         ) as raw,
         system_under_test("sqlite", tmp_path, server, webhooks=["flawed"], slack=RedirectedSlack(raw.url)) as system,
         system.start_mta() as mta,
@@ -194,7 +203,7 @@ async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], Postg
 async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
     """A redirect fails permanently at once, with its reason, and nothing is sent to its target."""
     async with system_under_test("sqlite", tmp_path, server, webhooks=["moved"]) as system, system.start_mta() as mta:
-        system.slack.default("moved", Redirect(system.slack.url("elsewhere")))
+        system.slack.default("moved", RedirectResponse(system.slack.url("elsewhere")))
         program = await system.start()
         await queue_one_each(system, mta)
         await program.wait_event("delivery.failed")

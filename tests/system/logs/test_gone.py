@@ -15,11 +15,11 @@ import pytest
 
 from bench.processes import free_port
 from tests.support import mails
-from tests.support.installation import Installation, installed, port_of
+from tests.support.installation import Installation, migrated_installation, split_address
 from tests.support.process import environment
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
-from tests.support.waiting import children, until
+from tests.support.waiting import child_pids, wait_until
 from tests.system.crash.system_under_test import poll_until
 
 PROGRAM = [sys.executable, "-m", "emailrouter"]
@@ -77,11 +77,11 @@ async def each_once(installation: Installation, slack: SlackStandIn, count: int)
     await slack.wait_for(count, delivered=True)
 
     async def recorded() -> bool:
-        return await installation.count("deliveries", "state = 'delivered'") == count
+        return await installation.count_rows("deliveries", "state = 'delivered'") == count
 
     await poll_until(recorded, "every outcome")
     assert len(slack.posts) == count
-    assert await installation.count("attempts") == count
+    assert await installation.count_rows("attempts") == count
 
 
 def hang_up(reader: int, _: int) -> None:
@@ -110,18 +110,21 @@ async def test_unusable_standard_error(
 ) -> None:
     reader, writer = make()
     log = Log(reader)
-    async with installed(tmp_path, slack) as installation, serving(installation, tmp_path, writer) as process:
-        await until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
-        host, port = port_of(log.events("ready")[0]["smtp"][0])
+    async with (
+        migrated_installation(tmp_path, slack) as installation,
+        serving(installation, tmp_path, writer) as process,
+    ):
+        await wait_until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
+        host, port = split_address(log.events("ready")[0]["smtp"][0])
         assert await received(host, port, range(1)) == [250]
         spoil(reader, writer)
         assert await received(host, port, range(1, 4)) == [250] * 3
         await each_once(installation, slack, 4)
         if spoil is fill:  # the queued lines are read when the reader resumes
-            await until(lambda: len(log.events("smtp.accepted")) == 4, "the lines that waited")
-            await until(lambda: len(log.events("delivery.sent")) == 4, "the lines that waited")
+            await wait_until(lambda: len(log.events("smtp.accepted")) == 4, "the lines that waited")
+            await wait_until(lambda: len(log.events("delivery.sent")) == 4, "the lines that waited")
         process.terminate()
-        await until(lambda: process.poll() is not None, "its end")
+        await wait_until(lambda: process.poll() is not None, "its end")
         assert process.returncode == 0
     with contextlib.suppress(OSError):
         os.close(reader)
@@ -131,11 +134,14 @@ async def test_unusable_standard_error(
 async def test_shutdown_without_log_reader(tmp_path: Path, slack: SlackStandIn) -> None:
     reader, writer = os.pipe()
     log = Log(reader)
-    async with installed(tmp_path, slack) as installation, serving(installation, tmp_path, writer) as process:
-        await until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
+    async with (
+        migrated_installation(tmp_path, slack) as installation,
+        serving(installation, tmp_path, writer) as process,
+    ):
+        await wait_until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
         fill(reader, writer)
         process.terminate()
-        await until(lambda: process.poll() is not None, "its end", timeout=20)
+        await wait_until(lambda: process.poll() is not None, "its end", timeout=20)
         assert process.returncode == 0
     os.close(reader)
     os.close(writer)
@@ -145,17 +151,17 @@ async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStan
     """The database file must not become standard error: output would be written into it."""
     port, api = free_port(), free_port()
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *PROGRAM]
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         settings = {**installation.settings, "smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{api}"}
         process = start([*closed, "serve"], settings, tmp_path)
         try:
-            await until(lambda: _listens(port), "its port", timeout=20)
+            await wait_until(lambda: _listens(port), "its port", timeout=20)
             assert await received("127.0.0.1", port, range(3)) == [250] * 3
             large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a parser process
             reply = await send_mail("127.0.0.1", port, "a@client.test", ["support@example.org"], large)
             assert reply.code == 250
             await each_once(installation, slack, 4)
-            (worker,) = children(process.pid)
+            (worker,) = child_pids(process.pid)
             assert [opened(process.pid, number) for number in range(3)] == [os.devnull] * 3
             assert opened(worker, 2) == os.devnull
         finally:
@@ -171,7 +177,7 @@ def _listens(port: int) -> bool:
 async def test_commands_without_standard_error(tmp_path: Path, slack: SlackStandIn) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         shut = ["sh", "-c", 'exec "$0" "$@" 2>&-', *PROGRAM]
         listed = run([*shut, "--json", "workspace", "list"], installation, tmp_path, stdout=subprocess.PIPE)
         assert listed.returncode == 0
@@ -189,7 +195,7 @@ async def test_commands_with_unread_output(
     reader, writer = os.pipe()
     os.close(reader)
     stdout = os.open("/dev/full", os.O_WRONLY) if full else writer
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         ended = run([*PROGRAM, *arguments], installation, tmp_path, stdout=stdout, stderr=subprocess.PIPE)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr

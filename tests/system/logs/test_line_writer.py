@@ -16,7 +16,7 @@ from typing import TextIO
 import pytest
 
 from emailrouter.line_writer import BACKLOG_BYTES, LineWriter
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LINE = "x" * 199
 Open = Callable[[TextIO | None], LineWriter]
@@ -79,7 +79,7 @@ async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None
         for line in sent:
             writer.write(line)
         taken = Reader(reader)
-        await until(lambda: len(taken.lines()) >= len(sent), "all lines")
+        await wait_until(lambda: len(taken.lines()) >= len(sent), "all lines")
         assert taken.lines() == sent
         assert writer.dropped == 0
 
@@ -93,9 +93,9 @@ async def test_lines_beyond_the_backlog_are_counted_and_reported_in_place(open_w
         assert 0 < writer.dropped < count
         taken = Reader(reader)
         kept = count - writer.dropped
-        await until(lambda: len(taken.lines()) > kept, "what was kept, and the notice")
+        await wait_until(lambda: len(taken.lines()) > kept, "what was kept, and the notice")
         writer.write("afterwards")
-        await until(lambda: taken.lines()[-1] == "afterwards", "the next line")
+        await wait_until(lambda: taken.lines()[-1] == "afterwards", "the next line")
         lines = taken.lines()
         assert lines[:kept] == [f"{n} {LINE}" for n in range(kept)]
         assert lines[kept:] == [f"dropped {writer.dropped}", "afterwards"]
@@ -109,7 +109,7 @@ async def test_two_writers_of_a_full_pipe_do_not_block_or_change_its_mode(open_w
                 writer.write(f"{number} {n} {LINE}")
         assert os.get_blocking(descriptor), "other processes that share the pipe rely on it"
         taken = Reader(reader)
-        await until(lambda: len(taken.lines()) >= 2000, "all lines of both")
+        await wait_until(lambda: len(taken.lines()) >= 2000, "all lines of both")
         assert [line.split()[1] for line in taken.lines() if line.startswith("0 ")] == [str(n) for n in range(1000)]
 
 
@@ -126,7 +126,7 @@ async def test_pipe_that_cannot_be_reopened_is_polled(open_writer: Open, monkeyp
         for n in range(1000):
             writer.write(f"{n} {LINE}")
         taken = Reader(reader)
-        await until(lambda: len(taken.lines()) >= 1000, "all lines")
+        await wait_until(lambda: len(taken.lines()) >= 1000, "all lines")
         assert taken.lines() == [f"{n} {LINE}" for n in range(1000)]
 
 
@@ -138,7 +138,7 @@ async def test_socket_of_the_journal(open_writer: Open) -> None:
         for line in sent:
             writer.write(line)
         taken = Reader(ours.fileno())
-        await until(lambda: len(taken.lines()) >= len(sent), "all lines")
+        await wait_until(lambda: len(taken.lines()) >= len(sent), "all lines")
         assert taken.lines() == sent
 
 

@@ -9,10 +9,10 @@ import aiohttp
 
 from tests.support import mails
 from tests.support.dns import DnsStandIn
-from tests.support.installation import UNPACED, port_of, program_settings
+from tests.support.installation import UNPACED, program_settings, split_address
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import Answer, Reset
+from tests.support.slack_behaviours import FixedResponse, Reset
 from tests.support.smtp import RawSmtp, send_mail
 
 PASSWORD = "correct horse battery staple"
@@ -54,7 +54,7 @@ async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn,
         await program.wait_event("delivery.sent")
         await program.wait_event("delivery.retry_scheduled")
         await program.wait_event("delivery.failed")
-        program.hang_up()
+        program.send_sighup()
         assert await program.terminate() == 0
 
     said = program.stderr_text + program.stdout_text
@@ -84,9 +84,9 @@ async def _a_day(  # noqa: PLR0917 - the whole stage
     for password in (private["first password"], PASSWORD + "!"):
         await call("POST", "/api/auth/login", {"email": email, "password": password})
 
-    host, port = port_of(smtp)
-    echo = Answer(500, f"could not take: {BODY[:20]} at /services/T000/B000/{CHANNEL}")
-    slack.script(CHANNEL, Answer(200, "ok"), Reset(), echo)
+    host, port = split_address(smtp)
+    echo = FixedResponse(500, f"could not take: {BODY[:20]} at /services/T000/B000/{CHANNEL}")
+    slack.script(CHANNEL, FixedResponse(200, "ok"), Reset(), echo)
     contents = [
         mails.plain(text=BODY),
         mails.with_attachment(text=BODY, content=BODY.encode()),
@@ -99,7 +99,7 @@ async def _a_day(  # noqa: PLR0917 - the whole stage
     async with await RawSmtp.connect(host, port) as client:  # sends message text as a command
         await client.command("EHLO client.test", 250)
         await client.command(BODY, 500)
-    slack.forget(CHANNEL)
+    slack.remove_webhook(CHANNEL)
     assert (
         await send_mail(host, port, "ada@customer.test", ["support@example.org"], mails.plain(text=BODY))
     ).code == 250

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.metrics.scrape import scrape
 from tests.support import mails
-from tests.support.installation import Installation, installed, port_of
+from tests.support.installation import Installation, migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import Answer
+from tests.support.slack_behaviours import FixedResponse
 from tests.support.smtp import RawSmtp, send_mail
 
 SENDER = "ada@customer.test"
@@ -26,7 +26,7 @@ SUPPORT = "support@example.org"
 
 @pytest.fixture
 async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Installation]:
-    async with installed(tmp_path, slack) as found:
+    async with migrated_installation(tmp_path, slack) as found:
         found.settings["metrics.listen"] = "127.0.0.1:0"
         yield found
 
@@ -41,8 +41,8 @@ async def parked(installation: Installation) -> None:
 async def test_metrics_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:
     async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
         facts = await program.ready()
-        host, port = port_of(facts["smtp"][0])
-        slack.script("general", Answer(200), Answer(404, "no_service"))
+        host, port = split_address(facts["smtp"][0])
+        slack.script("general", FixedResponse(200), FixedResponse(404, "no_service"))
         first, second = mails.plain(), mails.with_attachment()
         for content in (first, first):
             assert (await send_mail(host, port, SENDER, [SUPPORT], content)).code == 250

@@ -12,9 +12,9 @@ from router.store.move import TABLES, TableCounts, count_rows, move
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
-from tests.support.installation.command_line import ADMIN, WEBHOOK, initialised
+from tests.support.installation.command_line import ADMIN, WEBHOOK, initialise
 from tests.support.postgres import PostgresServer
-from tests.support.stores import Store, opened_postgres, opened_sqlite, postgres_database, sqlite_database
+from tests.support.stores import Store, postgres_database, postgres_store, sqlite_database, sqlite_store
 
 ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
@@ -37,7 +37,7 @@ async def test_every_table_is_listed(store: Store) -> None:
 
 async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
     """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw bytes included."""
-    async with opened_sqlite(tmp_path) as first, opened_postgres(postgres_server) as second:
+    async with sqlite_store(tmp_path) as first, postgres_store(postgres_server) as second:
         await _fill(first.database)
         before = await _content(first.database)
         there = await move(first.database, second.database, lambda *_: None)
@@ -45,7 +45,7 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
         assert all(each.source == each.target for each in there)
         assert {each.table for each in there if each.source} >= {"messages", "raw_chunks", "tickets", "audit"}
         (tmp_path / "back").mkdir()
-        async with opened_sqlite(tmp_path / "back") as third:
+        async with sqlite_store(tmp_path / "back") as third:
             back = await move(second.database, third.database, lambda *_: None)
             assert back == there
             assert await _content(third.database) == before
@@ -59,9 +59,9 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
 
 async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
-    async with opened_sqlite(tmp_path / "from") as source:
+    async with sqlite_store(tmp_path / "from") as source:
         await _fill(source.database)
-        await seeds.workspace(store.database, "Theirs")
+        await seeds.insert_workspace(store.database, "Theirs")
         before = await count_rows(store.database)
         with pytest.raises(Refused, match=r"not empty, nothing was moved: workspaces \(1\)"):
             await move(source.database, store.database, lambda *_: None)
@@ -70,7 +70,7 @@ async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_pat
 
 async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: Store, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
-    async with opened_sqlite(tmp_path / "from") as source:
+    async with sqlite_store(tmp_path / "from") as source:
         await _fill(source.database)
         progress: list[tuple[str, int, int]] = []
 
@@ -102,10 +102,10 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
 
     async def write_meanwhile(side: Any) -> None:
         await check(side)
-        await seeds.workspace(other, "Late")
+        await seeds.insert_workspace(other, "Late")
 
     monkeypatch.setattr(moving, "_check_empty", write_meanwhile)
-    async with opened_sqlite(tmp_path / "to") as target:
+    async with sqlite_store(tmp_path / "to") as target:
         moved = await move(store.database, target.database, lambda *_: None)
     await other.close()
     assert TableCounts("workspaces", 1, 1) in moved
@@ -113,7 +113,7 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
 
 
 async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:
-    cli = await initialised(tmp_path)
+    cli = await initialise(tmp_path)
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     done = await cli("move", "--to", postgres_url, "--json")
     tables = {each["table"]: each for each in done.ok().json()["tables"]}
@@ -125,25 +125,25 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
     assert [user["email"] for user in users] == [ADMIN]
     # The secret key is unchanged, so encrypted settings can be decrypted.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
-    assert "--to is the source database" in await cli.refused("move", "--to", postgres_url, code=2)
-    assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
+    assert "--to is the source database" in await cli.error_line("move", "--to", postgres_url, code=2)
+    assert "--to must be" in await cli.error_line("move", "--to", "mysql://x/y", code=2)
     for secret in ("postgresql://a:Pencil@localhost/x", "postgresql://localhost/x?password=Pencil"):
-        said = await cli.refused("move", "--to", secret, code=2)
+        said = await cli.error_line("move", "--to", secret, code=2)
         assert "--to accepts only a URL without a password" in said
         assert "Pencil" not in said
     (tmp_path / "target").write_text(f"{postgres_url}\n")
-    assert "--to is the source database" in await cli.refused("move", "--to-file", "target", code=2)
-    assert "--to is missing" in await cli.refused("move", code=2)
+    assert "--to is the source database" in await cli.error_line("move", "--to-file", "target", code=2)
+    assert "--to is missing" in await cli.error_line("move", code=2)
     back = await cli("move", "--to", "sqlite:///back.db")
     assert "All data was copied to sqlite:///back.db" in back.ok().stdout
 
 
 async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     """Inserts at least one row into the main tables."""
-    workspace_id = await seeds.workspace(database)
-    integration_id = await seeds.integration(database, workspace_id, name=ODD)
-    domain_id = await seeds.domain(database, workspace_id)
-    await seeds.alias(database, workspace_id, domain_id, "support", integration_id)
+    workspace_id = await seeds.insert_workspace(database)
+    integration_id = await seeds.insert_integration(database, workspace_id, name=ODD)
+    domain_id = await seeds.insert_domain(database, workspace_id)
+    await seeds.insert_alias(database, workspace_id, domain_id, "support", integration_id)
     await seeds.execute(
         database,
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from api.connection_limits import ConnectionLimits
 from api.server import ApiServer
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 UNLIMITED = ConnectionLimits(total=100, per_address=100, trusted=(), monotonic=lambda: 0.0)
 
@@ -25,9 +25,9 @@ async def test_a_connection_without_a_request_yet_is_answered() -> None:
     manager = server._runner.server
     assert manager is not None
     reader, writer = await asyncio.open_connection(*server.address)
-    await until(lambda: len(manager.connections) == 1, "the connection")
+    await wait_until(lambda: len(manager.connections) == 1, "the connection")
     stopping = asyncio.create_task(server.stop())
-    await until(lambda: not server._servers, "the listeners are closed")
+    await wait_until(lambda: not server._servers, "the listeners are closed")
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     await stopping

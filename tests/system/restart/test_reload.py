@@ -6,7 +6,7 @@ from pathlib import Path
 import trustme
 
 from tests.support import mails
-from tests.support.installation import installed, port_of
+from tests.support.installation import migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp, send_mail
@@ -29,7 +29,7 @@ def issue_certificate(folder: Path) -> ssl.SSLContext:
 
 async def handshake(address: str, trusting: ssl.SSLContext) -> int:
     """Returns the reply code after STARTTLS with a client context; 0 if the certificate is not trusted."""
-    host, port = port_of(address)
+    host, port = split_address(address)
     async with await RawSmtp.connect(host, port) as client:
         await client.command("EHLO client.test", 250)
         try:
@@ -42,15 +42,15 @@ async def handshake(address: str, trusting: ssl.SSLContext) -> int:
 async def test_certificates_are_reloaded_and_sessions_stay(tmp_path: Path, slack: SlackStandIn) -> None:
     before = issue_certificate(tmp_path)
     tls = {"smtp.tls_cert": str(tmp_path / "cert.pem"), "smtp.tls_key": str(tmp_path / "key.pem")}
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         env = {**installation.settings, **tls}
         async with Program("smtp", env=env, cwd=tmp_path) as program:
             (address,) = (await program.ready())["smtp"]
             assert await handshake(address, before) == 250
-            async with await RawSmtp.connect(*port_of(address)) as session:
+            async with await RawSmtp.connect(*split_address(address)) as session:
                 await session.command("EHLO client.test", 250)
                 after = issue_certificate(tmp_path)
-                program.hang_up()
+                program.send_sighup()
                 await program.wait_event("smtp.certificate_loaded")
                 assert await handshake(address, after) == 250
                 assert await handshake(address, before) == 0
@@ -60,10 +60,10 @@ async def test_certificates_are_reloaded_and_sessions_stay(tmp_path: Path, slack
 async def test_the_log_level_is_reloaded(tmp_path: Path, slack: SlackStandIn) -> None:
     file = tmp_path / "emailrouter.toml"
     file.write_text("")
-    async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
+    async with migrated_installation(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path}
         async with Program("smtp", "--config", str(file), env=env, cwd=tmp_path) as program:
-            host, port = port_of((await program.ready())["smtp"][0])
+            host, port = split_address((await program.ready())["smtp"][0])
 
             async def mail() -> None:
                 reply = await send_mail(host, port, "ada@customer.test", ["support@example.org"], mails.plain())
@@ -71,7 +71,7 @@ async def test_the_log_level_is_reloaded(tmp_path: Path, slack: SlackStandIn) ->
 
             async def reload(text: str, n: int) -> None:
                 file.write_text(text)
-                program.hang_up()
+                program.send_sighup()
                 await manager.wait_for_line("READY=1", 1 + n)
 
             await mail()

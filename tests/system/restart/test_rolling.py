@@ -5,7 +5,7 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, migrated_installation
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
@@ -16,7 +16,11 @@ MESSAGES_BETWEEN_RESTARTS = 30
 
 
 async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation, KeptSockets(tmp_path) as kept, AsyncExitStack() as programs:
+    async with (
+        migrated_installation(tmp_path, slack) as installation,
+        KeptSockets(tmp_path) as kept,
+        AsyncExitStack() as programs,
+    ):
         settings = installation.settings
         program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
         await program.ready()
@@ -34,7 +38,7 @@ async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: Slack
 
 async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn, postgres_url: str) -> None:
     async with (
-        installed(tmp_path, slack, postgres_url) as installation,
+        migrated_installation(tmp_path, slack, postgres_url) as installation,
         KeptSockets(tmp_path) as kept,
         AsyncExitStack() as programs,
     ):
@@ -64,7 +68,7 @@ async def _assert_nothing_lost_or_duplicated(
     assert load.rejected == []
     assert requests.unanswered == []
     assert requests.answered > 0
-    kept = await installation.rows(
+    kept = await installation.execute(
         "SELECT m.rfc_message_id, m.id, COUNT(*) AS tickets FROM messages m "
         "JOIN ticket_messages tm ON tm.message_id = m.id GROUP BY m.rfc_message_id, m.id"
     )
@@ -74,5 +78,5 @@ async def _assert_nothing_lost_or_duplicated(
     assert len(kept) == len(load.accepted)
     assert {row["tickets"] for row in kept} == {1}
     # A drain records the outcome of every attempt, so nothing is sent twice.
-    assert len(slack.delivered()) == len(load.accepted) == await installation.count("attempts")
-    assert await installation.count("deliveries", "state = 'delivered'") == len(load.accepted)
+    assert len(slack.delivered()) == len(load.accepted) == await installation.count_rows("attempts")
+    assert await installation.count_rows("deliveries", "state = 'delivered'") == len(load.accepted)

@@ -4,11 +4,11 @@ import resource
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.support.installation import installed, port_of
+from tests.support.installation import migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import ConnectionClosedError, RawSmtp, send_mail
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 FREE = 8
 MAIL = ("a@client.test", ["support@example.org"])
@@ -21,11 +21,11 @@ def count_descriptors(pid: int) -> int:
 
 async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
     async with (
-        installed(tmp_path, slack) as installation,
+        migrated_installation(tmp_path, slack) as installation,
         Program("smtp", env=installation.settings, cwd=tmp_path) as program,
         AsyncExitStack() as clients,
     ):
-        host, port = port_of((await program.ready())["smtp"][0])
+        host, port = split_address((await program.ready())["smtp"][0])
         # The database's files are open from the first message on.
         assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
@@ -40,9 +40,9 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
         assert (await client.data(b"Subject: 2\r\n\r\nx\r\n")).code == 250
         full = count_descriptors(program.pid)
         await clients.aclose()
-        await until(lambda: count_descriptors(program.pid) <= full - FREE // 2, "descriptors are free again")
+        await wait_until(lambda: count_descriptors(program.pid) <= full - FREE // 2, "descriptors are free again")
         assert (await send_mail(host, port, *MAIL, b"Subject: 3\r\n\r\nx\r\n")).code == 250
-        assert await installation.count("messages") == 3
+        assert await installation.count_rows("messages") == 3
         assert await program.terminate() == 0
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.integration.smtp.test_dialogs import DIALOGS, PREPARATIONS, SETTINGS
 from tests.support import seeds
 from tests.support.dialog import run_dialog
-from tests.support.installation import Installation, installed, port_of
+from tests.support.installation import Installation, migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp_doubles import DOMAIN, HOSTNAME
@@ -29,12 +29,14 @@ SETTINGS_SETS = {
 async def create_rows(installation: Installation) -> None:
     """Creates what `KnownRecipients` knows as rows."""
     database, workspace = installation.database, installation.workspace_id
-    domain = await seeds.domain(database, workspace, DOMAIN)
+    domain = await seeds.insert_domain(database, workspace, DOMAIN)
     for local_part in ("support", "sales", "büro", "user1", "user2", "user3"):
-        await seeds.alias(database, workspace, domain, local_part)
-    await seeds.alias(database, workspace, domain, "disabled", status="disabled")
-    await seeds.alias(database, workspace, await seeds.domain(database, workspace, "xn--bcher-kva.example"), "support")
-    await seeds.domain(database, workspace, "pending.example", status="pending_verification")
+        await seeds.insert_alias(database, workspace, domain, local_part)
+    await seeds.insert_alias(database, workspace, domain, "disabled", status="disabled")
+    await seeds.insert_alias(
+        database, workspace, await seeds.insert_domain(database, workspace, "xn--bcher-kva.example"), "support"
+    )
+    await seeds.insert_domain(database, workspace, "pending.example", status="pending_verification")
 
 
 def dialogs_with_settings(chosen: str) -> Iterator[Path]:
@@ -48,7 +50,7 @@ async def installation(
 ) -> AsyncIterator[Installation]:
     postgres = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
     url = await postgres.create_database() if postgres else None
-    async with installed(tmp_path, slack, url) as created:
+    async with migrated_installation(tmp_path, slack, url) as created:
         await create_rows(created)
         yield created
     if postgres:
@@ -70,7 +72,7 @@ async def test_dialogs(
             settings |= {"smtp.tls_cert": str(tls_files[0]), "smtp.tls_key": str(tls_files[1])}
         env = installation.settings | settings | {"server.hostname": HOSTNAME}
         async with Program("smtp", env=env, cwd=tmp_path) as program:
-            host, port = port_of((await program.ready())["smtp"][0])
+            host, port = split_address((await program.ready())["smtp"][0])
             for path in paths:
                 await run_dialog(path, host, port, {"hostname": HOSTNAME}, tls_client)
             assert await program.terminate() == 0

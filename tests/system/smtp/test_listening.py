@@ -18,7 +18,7 @@ from router.sockets import inherited_sockets
 from smtp import replies
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text().strip()
@@ -74,14 +74,14 @@ async def test_waiting_connections_are_accepted_in_batches() -> None:
             await asyncio.sleep(0)
             iterations += 1
             assert iterations < 20, server.server.connection_count
-        await until(lambda: not server.server._listeners._opening, "all are opened")
+        await wait_until(lambda: not server.server._listeners._opening, "all are opened")
 
 
 async def test_connections_accepted_during_shutdown_get_421() -> None:
     """Includes connections on the way from the kernel's queue to a session."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
-        await until(lambda: server.server.connection_count > 0, "the first is accepted")
+        await wait_until(lambda: server.server.connection_count > 0, "the first is accepted")
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
         notified = 0
         loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ async def test_connections_accepted_during_shutdown_get_421() -> None:
         assert notified
         await draining
         assert server.server.connection_count == 0
-        await until(lambda: not server.server._listeners._opening, "all are opened")
+        await wait_until(lambda: not server.server._listeners._opening, "all are opened")
 
 
 def test_systemd_sockets_of_another_process_are_ignored() -> None:

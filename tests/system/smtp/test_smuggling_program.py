@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import installed, port_of
+from tests.support.installation import migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp
@@ -37,10 +37,10 @@ async def test_smuggled_mail_is_not_accepted(
         server = request.getfixturevalue("postgres_server")
         url = await server.create_database()
     async with (
-        installed(tmp_path, slack, url) as installation,
+        migrated_installation(tmp_path, slack, url) as installation,
         Program("serve", env=installation.settings, cwd=tmp_path) as program,
     ):
-        host, port = port_of((await program.ready())["smtp"][0])
+        host, port = split_address((await program.ready())["smtp"][0])
         sent = []
         async with await RawSmtp.connect(host, port) as client:
             await client.command("EHLO client.test", 250)
@@ -57,10 +57,10 @@ async def test_smuggled_mail_is_not_accepted(
                 assert expected is not None
                 sent.append(len(expected[0]))
             await client.quit()
-        assert await installation.count("tickets") == len(ENDS)
-        sizes = [row["size"] for row in await installation.rows("SELECT size FROM messages")]
+        assert await installation.count_rows("tickets") == len(ENDS)
+        sizes = [row["size"] for row in await installation.execute("SELECT size FROM messages")]
         assert sorted(sizes, key=str) == sorted(sent, key=str)
-        assert await installation.count("messages", "reverse_path <> 'a@client.test'") == 0
+        assert await installation.count_rows("messages", "reverse_path <> 'a@client.test'") == 0
         assert await program.terminate() == 0
     if url is not None:
         await server.drop_database(url)

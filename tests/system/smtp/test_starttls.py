@@ -18,7 +18,7 @@ from config.errors import ConfigError
 from smtp.bounds import Bounds
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.smtp_doubles import RunningSmtpServer, running_server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 from tests.unit.smtp.conftest import write_certificate
 
 TlsPair = tuple[Path, Path]
@@ -101,7 +101,7 @@ async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_cl
         connection = server.connection
         await client.command("EHLO client.test", 250)
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: connection._io.lines.is_skipping, "the line is refused")
+        await wait_until(lambda: connection._io.lines.is_skipping, "the line is refused")
         # Other connections keep the throttle busy for 2 s.
         server.server._context.throttle.next_pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
         await client.send_bytes(b"x\r\nSTARTTLS\r\n")
@@ -113,7 +113,7 @@ async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_cl
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
         flood = asyncio.ensure_future(client.send_bytes(b"NOOP\r\n" * 1_000_000))
-        await until(lambda: not connection._io._transport.is_reading(), "reading pauses")
+        await wait_until(lambda: not connection._io._transport.is_reading(), "reading pauses")
         assert len(connection._io.lines.buffer) < 1_000_000
         server.recipients.gate.set()
         await client.expect(250)
@@ -130,7 +130,7 @@ async def test_failed_handshake_ends_the_session_silently(tls_files: TlsPair, ga
             if garbage.startswith(b"\x16"):
                 client.half_close()
             assert b"250" not in await client.read_to_eof()
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         await assert_counted_once(server)
 
 
@@ -140,7 +140,7 @@ async def test_disconnect_during_the_handshake_is_counted_out(tls_files: TlsPair
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("STARTTLS", 220)
         await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         await assert_counted_once(server)
 
 
@@ -149,7 +149,7 @@ async def test_missing_handshake_ends_the_session_silently(tls_files: TlsPair) -
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
             assert not await client.read_to_eof()
-        await until(lambda: server.server.connection_count == 0, "the session ends")
+        await wait_until(lambda: server.server.connection_count == 0, "the session ends")
         await assert_counted_once(server)
 
 

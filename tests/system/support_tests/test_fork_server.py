@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.forked import can_fork
 from tests.support.process import ROOT, Program, environment, run_cli
-from tests.support.waiting import alive, until
+from tests.support.waiting import is_alive, wait_until
 
 CHILD = ("-m", "tests.system.support_tests.child")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux only")
@@ -61,7 +61,7 @@ async def test_its_end_is_known_and_its_number_its_own_until_then() -> None:
         await program.ready()
         assert program.running()
         assert await program.kill() == -signal.SIGKILL
-    await until(lambda: not Path(f"/proc/{program.pid}").exists(), "end of the zombie")
+    await wait_until(lambda: not Path(f"/proc/{program.pid}").exists(), "end of the zombie")
 
 
 async def test_another_language_needs_a_start_of_its_own() -> None:
@@ -88,6 +88,6 @@ asyncio.run(main())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as run:  # noqa: ASYNC220 - short
         assert run.stdout is not None
         pid = int(run.stdout.readline())
-        assert alive(pid)
+        assert is_alive(pid)
         os.kill(run.pid, signal.SIGKILL)
-    await until(lambda: not alive(pid), "end of the program")
+    await wait_until(lambda: not is_alive(pid), "end of the program")

@@ -17,9 +17,9 @@ import pytest
 
 from tests.support import postgres_binaries, postgres_supervisor
 from tests.support.postgres import PostgresServer, private_postgres, shared_server
-from tests.support.postgres_binaries import PostgresNotFoundError, RunAs, Source, find, run_as
+from tests.support.postgres_binaries import PostgresNotFoundError, RunAs, Source, find_binaries, run_as
 from tests.support.process import ROOT
-from tests.support.waiting import alive, until
+from tests.support.waiting import is_alive, wait_until
 
 external = pytest.mark.skipif("TEST_POSTGRES_URL" in os.environ, reason="the shared server is not ours")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals whole process trees by /proc")
@@ -27,7 +27,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="signals whole proces
 
 def available(source: Source) -> bool:
     try:
-        staged = find(run_as(), source).staged
+        staged = find_binaries(run_as(), source).staged
     except PostgresNotFoundError:
         return False
     if staged is not None:
@@ -81,7 +81,7 @@ async def test_a_template_is_built_once_and_copied(postgres_server: PostgresServ
         await build(url)
 
     name = f"counted_{os.getpid()}"
-    first = await asyncio.gather(*(postgres_server.template(name, build_and_count) for _ in range(3)))
+    first = await asyncio.gather(*(postgres_server.build_template(name, build_and_count) for _ in range(3)))
     assert len(set(first)) == len(built) == 1
     copies = [await postgres_server.create_database(first[0]) for _ in range(2)]
     await run(copies[0], "INSERT INTO built VALUES (1)")
@@ -97,14 +97,14 @@ async def test_a_template_that_fails_is_tried_again(postgres_server: PostgresSer
 
     name = f"failing_{os.getpid()}"
     with pytest.raises(ValueError, match="half built"):
-        await postgres_server.template(name, fail)
-    copy = await postgres_server.create_database(await postgres_server.template(name, build))
+        await postgres_server.build_template(name, fail)
+    copy = await postgres_server.create_database(await postgres_server.build_template(name, build))
     assert await run(copy, "SELECT count(*) FROM built") == 0
     await postgres_server.drop_database(copy)
 
 
 async def test_stop_start_and_crash_keep_what_is_committed(server: PostgresServer) -> None:
-    url = await server.create_database(await server.template("schema", build))
+    url = await server.create_database(await server.build_template("schema", build))
     assert await run(url, "SHOW fsync") == "on"
     await run(url, "INSERT INTO built VALUES (1)")
     await server.restart()
@@ -194,7 +194,7 @@ def test_all_processes_of_a_run_share_one_server_and_nothing_stays_when_they_are
         for user in users:
             user.kill()
             user.communicate()
-    asyncio.run(until(lambda: not folder.exists(), "removal of the server"))
+    asyncio.run(wait_until(lambda: not folder.exists(), "removal of the server"))
     again = shared_server(tmp_path)  # the address of the previous server is still recorded
     assert asyncio.run(run(again.url, "SELECT 1")) == 1
     again.close()
@@ -209,7 +209,7 @@ async def test_a_killed_supervisor_takes_the_server_along() -> None:
         pid = int((server.root / "data" / "postmaster.pid").read_text().split()[0])
         parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])  # noqa: ASYNC240 - /proc
         os.kill(parent, signal.SIGKILL)
-        await until(lambda: not alive(pid), "end of the server")
+        await wait_until(lambda: not is_alive(pid), "end of the server")
         with pytest.raises(OSError, match=r"."):
             await server.start()
     shutil.rmtree(server.root)  # the one operation that fails after the move
@@ -221,7 +221,7 @@ def test_the_supervisor_runs_as_an_ordinary_user() -> None:
     """As for a developer who is not root, with the system's Python, which that user can run."""
     try:
         nobody = pwd.getpwnam("nobody")
-        binaries = find(RunAs(nobody.pw_uid, nobody.pw_gid))
+        binaries = find_binaries(RunAs(nobody.pw_uid, nobody.pw_gid))
     except (KeyError, PostgresNotFoundError) as error:
         pytest.skip(str(error))
     folder = Path(tempfile.mkdtemp(prefix="er-test-"))
@@ -253,7 +253,7 @@ def test_the_supervisor_runs_as_an_ordinary_user() -> None:
             assert "control" in said, said
             (root,) = folder.glob("er-pg-*")
             assert root.stat().st_uid == nobody.pw_uid
-        asyncio.run(until(lambda: not root.exists(), "removal of the server"))
+        asyncio.run(wait_until(lambda: not root.exists(), "removal of the server"))
     finally:
         shutil.rmtree(folder)
         if binaries.staged is not None:
@@ -270,8 +270,8 @@ def test_what_the_other_user_cannot_enter_is_not_chosen(tmp_path: Path, monkeypa
     stranger = RunAs(54321, 54321)
     (tmp_path / "closed").chmod(0o700)
     with pytest.raises(PostgresNotFoundError, match="closed"):
-        find(stranger, "system")
-    assert find(None, "system").folder == hidden
+        find_binaries(stranger, "system")
+    assert find_binaries(None, "system").folder == hidden
 
 
 def test_staging_makes_unreadable_files_readable_without_touching_the_originals(tmp_path: Path) -> None:

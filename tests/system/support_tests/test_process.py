@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process import ROOT, Program, environment, run_cli, starting
-from tests.support.waiting import alive, state, until
+from tests.support.process import ROOT, Program, environment, program_starter, run_cli
+from tests.support.waiting import is_alive, process_state, wait_until
 
 READY = """
 import json, signal, sys
@@ -41,7 +41,7 @@ def python(code: str) -> tuple[str, str]:
 async def test_ready_drain_and_exit_code() -> None:
     async with Program(command=python(READY)) as program:
         assert await program.ready() == {"event": "ready", "smtp": ["127.0.0.1:1"], "api": "127.0.0.1:2"}
-        program.hang_up()
+        program.send_sighup()
         await program.wait_event("reloaded")
         assert program.running()
         assert await program.terminate() == 3
@@ -56,12 +56,12 @@ async def test_a_paused_program_is_killed_all_the_same() -> None:
         await program.ready()
         program.pause()
         if sys.platform == "linux":
-            await until(lambda: state(program.pid) == "T", "stopped")
+            await wait_until(lambda: process_state(program.pid) == "T", "stopped")
         program.resume()
-        program.hang_up()
+        program.send_sighup()
         await program.wait_event("reloaded")
         program.pause()
-    assert not alive(program.pid)
+    assert not is_alive(program.pid)
 
 
 async def test_killing_takes_its_children_along() -> None:
@@ -69,14 +69,14 @@ async def test_killing_takes_its_children_along() -> None:
         await program.wait_until(lambda: bool(program.stdout), "child's number")
         child = int(program.stdout_text)
         assert await program.kill() == -signal.SIGKILL
-    await until(lambda: not alive(child), "end of the child")
+    await wait_until(lambda: not is_alive(child), "end of the child")
 
 
 async def test_children_of_an_ended_program_are_ended_too() -> None:
     async with Program("leave", command=python(PARENT)) as program:
         assert await program.wait() == 0
         child = int(program.stdout_text)
-        await until(lambda: not alive(child), "end of the child")
+        await wait_until(lambda: not is_alive(child), "end of the child")
 
 
 async def test_a_program_that_ends_instead_of_getting_ready() -> None:
@@ -103,7 +103,7 @@ async def test_one_shot_commands(tmp_path: Path) -> None:
 
 
 async def test_several_programs_are_all_gone_at_the_end() -> None:
-    async with starting() as start:
+    async with program_starter() as start:
         programs = [await start(command=python(READY)) for _ in range(2)]
         for program in programs:
             await program.ready()
@@ -142,6 +142,6 @@ asyncio.run(main())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as run:  # noqa: ASYNC220 - short
         assert run.stdout is not None
         pid = int(run.stdout.readline())
-        assert alive(pid)
+        assert is_alive(pid)
         os.kill(run.pid, signal.SIGKILL)
-    await until(lambda: not alive(pid), "end of the program")
+    await wait_until(lambda: not is_alive(pid), "end of the program")

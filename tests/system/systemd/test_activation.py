@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import mails
-from tests.support.installation import installed
+from tests.support.installation import migrated_installation
 from tests.support.process import Program, environment
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
@@ -51,7 +51,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
     host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
     first, second = free_port(host), free_port(host)
     async with (
-        installed(tmp_path, slack) as installation,
+        migrated_installation(tmp_path, slack) as installation,
         activated(installation.settings, tmp_path, f"{host}:{first}", f"{host}:{second}") as program,
     ):
         await program.wait_until(lambda: program.stderr_text.count("Listening on") == 2, "two sockets")
@@ -74,7 +74,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
 
 
 async def test_missing_sockets_are_reported(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation:
+    async with migrated_installation(tmp_path, slack) as installation:
         env = {**installation.settings, "smtp.listen": "systemd"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
             assert await program.wait() == 1

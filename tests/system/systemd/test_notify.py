@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from emailrouter.watchdog import SystemdNotifier, send_heartbeats
-from tests.support.installation import installed
+from tests.support.installation import migrated_installation
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.system.systemd.service_manager import ServiceManager
 
 
 async def test_ready_heartbeats_reload_and_stopping_are_notified(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
+    async with migrated_installation(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
             await manager.wait_for_line("READY=1")
             await manager.wait_for_line("WATCHDOG=1", 3)
-            program.hang_up()
+            program.send_sighup()
             await manager.wait_for_line("READY=1", 2)
             await program.terminate()
             await manager.wait_for_line("STOPPING=1")
@@ -27,7 +27,7 @@ async def test_ready_heartbeats_reload_and_stopping_are_notified(tmp_path: Path,
 
 
 async def test_watchdog_of_another_process_gets_no_heartbeats(tmp_path: Path, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
+    async with migrated_installation(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
         env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
             await manager.wait_for_line("READY=1")
@@ -46,7 +46,7 @@ async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_
         }
         async with Program("smtp", env=env, cwd=tmp_path) as program:
             await manager.wait_for_line("STATUS=waiting: the database is unavailable")
-            program.hang_up()
+            program.send_sighup()
             await program.wait_event("database.unavailable", 2)
             assert await program.terminate() == 0
         assert list(manager.received_lines()) == []

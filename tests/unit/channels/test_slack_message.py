@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.mail.contents import NamedMailbox
-from tests.support.payloads import sound, strings, walk
-from tests.support.slack_rules import faults
+from tests.support.payloads import assert_valid_payload, iter_objects, iter_strings
+from tests.support.slack_rules import block_errors
 
 GOLDEN = Path(__file__).parent / "golden"
 TIMESTAMP = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
@@ -201,23 +201,23 @@ ANY_ENTRY = st.builds(
 @settings(max_examples=100, deadline=None)
 @given(ANY_NOTIFICATION)
 def test_any_ticket(notification: TicketNotification) -> None:
-    sound(slack_message.render_ticket(notification), (notification.link,))
-    sound(slack_message.render_plain_ticket(notification), (notification.link,))
+    assert_valid_payload(slack_message.render_ticket(notification), (notification.link,))
+    assert_valid_payload(slack_message.render_plain_ticket(notification), (notification.link,))
 
 
 @settings(max_examples=75, deadline=None)
 @given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST_ENTRIES))
 def test_any_digest(entries: list[DigestEntry]) -> None:
     payload = slack_message.render_digest(entries)
-    sound(payload, tuple(entry.link for entry in entries))
-    shown = "\n".join(strings(payload["blocks"]))
+    assert_valid_payload(payload, tuple(entry.link for entry in entries))
+    shown = "\n".join(iter_strings(payload["blocks"]))
     assert all(f"#{entry.number}" in shown for entry in entries)
 
 
 @settings(max_examples=75, deadline=None)
 @given(TEXT, TEXT)
 def test_any_test(workspace: str, integration: str) -> None:
-    sound(slack_message.render_test(TestMessage(workspace, integration, TIMESTAMP)), ())
+    assert_valid_payload(slack_message.render_test(TestMessage(workspace, integration, TIMESTAMP)), ())
 
 
 @pytest.mark.parametrize("filler", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
@@ -240,13 +240,13 @@ def test_maximum_of_every_field(filler: str) -> None:
         warnings=(long,) * 50,
         link="https://x.test/" + "a" * 580,
     )
-    sound(slack_message.render_ticket(notification), (notification.link,))
-    sound(slack_message.render_plain_ticket(notification), (notification.link,))
+    assert_valid_payload(slack_message.render_ticket(notification), (notification.link,))
+    assert_valid_payload(slack_message.render_plain_ticket(notification), (notification.link,))
     entries = [
         DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notification.link)
         for n in range(slack_message.MAX_DIGEST_ENTRIES)
     ]
-    sound(slack_message.render_digest(entries), (notification.link,))
+    assert_valid_payload(slack_message.render_digest(entries), (notification.link,))
 
 
 # --- single rules
@@ -274,7 +274,7 @@ def test_digest_with_too_many_entries_or_none(count: int) -> None:
 )
 def test_sizes(size: int, text: str) -> None:
     payload = slack_message.render_ticket(replace(OPENED, attachments=(("a", size),)))
-    assert f"a ({text})" in list(strings(payload))
+    assert f"a ({text})" in list(iter_strings(payload))
 
 
 @pytest.mark.parametrize(
@@ -288,18 +288,18 @@ def test_sizes(size: int, text: str) -> None:
 def test_number_of_hidden_lines(lines: int, line: str | None) -> None:
     notification = replace(OPENED, quoted_lines=lines)
     for shown in (
-        list(strings(slack_message.render_ticket(notification))),
+        list(iter_strings(slack_message.render_ticket(notification))),
         slack_message.render_plain_ticket(notification)["text"].split("\n"),
     ):
         assert [line for line in shown if "quoted text" in line] == ([line] if line else [])
-    assert ("View ticket #42" in list(strings(slack_message.render_ticket(notification)))) == (line is None)
+    assert ("View ticket #42" in list(iter_strings(slack_message.render_ticket(notification)))) == (line is None)
 
 
 def test_long_message_links_to_its_full_text() -> None:
     whole = slack_message.render_ticket(OPENED)["blocks"]
     cut = slack_message.render_ticket(replace(OPENED, text="word " * 2000))["blocks"]
-    assert "View ticket #42" in list(strings(whole))
-    assert "View full message in ticket #42" in list(strings(cut))
+    assert "View ticket #42" in list(iter_strings(whole))
+    assert "View full message in ticket #42" in list(iter_strings(cut))
     quoted = cut[2]["elements"][0]["elements"][0]["text"]
     assert quoted.endswith("\u2026")
     assert 2900 < len(quoted) <= 3000
@@ -310,14 +310,14 @@ def test_long_message_links_to_its_full_text() -> None:
 )
 def test_unsafe_link_is_omitted(link: str) -> None:
     payload = slack_message.render_ticket(replace(OPENED, link=link))
-    assert not [part for part in walk(payload) if part.get("type") == "link"]
+    assert not [part for part in iter_objects(payload) if part.get("type") == "link"]
     assert "<" not in slack_message.render_plain_ticket(replace(OPENED, link=link))["text"]
 
 
 def test_alert_is_a_valid_payload() -> None:
     line = "<!channel> *bold* " + "x" * 5000
     payload = slack_message.render_alert(OperatorAlert("Domain alert", line, "Example", 0))
-    assert list(faults(payload["blocks"])) == []
+    assert list(block_errors(payload["blocks"])) == []
     assert "<!channel>" not in payload["text"]
     assert slack_message.payload_size(payload) < slack_message.MAX_PAYLOAD_BYTES
 

@@ -8,7 +8,7 @@ from emailrouter.check.check_context import CheckContext
 from emailrouter.check.proxies import trusted_proxies
 from router.clock import SystemClock
 from router.dns.resolver import DnsResolver
-from tests.support.installation.settings import config_of
+from tests.support.installation.settings import make_config
 
 HTTPS = "https://tickets.example.org"
 HTTP = "http://tickets.example.org"
@@ -37,7 +37,7 @@ LOCAL = "http://127.0.0.1:8080"
 )
 async def test_missing_trusted_proxy(public_url: str, listen: str, networks: list[str], status: str) -> None:
     settings = {"server.public_url": public_url, "api.listen": listen, "api.trusted_proxies": networks}
-    context = CheckContext(config_of(settings), DnsResolver([("192.0.2.53", 53)]), SystemClock(), tls_context=_TRUST)
+    context = CheckContext(make_config(settings), DnsResolver([("192.0.2.53", 53)]), SystemClock(), tls_context=_TRUST)
     lines = await trusted_proxies(context)
     assert [line.status for line in lines] == ([status] if status else [])
     assert all("[api] trusted_proxies" in line.fix for line in lines if line.status == "warn")

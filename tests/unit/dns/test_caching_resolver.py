@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from router.dns.caching_resolver import MAX_CACHE_SECONDS, CachingResolver
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
 from tests.support.clock import FakeClock
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 class FakeResolver:
@@ -73,7 +73,7 @@ async def test_concurrent_queries_are_limited_and_merged() -> None:
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock(), max_concurrent=3)
     tasks = [asyncio.create_task(caching.query_txt(f"{n % 10}.test")) for n in range(30)]
-    await until(lambda: resolver.running == 3, "three questions")
+    await wait_until(lambda: resolver.running == 3, "three questions")
     resolver.release.set()
     await asyncio.gather(*tasks)
     assert sorted(resolver.queried) == [f"{n}.test" for n in range(10)]
@@ -85,7 +85,7 @@ async def test_cancelled_caller_does_not_cancel_the_query_of_others() -> None:
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock())
     first, second = (asyncio.create_task(caching.query_txt("a.test")) for _ in range(2))
-    await until(lambda: resolver.running == 1, "the question")
+    await wait_until(lambda: resolver.running == 1, "the question")
     first.cancel()
     resolver.release.set()
     assert await second == DnsRecords(("x",))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.private import private
+from tests.support.log_secrets import find_secrets
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from tests.support.private import private
     ],
 )
 def test_each_form_is_found(text: str) -> None:
-    assert private([f'{{"event": "x", "y": "{text}"}}'.encode()])
+    assert find_secrets([f'{{"event": "x", "y": "{text}"}}'.encode()])
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_each_form_is_found(text: str) -> None:
     ],
 )
 def test_what_may_be_told(line: bytes) -> None:
-    assert private([line]) == set()
+    assert find_secrets([line]) == set()

@@ -27,7 +27,7 @@ from router.mail.contents import Contents
 from router.mail.headers import HeaderFacts, read_headers
 from router.mail.parse import RAW_MESSAGE_SHOWN, extract_attachment, parse
 from router.search import terms
-from tests.support.payloads import sound
+from tests.support.payloads import assert_valid_payload
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
@@ -57,7 +57,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
     _assert_storable(terms.text_words(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = build_notification(facts, contents)
     for payload in (slack_message.render_ticket(notice), slack_message.render_plain_ticket(notice)):
-        sound(payload, (LINK,))
+        assert_valid_payload(payload, (LINK,))
     return facts, contents
 
 

@@ -6,7 +6,7 @@ What only one test can know, such as its passwords and messages, is checked by `
 import re
 from collections.abc import Iterable
 
-_FORMS = {
+_PATTERNS = {
     "an API key": re.compile(r"\ber_[A-Za-z0-9_-]{20,}"),
     "a webhook's secret": re.compile(r"/services/[^/\s\"]+/[^/\s\"]+/[^/\s\"]"),
     "a password in a URL": re.compile(r"://[^/\s:@\"]+:(?!\*\*\*)[^@/\s\"]+@"),
@@ -16,11 +16,11 @@ _FORMS = {
 }
 
 
-def private(lines: Iterable[bytes]) -> set[str]:
+def find_secrets(lines: Iterable[bytes]) -> set[str]:
     """Descriptions of secrets in these lines. Lines that are not JSON are not log lines."""
     return {
         f"{what}: {text}"
         for text in (line.decode(errors="replace") for line in lines if line.startswith(b"{"))
-        for what, form in _FORMS.items()
+        for what, form in _PATTERNS.items()
         if form.search(text)
     }
