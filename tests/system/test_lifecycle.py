@@ -60,7 +60,7 @@ async def test_failed_start_stops_what_was_started(tmp_path: Path, built: list[P
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-class Part:
+class FailingTask:
     """A background task that fails on demand."""
 
     def __init__(self) -> None:
@@ -71,41 +71,43 @@ class Part:
         raise RuntimeError("a fault of ours")
 
 
-def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable[None]]) -> Part:
+def replace_maintenance(
+    monkeypatch: pytest.MonkeyPatch, drain: Callable[[FailingTask], Awaitable[None]]
+) -> FailingTask:
     """Replaces the maintenance of every process, and appends `drain` to the shutdown of its SMTP server."""
-    part, build = Part(), assembly.build
+    task, build = FailingTask(), assembly.build
 
     def changed(*args: object) -> Process:
         process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
-        process.maintenance = part  # type: ignore[assignment]  # only its `run` is used
+        process.maintenance = task  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
         drain_server = process.smtp.drain
 
         async def drained(grace: timedelta) -> None:
             await drain_server(grace)
-            await drain(part)
+            await drain(task)
 
         monkeypatch.setattr(process.smtp, "drain", drained)
         return process
 
     monkeypatch.setattr(assembly, "build", changed)
-    return part
+    return task
 
 
 async def test_failed_background_task_shuts_down_gracefully(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drained = asyncio.Event()
 
-    async def drain(_: Part) -> None:
+    async def drain(_: FailingTask) -> None:
         with pytest.raises(TimeoutError):  # time limits work during a shutdown
             async with asyncio.timeout(0):
                 await asyncio.Event().wait()
         drained.set()
 
-    part = with_part(monkeypatch, drain)
+    failing = replace_maintenance(monkeypatch, drain)
     config = configuration(tmp_path)
     opened = await lifecycle.open_database(config, apply_migrations=True)
-    part.fail.set()
+    failing.fail.set()
     with pytest.raises(lifecycle.BackgroundTaskEnded) as halted:
         async with lifecycle.run_roles(config, frozenset(ROLES), opened):
             await asyncio.Event().wait()
@@ -122,14 +124,14 @@ async def test_task_failing_during_shutdown_does_not_shorten_it(
     drained = asyncio.Event()
     process: Process | None = None
 
-    async def drain(part: Part) -> None:
-        part.fail.set()
+    async def drain(task: FailingTask) -> None:
+        task.fail.set()
         assert process is not None
         await asyncio.wait([task for task in process.background_tasks if task.get_name() == "maintenance"])
         await asyncio.sleep(0)  # lets the callback of the task run
         drained.set()
 
-    with_part(monkeypatch, drain)
+    replace_maintenance(monkeypatch, drain)
     config = configuration(tmp_path)
     opened = await lifecycle.open_database(config, apply_migrations=True)
     with pytest.raises(lifecycle.BackgroundTaskEnded):
