@@ -1,4 +1,4 @@
-"""What the clients of `tests.system.smtp.fuzz` send: mutated conversations in random pieces."""
+"""The bytes that the clients of `tests.system.smtp.fuzz` send: mutated conversations in random pieces."""
 
 from __future__ import annotations
 

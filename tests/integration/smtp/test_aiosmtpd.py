@@ -1,4 +1,4 @@
-"""What `smtp.connection` relies on in aiosmtpd and asyncio, and why it replaces the rest.
+"""The behaviour of aiosmtpd and asyncio that `smtp.connection` relies on or replaces.
 
 If a new aiosmtpd fails here: read its change, adapt `Connection`, and update decision record 0022.
 """
@@ -26,7 +26,7 @@ MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@examp
 
 
 class Handler:
-    """Records the hooks that a stock server calls. DATA raises `failure` and waits for `gate`."""
+    """Records the hooks that a stock server calls. Its DATA hook raises `failure` and waits for `gate`."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
@@ -102,7 +102,7 @@ async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
     return reply
 
 
-# What the subclass keeps.
+# Upstream behaviour that the subclass keeps.
 
 
 async def test_connection_is_one_task_that_runs_handle_client() -> None:
@@ -135,7 +135,7 @@ async def test_command_is_a_method_found_by_its_name() -> None:
 
 
 def test_every_upstream_command_except_auth_is_replaced() -> None:
-    """AUTH is left out: the server does not relay mail for users."""
+    """The exception is AUTH, because the server does not relay mail for users."""
     upstream_names = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
     own_names = {name for name in vars(Connection) if name.startswith("smtp_")}
     assert upstream_names - own_names == {"smtp_AUTH"}
@@ -159,7 +159,7 @@ async def test_handler_names_are_those_of_upstream() -> None:
 async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """An added or changed upstream method has no effect, unless Python itself calls it."""
+    """A method that a new release adds or changes has no effect, unless Python itself calls it."""
 
     def fails(*_: Any, **__: Any) -> None:
         raise AssertionError("a method of aiosmtpd was called")
@@ -204,7 +204,7 @@ async def test_asyncio_protocol_works_without_a_reader() -> None:
         protocol.connection_lost(error)
 
 
-# Why upstream behaviour is replaced. A release that changes one of these makes code here superfluous.
+# Upstream behaviour that is replaced. If a release changes one of these, code of the subclass is superfluous.
 
 
 async def test_stock_cancels_a_handler_when_the_client_closes() -> None:

@@ -1,4 +1,4 @@
-"""The standard library's smtplib as the client, in a thread."""
+"""Sessions with the standard library's smtplib as the client, which runs in a thread."""
 
 import asyncio
 import smtplib

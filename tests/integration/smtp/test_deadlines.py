@@ -87,7 +87,7 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
 
 
 async def test_connection_counts_until_it_is_closed() -> None:
-    """Even after its task ended: a peer that does not read the last reply must be aborted."""
+    """A connection counts even after its task has ended: a peer that does not read the last reply must be aborted."""
 
     class UnreadTransport(FuzzTransport):
         def close(self) -> None:
@@ -119,7 +119,7 @@ async def test_shorter_timeout_while_connections_are_scarce() -> None:
         connection = server.connection
         second = await RawSmtp.connect(server.host, server.port)
         assert server.server._context.limits.connections_scarce
-        # What the timer does eleven seconds from now.
+        # Run the timer's check for a time eleven seconds from now.
         connection.check_deadlines(loop.time() + 11, server.server._command_timeout())
         assert str(await first.read_reply()).startswith("421 4.4.2")
         await first.close()

@@ -93,7 +93,7 @@ async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
         yield
 
 
-# What these dialogues need besides settings.
+# Functions that run together with a dialogue.
 PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
@@ -135,6 +135,6 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO are functions."""
+    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO have none, and are functions."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

@@ -1,4 +1,4 @@
-"""Pipelined commands of one peer do not starve other connections, however many and cheap they are.
+"""Pipelined commands of one peer do not starve other connections, even if they are many and cheap.
 
 The commands that run between two iterations of the event loop are counted, not timed.
 """
@@ -47,7 +47,7 @@ async def test_command_flood_yields_to_other_connections(command: bytes) -> None
 
 
 async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading everything behind each chunk would take quadratic time."""
+    """A chunk that read all buffered bytes each time would take quadratic time."""
     pieces: list[bytes] = []
 
     class RecordingChunkReader(ChunkReader):
@@ -67,7 +67,7 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_empty_chunks_are_idle_commands() -> None:
-    """They do not lead to a message, but would keep a connection and its memory for ever."""
+    """An empty chunk does not lead to a message. Unlimited ones would keep a connection and its memory forever."""
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
@@ -78,7 +78,7 @@ async def test_empty_chunks_are_idle_commands() -> None:
 
 
 async def test_repeatedly_rejected_mail_ends_the_session() -> None:
-    """With 421, never 5yz: the next pipelined message may be legitimate."""
+    """The reply is 421, never 5yz: the next pipelined message may be legitimate."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
@@ -89,7 +89,7 @@ async def test_repeatedly_rejected_mail_ends_the_session() -> None:
 
 
 async def test_endless_mail_is_throttled() -> None:
-    """Discarded content is not read at full speed; its end is found nevertheless."""
+    """Discarded content is read slowly, and the end of the message is still found."""
     async with running_server(max_message_bytes=1000) as server:
         client = await open_session(server.host, server.port)
         await client.command("DATA", 354)
@@ -101,7 +101,7 @@ async def test_endless_mail_is_throttled() -> None:
 
 
 async def test_endless_line_is_throttled() -> None:
-    """The same for a command line; the commands after it are answered."""
+    """A discarded command line is read slowly, and the commands after it are answered."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io
@@ -115,7 +115,7 @@ async def test_endless_line_is_throttled() -> None:
 
 
 async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpServer) -> None:
-    """Sends five pieces; each is read after the pause of the previous one, none during it."""
+    """Sends five pieces and asserts that each one is read only after the pause of the previous one."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
     paused: list[tuple[int, set[PauseReason], bool]] = []

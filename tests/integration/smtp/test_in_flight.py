@@ -1,4 +1,4 @@
-"""The memory for messages, shared by all connections: when it is used up, reading pauses, then 452."""
+"""The memory for messages, shared by all connections: when none is left, reading pauses, then 452."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def test_reading_waits_for_memory() -> None:
 
 
 async def test_small_mail_never_waits() -> None:
-    """A client that fills the memory with large messages does not stop small ones."""
+    """A client that fills the memory with large messages does not block small ones."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await start_data(server), await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
@@ -50,14 +50,14 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Past its half, its large messages wait; its small ones and those of others continue."""
+    """Large messages past its half wait. Its small messages and those of others continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
         greedy = [await start_data(server) for _ in range(3)]
         await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
         await server.mails.accept_started.wait()
-        server.mails.gate = None  # for the others
+        server.mails.gate = None  # for other addresses
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
         await wait_until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
@@ -104,7 +104,7 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A message between two chunks waits for memory like any other, and is rejected as well."""
+    """A message between two chunks waits for memory like any other, and is rejected after the same time."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
@@ -211,7 +211,7 @@ async def test_disconnected_client_releases_its_memory() -> None:
 
 
 async def test_too_large_mail_blocks_no_other() -> None:
-    """The oldest large message may wait for a complete one; a discarded one has no memory."""
+    """A discarded message has no memory, so the oldest large message does not wait for it."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await start_data(server) as client:
@@ -223,7 +223,7 @@ async def test_too_large_mail_blocks_no_other() -> None:
 
 
 async def test_discarded_mail_is_no_longer_the_oldest() -> None:
-    """At once, not at its end: no memory is set aside for it, and the next one is the oldest."""
+    """Once a message is discarded, no memory is set aside for it, and the next large message is the oldest."""
     async with running_server(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
         memory = server.memory
         async with await start_data(server) as client, await start_data(server) as second:

@@ -1,4 +1,4 @@
-"""Sessions end, rejected recipients have a limit, and rejections have few log events."""
+"""Sessions end, rejected recipients are limited, and rejections cause few log events."""
 
 import asyncio
 
@@ -98,7 +98,7 @@ async def test_transactions_past_the_log_limit_share_an_event() -> None:
 
 
 async def test_unfinished_mails_end_the_session() -> None:
-    """A complete message resets the count. 421, never 5yz: the next message may be legitimate."""
+    """A complete message resets the count. The reply is 421, never 5yz: the next message may be legitimate."""
     async with running_server(bounds={"max_unfinished_mails": 3}) as server:
         client = await connect(server.host, server.port)
         for _ in range(2):
@@ -123,7 +123,7 @@ async def test_repeated_recipient_is_an_idle_command() -> None:
 
 
 async def test_expired_session_ends_after_the_mail() -> None:
-    """Pipelined messages without a pause do not extend it."""
+    """Messages that are pipelined without a pause do not extend the session."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()
@@ -159,7 +159,7 @@ async def test_expired_session_ends_at_once_outside_a_mail() -> None:
     ids=["no mail", "no recipient, over before", "no recipient", "refused recipient"],
 )
 async def test_expired_session_ends_inside_a_rejected_chunk(before: bytes, over_before: bool) -> None:
-    """The rest of the chunk belongs to no message, and could take hours at the minimum rate."""
+    """The rest of a rejected chunk belongs to no message. At the minimum rate it could take hours."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()

@@ -1,8 +1,8 @@
 """SMTP smuggling over sockets: no CR, LF, NUL or dots around the end of data start a second message.
 
-`test_data` tries all short sequences on the reader. Here the sequences that end a message at some
-server are sent whole and split at every packet boundary, and one message with the right bytes must
-be accepted.
+`test_data` tries all short sequences on the reader. These tests send the sequences that end a
+message at some server, whole and split at every packet boundary. The server must accept one message
+with the right bytes.
 """
 
 import itertools
@@ -97,7 +97,7 @@ async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_clien
 async def test_split_at_every_boundary(
     end: bytes, path: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """Packets on a plain connection, records in TLS."""
+    """Without TLS the split is between packets, with TLS between records."""
     header = PROXY_HEADERS.get(path, b"")
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND_PROXY if header else {})) as server,

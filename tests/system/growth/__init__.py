@@ -11,15 +11,15 @@ A shape fails if
 - or one call takes `measure.CALL_SECONDS`;
 - or the peak memory exceeds `measure.MAX_MEMORY_FACTOR` bytes per input byte.
 
-A shape is measured once. If a factor is too large, the best of 5 counts, measured up to three times. If only the last
-doubling exceeds the limit, one more size decides. Only CPU time of the child counts, so other programs have little
-influence. This is the only timing assertion in the tests: docs/decisions/0017-cost-growth.md.
+A shape is usually measured once. If a factor is too large, the shape is measured 5 times and the best time counts; this
+is repeated up to three times. If only the last doubling exceeds the limit, one more size decides. Only CPU time of the
+child counts, so other programs have little influence. This is the only timing assertion in the tests:
+docs/decisions/0017-cost-growth.md.
 
 - `test_growth.py` (`make test`): each subject with a fixed set of shapes, one test each.
 - `python -m tests.system.growth.long --seconds N` (`make fuzz`): random shapes; continues where the last run ended.
 - `python -m tests.system.growth.long --table`: the shapes of `make test` once, with longer steps, as a table.
 
 Add each new function that reads untrusted bytes to `SUBJECTS`. `test_inventory.py` fails for a module that no subject
-runs, unless `exempt.EXEMPT` contains the reason. The shape of a fixed defect is kept in the `regressions` of its
-subject.
+runs, unless `exempt.EXEMPT` contains the reason. The `regressions` of a subject keep the shapes of fixed defects.
 """

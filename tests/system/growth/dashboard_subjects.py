@@ -161,7 +161,7 @@ def page(data: bytes) -> None:
 
 
 def detail(data: bytes) -> None:
-    """Serializes the ticket for the API, and the filename of a download."""
+    """Serializes the ticket for the API, and formats the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)

@@ -1,4 +1,4 @@
-"""Subjects: the head and the body of an HTTP request, and the values in it."""
+"""Subjects: request line, header fields and body of an HTTP request, and the values in it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, text
 
 _HEAD = 8190  # aiohttp: limit of a line and of a field
-_HEADS = 65536  # the shape as many fields
+_HEADS = 65536  # the shape, repeated as many fields
 _BODY = 1048576  # [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")

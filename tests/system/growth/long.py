@@ -1,9 +1,9 @@
 """The long form of the cost growth test: longer steps, traced memory, random shapes.
 
-`python -m tests.system.growth.long --seconds 900` (`make fuzz`) runs random shapes on each subject in turn and
-continues
-where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of shapes and the violations. `--table`
-measures the shapes of `make test` once and prints the worst shape of each subject. Exits with 1 after a violation.
+`python -m tests.system.growth.long --seconds 900` (`make fuzz`) runs random shapes on each subject in turn. It
+continues where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of shapes and the violations.
+`--table` measures the shapes of `make test` once and prints the worst shape of each subject. Exits with 1 after a
+violation.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ BATCH = 8  # random shapes of a subject in one child process
 
 
 def rank(growth: Growth) -> tuple[bool, float, float]:
-    """Sort key for the worst shape: a violation, then the factor, then the time of the longest step."""
+    """Returns the sort key for the worst shape: a violation, then the factor, then the time of the longest step."""
     return growth.fault() != "", growth.worst, growth.seconds[-1]
 
 
 def line(growth: Growth) -> str:
-    """Formats a table row; n is the size two doublings before the longest step."""
+    """Formats a row of the table. Its n is the size two doublings before the longest step."""
     steps = [f"{step * 1000:.1f}" for step in growth.seconds[-3:]]
     factor = f"{growth.worst:.2f}" if growth.worst else "-"
     shape = str(growth.shape).replace("|", "\\|").replace("`", "'")

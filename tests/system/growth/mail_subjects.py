@@ -1,4 +1,4 @@
-"""Subjects: the header of a message before `250`, and its parts and encodings when it is displayed."""
+"""Subjects: the header, which is parsed before `250`, and the parts and encodings of a displayed message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
 
 _HEAD = 262144  # [smtp] max_header_bytes
-_MAIL = 1 << 20  # of the allowed 50 MiB; growth is visible before that
+_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
@@ -63,7 +63,7 @@ def structure(data: bytes) -> None:
 
 
 def part_headers(data: bytes) -> object:
-    """Parses one part for each 8000 bytes of the shape, which repeats bounded fields as often as possible."""
+    """Parses one part for each 8000 bytes of the shape, so that fields with a limit of their own occur often."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return reading.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -96,7 +96,7 @@ def free_bounce(data: bytes) -> object:
 
 
 def signed(data: bytes) -> None:
-    """Parses signed-data with the shape as content, as pieces of it, and instead of each element."""
+    """Parses signed-data with the shape as its content, as pieces of its content, and in place of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -131,7 +131,7 @@ def normalised_addresses(data: bytes) -> None:
 
 
 def classification(data: bytes) -> None:
-    """Classifies as automatic or not."""
+    """Classifies a message as automatic or not."""
     value = decoded(data)[:MAX_TEXT_LENGTH]
     automatic.classify_message("", null_reverse_path=True, subject=value)
     automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)

@@ -1,7 +1,7 @@
-"""CPU time and memory of one function over one shape at n, 2n, 4n, in a child process that may be killed.
+"""CPU time and memory of one function on one shape at n, 2n, 4n, in a child process that may be killed.
 
-The child is forked, so that it has all modules loaded. The parent kills it when one call takes too much CPU time, in
-C code too: an exponential case is a result ("killed"), not a hanging test.
+The child is forked, so that it has all modules loaded. The parent kills it when one call takes too much CPU time, also
+in C code. So an exponential case gives the result "killed" instead of a hanging test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from tests.system.growth.shapes import Shape
 
 MAX_FACTOR = 2.5  # CPU time for twice the input, twice in a row; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # of the larger step; below it clock and allocator noise dominate
+MIN_STEP_SECONDS = 0.010  # for the larger step; below this, noise of clock and allocator dominates
 RUNS = 5
 CALL_SECONDS = 3.0  # CPU time of one call; the call on half the input took a fraction of a second
 # Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes
@@ -37,7 +37,12 @@ _MAX_TRACE_SECONDS = 0.02  # only applies if shapes are measured to longer steps
 
 
 class Measurable(Protocol):
-    """A function under test. `limit` is its maximum input size, `base` its memory independent of the input."""
+    """A function under test.
+
+    Attributes:
+        limit: The maximum size of its input in bytes.
+        base: Its memory in bytes that is independent of the input.
+    """
 
     @property
     def name(self) -> str: ...
@@ -51,9 +56,13 @@ class Measurable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """One shape's result: sizes in bytes, the best CPU seconds of each. memory: peak bytes for each input byte.
+    """The result of one shape.
 
-    killed: one call on about sizes[-1] bytes took `CALL_SECONDS`, or ended the process.
+    Attributes:
+        sizes: The input sizes in bytes.
+        seconds: The best CPU time for each size.
+        memory: Peak bytes for each input byte.
+        killed: One call on about `sizes[-1]` bytes took `CALL_SECONDS`, or ended the process.
     """
 
     subject: str
@@ -65,9 +74,9 @@ class Growth:
 
     @property
     def worst(self) -> float:
-        """The largest factor that two doublings in a row (n, 2n, 4n) both reach, the last with a step of `MIN_STEP`.
+        """The largest factor that two consecutive doublings both reach, if the last step takes `MIN_STEP_SECONDS`.
 
-        One doubling is enough where its step was too long to try the next size.
+        One doubling is enough if its step took too long to try the next size.
         """
         factors = _factors(self.seconds)
         last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []
@@ -76,7 +85,7 @@ class Growth:
         return max([*both, *last], default=0.0)
 
     def fault(self) -> str:
-        """The violation, `""` if none."""
+        """The limit that was violated, `""` if none."""
         if self.killed:
             return f"{self.subject}: {self.shape}: over {CALL_SECONDS:g} s of CPU or killed at {self.sizes[-1]} bytes"
         if self.worst > MAX_FACTOR:
@@ -117,7 +126,7 @@ def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Ite
 
 
 def _receive(pipe: Connection, pid: int) -> Growth | int | None:
-    """Receives the child's next message; None if it ended or exceeded the CPU time of one call."""
+    """Receives the child's next message; None if the child ended or exceeded the CPU time of one call."""
     began = _cpu_seconds(pid)
     while not pipe.poll(0.2):
         if _cpu_seconds(pid) - began > CALL_SECONDS:
@@ -129,7 +138,7 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Returns user and system time of a child (proc(5)). A CPU timer in the child would make its clock coarse."""
+    """Returns user and system time of a child (proc(5)). A CPU timer inside the child would be too coarse."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -159,7 +168,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
     resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
     if seconds[-1] > MIN_STEP_SECONDS and _is_suspect(_factors(seconds)):
         _improve(pipe, subject.run, inputs, seconds)
-        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # growth, or a single jump?
+        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # growth or a single jump?
             inputs.append(shape.build(2 * len(inputs[-1])))
             seconds.append(float("inf"))
             _improve(pipe, subject.run, inputs, seconds)
@@ -167,7 +176,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Takes the best of `RUNS` for each relevant step, up to three times while a factor exceeds the limit."""
+    """Measures each relevant step `RUNS` times and takes the best, up to three times while a factor is too large."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
@@ -190,7 +199,7 @@ def _factors(seconds: Sequence[float]) -> list[float]:
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
-    """Whether two consecutive doublings, or the last one alone, exceed the limit; one slow step is not growth."""
+    """Whether two consecutive doublings, or the last one, exceed the limit; one slow step alone is not growth."""
     return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 
 
@@ -201,7 +210,7 @@ def _measure_seconds(run: Callable[[bytes], object], data: bytes) -> float:
 
 
 def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
-    """Returns peak bytes of Python's allocations; the resident size may miss memory that the allocator retained."""
+    """Returns peak bytes of Python's allocations; the resident size misses memory that the allocator reuses."""
     tracemalloc.start()
     try:
         run(data)

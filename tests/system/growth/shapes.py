@@ -1,7 +1,7 @@
-"""Inputs of any size from a few bytes: a prefix, a repeated unit, a suffix. Pure; randomness comes from a generator.
+"""Inputs of any size: a prefix, a repeated unit, a suffix. Pure; randomness comes from a generator argument.
 
-Patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways, and the
-suffix makes each of them fail.
+Slow patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways, and
+the suffix makes each of them fail.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
 
 
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
-    """Returns a random prefix, one to three units and a suffix, mostly from the family, else from the alphabet."""
+    """Returns a random prefix, one to three units and a suffix, mostly from the family, sometimes from the alphabet."""
 
     def some(least: int, most: int) -> bytes:
         picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(least, most))

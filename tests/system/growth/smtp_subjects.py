@@ -23,7 +23,7 @@ from tests.system.growth.subject import Subject, text
 
 _LINE = commands.MAIL_LINE_LIMIT
 _BUFFER = Bounds.command_buffer_bytes
-_MAIL = 2 << 20  # of the allowed 50 MiB; growth is visible before that
+_MAIL = 2 << 20  # less than the allowed 50 MiB, but enough to show growth
 _HEAD = 262144  # [smtp] max_header_bytes
 
 _DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, None, None)
@@ -99,7 +99,7 @@ def chunks(data: bytes) -> None:
 
 
 def proxy_head(data: bytes) -> None:
-    """Parses a PROXY header byte by byte; all received bytes are parsed each time."""
+    """Parses a PROXY header byte by byte. All bytes received so far are parsed again each time."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
             for end in range(1, len(data) + 1):
@@ -118,7 +118,7 @@ def address(data: bytes) -> None:
 
 
 def recipient(data: bytes) -> None:
-    """Decides about a recipient and a blocked sender."""
+    """Routes a recipient and checks a blocked sender."""
     value = text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(value, "example.com")

@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def few(self) -> tuple[Shape, ...]:
-        """The shapes of `make test`; a few units represent plain text."""
+        """The shapes of `make test`. A few of the units represent all plain text."""
         if self.quick:
             return shapes.single_shapes(self.quick)
         plain = {unit for family in PLAIN for unit in family}

@@ -1,4 +1,4 @@
-"""HTML that grows when it is parsed: beyond the limits it is shown as text, ordinary HTML never is."""
+"""HTML that grows when it is parsed: it is shown as text beyond the limits, which ordinary HTML never reaches."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
-    """Twenty open elements with 3,400 items are within the limits and become more HTML than is stored."""
+    """Twenty open elements with 3,400 items are within the limits, but their sanitised HTML exceeds the stored size."""
     html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
@@ -199,7 +199,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 
 def test_reopened_elements_stay_small() -> None:
-    """The maximum within the limits, in a process of its own; a worker needs this much memory."""
+    """Parses the worst HTML within the limits in a process of its own: a worker needs this much memory."""
     html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()

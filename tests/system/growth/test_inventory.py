@@ -1,4 +1,4 @@
-"""Every module that reads untrusted bytes is run by a subject, or exempt with a reason."""
+"""Every module that reads untrusted bytes is run by a subject or exempt for a stated reason."""
 
 import sys
 from pathlib import Path

@@ -21,7 +21,7 @@ from tests.system.growth.shapes import HTML, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject
 from tests.system.growth.subject import text as decoded
 
-_MAIL = 1 << 20  # of the allowed 50 MiB; growth is visible before that
+_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _TEXT = DEFAULT_LIMITS.text
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 _CHARSETS = (
@@ -48,7 +48,7 @@ def mail(before: bytes) -> Callable[[bytes], object]:
 
 
 def texts(data: bytes) -> None:
-    """Decodes a body in each charset with a codec of its own."""
+    """Decodes a body in each charset that has its own codec."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
@@ -75,7 +75,7 @@ def formatting(data: bytes) -> object:
 
 
 def images(data: bytes) -> object:
-    """Parses HTML with images, and as many parts that it may reference."""
+    """Parses HTML with images, and as many image parts, which the HTML may reference."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return reading.parse(
@@ -88,7 +88,7 @@ def images(data: bytes) -> object:
 
 
 def markup(data: bytes) -> None:
-    """Reduces HTML that exceeds its limit."""
+    """Removes invisible markup from HTML that exceeds its limit."""
     html_markup.strip_data_uris(data)
     html_markup.visible_markup(decoded(data), len(data) // 2)
     html_markup.strip_invisible(decoded(data))
@@ -130,7 +130,7 @@ _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
 # Exceeded the depth limit undetected.
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
-_BLOCKS = (b"<li>", b"<p>", b"<td>")  # the output was the product of both
+_BLOCKS = (b"<li>", b"<p>", b"<td>")  # the size of the output was the product of both
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
 _PARAGRAPH = (Shape(b"a \n"),)  # was quadratic: each line copied the paragraph
 SUBJECTS = (

@@ -5,13 +5,15 @@ pieces, interleaved, over in-memory transports. Seed and number reproduce a roun
 N`). A state file keeps the seed and the next round, so each run continues where the last one ended.
 After each round:
 
-- each reply is one of `smtp.replies`, so it has its enhanced code and no text of an exception;
-- each command line got one reply, and each message was accepted exactly if it got `250`, with the bytes
-  that `tests.unit.smtp.test_data.reference` finds in the stream;
-- no memory stays reserved, no count in `PeerLimits`, no connection in the server, no oversized buffer;
-- no task and no callback raised.
+- each reply is one of `smtp.replies`, so it has an enhanced code and no text of an exception;
+- each command line got one reply;
+- each message was accepted exactly if it got `250`, with the bytes that
+  `tests.unit.smtp.test_data.reference` finds in the stream;
+- no memory is reserved, no count is left in `PeerLimits`, no connection in the server, and no
+  buffer is too large;
+- no task and no callback raised an exception.
 
-pytest does not collect it: findings become dialogues in `tests/dialogs` or tests beside the code.
+pytest does not collect this module: add findings to `tests/dialogs` or to the tests of the code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `tests.system.smtp.fuzz` requires of replies and accepted messages."""
+"""The requirements of `tests.system.smtp.fuzz` for replies and accepted messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BDAT = re.compile(rb"BDAT +([0-9]{1,20})( +LAST)? *", re.IGNORECASE)
 
 
 def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) -> None:  # noqa: PLR0912 - a conversation, start to end
-    """Follows the conversation by its replies.
+    """Checks the replies of a conversation against the commands that the client sent.
 
     Args:
         accepted: The messages of this peer.
@@ -125,7 +125,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
 
 
 def _session_continues(line: bytes) -> bool:
-    """Whether the session continues after a rejected line; one that may be BDAT ends it."""
+    """Whether the session continues after a rejected line. A line that may be BDAT ends it."""
     return not announces_content(line) or (bool(_BDAT.fullmatch(line)) and len(line) <= 510)
 
 

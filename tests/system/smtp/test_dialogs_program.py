@@ -1,7 +1,7 @@
 """The dialogues against the real program: routing, accepting and committing, on each database.
 
 `test_dialogs` runs them against the server alone, on both event loops. Here one program is started
-for each set of settings; dialogues that need more than settings are left out.
+for each set of settings. Dialogues that need more than settings are omitted.
 """
 
 import itertools
@@ -27,7 +27,7 @@ SETTINGS_SETS = {
 
 
 async def create_rows(installation: Installation) -> None:
-    """Creates what `KnownRecipients` knows as rows."""
+    """Creates database rows for the recipients that `KnownRecipients` knows."""
     database, workspace = installation.database, installation.workspace_id
     domain = await seeds.insert_domain(database, workspace, DOMAIN)
     for local_part in ("support", "sales", "büro", "user1", "user2", "user3"):

@@ -1,4 +1,4 @@
-"""Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails."""
+"""The listening sockets: several addresses, IPv6, sockets from systemd, and a failing start."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def test_used_address_stops_the_start() -> None:
 
 
 async def test_reuse_port() -> None:
-    """Two servers of one host on one port, like several smtp processes."""
+    """Two servers of one host listen on one port, as several smtp processes do."""
     async with (
         running_server(reuse_port=True) as first,
         running_server(reuse_port=True, listen=[first.server.addresses[0]]) as second,
@@ -63,7 +63,7 @@ async def test_reuse_port() -> None:
 
 
 async def test_waiting_connections_are_accepted_in_batches() -> None:
-    """One per iteration would make clients wait while hostile peers make iterations long."""
+    """With one connection per iteration, clients would wait while hostile peers make iterations long."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
         for n in range(80):  # the kernel queues them while the loop is blocked
@@ -78,7 +78,7 @@ async def test_waiting_connections_are_accepted_in_batches() -> None:
 
 
 async def test_connections_accepted_during_shutdown_get_421() -> None:
-    """Includes connections on the way from the kernel's queue to a session."""
+    """This includes connections that left the kernel's queue but have no session yet."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         await wait_until(lambda: server.server.connection_count > 0, "the first is accepted")
@@ -116,7 +116,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
 def test_systemd_sockets_are_selected_by_name(names: str) -> None:
-    """In its own process, because descriptors 3 to 5 are in use in this one."""
+    """Runs in its own process, because descriptors 3 to 5 are in use in this one."""
     program = textwrap.dedent("""
         import os, socket, sys
         from router.sockets import passed
@@ -143,7 +143,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
 
 
 def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
-    """In its own process, because descriptor 3 is in use in this one."""
+    """Runs in its own process, because descriptor 3 is in use in this one."""
     program = textwrap.dedent("""
         import os, sys
         from router.sockets import passed

@@ -1,7 +1,7 @@
 """SMTP smuggling through the real program: one ticket for each message in the database.
 
-`test_smuggling` tries many sequences on the server; here are those that other servers accepted,
-once on each database.
+`test_smuggling` tries many sequences on the server. These tests try the sequences that other
+servers accepted, once on each database.
 """
 
 from pathlib import Path

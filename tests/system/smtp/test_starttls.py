@@ -1,4 +1,4 @@
-"""STARTTLS on both event loops: only encrypted replies after it, no state from before it."""
+"""STARTTLS on both event loops: replies are encrypted after it, and no state from before it remains."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """Finished and the first command share a packet: no reply may be sent before `start_tls` returns."""
+    """A packet has Finished and the first command: no reply may be sent before `start_tls` returns."""
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -87,13 +87,13 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 
 async def assert_counted_once(server: RunningSmtpServer) -> None:
-    """Asserts that a connection was uncounted once, even if its loss was reported late."""
+    """Asserts that the end of a connection was counted once, even if it was reported twice."""
     async with await RawSmtp.connect(server.host, server.port):  # some iterations later
         assert server.server._context.limits.connection_count == 1
 
 
 async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
-    """`start_tls` resumes reading: a pause that outlasted it would disable backpressure."""
+    """`start_tls` resumes reading. A pause that is still set afterwards would disable backpressure."""
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
@@ -180,7 +180,7 @@ async def test_new_certificate_is_used_and_open_sessions_continue(
             return client, hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
 
         first, before = await certificate()
-        # half written: the old pair stays in use
+        # the new files are incomplete: the old certificate stays in use
         original = key.read_bytes()
         key.write_bytes(b"-----BEGIN PRIVATE KEY-----\n")
         second, still = await certificate()
@@ -219,7 +219,7 @@ async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: 
 
 
 def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:
-    """On a terminal of its own, where OpenSSL would prompt."""
+    """The process gets a terminal of its own, on which OpenSSL would prompt."""
     chain, key = write_certificate(ca, tmp_path)
     private_key = serialization.load_pem_private_key(key.read_bytes(), None)
     encryption = serialization.BestAvailableEncryption(b"password")

@@ -1,4 +1,4 @@
-"""Each invalid input is one line with the key, its value and what is allowed, and without secrets."""
+"""Each invalid input gives one line with the key, its value and what is allowed, and without secrets."""
 
 import os
 import traceback
@@ -243,7 +243,7 @@ def test_errors_contain_no_secrets(key: str, text: str, directory: Path) -> None
     "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
 )
 def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path) -> None:
-    """Whatever setting the file is given for by mistake."""
+    """A file with a secret may be set for any setting by mistake."""
     (directory / "secret").write_text(f"\t{SECRET}\n{SECRET}")
     assert key.variable in error_line(environ={f"{key.variable}_FILE": str(directory / "secret")})
 

@@ -42,7 +42,7 @@ def test_first_existing_file_is_read(directory: Path) -> None:
 def test_inaccessible_working_directory_is_skipped(
     enters: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for the program's user in /root. Root may enter any directory, so access is simulated."""
+    """The program's user may not enter /root. Root may enter any directory, so access is simulated."""
     system = write(directory / "etc.toml", "")
     local = write(Path("emailrouter.toml"), "")
     monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))

@@ -1,4 +1,4 @@
-"""The configuration as the program sees it: defaults, types, frozen, complete."""
+"""The loaded configuration: defaults, types, immutability, completeness."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Each type of setting: what is parsed, what is rejected, and round trips."""
+"""Each type of setting: valid values, rejected values, and round trips."""
 
 from collections.abc import Callable
 from datetime import timedelta

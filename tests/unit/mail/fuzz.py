@@ -148,7 +148,7 @@ class _State:
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
-    """Returns a bounded set of labels for the result; a new label makes the message worth keeping."""
+    """Returns a bounded set of labels for the result. A message whose result has a new label is kept."""
     value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in value for b in value if a < b]

@@ -1,4 +1,4 @@
-"""Each message of tests/corpus and its reviewed golden result.
+"""The messages of tests/corpus, each with its reviewed golden result.
 
 `UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` rewrites the results: review the difference before committing
 it.

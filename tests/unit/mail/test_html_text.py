@@ -199,7 +199,7 @@ def test_body_style_applies_to_its_text() -> None:
 
 
 def test_html_parts_share_the_limit() -> None:
-    """The style sheet of the first part does not displace the text of the second."""
+    """The style sheet of the first part does not displace the text of the second part."""
     styled = f"<style>{'p{margin:0}' * (MAX_HTML_LENGTH // 12)}</style>{WORDS}"
     part = "\n--b\nContent-Type: text/html\n\n"
     found = parse(f"Content-Type: multipart/mixed; boundary=b\n{part}{styled}{part}{WORDS}\n--b--\n".encode())
@@ -225,7 +225,7 @@ words |a<b|<br/>|<br class=x>|<a href='https://x.example/1' class=x>|</a>|<img s
 
 @given(st.lists(st.sampled_from(PIECES.split("|")), max_size=24).map("".join))
 def test_removing_invisible_markup_keeps_the_sanitised_html(html: str) -> None:
-    """Except for empty elements that a drawing reopens."""
+    """Empty elements that a drawing reopens are the only exception."""
     for same in (visible_markup(html, len(html) + 8), strip_invisible(html)):
         assert text_of(same) == text_of(html)
         if "<svg" not in html:

@@ -1,4 +1,4 @@
-"""Which ticket a message joins; strangers must not share a ticket, and conversations must not split."""
+"""The ticket that a message joins: strangers must not share a ticket, and conversations must not split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both event loops for every test of the server, and certificates for STARTTLS."""
+"""Fixtures: both event loops for every test of the server, and certificates for STARTTLS."""
 
 import asyncio
 import ssl
@@ -18,19 +18,19 @@ settings.register_profile("long", max_examples=200_000, deadline=None, database=
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The server runs on both loops; they differ in start_tls, half-closed sockets and pausing."""
+    """Runs each test on both event loops, which differ in start_tls, half-closed sockets and pausing."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    """The authority that the clients of the tests trust."""
+    """The certificate authority that the clients of the tests trust."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def tls_files(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Certificate chain and key of the server, as files."""
+    """The files with the certificate chain and the key of the server."""
     return write_certificate(ca, tmp_path_factory.mktemp("tls"))
 
 

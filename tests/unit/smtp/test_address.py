@@ -1,4 +1,4 @@
-"""`router.mail.address`: which texts are mailboxes, which mailboxes are equal; parsing is fast."""
+"""`router.mail.address`: valid and invalid mailboxes, equality of mailboxes, and fast parsing."""
 
 import string
 import time

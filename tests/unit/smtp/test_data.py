@@ -1,4 +1,4 @@
-"""`smtp.data` against a simple reference, for every way of splitting the input."""
+"""`smtp.data` against a simple reference, for every split of the input into pieces."""
 
 import itertools
 
@@ -12,7 +12,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join)
 
 
 def reference(stream: bytes) -> tuple[bytes, bytes] | None:
-    """Returns the content and the bytes after it; None without an end (RFC 5321 section 4.5.2)."""
+    """Returns the content and the bytes after it; None if the end is missing (RFC 5321 section 4.5.2)."""
     lines = stream.split(b"\r\n")
     for number, line in enumerate(lines[:-1]):
         if line == b".":
@@ -22,7 +22,7 @@ def reference(stream: bytes) -> tuple[bytes, bytes] | None:
 
 
 def feed(reader: ContentReader, stream: bytes, cuts: list[int]) -> bytes | None:
-    """Feeds the stream in pieces. Returns what follows the end; None without an end."""
+    """Feeds the stream in pieces. Returns the bytes after the end; None if the end is missing."""
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(bounds):
         rest = reader.feed(stream[start:end])
@@ -48,7 +48,7 @@ def test_byte_by_byte(stream: bytes) -> None:
 
 
 def test_every_short_stream_split_at_every_boundary() -> None:
-    """The smuggling matrix: all sequences of CR, LF, NUL, dot and a letter around the end of a message."""
+    """All sequences of CR, LF, NUL, dot and a letter around the end of a message: what smuggling would need."""
     for length in range(6):
         for data in itertools.product(b"\r\n\0.a", repeat=length):
             stream = b"x" + bytes(data) + b"QUIT\r\n.\r\nrest"

@@ -78,7 +78,7 @@ def test_suspended_time_does_not_count() -> None:
 
 
 def test_suspending_does_not_extend_a_command() -> None:
-    """One limit for the whole line, also while it is discarded."""
+    """A line has one time limit, also while it is discarded."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.suspend(1000.0)
     assert expiry_reply(deadline, 1300.0) is replies.TIMEOUT
@@ -104,7 +104,7 @@ def test_closing_is_final() -> None:
 
 
 def test_all_commands_of_a_mail_share_a_limit() -> None:
-    """Commands in time that lead to no message would keep the connection for ever."""
+    """Without the limit, timely commands that lead to no message would keep the connection forever."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.command_time = 650.0
     assert expiry_reply(deadline, 1249.9) is None
@@ -116,7 +116,7 @@ def test_all_commands_of_a_mail_share_a_limit() -> None:
 
 
 def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
-    """One byte in each chunk, each within data_timeout, is too slow."""
+    """A client that sends one byte in each chunk, each within data_timeout, is too slow."""
     deadline, now = Deadline(LIMITS), 1000.0
     for _ in range(2):
         deadline.enter(Phase.CONTENT, now)
@@ -136,7 +136,7 @@ def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=30))
 def test_only_reading_time_counts_for_content(steps: list[tuple[float, bool]]) -> None:
-    """However often and long the server pauses: only the time in between counts."""
+    """The server may pause often and long: only the time between pauses counts."""
     deadline, now, reading = make_deadline(Phase.CONTENT), 1000.0, 0.0
     for elapsed, paused in steps:
         if paused:

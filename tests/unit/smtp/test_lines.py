@@ -1,4 +1,4 @@
-"""`smtp.lines` against a reference, for every way of splitting the input."""
+"""`smtp.lines` against a reference, for every split of the input into pieces."""
 
 import itertools
 
@@ -16,7 +16,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=16).map(b"".join)
 
 
 def reference(stream: bytes) -> list[bytes | str]:
-    """Returns one result for each line: the line, or `refused`."""
+    """Returns one result for each line: the line, or `refused` if it is rejected."""
     answers: list[bytes | str] = []
     for line in stream.split(b"\r\n")[:-1]:
         limit = 563 if line.startswith(b"MAIL ") else 510

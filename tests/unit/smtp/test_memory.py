@@ -1,4 +1,4 @@
-"""`smtp.memory`: the limit holds, one large message always progresses, and none is forgotten."""
+"""`smtp.memory`: the limit holds, one large message always progresses, and every waiting message resumes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
 
 @dataclass(eq=False)
 class FakeMail:
-    """A message whose connection obeys the quota."""
+    """A message that stops growing while the quota tells it to wait."""
 
     quota_key: str | None
     waits: bool = False
@@ -71,7 +71,7 @@ def test_ipv6_64_shares_one_quota() -> None:
 
 
 def test_large_mails_complete_one_after_another() -> None:
-    """If all of them waited, partly received, none would complete: the oldest exceeds the limit."""
+    """The oldest message exceeds the limit. If all partly received messages waited, none would become complete."""
     memory = QuotaHarness(1_000_000, largest=900_000)
     senders = [FakeMail(f"192.0.2.{n}") for n in range(4)]
     for sender in senders:
@@ -88,7 +88,7 @@ def test_large_mails_complete_one_after_another() -> None:
 
 
 def test_a_mail_of_the_maximum_size_always_fits() -> None:
-    """Whatever the settings are: a message of a permitted size never waits for itself."""
+    """A message of the maximum size never waits for itself, even if the settings leave less memory."""
     for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
         memory, alone = QuotaHarness(limit, largest), FakeMail("192.0.2.1")
         memory.receive(alone, largest - 1)
@@ -99,7 +99,7 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """Its address used up its fraction with its own messages, and the oldest will release memory."""
+    """The address used up its fraction with its own messages; the oldest of them will release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")
@@ -115,7 +115,7 @@ def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
 
 
 def test_maximum_size_fits_while_a_slow_mail_is_received() -> None:
-    """No more memory is set aside for a slow message than the maximum size leaves."""
+    """The memory that is set aside for a slow message leaves the maximum size for another message."""
     for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
         memory = QuotaHarness(limit, largest=1_000_000)
         slow, large = FakeMail("192.0.2.1"), FakeMail("192.0.2.2")
@@ -146,7 +146,7 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """For any order of events, from one address or several; two of the eight senders are trusted.
+    """The order of events is arbitrary. The messages have one or several senders, two of eight are trusted.
 
     Each message starts with small pieces: before it is large it never waits.
     """

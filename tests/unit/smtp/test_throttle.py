@@ -1,4 +1,4 @@
-"""`smtp.throttle`: each connection pauses after a read, and all of them share one rate."""
+"""`smtp.throttle`: each connection pauses after a read, and all connections share one rate."""
 
 import pytest
 from hypothesis import given

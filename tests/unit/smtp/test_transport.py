@@ -23,7 +23,7 @@ from tests.support.smtp_doubles import make_bounds
 
 
 class FakeTransport(asyncio.Transport):
-    """The event loop's side. Fails if it is paused or resumed twice."""
+    """The asyncio transport. Fails if it is paused or resumed twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Timer:
 
 
 class CompletedFuture:
-    """A future for a coroutine that the test itself resumes."""
+    """A future for a coroutine that the test resumes itself."""
 
     def done(self) -> bool:
         return True
@@ -101,7 +101,7 @@ class FakeLoop:
     async def start_tls(
         self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
     ) -> FakeTransport:
-        """Performs the handshake: `during` runs in the middle of it, and the new transport reads."""
+        """Performs the handshake: calls `during` in the middle of it. The new transport reads."""
         assert server_side
         assert transport.reading
         self.during()
@@ -198,7 +198,7 @@ async def test_handshake_ends_a_throttle_pause() -> None:
 
 
 async def test_pause_during_a_handshake_applies_after_it() -> None:
-    """asyncio's TLS reads until then and must not be paused."""
+    """The TLS transport of asyncio reads during the handshake and must not be paused."""
     transport, wire, _, clock = make_transport(command_buffer_bytes=100)
 
     def decrypted() -> None:
@@ -217,7 +217,7 @@ async def test_pause_during_a_handshake_applies_after_it() -> None:
 
 
 def test_complete_mail_does_not_wait() -> None:
-    """The read that used up the memory may also have brought the end of the message."""
+    """The read that used up the memory may also contain the end of the message."""
     limits = make_bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
     transport, wire, deadline, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(limits)
@@ -254,7 +254,7 @@ def test_one_failing_resume_does_not_stop_the_others() -> None:
 
 
 def test_command_time_of_the_peer_adds_up() -> None:
-    """The time for the server's replies does not count."""
+    """Only the peer's time counts, not the time until the server's replies."""
     transport, _, deadline, clock = make_transport()
     for _ in range(3):
         reading = transport.read_line()
@@ -287,7 +287,7 @@ def test_close_sends_queued_replies_once() -> None:
 
 
 def feed_reception(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
-    """Returns a reception that was fed without a task."""
+    """Returns a reception that was fed directly, without a task."""
     transport, _, _, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(make_bounds())
     limits = make_bounds(max_message_bytes=limit, max_discarded_bytes=1000)
