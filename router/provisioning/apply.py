@@ -49,7 +49,7 @@ class DocumentApplier:
     """Plans and applies documents.
 
     Args:
-        parts: The use cases.
+        services: The use cases.
         channels: The channels by type.
         box: Decrypts stored settings.
         resolve: Resolves references to secrets.
@@ -58,14 +58,14 @@ class DocumentApplier:
 
     def __init__(
         self,
-        parts: ProvisioningServices,
+        services: ProvisioningServices,
         channels: Mapping[str, Channel[Any]],
         box: SecretBox,
         resolve: ResolveReference,
         *,
         allow_private: bool,
     ) -> None:
-        self._parts = parts
+        self._services = services
         self._channels = channels
         self._box = box
         self._resolve = resolve
@@ -82,7 +82,7 @@ class DocumentApplier:
 
     async def execute(self, actor: Actor, plan: Plan) -> None:
         """Makes the changes in order. A rejected change stops the execution."""
-        execution = _PlanExecution(self._parts, actor, plan)
+        execution = _PlanExecution(self._services, actor, plan)
         for step in plan.steps:
             await execution.execute(step)
 
@@ -114,14 +114,14 @@ class DocumentApplier:
 class _PlanExecution:
     """Executes the steps of a plan. Ids of created objects are available to later steps."""
 
-    def __init__(self, parts: ProvisioningServices, actor: Actor, plan: Plan) -> None:
-        self._parts = parts
+    def __init__(self, services: ProvisioningServices, actor: Actor, plan: Plan) -> None:
+        self._services = services
         self._actor = actor
         self._refs = plan.integration_refs
         self._domain_ids = plan.domain_ids
 
     async def execute(self, step: PlanStep) -> None:
-        parts, actor = self._parts, self._actor
+        services, actor = self._services, self._actor
         match step:
             case AddUser(entry):
                 await self._add_user(entry)
@@ -130,17 +130,17 @@ class _PlanExecution:
             case AddIntegration(entry, settings):
                 await self._add_integration(entry, settings)
             case ChangeIntegration(integration, entry, settings):
-                await parts.integrations.change(actor, integration.id, name=entry.name, settings=settings)
+                await services.integrations.change(actor, integration.id, name=entry.name, settings=settings)
             case AddDomain(name):
-                self._domain_ids[name] = (await parts.domains.create(actor, name)).domain.id
+                self._domain_ids[name] = (await services.domains.create(actor, name)).domain.id
             case SetMxUpstream(name, upstream):
-                await parts.domains.set_mx_upstream(actor, self._domain_ids[name], upstream)
+                await services.domains.set_mx_upstream(actor, self._domain_ids[name], upstream)
             case AddAlias(entry, domain, local_part):
                 await self._add_alias(entry, domain, local_part)
             case ChangeAlias(alias, entry):
                 await self._change_alias(alias, entry)
             case AddBlockedSender(sender):
-                await parts.blocked_senders.create(actor, sender)
+                await services.blocked_senders.create(actor, sender)
             case ChangeWorkspace(entry):
                 await self._change_workspace(entry)
             case Remove(kind, key):
@@ -149,14 +149,14 @@ class _PlanExecution:
                 assert_never(step)
 
     async def _add_user(self, entry: UserDefinition) -> None:
-        user = await self._parts.users.create(
+        user = await self._services.users.create(
             self._actor, email=entry.email, name=entry.name, role=entry.role, timezone=entry.timezone or None
         )
         if entry.disabled:
-            await self._parts.users.change(self._actor, user.id, disabled=True)
+            await self._services.users.change(self._actor, user.id, disabled=True)
 
     async def _change_user(self, user: User, entry: UserDefinition) -> None:
-        await self._parts.users.change(
+        await self._services.users.change(
             self._actor,
             user.id,
             name=entry.name,
@@ -167,30 +167,30 @@ class _PlanExecution:
         )
 
     async def _add_integration(self, entry: IntegrationDefinition, settings: Mapping[str, str]) -> None:
-        integration = await self._parts.integrations.create(
+        integration = await self._services.integrations.create(
             self._actor, type=entry.type, name=entry.name, settings=settings
         )
         self._refs.set_created(entry, integration)
 
     async def _add_alias(self, entry: AliasDefinition, domain: str, local_part: str) -> None:
-        alias = await self._parts.aliases.create(
+        alias = await self._services.aliases.create(
             self._actor,
             domain_id=self._domain_ids[domain],
             local_part=local_part,
             integration_id=self._refs.find_id(entry.integration or "") or "",
         )
         if entry.status != alias.status:
-            await self._parts.aliases.change(self._actor, alias.id, status=entry.status)
+            await self._services.aliases.change(self._actor, alias.id, status=entry.status)
 
     async def _change_alias(self, alias: Alias, entry: AliasDefinition) -> None:
         integration_id = None if entry.integration is None else self._refs.find_id(entry.integration)
         if integration_id == alias.integration_id:
             integration_id = None
-        await self._parts.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
+        await self._services.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
 
     async def _change_workspace(self, entry: WorkspaceDefinition) -> None:
         default = entry.default_integration
-        await self._parts.workspaces.change(
+        await self._services.workspaces.change(
             self._actor,
             name=entry.name,
             default_integration_id=self._refs.find_id(default) if default else None,
@@ -202,12 +202,12 @@ class _PlanExecution:
     async def _remove(self, kind: Removable, key: str) -> None:
         match kind:
             case "user":
-                await self._parts.users.delete(self._actor, key)
+                await self._services.users.delete(self._actor, key)
             case "domain":
-                await self._parts.domains.delete(self._actor, key)
+                await self._services.domains.delete(self._actor, key)
             case "integration":
-                await self._parts.integrations.delete(self._actor, key)
+                await self._services.integrations.delete(self._actor, key)
             case "alias":
-                await self._parts.aliases.delete(self._actor, key)
+                await self._services.aliases.delete(self._actor, key)
             case "blocked_sender":
-                await self._parts.blocked_senders.delete(self._actor, key)
+                await self._services.blocked_senders.delete(self._actor, key)

@@ -18,13 +18,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def index_unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
+def index_unique(section: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
     """Indexes entries by key. Raises `InvalidDocument` for a duplicate key."""
     entries: dict[K, V] = {}
     for n, (name, entry) in enumerate(pairs, start=1):
         if name in entries:
             text = "@".join(reversed(name)) if isinstance(name, tuple) else name
-            raise InvalidDocument(f"{part}[{n}]{f'.{key}' if key else ''}: {text} is listed twice")
+            raise InvalidDocument(f"{section}[{n}]{f'.{key}' if key else ''}: {text} is listed twice")
         entries[name] = entry
     return entries
 

@@ -54,19 +54,21 @@ class Snapshot:
     blocked_senders: tuple[str, ...]
 
 
-async def take_snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
+async def take_snapshot(services: ProvisioningServices, actor: Actor) -> Snapshot:
     """Reads the configuration in several transactions; concurrent changes may be partly included."""
-    users = await _fetch_all_pages(lambda cursor: parts.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    domains = await _fetch_all_pages(lambda cursor: parts.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    integrations = await _fetch_all_pages(lambda cursor: parts.integrations.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    aliases = await _fetch_all_pages(lambda cursor: parts.aliases.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    users = await _fetch_all_pages(lambda cursor: services.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    domains = await _fetch_all_pages(lambda cursor: services.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    integrations = await _fetch_all_pages(
+        lambda cursor: services.integrations.list(actor, limit=MAX_LIMIT, cursor=cursor)
+    )
+    aliases = await _fetch_all_pages(lambda cursor: services.aliases.list(actor, limit=MAX_LIMIT, cursor=cursor))
     return Snapshot(
-        workspace=await parts.workspaces.get(actor),
+        workspace=await services.workspaces.get(actor),
         users=tuple(sorted(users, key=lambda user: user.email)),
         domains=tuple(sorted(domains, key=lambda domain: domain.name)),
         integrations=tuple(sorted(integrations, key=lambda integration: integration.id)),
         aliases=tuple(sorted(aliases, key=lambda alias: (alias.domain, alias.local_key))),
-        blocked_senders=tuple(sorted(await parts.blocked_senders.list_all(actor.workspace_id))),
+        blocked_senders=tuple(sorted(await services.blocked_senders.list_all(actor.workspace_id))),
     )
 
 

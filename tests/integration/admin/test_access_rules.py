@@ -7,7 +7,7 @@ from tests.support.refusal import refused_code
 PASSWORD = "correct horse battery"
 
 
-async def authenticated(installation: Installation, key: str) -> Actor:
+async def authenticate(installation: Installation, key: str) -> Actor:
     return (await installation.services.authentication.authenticate_key(key)).actor
 
 
@@ -77,17 +77,17 @@ async def test_the_last_admin_cannot_be_removed(installation: Installation) -> N
         assert await refused_code(step) == ("conflict", None)
     await installation.add_user_with_key("admin", "second@example.org")
     assert (await users.change(actor, user_id, role="agent")).role == "agent"
-    assert (await authenticated(installation, key)).role == "agent"  # effective with the next request
+    assert (await authenticate(installation, key)).role == "agent"  # effective with the next request
 
 
 async def test_deleting_a_user_unassigns_tickets_and_revokes_keys(installation: Installation) -> None:
     ticket_id = await installation.accept_ticket()
     user_id, key = await installation.add_user_with_key()
-    await installation.tickets.claim(await authenticated(installation, key), ticket_id)
+    await installation.tickets.claim(await authenticate(installation, key), ticket_id)
     await installation.services.users.delete(installation.actor, user_id)
     view = await installation.tickets.get(installation.actor, ticket_id)
     assert (view.ticket.status, view.ticket.assigned_to) == ("open", None)
-    assert await refused_code(authenticated(installation, key)) == ("unauthorized", None)
+    assert await refused_code(authenticate(installation, key)) == ("unauthorized", None)
 
 
 async def test_a_key_is_listed_used_and_revoked(installation: Installation) -> None:
@@ -99,11 +99,11 @@ async def test_a_key_is_listed_used_and_revoked(installation: Installation) -> N
     (listed,) = (await keys.list(actor)).items
     assert (listed, listed.name) == (made.key, "CI")
     assert made.plaintext not in str(listed)
-    assert (await authenticated(installation, made.plaintext)).role == "viewer"
+    assert (await authenticate(installation, made.plaintext)).role == "viewer"
     await installation.services.authentication.close()
     assert (await keys.get(actor, made.key.id)).last_used_at == now
     await keys.revoke(actor, made.key.id)
-    assert await refused_code(authenticated(installation, made.plaintext)) == ("unauthorized", None)
+    assert await refused_code(authenticate(installation, made.plaintext)) == ("unauthorized", None)
     assert (await keys.get(actor, made.key.id)).revoked_at == now
 
 
@@ -112,7 +112,7 @@ async def test_a_key_expires(installation: Installation) -> None:
     expires_at = installation.clock.now() + 1_000_000
     made = await installation.services.keys.create(admin, name="CI", expires_at=expires_at)
     installation.clock.advance(1)
-    assert await refused_code(authenticated(installation, made.plaintext)) == ("unauthorized", None)
+    assert await refused_code(authenticate(installation, made.plaintext)) == ("unauthorized", None)
 
 
 async def test_key_ownership_rules(installation: Installation) -> None:
@@ -120,7 +120,7 @@ async def test_key_ownership_rules(installation: Installation) -> None:
     admin = await installation.add_actor("admin")
     await keys.create(admin, name="of an admin")
     agent_id, key = await installation.add_user_with_key()
-    agent = await authenticated(installation, key)
+    agent = await authenticate(installation, key)
     assert [found.user_id for found in (await keys.list(agent)).items] == [agent_id]
     assert [found.user_id for found in (await keys.list(admin)).items] == [agent_id, admin.user_id]  # newest first
     above = keys.create(admin, name="x", user_id=agent_id, role="admin")
@@ -136,12 +136,12 @@ async def test_a_key_is_limited_to_the_current_role_of_its_user(installation: In
     users = installation.services.users
     agent_id, key = await installation.add_user_with_key()
     await users.change(installation.actor, agent_id, role="viewer")
-    assert (await authenticated(installation, key)).role == "viewer"
+    assert (await authenticate(installation, key)).role == "viewer"
     await users.change(installation.actor, agent_id, disabled=True)
-    assert await refused_code(authenticated(installation, key)) == ("unauthorized", None)
+    assert await refused_code(authenticate(installation, key)) == ("unauthorized", None)
     # Enabling the user does not restore revoked keys.
     await users.change(installation.actor, agent_id, disabled=False)
-    assert await refused_code(authenticated(installation, key)) == ("unauthorized", None)
+    assert await refused_code(authenticate(installation, key)) == ("unauthorized", None)
     (revoked,) = (await installation.services.keys.list(Actor(installation.workspace_id, "viewer", agent_id))).items
     assert revoked.revoked_at == installation.clock.now()
     entry = (await installation.services.audit.list(installation.actor)).items[1]

@@ -1,7 +1,7 @@
 """Concurrent changes by two users: neither is lost, and none fails with an internal error.
 
-On PostgreSQL, two transactions run concurrently; `meet` runs one between the reads and the writes of another. SQLite
-serializes transactions, so these tests run on PostgreSQL only.
+On PostgreSQL, two transactions run concurrently; `interleave` runs one of them between the reads and the writes of the
+other. SQLite serializes transactions, so these tests run on PostgreSQL only.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.stores import postgres_store
 
 PASSWORD = "correct horse battery"
-Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[object]]
+Interleave = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[object]]
 
 
 @pytest.fixture
@@ -31,39 +31,40 @@ async def installation(postgres_server: PostgresServer) -> AsyncIterator[Install
 
 
 @pytest.fixture
-def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
-    """Returns `meet(one, other)`. `other` runs before the first write of `one`, until it ends or waits for a lock."""
+def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Interleave:
+    """`interleave(one, other)` runs `other` before the first write of `one`, until `other` ends or waits for a lock."""
     run = PostgresExecutor.execute
 
-    async def meeting(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
-        begun: list[asyncio.Task[object]] = []
+    async def run_interleaved(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
+        started: list[asyncio.Task[object]] = []
 
         async def first_write(session: PostgresExecutor, query: str, /, **values: object) -> int:
-            if not begun:
-                begun.append(asyncio.create_task(other))
-                await finished_or_waiting(installation, begun[0])
+            if not started:
+                started.append(asyncio.create_task(other))
+                await wait_until_done_or_blocked(installation, started[0])
             return await run(session, query, **values)
 
         monkeypatch.setattr(PostgresExecutor, "execute", first_write)
         try:
             return await one
         finally:
-            await asyncio.gather(*begun)
+            await asyncio.gather(*started)
 
-    return meeting
+    return run_interleaved
 
 
-async def finished_or_waiting(installation: Installation, task: asyncio.Task[object]) -> None:
+async def wait_until_done_or_blocked(installation: Installation, task: asyncio.Task[object]) -> None:
+    """Waits until the task ends, or until a connection of the database waits for a lock."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
         while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.005)
 
 
-async def test_concurrent_changes_of_an_alias_are_both_kept(installation: Installation, meet: Meet) -> None:
+async def test_concurrent_changes_of_an_alias_are_both_kept(installation: Installation, interleave: Interleave) -> None:
     alias_id, elsewhere = installation.aliases["support"], await installation.add_integration("elsewhere")
     aliases = installation.services.aliases
-    await meet(
+    await interleave(
         aliases.change(installation.actor, alias_id, status="disabled"),
         aliases.change(installation.actor, alias_id, integration_id=elsewhere),
     )
@@ -71,12 +72,14 @@ async def test_concurrent_changes_of_an_alias_are_both_kept(installation: Instal
     assert (alias.status, alias.integration_id) == ("disabled", elsewhere)
 
 
-async def test_concurrent_changes_of_an_integration_are_both_kept(installation: Installation, meet: Meet) -> None:
+async def test_concurrent_changes_of_an_integration_are_both_kept(
+    installation: Installation, interleave: Interleave
+) -> None:
     integrations = installation.services.integrations
     integration_id = installation.integration_id
     before = await integrations.get(installation.actor, integration_id)
     url = {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"}
-    await meet(
+    await interleave(
         integrations.change(installation.actor, integration_id, name="Renamed"),
         integrations.change(installation.actor, integration_id, settings=url),
     )
@@ -85,19 +88,21 @@ async def test_concurrent_changes_of_an_integration_are_both_kept(installation: 
     assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
 
 
-async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, meet: Meet) -> None:
+async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, interleave: Interleave) -> None:
     ticket_id = await installation.accept_ticket()
     tickets = installation.services.tickets
-    await meet(tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
+    await interleave(
+        tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id)
+    )
     with pytest.raises(Refused, match="Ticket not found"):
         await tickets.add_note(installation.actor, ticket_id, "Hello")
 
 
-async def test_two_admins_cannot_remove_each_other(installation: Installation, meet: Meet) -> None:
+async def test_two_admins_cannot_remove_each_other(installation: Installation, interleave: Interleave) -> None:
     users = installation.services.users
     one, other = [(await installation.add_actor("admin")).user_id or "" for _ in range(2)]
     with pytest.raises(Refused, match="last admin"):
-        await meet(
+        await interleave(
             users.delete(installation.actor, other),
             users.change(installation.actor, one, role="viewer"),
         )
@@ -105,11 +110,11 @@ async def test_two_admins_cannot_remove_each_other(installation: Installation, m
     assert len(admins) == 1
 
 
-async def test_creating_a_key_while_its_user_is_deleted(installation: Installation, meet: Meet) -> None:
+async def test_creating_a_key_while_its_user_is_deleted(installation: Installation, interleave: Interleave) -> None:
     staying, _ = await installation.add_user_with_key()
     user_id, _ = await installation.add_user_with_key()
     services = installation.services
-    await meet(
+    await interleave(
         services.keys.create(installation.actor, name="late", user_id=user_id),
         services.users.delete(installation.actor, user_id),
     )
@@ -117,11 +122,11 @@ async def test_creating_a_key_while_its_user_is_deleted(installation: Installati
     assert [key.user_id for key in keys.items] == [staying]
 
 
-async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Installation, meet: Meet) -> None:
+async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Installation, interleave: Interleave) -> None:
     ticket_id = await installation.accept_ticket()
     user_id, _ = await installation.add_user_with_key()
     services = installation.services
-    await meet(
+    await interleave(
         services.tickets.assign(installation.actor, ticket_id, user_id),
         services.users.delete(installation.actor, user_id),
     )
@@ -136,7 +141,7 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket_id))
         reading = asyncio.create_task(contents.get(message_id))
-        await finished_or_waiting(installation, reading)
+        await wait_until_done_or_blocked(installation, reading)
     assert (await reading).text == "It does not open any more."
     await contents.close()
 
@@ -150,17 +155,19 @@ async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Ins
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
         await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
         erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
-        await finished_or_waiting(installation, erasing)
+        await wait_until_done_or_blocked(installation, erasing)
         await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
     await erasing
     assert await installation.execute("SELECT 1 FROM attempts") == []
 
 
-async def test_renaming_a_user_keeps_a_concurrent_password_change(installation: Installation, meet: Meet) -> None:
+async def test_renaming_a_user_keeps_a_concurrent_password_change(
+    installation: Installation, interleave: Interleave
+) -> None:
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
     own = Actor(user.workspace_id, "agent", user_id=user.id)
-    await meet(
+    await interleave(
         users.change(installation.actor, user.id, name="Bob"),
         installation.services.sessions.change_password(own, current=PASSWORD, new="another password"),
     )
@@ -180,7 +187,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             replaying = asyncio.create_task(
                 installation.services.deliveries.replay_many(installation.actor, state="pending")
             )
-            await finished_or_waiting(installation, replaying)
+            await wait_until_done_or_blocked(installation, replaying)
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
         # The server checks for deadlocks after a wait of one second. On a stalled machine, it can abort the deliverer

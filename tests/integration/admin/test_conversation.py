@@ -76,9 +76,11 @@ async def test_messages_of_other_tickets_are_hidden(installation: Installation) 
         assert refused == ("invalid_request", "cursor")
 
 
-def shape(found: Timeline) -> list[tuple[int, str]]:
+def summarize_entries(section: Timeline) -> list[tuple[int, str]]:
     """Returns for each entry the number of entries omitted before it, and its event kind or text."""
-    return [(one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
+    return [
+        (one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in section.entries
+    ]
 
 
 async def test_the_timeline_always_includes_the_first_and_newest_message(
@@ -90,16 +92,16 @@ async def test_the_timeline_always_includes_the_first_and_newest_message(
     tickets, actor = installation.tickets, installation.actor
     first = "It does not open any more."
     newest = await tickets.get_timeline(actor, ticket_id)
-    assert shape(newest) == [(0, first), (2, "Answ"), (0, "Answ"), (0, "Answer 4.")]
+    assert summarize_entries(newest) == [(0, first), (2, "Answ"), (0, "Answ"), (0, "Answer 4.")]
     assert [entry.excerpt.is_truncated for entry in newest.entries if entry.excerpt] == [False, True, True, False]
     for _ in range(4):
         await tickets.add_note(actor, ticket_id, "Called back.")
     newest = await tickets.get_timeline(actor, ticket_id)
-    assert shape(newest) == [(0, first), (4, "Answer 4."), (1, "note"), (0, "note"), (0, "note")]
+    assert summarize_entries(newest) == [(0, first), (4, "Answer 4."), (1, "note"), (0, "note"), (0, "note")]
     between = await tickets.get_timeline(actor, ticket_id, newest.entries[2].position)
-    assert shape(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, "note")]
+    assert summarize_entries(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, "note")]
     oldest = await tickets.get_timeline(actor, ticket_id, between.entries[1].position)
-    assert shape(oldest) == [(0, first), (0, "Answ"), (0, "Answ"), (0, "Answ")]
+    assert summarize_entries(oldest) == [(0, first), (0, "Answ"), (0, "Answ"), (0, "Answ")]
     assert await refused_code(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
 
 

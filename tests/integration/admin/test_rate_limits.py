@@ -11,19 +11,19 @@ MINUTE = RateLimit(requests=10, seconds=60)
 DAY = RateLimit(requests=25, seconds=86400)
 
 
-def counts(store: Store, clock: FakeClock) -> RateLimiter:
+def new_limiter(store: Store, clock: FakeClock) -> RateLimiter:
     """Builds the rate limiter of one API process."""
     return (DatabaseRateLimiter if store.kind == "postgres" else ProcessRateLimiter)(store.database, clock)
 
 
-async def count_allowed(limits: RateLimiter, times: int, asked: dict[str, RateLimit]) -> int:
-    verdicts = [await limits.count(asked) for _ in range(times)]
+async def count_allowed(limits: RateLimiter, times: int, rate_limits: dict[str, RateLimit]) -> int:
+    verdicts = [await limits.count(rate_limits) for _ in range(times)]
     return sum(verdict is not None and verdict.allowed for verdict in verdicts)
 
 
 async def test_the_limit_holds_across_the_window_boundary(store: Store) -> None:
     clock = FakeClock()
-    limits = counts(store, clock)
+    limits = new_limiter(store, clock)
     assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 10
     clock.advance(60)  # the next window begins; the previous one still counts fully
     assert await count_allowed(limits, 15, {"key:a": MINUTE}) == 0
@@ -36,7 +36,7 @@ async def test_the_limit_holds_across_the_window_boundary(store: Store) -> None:
 
 async def test_a_rejected_request_is_not_counted(store: Store) -> None:
     clock = FakeClock()
-    limits = counts(store, clock)
+    limits = new_limiter(store, clock)
     assert await count_allowed(limits, 15, {"key:a": MINUTE, "workspace:w": DAY}) == 10
     assert await count_allowed(limits, 10, {"key:b": MINUTE, "workspace:w": DAY}) == 10
     assert (
@@ -50,7 +50,7 @@ async def test_a_rejected_request_is_not_counted(store: Store) -> None:
 
 
 async def test_zero_is_unlimited(store: Store) -> None:
-    limits = counts(store, FakeClock())
+    limits = new_limiter(store, FakeClock())
     assert await limits.count({"key:a": RateLimit(0, 60)}) is None
     verdict = await limits.count({"key:a": RateLimit(0, 60), "workspace:w": DAY})
     assert verdict is not None
@@ -60,7 +60,7 @@ async def test_zero_is_unlimited(store: Store) -> None:
 
 async def test_processes_share_the_limit(store: Store) -> None:
     clock = FakeClock()
-    one, two = counts(store, clock), counts(store, clock)
+    one, two = new_limiter(store, clock), new_limiter(store, clock)
     asked = {"key:a": MINUTE, "workspace:w": DAY}
     assert await count_allowed(one, 6, asked) == 6
     await one.close()  # on SQLite, writes the counts of the process
@@ -70,7 +70,7 @@ async def test_processes_share_the_limit(store: Store) -> None:
 
 async def test_concurrent_requests_get_exactly_the_limit(store: Store) -> None:
     clock = FakeClock()
-    several = [counts(store, clock) for _ in range(3 if store.kind == "postgres" else 1)]
+    several = [new_limiter(store, clock) for _ in range(3 if store.kind == "postgres" else 1)]
     asked = {"key:a": MINUTE, "workspace:w": DAY}
     verdicts = await asyncio.gather(*(limits.count(asked) for limits in several for _ in range(20)))
     assert sum(verdict is not None and verdict.allowed for verdict in verdicts) == 10
@@ -80,11 +80,11 @@ async def test_concurrent_requests_get_exactly_the_limit(store: Store) -> None:
 
 async def test_counts_survive_a_restart(store: Store) -> None:
     clock = FakeClock()
-    before = counts(store, clock)
+    before = new_limiter(store, clock)
     await count_allowed(before, 7, {"key:a": MINUTE})
     await before.close()
     clock.advance(60)
-    after = counts(store, clock)
+    after = new_limiter(store, clock)
     clock.advance(30)
     assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of 7, rounded down
     await after.close()

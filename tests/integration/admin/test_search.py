@@ -18,179 +18,183 @@ from tests.support.stores import Store
 
 
 @pytest.fixture
-async def at(store: Store) -> AsyncIterator[Installation]:
+async def installation(store: Store) -> AsyncIterator[Installation]:
     async with seeded_installation(store) as found:
         yield found
 
 
-def written(text: str, subject: str = "Hello", from_: str = mails.CUSTOMER) -> bytes:
+def compose(text: str, subject: str = "Hello", from_: str = mails.CUSTOMER) -> bytes:
     return mails.plain(subject=subject, text=text, from_=from_)
 
 
-async def test_sender_subject_and_text_are_found(at: Installation) -> None:
-    await at.accept_message(written("The kettle boils over.", "Kitchen", "Grace Hopper <grace@navy.test>"))
-    await at.accept_message(written("Nothing boils here.", "Bathroom"))
-    assert await at.search("kettle") == [1]
-    assert await at.search("KITCHEN") == [1]
-    assert await at.search("hopper") == [1]
-    assert await at.search("grace@navy.test") == [1]
-    assert await at.search("boils") == [2, 1]
-    assert await at.search("boils kitchen") == [1]
-    assert await at.search("boils nowhere") == []
+async def test_sender_subject_and_text_are_found(installation: Installation) -> None:
+    await installation.accept_message(compose("The kettle boils over.", "Kitchen", "Grace Hopper <grace@navy.test>"))
+    await installation.accept_message(compose("Nothing boils here.", "Bathroom"))
+    assert await installation.search("kettle") == [1]
+    assert await installation.search("KITCHEN") == [1]
+    assert await installation.search("hopper") == [1]
+    assert await installation.search("grace@navy.test") == [1]
+    assert await installation.search("boils") == [2, 1]
+    assert await installation.search("boils kitchen") == [1]
+    assert await installation.search("boils nowhere") == []
 
 
-async def test_the_last_word_matches_as_a_prefix(at: Installation) -> None:
-    await at.accept_message(written("The kettle boils over."))
-    assert await at.search("ket") == [1]
-    assert await at.search("the ket") == [1]
-    assert await at.search("ket the") == []
-    assert await at.search("ket ") == [1]
-    assert await at.search("ket.") == []
-    assert await at.search("ettle") == []
+async def test_the_last_word_matches_as_a_prefix(installation: Installation) -> None:
+    await installation.accept_message(compose("The kettle boils over."))
+    assert await installation.search("ket") == [1]
+    assert await installation.search("the ket") == [1]
+    assert await installation.search("ket the") == []
+    assert await installation.search("ket ") == [1]
+    assert await installation.search("ket.") == []
+    assert await installation.search("ettle") == []
 
 
-async def test_a_number_matches_words_and_ticket_numbers(at: Installation) -> None:
-    await at.accept_message(written("first"))
-    await at.accept_message(written("order 1 please"))
-    assert await at.search("#1") == [1]
-    assert await at.search("1") == [2, 1]
-    assert await at.search("#3") == []
-    assert await at.search("0001") == [1]
+async def test_a_number_matches_words_and_ticket_numbers(installation: Installation) -> None:
+    await installation.accept_message(compose("first"))
+    await installation.accept_message(compose("order 1 please"))
+    assert await installation.search("#1") == [1]
+    assert await installation.search("1") == [2, 1]
+    assert await installation.search("#3") == []
+    assert await installation.search("0001") == [1]
 
 
-async def test_words_of_many_languages_are_found(at: Installation) -> None:
-    await at.accept_message(written("Die Tür klemmt, straße gesperrt."))
-    await at.accept_message(written("商品の注文を取り消したいです。"))
-    await at.accept_message(written("ประตูติดขัด"))
-    await at.accept_message(written("Дверь заклинило"))
-    await at.accept_message(corpus_mail("japanese"))
-    assert await at.search("tur") == [1]
-    assert await at.search("TÜR") == [1]
-    assert await at.search("STRASSE") == [1]
-    assert await at.search("注文") == [2]
-    assert await at.search("注文を取り消し") == [2]
-    assert await at.search("文注") == []
-    assert 2 in await at.search("注")
-    assert await at.search("ติด") == [3]
-    assert await at.search("ДВЕРЬ") == [4]
+async def test_words_of_many_languages_are_found(installation: Installation) -> None:
+    await installation.accept_message(compose("Die Tür klemmt, straße gesperrt."))
+    await installation.accept_message(compose("商品の注文を取り消したいです。"))
+    await installation.accept_message(compose("ประตูติดขัด"))
+    await installation.accept_message(compose("Дверь заклинило"))
+    await installation.accept_message(corpus_mail("japanese"))
+    assert await installation.search("tur") == [1]
+    assert await installation.search("TÜR") == [1]
+    assert await installation.search("STRASSE") == [1]
+    assert await installation.search("注文") == [2]
+    assert await installation.search("注文を取り消し") == [2]
+    assert await installation.search("文注") == []
+    assert 2 in await installation.search("注")
+    assert await installation.search("ติด") == [3]
+    assert await installation.search("ДВЕРЬ") == [4]
 
 
-async def test_a_ticket_is_found_by_the_words_of_all_its_messages(at: Installation) -> None:
-    await at.accept_message(mails.plain(message_id="<first@customer.test>", text="An anchor."))
-    await at.accept_message(mails.reply_to("<first@customer.test>", text="A buoy."))
-    await at.accept_message(written("Something else"))
-    assert await at.search("anchor buoy") == [1]
-    rows = await at.execute("SELECT message_id FROM message_contents ORDER BY message_id")
+async def test_a_ticket_is_found_by_the_words_of_all_its_messages(installation: Installation) -> None:
+    await installation.accept_message(mails.plain(message_id="<first@customer.test>", text="An anchor."))
+    await installation.accept_message(mails.reply_to("<first@customer.test>", text="A buoy."))
+    await installation.accept_message(compose("Something else"))
+    assert await installation.search("anchor buoy") == [1]
+    rows = await installation.execute("SELECT message_id FROM message_contents ORDER BY message_id")
     for row in rows:  # parsing again neither loses nor duplicates words
-        await at.contents.parse(str(row["message_id"]))
-    assert await at.search("anchor buoy") == [1]
-    (words,) = {str(row["words"]) for row in await at.execute("SELECT words FROM ticket_search") if "buoy" in str(row)}
+        await installation.contents.parse(str(row["message_id"]))
+    assert await installation.search("anchor buoy") == [1]
+    (words,) = {
+        str(row["words"]) for row in await installation.execute("SELECT words FROM ticket_search") if "buoy" in str(row)
+    }
     assert len(words.split()) == len(set(words.split()))
 
 
-async def test_quoted_text_is_found(at: Installation) -> None:
+async def test_quoted_text_is_found(installation: Installation) -> None:
     quoted = "On Tue, 1 Jan 2030 at 12:00, Ada <ada@customer.test> wrote:\n> The anchor is lost.\n"
-    await at.accept_message(mails.reply_to("<unknown@customer.test>", text=f"A buoy.\n\n{quoted}"))
-    await at.accept_message(written("Something else"))
-    assert await at.search("anchor") == await at.search("buoy anchor") == [1]
+    await installation.accept_message(mails.reply_to("<unknown@customer.test>", text=f"A buoy.\n\n{quoted}"))
+    await installation.accept_message(compose("Something else"))
+    assert await installation.search("anchor") == await installation.search("buoy anchor") == [1]
 
 
-async def test_messages_of_a_ticket_parsed_concurrently_are_all_indexed(at: Installation) -> None:
-    await at.accept_message(mails.plain(message_id="<first@customer.test>"))
+async def test_messages_of_a_ticket_parsed_concurrently_are_all_indexed(installation: Installation) -> None:
+    await installation.accept_message(mails.plain(message_id="<first@customer.test>"))
     texts = [f"signal{n}" for n in range(8)]
-    ids = [await at.accept_message(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
-    await asyncio.gather(*(at.contents.parse(message_id) for message_id in ids))
-    assert await at.search(" ".join(texts)) == [1]
+    ids = [await installation.accept_message(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
+    await asyncio.gather(*(installation.contents.parse(message_id) for message_id in ids))
+    assert await installation.search(" ".join(texts)) == [1]
 
 
-async def test_a_search_is_limited_to_the_workspace(at: Installation) -> None:
-    await at.accept_message(written("secret"))
-    other = await seeds.insert_workspace(at.store.database, "Other")
+async def test_a_search_is_limited_to_the_workspace(installation: Installation) -> None:
+    await installation.accept_message(compose("secret"))
+    other = await seeds.insert_workspace(installation.store.database, "Other")
     theirs = Target("x@other.test", other, None, "x@other.test", "x@other.test", None)
-    await at.accept_message(written("secret"), theirs)
+    await installation.accept_message(compose("secret"), theirs)
     actor = Actor(other, "admin")
-    for who in (at.actor, actor):
-        (found,) = (await at.tickets.list(who, TicketFilter(q="secret"))).items
+    for who in (installation.actor, actor):
+        (found,) = (await installation.tickets.list(who, TicketFilter(q="secret"))).items
         assert found.workspace_id == who.workspace_id
-        assert (await at.tickets.list(who, TicketFilter(q=at.workspace_id))).items == ()
+        assert (await installation.tickets.list(who, TicketFilter(q=installation.workspace_id))).items == ()
 
 
-async def test_filters_narrow_a_search(at: Installation) -> None:
-    await at.accept_message(written("door"))
-    await at.accept_message(written("door"), at.target("billing"))
-    await at.set_status("resolved")
-    await at.accept_message(written("door"))
+async def test_filters_narrow_a_search(installation: Installation) -> None:
+    await installation.accept_message(compose("door"))
+    await installation.accept_message(compose("door"), installation.target("billing"))
+    await installation.set_status("resolved")
+    await installation.accept_message(compose("door"))
 
     async def found(**wanted: str) -> list[int]:
-        page = await at.tickets.list(at.actor, TicketFilter(q="door", **wanted))
+        page = await installation.tickets.list(installation.actor, TicketFilter(q="door", **wanted))
         return [ticket.number for ticket in page.items]
 
     assert await found(status="open") == [3]
     assert await found(status="resolved") == [2, 1]
-    assert await found(alias_id=at.target("billing").alias_id or "") == [2]
+    assert await found(alias_id=installation.target("billing").alias_id or "") == [2]
     assert await found(assigned_to="user_x") == []
     for none in ("alias_x", "", "a'b", "alias_x' | 'door", "\x00"):
         assert await found(alias_id=none) == []
 
 
-async def test_search_pages_are_stable_while_messages_arrive(at: Installation) -> None:
+async def test_search_pages_are_stable_while_messages_arrive(installation: Installation) -> None:
     for n in range(1, 8):
-        await at.accept_message(written("door"))
+        await installation.accept_message(compose("door"))
         if n == 5:
-            await at.execute("DELETE FROM tickets WHERE number = 2")
+            await installation.execute("DELETE FROM tickets WHERE number = 2")
     seen: list[int] = []
     cursor = None
     while True:
-        page = await at.tickets.list(at.actor, TicketFilter(q="door"), limit=2, cursor=cursor)
+        page = await installation.tickets.list(installation.actor, TicketFilter(q="door"), limit=2, cursor=cursor)
         seen += [ticket.number for ticket in page.items]
-        await at.accept_message(written("door"))
+        await installation.accept_message(compose("door"))
         if len(seen) == 4:  # erases the ticket that the cursor encodes
-            await at.tickets.delete(at.actor, page.items[-1].id)
+            await installation.tickets.delete(installation.actor, page.items[-1].id)
         cursor = page.next_cursor
         if cursor is None:
             break
     assert seen == [7, 6, 5, 4, 3, 1]
 
 
-async def test_erasing_a_ticket_removes_it_from_the_index(at: Installation) -> None:
-    await at.accept_message(written("door"))
-    await at.accept_message(written("window"))
-    assert await at.search("door") == [1]
-    (ticket,) = (await at.tickets.list(at.actor, TicketFilter(q="door"))).items
-    await at.tickets.delete(at.actor, ticket.id)
-    assert await at.search("door") == []
-    assert await at.search("window") == [2]
-    assert len(await at.execute("SELECT ticket_id FROM ticket_search")) == 1
-    if at.store.kind == "sqlite":
-        words = await at.execute("SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'door'")
+async def test_erasing_a_ticket_removes_it_from_the_index(installation: Installation) -> None:
+    await installation.accept_message(compose("door"))
+    await installation.accept_message(compose("window"))
+    assert await installation.search("door") == [1]
+    (ticket,) = (await installation.tickets.list(installation.actor, TicketFilter(q="door"))).items
+    await installation.tickets.delete(installation.actor, ticket.id)
+    assert await installation.search("door") == []
+    assert await installation.search("window") == [2]
+    assert len(await installation.execute("SELECT ticket_id FROM ticket_search")) == 1
+    if installation.store.kind == "sqlite":
+        words = await installation.execute("SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'door'")
         assert words == []
-        await at.execute("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
+        await installation.execute("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
 
 
-async def test_simultaneous_tickets_get_distinct_positions(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_simultaneous_tickets_get_distinct_positions(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(terms, "index_position", lambda _: 5)
     for _ in range(4):
-        await at.accept_message(written("door"))
-    assert sorted(await at.search("door")) == [1, 2, 3, 4]
-    rows = await at.execute("SELECT place FROM ticket_search ORDER BY place")
+        await installation.accept_message(compose("door"))
+    assert sorted(await installation.search("door")) == [1, 2, 3, 4]
+    rows = await installation.execute("SELECT place FROM ticket_search ORDER BY place")
     assert [row["place"] for row in rows] == [5, 6, 7, 8]
 
 
-async def test_accepting_a_message_does_not_write_the_index(at: Installation) -> None:
-    await at.accept_message(written("door"))
-    assert await at.execute("SELECT ticket_id FROM ticket_search") == []
+async def test_accepting_a_message_does_not_write_the_index(installation: Installation) -> None:
+    await installation.accept_message(compose("door"))
+    assert await installation.execute("SELECT ticket_id FROM ticket_search") == []
 
 
 @pytest.mark.parametrize("q", ["%", "_", "***", '"', "🚪", "\x00", "\ud800", "(", "' OR 1 --"])
-async def test_punctuation_alone_finds_nothing(at: Installation, q: str) -> None:
-    await at.accept_message(written("door"))
-    assert await at.search(q) == []
+async def test_punctuation_alone_finds_nothing(installation: Installation, q: str) -> None:
+    await installation.accept_message(compose("door"))
+    assert await installation.search(q) == []
 
 
 @pytest.mark.parametrize("q", ["", " ", "\t\n"])
-async def test_a_blank_query_lists_all_tickets(at: Installation, q: str) -> None:
-    await at.accept_message(written("door"))
-    assert await at.search(q) == [1]
+async def test_a_blank_query_lists_all_tickets(installation: Installation, q: str) -> None:
+    await installation.accept_message(compose("door"))
+    assert await installation.search(q) == [1]
 
 
 _WORDS = [
@@ -223,17 +227,17 @@ QUESTION = st.one_of(
 )
 
 
-async def test_any_query_text_is_answered(at: Installation) -> None:
-    await at.accept_message(written("door AND NOT window 注文"))
-    for q in _examples(200):
-        assert await at.search(q) in ([], [1])
+async def test_any_query_text_is_answered(installation: Installation) -> None:
+    await installation.accept_message(compose("door AND NOT window 注文"))
+    for q in _generate_queries(200):
+        assert await installation.search(q) in ([], [1])
 
 
-def _examples(most: int) -> list[str]:
+def _generate_queries(count: int) -> list[str]:
     """Generates query texts in advance, because hypothesis does not work with async fixtures."""
     found: list[str] = []
 
-    @settings(max_examples=most, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(QUESTION)
     def gather(q: str) -> None:
         found.append(q)
@@ -280,13 +284,13 @@ def test_positions_of_different_milliseconds_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize("q", ["ws", "_ws", "nr", "alias", "33", "37", "_nr_1", "ticket"])
-async def test_internal_index_terms_cannot_be_searched(at: Installation, q: str) -> None:
-    await at.accept_message(written("door"))
-    assert await at.search(q) == []
+async def test_internal_index_terms_cannot_be_searched(installation: Installation, q: str) -> None:
+    await installation.accept_message(compose("door"))
+    assert await installation.search(q) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "begun"),
+    ("text", "words", "prefix"),
     [
         ("door", "'door':*", True),
         ("door.", "'door'", False),
@@ -299,10 +303,10 @@ async def test_internal_index_terms_cannot_be_searched(at: Installation, q: str)
         (" ".join(f"w{n}" for n in range(20)), " & ".join(f"'w{n}'" for n in range(16)), False),
     ],
 )
-def test_query_terms(text: str, words: str, begun: bool) -> None:
+def test_query_terms(text: str, words: str, prefix: bool) -> None:
     asked = terms.parse_query("ws_X", text)
     assert asked is not None
-    assert (asked.scope, bool(asked.prefix)) == ("'_ws_x'", begun)
+    assert (asked.scope, bool(asked.prefix)) == ("'_ws_x'", prefix)
     assert " & ".join(part for part in (asked.complete, asked.prefix) if part) == words
     of_alias = terms.parse_query("ws_X", text, "alias_1")
     assert of_alias is not None

@@ -22,15 +22,15 @@ from tests.support.clock import FakeClock
 from tests.support.stores import Store, sqlite_store
 
 OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains their suffixes
-ALIASES, PEOPLE = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
+ALIASES, ASSIGNEES = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
 # Milliseconds between two tickets: from 0 to 300 days.
-APART = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
-QUESTIONS = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
-QUESTIONS += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order anchor hello.", "hello nobody")
+INTERVALS_MS = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
+QUERIES = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
+QUERIES += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order anchor hello.", "hello nobody")
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTicket:
     """A stored ticket. words: None if its message is not parsed yet."""
 
     id: str
@@ -40,7 +40,7 @@ class Known:
     assigned_to: str | None
     words: frozenset[str] | None
 
-    def answers(self, wanted: TicketFilter) -> bool:
+    def matches(self, wanted: TicketFilter) -> bool:
         """Whether the ticket matches the filter. Implements the search without an index, as a reference."""
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
@@ -61,50 +61,50 @@ class CountingDatabase:
 
     def __init__(self, database: Any) -> None:
         self._database = database
-        self.asked: Counter[str] = Counter()
+        self.query_counts: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
     async def fetch_all(self, query: str, /, **values: object) -> Any:
-        self.asked[query] += 1
+        self.query_counts[query] += 1
         return await self._database.fetch_all(query, **values)
 
 
 class Archive:
     """Tickets of any age, inserted directly; some belong to another workspace."""
 
-    def __init__(self, store: Store, contents: ContentStore, chance: random.Random) -> None:
+    def __init__(self, store: Store, contents: ContentStore, rng: random.Random) -> None:
         self.store = store
         self.database: Any = CountingDatabase(store.database)
         self.tickets = TicketService(self.database, FakeClock(), ConversationReader(self.database, contents))
-        self.chance = chance
-        self.known: list[Known] = []  # the tickets of our workspace, oldest first
+        self.rng = rng
+        self.known_tickets: list[KnownTicket] = []  # the tickets of our workspace, oldest first
         self.moment = 40 * 365 * 86_400_000
         self.numbers = {OURS: 0, THEIRS: 0}
 
-    async def add(self, workspace: str = OURS, apart: int | None = None) -> None:
-        chance = self.chance
-        self.moment += chance.choice(APART) if apart is None else apart
+    async def add(self, workspace: str = OURS, interval: int | None = None) -> None:
+        rng = self.rng
+        self.moment += rng.choice(INTERVALS_MS) if interval is None else interval
         number = self.numbers[workspace] = self.numbers[workspace] + 1
-        words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if chance.random() < part}
+        words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if rng.random() < part}
         # `anchor` occurs only in old tickets, behind many without it; `kettle` is rare.
-        words |= {"anchor"} if number < 60 and chance.random() < 0.8 else set()
-        words |= {chance.choice(("kettle", "doorbell", "12", "7", "anchored"))} if chance.random() < 0.1 else set()
-        tail = "".join(chance.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
-        ticket = Known(
+        words |= {"anchor"} if number < 60 and rng.random() < 0.8 else set()
+        words |= {rng.choice(("kettle", "doorbell", "12", "7", "anchored"))} if rng.random() < 0.1 else set()
+        tail = "".join(rng.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
+        ticket = KnownTicket(
             ids.first_id_at("ticket", self.moment)[:-16] + tail,
             number,
-            chance.choice(TICKET_STATUSES),
-            chance.choice(ALIASES),
-            chance.choice(PEOPLE),
-            None if chance.random() < 0.05 else frozenset(words),
+            rng.choice(TICKET_STATUSES),
+            rng.choice(ALIASES),
+            rng.choice(ASSIGNEES),
+            None if rng.random() < 0.05 else frozenset(words),
         )
         await self._write(workspace, ticket)
         if workspace == OURS:
-            self.known.append(ticket)
+            self.known_tickets.append(ticket)
 
-    async def _write(self, workspace: str, ticket: Known) -> None:
+    async def _write(self, workspace: str, ticket: KnownTicket) -> None:
         await seeds.execute(
             self.store.database,
             "INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, "
@@ -131,13 +131,13 @@ class Archive:
     async def add_many(self, count: int) -> None:
         """Adds `count` tickets to both workspaces."""
         for _ in range(count):
-            await self.add(self.chance.choice((OURS, OURS, OURS, THEIRS)))
+            await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
 
-    async def pages(self, wanted: TicketFilter, limit: int, *, most: int = 1000) -> list[str]:
+    async def read_all_pages(self, wanted: TicketFilter, limit: int, *, max_pages: int = 1000) -> list[str]:
         """Reads a complete list page by page; returns the ids."""
         seen: list[str] = []
         cursor = None
-        for _ in range(most):
+        for _ in range(max_pages):
             page = await self.tickets.list(Actor(OURS, "admin"), wanted, limit=limit, cursor=cursor)
             seen += [ticket.id for ticket in page.items]
             cursor = page.next_cursor
@@ -146,17 +146,17 @@ class Archive:
             assert len(page.items) == limit
         raise AssertionError("a list without an end")
 
-    def expected(self, wanted: TicketFilter, known: Sequence[Known]) -> list[str]:
-        return sorted((ticket.id for ticket in known if ticket.answers(wanted)), reverse=True)
+    def expected(self, wanted: TicketFilter, known: Sequence[KnownTicket]) -> list[str]:
+        return sorted((ticket.id for ticket in known if ticket.matches(wanted)), reverse=True)
 
     def add_random_filters(self, q: str) -> TicketFilter:
         """Returns a filter with the query and random further conditions, mostly none."""
-        chance = self.chance
-        status = chance.choice((None, None, None, *TICKET_STATUSES))
+        rng = self.rng
+        status = rng.choice((None, None, None, *TICKET_STATUSES))
         return TicketFilter(
             status,
-            chance.choice((None, None, "user_a", "user_x")),
-            chance.choice((None, None, "alias_a", "alias_x")),
+            rng.choice((None, None, "user_a", "user_x")),
+            rng.choice((None, None, "alias_a", "alias_x")),
             q,
         )
 
@@ -194,55 +194,60 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short_steps")
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, seed: int) -> None:
-    async with archive(store, seed) as at:
-        await at.add_many(120)
-        for q in QUESTIONS:
-            for wanted in (TicketFilter(q=q), at.add_random_filters(q), at.add_random_filters(q)):
-                found = await at.pages(wanted, at.chance.choice((1, 2, 3, 10)))
-                assert found == at.expected(wanted, at.known), wanted
-        assert {"search_match_tickets", "search_range"} <= at.database.asked.keys()
+    async with archive(store, seed) as tickets:
+        await tickets.add_many(120)
+        for q in QUERIES:
+            for wanted in (TicketFilter(q=q), tickets.add_random_filters(q), tickets.add_random_filters(q)):
+                found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
+                assert found == tickets.expected(wanted, tickets.known_tickets), wanted
+        assert {"search_match_tickets", "search_range"} <= tickets.database.query_counts.keys()
 
 
 async def test_a_search_with_default_bounds(store: Store) -> None:
-    async with archive(store, 77) as at:
-        await at.add_many(100)
-        for wanted in (TicketFilter(q=q) for q in QUESTIONS):
+    async with archive(store, 77) as tickets:
+        await tickets.add_many(100)
+        for wanted in (TicketFilter(q=q) for q in QUERIES):
             for limit in (1, 7, 200):
-                assert await at.pages(wanted, limit) == at.expected(wanted, at.known), (wanted, limit)
+                assert await tickets.read_all_pages(wanted, limit) == tickets.expected(wanted, tickets.known_tickets), (
+                    wanted,
+                    limit,
+                )
 
 
 @pytest.mark.usefixtures("short_steps")
 async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store: Store) -> None:
-    async with archive(store, 5) as at:
-        await at.add_many(80)
+    async with archive(store, 5) as tickets:
+        await tickets.add_many(80)
         for q in ("hello.", "door", "anchor"):
-            wanted, known = TicketFilter(q=q), list(at.known)
+            wanted, known = TicketFilter(q=q), list(tickets.known_tickets)
             seen: list[str] = []
             cursor = None
             while True:
-                page = await at.tickets.list(Actor(OURS, "admin"), wanted, limit=3, cursor=cursor)
+                page = await tickets.tickets.list(Actor(OURS, "admin"), wanted, limit=3, cursor=cursor)
                 seen += [ticket.id for ticket in page.items]
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-                await at.add_many(3)
-                await at.tickets.delete(Actor(OURS, "admin"), seen[-1])  # the ticket that the cursor encodes
-                at.known = [ticket for ticket in at.known if ticket.id != seen[-1]]
-            assert seen == at.expected(wanted, known)
+                await tickets.add_many(3)
+                await tickets.tickets.delete(Actor(OURS, "admin"), seen[-1])  # the ticket that the cursor encodes
+                tickets.known_tickets = [ticket for ticket in tickets.known_tickets if ticket.id != seen[-1]]
+            assert seen == tickets.expected(wanted, known)
 
 
 @pytest.mark.usefixtures("short_steps")
 async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
     """Tickets of one millisecond: no range is short enough, but all are found."""
-    async with archive(store, 6) as at:
-        await at.add_many(10)
-        at.moment += 365 * 86_400_000
+    async with archive(store, 6) as tickets:
+        await tickets.add_many(10)
+        tickets.moment += 365 * 86_400_000
         for _ in range(40):
-            await at.add(apart=0)
-        at.moment += 365 * 86_400_000
-        await at.add_many(10)
+            await tickets.add(interval=0)
+        tickets.moment += 365 * 86_400_000
+        await tickets.add_many(10)
         for q in ("hello.", "hello", "anchor."):
-            assert await at.pages(TicketFilter(q=q), 2) == at.expected(TicketFilter(q=q), at.known)
+            assert await tickets.read_all_pages(TicketFilter(q=q), 2) == tickets.expected(
+                TicketFilter(q=q), tickets.known_tickets
+            )
 
 
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ EMAIL = "grace.hopper@acme.test"
 IDN = "ada@xn--bcher-kva.example"  # bücher.example
 
 
-def reason(password: str, email: str = EMAIL) -> str:
+def rejection_message(password: str, email: str = EMAIL) -> str:
     """Returns the message for a rejected password."""
     with pytest.raises(Refused) as refused:
         check_password(password, email)
@@ -52,7 +52,7 @@ def test_accepted_passwords(password: str) -> None:
     ],
 )
 def test_password_length(password: str) -> None:
-    assert "between 8 and 1024 characters" in reason(password)
+    assert "between 8 and 1024 characters" in rejection_message(password)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_password_length(password: str) -> None:
     ],
 )
 def test_invisible_passwords_are_rejected(password: str) -> None:
-    assert "invisible" in reason(password)
+    assert "invisible" in rejection_message(password)
 
 
 @pytest.mark.parametrize("password", ["aaaaaaaa", "ababababab", "abcabcabc", "adminadmin", "AbcDAbcD", "1" * 1000])
 def test_repeated_sequences_are_rejected(password: str) -> None:
-    assert "repeat" in reason(password)
+    assert "repeat" in rejection_message(password)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_repeated_sequences_are_rejected(password: str) -> None:
     ],
 )
 def test_passwords_derived_from_the_address_are_rejected(password: str, email: str) -> None:
-    assert "address" in reason(password, email)
+    assert "address" in rejection_message(password, email)
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_passwords_derived_from_the_address_are_rejected(password: str, email: s
     ],
 )
 def test_common_passwords_are_rejected(password: str) -> None:
-    assert "most common" in reason(password)
+    assert "most common" in rejection_message(password)
