@@ -192,7 +192,7 @@ def _run(command: click.Group) -> NoReturn:
     except (ConfigError, ConfigurationFault, WrongSecretKey) as error:
         fail(str(error), 2)
     except Refused as error:
-        fail(error.message if error.field is None else f"{error.field}: {error.message}")
+        fail(_refusal_text(error))
     except (SchemaMismatch, BackgroundTaskEnded) as error:
         fail(str(error))
     except Unavailable as error:
@@ -202,6 +202,13 @@ def _run(command: click.Group) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _refusal_text(error: Refused) -> str:
+    """The message, after the name of the field unless it begins with that name."""
+    if error.field is None or error.message.startswith(f"{error.field} "):
+        return error.message
+    return f"{error.field}: {error.message}"
 
 
 def _flush(stream: TextIO) -> bool:
