@@ -16,16 +16,16 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Arrays and objects. Brackets in strings count as well: the longest string, a note, has 20,000
-# characters. A container takes up to 100 times its size in memory, and garbage collection takes
-# more than linear time.
+# Maximum number of arrays and objects. A container takes up to 100 times its size in memory, and
+# garbage collection takes more than linear time. Brackets in strings count too; the longest string,
+# a note, has 20,000 characters.
 MAX_CONTAINERS = 30_000
-# Enough for every sign-in form. Keeps unauthenticated requests cheap.
+# Limit for routes without authentication. Every sign-in form is smaller.
 SMALL_BODY_BYTES = 4096
-# Characters. aiohttp parses a Content-Type in quadratic time.
+# In characters: aiohttp parses a Content-Type in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-_MAX_DIGITS = 18  # larger than every number of the API, and within 64 bits
+_MAX_DIGITS = 18  # more than any number of the API has; fits in 64 bits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -45,8 +45,8 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it. The request is authenticated by then and its body
-    is acceptable.
+    Sends `100 Continue` if the client expects it, because the request has been authenticated and the
+    declared size is acceptable.
     """
     declared = request.content_length
     if declared is not None and declared > limit:

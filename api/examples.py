@@ -21,7 +21,7 @@ COPY = Path("api/examples.json")
 _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
-# Values of the variables that the reader sets, and the id prefix of each of the others.
+# Variables of the document: values of those that the reader sets, id prefixes of the others.
 _VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",

@@ -27,7 +27,7 @@ items. `POST` calls that create something accept an `Idempotency-Key`. All error
 
 
 def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
-    """The document as plain values."""
+    """The document as dictionaries and lists."""
     listed = list(routes)
     references, schemas = _schemas(listed)
     paths: dict[str, dict[str, Any]] = {}

@@ -29,7 +29,7 @@ class Call(Generic[B, Q]):
 
     Args:
         services: The use cases.
-        caller: Who is authenticated; None on routes without a role.
+        caller: The authenticated caller; None on routes without a role.
         ids: Path parameters.
         body: The decoded body.
         query: The decoded query string.

@@ -26,15 +26,15 @@ from router import sockets
 KEEPALIVE_SECONDS = 75.0
 # Each connection takes a file descriptor and about 100 KiB.
 MAX_CONNECTIONS = 1000
-# How long a client may read nothing of a pending response. Covers a short network failure.
+# How long a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# On stop, the wait for the first request of a new connection. Browsers also open connections that
-# stay idle.
+# Maximum wait on stop for the first request of a new connection. Browsers also open connections
+# that stay idle.
 FIRST_REQUEST_SECONDS = 0.5
-# On stop, the wait for running requests, and then for cancelled ones.
+# Maximum waits on stop for running requests, and then for cancelled ones.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
-# Aborted requests that a log event lists.
+# Maximum number of aborted requests that a log event lists.
 MAX_LOGGED = 10
 _POLL_SECONDS = 0.02
 _LINGER_SECONDS = 2.0

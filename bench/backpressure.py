@@ -1,8 +1,8 @@
 """Measure memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
 100 senders offer a message of 25 MB each at once and retry one second after a temporary rejection. Meanwhile 20 small
-messages a second are sent, each until it is accepted. Targets: all are accepted, and the smtp process stays below
-512 MiB. Also printed: the time of the small messages and the longest time without one.
+messages a second are sent, each until it is accepted. Targets: all messages are accepted, and the smtp process stays
+below 512 MiB. Also prints the time of the small messages and the longest time in which none was accepted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def main() -> None:
 
 
 async def _large_mails(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Send the large messages; for each: tries, seconds until its 250, and whether it was accepted."""
+    """Send the large messages; return for each the tries, the seconds until its 250, and whether it was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -66,7 +66,7 @@ async def _large_mails(port: int, recipient: str, count: int, timeout: float) ->
 
 
 async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
-    """Send small messages until `stop`; for each: when it was accepted, and after how many seconds."""
+    """Send small messages until `stop`; return for each when it was accepted, and after how many seconds."""
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Send one message in one SMTP session and time it.
 
-`send` waits for each reply before the next command. It returns the decisive reply: the one to the message, or the
-rejection before it. It never raises for what a server does: a lost connection is a result with code 0.
+`send` waits for each reply before the next command. It returns the decisive reply: the reply to the message, or the
+earlier rejection. It never raises for what a server does: a lost connection is a result with code 0.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Send the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
 Every `.eml` file (see `--pattern`) is sent by SMTP to `emailrouter serve`, each to an alias of its own, so each must
-become one ticket and one Slack post. Reported are rejections, missing tickets and contents, payloads that Slack
-(`slack_rules`) or slack-sdk's models reject, errors in the log, and the time from 250 to Slack. Doubtful messages are
-listed: without text although Python's email package finds some, with warnings of the parser, undecodable or slow.
-Exit code 1 if a guarantee is broken.
+become one ticket and one Slack post. Reports rejections, missing tickets and contents, payloads that Slack
+(`slack_rules`) or slack-sdk's models reject, errors in the log, and the time from 250 to Slack. Lists doubtful
+messages: undecodable ones, slow ones, those with warnings of the parser, and those without text although Python's email
+package finds some. Exit code 1 if a guarantee is broken.
 
 Files with bare LF line endings are sent with CRLF; files with mixed line endings are sent unchanged.
 """

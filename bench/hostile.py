@@ -40,7 +40,7 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Sessions with a message, reply times of the probe, and delays of this program itself."""
+    """Sessions with a message, reply times of the probe connection, and delays of this program itself."""
 
     answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
@@ -110,7 +110,7 @@ async def _mail(port: int, recipient: str, end: float, seen: Observations) -> No
 
 
 async def _probe(port: int, end: float, seen: Observations) -> None:
-    """Send RSET and time its reply repeatedly, on a connection that is reopened now and then."""
+    """Send RSET and time its reply repeatedly, on a connection that is reopened regularly."""
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         try:

@@ -50,7 +50,7 @@ class Load:
 
 @dataclass
 class LoadResult:
-    """Seconds from the first connection to the last reply, CPU of the generator, and rejections by reply."""
+    """Seconds from the first connection to the last reply, CPU seconds of the generator, and rejections by reply."""
 
     accepted: int = 0
     seconds: float = 0.0
@@ -155,7 +155,7 @@ class LoadSession(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not its subclasses
 
     def data_received(self, data: bytes) -> None:
-        """A reply is complete when its last line has a space after the code."""
+        """Collect reply lines. A reply is complete when its last line has a space after the code."""
         heard = self._buffer + data if self._buffer else data
         if not heard.endswith(b"\r\n") or heard[heard.rfind(b"\n", 0, -1) + 4 : heard.rfind(b"\n", 0, -1) + 5] == b"-":
             self._buffer = heard
@@ -167,7 +167,7 @@ class LoadSession(asyncio.Protocol):
             self._send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Count what was not sent as rejected."""
+        """Count the messages that were not sent as rejected."""
         if self._remaining and self._step != "tls":
             self._generator.record_refusal("connection lost", self._remaining)
             self._remaining = 0
@@ -175,7 +175,7 @@ class LoadSession(asyncio.Protocol):
             self._done.set_result(None)
 
     def _send_next(self) -> None:  # noqa: PLR0912 - a dialogue is a list of steps
-        """Send what follows the reply that was received."""
+        """Send what follows after the received reply."""
         transport = self._transport
         assert transport is not None
         match self._step:

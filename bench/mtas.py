@@ -1,9 +1,9 @@
 """Haraka and Postfix for comparison: a configuration in a temporary folder for the installed copy.
 
 Both accept every message to the benchmark's domain. Haraka discards it. Postfix writes it to its queue on disk before
-its 250 and holds it (`HOLD`), so that neither its queue manager nor its delivery is measured, as our deliver role is
-not; the queue is emptied after each measurement. Postfix needs root, because it changes to other users: accounts that
-every Debian has and that run nothing else.
+its 250 and holds it there (`HOLD`). Neither its queue manager nor its delivery is measured, because our delivery is not
+measured either; the queue is emptied after each measurement. Postfix needs root, because it changes to other users:
+accounts that every Debian has and that run nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
-- minimal: SMTP by a plain asyncio protocol that stores and checks nothing and knows one dialogue: the best that
-  Python can do.
+- minimal: SMTP by a plain asyncio protocol that stores and checks nothing and knows one dialogue: the lowest cost that
+  is possible in Python.
 - smtp: our `smtp.server` with an acceptor that discards, to separate the cost of SMTP from that of the commit.
 - handshake: one TLS handshake for each connection, with one byte before and after it.
 
@@ -67,7 +67,7 @@ class MinimalSmtp(asyncio.Protocol):
         self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Answer command lines; drop a message except for what may start the end of data."""
+        """Answer command lines. Discard message content except for bytes that may start the end of data."""
         self._buffer = buffer = self._buffer + data if self._buffer else data
         if self._securing:  # a reply before `start_tls` returns would be in plain text
             return

@@ -1,9 +1,9 @@
 """A queueing model of many hosts over one PostgreSQL: the latency of a message, and the first part to saturate.
 
-A message costs CPU of its receiving process (one thread), joins the group that the process writes next, and is answered
-when the transaction of its group is flushed. A group costs round trips, CPU of the database, the row of each of its
-workspaces (locked from the last statements to the end of the flush), and a part of a flush: transactions that commit
-during one flush share the next. Deliveries cost CPU of the database and a flush each.
+A message costs CPU of its receiving process (one thread) and joins the group that the process writes next. It is
+answered when the transaction of its group is flushed. A group costs round trips, CPU of the database, the row locks of
+its workspaces (from the last statements to the end of the flush), and a part of a flush: transactions that commit
+during one flush share the next. Each delivery costs CPU of the database and a flush.
 
 Pure: simulated time only, and the same seed gives the same numbers.
 """
@@ -101,7 +101,7 @@ class Pool:
 
 
 class Disk:
-    """The WAL: one flush at a time, for all writers that wait when it starts."""
+    """The WAL: one flush at a time. A flush serves all writers that wait when it starts."""
 
     def __init__(self, timeline: EventQueue, flush: float, bytes_per_second: float) -> None:
         self._timeline = timeline
@@ -142,7 +142,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """CPU seconds and WAL bytes of a message and of each of its bytes, as measured by the other benchmarks."""
+    """CPU seconds and WAL bytes per message and per byte of a message, as measured by the other benchmarks."""
 
     receive: float
     receive_per_byte: float
@@ -226,7 +226,7 @@ class _Process:
         self.writing = 0
 
     def mail(self, size: int, workspace: int, answered: Resume) -> Steps:
-        """A message from its last byte to the writer's queue."""
+        """The path of a message from its last byte to the writer's queue."""
         model, arrived = self.model, self.model.timeline.now
         yield self.thread.use(model.costs.receive + size * model.costs.receive_per_byte)
         if model.layout.raw_outside:

@@ -1,7 +1,7 @@
 """Authenticates requests by an API key in `Authorization: Bearer`, else by the session cookie.
 
 Throttles failures per address; requests with valid credentials are never throttled here.
-`permission` authorises them.
+`permission` authorises the authenticated requests.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def set_headers(response: web.StreamResponse) -> None:
 async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
     """Sets Strict-Transport-Security (RFC 6797).
 
-    An aiohttp signal, connected if `public_url` is HTTPS.     Plain HTTP requests get it too: a
-    proxy may terminate TLS without reporting it. Browsers ignore the header over plain HTTP (RFC
-    6797 section 8.1).
+    An aiohttp signal, connected if `public_url` is HTTPS. Responses over plain HTTP get the field too:
+    a proxy may terminate TLS without reporting it. Browsers ignore the field over plain HTTP (RFC 6797
+    section 8.1).
     """
     response.headers["Strict-Transport-Security"] = _HSTS

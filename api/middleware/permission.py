@@ -3,7 +3,7 @@
 A request of a session that changes something must come from the dashboard's own pages. Browsers
 send `Sec-Fetch-Site`, older ones `Origin`; a client that sends neither is not a browser and has no
 cookie to abuse. The same applies to signing in and out, so that no other site can sign a user in.
-Runs after the rate limit: forbidden requests count.
+Runs after the rate limit, so forbidden requests count too.
 """
 
 from __future__ import annotations

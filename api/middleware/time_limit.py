@@ -38,7 +38,7 @@ def time_limit(limit: timedelta) -> Middleware:
 def innermost_call(error: TimeoutError) -> str:
     """The innermost function of this program that the request waited in, with its query if any.
 
-    Reads the traceback of the cancellation, so requests that finish in time pay nothing.
+    Reads the traceback of the cancellation, so requests that finish in time have no overhead.
     """
     trace = error.__cause__.__traceback__ if error.__cause__ is not None else None
     call = ""

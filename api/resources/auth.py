@@ -1,4 +1,4 @@
-"""Calls for signing in and out, sessions and the own password."""
+"""Calls for signing in and out, for sessions, and for the password of the authenticated user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from router.model import Actor
 
 
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
-    """Returns the token in a cookie only: scripts cannot read it, other sites cannot send it."""
+    """Returns the session token in a cookie only: scripts cannot read it, other sites cannot send it."""
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device_token(call.request)
@@ -27,7 +27,7 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
 
 
 async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """Succeeds also without a session."""
+    """Ends the session. Succeeds without a session too."""
     cookies = call.request.app[COOKIES]
     token = cookies.session_token(call.request)
     if token:

@@ -1,7 +1,7 @@
 """One valid request per call of the API, with objects that no other request uses.
 
 `tests.system.api.fuzz` creates the objects first; `tests.system.api.fuzz_hooks` sends each request until it succeeds
-once. A call that never succeeds therefore has a fault, independent of the random requests.
+once. A call that never succeeds is therefore faulty, whatever the random requests do.
 """
 
 import asyncio

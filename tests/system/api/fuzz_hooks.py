@@ -1,8 +1,8 @@
 """Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
 
-They protect the user and the API key of the run, replace every webhook URL by one of the stand-in, and make half of the
-ids and credentials exist. They send a valid request of each call until it succeeds once (`tests.system.api.fuzz_good`),
-and count the responses of each call.
+They protect the user and the API key of the run, replace every webhook URL by one of the stand-in, and replace half of
+the ids and credentials by existing ones. They send a valid request of each call until it succeeds once
+(`tests.system.api.fuzz_good`), and count the responses of each call.
 """
 
 import atexit
