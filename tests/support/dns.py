@@ -1,8 +1,8 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
 It answers what `set` declared (a CNAME together with its target). A name without records is NXDOMAIN, a name with other
-records an empty answer. `fail` makes a name misbehave until `heal`. An answer too large for UDP is truncated with the
-TC bit and complete over TCP. Every query is in `queries`, in order. It never asks another server.
+records an empty answer. `fail` makes a name misbehave until `restore`. An answer too large for UDP is truncated with
+the TC bit and complete over TCP. Every query is in `queries`, in order. It never queries another server.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ class DnsStandIn:
     # --- queried by tests
 
     def query_count(self, name: str, rdtype: str) -> int:
-        """How many questions for this name and type have come."""
+        """The number of queries for this name and type so far."""
         return self.queries.count((_name_text(_name(name)), rdtype.upper()))
 
     async def wait_for(self, name: str, rdtype: str, n: int = 1, *, timeout: float = 10) -> None:

@@ -1,8 +1,9 @@
 """A TCP relay that can drop its connections silently, like a firewall: they stay open and nothing passes.
 
-    async with Relay(port) as relay: ...  # connect to relay.port; relay.forget()
+    async with Relay(port) as relay: ...  # connect to relay.port; relay.drop_connections()
 
-New connections work after `forget`. The kernel acknowledges what is sent on a dropped one, and the relay discards it.
+New connections work after `drop_connections`. The kernel acknowledges what is sent on a dropped one, and the relay
+discards it.
 """
 
 import asyncio

@@ -125,7 +125,7 @@ class SlackStandIn:
         self._removed_paths.add(self._path_of(name))
 
     def restore_webhook(self, name: str) -> None:
-        """Undo `forget`."""
+        """Undo `remove_webhook`."""
         self._removed_paths.discard(self._path_of(name))
 
     # --- queried by tests
@@ -213,8 +213,8 @@ class SlackStandIn:
                 return web.Response(text="ok")
             case SlowResponse(seconds, per_chunk, body):
                 return await self._send_slowly(request, post, seconds, per_chunk, body)
-            case LargeResponse(octets):
-                return await self._send_large_body(request, post, octets)
+            case LargeResponse(nbytes):
+                return await self._send_large_body(request, post, nbytes)
             case RedirectResponse(to, status):
                 post.status = status
                 return web.Response(status=status, headers={"Location": to})
@@ -282,7 +282,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _reset_connection(request: web.BaseRequest) -> web.StreamResponse:
-    """Sends a reset: lingering for zero seconds makes the kernel drop the connection instead of ending it."""
+    """Reset the connection: with a linger time of zero the kernel sends RST instead of FIN."""
     transport = request.transport
     if transport is not None:
         sock = transport.get_extra_info("socket")

@@ -45,7 +45,7 @@ class PartialResponse:
 
 @dataclass(frozen=True)
 class LargeResponse:
-    """Answer 200 with `octets` octets, whose number is not told beforehand (chunked)."""
+    """Answer 200 with a chunked body of `nbytes` bytes."""
 
     nbytes: int
 

@@ -1,10 +1,10 @@
-"""A folder that is a file system of its own, of so many octets, for one process and what it starts.
+"""A folder that is a file system of limited size, for one process and its children.
 
-    python small_disk.py FOLDER OCTETS UID GID -- COMMAND ...
+    python small_disk.py FOLDER BYTES UID GID -- COMMAND ...
 
-mounts it and becomes the command. It is memory, in a mount namespace that the kernel removes with its last process:
-nobody else sees it but through `/proc/PID/root`. Root may do this, and whoever the kernel lets have a user namespace.
-Standard library only: it also starts what runs under another Python than the tests'.
+mounts it and executes the command. The file system is a tmpfs in a private mount namespace, which the kernel removes
+with its last process; other processes see it only through `/proc/PID/root`. It needs root or permission to create a
+user namespace. Standard library only: it also runs under another Python than the tests.
 """
 
 import ctypes
@@ -17,7 +17,10 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def mount(folder: Path, nbytes: int, owner: tuple[int, int] | None = None) -> None:
-    """Makes the folder, for this process from now on, an empty disk. owner: uid and gid, else ours. Raises OSError."""
+    """Mount an empty file system of `nbytes` on the folder, visible to this process only. Raises OSError.
+
+    owner: uid and gid of the folder; by default those of this process.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
 
@@ -36,7 +39,6 @@ def mount(folder: Path, nbytes: int, owner: tuple[int, int] | None = None) -> No
 
 
 def main() -> None:
-    """As the module's docstring says."""
     folder, nbytes, uid, gid, _, *command = sys.argv[1:]
     mount(Path(folder), int(nbytes), (int(uid), int(gid)))
     os.execv(command[0], command)

@@ -18,7 +18,7 @@ from router.errors import StorageFull
 from smtp import replies
 from smtp.deadline import Phase
 from smtp.replies import Reply
-from tests.integration.smtp.test_dnsbl import FakeResolver
+from tests.integration.smtp.test_dnsbl import FakeBlockListResolver
 from tests.support.dialog import run_dialog
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer, running_server
@@ -39,7 +39,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "too-many-from-address": {"max_connections_per_ip": 1},
     "listed": {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"], "dnsbl": ["zen.test"]},
 }
-LISTED = FakeResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
+LISTED = FakeBlockListResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
 
 
 @asynccontextmanager

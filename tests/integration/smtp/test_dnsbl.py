@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass
-class FakeResolver:
+class FakeBlockListResolver:
     """A resolver that knows a few names."""
 
     records: dict[str, list[str]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ async def test_lists_are_queried_by_dns() -> None:
 
 
 async def test_listed_address_is_rejected_at_rcpt() -> None:
-    zones = FakeResolver({"7.2.0.192.two.test.": ["127.0.0.2"]})
+    zones = FakeBlockListResolver({"7.2.0.192.two.test.": ["127.0.0.2"]})
     async with running_server(resolver=zones, **SETTINGS) as server:
         reply = await send_recipient(server, "192.0.2.7")
         assert (reply.code, reply.enhanced) == (550, "5.7.1")
@@ -76,7 +76,7 @@ async def test_listed_address_is_rejected_at_rcpt() -> None:
 
 
 async def test_ipv6_is_queried_by_nibbles() -> None:
-    zones = FakeResolver()
+    zones = FakeBlockListResolver()
     async with running_server(resolver=zones, **SETTINGS) as server:
         assert (await send_recipient(server, "2001:db8::1")).code == 250
     assert zones.queries[0] == "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.one.test."
@@ -85,25 +85,25 @@ async def test_ipv6_is_queried_by_nibbles() -> None:
 @pytest.mark.parametrize(
     "zones",
     [
-        FakeResolver({"7.2.0.192.one.test.": ["127.255.255.254"]}),
-        FakeResolver({"7.2.0.192.one.test.": ["198.51.100.1"]}),
-        FakeResolver(failure=RuntimeError("broken")),
-        FakeResolver(failure=TimeoutError()),
+        FakeBlockListResolver({"7.2.0.192.one.test.": ["127.255.255.254"]}),
+        FakeBlockListResolver({"7.2.0.192.one.test.": ["198.51.100.1"]}),
+        FakeBlockListResolver(failure=RuntimeError("broken")),
+        FakeBlockListResolver(failure=TimeoutError()),
     ],
 )
-async def test_invalid_or_missing_answer_lists_no_address(zones: FakeResolver) -> None:
+async def test_invalid_or_missing_answer_lists_no_address(zones: FakeBlockListResolver) -> None:
     async with running_server(resolver=zones, **SETTINGS) as server:
         assert (await send_recipient(server, "192.0.2.7")).code == 250
 
 
 async def test_silent_list_does_not_block_the_mail() -> None:
-    zones = FakeResolver(gate=asyncio.Event())
+    zones = FakeBlockListResolver(gate=asyncio.Event())
     async with running_server(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
         assert (await send_recipient(server, "192.0.2.7")).code == 250
 
 
 async def test_loopback_is_not_queried() -> None:
-    zones = FakeResolver()
+    zones = FakeBlockListResolver()
     assert await BlockLists(["one.test"], zones).find_listing("127.0.0.1") == ""
     assert await BlockLists(["one.test"], zones).find_listing("") == ""
     assert not zones.queries

@@ -39,7 +39,7 @@ async def playing(play: Play) -> AsyncIterator[int]:
         await server.wait_closed()
 
 
-class Mta:
+class ReceivingServer:
     """A minimal mail server that keeps what it receives. `refuse` maps a verb to a reply."""
 
     def __init__(self, refuse: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> None:
@@ -75,13 +75,13 @@ class Mta:
 
 
 @pytest.fixture
-async def mta() -> AsyncIterator[tuple[Mta, int]]:
-    server = Mta()
+async def mta() -> AsyncIterator[tuple[ReceivingServer, int]]:
+    server = ReceivingServer()
     async with playing(server) as port:
         yield server, port
 
 
-async def test_replies_of_one_line_and_several(mta: tuple[Mta, int]) -> None:
+async def test_replies_of_one_line_and_several(mta: tuple[ReceivingServer, int]) -> None:
     async with await RawSmtp.connect("127.0.0.1", mta[1]) as client:
         assert (client.greeting.code, client.greeting.text) == (220, "mx.test ESMTP")
         reply = await client.command("EHLO x", 250)
@@ -153,7 +153,7 @@ def test_dots_are_stuffed_and_the_end_is_said_once() -> None:
 
 
 @pytest.mark.parametrize("send", [send_mail, send_mail_pipelined])
-async def test_sending_a_mail(mta: tuple[Mta, int], send: Callable[..., Awaitable[object]]) -> None:
+async def test_sending_a_mail(mta: tuple[ReceivingServer, int], send: Callable[..., Awaitable[object]]) -> None:
     server, port = mta
     reply = await send("127.0.0.1", port, "a@x.test", ["b@y.test", "c@y.test"], b".hello\r\n")
     assert str(reply) == "250 2.0.0 Ok: queued as msg_1"
@@ -164,9 +164,9 @@ async def test_sending_a_mail(mta: tuple[Mta, int], send: Callable[..., Awaitabl
 @pytest.mark.parametrize("send", [send_mail, send_mail_pipelined])
 async def test_refusals_are_answered(send: Callable[..., Awaitable[object]]) -> None:
     nobody = {"RCPT TO:<b@": "550 5.1.1 No", "DATA": "503 5.5.1 No"}
-    async with playing(Mta(nobody)) as port:
+    async with playing(ReceivingServer(nobody)) as port:
         assert str(await send("127.0.0.1", port, "a@x.test", ["b@y.test"], b"hi")) == "550 5.1.1 No"
-    some = Mta({"RCPT TO:<b@": "550 5.1.1 No"})
+    some = ReceivingServer({"RCPT TO:<b@": "550 5.1.1 No"})
     async with playing(some) as port:
         reply = await send("127.0.0.1", port, "a@x.test", ["b@y.test", "c@y.test"], b"hi")
         assert str(reply).startswith("250 ")
@@ -177,7 +177,7 @@ async def test_starttls_and_another_local_address() -> None:
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("mx.test").configure_cert(theirs)
     authority.configure_trust(ours)
-    server = Mta(tls=theirs)
+    server = ReceivingServer(tls=theirs)
     async with playing(server) as port:
         async with await RawSmtp.connect("127.0.0.1", port, local_addr=("127.0.0.9", 0)) as client:
             assert (await client.starttls(ours, "mx.test")).code == 220
@@ -210,7 +210,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-async def test_a_dialogue_is_played(mta: tuple[Mta, int], tmp_path: Path) -> None:
+async def test_a_dialogue_is_played(mta: tuple[ReceivingServer, int], tmp_path: Path) -> None:
     await run_dialog(written(tmp_path, DIALOG), "127.0.0.1", mta[1], {"host": "mx.test"})
     assert mta[0].lines == ["EHLO client.test", "NOOP xxx", "NOOP \\", "QUIT"]
 
@@ -222,7 +222,7 @@ async def test_a_dialogue_over_tls(tmp_path: Path) -> None:
     authority.configure_trust(ours)
     ours.check_hostname = False
     path = written(tmp_path, "S: 220 *\nC: STARTTLS\nS: 220 *\nstarttls\nC: NOOP\nS: 250 *\nclose\n")
-    async with playing(Mta(tls=theirs)) as port:
+    async with playing(ReceivingServer(tls=theirs)) as port:
         await run_dialog(path, "127.0.0.1", port, ssl_context=ours)
 
 
@@ -242,7 +242,7 @@ async def test_a_dialogue_over_tls(tmp_path: Path) -> None:
     ],
 )
 async def test_a_dialogue_that_differs_says_where(
-    mta: tuple[Mta, int], tmp_path: Path, text: str, message: str
+    mta: tuple[ReceivingServer, int], tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
         await run_dialog(written(tmp_path, text), "127.0.0.1", mta[1])

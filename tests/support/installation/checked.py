@@ -28,7 +28,7 @@ from tests.support.slack import SlackStandIn
 
 
 class ShiftedClock:
-    """The machine's clock, so much off."""
+    """The system clock, shifted by a number of seconds."""
 
     def __init__(self, seconds: float = 0) -> None:
         self._seconds = seconds
@@ -60,7 +60,7 @@ class CheckedInstallation:
         return make_config(self.settings)
 
     async def run_checks(self, **replacements: Any) -> list[CheckResult]:
-        """The lines of `emailrouter check`."""
+        """Run the checks of `emailrouter check` and return their lines."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
             self.config,
@@ -88,7 +88,7 @@ class CheckedInstallation:
 
 @asynccontextmanager
 async def healthy_installation(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
-    """All is right: the check finds nothing to fix but what a loopback host cannot have."""
+    """An installation in which the check finds only errors that a host on loopback cannot avoid."""
     root = trustme.CA()
     authority = root.create_child_ca()
     trust = ssl.create_default_context()
@@ -143,7 +143,7 @@ def line_texts(lines: list[CheckResult], status: str) -> list[str]:
 
 
 def assert_line(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
-    """Asserts that a line of this status has the text and the fix."""
+    """Assert that a line of this status has the text and the fix."""
     found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
     assert found, line_texts(lines, "fail") + line_texts(lines, "warn")
     assert any(fix in line.fix for line in found), [line.fix for line in found]

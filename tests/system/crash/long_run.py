@@ -28,7 +28,7 @@ from pathlib import Path
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import Program
 from tests.system.crash.audit import Findings
-from tests.system.crash.mta import Mta
+from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 CONNECTIONS = 12
@@ -66,7 +66,12 @@ class Crasher:
     """Kills and restarts processes. `roles` are the processes of the installation."""
 
     def __init__(
-        self, system: SystemUnderTest, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int
+        self,
+        system: SystemUnderTest,
+        mta: QueueingMta,
+        server: PostgresServer | None,
+        roles: tuple[str, ...],
+        seed: int,
     ) -> None:
         self._system = system
         self._mta = mta

@@ -38,7 +38,7 @@ class _Queued:
     waiting: set[str] = field(default_factory=set)
 
 
-class Mta:
+class QueueingMta:
     """`async with Mta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
 
     `servers` returns the current addresses of the servers; it is called before each connection.

@@ -20,7 +20,7 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database
 from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
-from tests.system.crash.mta import Mta, OutgoingMail
+from tests.system.crash.mta import OutgoingMail, QueueingMta
 
 DOMAIN = "crash.test"
 # Larger than one stored chunk, so that a kill can fall between two.
@@ -91,9 +91,9 @@ class SystemUnderTest:
         self.contents[number] = content
         return OutgoingMail(number, recipients, "ada@mta.test", content)
 
-    def start_mta(self, connections: int = 4, *, timeout: float = 30) -> Mta:
+    def start_mta(self, connections: int = 4, *, timeout: float = 30) -> QueueingMta:
         """Returns a sender to all running servers."""
-        return Mta(self.smtp_addresses, connections=connections, timeout=timeout)
+        return QueueingMta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
         """The API addresses (`host:port`) of the programs that are ready."""
@@ -170,7 +170,7 @@ class SystemUnderTest:
     async def _is_everything_delivered(self) -> bool:
         return await self.database.count_undelivered() == 0
 
-    async def audit(self, mta: Mta, *, paused: bool = False) -> Findings:
+    async def audit(self, mta: QueueingMta, *, paused: bool = False) -> Findings:
         """See `tests.system.crash.audit`."""
         return await audit(
             self.database,
@@ -182,7 +182,7 @@ class SystemUnderTest:
             paused=paused,
         )
 
-    async def assert_no_faults(self, mta: Mta, *, paused: bool = False) -> Findings:
+    async def assert_no_faults(self, mta: QueueingMta, *, paused: bool = False) -> Findings:
         """Returns the findings of the audit, which must be without faults."""
         found = await self.audit(mta, paused=paused)
         assert not found.faults(), found.faults()

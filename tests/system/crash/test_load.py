@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.postgres import PostgresServer
-from tests.system.crash.mta import Mta
+from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 MAILS = 1000
 SENDERS = 20
 
 
-async def assert_delivered_once(system: SystemUnderTest, mta: Mta) -> None:
+async def assert_delivered_once(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Sends the messages and compares the counts of tickets, posts and attempts."""
     addresses = system.addresses
     mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(addresses[n % len(addresses)],)))

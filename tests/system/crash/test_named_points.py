@@ -13,7 +13,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import Program, run_cli
 from tests.support.slack import FixedResponse
 from tests.support.stores import KINDS
-from tests.system.crash.mta import Mta
+from tests.system.crash.mta import QueueingMta
 from tests.system.crash.points import POINTS
 from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
@@ -74,7 +74,7 @@ def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
 
 
 async def run_until_killed(
-    system: SystemUnderTest, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
+    system: SystemUnderTest, mta: QueueingMta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
 ) -> None:
     """Starts the program and sends messages until it dies at the point. `stop`: terminate it once it is ready."""
     mta.queue(system.new_mails(mails, large=5, replies=4))
@@ -94,7 +94,7 @@ async def assert_killed(program: Program, point: str) -> None:
     assert code == -signal.SIGKILL, f"{point}: ended with {code}\n{program.stderr_text}"
 
 
-async def assert_recovers(system: SystemUnderTest, mta: Mta, *, late: float = 600) -> None:
+async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: float = 600) -> None:
     """Starts the program with the clock `late` seconds ahead, so that retries are due at once.
 
     Returns when everything is accepted and delivered and the audit passes.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.process import run_cli
 from tests.support.smtp import SmtpReply, send_mail
-from tests.system.crash.mta import Mta, OutgoingMail
+from tests.system.crash.mta import OutgoingMail, QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest
 
 # Longer than any timeout of the program in these tests.
@@ -33,7 +33,7 @@ async def require_mounts(folder: Path) -> None:
         pytest.skip("this kernel does not allow mounting a file system in a user namespace")
 
 
-async def assert_recovered(system: SystemUnderTest, mta: Mta) -> None:
+async def assert_recovered(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Asserts that the program recovered without a restart: everything is accepted and delivered, and the audit
     passes.
 

@@ -48,7 +48,7 @@ WRITES = (
 )
 
 
-class ApiClient:
+class StatusClient:
     """A user with an API key; `api` is the address of the process."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
@@ -185,10 +185,10 @@ def no_server() -> PostgresServer:
     raise AssertionError("SQLite needs no server")
 
 
-async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> ApiClient:
+async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> StatusClient:
     """An admin of the workspace, using the program that was started last."""
     (key,) = (await system.add_users(1, "admin")).values()
-    return ApiClient(session, system.api_addresses()[-1], key)
+    return StatusClient(session, system.api_addresses()[-1], key)
 
 
 @asynccontextmanager
@@ -211,7 +211,7 @@ async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
         await connection.close()
 
 
-async def wait_until_answered(client: ApiClient) -> None:
+async def wait_until_answered(client: StatusClient) -> None:
     """Waits until the API answers again."""
 
     async def answered() -> bool:

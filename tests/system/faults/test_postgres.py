@@ -17,7 +17,7 @@ from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import run_cli
 from tests.support.relay import Relay
 from tests.support.waiting import process_state, wait_until
-from tests.system.crash.mta import Mta
+from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 from tests.system.faults.replies import (
     REPLY_SECONDS,
@@ -41,7 +41,7 @@ OWN_SESSIONS = "application_name = 'emailrouter'"
 @asynccontextmanager
 async def system_with_load(
     folder: Path, stoppable_postgres: Server, **settings: object
-) -> AsyncIterator[tuple[SystemUnderTest, Mta]]:
+) -> AsyncIterator[tuple[SystemUnderTest, QueueingMta]]:
     """A system without a running program, and a sender with queued messages."""
     async with (
         system_under_test(

@@ -22,7 +22,7 @@ from tests.support.slack import (
     SlowResponse,
 )
 from tests.support.slack_behaviours import Behaviour
-from tests.system.crash.mta import Mta
+from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
@@ -80,7 +80,7 @@ async def test_each_webhook_fails_differently(kind: str, server: Callable[[], Po
         assert program.running()
 
 
-async def queue_one_each(system: SystemUnderTest, mta: Mta) -> None:
+async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Queues one message for each alias."""
     for address in system.addresses:
         mta.queue(system.new_mails(1, to=(address,)))

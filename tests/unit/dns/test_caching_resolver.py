@@ -9,7 +9,7 @@ from tests.support.clock import FakeClock
 from tests.support.waiting import wait_until
 
 
-class FakeResolver:
+class GatedResolver:
     """Answers once `release` is set, and counts queries."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class FakeResolver:
 
 
 async def test_records_are_cached_for_their_ttl() -> None:
-    resolver, clock = FakeResolver(), FakeClock()
+    resolver, clock = GatedResolver(), FakeClock()
     caching = CachingResolver(resolver, clock)
     assert await caching.query_txt("a.test") == await caching.query_txt("a.test") == DnsRecords(("x",))
     assert len(resolver.queried) == 1
@@ -50,7 +50,7 @@ async def test_records_are_cached_for_their_ttl() -> None:
 
 
 async def test_missing_records_and_failures_are_not_cached() -> None:
-    resolver = FakeResolver()
+    resolver = GatedResolver()
     caching = CachingResolver(resolver, FakeClock())
     resolver.answer = NoDnsRecord()
     await caching.query_txt("a.test")
@@ -61,7 +61,7 @@ async def test_missing_records_and_failures_are_not_cached() -> None:
 
 
 async def test_uncached_queries() -> None:
-    resolver = FakeResolver()
+    resolver = GatedResolver()
     caching = CachingResolver(resolver, FakeClock())
     await caching.query_txt("a.test")
     resolver.answer = DnsRecords(("new",), ttl=60)
@@ -69,7 +69,7 @@ async def test_uncached_queries() -> None:
 
 
 async def test_concurrent_queries_are_limited_and_merged() -> None:
-    resolver = FakeResolver()
+    resolver = GatedResolver()
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock(), max_concurrent=3)
     tasks = [asyncio.create_task(caching.query_txt(f"{n % 10}.test")) for n in range(30)]
@@ -81,7 +81,7 @@ async def test_concurrent_queries_are_limited_and_merged() -> None:
 
 
 async def test_cancelled_caller_does_not_cancel_the_query_of_others() -> None:
-    resolver = FakeResolver()
+    resolver = GatedResolver()
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock())
     first, second = (asyncio.create_task(caching.query_txt("a.test")) for _ in range(2))

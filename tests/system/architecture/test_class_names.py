@@ -1,0 +1,26 @@
+"""One class name has one meaning in the whole repository."""
+
+import ast
+from collections import defaultdict
+
+from tests.system.architecture.test_house import ROOT, tracked
+
+# Names with one meaning and two forms; each with the reason.
+SHARED = {"MxRecord": "an MX record, as name servers return it and as the API displays it"}
+
+
+def classes() -> dict[str, set[str]]:
+    """The modules that define each public or private class, by its name."""
+    modules_by_name: dict[str, set[str]] = defaultdict(set)
+    for path in tracked():
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    modules_by_name[node.name].add(str(path.relative_to(ROOT)))
+    return modules_by_name
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    shared = {name: modules for name, modules in classes().items() if len(modules) > 1}
+    assert {name: sorted(modules) for name, modules in shared.items() if name not in SHARED} == {}
+    assert SHARED.keys() <= shared.keys(), "an entry that is no longer needed"
