@@ -1,4 +1,5 @@
 """The core of Email Router: accepts, routes, stores and delivers messages.
 
-It is independent of SMTP replies, HTTP and the command line, which are in `smtp`, `api` and `emailrouter`.
+The core does not depend on the packages `smtp`, `api` and `emailrouter`, which translate SMTP, HTTP and the command
+line to its interfaces.
 """

@@ -73,10 +73,10 @@ class SerializationConflict(Unavailable):
 
 
 class ConfigurationFault(Unavailable):
-    """A setting, a privilege or the database must be changed by an administrator.
+    """An administrator must change a setting, a privilege or the database.
 
-    When a process starts, this ends it with exit code 2; later it is a temporary failure. `problem` and `fix` contain
-    no password.
+    At startup, the error ends the process with exit code 2; later it is a temporary failure. `problem` and `fix`
+    contain no password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:

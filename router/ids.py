@@ -1,8 +1,8 @@
 """Ids: a prefix for the type of object, then 26 characters that sort by time.
 
-The 26 characters are a ULID in lower case: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Rows
-written together are adjacent in indexes, and sorting by id is sorting by time. Within a process ids always increase,
-even if the clock is set back.
+The 26 characters are a ULID in lower case: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Therefore
+ids sort by time, and rows written together are adjacent in indexes. Within a process ids always increase, even if the
+clock is set back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Prefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "e
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTER_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-# Crockford's alphabet to the base 32 digits of `int`.
+# Translates Crockford's alphabet to the digits of `int(text, 32)`.
 _TO_BASE32_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _RANDOM_BITS = 80
 _RANDOM_BYTES = _RANDOM_BITS // 8
@@ -33,7 +33,7 @@ class _Generator:
         self._used = 0
 
     def discard_random_bytes(self) -> None:
-        """Discard random bytes and lock in a forked process; another thread may have held the lock."""
+        """Discard the buffered random bytes after a fork, and replace the lock, which another thread may have held."""
         self._lock = threading.Lock()
         self._random_bytes = b""
         self._used = 0

@@ -1,4 +1,4 @@
-"""Names the owner of a lease, and detects whether that process is dead.
+"""Generates the names of lease owners, and detects whether the process of an owner is dead.
 
 Leases expire; detection only shortens the wait after a crash, for processes on the same machine. A process counts as
 alive unless it is certainly dead.

@@ -1,7 +1,7 @@
 """Formats times in a time zone and in the date format of a locale.
 
-Opens only names that the IANA time zone database lists, so a name cannot select another file. Each
-zone is read once per process. The locale affects dates only; texts are always in English.
+Opens only names that the IANA time zone database lists, so a name cannot select another file. Each zone is read once
+per process. The locale affects dates only; texts are always in English.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(micros
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """Medium date format of the Unicode CLDR. months: abbreviations, separated by spaces."""
+    """A medium date format of the Unicode CLDR.
+
+    Attributes:
+        months: The abbreviated month names, separated by spaces.
+        has_12_hours: Whether times use the 12-hour clock with AM and PM.
+    """
 
     months: str
     date_template: str = "{day} {month} {year}"
@@ -74,37 +79,37 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """All valid names. Reads the zone directories once per process, which takes about 20 ms."""
+    """Return all valid names. Reads the zone directories once per process, which takes about 20 ms."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """Names for lists of choices: UTC and the names by region, without the legacy names."""
+    """Return the names for selection lists: UTC and the names by region, without legacy names."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 
 def get_zone(name: str | None) -> tzinfo:
-    """The zone with this name; UTC for None and for a name that the database of this host lacks."""
+    """Return the zone with this name; UTC for None and for a name that the database of this host lacks."""
     return _load_zone(name) if name in timezone_names() else UTC
 
 
 @cache
 def _load_zone(name: str) -> tzinfo:
-    """Loads a listed zone. The cache is bounded by the number of listed names."""
+    """Load a listed zone. The cache is bounded by the number of listed names."""
     return zoneinfo.ZoneInfo(name)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """The time zone and locale in which one user reads times."""
+    """The time zone and locale for showing times to one user."""
 
     timezone: str = DEFAULT_TIMEZONE
     locale: str = DEFAULT_LOCALE
 
     @classmethod
     def for_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
-        """The time zone of the user, else of the workspace, with the locale of the workspace."""
+        """Return the time zone of the user, or else of the workspace, with the locale of the workspace."""
         return cls((user.timezone if user is not None else None) or workspace.timezone, workspace.locale)
 
     @property
@@ -112,19 +117,19 @@ class LocalTime:
         return get_zone(self.timezone)
 
     def format_date(self, at: Micros) -> str:
-        """Formats a date: `1 Jan 2030`."""
+        """Format a date: `1 Jan 2030`."""
         return self._format.render(self._format.date_template, self._to_local(at))
 
     def format_minute(self, at: Micros) -> str:
-        """Formats a time to the minute: `1 Jan 2030, 13:00 CET`."""
+        """Format a time to the minute: `1 Jan 2030, 13:00 CET`."""
         return self._render(at, seconds=False)
 
     def format_second(self, at: Micros) -> str:
-        """Formats a time to the second: `1 Jan 2030, 13:00:03 CET`."""
+        """Format a time to the second: `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
 
     def format_day(self, day: dt.date) -> str:
-        """Formats a date without its year: `1 Jan`."""
+        """Format a date without its year: `1 Jan`."""
         return self._format.render(self._format.day_template, day)
 
     @property
@@ -137,7 +142,7 @@ class LocalTime:
         return f"{date_text}, {self._format.clock(local, seconds=seconds)} {local:%Z}"
 
     def _to_local(self, at: Micros) -> datetime:
-        """Converts to the zone. Times that `datetime` cannot represent are clamped."""
+        """Convert a time to the zone. Times that `datetime` cannot represent are clamped."""
         return (_EPOCH + timedelta(microseconds=min(max(at, _FIRST), _LAST))).astimezone(self.zone)
 
 

@@ -1,7 +1,8 @@
 """The interface for metrics.
 
-A call takes about a microsecond, never blocks and never raises. Of a message it receives only the size. Texts come from
-small fixed sets (reply names, outcomes, route patterns), so label values never depend on received data.
+A call takes about a microsecond, never blocks and never raises. It receives the size of a message but none of its
+content. Text arguments come from small fixed sets (reply names, outcomes, route patterns), so label values never depend
+on received data.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ class Meter(Protocol):
         """Record the time of a message in the group commit, successful or not."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """Record a parsed message; `failed`: it is shown unparsed."""
+        """Record a parsed message. `failed`: it could not be parsed, and its source is shown."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         """Record a finished request to an integration.
 
         Args:
-            outcome: A value of `router.dispatch.outbox.outcome_word`.
+            outcome: A value of `router.dispatch.outbox.outcome_name`.
             deliveries: The number of deliveries; more than one in a digest.
             seconds: The response time.
         """

@@ -111,7 +111,7 @@ class Domain:
         mx_managed: `upstream` if the MX records belong to another relay, so that only the TXT record verifies the
             domain.
         misses: The number of rechecks in a row that found neither record.
-        missing_since: The time of the first of them.
+        missing_since: The time of the first of these rechecks.
         alert: The pending alert for the integrations.
         alert_at: The time of the alert; None if there is none.
     """

@@ -10,7 +10,10 @@ _WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths: one site (RFC 6177), one prov
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address without its scope, IPv4-mapped IPv6 as IPv4; None for any other text."""
+    """Parse an IP address; None for any other text.
+
+    A scope is removed, and an IPv4-mapped IPv6 address becomes an IPv4 address.
+    """
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -29,9 +32,10 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """Return the key for counting an address: the IPv4 address or the IPv6 /64, the smallest network of a customer.
+    """Return the key under which an address is counted: the IPv4 address, or the IPv6 /64.
 
-    Other texts, such as the `""` of a Unix socket, are returned unchanged.
+    A /64 is the smallest IPv6 network of a customer. Other texts, such as the `""` of a Unix socket, are returned
+    unchanged.
     """
     address = parse_address(text)
     if address is None:

@@ -31,12 +31,12 @@ _MIN_KEY_LENGTH = 16  # characters, as for `[server] secret_key`
 # Without 0, O, 1, I and l, because keys may be read out or typed.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _API_KEY_PREFIX = "er_"
-_API_KEY_LENGTH = 44  # 57 characters: 256 bits take 43.9 of them
+_API_KEY_LENGTH = 44  # the alphabet has 57 characters, so 256 bits need 43.9
 _PASSWORD_LENGTH = 16  # 93 bits
 MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 
-# 19 MiB and 2 passes: the minimum of the OWASP Password Storage Cheat Sheet for Argon2id. Concurrent sign-ins must not
-# take memory from receiving mail, and generated passwords are random. One lane for the same reason.
+# 19 MiB and 2 passes: the minimum of the OWASP Password Storage Cheat Sheet for Argon2id. It is sufficient because
+# generated passwords are random. With more memory or lanes, concurrent sign-ins would slow down receiving mail.
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
@@ -74,7 +74,7 @@ class SecretBox:
         """Decrypt a text.
 
         Raises:
-            DecryptionError: It cannot be decrypted.
+            DecryptionError: The text cannot be decrypted.
         """
         try:
             return self._fernet(purpose).decrypt(encrypted.encode("utf-8", "surrogatepass")).decode("utf-8")
@@ -87,7 +87,7 @@ class SecretBox:
         """Encrypt a text again, with the first key.
 
         Raises:
-            DecryptionError: It cannot be decrypted.
+            DecryptionError: The text cannot be decrypted.
         """
         return self.encrypt(self.decrypt(encrypted, purpose), purpose)
 

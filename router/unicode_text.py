@@ -13,7 +13,7 @@ from typing import Literal
 
 # Consecutive non-starters in NFKD (UAX 15, Stream-Safe Text Format); no writing system needs as many.
 MAX_MARKS = 30
-# A character decomposes to at most three non-starters, so shorter runs are never too long.
+# A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
 _MIN_LONG_RUN = MAX_MARKS // 3
 # Blank letters and symbols: Hangul fillers and the empty Braille pattern.
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -46,7 +46,10 @@ def _long_run_pattern() -> re.Pattern[str]:
 
 
 def _is_mark(character: str) -> bool:
-    """Return whether the NFKD form consists of non-starters; some characters have no combining class themselves."""
+    """Return whether the NFKD form consists of non-starters.
+
+    The NFKD form is checked because some characters have no combining class themselves.
+    """
     if unicodedata.combining(character):
         return True
     if not unicodedata.decomposition(character):
@@ -55,7 +58,7 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Return whether any character is visible, which marks, spaces, format characters and blank letters are not."""
+    """Return whether any character is visible. Marks, spaces, format characters and blank letters are not."""
     return any(
         unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
     )

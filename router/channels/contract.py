@@ -147,9 +147,9 @@ class SendFailure:
     """A permanent failure; `reason` is shown to users.
 
     Attributes:
-        kind: `permanent`: the integration fails; its deliveries are parked. `rejected`: this delivery fails
-            permanently. `payload`: the service rejected the format; the delivery is sent once more with
-            `render_plain` and is `rejected` if that fails as well.
+        kind: `permanent`: the integration becomes `failing` and its deliveries are parked. `rejected`: this delivery
+            fails permanently. `payload`: the service rejected the format; the delivery is rendered with `render_plain`
+            and sent once more.
     """
 
     kind: FailureKind

@@ -84,7 +84,11 @@ class Poster:
         return self._box.encrypt(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
-        """Decrypt the integration's settings; return a sender, or why nothing can be sent."""
+        """Decrypt and validate the integration's settings.
+
+        Returns:
+            A sender, or the failure to record for the delivery if nothing can be sent.
+        """
         channel = self.channels.get(integration.type)
         if channel is None:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")

@@ -32,7 +32,7 @@ _MASS_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _ESCAPE_SEQUENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers and the empty Braille pattern
 _ZWJ = "\u200d"
-_MAX_CLUSTER_LENGTH = 32  # code points to step back; crafted text has unlimited combining marks
+_MAX_CLUSTER_LENGTH = 32  # code points; crafted text can have unlimited combining marks
 
 
 def utf16_length(text: str) -> int:
@@ -41,7 +41,7 @@ def utf16_length(text: str) -> int:
 
 
 def normalize_text(text: str) -> str:
-    """Remove harmful characters, use `\\n` line ends, and limit empty lines in a row to two."""
+    r"""Remove harmful characters, use `\n` line ends, and limit consecutive empty lines to two."""
     text = _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
     return _BLANK_LINES.sub("\n\n\n", _SURROGATES.sub("\ufffd", text)).strip()
 
@@ -69,7 +69,10 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
-    """Return the last position up to `end` that does not split a grapheme cluster."""
+    """Return the last position up to `end` that does not split a grapheme cluster.
+
+    Returns `end` if the cluster is longer than `_MAX_CLUSTER_LENGTH`.
+    """
     position = end
     while position > 0 and end - position < _MAX_CLUSTER_LENGTH and _is_inside_grapheme(text, position):
         position -= 1
@@ -95,7 +98,7 @@ def _is_regional_indicator(character: str) -> bool:
 
 
 def escape(text: str, limit: int) -> str:
-    """Escape text for fields that Slack parses, without mentions, and truncate it to `limit` UTF-16 units."""
+    """Escape text for fields that Slack parses, disable mass mentions, and truncate to `limit` UTF-16 units."""
     text = _MASS_MENTION.sub("@\u2060", text)
     if utf16_length(text) + sum(text.count(special) * 4 for special in _ESCAPE_SEQUENCES) > limit:
         kept, remaining = 0, limit - 1

@@ -1,7 +1,7 @@
 """The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
-The webhook URL is a secret: every client that has it can post. It never appears in hints, reasons or excerpts.
-Slack's error code decides before the HTTP status, because one status covers different errors (SPEC.md section 9).
+The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts. Slack's error
+code takes precedence over the HTTP status, because one status covers different errors (SPEC.md section 9).
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     summary = f"Slack returned {status} {code}".rstrip()
     if status == 429 or code in _RATE_LIMIT_ERRORS:
         return SendRetry(_retry_after(response, now), f"{summary}: rate limit exceeded", status, excerpt, latency)
-    if status >= 500 or status < 200:  # below 200: a protocol error; acceptance is unknown
+    if status >= 500 or status < 200:  # below 200: a protocol error; the message may have been accepted
         return SendRetry(_retry_after(response, now), summary, status, excerpt, latency)
     if 300 <= status < 400:
         return SendFailure("rejected", f"{summary}: redirects are not followed", status, excerpt, latency)
@@ -178,7 +178,10 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
 
 def _error_code(excerpt: str) -> str:
-    """Return Slack's error code, "" if there is none. It is the whole body, rarely `{"error": ...}`."""
+    """Return Slack's error code, or "".
+
+    The body is the code alone or, rarely, `{"error": "<code>"}`.
+    """
     code: object = excerpt.strip()
     if excerpt.startswith("{"):
         try:
@@ -190,7 +193,10 @@ def _error_code(excerpt: str) -> str:
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Return Retry-After in seconds, limited; None if missing or invalid (RFC 9110 section 10.2.3)."""
+    """Return Retry-After in seconds, at most `MAX_RETRY_AFTER_SECONDS` (RFC 9110 section 10.2.3).
+
+    Returns None if the field is missing or invalid.
+    """
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:12])
@@ -242,7 +248,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
 
 
 def _split_url(text: str) -> SplitResult:
-    if has_long_marks(text):  # `urlsplit` and `idna` normalise the host, in quadratic time
+    if has_long_marks(text):  # `urlsplit` and `idna` take quadratic time for such a host
         raise _invalid_url("the host name is not valid")
     return urlsplit(text)
 

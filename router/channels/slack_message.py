@@ -1,9 +1,10 @@
 """Renders Slack messages as Block Kit payloads (SPEC.md section 8).
 
 Guarantees for every notification: the payload is within Slack's limits (150 characters in a header, 3000 in a text,
-50 blocks), within `MAX_PAYLOAD_BYTES` of JSON and within `MAX_CHARACTERS` in all blocks (Slack refuses about 12,000
-with the undocumented error `msg_blocks_too_long`). It mentions no user or channel, links only to pages of this
-installation, and unfurls nothing. Message text is quoted, so that it cannot imitate the lines above it. Pure.
+50 blocks), within `MAX_PAYLOAD_BYTES` of JSON and within `MAX_CHARACTERS` in all blocks. Slack rejects blocks of about
+12,000 characters with the undocumented error `msg_blocks_too_long`. The payload mentions no user or channel, links only
+to pages of this installation, and shows no link previews. Message text is quoted, so that it cannot imitate the lines
+above it. Pure.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bo
 
 
 def _hidden_lines(notification: TicketNotification) -> list[str]:
-    """Return a line with the number of hidden lines, or no line."""
+    """Return a line that states the number of hidden lines, or nothing if no line is hidden."""
     count = notification.quoted_lines
     return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
@@ -251,7 +252,7 @@ def _format_subject(subject: str, limit: int) -> str:
 
 
 def _shorten(text: str, limit: int) -> str:
-    """Return one line of at most `limit` units, "" if no character is visible."""
+    """Return one line of at most `limit` units, or "" if no character is visible."""
     line = rt.normalize_line(text)
     return rt.truncate(line, limit) if is_visible(line) else ""
 
@@ -287,7 +288,10 @@ def _format_size(size: int) -> str:
 
 
 def _format_time(timestamp: Micros, timezone: str) -> str:
-    """Format microseconds to the minute. `fromtimestamp` would reject distant times on some systems."""
+    """Format a time to the minute; `(unknown)` if `datetime` cannot represent it.
+
+    Timestamps are added to the epoch, because `fromtimestamp` rejects distant times on some systems.
+    """
     try:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
         return f"{time.astimezone(get_zone(timezone)):%Y-%m-%d %H:%M %Z}"
@@ -296,7 +300,10 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """Return the URL if it can be used in a link, else "". It is based on `public_url`, a free-form setting."""
+    """Return the URL if it is safe in a link, else "".
+
+    The URL is based on `public_url`, which may contain characters that end a link.
+    """
     is_safe = (
         url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
     )

@@ -1,9 +1,9 @@
 """A resolver that limits concurrent queries, merges equal ones, and caches records.
 
-Rechecks of all domains share it: name servers receive few queries at a time, and one answer serves every workspace
-with the same name. Only existing records are cached, for at most their TTL and `MAX_CACHE_SECONDS`; missing records
-and failures are queried each time. `uncached` has the same limit without the cache, for users who have just changed
-their records.
+Rechecks of all domains share it: name servers receive few queries at a time, and one answer serves every workspace that
+has added the same domain. Only existing records are cached, for at most their TTL and `MAX_CACHE_SECONDS`. Missing
+records and failures are queried each time. `uncached` has the same limit without the cache, for users who have just
+changed their records.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from router.clock import Clock
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
 
 MAX_CONCURRENT = 16
-MAX_CACHE_SECONDS = 300.0  # seconds
+MAX_CACHE_SECONDS = 300.0
 CACHE_SIZE = 2000
 
 _Key = tuple[str, str]
@@ -36,18 +36,18 @@ class CachingResolver:
 
     @property
     def alternates(self) -> Sequence[RecordResolver]:
-        """See `RecordResolver.views`."""
+        """See `RecordResolver.alternates`."""
         return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.mx`."""
+        """See `RecordResolver.query_mx`."""
         answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure = await self._query(
             ("MX", name), lambda: self._resolver.query_mx(name)
         )
         return answer
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.txt`."""
+        """See `RecordResolver.query_txt`."""
         answer: DnsRecords[str] | NoDnsRecord | DnsFailure = await self._query(
             ("TXT", name), lambda: self._resolver.query_txt(name)
         )
@@ -62,7 +62,7 @@ class CachingResolver:
             task = asyncio.get_running_loop().create_task(self._query_and_cache(key, query))
             self._pending[key] = task
             task.add_done_callback(lambda _: self._pending.pop(key, None))
-        # Shielded: other callers may wait for the same answer.
+        # Shielded: a cancelled caller must not cancel the query for other callers.
         return await asyncio.shield(task)
 
     async def _query_and_cache(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:

@@ -59,7 +59,7 @@ def check_mx(
 ) -> RecordCheck:
     """Check the MX records of a domain.
 
-    They are correct if one of `mx_hosts` is present and no other host has an equal or smaller preference.
+    They are correct if they include one of `mx_hosts` and no other host has an equal or lower preference value.
 
     Args:
         domain: The domain in A-label form.
@@ -104,7 +104,7 @@ def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | 
 
 
 def propagation_hint(name: str, kind: str) -> str:
-    """Return the explanation for name servers that disagree."""
+    """Explain that the name servers of the domain return different records."""
     return (
         f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
         "The change is propagating; check again in an hour."
@@ -145,7 +145,7 @@ def check_txt(
 def _check_other_hosts(
     domain: str, records: Sequence[MxRecord], expected_hosts: set[str], best_preference: int
 ) -> RecordCheck:
-    """Check that no other host has a preference equal to or smaller than `best`."""
+    """Check that no other host has a preference value equal to or lower than `best_preference`."""
     competing = [
         record for record in records if record.host not in expected_hosts and record.preference <= best_preference
     ]

@@ -1,8 +1,8 @@
-"""DNS queries with results as values.
+"""DNS queries that return failures as values.
 
 Guarantees: a query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for
-DNS or network failures. "No such record" and "query failed" are different results: only the first one is a problem of
-the domain owner. Names are absolute. Results are not cached; see `router.dns.caching_resolver`.
+DNS or network failures. "No such record" and "query failed" are different results, because only the first one means
+that the owner must change the domain. Names are absolute. Results are not cached; see `router.dns.caching_resolver`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class DnsResolver:
         )
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.mx`."""
+        """See `RecordResolver.query_mx`."""
         answer = await self._query(name, dns.rdatatype.MX)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -124,7 +124,7 @@ class DnsResolver:
         return DnsRecords(tuple(values[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.txt`."""
+        """See `RecordResolver.query_txt`."""
         answer = await self._query(name, dns.rdatatype.TXT)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -189,7 +189,7 @@ class DnsResolver:
         return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
     def _failure_reason(self, error: dns.exception.DNSException) -> str:
-        """Return why no server answered, from the rcode or exception that dnspython lists for each attempt."""
+        """Return why the query failed, from the rcode or exception that dnspython lists for each attempt."""
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:

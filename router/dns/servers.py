@@ -1,4 +1,4 @@
-"""The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is followed for changes.
+"""The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
 
 Guarantees: there is always a list of servers, whatever the file contains and whether or not it can be read. Invalid
 lines are skipped and logged once. Only `nameserver` lines are used: names are absolute, and time limits are settings.
@@ -115,7 +115,7 @@ class NameServers:
 
 
 def _read_file(path: Path) -> tuple[bytes | None, str]:
-    """Read the file; return its content, and the problem if it cannot be read."""
+    """Return the content of the file, or None and the reason why it cannot be read."""
     try:
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

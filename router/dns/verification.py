@@ -55,8 +55,8 @@ class VerificationResult:
 
     Attributes:
         records: The MX and the TXT record.
-        is_verified: Whether the records required by the mode are correct.
-        has_correct_record: Whether a record is correct, which is enough for a domain that was verified before.
+        is_verified: Whether all records required by the mode are correct.
+        has_correct_record: Whether at least one record is correct, which keeps a verified domain verified.
         is_definitely_missing: Whether no record is correct and no query failed.
         txt_values: All TXT values found at the verification name.
     """
@@ -207,7 +207,7 @@ async def _find_misplaced_mx(
     hosts: Sequence[tuple[str, int]],
     resolver: RecordResolver,
 ) -> list[str]:
-    """Find MX records at names where the provider appended the zone name to the full name."""
+    """Find MX records at names to which the DNS provider appended the zone name."""
     if not isinstance(answer, NoDnsRecord) or answer.alias:
         return []
     own_hosts = {normalize_host(host) for host, _ in hosts}

@@ -1,9 +1,9 @@
 """The verification state of a domain after a DNS check, and the time of the next check. Pure.
 
 A verified domain stays verified while one of its two records is correct. It becomes unverified only after `MAX_MISSES`
-rechecks in a row, over at least `MIN_MISSING_TIME`, that definitely found neither record. So one wrong answer, or the
-removal of a record that was needed only once, does not stop its mail. Failed queries and checks started by a user
-never count as misses.
+rechecks in a row, over at least `MIN_MISSING_TIME`, that definitely found neither record. Therefore one wrong answer,
+or the removal of a record that was needed only once, does not stop mail for the domain. Failed queries and checks
+started by a user never count as misses.
 """
 
 from __future__ import annotations

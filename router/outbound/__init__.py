@@ -1,1 +1,1 @@
-"""Everything that leaves for an address a user chose: the guard on addresses and the HTTP client behind it."""
+"""HTTP requests to URLs that users configure, restricted to public addresses."""

@@ -1,6 +1,6 @@
-"""Limits failed attempts with counts in the database, exactly across processes and restarts.
+"""Limits failed attempts. The counts are in the database and exact across processes and restarts.
 
-Each attempt is counted before it is made and removed again if it succeeds, so only failures remain; an attempt whose
+Each attempt is counted in advance and removed from the count if it succeeds, so only failures remain. An attempt whose
 process ended counts as failed. A scope has at most two rows, so the number of scopes limits the size of the table.
 """
 
@@ -59,7 +59,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Return True for the first call in each window of `seconds`, which it counts."""
+    """Count the first call in each window of `seconds`; return whether this call was the first."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

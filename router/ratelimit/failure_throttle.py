@@ -1,4 +1,4 @@
-"""Limits failed sign-in attempts by client address, against guessing.
+"""Limits failed sign-in attempts by client address, to prevent password guessing.
 
 Counts are kept in memory for this process: a restart clears them, and each process has its own limit. Only failures
 count. The key is the address, alone or with the account, so a client cannot lock out another one. The number of keys

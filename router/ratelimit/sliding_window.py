@@ -1,8 +1,8 @@
 """The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
-A request at `now` is allowed if `previous * left / length + current + 1 <= limit`, where `left` is the remaining time
-of the current window (SPEC.md section 6). So the edge between two windows never admits twice the limit. Refused
-requests are not counted. Pure; integer arithmetic gives the same result in every process.
+A request at `now` is allowed if `previous * remaining_time / length + current + 1 <= limit`, where `remaining_time` is
+that of the current window (SPEC.md section 6). Therefore the boundary of two windows never admits twice the limit.
+Refused requests are not counted. Pure; integer arithmetic gives the same result in every process.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
     length = limit.length
     time = now
     if current >= limit.requests:
-        # No request fits into this window; in the next window it is the previous one.
+        # The current window is full. In the next window, it is the previous one.
         time = (now // length + 1) * length
         previous, current = current, 0
     if previous > 0:
-        # previous * left / length + current + 1 <= requests, solved for `left`.
+        # previous * remaining_time / length + current + 1 <= requests, solved for `remaining_time`.
         remaining_time = (limit.requests - current - 1) * length // previous
         time = max(time, (time // length + 1) * length - remaining_time)
     return max(1, -((now - time) // SECOND))

@@ -70,7 +70,7 @@ class RoutingCache:
             query = asyncio.get_running_loop().create_task(self._query_target(mailbox, key))
             self._pending_queries[key] = query
             query.add_done_callback(lambda task: self._remove_pending(key, task))
-        # Shielded: other sessions may wait for the same answer.
+        # Shielded: a cancelled session must not cancel the query for other sessions.
         return await asyncio.shield(query)
 
     def _remove_pending(self, key: tuple[str, str], task: asyncio.Task[Target | Refusal]) -> None:

@@ -1,4 +1,4 @@
-"""Normalises and matches blocked senders. Pure.
+"""Normalises blocked senders, and matches senders and clients against them. Pure.
 
 The cost of a match does not depend on the number of entries.
 """

@@ -1,7 +1,7 @@
 """Splits text into search terms, in the same way for the index and for queries.
 
-The databases add no tokenisation of their own, so a search gives the same result on SQLite and PostgreSQL in every
-language, and no text is a syntax error. A word is a run of letters and digits, compared without case, accents and
+The databases add no tokenisation of their own. Therefore a search gives the same result on SQLite and PostgreSQL in
+every language, and any text is a valid query. A word is a run of letters and digits, compared without case, accents and
 compatibility forms. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is split into pairs of
 adjacent characters. Pure; linear time.
 """
@@ -20,9 +20,8 @@ from router.unicode_text import normalize
 MAX_TEXT_LENGTH = 65536  # indexed characters of a message, about 10,000 words
 # Characters of a text in compatibility form: Hangul triples in length, a few ligatures grow eighteenfold.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
-MAX_WORDS = (
-    3500  # distinct words of a message, and half those of a ticket; of maximum length they fit a tsvector (1 MiB)
-)
+# Distinct words of a message; a ticket has up to twice as many. Words of maximum length still fit a tsvector (1 MiB).
+MAX_WORDS = 3500
 MAX_WORD_LENGTH = 32  # indexed characters of a word; longer than host and product names, shorter than base64
 MAX_QUERY_LENGTH = 1000  # characters of a search query
 MAX_QUERY_WORDS = 16  # words of a search query
@@ -73,8 +72,9 @@ class SearchQuery:
         scope: The workspace term.
         complete: The complete words.
         prefix: The last word, if it may be incomplete.
-        complete_needles: The same for a text of terms between spaces: it contains one string of each tuple.
-        prefix_needles: The same for `prefix`.
+        complete_needles: The condition `complete` for a search without the index. The terms of a ticket, separated and
+            surrounded by spaces, must contain at least one string of each tuple.
+        prefix_needles: The condition `prefix` in the same form.
     """
 
     scope: str
@@ -159,7 +159,7 @@ def index_position(ticket_id: str) -> int:
     """Return a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
 
     The lowest `SLOT_BITS` are a random slot in the lower half of the range. If the slot is taken, `search_upsert` uses
-    the next one; the upper half leaves room for that, so positions of different milliseconds keep their order.
+    the next one. The upper half is reserved for that, so positions of different milliseconds keep their order.
     """
     timestamp_ms, slot = divmod(ids.to_int(ticket_id) >> _OMITTED_BITS, 1 << SLOT_BITS - 1)
     return timestamp_ms << SLOT_BITS | slot

@@ -1,4 +1,4 @@
-"""The limit of file descriptors is raised to what the configuration needs, or the start fails."""
+"""The limit of file descriptors is raised to what the configuration needs; otherwise the program does not start."""
 
 import resource
 

@@ -15,7 +15,7 @@ from emailrouter.first_login import first_address
         ("", "0.0.0.0:9090", "http://127.0.0.1:9090"),
         ("", "[::]:9090", "http://[::1]:9090"),
         ("", "192.0.2.7:9090", "http://192.0.2.7:9090"),
-        ("", "127.0.0.1:0", "http://127.0.0.1:8080"),  # any free port, not known yet
+        ("", "127.0.0.1:0", "http://127.0.0.1:8080"),  # the system selects the port, which is not known yet
         ("", "systemd", "http://127.0.0.1:8080"),
         ("https://tickets.example.com", "127.0.0.1:9090", "https://tickets.example.com"),
     ],

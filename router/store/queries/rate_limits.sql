@@ -1,7 +1,8 @@
--- The counters of the rate limits of API and sign-in (router/ratelimit). window_start: seconds since the epoch.
+-- The counts of the rate limits for API requests and sign-ins (router/ratelimit). window_start: seconds since the epoch.
 
 -- name: rate_limit_add
--- Counts requests in a window unless that would exceed the maximum; returns the count if it did.
+-- Adds requests to the count of a window and returns the new count. Returns no row, and adds nothing, if the count would
+-- exceed the maximum.
 INSERT INTO rate_windows (scope, window_start, used)
 SELECT CAST(:scope AS TEXT), CAST(:window_start AS BIGINT), CAST(:amount AS BIGINT)
 WHERE CAST(:amount AS BIGINT) <= CAST(:max_used AS BIGINT)
@@ -19,7 +20,7 @@ WHERE scope = :scope AND (window_start = :window_start OR window_start = :previo
 DELETE FROM rate_windows WHERE window_start < :horizon;
 
 -- name: rate_limit_release
--- Subtracts one request: the attempt succeeded, and only failures are limited.
+-- Subtracts one attempt after it has succeeded, because only failures are limited.
 UPDATE rate_windows SET used = used - 1 WHERE scope = :scope AND window_start = :window_start AND used > 0;
 
 -- name: rate_limit_prune

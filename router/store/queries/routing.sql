@@ -1,5 +1,5 @@
 -- name: routing_domain
--- A domain name in all workspaces, the active one first.
+-- The domain with this name in any workspace. The active one has precedence.
 SELECT d.id, d.workspace_id, d.name, d.status, d.token, d.records, d.created_at, d.verified_at, d.checked_at,
        d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.alert, d.alert_at,
        w.default_integration_id AS default_integration_id
@@ -14,7 +14,7 @@ FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
 -- name: routing_version
--- The version of domains and aliases; a cache of an older version is stale.
+-- The version of all domains and aliases; a cache with another version is stale.
 SELECT version FROM versions WHERE name = 'routes';
 
 -- name: routing_increment_version

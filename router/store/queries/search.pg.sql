@@ -1,14 +1,15 @@
--- PostgreSQL searches a tsvector with a tsquery. Both are built from the program's own words, because PostgreSQL's
--- parser would split them by rules that SQLite does not have.
+-- PostgreSQL searches a tsvector with a tsquery. The program splits texts into words itself, because PostgreSQL's parser
+-- uses rules that SQLite does not have.
 
 -- name: search_lock
--- An arbitrary key that nothing else locks: "search" in a BIGINT.
+-- The key is "search" as a number; no other query locks it.
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
--- The index has no order. The query contains the words and the time ranges that cover this one: the smallest size of
--- which at most 16 are needed, or the whole workspace for a longer range. MATERIALIZED: always use this index; with
--- its estimates PostgreSQL may scan the whole table.
+-- A GIN index has no order, so each ticket is also indexed under the time ranges of five sizes that contain it. The query
+-- contains the words and the ranges that cover the requested one, in the smallest size that needs at most 16 ranges. For
+-- a longer range it searches the whole workspace. MATERIALIZED forces the use of this index: because of its estimates,
+-- PostgreSQL may scan the whole table otherwise.
 WITH grain AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
@@ -54,7 +55,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- OFFSET 0: look up each ticket by its key, whatever the estimates are.
+-- OFFSET 0 forces a lookup of each ticket by its key, whatever PostgreSQL estimates.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'complete') AS part

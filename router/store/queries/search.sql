@@ -1,7 +1,7 @@
--- The search index of tickets (written by router/contents/store.py, read by router/search/ticket_search.py).
+-- The search index of tickets.
 
 -- name: search_lock
--- Serializes changes of the search index, which read before they write. SQLite does so anyway.
+-- Serialises changes of the search index, which read before they write. On SQLite, all write transactions are serial.
 SELECT 1 AS turn;
 
 -- name: search_tickets_by_message
@@ -16,7 +16,7 @@ WHERE tm.message_id = :message_id
 ORDER BY t.id;
 
 -- name: search_upsert
--- Stores the indexed words of a ticket. If its place is taken, it gets the next free one.
+-- Stores the indexed words of a ticket. If its index position is taken, it gets the next free one.
 INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
 VALUES (
     :ticket_id, :workspace_id,
@@ -30,10 +30,10 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- The tickets in a range of places that have the words of a query, after the filters, newest first. Each row (at
--- least one) has the number of tickets with the words; if that exceeds `max_hits`, no tickets are returned. An alias
--- is one of the words; other filters are looked up in the tickets. FTS5 has its own operator syntax; words consist of
--- letters, digits and `_`.
+-- The tickets in a range of index positions that contain the words of a query and pass the filters, newest first. There
+-- is at least one row, and each row has the number of tickets with the words. If that number exceeds `max_hits`, no
+-- tickets are returned. An alias is one of the words; the other filters are checked on the tickets. The query is
+-- translated to the operators of FTS5; words consist of letters, digits and `_`.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -69,8 +69,8 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- Which of these tickets contain the complete words of a query, and which the begun one; compares the stored words of
--- each ticket.
+-- Whether each of these tickets contains the complete words of a query, and a word with its prefix. Compares the stored
+-- words of each ticket.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.complete') AS part
@@ -88,7 +88,7 @@ FROM json_each(:ids) AS one
 CROSS JOIN ticket_search s ON s.ticket_id = one.value;
 
 -- name: search_oldest
--- The first ticket of a workspace.
+-- The oldest ticket of a workspace.
 SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id LIMIT 1;
 
 -- name: search_unindexed

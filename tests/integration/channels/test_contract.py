@@ -1,4 +1,4 @@
-"""The contract of channels, tested for each listed channel; and that every channel is listed."""
+"""The contract of channels, tested for each listed channel. Every channel module must be listed."""
 
 import importlib
 import json

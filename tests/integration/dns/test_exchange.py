@@ -161,7 +161,7 @@ async def test_unreachable_server() -> None:
         ("MX", b"\x00\x0a"),
         ("MX", b"\x00\x0a\xff\xff"),
         ("MX", b"\x00\x0a\xc0"),
-        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to its keeps_id position
+        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to its own position
         ("MX", b"\x00\x0a\x03mx"),
         ("MX", b"\x00\x0a\x00rest"),
         ("MX", b"\x00\x0a\x40x\x00"),

@@ -1,4 +1,4 @@
-"""/etc/resolv.conf with any content: the program starts, queries do not raise, and changes are followed."""
+"""/etc/resolv.conf with any content: the program starts, queries do not raise, and changes take effect."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ VALID_LINE = b"nameserver 192.0.2.1\n"
 
 @pytest.fixture
 async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
-    """The file cannot contain a port, so all servers use that of the test server."""
+    """A DNS server whose port replaces the default port, because resolv.conf cannot contain one."""
     async with DnsStandIn() as server:
         monkeypatch.setattr("router.dns.servers.DNS_PORT", server.port)
         server.set("a.test", "MX", "10 b.test.")
@@ -125,10 +125,10 @@ async def test_local_server_is_the_default(create: Callable[[Path], object], tmp
 
 async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
-    path.write_bytes(b"nameserver 127.0.0.9\n")  # no server
+    path.write_bytes(b"nameserver 127.0.0.9\n")  # no server listens there
     resolver = resolver_for(path)
     assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
-    path.write_bytes(b"nameserver 127.0.0.1\n")  # of the same length, in place
+    path.write_bytes(b"nameserver 127.0.0.1\n")  # written in place, with the same length
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     fresh = tmp_path / "fresh"
     fresh.write_bytes(b"nameserver 127.0.0.9\n")

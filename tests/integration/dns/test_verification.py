@@ -66,7 +66,7 @@ async def test_query_results(dns: DnsStandIn, resolver: DnsResolver) -> None:
 @pytest.mark.parametrize("failure", ["SERVFAIL", "REFUSED", "TIMEOUT"])
 async def test_failures(dns: DnsStandIn, resolver: DnsResolver, failure: str) -> None:
     dns.set("a.test", "MX", "10 b.test.")
-    dns.fail("a.test", failure)  # type: ignore[arg-type]  # the parameter is one of the literals
+    dns.fail("a.test", failure)  # type: ignore[arg-type]  # the failures are literals of the type
     fast_resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
     found = await (fast_resolver if failure == "TIMEOUT" else resolver).query_mx("a.test")
     assert isinstance(found, DnsFailure)

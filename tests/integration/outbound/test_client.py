@@ -154,7 +154,7 @@ async def test_addresses_are_checked_at_connect(slack: SlackStandIn, host: str, 
 
 
 async def test_forbidden_and_allowed_address_of_one_host(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call fails with the error of the allowed connection, which is temporary."""
+    """The failure of the allowed address is reported, because it is temporary."""
     monkeypatch.setattr("router.outbound.client.non_public_reason", {"127.0.0.2": "refused"}.get)
     client = OutboundClient(timeout=0.5, resolver=StaticResolver({"hooks.test": ["127.0.0.2", "127.0.0.1"]}))
     slack.script("general", Hang())
@@ -231,7 +231,7 @@ async def test_concurrent_calls_to_a_host_share_a_lookup(slack: SlackStandIn) ->
 
 
 async def test_blocked_lookups_do_not_delay_other_work(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the default executor, calls that need no lookup, or the end of the loop."""
+    """Other work: the default executor, calls that need no lookup, and the end of the loop."""
     released = threading.Event()
 
     def block(host: str, *args: object, **options: object) -> list[object]:

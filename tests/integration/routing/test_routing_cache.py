@@ -176,7 +176,7 @@ async def test_blocked_senders_are_refused(counting: CountingCache) -> None:
 async def test_query_after_a_change_does_not_share_an_older_answer(counting: CountingCache) -> None:
     await counting.resolve("support@example.com")
     query = asyncio.create_task(counting.resolve("new@example.com"))
-    await asyncio.sleep(0)  # its query is running
+    await asyncio.sleep(0)  # starts its database query
     await counting.add_alias("new")
     counting.cache.invalidate()
     assert isinstance(await counting.resolve("new@example.com"), Target)

@@ -50,7 +50,7 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
 
 
 def message(data: bytes) -> None:
-    """Parses the shape as the sections of a response."""
+    """Parses the shape as the sections of a DNS response."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
         for count in (b"\0\1", b"\0\xc0"):
@@ -134,7 +134,7 @@ def render(data: bytes) -> None:
 
 
 def pieces(data: bytes) -> None:
-    """Splits a text of any length for Block Kit."""
+    """Normalises, truncates and escapes a text of any length for Block Kit."""
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
     is_visible(rich_text.normalize_line(value))
     rich_text.truncate(rich_text.normalize_text(value), 3000)

@@ -31,7 +31,7 @@ def test_record_with_too_many_parts_is_rejected(kind: str, rdata: bytes) -> None
 
 
 def test_signed_message_is_rejected() -> None:
-    """dnspython does not raise FormError for it."""
+    """dnspython raises an error other than FormError for a signed message."""
     signature = b"\x00" + struct.pack("!HHIH", dns.rdatatype.TSIG, 255, 0, 17) + b"\x00" * 17
     wire = struct.pack("!2s5H", WIRE[:2], 0x8180, 1, 0, 0, 1) + WIRE[12:24] + signature
     with pytest.raises(MalformedResponse):

@@ -79,7 +79,7 @@ def test_ipv4_mapped_network_is_an_ipv4_network(peer: str) -> None:
 
 @given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
 def test_networks_match_like_the_standard_library(networks: list[str], peer: object) -> None:
-    if isinstance(peer, int):  # the last address of one of them
+    if isinstance(peer, int):  # selects the last address of a network
         edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
         peer = edge.broadcast_address
     entry = BlockedSenderSet(networks).matching_entry(None, str(peer))
