@@ -18,7 +18,7 @@ async def _send(load: Load, port: int) -> Any:
 
 
 @pytest.mark.parametrize("per_connection", [1, 3, 0])
-async def test_every_mail_is_sent_once_with_its_own_id_and_size(per_connection: int) -> None:
+async def test_each_message_is_sent_once_with_its_id_and_size(per_connection: int) -> None:
     async with running_server() as server:
         load = Load(
             size=5000,
@@ -34,7 +34,7 @@ async def test_every_mail_is_sent_once_with_its_own_id_and_size(per_connection: 
     assert {len(content) for content in server.mails.contents} == {5000}
 
 
-async def test_recipients_are_used_in_turn() -> None:
+async def test_recipients_are_used_round_robin() -> None:
     async with running_server() as server:
         load = Load(mails=6, concurrency=2, recipient="user1@example.com,user2@example.com", timeout=10)
         await _send(load, server.port)
@@ -57,7 +57,7 @@ async def test_starttls(tls_files: tuple[Path, Path]) -> None:
     assert all(envelope.tls for envelope, _ in server.mails.mails)
 
 
-async def test_the_minimal_server_and_the_bare_handshake_serve_it(tls_files: tuple[Path, Path]) -> None:
+async def test_minimal_server_and_handshake(tls_files: tuple[Path, Path]) -> None:
     context = server_context(*tls_files)
     loop = asyncio.get_running_loop()
     loads = (Load(size=300_000), Load(starttls=True), Load(handshake=True))
@@ -70,7 +70,7 @@ async def test_the_minimal_server_and_the_bare_handshake_serve_it(tls_files: tup
 
 
 @pytest.mark.parametrize("size", [200, 279, 280, 4096])
-def test_a_body_fills_up_to_the_size(size: int) -> None:
+def test_body_is_padded_to_the_size(size: int) -> None:
     content = filler_body(size, 200)
     assert content.endswith(b".\r\n")
     assert abs(len(content) - 3 - (size - 200)) <= 2  # one or two bytes make no line

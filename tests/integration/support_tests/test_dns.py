@@ -26,7 +26,7 @@ async def ask(server: DnsStandIn, name: str, rdtype: str) -> list[str]:
     return [record.to_text() for record in await resolver(server).resolve(name, rdtype)]
 
 
-async def test_records_of_every_kind(dns_server: DnsStandIn) -> None:
+async def test_records_of_each_type(dns_server: DnsStandIn) -> None:
     dns_server.set("Example.org", "MX", "10 mx1.ours.test.", "20 mx2.ours.test.")
     dns_server.set("_emailrouter.example.org", "TXT", "emailrouter-verification=a b")
     dns_server.set("mx1.ours.test", "A", "192.0.2.1")
@@ -41,7 +41,7 @@ async def test_records_of_every_kind(dns_server: DnsStandIn) -> None:
     assert dns_server.query_count("mx1.ours.test.", "aaaa") == 1
 
 
-async def test_a_cname_is_followed(dns_server: DnsStandIn) -> None:
+async def test_cname_is_followed(dns_server: DnsStandIn) -> None:
     dns_server.set("www.example.org", "CNAME", "example.org.")
     dns_server.set("example.org", "A", "192.0.2.1")
     answer = await resolver(dns_server).resolve("www.example.org", "A")
@@ -65,7 +65,7 @@ async def test_unknown_empty_and_removed_names(dns_server: DnsStandIn) -> None:
         await ask(dns_server, "a.example.org", "A")
 
 
-async def test_failures_hold_until_healed(dns_server: DnsStandIn) -> None:
+async def test_failures_last_until_restored(dns_server: DnsStandIn) -> None:
     dns_server.set("example.org", "MX", "10 mx.ours.test.")
     dns_server.set("example.org", "A", "192.0.2.1")
     dns_server.fail("example.org", "SERVFAIL", "MX")
@@ -85,7 +85,7 @@ async def test_failures_hold_until_healed(dns_server: DnsStandIn) -> None:
         await ask(dns_server, "example.org", "MX")
 
 
-async def test_a_name_that_is_never_answered(dns_server: DnsStandIn) -> None:
+async def test_query_times_out(dns_server: DnsStandIn) -> None:
     dns_server.fail("silent.test", "TIMEOUT")
     query = dns.message.make_query("silent.test", "A")
     for transport in (dns.asyncquery.udp, dns.asyncquery.tcp):
@@ -94,7 +94,7 @@ async def test_a_name_that_is_never_answered(dns_server: DnsStandIn) -> None:
     assert dns_server.query_count("silent.test", "A") == 2
 
 
-async def test_large_answers_are_cut_on_udp_and_whole_on_tcp(dns_server: DnsStandIn) -> None:
+async def test_large_answers_are_truncated_on_udp_only(dns_server: DnsStandIn) -> None:
     dns_server.set("large.test", "TXT", "x" * 1000)
     dns_server.set("small.test", "TXT", "x")
     dns_server.fail("small.test", "TRUNCATED")
@@ -107,7 +107,7 @@ async def test_large_answers_are_cut_on_udp_and_whole_on_tcp(dns_server: DnsStan
         assert whole.answer
 
 
-async def test_a_delayed_answer_comes_later(dns_server: DnsStandIn) -> None:
+async def test_answer_is_delayed(dns_server: DnsStandIn) -> None:
     dns_server.set("late.test", "A", "192.0.2.1")
     dns_server.delay("late.test", 0.05)
     loop = asyncio.get_running_loop()
@@ -116,7 +116,7 @@ async def test_a_delayed_answer_comes_later(dns_server: DnsStandIn) -> None:
     assert loop.time() - before >= 0.05
 
 
-async def test_waiting_for_a_question(dns_server: DnsStandIn) -> None:
+async def test_wait_for_query(dns_server: DnsStandIn) -> None:
     dns_server.set("a.test", "A", "192.0.2.1")
     waiting = asyncio.create_task(dns_server.wait_for("a.test", "A"))
     await ask(dns_server, "a.test", "A")
@@ -125,7 +125,7 @@ async def test_waiting_for_a_question(dns_server: DnsStandIn) -> None:
         await dns_server.wait_for("b.test", "A", timeout=0.01)
 
 
-async def test_nonsense_is_not_answered(dns_server: DnsStandIn) -> None:
+async def test_malformed_query_is_not_answered(dns_server: DnsStandIn) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", dns_server.port)
     writer.write(b"\x00\x03abc")
     query = dns.message.make_query(dns.name.from_text("a.test"), "A").to_wire()

@@ -33,7 +33,7 @@ async def post(http: aiohttp.ClientSession, url: str, payload: Any) -> tuple[int
         return response.status, await response.text()
 
 
-async def test_a_message_is_recorded_and_answered(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_message_is_recorded_and_answered(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     before = asyncio.get_running_loop().time()
     assert await post(http, slack.url("support"), {"text": "héllo"}) == (200, "ok")
     (seen,) = await slack.wait_for(1, path="support")
@@ -68,19 +68,19 @@ FINE = {"type": "section", "text": {"type": "plain_text", "text": "x" * 3000}}
         ([], (400, "invalid_payload")),
     ],
 )
-async def test_payloads_are_judged_as_slack_does(
+async def test_payloads_are_validated_like_slack(
     slack: SlackStandIn, http: aiohttp.ClientSession, payload: Any, answer: tuple[int, str]
 ) -> None:
     assert await post(http, slack.url(), payload) == answer
 
 
-async def test_what_is_not_json_is_an_invalid_payload(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_body_that_is_not_json_is_an_invalid_payload(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     async with http.post(slack.url(), data=b"\xff{") as response:
         assert (response.status, await response.text()) == (400, "invalid_payload")
     assert slack.posts[0].payload is None
 
 
-async def test_a_forgotten_webhook_has_no_service(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_removed_webhook_has_no_service(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     slack.remove_webhook("general")
     assert await post(http, slack.url(), {"text": "a"}) == (404, "no_service")
     slack.restore_webhook("general")
@@ -88,7 +88,7 @@ async def test_a_forgotten_webhook_has_no_service(slack: SlackStandIn, http: aio
     assert await post(http, f"http://127.0.0.1:{slack.port}/elsewhere", {"text": "a"}) == (404, "no_service")
 
 
-async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_script_is_followed_by_the_default(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     slack.default("general", FixedResponse(503, "down"))
     slack.script("general", FixedResponse(429, "rate_limited", {"Retry-After": "7"}), FixedResponse(200, "ok"))
     async with http.post(slack.url(), json={"text": "a"}) as response:
@@ -101,7 +101,7 @@ async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandI
 
 
 @pytest.mark.parametrize("behaviour", [Reset(), PartialResponse()])
-async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | PartialResponse) -> None:
+async def test_broken_responses(slack: SlackStandIn, behaviour: Reset | PartialResponse) -> None:
     slack.script("general", behaviour)
     async with aiohttp.ClientSession() as http:  # a new connection: a kept one would be tried twice
         with pytest.raises(aiohttp.ClientError):
@@ -109,7 +109,7 @@ async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | PartialRes
     assert [seen.status for seen in slack.posts] == [None]
 
 
-async def test_a_hanging_answer_comes_when_released(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_hanging_request_is_answered_when_released(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     first, second = Hang(), Hang()
     slack.script("general", first, second)
     posts = [asyncio.create_task(post(http, slack.url(), {"text": name})) for name in "ab"]
@@ -122,7 +122,7 @@ async def test_a_hanging_answer_comes_when_released(slack: SlackStandIn, http: a
     await slack.wait_for(2, delivered=True)
 
 
-async def test_stopping_cuts_what_hangs_and_it_comes_back_on_the_same_port(
+async def test_stop_aborts_hanging_requests_and_restarts_on_the_same_port(
     slack: SlackStandIn, http: aiohttp.ClientSession
 ) -> None:
     slack.script("general", Hang())
@@ -138,7 +138,7 @@ async def test_stopping_cuts_what_hangs_and_it_comes_back_on_the_same_port(
     assert await post(http, url, {"text": "c"}) == (200, "ok")
 
 
-async def test_slow_huge_and_redirected_answers(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_slow_large_and_redirect_responses(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     slack.script("general", SlowResponse(0.01), LargeResponse(200_001), RedirectResponse("http://127.0.0.1:1/"))
     loop = asyncio.get_running_loop()
     before = loop.time()
@@ -150,7 +150,7 @@ async def test_slow_huge_and_redirected_answers(slack: SlackStandIn, http: aioht
         assert (response.status, response.headers["Location"]) == (302, "http://127.0.0.1:1/")
 
 
-async def test_a_client_that_leaves_ends_its_request(slack: SlackStandIn) -> None:
+async def test_request_ends_when_the_client_disconnects(slack: SlackStandIn) -> None:
     slack.script("general", Hang())
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.05)) as http:
         with pytest.raises(TimeoutError):
@@ -159,7 +159,7 @@ async def test_a_client_that_leaves_ends_its_request(slack: SlackStandIn) -> Non
     assert slack.delivered() == []
 
 
-async def test_waiting_in_vain_says_what_came(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+async def test_wait_timeout_lists_the_received_posts(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     await post(http, slack.url(), {"text": "only this"})
     with pytest.raises(TimeoutError, match=r"2 posts to other, 0 came; all posts: .*only this"):
         await slack.wait_for(2, path="other", timeout=0.01)
@@ -177,14 +177,14 @@ async def test_over_tls(tmp_path: object) -> None:
             assert response.status == 200
 
 
-async def test_a_request_over_the_bound_is_refused(http: aiohttp.ClientSession) -> None:
+async def test_request_over_the_limit_is_rejected(http: aiohttp.ClientSession) -> None:
     async with SlackStandIn(max_body=100) as slack:
         async with http.post(slack.url(), json={"text": "a" * 200}) as response:
             assert response.status == 413
         assert not slack.posts
 
 
-def test_the_second_opinion_agrees_with_the_rules() -> None:
+def test_slack_sdk_agrees_with_the_rules() -> None:
     assert_slack_accepts({"blocks": [FINE, {"type": "divider"}]})
     with pytest.raises(AssertionError, match="151 characters, 150 allowed"):
         assert_slack_accepts({"blocks": [HEADER]})

@@ -81,7 +81,7 @@ async def mta() -> AsyncIterator[tuple[ReceivingServer, int]]:
         yield server, port
 
 
-async def test_replies_of_one_line_and_several(mta: tuple[ReceivingServer, int]) -> None:
+async def test_single_line_and_multiline_replies(mta: tuple[ReceivingServer, int]) -> None:
     async with await RawSmtp.connect("127.0.0.1", mta[1]) as client:
         assert (client.greeting.code, client.greeting.text) == (220, "mx.test ESMTP")
         reply = await client.command("EHLO x", 250)
@@ -95,7 +95,7 @@ async def test_replies_of_one_line_and_several(mta: tuple[ReceivingServer, int])
 
 
 @pytest.mark.parametrize("said", [b"250 bare line feed\n", b"250-a\r\n550 b\r\n", b"hello\r\n", b"150 a\r\n"])
-async def test_what_is_no_reply_fails(said: bytes) -> None:
+async def test_invalid_reply_fails(said: bytes) -> None:
     async def play(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
 
@@ -104,7 +104,7 @@ async def test_what_is_no_reply_fails(said: bytes) -> None:
             await RawSmtp.connect("127.0.0.1", port)
 
 
-async def test_silence_and_closing_are_told_apart() -> None:
+async def test_timeout_and_close_are_distinguished() -> None:
     done = asyncio.Event()
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +127,7 @@ async def test_silence_and_closing_are_told_apart() -> None:
                 await client.read_reply()
 
 
-async def test_a_reset_is_a_reset() -> None:
+async def test_connection_reset() -> None:
     seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +145,7 @@ async def test_a_reset_is_a_reset() -> None:
         assert await asyncio.wait_for(seen, 5) == "reset"
 
 
-def test_dots_are_stuffed_and_the_end_is_said_once() -> None:
+def test_dots_are_stuffed_and_the_end_mark_is_sent_once() -> None:
     assert dot_stuff(b".a\r\n..\r\nb.\r\n.\r\n") == b"..a\r\n...\r\nb.\r\n..\r\n.\r\n"
     assert dot_stuff(b"a") == b"a\r\n.\r\n"
     assert dot_stuff(b"") == b".\r\n"
@@ -153,7 +153,7 @@ def test_dots_are_stuffed_and_the_end_is_said_once() -> None:
 
 
 @pytest.mark.parametrize("send", [send_mail, send_mail_pipelined])
-async def test_sending_a_mail(mta: tuple[ReceivingServer, int], send: Callable[..., Awaitable[object]]) -> None:
+async def test_send_mail(mta: tuple[ReceivingServer, int], send: Callable[..., Awaitable[object]]) -> None:
     server, port = mta
     reply = await send("127.0.0.1", port, "a@x.test", ["b@y.test", "c@y.test"], b".hello\r\n")
     assert str(reply) == "250 2.0.0 Ok: queued as msg_1"
@@ -162,7 +162,7 @@ async def test_sending_a_mail(mta: tuple[ReceivingServer, int], send: Callable[.
 
 
 @pytest.mark.parametrize("send", [send_mail, send_mail_pipelined])
-async def test_refusals_are_answered(send: Callable[..., Awaitable[object]]) -> None:
+async def test_rejections_are_returned(send: Callable[..., Awaitable[object]]) -> None:
     nobody = {"RCPT TO:<b@": "550 5.1.1 No", "DATA": "503 5.5.1 No"}
     async with playing(ReceivingServer(nobody)) as port:
         assert str(await send("127.0.0.1", port, "a@x.test", ["b@y.test"], b"hi")) == "550 5.1.1 No"
@@ -172,7 +172,7 @@ async def test_refusals_are_answered(send: Callable[..., Awaitable[object]]) -> 
         assert str(reply).startswith("250 ")
 
 
-async def test_starttls_and_another_local_address() -> None:
+async def test_starttls_and_local_address() -> None:
     authority = trustme.CA()
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("mx.test").configure_cert(theirs)
@@ -210,12 +210,12 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-async def test_a_dialogue_is_played(mta: tuple[ReceivingServer, int], tmp_path: Path) -> None:
+async def test_dialogue_is_played(mta: tuple[ReceivingServer, int], tmp_path: Path) -> None:
     await run_dialog(written(tmp_path, DIALOG), "127.0.0.1", mta[1], {"host": "mx.test"})
     assert mta[0].lines == ["EHLO client.test", "NOOP xxx", "NOOP \\", "QUIT"]
 
 
-async def test_a_dialogue_over_tls(tmp_path: Path) -> None:
+async def test_dialogue_over_tls(tmp_path: Path) -> None:
     authority = trustme.CA()
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("mx.test").configure_cert(theirs)
@@ -241,7 +241,7 @@ async def test_a_dialogue_over_tls(tmp_path: Path) -> None:
         ("S: 220 *\nhalf-close\nS: more\n", "closed after"),
     ],
 )
-async def test_a_dialogue_that_differs_says_where(
+async def test_dialogue_failure_names_the_line(
     mta: tuple[ReceivingServer, int], tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
@@ -257,7 +257,7 @@ async def test_a_dialogue_that_differs_says_where(
         ("C: ${unknown}\n", "1: undefined variable 'unknown'"),
     ],
 )
-def test_a_file_that_is_no_dialogue(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_dialogue_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DialogError, match=message):
         parse(written(tmp_path, text), {})
 

@@ -21,18 +21,18 @@ def unused(*arguments: str) -> list[str]:
     return re.findall(r"unused \w+ '(.+)' \(", done.stdout)
 
 
-def test_a_name_that_nothing_uses_is_found(tmp_path: Path) -> None:
+def test_unused_name_is_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text("ORPHAN_LIMIT = 3\n\n\ndef orphan(): ...\n\n\nclass Orphan:\n    def orphan_method(self): ...\n")
     assert set(unused(*PRODUCT, str(module))) == {"ORPHAN_LIMIT", "orphan", "Orphan", "orphan_method"}
 
 
-def test_use_in_tests_does_not_keep_a_product_name_alive() -> None:
+def test_product_name_used_only_in_tests_is_dead() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert packages["packages"] == PRODUCT
 
 
-def test_every_exception_is_needed() -> None:
+def test_each_exception_is_needed() -> None:
     found = {*unused("--ignore-names", ","), *unused("--ignore-names", ",", *PRODUCT, "tests", "bench")}
     patterns: list[str] = CONFIGURATION["ignore_names"]
     assert [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in found)] == []

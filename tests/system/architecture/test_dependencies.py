@@ -21,13 +21,13 @@ REQUIREMENTS = [
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
-def test_the_oldest_version_allowed_is_the_locked_one(requirement: Requirement) -> None:
+def test_minimum_version_is_the_locked_version(requirement: Requirement) -> None:
     floors = [each.version for each in requirement.specifier if each.operator == ">="]
     assert floors == [LOCKED[requirement.name]]
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-build.lock"])
-def test_the_locks_agree_and_have_hashes(name: str) -> None:
+def test_lock_files_agree_and_have_hashes(name: str) -> None:
     text = (ROOT / name).read_text()
     entries = re.findall(r"^([\w.-]+)==([\w.]+)[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE)
     assert len(entries) == len(re.findall(r"^\w", text, re.MULTILINE)) > 0
@@ -35,7 +35,7 @@ def test_the_locks_agree_and_have_hashes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "Makefile"])
-def test_what_is_installed_is_compared_by_hash(name: str) -> None:
+def test_installs_require_hashes(name: str) -> None:
     commands = re.findall(r"pip install\b.*", (ROOT / name).read_text())
     assert commands
     assert all("--require-hashes" in each or "--no-deps --no-build-isolation" in each for each in commands)

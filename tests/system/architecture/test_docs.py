@@ -40,7 +40,7 @@ def exists(module: str) -> bool:
 
 
 @pytest.mark.parametrize("path", [path for path in DOCS if path.exists()], ids=lambda path: path.name)
-def test_what_a_document_names_exists(path: Path) -> None:
+def test_names_in_documents_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     modules = _MODULE.get(path.name, _MODULE_OF_THE_CORE).findall(text)
     assert [name for name in modules if not exists(name)] == []

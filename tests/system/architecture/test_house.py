@@ -31,17 +31,17 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_module_has_a_contract_and_one_purpose(path: Path) -> None:
+def test_module_has_docstring_and_one_purpose(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith('"""'), "its docstring is its contract"
     assert path.stem not in {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 
 
-def test_files_functions_and_classes_have_a_bound() -> None:
+def test_size_limits_of_files_functions_and_classes() -> None:
     assert oversized({name(path): path.read_text(encoding="utf-8") for path in SOURCES}) == {}
 
 
-def test_what_exceeds_a_bound_is_found() -> None:
+def test_exceeded_size_limit_is_found() -> None:
     attributes = "".join(f"        self.a{n}, b = 1, 2\n" for n in range(ATTRIBUTES))
     more = "        self.more += 1\n"
     body = "        x = 1\n" * (FUNCTION_LINES - 1)
@@ -56,12 +56,12 @@ def test_what_exceeds_a_bound_is_found() -> None:
     assert oversized(sources) == {"b.py: B": ATTRIBUTES + 1, "d.py: D.f": FUNCTION_LINES + 1, "e.py": FILE_LINES + 1}
 
 
-def test_sql_lives_in_the_store_alone() -> None:
+def test_sql_is_only_in_the_store() -> None:
     found = [name(p) for p in SOURCES if "store" not in p.parts and _SQL.search(p.read_text(encoding="utf-8"))]
     assert found == []
 
 
-def test_the_environment_is_read_at_the_edges_alone() -> None:
+def test_environment_is_read_only_at_the_edges() -> None:
     """Settings come from `config`, the command line passes the environment, and systemd's protocol uses variables."""
     allowed = {"config", "emailrouter"}
     found = [
@@ -74,7 +74,7 @@ def test_the_environment_is_read_at_the_edges_alone() -> None:
     assert found == []
 
 
-def test_every_channel_file_is_listed() -> None:
+def test_each_channel_file_is_listed() -> None:
     listed = {type(channel).__module__ for channel in CHANNELS.values()}
     exporting = {
         f"router.channels.{path.stem}"
@@ -84,7 +84,7 @@ def test_every_channel_file_is_listed() -> None:
     assert exporting == listed
 
 
-def test_every_command_file_is_listed() -> None:
+def test_each_command_file_is_listed() -> None:
     exporting = [
         (command.name, path.stem)
         for path in (ROOT / "emailrouter" / "cli").glob("*.py")
@@ -94,7 +94,7 @@ def test_every_command_file_is_listed() -> None:
     assert sorted(exporting) == sorted(cli.MODULES.items())
 
 
-def test_a_process_that_takes_mail_loads_nothing_of_what_answers_http() -> None:
+def test_smtp_process_does_not_import_http_code() -> None:
     program = "import sys, emailrouter.cli.run, emailrouter.assembly.smtp; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {module.partition(".")[0] for module in shown.stdout.split()}
@@ -102,7 +102,7 @@ def test_a_process_that_takes_mail_loads_nothing_of_what_answers_http() -> None:
     assert not loaded & {"api", "aiohttp", "jinja2"}
 
 
-def test_no_file_names_a_package_registry_or_a_machines_path() -> None:
+def test_no_file_contains_a_package_registry_or_machine_path() -> None:
     # Split, so that this file does not contain them.
     hosts = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "deb." + "debian.org"]
     paths = ["/ro" + "ot/", "/wo" + "rk/"]

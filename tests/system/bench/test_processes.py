@@ -25,7 +25,7 @@ def _child(tmp_path: Path, script: str, port: int | None = None) -> Child:
     return Child("child", [sys.executable, "-c", script], folder=tmp_path, port=port)
 
 
-def test_cpu_and_memory_of_a_child_are_measured_and_it_is_stopped(tmp_path: Path) -> None:
+def test_child_is_measured_and_stopped(tmp_path: Path) -> None:
     with _child(tmp_path, _BUSY) as child:
         assert child.wait_ready()["passed"] == [None, False]
         assert 0.15 <= cpu_seconds(child.pid) <= 1.5
@@ -35,12 +35,12 @@ def test_cpu_and_memory_of_a_child_are_measured_and_it_is_stopped(tmp_path: Path
     assert not is_alive(child.pid)
 
 
-def test_a_port_is_passed_like_a_systemd_socket(tmp_path: Path) -> None:
+def test_port_is_passed_like_a_systemd_socket(tmp_path: Path) -> None:
     with _child(tmp_path, _BUSY, free_port()) as child:
         assert child.wait_ready()["passed"] == ["1", True]
 
 
-def test_waiting_for_a_child_ends_when_it_exits(tmp_path: Path) -> None:
+def test_wait_ends_when_the_child_exits(tmp_path: Path) -> None:
     began = time.monotonic()
     with (
         _child(tmp_path, "raise SystemExit('no such thing')") as child,

@@ -39,7 +39,7 @@ class _Queued:
 
 
 class QueueingMta:
-    """`async with Mta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
+    """`async with QueueingMta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
 
     `servers` returns the current addresses of the servers; it is called before each connection.
     """

@@ -18,7 +18,7 @@ CHILD = ("-m", "tests.system.support_tests.child")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux only")
 
 
-async def test_it_starts_as_if_it_were_executed(tmp_path: Path) -> None:
+async def test_forked_program_starts_like_an_executed_one(tmp_path: Path) -> None:
     options = {"env": {"smtp.max_recipients": 5}, "cwd": tmp_path, "stdin": "gr\u00fcn".encode(), "command": CHILD}
     forked = await run_cli("a", "", "end", **options)  # type: ignore[arg-type]
     executed = await run_cli("a", "", "end", fresh=True, **options)  # type: ignore[arg-type]
@@ -45,18 +45,18 @@ print(json.dumps(asyncio.run(run_cli("end", command={CHILD!r}, fresh={fresh})).j
     assert "default_int_handler" in child["interrupt"]
 
 
-async def test_a_fault_is_told_as_the_interpreter_does() -> None:
+async def test_exception_is_reported_like_the_interpreter_does() -> None:
     failed = await run_cli("fail", command=CHILD)
     assert failed.code == 1
     assert failed.stderr.endswith("RuntimeError: a fault\n")
 
 
-async def test_no_two_draw_the_same_numbers() -> None:
+async def test_children_have_different_random_numbers() -> None:
     several = await asyncio.gather(*(run_cli("end", command=CHILD) for _ in range(4)))
     assert len({done.stderr for done in several}) == 4
 
 
-async def test_its_end_is_known_and_its_number_its_own_until_then() -> None:
+async def test_exit_is_reported_and_pid_is_not_reused_before() -> None:
     async with Program("wait", command=CHILD) as program:
         await program.ready()
         assert program.running()
@@ -64,7 +64,7 @@ async def test_its_end_is_known_and_its_number_its_own_until_then() -> None:
     await wait_until(lambda: not Path(f"/proc/{program.pid}").exists(), "end of the zombie")
 
 
-async def test_another_language_needs_a_start_of_its_own() -> None:
+async def test_another_locale_requires_an_executed_program() -> None:
     env = environment({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
     assert can_fork(CHILD, environment())
     assert not can_fork(CHILD, env)

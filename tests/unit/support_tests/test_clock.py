@@ -8,7 +8,7 @@ from router.clock import Clock
 from tests.support.clock import FakeClock
 
 
-def test_it_moves_only_by_hand_and_both_times_together() -> None:
+def test_advance_changes_both_clocks() -> None:
     clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
     taken: Clock = clock
     before = taken.monotonic()
@@ -19,7 +19,7 @@ def test_it_moves_only_by_hand_and_both_times_together() -> None:
         clock.advance(-1)
 
 
-def test_setting_the_wall_leaves_the_monotonic_time() -> None:
+def test_set_does_not_change_the_monotonic_clock() -> None:
     clock = FakeClock()
     before = clock.monotonic()
     clock.set(datetime(2020, 1, 1, tzinfo=UTC))

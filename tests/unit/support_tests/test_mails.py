@@ -27,7 +27,7 @@ def read(octets: bytes) -> EmailMessage:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_mail_is_well_formed(name: str) -> None:
+def test_each_message_is_well_formed(name: str) -> None:
     octets = ALL[name](message_id="<fixed@customer.test>")
     assert octets == ALL[name](message_id="<fixed@customer.test>")
     assert octets.replace(b"\r\n", b"").count(b"\n") == 0
@@ -39,7 +39,7 @@ def test_every_mail_is_well_formed(name: str) -> None:
     assert read(ALL[name]())["Message-ID"] != read(ALL[name]())["Message-ID"]
 
 
-def test_what_the_special_ones_carry() -> None:
+def test_headers_of_special_messages() -> None:
     attached = read(mails.with_attachment())
     (file,) = attached.iter_attachments()
     assert attached["Subject"] == "Die Tür klemmt: 扉が開きません 🚪"
@@ -56,7 +56,7 @@ def test_what_the_special_ones_carry() -> None:
 
 
 @pytest.mark.parametrize("size", [1000, 1001, *range(1070, 1080), 100_000])
-def test_mails_of_a_size(size: int) -> None:
+def test_message_of_a_given_size(size: int) -> None:
     octets = mails.of_size(size)
     assert len(octets) == size
     assert max(len(line) for line in octets.split(b"\r\n")) <= 78
