@@ -30,5 +30,5 @@ class SystemClock:
 
 
 def to_micros(duration: timedelta) -> Micros:
-    """Convert a duration to whole microseconds."""
+    """Converts a duration to whole microseconds."""
     return duration // timedelta(microseconds=1)

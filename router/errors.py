@@ -90,5 +90,5 @@ class SchemaMismatch(Exception):  # noqa: N818 - a state of the database, not a 
 
 
 def not_found_error(noun: str) -> Refused:
-    """Return the error for a missing object, also for an object of another workspace."""
+    """Returns the error for a missing object, also for an object of another workspace."""
     return Refused("not_found", f"{noun} not found")

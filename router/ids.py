@@ -33,13 +33,13 @@ class _Generator:
         self._used = 0
 
     def discard_random_bytes(self) -> None:
-        """Discard the buffered random bytes after a fork, and replace the lock, which another thread may have held."""
+        """Discards the buffered random bytes after a fork and replaces the lock, which another thread may have held."""
         self._lock = threading.Lock()
         self._random_bytes = b""
         self._used = 0
 
     def next(self) -> int:
-        """Return a number larger than all previous ones."""
+        """Returns a number larger than all previous ones."""
         number = (time.time_ns() // 1_000_000) << _RANDOM_BITS
         with self._lock:
             number |= self._take_random(_RANDOM_BYTES)
@@ -62,36 +62,36 @@ os.register_at_fork(after_in_child=_generator.discard_random_bytes)
 
 
 def new_id(prefix: Prefix) -> str:
-    """Return a new id, larger than all ids that this process has generated."""
+    """Returns a new id, larger than all ids that this process has generated."""
     return f"{prefix}_{_encode(_generator.next())}"
 
 
 def first_id_within(prefix: Prefix, seconds: float) -> str:
-    """Return the smallest possible id of the last `seconds`."""
+    """Returns the smallest possible id of the last `seconds`."""
     return first_id_at(prefix, max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)))
 
 
 def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
-    """Return the smallest possible id of a time in milliseconds since the epoch."""
+    """Returns the smallest possible id of a time in milliseconds since the epoch."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
 
 def timestamp_ms(text: str) -> int:
-    """Return the time of an id in milliseconds since the epoch."""
+    """Returns the time of an id in milliseconds since the epoch."""
     return to_int(text) >> _RANDOM_BITS
 
 
 def to_int(text: str) -> int:
-    """Return the 128-bit number of an id, which has the same order."""
+    """Returns the 128-bit number of an id, which has the same order."""
     return int(text.partition("_")[2].translate(_TO_BASE32_DIGITS), 32)
 
 
 def _encode(number: int) -> str:
-    """Encode the number in 26 characters, two at a time."""
+    """Encodes the number in 26 characters, two at a time."""
     return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def is_well_formed(text: str, prefix: Prefix) -> bool:
-    """Return whether `text` has the form of an id with this prefix."""
+    """Returns whether `text` has the form of an id with this prefix."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)

@@ -14,7 +14,7 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def _read_machine_id() -> str:
-    """Identify the boot of this machine and the process namespace, within which process ids are comparable."""
+    """Identifies the boot of this machine and the process namespace, within which process ids are comparable."""
     parts = []
     for path in map(Path, _MACHINE_ID_FILES):
         try:
@@ -28,12 +28,12 @@ _MACHINE_ID = _read_machine_id()
 
 
 def new_lease_owner() -> str:
-    """Return a name for this process: machine, process id, and a random part, because process ids are reused."""
+    """Returns a name for this process: machine, process id, and a random part, because process ids are reused."""
     return f"{_MACHINE_ID} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def is_dead(owner: str) -> bool:
-    """Return whether `owner`, which is not the current name of this process, is certainly dead."""
+    """Returns whether `owner`, which is not the current name of this process, is certainly dead."""
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")
     if machine != _MACHINE_ID or not pid.isdigit():

@@ -79,24 +79,24 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """Return all valid names. Reads the zone directories once per process, which takes about 20 ms."""
+    """Returns all valid names. Reads the zone directories once per process, which takes about 20 ms."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """Return the names for selection lists: UTC and the names by region, without legacy names."""
+    """Returns the names for selection lists: UTC and the names by region, without legacy names."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 
 def get_zone(name: str | None) -> tzinfo:
-    """Return the zone with this name; UTC for None and for a name that the database of this host lacks."""
+    """Returns the zone with this name; UTC for None and for a name that the database of this host lacks."""
     return _load_zone(name) if name in timezone_names() else UTC
 
 
 @cache
 def _load_zone(name: str) -> tzinfo:
-    """Load a listed zone. The cache is bounded by the number of listed names."""
+    """Loads a listed zone. The cache is bounded by the number of listed names."""
     return zoneinfo.ZoneInfo(name)
 
 
@@ -109,7 +109,7 @@ class LocalTime:
 
     @classmethod
     def for_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
-        """Return the time zone of the user, or else of the workspace, with the locale of the workspace."""
+        """Returns the time zone of the user, or else of the workspace, with the locale of the workspace."""
         return cls((user.timezone if user is not None else None) or workspace.timezone, workspace.locale)
 
     @property
@@ -117,19 +117,19 @@ class LocalTime:
         return get_zone(self.timezone)
 
     def format_date(self, at: Micros) -> str:
-        """Format a date: `1 Jan 2030`."""
+        """Formats a date: `1 Jan 2030`."""
         return self._format.render(self._format.date_template, self._to_local(at))
 
     def format_minute(self, at: Micros) -> str:
-        """Format a time to the minute: `1 Jan 2030, 13:00 CET`."""
+        """Formats a time to the minute: `1 Jan 2030, 13:00 CET`."""
         return self._render(at, seconds=False)
 
     def format_second(self, at: Micros) -> str:
-        """Format a time to the second: `1 Jan 2030, 13:00:03 CET`."""
+        """Formats a time to the second: `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
 
     def format_day(self, day: dt.date) -> str:
-        """Format a date without its year: `1 Jan`."""
+        """Formats a date without its year: `1 Jan`."""
         return self._format.render(self._format.day_template, day)
 
     @property
@@ -142,7 +142,7 @@ class LocalTime:
         return f"{date_text}, {self._format.clock(local, seconds=seconds)} {local:%Z}"
 
     def _to_local(self, at: Micros) -> datetime:
-        """Convert a time to the zone. Times that `datetime` cannot represent are clamped."""
+        """Converts a time to the zone. Times that `datetime` cannot represent are clamped."""
         return (_EPOCH + timedelta(microseconds=min(max(at, _FIRST), _LAST))).astimezone(self.zone)
 
 

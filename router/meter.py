@@ -16,16 +16,16 @@ class Meter(Protocol):
     """Records events of one process. Durations are in seconds, sizes in bytes."""
 
     def record_connection(self) -> None:
-        """Record a new SMTP connection."""
+        """Records a new SMTP connection."""
 
     def record_refusal(self, reason: str) -> None:
-        """Record a refused connection, sender, recipient or message; `reason` is a reply name in `smtp.replies`."""
+        """Records a refused connection, sender, recipient or message; `reason` is a reply name in `smtp.replies`."""
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """Record a committed message; a duplicate wrote nothing."""
+        """Records a committed message; a duplicate wrote nothing."""
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
-        """Record the result of accepting one message.
+        """Records the result of accepting one message.
 
         Args:
             aliases: The number of distinct aliases, counted before the transaction.
@@ -35,13 +35,13 @@ class Meter(Protocol):
         """
 
     def record_commit(self, seconds: float) -> None:
-        """Record the time of a message in the group commit, successful or not."""
+        """Records the time of a message in the group commit, successful or not."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """Record a parsed message. `failed`: it could not be parsed, and its source is shown."""
+        """Records a parsed message. `failed`: it could not be parsed, and its source is shown."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
-        """Record a finished request to an integration.
+        """Records a finished request to an integration.
 
         Args:
             outcome: A value of `router.dispatch.outbox.outcome_name`.
@@ -50,10 +50,10 @@ class Meter(Protocol):
         """
 
     def record_delivery(self, seconds: float) -> None:
-        """Record a completed delivery and the time since its message was accepted."""
+        """Records a completed delivery and the time since its message was accepted."""
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
-        """Record a finished HTTP request.
+        """Records a finished HTTP request.
 
         Args:
             method: As registered (`GET`), or "none".

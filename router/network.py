@@ -10,7 +10,7 @@ _WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths: one site (RFC 6177), one prov
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Parse an IP address; None for any other text.
+    """Parses an IP address; None for any other text.
 
     A scope is removed, and an IPv4-mapped IPv6 address becomes an IPv4 address.
     """
@@ -23,7 +23,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 6.3)."""
+    """Returns whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 6.3)."""
     address = parse_address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """Return the key under which an address is counted: the IPv4 address, or the IPv6 /64.
+    """Returns the key under which an address is counted: the IPv4 address, or the IPv6 /64.
 
     A /64 is the smallest IPv6 network of a customer. Other texts, such as the `""` of a Unix socket, are returned
     unchanged.
@@ -47,9 +47,9 @@ def address_key(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_keys(text: str) -> tuple[str, ...]:
-    """Return the networks of an address, the narrowest first: `address_key`, then two wider ones.
+    """Returns the networks of an address, the narrowest first: `address_key`, then two wider ones.
 
-    For other texts, return only the text.
+    For other texts, returns only the text.
     """
     address = parse_address(text)
     if address is None:

@@ -15,7 +15,7 @@ class RecipientResolver(Protocol):
     """Resolves recipients at RCPT; see `router.routing.routing_cache.RoutingCache`."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
-        """Return the target of a recipient, or why it is refused.
+        """Returns the target of a recipient, or why it is refused.
 
         Args:
             mailbox: The recipient.
@@ -45,7 +45,7 @@ class Acceptor(Protocol):
     """Accepts messages after the final dot; see `router.accept.Accept`."""
 
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
-        """Store the message durably, and return after the commit.
+        """Stores the message durably, and returns after the commit.
 
         The caller must shield the call: a client that disconnects must not cancel it.
 
@@ -70,4 +70,4 @@ class NullWaker:
     """Does not notify: delivery processes find the work when they poll."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """Do nothing."""
+        """Does nothing."""

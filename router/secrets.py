@@ -67,11 +67,11 @@ class SecretBox:
         self._fernet(INTEGRATION_PURPOSE)  # reports an invalid key now, not at the first use
 
     def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Encrypt and authenticate `text`; return ASCII."""
+        """Encrypts and authenticates `text`; returns ASCII."""
         return self._fernet(purpose).encrypt(text.encode("utf-8")).decode("ascii")
 
     def decrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Decrypt a text.
+        """Decrypts a text.
 
         Raises:
             DecryptionError: The text cannot be decrypted.
@@ -84,7 +84,7 @@ class SecretBox:
             ) from None
 
     def reencrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Encrypt a text again, with the first key.
+        """Encrypts a text again, with the first key.
 
         Raises:
             DecryptionError: The text cannot be decrypted.
@@ -95,14 +95,14 @@ class SecretBox:
         return f"SecretBox({len(self._keys)} keys)"
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        """Return the cached keys of a purpose; there are few purposes."""
+        """Returns the cached keys of a purpose; there are few purposes."""
         if purpose not in self._fernets:
             self._fernets[purpose] = MultiFernet([Fernet(_derive_key(key, purpose)) for key in self._keys])
         return self._fernets[purpose]
 
 
 def _derive_key(key: str | bytes, purpose: str) -> bytes:
-    """Derive a Fernet key for a purpose."""
+    """Derives a Fernet key for a purpose."""
     kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"emailrouter:{purpose}".encode())
     return base64.urlsafe_b64encode(kdf.derive(_key_material(key)))
 
@@ -111,12 +111,12 @@ def _derive_key(key: str | bytes, purpose: str) -> bytes:
 
 
 def new_key() -> str:
-    """Generate a secret key: 256 random bits in URL-safe base64."""
+    """Generates a secret key: 256 random bits in URL-safe base64."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
 
 
 def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
-    """Return the key in `data_dir/secret_key`; create the file with mode 0600 if it does not exist.
+    """Returns the key in `data_dir/secret_key`; creates the file with mode 0600 if it does not exist.
 
     If several processes start together, one creates the file and all return its key: the key is written to a temporary
     file, synced, and linked to its name, which fails if the name exists.
@@ -137,7 +137,7 @@ def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
 
 
 def fingerprint(key: str | bytes) -> str:
-    """Return 16 hexadecimal digits that identify the key without revealing it, for storage in the database."""
+    """Returns 16 hexadecimal digits that identify the key without revealing it, for storage in the database."""
     return hmac.new(_key_material(key), b"emailrouter:fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
@@ -164,7 +164,7 @@ def _create_key_file(path: Path) -> None:
 
 
 def _key_material(key: str | bytes) -> bytes:
-    """Return the key material; a configured key may be any long random text."""
+    """Returns the key material; a configured key may be any long random text."""
     material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
     if len(material) < _MIN_KEY_LENGTH:
         raise ValueError(
@@ -177,7 +177,7 @@ def _key_material(key: str | bytes) -> bytes:
 
 
 def new_api_key() -> tuple[str, str, str]:
-    """Generate an API key: `er_` and 256 random bits.
+    """Generates an API key: `er_` and 256 random bits.
 
     Returns:
         The key, which is shown once, its hash, and a hint that is safe to show.
@@ -187,7 +187,7 @@ def new_api_key() -> tuple[str, str, str]:
 
 
 def hash_api_key(key: str) -> str:
-    """Return the SHA-256 of any text in hexadecimal."""
+    """Returns the SHA-256 of any text in hexadecimal."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -195,12 +195,12 @@ def hash_api_key(key: str) -> str:
 
 
 def new_password() -> str:
-    """Generate a password: 16 unambiguous characters, 93 bits."""
+    """Generates a password: 16 unambiguous characters, 93 bits."""
     return _random_text(_PASSWORD_LENGTH)
 
 
 def hash_password(password: str) -> str:
-    """Return the Argon2id hash in PHC format. Blocks for tens of milliseconds.
+    """Returns the Argon2id hash in PHC format. Blocks for tens of milliseconds.
 
     Raises:
         ValueError: The password has more than `MAX_PASSWORD_LENGTH` characters.
@@ -218,7 +218,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, password_hash: str) -> bool:
-    """Return whether the password matches; False for an invalid hash. Blocks like `hash_password`.
+    """Returns whether the password matches; False for an invalid hash. Blocks like `hash_password`.
 
     For a user that does not exist, verify against `UNUSABLE_HASH`: it takes the same time and never matches.
     """

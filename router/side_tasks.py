@@ -22,7 +22,7 @@ class SideTasks:
         self.failures = 0
 
     def run(self, task: str, work: Callable[[], object]) -> None:
-        """Run `work`; `task` names it in the log."""
+        """Runs `work`; `task` names it in the log."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main one
@@ -30,11 +30,11 @@ class SideTasks:
             self._log_failure(task, error)
 
     def wrap_meter(self, meter: Meter) -> Meter:
-        """Wrap a meter so that each call is a side task. `NULL_METER` is returned unchanged."""
+        """Wraps a meter so that each call is a side task. `NULL_METER` is returned unchanged."""
         return meter if meter is NULL_METER or isinstance(meter, _SideTaskMeter) else _SideTaskMeter(meter, self)
 
     def wrap_waker(self, waker: Waker) -> Waker:
-        """Wrap a waker so that each call is a side task."""
+        """Wraps a waker so that each call is a side task."""
         return waker if isinstance(waker, _SideTaskWaker) else _SideTaskWaker(waker, self)
 
     def _log_failure(self, task: str, error: Exception) -> None:

@@ -17,7 +17,7 @@ _FIRST_DESCRIPTOR = 3
 
 
 def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Return the listening sockets of a server.
+    """Returns the listening sockets of a server.
 
     systemd passes them blocking and inheritable, which would block the event loop and keep the port open in child
     processes; both are changed.

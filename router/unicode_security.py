@@ -55,7 +55,7 @@ _LOOKALIKE_SCRIPT_TLDS = frozenset(
 
 
 def safe_line(text: str) -> str:
-    """Remove deceptive characters from a name, subject or file name; keep joiners in words and emoji."""
+    """Removes deceptive characters from a name, subject or file name; keeps joiners in words and emoji."""
     if text.isascii():
         return text
     if not text.isprintable():
@@ -64,7 +64,7 @@ def safe_line(text: str) -> str:
 
 
 def safe_identifier(text: str) -> str:
-    """Remove all invisible characters from an address, host name or other identifier.
+    """Removes all invisible characters from an address, host name or other identifier.
 
     A domain that needs joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
     """
@@ -77,7 +77,7 @@ def safe_identifier(text: str) -> str:
 
 
 def deceptive_domain(address: str) -> str:
-    """Return the A-labels of a domain that mixes scripts or imitates a Latin one, `""` for other addresses."""
+    """Returns the A-labels of a domain that mixes scripts or imitates a Latin one, `""` for other addresses."""
     _, separator, domain = address.rpartition("@")
     if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:
         return ""
@@ -89,7 +89,7 @@ def deceptive_domain(address: str) -> str:
 
 
 def append_a_labels(address: str) -> str:
-    """Append the A-labels to an address with a deceptive domain."""
+    """Appends the A-labels to an address with a deceptive domain."""
     labels = deceptive_domain(address)
     return f"{address} ({labels})" if labels else address
 
@@ -105,13 +105,13 @@ def _is_deceptive(label: str, *, checks_lookalikes: bool) -> bool:
 
 
 def _script(character: str) -> str:
-    """Return the script of a letter according to the first word of its Unicode name."""
+    """Returns the script of a letter according to the first word of its Unicode name."""
     script = unicodedata.name(character, "UNKNOWN").partition(" ")[0].partition("-")[0]
     return "CJK" if script == "IDEOGRAPHIC" else script
 
 
 def _a_labels(domain: str, *, strict: bool = False) -> str:
-    """Convert a domain to A-labels. If `strict`, return `""` for a domain that IDNA 2008 does not allow."""
+    """Converts a domain to A-labels. If `strict`, returns `""` for a domain that IDNA 2008 does not allow."""
     try:
         return idna.encode(limit_marks(domain), uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):

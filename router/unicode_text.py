@@ -22,31 +22,31 @@ _MARK_CODE_LIMIT = 0x20000
 
 
 def limit_marks(text: str) -> str:
-    """Remove the combining marks beyond `MAX_MARKS` in each run."""
+    """Removes the combining marks beyond `MAX_MARKS` in each run."""
     if text.isascii() or len(text) < _MIN_LONG_RUN:
         return text
     return _long_run_pattern().sub(lambda match: _limit_run(match[0]), text)
 
 
 def has_long_marks(text: str) -> bool:
-    """Return whether a run of combining marks is longer than `MAX_MARKS`."""
+    """Returns whether a run of combining marks is longer than `MAX_MARKS`."""
     return limit_marks(text) != text
 
 
 def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """Normalise the text with limited runs of combining marks."""
+    """Normalises the text with limited runs of combining marks."""
     return unicodedata.normalize(form, limit_marks(text))
 
 
 @cache
 def _long_run_pattern() -> re.Pattern[str]:
-    """Compile the pattern of a character and at least `_MIN_LONG_RUN - 1` non-starters."""
+    """Compiles the pattern of a character and at least `_MIN_LONG_RUN - 1` non-starters."""
     marks = "".join(chr(code) for code in range(_MARK_CODE_LIMIT) if _is_mark(chr(code)))
     return re.compile(f".[{re.escape(marks)}]{{{_MIN_LONG_RUN - 1},}}", re.DOTALL)
 
 
 def _is_mark(character: str) -> bool:
-    """Return whether the NFKD form consists of non-starters.
+    """Returns whether the NFKD form consists of non-starters.
 
     The NFKD form is checked because some characters have no combining class themselves.
     """
@@ -58,14 +58,14 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Return whether any character is visible. Marks, spaces, format characters and blank letters are not."""
+    """Returns whether any character is visible. Marks, spaces, format characters and blank letters are not."""
     return any(
         unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
     )
 
 
 def _limit_run(run: str) -> str:
-    """Return the longest prefix of a character and its marks with at most `MAX_MARKS` marks."""
+    """Returns the longest prefix of a character and its marks with at most `MAX_MARKS` marks."""
     count = 0
     for position, character in enumerate(run):
         form = unicodedata.normalize("NFKD", character)

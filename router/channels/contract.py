@@ -166,7 +166,7 @@ class HttpClient(Protocol):
     """The HTTP client that channels send with; see `router.outbound.client.OutboundClient`."""
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        """Send one POST within `timeout` seconds.
+        """Sends one POST within `timeout` seconds.
 
         Raises:
             OutboundError: No status line was received.
@@ -191,7 +191,7 @@ class Channel(Protocol[S]):
         ...
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> S:
-        """Validate settings from the API or from the database.
+        """Validates settings from the API or from the database.
 
         Args:
             values: The JSON object.
@@ -203,23 +203,23 @@ class Channel(Protocol[S]):
         ...
 
     def dump_settings(self, settings: S) -> dict[str, str]:
-        """Return the JSON object for `parse_settings`. It contains secrets and is stored encrypted."""
+        """Returns the JSON object for `parse_settings`. It contains secrets and is stored encrypted."""
         ...
 
     def hint(self, settings: S) -> str:
-        """Return the masked target: enough to tell two integrations apart, not enough to post."""
+        """Returns the masked target: enough to tell two integrations apart, not enough to post."""
         ...
 
     def render(self, notification: TicketNotification) -> Payload:
-        """Render a ticket event within the limits of the service, whatever the message contains."""
+        """Renders a ticket event within the limits of the service, whatever the message contains."""
         ...
 
     def render_plain(self, notification: TicketNotification) -> Payload:
-        """Render a ticket event as plain text, for a service that rejected the format of `render`."""
+        """Renders a ticket event as plain text, for a service that rejected the format of `render`."""
         ...
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Render one message that lists every entry.
+        """Renders one message that lists every entry.
 
         Raises:
             ValueError: There are no entries, or more than `digest_limit`.
@@ -227,15 +227,15 @@ class Channel(Protocol[S]):
         ...
 
     def render_test(self, message: TestMessage) -> Payload:
-        """Render a test message."""
+        """Renders a test message."""
         ...
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
-        """Render an alert."""
+        """Renders an alert."""
         ...
 
     async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
-        """Send the payload with one request of at most `timeout` seconds.
+        """Sends the payload with one request of at most `timeout` seconds.
 
         Never raises for failures of the service or of the network.
         """
@@ -243,7 +243,7 @@ class Channel(Protocol[S]):
 
 
 def find_channel(channels: Mapping[str, Channel[Any]], kind: str) -> Channel[Any]:
-    """Return the channel of an integration type.
+    """Returns the channel of an integration type.
 
     Raises:
         Refused: The type does not exist.

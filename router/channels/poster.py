@@ -20,7 +20,7 @@ S = TypeVar("S")
 
 
 def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
-    """Decrypt and validate stored settings.
+    """Decrypts and validates stored settings.
 
     Raises:
         DecryptionError: The settings cannot be decrypted.
@@ -43,7 +43,7 @@ class IntegrationSender:
     _timeout: float
 
     async def send(self, payload: Payload) -> SendOutcome:
-        """Send the payload; see `router.channels.contract.Channel.send`."""
+        """Sends the payload; see `router.channels.contract.Channel.send`."""
         return await self.channel.send(self._client, self._settings, payload, self._timeout)
 
 
@@ -72,7 +72,7 @@ class Poster:
         self._timeout = timeout
 
     def encrypt_settings(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
-        """Validate and encrypt settings.
+        """Validates and encrypts settings.
 
         Returns:
             The encrypted settings and the masked target.
@@ -84,7 +84,7 @@ class Poster:
         return self._box.encrypt(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
-        """Decrypt and validate the integration's settings.
+        """Decrypts and validates the integration's settings.
 
         Returns:
             A sender, or the failure to record for the delivery if nothing can be sent.

@@ -36,23 +36,23 @@ _MAX_CLUSTER_LENGTH = 32  # code points; crafted text can have unlimited combini
 
 
 def utf16_length(text: str) -> int:
-    """Return the length in UTF-16 code units."""
+    """Returns the length in UTF-16 code units."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def normalize_text(text: str) -> str:
-    r"""Remove harmful characters, use `\n` line ends, and limit consecutive empty lines to two."""
+    r"""Removes harmful characters, use `\n` line ends, and limits consecutive empty lines to two."""
     text = _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
     return _BLANK_LINES.sub("\n\n\n", _SURROGATES.sub("\ufffd", text)).strip()
 
 
 def normalize_line(text: str) -> str:
-    """Normalise to one line: single spaces, and no characters that make a name deceptive."""
+    """Normalises to one line: single spaces, and no characters that make a name deceptive."""
     return _WHITESPACE.sub(" ", safe_line(normalize_text(text))).strip()
 
 
 def truncate(text: str, limit: int) -> str:
-    """Truncate to `limit` UTF-16 units, including the final `ELLIPSIS`.
+    """Truncates to `limit` UTF-16 units, including the final `ELLIPSIS`.
 
     Never splits combining character sequences, emoji sequences or CR LF.
     """
@@ -69,7 +69,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
-    """Return the last position up to `end` that does not split a grapheme cluster.
+    """Returns the last position up to `end` that does not split a grapheme cluster.
 
     Returns `end` if the cluster is longer than `_MAX_CLUSTER_LENGTH`.
     """
@@ -98,7 +98,7 @@ def _is_regional_indicator(character: str) -> bool:
 
 
 def escape(text: str, limit: int) -> str:
-    """Escape text for fields that Slack parses, disable mass mentions, and truncate to `limit` UTF-16 units."""
+    """Escapes text for fields that Slack parses, disables mass mentions, and truncates to `limit` UTF-16 units."""
     text = _MASS_MENTION.sub("@\u2060", text)
     if utf16_length(text) + sum(text.count(special) * 4 for special in _ESCAPE_SEQUENCES) > limit:
         kept, remaining = 0, limit - 1
@@ -113,42 +113,42 @@ def escape(text: str, limit: int) -> str:
 
 
 def header_block(text: str) -> Element:
-    """Build a header block from a normalised line."""
+    """Builds a header block from a normalised line."""
     return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
 
 
 def text_element(content: str, *, bold: bool = False) -> Element:
-    """Build a text element; `content` must not be empty."""
+    """Builds a text element; `content` must not be empty."""
     return {"type": "text", "text": content} | ({"style": {"bold": True}} if bold else {})
 
 
 def link_element(url: str, content: str) -> Element:
-    """Build a link element; only for URLs of this installation."""
+    """Builds a link element; only for URLs of this installation."""
     return {"type": "link", "url": url, "text": content}
 
 
 def section_element(elements: Sequence[Element]) -> Element:
-    """Build a paragraph of a rich text block."""
+    """Builds a paragraph of a rich text block."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
 def quote_element(content: str) -> Element:
-    """Build a quotation, so that untrusted text cannot imitate the lines around it."""
+    """Builds a quotation, so that untrusted text cannot imitate the lines around it."""
     return {"type": "rich_text_quote", "elements": [text_element(content)]}
 
 
 def bullet_list(items: Sequence[Sequence[Element]]) -> Element:
-    """Build a bullet list; each item is a paragraph."""
+    """Builds a bullet list; each item is a paragraph."""
     return {"type": "rich_text_list", "style": "bullet", "elements": [section_element(item) for item in items]}
 
 
 def rich_text_block(parts: Sequence[Element]) -> Element:
-    """Build a rich text block."""
+    """Builds a rich text block."""
     return {"type": "rich_text", "elements": list(parts)}
 
 
 def field_elements(pairs: Sequence[tuple[str, str]]) -> Iterator[Element]:
-    """Yield `label: value` lines of one paragraph, with bold labels."""
+    """Yields `label: value` lines of one paragraph, with bold labels."""
     for index, (label, value) in enumerate(pairs):
         yield text_element(("\n" if index else "") + f"{label}:", bold=True)
         yield text_element(f" {value}")

@@ -91,7 +91,7 @@ class SlackChannel:
     digest_limit = slack_message.MAX_DIGEST_ENTRIES
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
-        """Validate `{"webhookUrl": ...}`.
+        """Validates `{"webhookUrl": ...}`.
 
         Host names are not resolved here: the HTTP client checks each address when it connects.
 
@@ -105,37 +105,37 @@ class SlackChannel:
         return SlackSettings(_parse_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
 
     def dump_settings(self, settings: SlackSettings) -> dict[str, str]:
-        """Return the JSON object for `parse_settings`."""
+        """Returns the JSON object for `parse_settings`."""
         return {"webhookUrl": settings.webhook_url}
 
     def hint(self, settings: SlackSettings) -> str:
-        """Return `https://hooks.slack.com/…/abcd`: the host and up to four final characters of the secret."""
+        """Returns `https://hooks.slack.com/…/abcd`: the host and up to four final characters of the secret."""
         parts = urlsplit(settings.webhook_url)
         secret = settings.webhook_url.rpartition("/")[2]
         return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
 
     def render(self, notification: TicketNotification) -> Payload:
-        """Render Block Kit blocks and a fallback text."""
+        """Renders Block Kit blocks and a fallback text."""
         return slack_message.render_ticket(notification)
 
     def render_plain(self, notification: TicketNotification) -> Payload:
-        """Render the message as `text` only."""
+        """Renders the message as `text` only."""
         return slack_message.render_plain_ticket(notification)
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Render one message for up to `digest_limit` deliveries."""
+        """Renders one message for up to `digest_limit` deliveries."""
         return slack_message.render_digest(entries)
 
     def render_test(self, message: TestMessage) -> Payload:
-        """Render the message of `POST /api/integrations/{id}/test`."""
+        """Renders the message of `POST /api/integrations/{id}/test`."""
         return slack_message.render_test(message)
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
-        """Render an alert."""
+        """Renders an alert."""
         return slack_message.render_alert(alert)
 
     async def send(self, client: HttpClient, settings: SlackSettings, payload: Payload, timeout: float) -> SendOutcome:
-        """Send one POST request to the webhook."""
+        """Sends one POST request to the webhook."""
         try:
             response = await client.post_json(settings.webhook_url, payload, timeout)
         except ForbiddenAddressError as error:
@@ -149,7 +149,7 @@ CHANNEL = SlackChannel()
 
 
 def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
-    """Classify a response of Slack.
+    """Classifies a response of Slack.
 
     Args:
         response: The HTTP response.
@@ -178,7 +178,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
 
 def _error_code(excerpt: str) -> str:
-    """Return Slack's error code, or "".
+    """Returns Slack's error code, or "".
 
     The body is the code alone or, rarely, `{"error": "<code>"}`.
     """
@@ -193,7 +193,7 @@ def _error_code(excerpt: str) -> str:
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Return Retry-After in seconds, at most `MAX_RETRY_AFTER_SECONDS` (RFC 9110 section 10.2.3).
+    """Returns Retry-After in seconds, at most `MAX_RETRY_AFTER_SECONDS` (RFC 9110 section 10.2.3).
 
     Returns None if the field is missing or invalid.
     """
@@ -254,7 +254,7 @@ def _split_url(text: str) -> SplitResult:
 
 
 def _normalize_host(host: str, *, allow_private: bool) -> str:
-    """Return the host in ASCII, IPv6 addresses in brackets."""
+    """Returns the host in ASCII, IPv6 addresses in brackets."""
     if not host:
         raise _invalid_url("it has no host name")
     try:

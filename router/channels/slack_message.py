@@ -46,7 +46,7 @@ _PLAIN_TEXT_OPTIONS: Payload = {
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
-    """Render a ticket event as blocks and a fallback text."""
+    """Renders a ticket event as blocks and a fallback text."""
     for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text needs a second pass
         payload = _render_ticket(notification, limit)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES:
@@ -55,7 +55,7 @@ def render_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_plain_ticket(notification: TicketNotification) -> Payload:
-    """Render a ticket event as `text` only, with a headline and a bar before each line of the message."""
+    """Renders a ticket event as `text` only, with a headline and a bar before each line of the message."""
     parts = [_headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
     quoted, _ = _message_text(notification, 1200)
     quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *_hidden_lines(notification)])
@@ -67,7 +67,7 @@ def render_plain_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_digest(entries: Sequence[DigestEntry]) -> Payload:
-    """Render one message that lists the entries by alias, in the given order."""
+    """Renders one message that lists the entries by alias, in the given order."""
     if not 1 <= len(entries) <= MAX_DIGEST_ENTRIES:
         raise ValueError(f"a digest has 1 to {MAX_DIGEST_ENTRIES} entries, not {len(entries)}")
     for limit, with_links in (
@@ -82,7 +82,7 @@ def render_digest(entries: Sequence[DigestEntry]) -> Payload:
 
 
 def render_test(notification: TestMessage) -> Payload:
-    """Render the message that confirms a working webhook."""
+    """Renders the message that confirms a working webhook."""
     name = _shorten(notification.integration_name, 100) or "(no name)"
     fields = [
         ("Integration", name),
@@ -101,7 +101,7 @@ def render_test(notification: TestMessage) -> Payload:
 
 
 def render_alert(alert: OperatorAlert) -> Payload:
-    """Render an alert. Its text may quote DNS records of a third party."""
+    """Renders an alert. Its text may quote DNS records of a third party."""
     text = _shorten(alert.text, MAX_ALERT_LENGTH)
     fields = [
         ("Workspace", _shorten(alert.workspace_name, 100) or "(no name)"),
@@ -116,12 +116,12 @@ def render_alert(alert: OperatorAlert) -> Payload:
 
 
 def payload_size(payload: Payload) -> int:
-    """Return the size of the serialised payload in bytes."""
+    """Returns the size of the serialised payload in bytes."""
     return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
 
 
 def count_characters(value: object) -> int:
-    """Count the UTF-16 units of every text and URL under `blocks`, as Slack seems to do."""
+    """Counts the UTF-16 units of every text and URL under `blocks`, as Slack seems to do."""
     if isinstance(value, dict):
         own = sum(rt.utf16_length(value[key]) for key in ("text", "url") if isinstance(value.get(key), str))
         return own * ("type" in value) + sum(count_characters(inner) for inner in value.values())
@@ -163,7 +163,7 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
 
 
 def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
-    """Return (label, value) pairs about the message; each value is one line of limited length."""
+    """Returns (label, value) pairs about the message; each value is one line of limited length."""
     status = _STATUS_LABELS.get(notification.status, notification.status)
     number = f"#{notification.number} ({status})"
     fields = [("From", _format_sender(notification))]
@@ -197,7 +197,7 @@ def _shorten_all(lines: Sequence[str]) -> list[str]:
 
 
 def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bool]:
-    """Return the text within `limit` units, and whether it is incomplete."""
+    """Returns the text within `limit` units, and whether it is incomplete."""
     full_text = rt.normalize_text(notification.text)
     if not is_visible(full_text):
         return "(no text)", notification.truncated
@@ -209,13 +209,13 @@ def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bo
 
 
 def _hidden_lines(notification: TicketNotification) -> list[str]:
-    """Return a line that states the number of hidden lines, or nothing if no line is hidden."""
+    """Returns a line that states the number of hidden lines, or nothing if no line is hidden."""
     count = notification.quoted_lines
     return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
 
 def _headline(notification: TicketNotification, limit: int) -> str:
-    """Summarise the event in one line, for desktop and mobile notifications."""
+    """Summarises the event in one line, for desktop and mobile notifications."""
     event_label = (
         f"New reply to ticket #{notification.number}"
         if notification.event == "replied"
@@ -236,7 +236,7 @@ def _format_reply_to(notification: TicketNotification) -> str:
 
 
 def _format_mailbox(name: str, address: str) -> str:
-    """Format name and address. The address is always shown, because a name can imitate one."""
+    """Formats name and address. The address is always shown, because a name can imitate one."""
     name, address = _shorten(name, 100), _format_address(address)
     labels = deceptive_domain(address)
     shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"
@@ -252,13 +252,13 @@ def _format_subject(subject: str, limit: int) -> str:
 
 
 def _shorten(text: str, limit: int) -> str:
-    """Return one line of at most `limit` units, or "" if no character is visible."""
+    """Returns one line of at most `limit` units, or "" if no character is visible."""
     line = rt.normalize_line(text)
     return rt.truncate(line, limit) if is_visible(line) else ""
 
 
 def _attachment_lines(notification: TicketNotification) -> list[str]:
-    """Return a line for each of the first attachments, and one with the number of further ones."""
+    """Returns a line for each of the first attachments, and one with the number of further ones."""
     shown = [
         f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
         for name, size in notification.attachments[:_MAX_ATTACHMENTS]
@@ -268,7 +268,7 @@ def _attachment_lines(notification: TicketNotification) -> list[str]:
 
 
 def _format_file_name(name: str) -> str:
-    """Shorten a file name but keep its extension, which shows the file type."""
+    """Shortens a file name but keeps its extension, which shows the file type."""
     stem, dot, extension = name.rpartition(".")
     if not stem or rt.utf16_length(extension) > _MAX_EXTENSION_LENGTH or rt.utf16_length(name) <= _MAX_FILE_NAME_LENGTH:
         return _shorten(name, _MAX_FILE_NAME_LENGTH)
@@ -276,7 +276,7 @@ def _format_file_name(name: str) -> str:
 
 
 def _format_size(size: int) -> str:
-    """Format a number of bytes: `640 B`, `1.2 kB`, `25 MB`."""
+    """Formats a number of bytes: `640 B`, `1.2 kB`, `25 MB`."""
     if size < 1000:
         return f"{size} B"
     value = float(size)
@@ -288,7 +288,7 @@ def _format_size(size: int) -> str:
 
 
 def _format_time(timestamp: Micros, timezone: str) -> str:
-    """Format a time to the minute; `(unknown)` if `datetime` cannot represent it.
+    """Formats a time to the minute; `(unknown)` if `datetime` cannot represent it.
 
     Timestamps are added to the epoch, because `fromtimestamp` rejects distant times on some systems.
     """
@@ -300,7 +300,7 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """Return the URL if it is safe in a link, else "".
+    """Returns the URL if it is safe in a link, else "".
 
     The URL is based on `public_url`, which may contain characters that end a link.
     """
@@ -311,7 +311,7 @@ def _safe_link(url: str | None) -> str:
 
 
 def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bool) -> Payload:
-    """Render a digest with at most `limit` units for each subject, sender and alias."""
+    """Renders a digest with at most `limit` units for each subject, sender and alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
         groups.setdefault(_format_address(entry.address, limit) or "(none)", []).append(entry)

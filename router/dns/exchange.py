@@ -83,7 +83,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
         return response
 
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
-        """Send the requests in turn and return the first response to any of them. All have the same id."""
+        """Sends the requests in turn and returns the first response to any of them. All have the same id."""
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
@@ -112,7 +112,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
 
 
 def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
-    """Decode a response; a truncated one is returned incomplete.
+    """Decodes a response; a truncated one is returned incomplete.
 
     Returns:
         None for a message that does not match the request (RFC 5452 section 9.1).

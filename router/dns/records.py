@@ -32,22 +32,22 @@ class RecordCheck:
 
 
 def txt_name(domain: str) -> str:
-    """Return the name of the verification TXT record."""
+    """Returns the name of the verification TXT record."""
     return f"{TXT_LABEL}.{domain}"
 
 
 def txt_value(token: str) -> str:
-    """Return the value of the verification TXT record."""
+    """Returns the value of the verification TXT record."""
     return f"{TXT_PREFIX}{token}"
 
 
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-    """Format (host, priority) pairs as `10 mx1.example.net`, highest priority first."""
+    """Formats (host, priority) pairs as `10 mx1.example.net`, highest priority first."""
     return tuple(f"{priority} {host}" for priority, host in sorted((p, normalize_host(h)) for h, p in hosts))
 
 
 def normalize_host(host: str) -> str:
-    """Normalise a host name for comparison: lower case, no trailing dot."""
+    """Normalises a host name for comparison: lower case, no trailing dot."""
     return host.strip().rstrip(".").lower()
 
 
@@ -57,7 +57,7 @@ def check_mx(
     mx_hosts: Sequence[tuple[str, int]],
     misplaced_at: Sequence[str] = (),
 ) -> RecordCheck:
-    """Check the MX records of a domain.
+    """Checks the MX records of a domain.
 
     They are correct if they include one of `mx_hosts` and no other host has an equal or lower preference value.
 
@@ -90,7 +90,7 @@ def check_mx(
 
 
 def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure) -> RecordCheck:
-    """Check that a domain with upstream-managed MX has any MX record."""
+    """Checks that a domain with upstream-managed MX has any MX record."""
     if isinstance(answer, DnsFailure):
         return RecordCheck("error", f"Cannot read the MX records of {domain}: {answer.reason}. Try again later.")
     hosts = [record.host for record in answer.values if record.host] if isinstance(answer, DnsRecords) else []
@@ -104,7 +104,7 @@ def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | 
 
 
 def propagation_hint(name: str, kind: str) -> str:
-    """Explain that the name servers of the domain return different records."""
+    """Explains that the name servers of the domain return different records."""
     return (
         f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
         "The change is propagating; check again in an hour."
@@ -114,7 +114,7 @@ def propagation_hint(name: str, kind: str) -> str:
 def check_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, misplaced_at: Sequence[str] = ()
 ) -> RecordCheck:
-    """Check the verification TXT record: one value must be the expected one; others are ignored.
+    """Checks the verification TXT record: one value must be the expected one; others are ignored.
 
     Args:
         domain: The domain in A-label form.
@@ -145,7 +145,7 @@ def check_txt(
 def _check_other_hosts(
     domain: str, records: Sequence[MxRecord], expected_hosts: set[str], best_preference: int
 ) -> RecordCheck:
-    """Check that no other host has a preference value equal to or lower than `best_preference`."""
+    """Checks that no other host has a preference value equal to or lower than `best_preference`."""
     competing = [
         record for record in records if record.host not in expected_hosts and record.preference <= best_preference
     ]
@@ -171,7 +171,7 @@ def _cname_hint(domain: str, alias: str, expected: str) -> str:
 
 
 def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Sequence[str], expected: str) -> str:
-    """Explain MX records that contain none of the expected hosts."""
+    """Explains MX records that contain none of the expected hosts."""
     if all(not record.host for record in records):
         return (
             f"{domain} has a null MX record, which refuses all mail. Remove MX 0 . (a single dot) and add {expected}."
@@ -189,7 +189,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Seq
 
 
 def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
-    """Explain how `host` differs from the expected host, "" if it is unrelated."""
+    """Explains how `host` differs from the expected host, "" if it is unrelated."""
     if host.startswith(f"{expected_host}."):
         zone = host[len(expected_host) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):
@@ -210,7 +210,7 @@ def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
 
 
 def _unescape(host: str) -> str:
-    """Undo the escaping of spaces and dots within a label."""
+    """Undoes the escaping of spaces and dots within a label."""
     return host.replace("\\032", " ").replace("\\.", ".").strip()
 
 

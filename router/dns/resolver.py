@@ -73,11 +73,11 @@ class RecordResolver(Protocol):
     """The queries that domain verification needs."""
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """Query the MX records, sorted by preference."""
+        """Queries the MX records, sorted by preference."""
         ...
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Query the TXT records, each with its strings joined."""
+        """Queries the TXT records, each with its strings joined."""
         ...
 
     @property
@@ -132,12 +132,12 @@ class DnsResolver:
         return DnsRecords(tuple(sorted(values)[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def resolve(self, name: str, record_type: str, /) -> tuple[str, ...]:
-        """Query records of a type (`A`, `PTR`, ...) as text; empty if there are none or the query fails."""
+        """Queries records of a type (`A`, `PTR`, ...) as text; empty if there are none or the query fails."""
         answer = await self._query_texts(name, dns.rdatatype.from_text(record_type))
         return answer.values if isinstance(answer, DnsRecords) else ()
 
     async def query_addresses(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Query the IPv4 and IPv6 addresses of a host. A failure is returned only if no address is found."""
+        """Queries the IPv4 and IPv6 addresses of a host. A failure is returned only if no address is found."""
         answers = [await self._query_texts(name, record_type) for record_type in (dns.rdatatype.A, dns.rdatatype.AAAA)]
         values = tuple(value for answer in answers if isinstance(answer, DnsRecords) for value in answer.values)
         if values:
@@ -145,14 +145,14 @@ class DnsResolver:
         return next((answer for answer in answers if isinstance(answer, DnsFailure)), answers[0])
 
     async def query_names(self, address: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Query the host names of an IP address (PTR), in lower case without trailing dot."""
+        """Queries the host names of an IP address (PTR), in lower case without trailing dot."""
         answer = await self._query_texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
         if isinstance(answer, DnsRecords):
             return DnsRecords(tuple(value.rstrip(".").lower() for value in answer.values))
         return answer
 
     async def query_tlsa(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Query the TLSA records of `_25._tcp.HOST`, in zone file format."""
+        """Queries the TLSA records of `_25._tcp.HOST`, in zone file format."""
         return await self._query_texts(name, dns.rdatatype.TLSA)
 
     async def _query_texts(
@@ -189,7 +189,7 @@ class DnsResolver:
         return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
     def _failure_reason(self, error: dns.exception.DNSException) -> str:
-        """Return why the query failed, from the rcode or exception that dnspython lists for each attempt."""
+        """Returns why the query failed, from the rcode or exception that dnspython lists for each attempt."""
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:

@@ -46,7 +46,7 @@ class ResolvConf:
 
 
 def parse_resolv_conf(data: bytes) -> ResolvConf:
-    """Parse the file's content. Lines with a port are skipped, as glibc does."""
+    """Parses the file's content. Lines with a port are skipped, as glibc does."""
     hosts: dict[str, None] = {}
     skipped: list[str] = []
     for line in data.removeprefix(_BOM).splitlines():
@@ -89,7 +89,7 @@ class NameServers:
             self._reload(is_first=True)
 
     def current(self) -> list[NameServer]:
-        """Return the servers in order. Reads the file again, at most once every `poll_seconds`."""
+        """Returns the servers in order. Reads the file again, at most once every `poll_seconds`."""
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:
             self._polled_at = now
@@ -115,7 +115,7 @@ class NameServers:
 
 
 def _read_file(path: Path) -> tuple[bytes | None, str]:
-    """Return the content of the file, or None and the reason why it cannot be read."""
+    """Returns the content of the file, or None and the reason why it cannot be read."""
     try:
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -131,7 +131,7 @@ def _read_file(path: Path) -> tuple[bytes | None, str]:
 
 
 def _parse_address(word: bytes) -> str:
-    """Return the IP address in canonical form, "" for any other text."""
+    """Returns the IP address in canonical form, "" for any other text."""
     try:
         return str(ipaddress.ip_address(word.decode("ascii")))
     except ValueError:

@@ -76,7 +76,7 @@ class VerificationResult:
 def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[RecordReport, ...]:
-    """Return both records before the first check: `missing`, with the values to add."""
+    """Returns both records before the first check: `missing`, with the values to add."""
     missing = NoDnsRecord()
     mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
     return (
@@ -95,7 +95,7 @@ async def check_domain(
     now: Micros,
     upstream: bool = False,
 ) -> VerificationResult:
-    """Query and check the records of a domain.
+    """Queries and checks the records of a domain.
 
     Args:
         domain: A-label form, lower case.
@@ -153,7 +153,7 @@ async def _check_records(
 
 
 def _merge_alternates(result: VerificationResult, others: Sequence[VerificationResult]) -> VerificationResult:
-    """Treat records that another name server returns correctly as propagating, not as missing."""
+    """Treats records that another name server returns correctly as propagating, not as missing."""
     records = []
     for index, record in enumerate(result.records):
         is_correct_elsewhere = any(other.records[index].status == "ok" for other in others)
@@ -164,12 +164,12 @@ def _merge_alternates(result: VerificationResult, others: Sequence[VerificationR
 
 
 def dump_records(records: Sequence[RecordReport]) -> str:
-    """Serialise records for the column `domains.records`."""
+    """Serialises records for the column `domains.records`."""
     return json.dumps([asdict(record) for record in records], ensure_ascii=False)
 
 
 def load_records(text: str) -> tuple[RecordReport, ...]:
-    """Deserialise records; () for an empty column or an unknown format."""
+    """Deserialises records; () for an empty column or an unknown format."""
     try:
         rows = json.loads(text or "[]")
         return tuple(
@@ -193,7 +193,7 @@ def _build_report(
 
 
 def _to_printable(text: str, limit: int = _MAX_VALUE_LENGTH) -> str:
-    """Replace unprintable characters and limit the length, for storage and display."""
+    """Replaces unprintable characters and limits the length, for storage and display."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)[:limit]
 
 
@@ -207,7 +207,7 @@ async def _find_misplaced_mx(
     hosts: Sequence[tuple[str, int]],
     resolver: RecordResolver,
 ) -> list[str]:
-    """Find MX records at names to which the DNS provider appended the zone name."""
+    """Finds MX records at names to which the DNS provider appended the zone name."""
     if not isinstance(answer, NoDnsRecord) or answer.alias:
         return []
     own_hosts = {normalize_host(host) for host, _ in hosts}
@@ -223,7 +223,7 @@ async def _find_misplaced_mx(
 async def _find_misplaced_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, resolver: RecordResolver
 ) -> list[str]:
-    """Find the expected TXT value at the apex or at names with an appended zone name."""
+    """Finds the expected TXT value at the apex or at names with an appended zone name."""
     expected = txt_value(token)
     if isinstance(answer, DnsFailure) or expected in _values(answer):
         return []
@@ -235,6 +235,6 @@ async def _find_misplaced_txt(
 
 
 def _candidate_zones(domain: str) -> list[str]:
-    """Return the possible zone names: the domain and its parents of at least two labels."""
+    """Returns the possible zone names: the domain and its parents of at least two labels."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]

@@ -42,7 +42,7 @@ class VerificationState:
 def next_state(
     state: VerificationState, result: VerificationResult, now: Micros, *, counts_misses: bool
 ) -> VerificationState:
-    """Return the state after a check.
+    """Returns the state after a check.
 
     Args:
         state: The state before the check.
@@ -70,7 +70,7 @@ def next_state(
 def next_check_at(
     state: VerificationState, now: Micros, *, created_at: Micros, interval: Micros, jitter: float
 ) -> Micros:
-    """Return the time of the next check.
+    """Returns the time of the next check.
 
     Args:
         state: The state after the last check.

@@ -55,7 +55,7 @@ _IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", ":
 
 
 def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
-    """Return why the address is not public (`private`, `loopback`, ...), or None if it is public.
+    """Returns why the address is not public (`private`, `loopback`, ...), or None if it is public.
 
     Raises:
         ValueError: `ip` is not an IP address.
@@ -73,7 +73,7 @@ def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
 
 
 def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
-    """Return whether a user's URL may lead to this address.
+    """Returns whether a user's URL may lead to this address.
 
     Raises:
         ValueError: `ip` is not an IP address.

@@ -115,7 +115,7 @@ class OutboundClient:
         self._closed = False
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """Send `payload` as JSON in a POST request within `timeout` seconds.
+        """Sends `payload` as JSON in a POST request within `timeout` seconds.
 
         Returns:
             The response, whatever its status.
@@ -155,7 +155,7 @@ class OutboundClient:
         )
 
     async def close(self) -> None:
-        """Close all connections. Running calls fail, later calls raise `OutboundError`."""
+        """Closes all connections. Running calls fail, later calls raise `OutboundError`."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -164,7 +164,7 @@ class OutboundClient:
     async def _read_excerpt(
         self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
     ) -> None:
-        """Fill `excerpt` up to one byte over its limit, then close the connection without reading the rest."""
+        """Fills `excerpt` up to one byte over its limit, then closes the connection without reading the rest."""
         if 200 <= response.status < 300:
             deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
             time_limit.reschedule(min(time_limit.when() or deadline, deadline))
@@ -200,7 +200,10 @@ class OutboundClient:
         return self._session
 
     def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """Open a socket unless the address is forbidden. aiohttp calls it with the final address of each connection."""
+        """Opens a socket unless the address is forbidden.
+
+        aiohttp calls it with the final address of each connection.
+        """
         family, kind, protocol, _, socket_address = address
         if not self._allow_private:
             ip = str(socket_address[0])
@@ -238,7 +241,7 @@ def _to_outbound_error(
 
 
 def _describe_error(error: Exception, host: str) -> str:
-    """Describe the error for users. It names only the host: aiohttp's own texts contain the whole URL."""
+    """Describes the error for users. It names only the host: aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):

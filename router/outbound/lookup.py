@@ -25,7 +25,7 @@ class SystemResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolve a host name.
+        """Resolves a host name.
 
         Raises:
             OSError: The name cannot be resolved.
@@ -51,7 +51,7 @@ class SystemResolver(AbstractResolver):
             return await future
 
     async def close(self) -> None:
-        """Do nothing: the threads end by themselves."""
+        """Does nothing: the threads end by themselves."""
 
 
 def _resolve_host(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:

@@ -48,7 +48,7 @@ class _RecordingHandler(ResponseHandler):
 
 
 def parse_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
-    """Parse the status and Retry-After of the final response; None if no complete status line was received."""
+    """Parses the status and Retry-After of the final response; None if no complete status line was received."""
     status_line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
     while status_line is not None:
         status = int(status_line[1])

@@ -25,7 +25,7 @@ class CountedAttempt:
     remaining: int
 
     async def release(self, transaction: QueryExecutor) -> None:
-        """Remove a successful attempt from the count, in the transaction that acts on its success."""
+        """Removes a successful attempt from the count, in the transaction that acts on its success."""
         await transaction.execute("rate_limit_release", scope=self.scope, window_start=self.window_start)
 
 
@@ -37,7 +37,7 @@ class AttemptLimiter:
         self._clock = clock
 
     async def reserve(self, scope: str, limit: RateLimit) -> CountedAttempt:
-        """Count one attempt.
+        """Counts one attempt.
 
         Raises:
             RateLimited: The limit is reached; nothing is written.
@@ -59,7 +59,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Count the first call in each window of `seconds`; return whether this call was the first."""
+    """Counts the first call in each window of `seconds`; returns whether this call was the first."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

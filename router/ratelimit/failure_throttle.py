@@ -27,7 +27,7 @@ class RateLimited(Refused):
 
 
 def rate_limited(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
-    """Return the error for a full window, with the time until the next attempt is allowed."""
+    """Returns the error for a full window, with the time until the next attempt is allowed."""
     seconds = sliding_window.seconds_until_allowed(limit, previous, current, now)
     return RateLimited(f"Too many failed attempts. Try again in {seconds} s.", seconds)
 
@@ -41,14 +41,14 @@ class FailureThrottle:
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # key -> (window start, previous, current)
 
     def check(self, key: str) -> None:
-        """Raise `RateLimited` if the key has too many failures."""
+        """Raises `RateLimited` if the key has too many failures."""
         now = self._clock.now()
         _, previous, current = self._current_counts(key)
         if current >= sliding_window.window_limit(self._limit, previous, now):
             raise rate_limited(self._limit, previous, current, now)
 
     def record_failure(self, key: str) -> None:
-        """Count a failure."""
+        """Counts a failure."""
         start, previous, current = self._current_counts(key)
         self._counts[key] = start, previous, current + 1
         self._counts.move_to_end(key)
@@ -56,7 +56,7 @@ class FailureThrottle:
             self._counts.popitem(last=False)
 
     def remove_failure(self, key: str) -> None:
-        """Remove one failure, for an attempt that was counted in advance and succeeded."""
+        """Removes one failure, for an attempt that was counted in advance and succeeded."""
         start, previous, current = self._current_counts(key)
         if current:
             self._counts[key] = start, previous, current - 1

@@ -36,7 +36,7 @@ class RateLimiter(Protocol):
     """Limits requests by scope."""
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """Count one request in every scope, or in none if a limit is reached.
+        """Counts one request in every scope, or in none if a limit is reached.
 
         Args:
             limits: By scope (`key:...`, `workspace:...`, `person:...`). All callers use the same order of scopes, which
@@ -51,7 +51,7 @@ class RateLimiter(Protocol):
         ...
 
     async def close(self) -> None:
-        """Write pending counts."""
+        """Writes pending counts."""
         ...
 
 
@@ -88,7 +88,7 @@ class DatabaseRateLimiter:
         return sliding_window.most_restrictive(statuses)
 
     async def close(self) -> None:
-        """Do nothing: no counts are pending."""
+        """Does nothing: no counts are pending."""
 
     async def _count_in_database(
         self, transaction: QueryExecutor, scope: str, limit: RateLimit, previous: int, now: Micros
@@ -107,7 +107,7 @@ class DatabaseRateLimiter:
         return sliding_window.limit_status(limit, previous, counts[1], now, allowed=False)
 
     async def _previous_count(self, scope: str, limit: RateLimit, now: Micros) -> int:
-        """Return the count of the previous window, cached once it can no longer grow."""
+        """Returns the count of the previous window, cached once it can no longer grow."""
         key = scope, sliding_window.window_start(limit, now)
         cached = self._previous.get(key)
         if cached is not None:
@@ -185,14 +185,14 @@ class ProcessRateLimiter:
         )
 
     async def close(self) -> None:
-        """Stop the periodic writes and write pending counts."""
+        """Stops the periodic writes and writes pending counts."""
         self._closing.set()
         if self._writer is not None:
             await self._writer
         await self.flush()
 
     async def flush(self) -> None:
-        """Add pending counts to the database; after a failure they stay pending."""
+        """Adds pending counts to the database; after a failure they stay pending."""
         pending = self._take_pending()
         if not pending:
             return
@@ -231,7 +231,7 @@ class ProcessRateLimiter:
                 counts.unwritten[start] = counts.unwritten.get(start, 0) + amount
 
     async def _load(self, scope: str, limit: RateLimit) -> None:
-        """Read the counts of a scope that this process has not used before."""
+        """Reads the counts of a scope that this process has not used before."""
         if scope in self._counts:
             return
         async with self._load_locks.setdefault(scope, asyncio.Lock()):
@@ -242,7 +242,7 @@ class ProcessRateLimiter:
         self._load_locks.pop(scope, None)
 
     def _current_counts(self, scope: str, limit: RateLimit, now: Micros) -> _WindowCounts:
-        """Return the counts of the scope, advanced to the current window."""
+        """Returns the counts of the scope, advanced to the current window."""
         counts = self._counts[scope]
         start = sliding_window.window_start(limit, now)
         if start > counts.start:
@@ -275,7 +275,7 @@ class ProcessRateLimiter:
 
 
 async def window_counts(transaction: QueryExecutor, scope: str, limit: RateLimit, now: Micros) -> tuple[int, int]:
-    """Read the counts of the previous and the current window."""
+    """Reads the counts of the previous and the current window."""
     start = sliding_window.window_start(limit, now)
     rows = await transaction.fetch_all(
         "rate_limit_used", scope=scope, window_start=start, previous_start=start - limit.seconds

@@ -45,18 +45,18 @@ class RateLimitStatus:
 
 
 def window_start(limit: RateLimit, now: Micros) -> int:
-    """Return the start of the current window in Unix seconds."""
+    """Returns the start of the current window in Unix seconds."""
     return now // limit.length * limit.seconds
 
 
 def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
-    """Return the maximum count of the current window at `now`, including this request."""
+    """Returns the maximum count of the current window at `now`, including this request."""
     remaining_time = limit.length - now % limit.length
     return (limit.requests * limit.length - previous * remaining_time) // limit.length
 
 
 def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, allowed: bool) -> RateLimitStatus:
-    """Return the status for the counts after this request was counted or refused."""
+    """Returns the status for the counts after this request was counted or refused."""
     maximum = window_limit(limit, previous, now)
     reset = window_start(limit, now) + limit.seconds
     if allowed:
@@ -65,7 +65,7 @@ def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, 
 
 
 def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Micros) -> int:
-    """Return the whole seconds, at least 1, until a request is allowed if no other request is counted."""
+    """Returns the whole seconds, at least 1, until a request is allowed if no other request is counted."""
     length = limit.length
     time = now
     if current >= limit.requests:
@@ -80,5 +80,5 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
 
 
 def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
-    """Return a refusal, else the status with the fewest remaining requests; None if the list is empty."""
+    """Returns a refusal, else the status with the fewest remaining requests; None if the list is empty."""
     return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)

@@ -10,7 +10,7 @@ from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
 async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> DomainFacts:
-    """Read the domain of the mailbox across all workspaces and, if it is active, the candidate aliases."""
+    """Reads the domain of the mailbox across all workspaces and, if it is active, the candidate aliases."""
     row = await transaction.fetch_one("routing_domain", name=mailbox.domain_key)
     if row is None:
         return DomainFacts(None)
@@ -25,6 +25,6 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
 
 
 async def read_blocked_senders(transaction: QueryExecutor, workspace_id: str) -> BlockedSenderSet:
-    """Read the blocked senders of a workspace."""
+    """Reads the blocked senders of a workspace."""
     rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
     return BlockedSenderSet(row["sender"] for row in rows)

@@ -64,13 +64,13 @@ class DomainFacts:
 
 
 def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """Return the local keys that can match the mailbox: its own, the one without tag, and the catch-all."""
+    """Returns the local keys that can match the mailbox: its own, the one without tag, and the catch-all."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
-    """Return the target of the first matching alias: exact, without the tag, catch-all (SPEC.md section 5).
+    """Returns the target of the first matching alias: exact, without the tag, catch-all (SPEC.md section 5).
 
     A disabled alias refuses its mail, which is not passed on to the catch-all. The postmaster is an exception: its mail
     is always accepted (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
@@ -98,7 +98,7 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
 
 
 def host_postmaster_target(mailbox: Mailbox, workspace: Workspace) -> Target:
-    """Return the target of `<postmaster>` and of the postmaster of this host (SPEC.md section 5)."""
+    """Returns the target of `<postmaster>` and of the postmaster of this host (SPEC.md section 5)."""
     name = mailbox.domain_key or "localhost"
     return _postmaster_target(mailbox, workspace.id, name, workspace.default_integration_id, "")
 

@@ -78,7 +78,7 @@ class RoutingCache:
             del self._pending_queries[key]
 
     def invalidate(self) -> None:
-        """Discard the cache after this process has committed a change of a domain or an alias."""
+        """Discards the cache after this process has committed a change of a domain or an alias."""
         self._targets.clear()
         self._blocked_senders.clear()
         self._pending_queries.clear()  # later callers must not share an answer from before the change
@@ -124,7 +124,7 @@ class RoutingCache:
         return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
-        """Return the first workspace's target, or None if the host name is a verified domain with its own aliases."""
+        """Returns the first workspace's target, or None if the host name is a verified domain with its own aliases."""
         if mailbox.domain:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.is_active:

@@ -18,7 +18,7 @@ _MAPPED_PREFIX_LENGTH = 96  # prefix bits of an IPv4-mapped IPv6 address (RFC 42
 
 
 def normalize_entry(text: str) -> str:
-    """Normalise an entry to `local@domain`, `@domain`, or a network with its prefix length.
+    """Normalises an entry to `local@domain`, `@domain`, or a network with its prefix length.
 
     Invisible characters are removed, because an address with and without them is the same sender.
 
@@ -33,7 +33,7 @@ def normalize_entry(text: str) -> str:
 
 
 def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """Convert an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does for addresses."""
+    """Converts an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does for addresses."""
     if (
         isinstance(network, IPv4Network)
         or network.network_address.ipv4_mapped is None
@@ -59,7 +59,7 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Return the entry that blocks a reverse-path (None: `<>`) or a peer address, or None."""
+        """Returns the entry that blocks a reverse-path (None: `<>`) or a peer address, or None."""
         if sender is not None and sender.domain:
             domain = sender.domain_key
             for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):

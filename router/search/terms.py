@@ -41,19 +41,19 @@ _UNSPACED = re.compile(
 
 
 def text_words(text: str) -> list[str]:
-    """Return the distinct words of a text, in the order of first appearance."""
+    """Returns the distinct words of a text, in the order of first appearance."""
     return list(dict.fromkeys(_split_words(text[:MAX_TEXT_LENGTH])))[:MAX_WORDS]
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Return the distinct words of a message: of its new text, then of its quoted text, within the same limits."""
+    """Returns the distinct words of a message: of its new text, then of its quoted text, within the same limits."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
 def ticket_terms(
     workspace_id: str, number: int, alias_id: str | None, *, existing: Iterable[str], added: Iterable[str]
 ) -> list[str]:
-    """Return all terms of a ticket: its workspace, number and alias, then its words.
+    """Returns all terms of a ticket: its workspace, number and alias, then its words.
 
     The first three start with `_`, so no word of a text and no query prefix matches them.
     """
@@ -84,7 +84,7 @@ class SearchQuery:
     prefix_needles: tuple[tuple[str, ...], ...]
 
     def to_json(self, *, complete_only: bool = False) -> str:
-        """Return the JSON parameter of the SQL queries `search_...`.
+        """Returns the JSON parameter of the SQL queries `search_...`.
 
         Args:
             complete_only: Look up only complete words in the index, and check the prefix for each match. An index reads
@@ -103,7 +103,7 @@ class SearchQuery:
 
 
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
-    """Parse a search text, for a workspace or for one of its aliases.
+    """Parses a search text, for a workspace or for one of its aliases.
 
     The last word may be incomplete. A number matches as a word and as a ticket number, `#42` only as a ticket number.
 
@@ -131,7 +131,7 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
 
 
 def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
-    """Build a query.
+    """Builds a query.
 
     Args:
         scope: The workspace expression.
@@ -156,7 +156,7 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 
 
 def index_position(ticket_id: str) -> int:
-    """Return a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
+    """Returns a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
 
     The lowest `SLOT_BITS` are a random slot in the lower half of the range. If the slot is taken, `search_upsert` uses
     the next one. The upper half is reserved for that, so positions of different milliseconds keep their order.
@@ -178,14 +178,14 @@ def _alias_term(alias_id: str) -> str:
 
 
 def _may_be_prefix(text: str, last: str) -> bool:
-    """Return whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
+    """Returns whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
     if _UNSPACED.fullmatch(last):
         return len(last) == 1
     return len(last) >= MIN_PREFIX_LENGTH and text[-1:].isalnum()
 
 
 def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
-    """Yield the words of a text.
+    """Yields the words of a text.
 
     Args:
         text: Any text.
@@ -212,7 +212,7 @@ def _split_pairs(run: str, *, with_last: bool) -> Sequence[str]:
 
 
 def _fold(text: str) -> str:
-    """Remove case, accents and compatibility forms."""
+    """Removes case, accents and compatibility forms."""
     if text.isascii():
         return text.lower()
     decomposed = normalize("NFKD", text)[:MAX_EXPANDED_LENGTH]

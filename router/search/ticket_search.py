@@ -43,7 +43,7 @@ class TicketSearch:
     def __init__(
         self, database: Database, search_query: SearchQuery, list_query: str, filters: Mapping[str, object], limit: int
     ) -> None:
-        """Prepare the search.
+        """Prepares the search.
 
         Args:
             database: The database.
@@ -70,7 +70,7 @@ class TicketSearch:
         self._dense_since = 0  # from this time to the searched part there were too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
-        """Return the newest matching tickets before an id, as rows of `tickets`."""
+        """Returns the newest matching tickets before an id, as rows of `tickets`."""
         self._before = before
         more = await self._scan_list(FIRST_SCAN_PAGES * self._limit)
         if not more or self._is_full():
@@ -100,7 +100,7 @@ class TicketSearch:
         return len(self._rows) >= self._limit
 
     async def _scan_list(self, limit: int) -> bool:
-        """Run one list scan; return False at the end of the list."""
+        """Runs one list scan; returns False at the end of the list."""
         rows = await self._database.fetch_all(self._list_query, **self._filters, before=self._before, limit=limit)
         if not rows:
             return False
@@ -117,7 +117,7 @@ class TicketSearch:
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
-        """Run one index scan, or reduce the range after too many matches; return False at the end."""
+        """Runs one index scan, or reduces the range after too many matches; returns False at the end."""
         newest_ms = ids.timestamp_ms(self._before)
         range_ms = min(self._range, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
@@ -147,7 +147,7 @@ class TicketSearch:
         return since_ms > end_ms
 
     def _next_range(self, range_ms: int, match_count: int) -> int:
-        """Return the next range in milliseconds after a range with this number of matches."""
+        """Returns the next range in milliseconds after a range with this number of matches."""
         growth = MAX_PREFIX_GROWTH if self._uses_prefix else MAX_GROWTH
         return max(1, int(range_ms * min(growth, self._target_matches / (match_count + 1))))
 

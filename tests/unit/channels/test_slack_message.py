@@ -68,7 +68,7 @@ NOTIFICATIONS = {
 
 
 def _golden(name: str, payload: Payload) -> None:
-    """Compare with the golden file. To update it, delete it, run the test twice and review the difference."""
+    """Compares with the golden file. To update it, delete it, run the test twice and review the difference."""
     path = GOLDEN / f"{name}.json"
     text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
     if not path.exists():

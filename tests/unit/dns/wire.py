@@ -4,7 +4,7 @@ import struct
 
 
 def answer(query: bytes, kind: int, *values: bytes, count: int = 0) -> bytes:
-    """Build a response with records of one type for the queried name.
+    """Builds a response with records of one type for the queried name.
 
     Args:
         query: The query as sent.
