@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # per calendar; a larger one contains an embedded file
+MAX_BYTES = 1 << 20  # a larger calendar contains an embedded file; the rest is not read
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
 _MAX_VALUE_LENGTH = 998  # characters of a one-line value

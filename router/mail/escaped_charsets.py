@@ -16,7 +16,7 @@ from operator import sub
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
 # A line that ends without the escape sequence or shift back to ASCII.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# Follows an open line if the line was folded: a closing sequence without a designation before it.
+# The text after an open line that was folded: the closing sequence follows without another designation.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -61,7 +61,7 @@ def decode_iso2022(data: bytes) -> str:
     pieces: list[str] = []
     decode: _Decoder = _decode_ascii
     shift_in: _Decoder = _decode_ascii
-    shift_out: _Decoder = _decode_katakana  # JIS X 0201 until an escape sequence designates the set of SO
+    shift_out: _Decoder = _decode_katakana  # SO selects JIS X 0201 until an escape sequence designates another set
     position = closed_at = 0
     for switch in _SWITCH.finditer(data):
         if switch.start() > position:

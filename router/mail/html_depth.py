@@ -19,17 +19,17 @@ _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# Their end tag closes them and everything inside, up to the next scope.
+# An end tag closes the element and everything inside it, but no element outside the current scope.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
-# Elements outside these cannot be closed inside.
+# Scopes: an end tag inside cannot close an element outside.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
 # "Special" elements: the end tag of an element that is neither a block nor a scope does not pass them.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
-# Their end tags remove them from the open elements, even if a special element is open inside.
+# An end tag removes the element from the open ones, even if a special element is open inside it.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
 _CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
@@ -38,10 +38,10 @@ class DepthEstimate:
     """Tracks the open elements."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []  # "" for a removed one
+        self._open: list[str] = []  # "" for a removed element
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Positions with names; an uncounted element is positioned after the last open one.
+        # Position and name of open elements. The position of an uncounted element is after the last counted one.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
         self._html: list[tuple[float, str]] = []  # non-foreign elements

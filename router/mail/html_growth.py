@@ -27,9 +27,9 @@ MAX_REOPENED_LENGTH = 2_000_000
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
 """The limit for shorter HTML: a base plus an amount per character, so that the cost of parsing stays proportional.
 Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
-# Memory of an element, relative to a character of its tag.
+# Memory of an element, as a multiple of the memory of a character of its tag.
 _ELEMENT_COST = 16
-# Clones by one end tag: eight rounds, each with the element and up to three others before the block.
+# An end tag clones elements in eight rounds: each time the element and up to three others before the block.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
 _MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps three identical open elements
 _COMPARISON_COST = 4  # the parser compares each formatting element with all open ones
@@ -40,13 +40,13 @@ def _name_set(text: str) -> frozenset[str]:
 
 
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
-# Start tags that close no element.
+# Elements whose start tags close no other element.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
 # Elements that never nest in themselves; any other may be between a formatting element and its end tag.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
-# Elements outside these cannot be closed inside.
+# Scopes: an end tag inside cannot close an element outside.
 _SCOPES = _name_set("table applet object marquee template svg math select")
-# A repeated tag adds its attributes to the first one, after a comparison with all of its attributes.
+# The attributes of a repeated tag are compared with those of the first one and added to it.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 

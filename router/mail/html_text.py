@@ -92,14 +92,14 @@ class _TextBuilder:
         self.size = 0  # characters written
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # of the last line; a gap has the smaller of the two depths
+        self._last_quote_depth = 0  # of the last line; empty lines get the smaller of the depths around them
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._pending_blank_lines = 0  # before the next text
+        self._pending_blank_lines = 0  # to be written before the next text
         self._bullet = ""
         self._cell_count = 0
-        self._verbatim = False  # the line has text with preserved white space
-        self._struck = False  # an open `~~`
+        self._verbatim = False  # whether the line has text with preserved white space
+        self._struck = False  # whether a `~~` is open
 
     def write(self, text: str, style: _Style) -> str:
         """Adds text to the line and returns its visible form."""
@@ -199,11 +199,11 @@ class _TextExtractor(HTMLParser):
         self.limit = limit
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
-        self.styles = [_Style()]  # of the open elements
-        self.hidden_depth = 0  # depth of open elements, starting with the hidden one
+        self.styles = [_Style()]  # one for each open element
+        self.hidden_depth = 0  # number of open elements from the hidden one on
         self.href = ""  # target of the open link
-        self.link_text: list[str] = []  # and its text
-        self.link_has_image = False  # and whether it contains an image without a description
+        self.link_text: list[str] = []  # the text of the open link
+        self.link_has_image = False  # whether the open link contains an image without a description
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.hidden_depth or self.builder.size > self.limit:

@@ -89,14 +89,14 @@ class _ListReader:
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []
-        self.leading_quotes = 0  # quotation marks before the phrase
+        self.leading_quotes = 0  # number of quotation marks before the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
         self.had_angle = False
         self.in_quotes = False
         self.comment_depth = 0
-        self.name_before_comma = ""  # start of a name with an unquoted comma: `Muster, Eva <eva@...>`
+        self.name_before_comma = ""  # first part of a name with an unquoted comma: `Muster, Eva <eva@...>`
         self.bare_word = ("", "")  # the first word without a domain
 
     def read(self, text: str) -> None:

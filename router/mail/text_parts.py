@@ -191,7 +191,7 @@ def _is_stub(plain: str) -> bool:
 
 def unflow(text: str, *, delsp: bool) -> str:
     """Unwraps format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
-    pieces: list[str] = []  # pieces of paragraphs; each paragraph follows a line ending
+    pieces: list[str] = []  # of paragraphs; each paragraph starts with a line ending
     open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))

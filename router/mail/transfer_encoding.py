@@ -19,7 +19,7 @@ from router.mail import uuencode
 
 _MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
-# Names without punctuation, which varies between scripts.
+# Mechanisms by their name without punctuation, which varies between programs.
 _MECHANISMS = {
     "b64": "base64",
     "qp": "quoted-printable",
@@ -37,12 +37,12 @@ _MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; takes 0.1 s and 40 MB of 
 _MIN_FULL_LINES = 2  # lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
-# The end of a run, followed by words on the same line.
+# A complete run, followed by words on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
 # A line that must be base64: long, with case changes that words do not have.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED_LENGTH = 20  # base64 characters between two spaces; hardly any word is as long
+_MIN_SPACED_LENGTH = 20  # base64 characters between two spaces; hardly any word has so many
 # Words of base64 characters in a form that base64 never has: at most one capital, at the start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
 _MAX_PLAIN_WORDS_BYTES = 1024  # a longer unencoded text has other characters

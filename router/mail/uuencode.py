@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# At most 63 bytes, two extra characters, and spaces; the end of a longer line is not searched.
+# A line with at most 63 bytes, two extra characters, and spaces; the end of a longer line is not searched.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
 _FULL_LINE_LENGTH = 61  # characters of a line of 45 bytes, the maximum of encoders
 # Encoders may append a checksum to a line.
 _MAX_EXTRA_CHARACTERS = 2
-# Full lines of the largest message that is accepted by default (50 MB); a crafted message has shorter ones.
+# The largest message that is accepted by default (50 MB) has fewer full lines; a crafted message has shorter lines.
 _MAX_LINES = 1_000_000
 
 

@@ -16,13 +16,13 @@ from itertools import islice
 from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters_only
 from router.unicode_text import normalize
 
-MAX_LENGTH = 400  # of an attribution; bounds the text that patterns are matched against
-_MAX_FOLDED_LINES = 5  # lines
-_MAX_VERB_LENGTH = 40  # at the end of a line
-_MAX_ENDING_LENGTH = 2  # `(a)`, `/la`
-_MAX_OPENING_WORDS = 3  # words
-_MAX_WEEKDAY_LENGTH = 4  # an abbreviated day of the week
-_MAX_LEAD_LENGTH = 40  # before the first digit of a line that starts with a date
+MAX_LENGTH = 400  # characters of an attribution; bounds the text that patterns are matched against
+_MAX_FOLDED_LINES = 5
+_MAX_VERB_LENGTH = 40  # characters at the end of a line that are searched for a verb
+_MAX_ENDING_LENGTH = 2  # letters of a gender ending: `(a)`, `/la`
+_MAX_OPENING_WORDS = 3
+_MAX_WEEKDAY_LENGTH = 4  # letters of an abbreviated day of the week
+_MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
     "en": "wrote writes",
@@ -39,7 +39,7 @@ _VERBS_BY_LANGUAGE = {
     "el": "έγραψε έγραψες γράφει",
     "ru, uk, be, bg, mk": "пишет написал написала писал писала пише написав писав напісаў піша написа напиша",
     "he, ar, fa": "כתב כתבה כותב كتب كتبت كتابة نوشت نوشته",
-    # What Horde writes: `Quoting Ana <ana@example.org>:`.
+    # Horde writes `Quoting Ana <ana@example.org>:`.
     "quoting": "quoting zitat zitiere citeren citerar citat citando citazione cytowanie cituji citování citácia idézés "
     "lainaus alıntı παράθεση цитат цитирование цитирую цитата siterer",
     "vi, id, tl": "viết menulis sumulat isinulat sinulat",

@@ -22,12 +22,12 @@ from router.mail.quotes.lines import Lines, letters_only, strip_marks
 
 FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
-_MAX_LABEL_LENGTH = 30  # before the colon
-_MAX_LINES = 24  # of a block, including a long list of recipients
-_MAX_FOLDED_LINES = 6  # of one field
+_MAX_LABEL_LENGTH = 30  # characters before the colon
+_MAX_LINES = 24  # lines of a block, including a long list of recipients
+_MAX_FOLDED_LINES = 6  # lines of one field
 _MAX_VALUE_LENGTH = 1000  # characters of a value that are examined
 _SEPARATORS = (":", "\uff1a", "|")
-_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # JSON and code
+_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
 _CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # YAML and similar; mail programs do not write them
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 

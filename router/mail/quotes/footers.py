@@ -14,8 +14,8 @@ from router.unicode_text import normalize
 MAX_FOOTER_LENGTH = 160  # characters
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
-_MAX_PIECE_LENGTH = 12  # of a word in a script without spaces
-_MAX_MODEL_WORDS = 5  # of an unknown device
+_MAX_PIECE_LENGTH = 12  # characters of a known word in a script without spaces
+_MAX_MODEL_WORDS = 5  # words in the name of an unknown device
 
 
 _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not decompose

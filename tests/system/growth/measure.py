@@ -138,7 +138,7 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Returns user and system time of a child (proc(5)). A CPU timer inside the child would be too coarse."""
+    """Returns user and system time of a child (proc(5)). A CPU timer inside the child would make its clock coarse."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
