@@ -22,7 +22,7 @@ from router.outbound import client, recorder
 from router.outbound.addresses import non_public_reason
 from router.unicode_text import is_visible
 from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
-from tests.system.growth.subject import PLAIN, Subject, text
+from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _MESSAGE = 65535  # bytes of a DNS message over TCP
 _NAME = dns.name.from_text("example.com.")
@@ -49,7 +49,7 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
     return head + question + b"".join(rows)
 
 
-def message(data: bytes) -> None:
+def parse_dns_response(data: bytes) -> None:
     """Parses the shape as the sections of a DNS response."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
@@ -57,7 +57,7 @@ def message(data: bytes) -> None:
             _make_answer(kind, b"\0\0\x84\0\0\1" + count + b"\0\0\0\0" + question + data)
 
 
-def txt(data: bytes) -> None:
+def evaluate_txt_records(data: bytes) -> None:
     """Evaluates TXT records of up to 2000 bytes each."""
     rdatas = []
     for start in range(0, len(data), 2000):
@@ -72,7 +72,7 @@ def txt(data: bytes) -> None:
         records.check_txt("example.com", resolver.DnsRecords(texts), "token")
 
 
-def mx(data: bytes) -> None:
+def evaluate_mx_records(data: bytes) -> None:
     """Evaluates MX records with hosts built from the shape."""
     rdatas = []
     for start in range(0, len(data), 240):
@@ -87,20 +87,20 @@ def mx(data: bytes) -> None:
     records.check_upstream_mx("example.com", resolver.DnsRecords(tuple(found)))
 
 
-def slack_response(data: bytes) -> None:
+def process_slack_response(data: bytes) -> None:
     """Processes a response of Slack: its raw bytes if aiohttp cannot parse them, its body and its headers."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
     excerpt = client._to_printable(data[:1024])
     for body in (excerpt, f'{{"error": "{excerpt}'):
-        answer = client.HttpResponse(400, client._first_values({"Retry-After": text(data)[:8190]}), body)
+        answer = client.HttpResponse(400, client._first_values({"Retry-After": decode_text(data)[:8190]}), body)
         slack.classify_response(answer, _NOW)
         slack.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
 
 
-def webhook(data: bytes) -> None:
+def validate_webhook_url(data: bytes) -> None:
     """Validates a webhook URL."""
-    value = text(data)
+    value = decode_text(data)
     for url in (value, f"https://{value}", f"https://a.example/{value}", f"https://{value}/a", f"https://[{value}]/a"):
         with suppress(Refused):
             settings = slack.CHANNEL.parse_settings({"webhookUrl": url})
@@ -112,7 +112,7 @@ def webhook(data: bytes) -> None:
 
 def build_notification(data: bytes) -> TicketNotification:
     """Returns a ticket notification with the shape in every field."""
-    value = text(data)
+    value = decode_text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
     row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}
     row |= {"automatic": "", "protocol": "ESMTP", "timezone": "UTC"}
@@ -122,18 +122,18 @@ def build_notification(data: bytes) -> TicketNotification:
     return ticket_notification.from_row(row, Contents(value, value, "", files[:200], (value[:200],)), None)
 
 
-def render(data: bytes) -> None:
+def render_slack_messages(data: bytes) -> None:
     """Renders every Slack message that quotes a sender."""
     notification = build_notification(data)
     slack.CHANNEL.render(notification)
     slack.CHANNEL.render_plain(notification)
     entry = DigestEntry("opened", 1, notification.subject, notification.from_address, notification.address)
     slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST_ENTRIES)
-    slack.CHANNEL.render_alert(OperatorAlert("a", text(data)[:50_000], "a", 0))
-    slack.CHANNEL.render_test(TestMessage("a", text(data)[:200], 0))
+    slack.CHANNEL.render_alert(OperatorAlert("a", decode_text(data)[:50_000], "a", 0))
+    slack.CHANNEL.render_test(TestMessage("a", decode_text(data)[:200], 0))
 
 
-def pieces(data: bytes) -> None:
+def prepare_for_block_kit(data: bytes) -> None:
     """Normalises, truncates and escapes a text of any length for Block Kit."""
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
     is_visible(rich_text.normalize_line(value))
@@ -144,11 +144,18 @@ def pieces(data: bytes) -> None:
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))
 
 SUBJECTS = (
-    Subject("dns: a message", message, _MESSAGE, (PUNCTUATION, TEXT, (b"\xc0\x0c", b"\xc0\x0c\0\x0f\0\1\0\0\0\0\0\0"))),
-    Subject("dns: TXT records", txt, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
-    Subject("dns: MX records", mx, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
-    Subject("slack: a response", slack_response, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))),
-    Subject("slack: a webhook's URL", webhook, 1100, (*PLAIN, URL)),
-    Subject("slack_message: a notification", render, 262144, _WORDS),
-    Subject("rich_text: pieces", pieces, 262144, _WORDS),
+    Subject(
+        "dns: a message",
+        parse_dns_response,
+        _MESSAGE,
+        (PUNCTUATION, TEXT, (b"\xc0\x0c", b"\xc0\x0c\0\x0f\0\1\0\0\0\0\0\0")),
+    ),
+    Subject("dns: TXT records", evaluate_txt_records, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
+    Subject("dns: MX records", evaluate_mx_records, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
+    Subject(
+        "slack: a response", process_slack_response, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))
+    ),
+    Subject("slack: a webhook's URL", validate_webhook_url, 1100, (*PLAIN, URL)),
+    Subject("slack_message: a notification", render_slack_messages, 262144, _WORDS),
+    Subject("rich_text: pieces", prepare_for_block_kit, 262144, _WORDS),
 )

@@ -24,9 +24,9 @@ from router.local_time import UTC_TIME
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
-from tests.system.growth.http_subjects import request, run_coroutine
+from tests.system.growth.http_subjects import make_request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
-from tests.system.growth.subject import PLAIN, Subject, text
+from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _PAGE = 524288  # characters of a message's text or HTML
 _IMAGE = 100_000  # bytes of each image of a message
@@ -76,7 +76,7 @@ def _ticket(value: str) -> Ticket:
 
 def _view(content: bytes) -> MessageView:
     """Returns a message with the shape in every field."""
-    value = text(content)
+    value = decode_text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
     )
@@ -112,7 +112,7 @@ def _timeline(content: bytes) -> Timeline:
         )
         for whole in (True, False)
     )
-    ticket = _ticket(text(content))
+    ticket = _ticket(decode_text(content))
     return Timeline(ticket, entries, tuple(mailbox.address for mailbox in contents.reply_to))
 
 
@@ -121,7 +121,7 @@ def _renderer() -> Renderer:
     return Renderer(Assets(), NAV_LINKS, FLASH_MESSAGES, SystemClock())
 
 
-def page(data: bytes) -> None:
+def render_ticket_page(data: bytes) -> None:
     """Renders the page of a ticket."""
     timeline = _timeline(data)
     visit = Visit(
@@ -130,7 +130,7 @@ def page(data: bytes) -> None:
         path_params={},
         query={},
         form={},
-        request=request("/tickets/ticket_1"),
+        request=make_request("/tickets/ticket_1"),
         client_address="192.0.2.1",
     )
     me = SimpleNamespace(
@@ -160,21 +160,21 @@ def page(data: bytes) -> None:
     formatting.shorten(timeline.ticket.subject, 60)
 
 
-def detail(data: bytes) -> None:
+def serialize_ticket(data: bytes) -> None:
     """Serializes the ticket for the API, and formats the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
-    view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
+    view = TicketView(_ticket(decode_text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)
-    messages._download(text(data)[:120], "a/b", 1)
+    messages._download(decode_text(data)[:120], "a/b", 1)
 
 
-def frame(data: bytes) -> object:
+def render_html_frame(data: bytes) -> object:
     """Renders the HTML frame of a message, with a large image for every name that it references."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))
 
-    html = text(data)
+    html = decode_text(data)
     files = tuple(
         Attachment(n, "a", "image/png", _IMAGE, inline=True, content_id=name, kind="image")
         for n, name in enumerate(("a", "b"), 1)
@@ -188,7 +188,9 @@ def frame(data: bytes) -> object:
 
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each embedded the image again
 SUBJECTS = (
-    Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])),
-    Subject("api: a ticket as JSON", detail, _PAGE, (*PLAIN,)),
-    Subject("dashboard: a mail's HTML", frame, _PAGE, (HTML, (b"&amp;",)), _PICTURES, base=28 << 20),
+    Subject(
+        "dashboard: the page of a ticket", render_ticket_page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])
+    ),
+    Subject("api: a ticket as JSON", serialize_ticket, _PAGE, (*PLAIN,)),
+    Subject("dashboard: a mail's HTML", render_html_frame, _PAGE, (HTML, (b"&amp;",)), _PICTURES, base=28 << 20),
 )

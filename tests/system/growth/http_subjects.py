@@ -35,7 +35,7 @@ from router.errors import Refused
 from router.model import Actor
 from router.network import address_key
 from tests.system.growth.shapes import JSON, URL, Shape
-from tests.system.growth.subject import PLAIN, Subject, text
+from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 8190  # aiohttp: limit of a line and of a field
 _HEADS = 65536  # the shape, repeated as many fields
@@ -53,7 +53,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waited")
 
 
-def request(path: str = "/", **headers: str) -> web.Request:
+def make_request(path: str = "/", **headers: str) -> web.Request:
     """Returns a request from a trusted proxy."""
     transport = SimpleNamespace(
         get_extra_info=lambda name, default=None: ("127.0.0.1", 1) if name == "peername" else default,
@@ -73,7 +73,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def head(data: bytes) -> None:
+def parse_request_head(data: bytes) -> None:
     """Parses the request line and fields with aiohttp's parser."""
     for start in (b"", b"GET /", b"GET /?", b"POST / HTTP/1.1\r\nHost: a\r\nCookie: ", b"GET / HTTP/1.1\r\nA:"):
         parser = HttpRequestParser(BaseProtocol(_loop()), _loop(), 2**16)
@@ -81,29 +81,33 @@ def head(data: bytes) -> None:
             parser.feed_data(start + data + b"\r\n\r\n")
 
 
-def fields(data: bytes) -> None:
+def evaluate_header_fields(data: bytes) -> None:
     """Evaluates the fields of a request."""
     value = as_field_value(data)
-    web_request = request(X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value)
+    web_request = make_request(
+        X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value
+    )
     address_key(addresses.client_address(web_request, _NETWORKS))
     addresses.is_https(web_request, _NETWORKS)
     dict(web_request.cookies)
     permission._origin_host(value)
     permission.is_from_own_page(web_request, "http://a")
     for credential in (f"Bearer {value}", value):
-        web_request = request(Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value)
+        web_request = make_request(
+            Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value
+        )
         with suppress(Refused, AttributeError):  # valid credentials would be looked up in the database
             run_coroutine(auth._authenticate(web_request, cast("Any", None)))
         error_pages._return_path(web_request)
         request_id._VALID_ID.fullmatch(value)
 
 
-def query(data: bytes) -> None:
+def parse_query_string(data: bytes) -> None:
     """Parses the query string for every route and page."""
     value = data.decode("utf-8", "replace")
     for start in ("", "cursor=", "a="):
         query_string = "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in value)[:_HEAD]
-        web_request = request(f"/api/a?{start}{query_string}")
+        web_request = make_request(f"/api/a?{start}{query_string}")
         with suppress(Refused):
             found = endpoint._query_parameters(web_request)
             for route in ROUTES:
@@ -113,7 +117,7 @@ def query(data: bytes) -> None:
             serving._first_values(web_request.query.items())
 
 
-def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
+def make_json_parser(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
     """Returns a function that parses a JSON body containing the shape."""
 
     def run(data: bytes) -> None:
@@ -123,9 +127,9 @@ def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
     return run
 
 
-def models(data: bytes) -> None:
+def validate_models(data: bytes) -> None:
     """Validates a decoded body with the model of every route."""
-    value = text(data)
+    value = decode_text(data)
     many = {f"{value[:20]}{n}": n for n in range(len(value) // 8)}
     listed = [value[n : n + 4] for n in range(0, len(value), 8)]
     for model in dict.fromkeys(route.body for route in ROUTES):
@@ -135,9 +139,9 @@ def models(data: bytes) -> None:
                 shape.validate(model, values)
 
 
-def form(data: bytes) -> None:
+def parse_form(data: bytes) -> None:
     """Parses a form of the dashboard."""
-    web_request = request(Content_Type="application/x-www-form-urlencoded")
+    web_request = make_request(Content_Type="application/x-www-form-urlencoded")
     for form_data in (data, data.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
             form_fields = serving.parse_form(web_request, form_data)
@@ -148,9 +152,9 @@ def form(data: bytes) -> None:
                 serving.redirect_response(Redirect(redirects.local_path(value), flash="a"))
 
 
-def values(data: bytes) -> None:
+def validate_values(data: bytes) -> None:
     """Validates a name, an address, a domain, an ID and a cursor."""
-    value = text(data)
+    value = decode_text(data)
     readers: tuple[Callable[[str], object], ...] = (
         domain_names.normalize_domain_name,
         lambda typed: domain_names.normalize_domain_name(f"{typed}.example"),
@@ -178,13 +182,13 @@ def values(data: bytes) -> None:
         parse_blocked_sender(value[:1280])
 
 
-def password(data: bytes) -> None:
+def verify_password(data: bytes) -> None:
     """Verifies a password, and validates a new one."""
-    secrets.verify_password(text(data), secrets.UNUSABLE_HASH)
+    secrets.verify_password(decode_text(data), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
-        secrets.hash_password(text(data))
+        secrets.hash_password(decode_text(data))
     with suppress(Refused):
-        check_password(text(data), "a@b.example")
+        check_password(decode_text(data), "a@b.example")
 
 
 class _NoDatabase:
@@ -197,15 +201,17 @@ class _NoDatabase:
 _ACTOR = Actor("ws_1", "admin")
 _ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # was quadratic: each quotation mark was tried as a start
 SUBJECTS = (
-    Subject("http: a request's head", head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),
-    Subject("http: fields", fields, _HEAD, (*PLAIN, URL, (b"a=b; ", b"1.1.1.1,", b'"a";', b"127.0.0.1,"))),
-    Subject("http: a query string", query, _HEAD, (*PLAIN, URL)),
-    Subject("body: JSON", json_body(b""), _BODY, (JSON, (b" ", b"\n"))),
-    Subject("body: a JSON text", json_body(b'{"a":"', b'"}'), _BODY, (*PLAIN, JSON), _ESCAPES),
-    Subject("body: a JSON list", json_body(b'{"a":[', b"1]}"), _BODY, (JSON,)),
-    Subject("body: a JSON object", json_body(b"{", b'"b":1}'), _BODY, (JSON,)),
-    Subject("schema: the models of all routes", models, _BODY // 8, ((b"a", b"\xc3\xa4", b"1"),)),
-    Subject("dashboard: a form", form, _BODY, (*PLAIN, URL)),
-    Subject("admin: input values", values, 20_000),
-    Subject("secrets: a password", password, 4096, ((b"a", b"\xf0\x9f\x91\xa8"),), base=32 << 20),
+    Subject("http: a request's head", parse_request_head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),
+    Subject(
+        "http: fields", evaluate_header_fields, _HEAD, (*PLAIN, URL, (b"a=b; ", b"1.1.1.1,", b'"a";', b"127.0.0.1,"))
+    ),
+    Subject("http: a query string", parse_query_string, _HEAD, (*PLAIN, URL)),
+    Subject("body: JSON", make_json_parser(b""), _BODY, (JSON, (b" ", b"\n"))),
+    Subject("body: a JSON text", make_json_parser(b'{"a":"', b'"}'), _BODY, (*PLAIN, JSON), _ESCAPES),
+    Subject("body: a JSON list", make_json_parser(b'{"a":[', b"1]}"), _BODY, (JSON,)),
+    Subject("body: a JSON object", make_json_parser(b"{", b'"b":1}'), _BODY, (JSON,)),
+    Subject("schema: the models of all routes", validate_models, _BODY // 8, ((b"a", b"\xc3\xa4", b"1"),)),
+    Subject("dashboard: a form", parse_form, _BODY, (*PLAIN, URL)),
+    Subject("admin: input values", validate_values, 20_000),
+    Subject("secrets: a password", verify_password, 4096, ((b"a", b"\xf0\x9f\x91\xa8"),), base=32 << 20),
 )

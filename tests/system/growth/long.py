@@ -31,7 +31,7 @@ def rank(growth: Growth) -> tuple[bool, float, float]:
     return growth.fault() != "", growth.worst, growth.seconds[-1]
 
 
-def line(growth: Growth) -> str:
+def format_row(growth: Growth) -> str:
     """Formats a row of the table. Its n is the size two doublings before the longest step."""
     steps = [f"{step * 1000:.1f}" for step in growth.seconds[-3:]]
     factor = f"{growth.worst:.2f}" if growth.worst else "-"
@@ -42,11 +42,11 @@ def line(growth: Growth) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def table(worst: Sequence[Growth]) -> str:
+def format_table(worst: Sequence[Growth]) -> str:
     """Returns a Markdown table, the worst subject first, with the maximum memory of all shapes."""
     head = "| function | worst shape | n | ms at n / 2n / 4n | factor | ns/byte | memory bytes/byte |"
     rows = sorted(worst, key=rank, reverse=True)
-    return "\n".join([head, "|---" * 7 + "|", *map(line, rows)]) + "\n"
+    return "\n".join([head, "|---" * 7 + "|", *map(format_row, rows)]) + "\n"
 
 
 def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
@@ -74,8 +74,10 @@ def main() -> int:
     worst: dict[str, Growth] = {}
     violations = 0
     if arguments.table:
-        violations = sum(measure_shapes(subject, (*subject.few, *subject.regressions), worst) for subject in subjects)
-        sys.stdout.write(table(list(worst.values())))
+        violations = sum(
+            measure_shapes(subject, (*subject.quick_shapes, *subject.regressions), worst) for subject in subjects
+        )
+        sys.stdout.write(format_table(list(worst.values())))
         return 1 if violations else 0
     arguments.state.mkdir(parents=True, exist_ok=True)
     file = arguments.state / "growth.json"
@@ -87,7 +89,7 @@ def main() -> int:
         violations += measure_shapes(subject, batch_shapes, worst)
         batch += 1
         file.write_text(json.dumps({"batches": batch}))
-    sys.stdout.write(table(list(worst.values())))
+    sys.stdout.write(format_table(list(worst.values())))
     sys.stdout.write(f"{batch * BATCH} random shapes (all runs), {violations} violations in this run\n")
     return 1 if violations else 0
 

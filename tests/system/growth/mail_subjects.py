@@ -14,7 +14,7 @@ from router.mail import (
     transfer_encoding,
     uuencode,
 )
-from router.mail import parse as reading
+from router.mail import parse as mail_parser
 from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.dates import read_date
 from router.mail.headers import MAX_TEXT_LENGTH, read_headers
@@ -22,15 +22,14 @@ from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailb
 from router.mail.structure import decode_body, decoded_size, read_structure
 from tests.support.mail_tree import leaves
 from tests.system.growth.shapes import FEW_UNITS, HEADER, MIME, PARAMETERS, Shape
-from tests.system.growth.subject import PLAIN, Subject
-from tests.system.growth.subject import text as decoded
+from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 262144  # [smtp] max_header_bytes
 _MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
-def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
+def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
     """Returns a function that parses a header with the shape in a field; `between` replaces its line endings."""
 
     def run(data: bytes) -> object:
@@ -41,20 +40,20 @@ def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
     return run
 
 
-def mail(before: bytes) -> Callable[[bytes], object]:
+def make_message_parser(before: bytes) -> Callable[[bytes], object]:
     """Returns a function that parses a whole message."""
-    return lambda data: reading.parse(before + data)
+    return lambda data: mail_parser.parse(before + data)
 
 
 def extract_attachments(data: bytes) -> None:
     """Extracts the last attachment of the list."""
     content = _MULTIPART % b"mixed" + data
-    listed = reading.parse(content).attachments
+    listed = mail_parser.parse(content).attachments
     if listed:
-        reading.extract_attachment(content, listed[-1].n)
+        mail_parser.extract_attachment(content, listed[-1].n)
 
 
-def structure(data: bytes) -> None:
+def parse_structure(data: bytes) -> None:
     """Parses the tree of parts and decodes each leaf."""
     tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
@@ -62,15 +61,15 @@ def structure(data: bytes) -> None:
         decoded_size(leaf)
 
 
-def part_headers(data: bytes) -> object:
+def parse_part_headers(data: bytes) -> object:
     """Parses one part for each 8000 bytes of the shape, so that fields with a limit of their own occur often."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
-    return reading.parse(
+    return mail_parser.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
     )
 
 
-def parameters(data: bytes) -> None:
+def parse_parameters(data: bytes) -> None:
     """Parses Content-Type and Content-Disposition."""
     _, found = decode.parse_parameters(b"a/b" + data, "utf-8")
     decode.parse_parameters(b"attachment; filename=" + data)
@@ -78,24 +77,24 @@ def parameters(data: bytes) -> None:
         decode.safe_filename(value)
 
 
-def report(data: bytes) -> object:
+def parse_bounce_report(data: bytes) -> object:
     """Parses a bounce with a large report and a large text."""
-    return reading.parse(
+    return mail_parser.parse(
         b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + data + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + data[:65536]
     )
 
 
-def free_bounce(data: bytes) -> object:
+def parse_bounce_without_report(data: bytes) -> object:
     """Parses a bounce without a report, with the shape in its text and in the returned message."""
     half = data[: len(data) // 2]
-    return reading.parse(
+    return mail_parser.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + half + b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nTo: " + half
     )
 
 
-def signed(data: bytes) -> None:
+def parse_signed_data(data: bytes) -> None:
     """Parses signed-data with the shape as its content, as pieces of its content, and in place of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
@@ -103,7 +102,7 @@ def signed(data: bytes) -> None:
     smime.classify_pkcs7(data)
 
 
-def encoded(data: bytes) -> None:
+def decode_transfer_encodings(data: bytes) -> None:
     """Decodes a body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
         transfer_encoding.decode(data, encoding, keep_text=True)
@@ -112,27 +111,27 @@ def encoded(data: bytes) -> None:
     list(uuencode.find_blocks(b"begin 644 a\n" + data))
 
 
-def events(data: bytes) -> object:
+def parse_events(data: bytes) -> object:
     """Parses the shape in an event, and as lines of a calendar."""
     return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 
-def enclosed(data: bytes) -> object:
+def parse_enclosed_message(data: bytes) -> object:
     """Parses a message that only encloses another message."""
-    return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
+    return mail_parser.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
-def normalised_addresses(data: bytes) -> None:
+def normalise_addresses(data: bytes) -> None:
     """Normalises addresses and compares threads."""
-    value = decoded(data)
+    value = decode_text(data)
     normalize_address(value)
     normalize_address(f"a@{value}")
     choose_ticket([value, "a"], value, [Candidate("ticket_1", value, frozenset({value}))])
 
 
-def classification(data: bytes) -> None:
+def classify_message(data: bytes) -> None:
     """Classifies a message as automatic or not."""
-    value = decoded(data)[:MAX_TEXT_LENGTH]
+    value = decode_text(data)[:MAX_TEXT_LENGTH]
     automatic.classify_message("", null_reverse_path=True, subject=value)
     automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)
     fields = {name: [data] for name in sorted(automatic.FIELD_NAMES - {b"x-emailrouter-mark"})}
@@ -207,27 +206,41 @@ _CALENDAR = (
 )
 _LOCAL_PARTS = (Shape(b'"a"@'),)  # was quadratic: each copied the phrase before it
 SUBJECTS = (
-    Subject("headers: From", header(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
-    Subject("headers: To and 4 more address fields", header(b"To: ", b"\r\nCc: "), _HEAD, _FIELDS, quick=_ADDRESSES),
-    Subject("headers: Subject", header(b"From: a@b\r\nSubject: ", b"\r\n "), _HEAD, _FIELDS),
-    Subject("headers: References", header(b"References: ", b"\r\n "), _HEAD, _FIELDS),
-    Subject("headers: Date, Message-ID", header(b"Date: ", b"\r\nMessage-ID: "), _HEAD, _FIELDS),
-    Subject("headers: Content-Type", header(b"Content-Type: ", b"\r\n "), _HEAD, (*_FIELDS, PARAMETERS)),
-    Subject("headers: any lines", header(b""), _HEAD, (*_FIELDS, MIME)),
+    Subject("headers: From", make_header_parser(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
+    Subject(
+        "headers: To and 4 more address fields",
+        make_header_parser(b"To: ", b"\r\nCc: "),
+        _HEAD,
+        _FIELDS,
+        quick=_ADDRESSES,
+    ),
+    Subject("headers: Subject", make_header_parser(b"From: a@b\r\nSubject: ", b"\r\n "), _HEAD, _FIELDS),
+    Subject("headers: References", make_header_parser(b"References: ", b"\r\n "), _HEAD, _FIELDS),
+    Subject("headers: Date, Message-ID", make_header_parser(b"Date: ", b"\r\nMessage-ID: "), _HEAD, _FIELDS),
+    Subject("headers: Content-Type", make_header_parser(b"Content-Type: ", b"\r\n "), _HEAD, (*_FIELDS, PARAMETERS)),
+    Subject("headers: any lines", make_header_parser(b""), _HEAD, (*_FIELDS, MIME)),
     Subject("headers: a date", read_date, 1024, (*PLAIN, (b"(a", b")", b"1 ", b"1:", b"Aug ", b"Mon Aug "))),
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE_BYTES, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
-    Subject("mailboxes, threads: comparing", normalised_addresses, 998),
+    Subject("mailboxes, threads: comparing", normalise_addresses, 998),
     Subject("decode: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
-    Subject("decode: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
-    Subject("automatic: classification", classification, 65536, _FIELDS),
+    Subject("decode: parameters", parse_parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
+    Subject("automatic: classification", classify_message, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.parse_report, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
-    Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),
-    Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW_UNITS), quick=_ELEMENTS),
-    Subject("transfer encodings", encoded, _MAIL, (_ENCODED, _UUENCODED, FEW_UNITS), quick=(*_ENCODED, *_UUENCODED)),
-    Subject("calendar: events", events, MAX_BYTES, (_CALENDAR, FEW_UNITS), quick=_CALENDAR),
+    Subject(
+        "bounces: free forms", parse_bounce_without_report, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES
+    ),
+    Subject("smime: signed-data", parse_signed_data, _MAIL, (_ELEMENTS, FEW_UNITS), quick=_ELEMENTS),
+    Subject(
+        "transfer encodings",
+        decode_transfer_encodings,
+        _MAIL,
+        (_ENCODED, _UUENCODED, FEW_UNITS),
+        quick=(*_ENCODED, *_UUENCODED),
+    ),
+    Subject("calendar: events", parse_events, MAX_BYTES, (_CALENDAR, FEW_UNITS), quick=_CALENDAR),
     Subject(
         "parse: a signed mail",
-        lambda data: reading.parse(
+        lambda data: mail_parser.parse(
             b"Content-Type: application/pkcs7-mime\r\n\r\n" + _SIGNED_DATA + b"\x24\x80\x04\x2b"
             b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + data
         ),
@@ -236,35 +249,50 @@ SUBJECTS = (
     ),
     Subject(
         "parse: uuencoded files",
-        mail(b"Content-Type: text/plain\r\n\r\n"),
+        make_message_parser(b"Content-Type: text/plain\r\n\r\n"),
         _MAIL,
         (_UUENCODED,),
         (Shape(b"begin 644 a\n#86)C\n`\nend\n"),),
     ),
     Subject("accept: fingerprint", lambda data: compute_fingerprint("a@b", data), _MAIL, ((b"a",),)),
-    Subject("structure: the parts of a message", structure, _MAIL, (*PLAIN, MIME, HEADER)),
-    Subject("structure: the headers of parts", part_headers, _MAIL, (PARAMETERS, HEADER)),
-    Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW_UNITS)),
-    Subject("parse: multipart/mixed", mail(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
+    Subject("structure: the parts of a message", parse_structure, _MAIL, (*PLAIN, MIME, HEADER)),
+    Subject("structure: the headers of parts", parse_part_headers, _MAIL, (PARAMETERS, HEADER)),
+    Subject("parse: any bytes", make_message_parser(b""), _MAIL, (MIME, FEW_UNITS)),
+    Subject("parse: multipart/mixed", make_message_parser(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
     # Was quadratic: with a boundary like a field name, each header was searched through all later parts.
     Subject(
         "parse: a boundary with a colon",
-        mail(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),
+        make_message_parser(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),
         _MAIL,
         (),
         (Shape(b"--b:\r\nA:b\r\n"), Shape(b"--b:\nA:\n")),
     ),
-    Subject("parse: multipart/alternative", mail(_MULTIPART % b"alternative"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
-    Subject("parse: multipart/related", mail(_MULTIPART % b"related"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
-    Subject("parse: multipart/digest", mail(_MULTIPART % b"digest"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
-    Subject("parse: a delivery report", report, _MAIL, (*PLAIN, (b"\r\n\r\nFinal-Recipient: a;b",))),
-    Subject("parse: an enclosed message", enclosed, _MAIL, (MIME,)),
+    Subject(
+        "parse: multipart/alternative",
+        make_message_parser(_MULTIPART % b"alternative"),
+        _MAIL,
+        (MIME[:12],),
+        quick=MIME[4:10],
+    ),
+    Subject(
+        "parse: multipart/related", make_message_parser(_MULTIPART % b"related"), _MAIL, (MIME[:12],), quick=MIME[4:10]
+    ),
+    Subject(
+        "parse: multipart/digest", make_message_parser(_MULTIPART % b"digest"), _MAIL, (MIME[:12],), quick=MIME[4:10]
+    ),
+    Subject("parse: a delivery report", parse_bounce_report, _MAIL, (*PLAIN, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("parse: an enclosed message", parse_enclosed_message, _MAIL, (MIME,)),
     Subject(
         "parse: base64",
-        mail(b"Content-Transfer-Encoding: base64\r\n\r\n"),
+        make_message_parser(b"Content-Transfer-Encoding: base64\r\n\r\n"),
         _MAIL,
         (MIME, (b"=", b" ", b"A ", b"\n ", b"QUJD", b"QUJD\n")),
     ),
-    Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
+    Subject(
+        "parse: quoted-printable",
+        make_message_parser(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"),
+        _MAIL,
+        (MIME,),
+    ),
     Subject("parse: extract an attachment", extract_attachments, _MAIL, (MIME,), quick=MIME[4:10]),
 )

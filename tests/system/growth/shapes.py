@@ -24,11 +24,11 @@ class Shape:
         return self.prefix + self.unit * max(1, space // len(self.unit)) + self.suffix
 
     def __str__(self) -> str:
-        parts = [f"{_shown(self.prefix)} + " if self.prefix else "", f"{_shown(self.unit)} * k"]
-        return "".join([*parts, f" + {_shown(self.suffix)}" if self.suffix else ""])
+        parts = [f"{_abbreviate(self.prefix)} + " if self.prefix else "", f"{_abbreviate(self.unit)} * k"]
+        return "".join([*parts, f" + {_abbreviate(self.suffix)}" if self.suffix else ""])
 
 
-def _shown(piece: bytes) -> str:
+def _abbreviate(piece: bytes) -> str:
     text = repr(piece)[1:]
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -136,8 +136,8 @@ def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
     """Returns a random prefix, one to three units and a suffix, mostly from the family, sometimes from the alphabet."""
 
-    def some(least: int, most: int) -> bytes:
-        picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(least, most))
+    def choose(minimum: int, maximum: int) -> bytes:
+        picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(minimum, maximum))
         return b"".join(generator.choice(units) for units in picked)
 
-    return Shape(some(1, 3), some(0, 2), some(0, 2))
+    return Shape(choose(1, 3), choose(0, 2), choose(0, 2))

@@ -19,7 +19,7 @@ from smtp.data import ChunkReader, Content, DataReader
 from smtp.lines import CommandLines
 from smtp.proxy import ProxyError
 from tests.system.growth.shapes import SPACE
-from tests.system.growth.subject import Subject, text
+from tests.system.growth.subject import Subject, decode_text
 
 _LINE = commands.MAIL_LINE_LIMIT
 _BUFFER = Bounds.command_buffer_bytes
@@ -35,7 +35,7 @@ _BLOCKED = senders.BlockedSenderSet(["a@example.com", "@example.com", "192.0.2.0
 _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 
 
-def command(line: bytes) -> None:
+def parse_command(line: bytes) -> None:
     """Parses a command line with any verb."""
     with suppress(CommandError):
         commands.split_line(line)
@@ -57,7 +57,7 @@ def command(line: bytes) -> None:
             parse(argument)
 
 
-def command_lines(piece: int) -> Callable[[bytes], None]:
+def make_line_parser(piece: int) -> Callable[[bytes], None]:
     """Returns a function that parses pipelined commands, received in pieces."""
 
     def run(data: bytes) -> None:
@@ -75,7 +75,7 @@ def command_lines(piece: int) -> Callable[[bytes], None]:
     return run
 
 
-def data(piece: int) -> Callable[[bytes], None]:
+def make_data_reader(piece: int) -> Callable[[bytes], None]:
     """Returns a function that reads DATA, received in pieces."""
 
     def run(data: bytes) -> None:
@@ -88,7 +88,7 @@ def data(piece: int) -> Callable[[bytes], None]:
     return run
 
 
-def chunks(data: bytes) -> None:
+def read_chunks(data: bytes) -> None:
     """Reads BDAT in chunks of 7 bytes, received in pieces of 3."""
     content = Content(50 << 20)
     for start in range(0, len(data), 7):
@@ -98,7 +98,7 @@ def chunks(data: bytes) -> None:
     content.getvalue()
 
 
-def proxy_head(data: bytes) -> None:
+def parse_proxy_header(data: bytes) -> None:
     """Parses a PROXY header byte by byte. All bytes received so far are parsed again each time."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
@@ -106,9 +106,9 @@ def proxy_head(data: bytes) -> None:
                 proxy.parse_header((head + data)[:end])
 
 
-def address(data: bytes) -> None:
+def parse_address(data: bytes) -> None:
     """Parses a mailbox and computes its keys."""
-    value = text(data)
+    value = decode_text(data)
     for one in (value, f"{value}@example.com", f"a@{value}", f"a@[{value}]", f'"{value}"@example.com'):
         with suppress(AddressError):
             str(parse_mailbox(one, local_part_limit=254))
@@ -117,9 +117,9 @@ def address(data: bytes) -> None:
         domain_key(value[:254])
 
 
-def recipient(data: bytes) -> None:
+def check_recipient(data: bytes) -> None:
     """Routes a recipient and checks a blocked sender."""
-    value = text(data)[:254]
+    value = decode_text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(value, "example.com")
     candidate_keys(mailbox)
@@ -133,20 +133,20 @@ def recipient(data: bytes) -> None:
     _REFUSED.check("192.0.2.1", mailbox)
 
 
-def peer(data: bytes) -> None:
+def parse_peer_address(data: bytes) -> None:
     """Parses the address of a peer."""
     network.address_key.cache_clear()
     network.network_keys.cache_clear()
-    value = text(data)
+    value = decode_text(data)
     network.network_keys(value)
     _ = value in limits.AddressSet(_NETWORKS)
     dnsbl._query_name(value)
     dnsbl._is_listing_record(value)
 
 
-def trace(data: bytes) -> None:
+def render_trace_headers(data: bytes) -> None:
     """Renders the trace header fields of an export, from values that the peer supplied."""
-    value = text(data)
+    value = decode_text(data)
     message = Message(
         **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),
         **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), value),
@@ -159,24 +159,24 @@ def trace(data: bytes) -> None:
 
 
 SUBJECTS = (
-    Subject("commands: a command line", command, _LINE),
+    Subject("commands: a command line", parse_command, _LINE),
     Subject("commands: a line that is no command", lambda line: commands.line_error(line, replies.BARE_LF), _BUFFER),
-    Subject("lines: pipelined commands at once", command_lines(_BUFFER), _BUFFER),
-    Subject("lines: pipelined commands in single bytes", command_lines(1), _BUFFER),
-    Subject("lines: pipelined commands in pieces", command_lines(1000), _BUFFER),
-    Subject("data: DATA in single bytes", data(1), _MAIL, (SPACE, (b".", b"a"))),
-    Subject("data: DATA in pieces of 3", data(3), _MAIL, (SPACE, (b".", b"a"))),
-    Subject("data: DATA in pieces of 64 KiB", data(65536), _MAIL, (SPACE, (b".", b"a"))),
-    Subject("data: BDAT", chunks, _MAIL, (SPACE, (b"a",))),
-    Subject("proxy: a PROXY header in single bytes", proxy_head, 2064),
+    Subject("lines: pipelined commands at once", make_line_parser(_BUFFER), _BUFFER),
+    Subject("lines: pipelined commands in single bytes", make_line_parser(1), _BUFFER),
+    Subject("lines: pipelined commands in pieces", make_line_parser(1000), _BUFFER),
+    Subject("data: DATA in single bytes", make_data_reader(1), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: DATA in pieces of 3", make_data_reader(3), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: DATA in pieces of 64 KiB", make_data_reader(65536), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: BDAT", read_chunks, _MAIL, (SPACE, (b"a",))),
+    Subject("proxy: a PROXY header in single bytes", parse_proxy_header, 2064),
     Subject(
         "policy: Received fields",
         lambda data: policy.received_fields_reply(data, 50),
         _MAIL,
         (SPACE, (b"\r\nReceived:",)),
     ),
-    Subject("address: a mailbox", address, 254),
-    Subject("route: a recipient and a sender", recipient, 1024),
-    Subject("network, dnsbl: a peer's address", peer, 256),
-    Subject("trace_headers: what a peer value", trace, 1024),
+    Subject("address: a mailbox", parse_address, 254),
+    Subject("route: a recipient and a sender", check_recipient, 1024),
+    Subject("network, dnsbl: a peer's address", parse_peer_address, 256),
+    Subject("trace_headers: what a peer value", render_trace_headers, 1024),
 )

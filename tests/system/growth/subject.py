@@ -37,7 +37,7 @@ class Subject:
         return tuple(unit for family in self.families for unit in family)
 
     @property
-    def few(self) -> tuple[Shape, ...]:
+    def quick_shapes(self) -> tuple[Shape, ...]:
         """The shapes of `make test`. A few of the units represent all plain text."""
         if self.quick:
             return shapes.single_shapes(self.quick)
@@ -46,6 +46,6 @@ class Subject:
         return shapes.single_shapes(tuple(units))
 
 
-def text(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """Decodes untrusted bytes to any code points except lone surrogates."""
     return data.decode("utf-8", "replace")

@@ -24,29 +24,29 @@ OPEN, ITEMS = 1200, 3000
 LONG = "y" * 16000
 
 
-def opened(n: int, name: str = "b") -> str:
+def open_elements(n: int, name: str = "b") -> str:
     """Returns `n` different unclosed formatting elements."""
     return "".join(f"<{name} title={number:x}>" for number in range(n))
 
 
 BOMBS = {
-    **{f"formatting {name}": f"<ul><li>{opened(OPEN, name)}{'<li>x' * ITEMS}" for name in FORMATTING},
-    **{f"block {name}": f"<div>{opened(OPEN)}</div>{f'<{name}>x</{name}>' * ITEMS}" for name in BLOCKS},
+    **{f"formatting {name}": f"<ul><li>{open_elements(OPEN, name)}{'<li>x' * ITEMS}" for name in FORMATTING},
+    **{f"block {name}": f"<div>{open_elements(OPEN)}</div>{f'<{name}>x</{name}>' * ITEMS}" for name in BLOCKS},
     "mixed names": f"<ul><li>{''.join(f'<{name}>' for name in FORMATTING) * 90}{'<li>x' * 40_000}",
     "a few with long attributes": f"<ul><li>{''.join(f'<b title={LONG}{n}>' for n in range(20))}{'<li>x' * 9000}",
-    "inline elements end": f"{'<span>' * 700}{opened(700)}{'</span>x' * 700}",
-    "formatting elements end": f"{opened(700, 'i')}{opened(700)}{'</i>x' * 700}",
-    "ends behind many blocks": f"{opened(700)}{'<div>' * 700}{'</b>x' * 20_000}",
-    "foster parenting": f"<table>{opened(OPEN)}{'<tr>x' * ITEMS}",
-    "behind a table": f"<table>{opened(OPEN)}</table>{'<p>x' * ITEMS}",
-    "ends inside a table": f"<div>{opened(OPEN)}<table>{'</b>' * OPEN}</table></div>{'<p>x' * ITEMS}",
-    "ends inside an object": f"<div>{opened(OPEN)}<object>{'</b>' * OPEN}</object></div>{'<p>x' * ITEMS}",
-    "ends in a comment": f"<ul><li>{opened(OPEN)}<!--{'</b>' * OPEN}-->{'<li>x' * ITEMS}",
-    "ends in an attribute": f"<ul><li>{opened(OPEN)}<p title='{'</b>' * OPEN}'>{'<li>x' * ITEMS}",
-    "ends in a style": f"<ul><li>{opened(OPEN)}<style>{'</b>' * OPEN}</style>{'<li>x' * ITEMS}",
-    "a style that is none": f"<ul><li><svg><style>{opened(OPEN)}{'<li>x' * ITEMS}</style>",
-    "a cell that is none": f"<table></table><td>{opened(OPEN)}</td>{'<p>x' * ITEMS}",
-    "a table that ends the other": f"<table><table></table><td>{opened(OPEN)}</td>{'<p>x' * ITEMS}",
+    "inline elements end": f"{'<span>' * 700}{open_elements(700)}{'</span>x' * 700}",
+    "formatting elements end": f"{open_elements(700, 'i')}{open_elements(700)}{'</i>x' * 700}",
+    "ends behind many blocks": f"{open_elements(700)}{'<div>' * 700}{'</b>x' * 20_000}",
+    "foster parenting": f"<table>{open_elements(OPEN)}{'<tr>x' * ITEMS}",
+    "behind a table": f"<table>{open_elements(OPEN)}</table>{'<p>x' * ITEMS}",
+    "ends inside a table": f"<div>{open_elements(OPEN)}<table>{'</b>' * OPEN}</table></div>{'<p>x' * ITEMS}",
+    "ends inside an object": f"<div>{open_elements(OPEN)}<object>{'</b>' * OPEN}</object></div>{'<p>x' * ITEMS}",
+    "ends in a comment": f"<ul><li>{open_elements(OPEN)}<!--{'</b>' * OPEN}-->{'<li>x' * ITEMS}",
+    "ends in an attribute": f"<ul><li>{open_elements(OPEN)}<p title='{'</b>' * OPEN}'>{'<li>x' * ITEMS}",
+    "ends in a style": f"<ul><li>{open_elements(OPEN)}<style>{'</b>' * OPEN}</style>{'<li>x' * ITEMS}",
+    "a style that is none": f"<ul><li><svg><style>{open_elements(OPEN)}{'<li>x' * ITEMS}</style>",
+    "a cell that is none": f"<table></table><td>{open_elements(OPEN)}</td>{'<p>x' * ITEMS}",
+    "a table that ends the other": f"<table><table></table><td>{open_elements(OPEN)}</td>{'<p>x' * ITEMS}",
 }
 
 
@@ -177,7 +177,7 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
     """Twenty open elements with 3,400 items are within the limits, but their sanitised HTML exceeds the stored size."""
-    html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
+    html = f"<ul><li>{open_elements(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
     assert "HTML truncated" in contents.warnings
@@ -200,7 +200,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 def test_reopened_elements_stay_small() -> None:
     """Parses the worst HTML within the limits in a process of its own: a worker needs this much memory."""
-    html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
+    html = f"<ul><li>{open_elements(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()
     if pid == 0:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 SCOPE = ("api", "smtp", "router")
 
 
-def module(path: Path) -> str:
+def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -26,18 +26,18 @@ def executed_modules() -> set[str]:
     sys.setprofile(trace)
     try:
         for subject in SUBJECTS:
-            for shape in (*subject.few[:3], *subject.regressions):
+            for shape in (*subject.quick_shapes[:3], *subject.regressions):
                 subject.run(shape.build(64))
     finally:
         sys.setprofile(None)
     found = (Path(file) for file in files if file.startswith(str(ROOT)))
-    return {module(path) for path in found if path.relative_to(ROOT).parts[0] in SCOPE}
+    return {module_name(path) for path in found if path.relative_to(ROOT).parts[0] in SCOPE}
 
 
 def test_every_module_is_run_or_exempt() -> None:
     sources = [path for package in SCOPE for path in (ROOT / package).rglob("*.py")]
-    every = {module(path) for path in sources}
-    packages = {module(path) for path in sources if path.stem == "__init__"}
+    every = {module_name(path) for path in sources}
+    packages = {module_name(path) for path in sources if path.stem == "__init__"}
     covered = executed_modules()
     # An exempt package covers its modules; top-level packages cannot be exempt.
     below = tuple(f"{entry}." for entry in EXEMPT if entry not in SCOPE)

@@ -11,15 +11,14 @@ from router.mail import (
     html_markup,
     quotes,
 )
-from router.mail import parse as reading
+from router.mail import parse as mail_parser
 from router.mail.contents import DEFAULT_LIMITS
 from router.mail.headers import MAX_TEXT_LENGTH
 from router.mail.html_style import canonical_style
 from router.search import terms
 from router.unicode_security import deceptive_domain, safe_identifier, safe_line
 from tests.system.growth.shapes import HTML, QUOTES, Shape
-from tests.system.growth.subject import PLAIN, Subject
-from tests.system.growth.subject import text as decoded
+from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _TEXT = DEFAULT_LIMITS.text
@@ -42,43 +41,43 @@ _CHARSETS = (
 )
 
 
-def mail(before: bytes) -> Callable[[bytes], object]:
+def make_message_parser(before: bytes) -> Callable[[bytes], object]:
     """Returns a function that parses a whole message."""
-    return lambda data: reading.parse(before + data)
+    return lambda data: mail_parser.parse(before + data)
 
 
-def texts(data: bytes) -> None:
+def decode_charsets(data: bytes) -> None:
     """Decodes a body in each charset that has its own codec."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
-def unlabelled(data: bytes) -> None:
+def detect_charset(data: bytes) -> None:
     """Detects the charset of a body without a label."""
     reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
     reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
 
 
-def answer(data: bytes) -> None:
+def split_quoted_text(data: bytes) -> None:
     """Splits a reply, and a first message that quotes its recipient, with a subject of maximum length."""
-    body = decoded(data)
+    body = decode_text(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 
-def formatting(data: bytes) -> object:
+def parse_formatting_elements(data: bytes) -> object:
     """Parses HTML with many open formatting elements, which each block of the shape reopens."""
     half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
-    return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
+    return mail_parser.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
 
 
-def images(data: bytes) -> object:
+def parse_images(data: bytes) -> object:
     """Parses HTML with images, and as many image parts, which the HTML may reference."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
-    return reading.parse(
+    return mail_parser.parse(
         _MULTIPART % b"related"
         + b"--b\r\nContent-Type: text/html\r\n\r\n"
         + data[:half]
@@ -87,24 +86,24 @@ def images(data: bytes) -> object:
     )
 
 
-def markup(data: bytes) -> None:
+def remove_invisible_markup(data: bytes) -> None:
     """Removes invisible markup from HTML that exceeds its limit."""
     html_markup.strip_data_uris(data)
-    html_markup.visible_markup(decoded(data), len(data) // 2)
-    html_markup.strip_invisible(decoded(data))
+    html_markup.visible_markup(decode_text(data), len(data) // 2)
+    html_markup.strip_invisible(decode_text(data))
 
 
-def deceptive_text(data: bytes) -> None:
+def check_deceptive_text(data: bytes) -> None:
     """Checks for deceptive characters and domains."""
-    text = decoded(data)
+    text = decode_text(data)
     safe_line(text)
     safe_identifier(f"{text}@{text}")
     deceptive_domain(f"a@{text[:250]}")
 
 
-def search_terms(data: bytes) -> None:
+def extract_search_terms(data: bytes) -> None:
     """Extracts the search terms of a message and of a query."""
-    value = decoded(data)
+    value = decode_text(data)
     terms.text_words(value)
     terms.parse_query("ws_1", value)
 
@@ -134,28 +133,45 @@ _BLOCKS = (b"<li>", b"<p>", b"<td>")  # the size of the output was the product o
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
 _PARAGRAPH = (Shape(b"a \n"),)  # was quadratic: each line copied the paragraph
 SUBJECTS = (
-    Subject("charsets: decoding", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
-    Subject("charsets: text without a label", unlabelled, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
-    Subject("parse: images in HTML", images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
-    Subject("parse: text", mail(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
+    Subject("charsets: decoding", decode_charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject("charsets: text without a label", detect_charset, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
+    Subject("parse: images in HTML", parse_images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
+    Subject("parse: text", make_message_parser(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
     Subject(
         "parse: format=flowed",
-        mail(b"Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\n"),
+        make_message_parser(b"Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\n"),
         _MAIL,
         _BODY,
         _PARAGRAPH,
     ),
-    Subject("parse: text/enriched", mail(b"Content-Type: text/enriched\r\n\r\n"), _MAIL, (HTML,), quick=_ENRICHED),
-    Subject("parse: HTML", mail(b"Content-Type: text/html; charset=utf-8\r\n\r\n"), _MAIL, (HTML,), _NOT_CLOSED),
-    Subject("parse: HTML with open elements", formatting, _MAIL, (_BLOCKS,), quick=_BLOCKS[1:2]),
-    Subject("unicode_security: what deceives", deceptive_text, _TEXT, (*PLAIN, _DECEPTIVE)),
-    Subject("html_markup: what is seen", markup, _MAIL, (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>"))),
+    Subject(
+        "parse: text/enriched",
+        make_message_parser(b"Content-Type: text/enriched\r\n\r\n"),
+        _MAIL,
+        (HTML,),
+        quick=_ENRICHED,
+    ),
+    Subject(
+        "parse: HTML",
+        make_message_parser(b"Content-Type: text/html; charset=utf-8\r\n\r\n"),
+        _MAIL,
+        (HTML,),
+        _NOT_CLOSED,
+    ),
+    Subject("parse: HTML with open elements", parse_formatting_elements, _MAIL, (_BLOCKS,), quick=_BLOCKS[1:2]),
+    Subject("unicode_security: what deceives", check_deceptive_text, _TEXT, (*PLAIN, _DECEPTIVE)),
+    Subject(
+        "html_markup: what is seen",
+        remove_invisible_markup,
+        _MAIL,
+        (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>")),
+    ),
     Subject(
         "html_style: declarations",
-        lambda data: canonical_style(decoded(data)),
+        lambda data: canonical_style(decode_text(data)),
         _MAIL,
         (_DECLARATIONS,),
     ),
-    Subject("quotes: history and signature", answer, _TEXT, (*_BODY, _HISTORY)),
-    Subject("search_words: words of a mail", search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
+    Subject("quotes: history and signature", split_quoted_text, _TEXT, (*_BODY, _HISTORY)),
+    Subject("search_words: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )

@@ -62,7 +62,7 @@ NAMES = {
 }
 
 
-def encoded(text: str, language: str) -> bytes:
+def encode_in_charset(text: str, language: str) -> bytes:
     charset = language.split()[1]
     if charset != "cp1258":
         return text.encode(charset)
@@ -75,41 +75,41 @@ def encoded(text: str, language: str) -> bytes:
     return out
 
 
-def body(content: bytes) -> str:
+def parse_text(content: bytes) -> str:
     return unicodedata.normalize("NFC", parse(content).text.replace("\n", " ").replace("  ", " "))
 
 
-def plain(data: bytes) -> bytes:
+def make_plain_mail(data: bytes) -> bytes:
     return b"Content-Type: text/plain\r\n\r\n" + data
 
 
-def in_base64(data: bytes) -> bytes:
+def make_base64_mail(data: bytes) -> bytes:
     return b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data)
 
 
-def in_quoted_printable(data: bytes) -> bytes:
+def make_quoted_printable_mail(data: bytes) -> bytes:
     return b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + quopri.encodestring(data)
 
 
-def in_html(data: bytes) -> bytes:
+def make_html_mail(data: bytes) -> bytes:
     tags = b'<p class="MsoNormal"><span style="font-family:Arial">Order 4711</span></p>\r\n' * 40
     return b"Content-Type: text/html\r\n\r\n<html><body>" + tags + b"<p><b>" + data + b"</b></p></body></html>"
 
 
-@pytest.mark.parametrize("mail", [plain, in_base64, in_quoted_printable])
+@pytest.mark.parametrize("mail", [make_plain_mail, make_base64_mail, make_quoted_printable_mail])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_without_a_label(language: str, mail: type) -> None:
-    assert body(mail(encoded(LANGUAGES[language], language))) == LANGUAGES[language]
+    assert parse_text(mail(encode_in_charset(LANGUAGES[language], language))) == LANGUAGES[language]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_in_html_without_a_label(language: str) -> None:
-    assert body(in_html(encoded(LANGUAGES[language], language))).endswith(LANGUAGES[language])
+    assert parse_text(make_html_mail(encode_in_charset(LANGUAGES[language], language))).endswith(LANGUAGES[language])
 
 
 @pytest.mark.parametrize("language", NAMES)
 def test_a_name_without_a_label(language: str) -> None:
-    name = encoded(NAMES[language], language)
+    name = encode_in_charset(NAMES[language], language)
     facts = read_headers(b"From: " + name + b" <a@customer.example>\r\nSubject: 1\r\n\r\nx\r\n")
     assert facts.from_name == NAMES[language]
 

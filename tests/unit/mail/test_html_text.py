@@ -13,7 +13,7 @@ from router.mail.html_text import sanitized_to_text
 from router.mail.parse import parse
 
 
-def text_of(html: str) -> str:
+def parse_html_text(html: str) -> str:
     return sanitized_to_text(sanitize_html(html) or "", 1000)
 
 
@@ -98,7 +98,7 @@ MAP = "[Shop] (https://x.example/1) a@x.example"
     ],
 )
 def test_text_of_html(html: str, expected: str) -> None:
-    assert text_of(html) == expected
+    assert parse_html_text(html) == expected
 
 
 @pytest.mark.parametrize(
@@ -227,6 +227,6 @@ words |a<b|<br/>|<br class=x>|<a href='https://x.example/1' class=x>|</a>|<img s
 def test_removing_invisible_markup_keeps_the_sanitised_html(html: str) -> None:
     """Empty elements that a drawing reopens are the only exception."""
     for same in (visible_markup(html, len(html) + 8), strip_invisible(html)):
-        assert text_of(same) == text_of(html)
+        assert parse_html_text(same) == parse_html_text(html)
         if "<svg" not in html:
             assert (sanitize_html(same) or "").strip() == (sanitize_html(html) or "").strip()

@@ -80,7 +80,7 @@ def test_log_events_of_an_address_are_limited() -> None:
     assert all(limits.count_log_line("10.0.0.1", 0.0) for _ in range(1000))
 
 
-def count_of(rates: MinuteCounts, network: str) -> int:
+def recorded_count(rates: MinuteCounts, network: str) -> int:
     return rates._minutes.get(network, (0.0, 0))[1]
 
 
@@ -94,10 +94,14 @@ def test_full_table_keeps_the_largest_counts() -> None:
     for n in range(1000):
         add_counts(rates, f"other {n}", 1.0)
         assert len(rates._minutes) <= 100
-    assert count_of(rates, "attacker") == 3
+    assert recorded_count(rates, "attacker") == 3
     assert not rates.add(["new", "attacker"], [3, 3], 1.0)
     rates.evict_expired(60.0)
-    assert (count_of(rates, "attacker"), count_of(rates, "new"), count_of(rates, "other 999")) == (0, 0, 1)
+    assert (recorded_count(rates, "attacker"), recorded_count(rates, "new"), recorded_count(rates, "other 999")) == (
+        0,
+        0,
+        1,
+    )
 
 
 def test_full_table_evicts_expired_counts_first() -> None:
@@ -106,7 +110,7 @@ def test_full_table_evicts_expired_counts_first() -> None:
         add_counts(rates, f"old {n}", 0.0, times=9)
     for n in range(4):
         add_counts(rates, f"new {n}", 60.0)
-    assert [count_of(rates, f"new {n}") for n in range(4)] == [1] * 4
+    assert [recorded_count(rates, f"new {n}") for n in range(4)] == [1] * 4
 
 
 @given(st.lists(st.sampled_from("abcdef"), max_size=60))
@@ -114,4 +118,4 @@ def test_counts_are_exact_while_the_table_is_not_full(added: list[str]) -> None:
     rates = MinuteCounts(6)
     for network in added:
         add_counts(rates, network, 0.0)
-    assert {network: count_of(rates, network) for network in "abcdef"} == {n: added.count(n) for n in "abcdef"}
+    assert {network: recorded_count(rates, network) for network in "abcdef"} == {n: added.count(n) for n in "abcdef"}
