@@ -123,7 +123,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """Identifies a message by its reverse-path and bytes (SPEC.md section 5). Recipients are not part of it."""
+    """Identifies a message by its reverse-path and bytes (SPEC.md section 5), but not by its recipients."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)

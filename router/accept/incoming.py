@@ -17,14 +17,14 @@ MAX_LOOKUPS = 1000
 # The newest tickets of one Message-ID at one alias that are considered. An honest Message-ID is in one ticket;
 # more than a few indicate abuse.
 MAX_TICKETS = 20
-# Tickets that one message considers in all: 20 of each Message-ID for up to 50 lookups, fewer for more, one for
-# 1000. Each costs two index lookups: 10 microseconds on SQLite.
+# The tickets that are considered for one message: 20 for each lookup with up to 50 lookups, fewer with more, one with
+# 1000. Each ticket costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
 # Participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
 # microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# The weight of these in a group: the bytes that the database writes in the same time. Limiting the weight of a
-# group therefore limits its duration. The first alias of a message weighs nothing.
+# The weight of an alias, a lookup and a participant in a group: the number of bytes that the database writes in the
+# same time. Limiting the weight of a group therefore limits its duration. The first alias of a message has no weight.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 

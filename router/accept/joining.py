@@ -135,8 +135,9 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the participants of the tickets of the group.
 
-    The first sender and the own address of a ticket are in its row; most messages have no others, which saves
-    a page. The sender of a reply is a participant already, otherwise it would not have joined.
+    The row of a ticket contains its first sender and its own address. Most messages have no other participants, so
+    this saves writing a page. The sender of a reply is a participant already; otherwise the reply would not have
+    joined the ticket.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

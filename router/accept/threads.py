@@ -59,7 +59,7 @@ def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequenc
 
 
 def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
-    """Whether a person wrote a message that is marked automatic, because a list or a rule forwarded it.
+    """Whether a person wrote a message that is marked automatic only because a list or a rule forwarded it.
 
     Args:
         joined_by: The Message-ID by which a ticket was joined, `""` for none.

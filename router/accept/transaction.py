@@ -1,9 +1,9 @@
 """The one transaction behind every `250`, as named statements for a whole group of messages.
 
 `commit_group` writes a message with its bytes for each workspace, exactly one ticket (new or joined) for each
-distinct alias, and a delivery for each alias with an integration. It writes nothing for an alias that had the
-same message within the window. All of it is committed, or nothing. It is a statement generator
-(`router.store.database`) and decides only on values that the database returned in the same transaction.
+distinct alias, and a delivery for each alias with an integration. It writes nothing for an alias that received the
+same message within the window. Everything is committed, or nothing. It is a statement generator
+(`router.store.database`) and decides only by values that the database returned in the same transaction.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _message_values = attrgetter(*_MESSAGE_COLUMNS)
 class Committed:
     """The result of the transaction for one message.
 
-    `due_integrations` have a delivery that is due now. For the loss audit: `ticketed` aliases got a ticket
-    event, `repeated` ones had the message before, and `queued` of the ticket events go to an integration.
+    `due_integrations` have a delivery that is due now. The loss audit uses the other numbers: `ticketed` aliases got a
+    ticket event, `repeated` aliases had received the message before, and `queued` ticket events have a delivery.
     """
 
     message_id: str
@@ -47,7 +47,7 @@ class Committed:
 
 @dataclass(slots=True)
 class _GroupCounts:
-    """By message id: how many aliases got a ticket event, had the message already, or got a delivery."""
+    """Numbers of aliases by message id: with a ticket event, with a repeat of a message, with a delivery."""
 
     ticketed: Counter[str]
     repeated: Counter[str]
@@ -82,7 +82,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         if first_ids.get(entry.fingerprint_key, entry.message.id) != entry.message.id
     )
     yield from join_conversations(new_entries)
-    clear_automatic_of_replies(new_entries)  # before the messages are written
+    clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
     yield from _write_messages(new_entries, repeated)
     integrations = yield from _read_integrations(new_entries)
     yield from _update_joined_tickets(new_entries)

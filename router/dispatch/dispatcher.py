@@ -27,9 +27,9 @@ from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
 
-# The fallback for lost wake-ups, and the resolution of retries.
+# Polling finds work after a lost wake-up. The interval is also the resolution of retry times.
 POLL_INTERVAL_SECONDS = 0.5
-# A clock that was set back is rare, and the deliveries it delays have waited for hours.
+# Rarely needed: only after a clock was set back, and the deliveries that this delayed have waited for hours.
 REPAIR_INTERVAL_SECONDS = 600.0
 # Delays between attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
@@ -46,10 +46,11 @@ class DeliverySender(Protocol):
 
 
 class Dispatcher:
-    """Runs until `stop`; one for each deliver process. `wake` may be called from anywhere on its loop.
+    """Runs workers until `stop`. Use one instance per deliver process; `wake` may be called from any task of its event
+    loop.
 
     Args:
-        drain: Seconds after `stop` for requests in progress to get their outcome recorded.
+        drain: Seconds after `stop` within which the outcomes of requests in progress are recorded.
         poll_interval: Seconds between two polls.
     """
 
@@ -150,7 +151,7 @@ class Dispatcher:
                 try:
                     claimed = await self._claim_and_record(integration_id, completed)
                 finally:
-                    if completed is not None:  # logged and counted only after it is recorded, or cannot be
+                    if completed is not None:  # reported only when it is recorded, or cannot be recorded
                         self._report_outcome(completed)
                 completed = None
                 match claimed:
@@ -188,7 +189,7 @@ class Dispatcher:
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= batch.integration.lease_until:
-                # The process was suspended for longer than its lease: another one may be sending this.
+                # The process was suspended for longer than its lease: another one may be sending it.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(batch)
@@ -210,7 +211,7 @@ class Dispatcher:
         if isinstance(outcome, SendSuccess):
             now = self._clock.now()
             for delivery in batch.deliveries:
-                # The clock of the host that accepted it may be slightly ahead.
+                # The clock of the host that accepted the message may be slightly ahead.
                 self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:

@@ -1,9 +1,9 @@
-"""Posts domain alerts to the integrations of a domain: verified, in doubt, verification lost, taken over.
+"""Posts domain alerts to the integrations of a domain: verified, records missing, verification lost, taken over.
 
 An alert is stored with the change (`domains.alert`) and posted to each integration that receives tickets of
-the domain, at least once if the endpoint accepts it within a day. After that it is discarded. It never
-becomes a ticket, never delays one, and contains nothing that `GET /api/domains/{id}` does not.
-docs/decisions/0008-domain-alerts.md says why it bypasses the outbox.
+the domain, at least once if the endpoint accepts it within a day. After a day it is discarded. An alert never
+becomes a ticket, never delays one, and contains only information that `GET /api/domains/{id}` returns.
+docs/decisions/0008-domain-alerts.md says why alerts bypass the outbox.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class DomainAlerts:
-    """One for each process: it remembers which integrations have received a pending alert."""
+    """Posts alerts. Use one instance per process: it remembers which integrations have received a pending alert."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
         self._database = database
@@ -37,9 +37,7 @@ class DomainAlerts:
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:
-        """Posts the pending alerts; returns how many are done. Raises `Unavailable` if the database is
-        unavailable.
-        """
+        """Posts the pending alerts. Returns the number of completed alerts. Raises `Unavailable` for the database."""
         done = 0
         after = ""
         while True:

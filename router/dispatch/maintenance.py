@@ -1,8 +1,8 @@
 """Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
 
 A task that fails is logged and runs again at its next time; it never ends the process. A task marked `shared`
-is run by one process of all at a time. Its claim in the database has no lease: if the process is killed, the
-next interval repeats the task, and two overlapping runs do no harm.
+runs in only one process at a time. The process claims it in the database without a lease: if the process is killed,
+the task runs again at the next interval. Two overlapping runs do no harm.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ async def pause() -> None:
 class MaintenanceTask:
     """A task that runs at intervals.
 
-    `interval`: from one start to the next. `shared`: run by one process at a time; otherwise the task divides
-    its work.
+    `interval`: from one start to the next. `shared`: runs in one process at a time; processes divide the work of
+    other tasks among themselves.
     """
 
     name: str
@@ -47,7 +47,7 @@ class MaintenanceTask:
 
 
 class Maintenance:
-    """One for each deliver process. Tasks run one after the other."""
+    """Runs the tasks one after the other. Use one instance per deliver process."""
 
     def __init__(self, database: Database, clock: Clock, tasks: Sequence[MaintenanceTask]) -> None:
         self._database = database
@@ -71,12 +71,12 @@ class Maintenance:
                 if not task.shared or await self._claim(task):
                     await task.run()
             except Unavailable as error:
-                if not isinstance(error, DatabaseFileReplaced):  # logged by the check
+                if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged it
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
                 continue  # retried at the next check
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # A shared task is claimed more often than it runs: the process that ran it last may be gone.
+            # Processes try to claim a shared task more often than it is due: the last one that ran it may be gone.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

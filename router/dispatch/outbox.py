@@ -1,9 +1,9 @@
 """The transactions of the outbox: what is written before and after an attempt.
 
 The attempt is recorded before the request. `claim_and_record` records the outcome of the last request and
-opens the next attempt in one transaction; only then is the request sent. A kill at any point therefore leaves
-an attempt that was not made, or one with an unknown outcome that is repeated when the lease expires. One
-process at a time holds the lease of an integration, so no webhook ever has two requests in flight.
+opens the next attempt in one transaction; only then is the request sent. If the process is killed, the request of an
+open attempt was perhaps sent and perhaps not; it is repeated when the lease expires. One process at a time holds the
+lease of an integration, so no webhook ever has two requests in flight.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class DeliveryBatch:
 class NotSent(SendRetry):
     """Nothing was sent, for a temporary reason on our side.
 
-    Waits the first step of the schedule, whatever the attempt: the later steps are for failing endpoints, and
-    restarts of our own database must not add up to hours.
+    The delivery is retried after the first wait of the schedule, whatever the attempt number. The later waits are for
+    failing endpoints, and restarts of our own database must not add up to hours.
     """
 
 
@@ -84,7 +84,7 @@ class Outbox:
         self._limits = limits
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
-        """Returns ids of integrations that have something to do now and no valid lease."""
+        """Returns the ids of integrations that have work due now and no valid lease."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
@@ -107,7 +107,7 @@ class Outbox:
             stop: Only record the outcome and release the lease.
 
         Returns:
-            None if there is nothing to do; the lease is released then.
+            The opened batch, or the delay that the pace requires. None if no work is due; the lease is released then.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -130,7 +130,9 @@ class Outbox:
             return claimed
 
     async def repair(self) -> None:
-        """Makes deliveries due that a wrong clock delayed beyond any schedule; fails those whose integration was
+        """Corrects deliveries that no worker would find.
+
+        Makes deliveries due that a wrong clock delayed beyond any schedule. Fails deliveries whose integration was
         deleted.
         """
         now = self._clock.now()
@@ -138,7 +140,7 @@ class Outbox:
         await self._database.execute("dispatch_fail_orphans", reason="the integration was removed")
 
     async def release_owner(self, owner: str) -> None:
-        """Releases the leases of a dead process; what it was sending is due at once."""
+        """Releases the leases of a dead process. Deliveries that it was sending become due at once."""
         async with self._database.transaction() as transaction:
             await transaction.execute("dispatch_release_owner_deliveries", owner=owner, now=self._clock.now())
             await transaction.execute("dispatch_release_owner", owner=owner)
@@ -253,7 +255,7 @@ class Outbox:
     async def _was_changed_meanwhile(self, transaction: QueryExecutor, batch: DeliveryBatch) -> bool:
         """Whether the URL was changed, or the integration reactivated, during the request.
 
-        The response of the old URL says nothing about the new one.
+        The response of the old URL does not apply to the new one.
         """
         row = await transaction.fetch_one("dispatch_current_integration", id=batch.integration.id)
         if row is None:

@@ -16,20 +16,17 @@ MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 
 def send_interval(per_second: float) -> Micros:
-    """Returns the interval between messages at a steady rate; 0 if `[delivery] per_second` is 0 (unlimited).
-
-    At most one day.
-    """
+    """Returns the microseconds between messages, at most one day; 0 if `[delivery] per_second` is 0 (unlimited)."""
     return max(1, round(min(SECOND / per_second, 24 * 3600 * SECOND))) if per_second > 0 else 0
 
 
 def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple[Micros, Micros]:
-    """Returns (wait, new paced_at): with 0 send now and store the new value, otherwise wait microseconds.
+    """Returns (wait in microseconds, new `paced_at`). With a wait of 0, send now and store the new `paced_at`.
+
+    With a wait, `paced_at` is returned unchanged. An implausible `paced_at` is treated as now.
 
     Args:
         burst: How many messages may be sent at once after an idle period; at least 1.
-
-    With a wait, `paced_at` is returned unchanged. An implausible `paced_at` is treated as now.
     """
     step = send_interval(per_second)
     slack = (max(burst, 1) - 1) * step

@@ -64,7 +64,7 @@ class Retention:
     """Erases expired rows in short transactions.
 
     Args:
-        pause: Awaited between two transactions, so that others get the lock; may end the run by raising.
+        pause: Awaited between two transactions, so that others get the lock. An exception from it ends the run.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases everything that is old enough. Raises `Unavailable`; committed steps stay committed."""
+        """Erases all expired rows. Raises `Unavailable`; committed steps stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -120,7 +120,7 @@ class Retention:
                 await _erase_chunks(transaction, erased_rows)
             erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
-                return  # ids sort by time: the rest is newer
+                return  # ids sort by time, so all further rows are newer
             # A message that cannot be parsed keeps its bytes; the next query starts after it.
             after = max(unreadable, default=after)
             await self._pause()

@@ -18,8 +18,8 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# A deadlock is detected after `deadlock_timeout` (one second). More conflicts in a row than this are no
-# coincidence.
+# PostgreSQL detects a deadlock after `deadlock_timeout` (one second). More consecutive conflicts than this indicate a
+# fault.
 MAX_CONFLICT_TRIES = 4
 
 
@@ -94,10 +94,10 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Retries a function that consists of exactly one transaction after a `SerializationConflict`.
+    """Decorates a function to retry it after a `SerializationConflict`.
 
-    Deliverers lock deliveries before their integration, replay and erasure lock them in another order:
-    deadlocks are possible.
+    The function must consist of exactly one transaction. Deliverers, replay and erasure lock deliveries and their
+    integration in different orders, so deadlocks are possible.
     """
 
     @wraps(work)

@@ -1,10 +1,10 @@
 """Checks the free disk space before a message is accepted.
 
-Near the limit nothing more is accepted: a full disk would also stop logs, backups and the delivery of stored
+No message is accepted near the limit, because a full disk would also stop logs, backups and the delivery of stored
 messages. The file system is queried at most once a second.
 
 The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may copy all of
-it to the database file, which can grow by as much.
+it to the database file, which can grow by the same amount.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FreeSpaceCheck:
         self._clock = clock
         self._checked_at = float("-inf")
         self._needed = min_free_bytes
-        self._free = min_free_bytes  # concurrent calls pass until the first result is there
+        self._free = min_free_bytes  # concurrent calls pass until the first result arrives
 
     async def check(self) -> None:
         """Raises `StorageFull` if less than the required space is free."""

@@ -1,7 +1,7 @@
-"""A fair lock for the one writer of SQLite, shared by threads and coroutines of this process.
+"""A fair lock for the single writer of SQLite, shared by threads and coroutines of this process.
 
-With SQLite's own lock a second writer sleeps and retries, and can miss every gap under load. A waiter of this
-lock is woken in the order of arrival. Other processes on the same file still use the busy timeout of SQLite.
+With SQLite's own lock, a second writer sleeps and retries; under load it may never get the lock. Waiters of this
+lock are woken in the order of arrival. Other processes on the same file still use the busy timeout of SQLite.
 """
 
 from __future__ import annotations

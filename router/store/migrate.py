@@ -40,7 +40,7 @@ _CREATE_VERSION_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration. `text` still has the marked blocks that apply to one database only."""
+    """One migration. `text` includes the marked blocks that apply to one database only."""
 
     version: int
     name: str
@@ -91,7 +91,7 @@ async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> in
 
 
 async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Raises `SchemaMismatch` unless the schema is exactly that of this program; the message says what to do."""
+    """Raises `SchemaMismatch` unless the database has the schema of this program; the message states the remedy."""
     current = await read_schema_version(database)
     if current < LATEST_VERSION:
         raise SchemaMismatch(
@@ -156,7 +156,10 @@ async def _migration_transaction(
 
 
 async def _require_current_schema(connection: PostgresConnection) -> None:
-    """Without a current schema PostgreSQL finds no tables and does not say why."""
+    """Raises `ConfigurationFault` if the role has no current schema.
+
+    PostgreSQL would otherwise report missing tables without the reason.
+    """
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise ConfigurationFault(

@@ -51,9 +51,9 @@ TABLES = (
     "audit",
     "blocked_senders",
 )
-# Tables that the migration fills: their rows are replaced, and do not count as data of the target.
+# The migrations insert rows into these tables. The move replaces them; they do not make the target non-empty.
 SEEDED_TABLES = frozenset({"versions"})
-# Rows in memory at a time: 4 MiB of raw messages, otherwise some hundred texts.
+# The number of rows in memory: at most 4 MiB of raw messages, or a few hundred texts.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
 # The limit for one statement. The configured limits are meant for mail, not for copying whole tables.
@@ -98,7 +98,8 @@ async def move(source: AnyDatabase, target: AnyDatabase, report_progress: Report
         report_progress: Called with table, rows copied so far and rows in total, after each batch.
 
     Raises:
-        Refused: `conflict` if the target is not empty or the counts differ; nothing is written then.
+        Refused: `conflict` if the target is not empty or the row counts differ. The target stays empty in the second
+            case and unchanged in the first.
     """
     async with _open_source(source) as reader, _open_target(target) as writer:
         await _check_tables(reader, writer)

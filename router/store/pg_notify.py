@@ -17,10 +17,10 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
-# PostgreSQL limits a payload to less than 8000 bytes; an id has 30 and a comma.
+# PostgreSQL limits a payload to less than 8000 bytes; an id takes 30, and a comma separates two ids.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# How often a listening connection is checked: a dead one would stay silent forever.
+# How often a listening connection is checked: otherwise a dead connection would never be noticed.
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()

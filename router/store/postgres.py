@@ -154,8 +154,9 @@ class PostgresDatabase:
 
     @contextmanager
     def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
-        """Translates errors of statements on a connection. After a timeout, closes it and all connections idle
-        since before.
+        """Translates errors of statements on a connection.
+
+        After a timeout, closes this connection and all connections that have been idle since before the statement.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()

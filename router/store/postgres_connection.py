@@ -43,7 +43,7 @@ MIN_SERVER_VERSION = 12
 
 APPLICATION_NAME = "emailrouter"
 
-# Settings that the program relies on, set on each connection whatever the defaults are. Not here: choices of the
+# Settings that the program relies on, set on each connection whatever the defaults are. Excluded: choices of the
 # administrator (search_path, synchronous_commit) and facts about the server (default_transaction_read_only).
 _SESSION_SETTINGS = {
     # Claims, ticket numbers and group commits wait for a row lock and then see what was committed meanwhile.

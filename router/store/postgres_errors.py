@@ -1,6 +1,6 @@
-"""Translates errors of PostgreSQL and asyncpg: `Unavailable` if waiting helps, `ConfigurationFault` if an
-administrator must act.
+"""Translates errors of PostgreSQL and asyncpg.
 
+The result is `Unavailable` if the fault may end by itself, and `ConfigurationFault` if an administrator must act.
 The text is the first line of the primary message. It never contains the detail, which may quote data, or a
 password.
 """

@@ -30,7 +30,10 @@ CONNECTIONS = 2
 
 
 class PostgresWriter(Generic[ItemT, ResultT]):
-    """Must be created on the event loop that calls `commit`. Its tasks start at once and end with `close`."""
+    """The group commit of a process.
+
+    Create it on the event loop that calls `commit`. Its tasks start at once and end with `close`.
+    """
 
     def __init__(
         self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], limits: GroupLimits
@@ -64,7 +67,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
     @property
     def is_alive(self) -> bool:
-        """See `GroupWriter.alive`."""
+        """See `GroupWriter.is_alive`."""
         return not any(task.done() for task in self._tasks)
 
     async def _run_worker(self) -> None:

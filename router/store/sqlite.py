@@ -26,9 +26,9 @@ MIN_VERSION = (3, 35, 0)
 # Limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
 # itself.
 _CLEANUP_SECONDS = 2.0
-# Attempts to open a file that is replaced meanwhile. The program retries within seconds anyway.
+# Attempts to open a file that is replaced during each attempt. The program retries within seconds anyway.
 _OPEN_TRIES = 3
-# Rows that aiosqlite fetches at a time when a cursor is iterated; its own default.
+# Rows that aiosqlite fetches at a time when a cursor is iterated; the default of aiosqlite.
 _ITERATION_ROWS = 64
 # The WAL is truncated to this size, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). With a smaller
 # limit it would be truncated and extended again in normal operation.
@@ -38,10 +38,13 @@ WAL_LIMIT = 16 * 1024 * 1024
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
     """Returns the settings of every connection.
 
-    synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk. page_size: 8 KiB.
-    The content of a message is written twice, to the WAL and to the file, with system calls for each page;
-    but a small message in a large database also changes one page of each index (bench/README.md). The size
-    applies to new files only. secure_delete: deleted rows are overwritten with zeros.
+    synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
+
+    page_size: 8 KiB, for new files only. Larger pages need fewer system calls for the content of a message, which is
+    written twice, to the WAL and to the file. Smaller pages cost less for a small message in a large database, because
+    it changes one page of each index (bench/README.md).
+
+    secure_delete: deleted rows are overwritten with zeros.
     """
     return (
         "PRAGMA page_size = 8192",
@@ -139,8 +142,7 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # Opened here, because the thread of aiosqlite outlives a failed opening and then calls a loop that
-            # may be closed.
+            # Not opened by aiosqlite: its thread would outlive a failure and call an event loop that may be closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)
@@ -187,7 +189,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
-        """The writer connection in a transaction, for statements that are not in the catalog."""
+        """Yields the writer connection in a transaction, for statements that are not in the catalog."""
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")
@@ -220,7 +222,7 @@ class SqliteDatabase:
         self._writer = None
         self._idle_readers = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
-        # In parallel: a connection that hangs must not keep the threads of the others.
+        # In parallel, because a connection that hangs must not keep the threads of the others running.
         await asyncio.gather(*(connection.close() for connection in connections))
 
 
@@ -231,5 +233,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _is_write(statement: str) -> bool:
-    """A WITH could contain an INSERT, but the queries of the catalog do not; a test ensures that."""
+    """Whether the statement writes, by its first word.
+
+    A WITH can contain an INSERT, but the queries of the catalog do not; a test ensures that.
+    """
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

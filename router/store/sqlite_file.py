@@ -1,9 +1,9 @@
 """The SQLite file: makes it private to its owner, and detects that it was replaced while it is open.
 
 SQLite continues to write to a file that was removed, renamed or replaced: each commit succeeds, and is lost
-after a restart. A commit therefore counts only if the path still leads to the opened file, and the paths of
-`-wal` and `-shm` to theirs; both exist while the database is open. Files are compared by `stat` only: closing
-a descriptor of the database would drop the POSIX locks that SQLite holds in this process.
+after a restart. A commit therefore counts only if the paths of the database, `-wal` and `-shm` still lead to the
+opened files. All three exist while the database is open. Files are compared by `stat` only: closing a descriptor of
+the database would drop the POSIX locks that SQLite holds in this process.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class DatabaseFile:
         self._problem = ""
 
     def identity(self) -> _FileIdentity:
-        """Returns the identity of the file that is at the path now."""
+        """Returns the identity of the file that the path leads to now."""
         return _file_identity(self._path)
 
     def record_identity(self) -> None:
-        """Records the files that are at the paths now as the opened ones."""
+        """Records the files that the paths lead to now as the opened ones."""
         real = str(self.path.resolve())
         self._companions = tuple(real + ending for ending in COMPANION_SUFFIXES)
         self._opened_identities = self._current_identities()
@@ -110,7 +110,7 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Returns device and inode, or None for a file that is missing or has no name left (open or mounted only)."""
+    """Returns device and inode. None for a missing file, and for one without links that is only open or mounted."""
     try:
         current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
     except OSError:

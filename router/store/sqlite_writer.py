@@ -28,7 +28,10 @@ from router.store.sqlite import SqliteDatabase, connection_settings, translate_e
 
 
 class SqliteWriter(Generic[ItemT, ResultT]):
-    """Must be created on the event loop that calls `commit`. Its thread starts at once and ends with `close`."""
+    """The group commit of a process.
+
+    Create it on the event loop that calls `commit`. Its thread starts at once and ends with `close`.
+    """
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
 
     @property
     def is_alive(self) -> bool:
-        """See `GroupWriter.alive`."""
+        """See `GroupWriter.is_alive`."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -89,7 +92,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
-                    self._queue.put(None)  # read again after this group
+                    self._queue.put(None)  # the loop reads it again after this group
                     break
                 if not self._limits.fits(len(group), weight, queued[0]):
                     deferred = queued
@@ -147,7 +150,10 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             return results
 
     def _ensure_connection(self) -> sqlite3.Connection:
-        """Connects only to the file that the database has opened; never uses or creates another one at its path."""
+        """Returns the connection, opened if necessary.
+
+        Connects only to the file that the database has opened; never uses or creates another file at its path.
+        """
         if self._connection is None:
             self._database.file.check()
             uri = f"{self._database.path.absolute().as_uri()}?mode=rw"

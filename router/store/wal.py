@@ -1,9 +1,8 @@
-"""Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a
-backup.
+"""Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
-`journal_size_limit` truncates it when a writer restarts the log; this covers a server without traffic. Mail
-never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when everything is copied
-and no one reads or writes.
+`journal_size_limit` truncates the file when a writer restarts the log; this module does so without traffic. Accepting
+mail never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the whole log is copied
+and nothing reads or writes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.store.disk_space import file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translate_errors
 
-# Often enough that the space is not missed.
+# Frequent enough to free the space before it is needed.
 CHECK_INTERVAL_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -31,7 +30,7 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
         try:
             await asyncio.to_thread(truncate_wal, database)
         except DatabaseFileReplaced:
-            continue  # logged by the check
+            continue  # `DatabaseFile.check` has logged it
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))
 

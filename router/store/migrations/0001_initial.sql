@@ -19,7 +19,7 @@ CREATE TABLE users (
     name TEXT NOT NULL,
     role TEXT NOT NULL CHECK (role IN ('admin', 'agent', 'viewer')),
     password_hash TEXT,
-    -- NULL: the workspace's.
+    -- NULL: the time zone of the workspace.
     timezone TEXT,
     created_at BIGINT NOT NULL,
     disabled_at BIGINT
@@ -58,7 +58,7 @@ CREATE TABLE domains (
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
-    -- The pending alert to its integrations, and its time.
+    -- The pending alert for the integrations of the domain, and its time.
     alert TEXT NOT NULL DEFAULT '',
     alert_at BIGINT,
     UNIQUE (workspace_id, name)
@@ -137,7 +137,7 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the loss audit: how many aliases it was accepted for, and how many of these had the same message already.
+    -- For the loss audit: how many aliases it was accepted for, and how many of these had already received it.
     -- Erasing one of its tickets decrements `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
@@ -209,15 +209,15 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
--- Partial: new tickets are unassigned, so these cost the accept nothing.
+-- Partial indexes: new tickets are unassigned, so accepting a message writes to none of these.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
     WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, status, id)
     WHERE assigned_to IS NOT NULL;
--- Read by retention, oldest first.
+-- Retention reads this index, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
--- The queue of unassigned tickets; only as long as that queue.
+-- Contains only the unassigned tickets.
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (

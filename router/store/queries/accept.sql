@@ -20,14 +20,14 @@ WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- Counts repeats; returns the message that was accepted first.
+-- Counts a repeat; returns the message that was accepted first.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
 -- The newest tickets of a Message-ID at an alias. Each is found by one index lookup from the previous one, because
--- one ticket can have a Message-ID any number of times.
+-- one ticket can contain a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
     WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
@@ -49,12 +49,12 @@ SELECT id, CAST(:address AS TEXT) FROM tickets
 WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
 -- name: accept_insert_participant
--- A participant of a ticket.
+-- Inserts a participant of a ticket.
 INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :address)
 ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_insert_message
--- A message, without its content.
+-- Inserts a message, without its content.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
                       rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
@@ -63,7 +63,7 @@ VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :recei
         :aliases, :repeated);
 
 -- name: accept_insert_chunk
--- A chunk of the raw message.
+-- Inserts a chunk of the raw message.
 INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
 
 -- name: accept_reserve_numbers
@@ -72,7 +72,7 @@ UPDATE workspaces SET last_ticket_number = last_ticket_number + :wanted WHERE id
 RETURNING id AS workspace_id, last_ticket_number;
 
 -- name: accept_insert_ticket
--- A new ticket.
+-- Inserts a ticket.
 INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
                      updated_at)
 VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_address, :from_name, :received_at,
@@ -99,7 +99,7 @@ VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alia
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
--- A delivery: due at once, or parked while the integration is failing.
+-- Inserts a delivery: due at once, or parked while the integration is failing.
 INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
                         expires_at, created_at)
 VALUES (:id, :workspace_id, :ticket_id, :message_id, :integration_id, :event, :next_attempt_at, :parked_at,

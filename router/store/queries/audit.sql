@@ -1,5 +1,5 @@
 -- name: audit_insert
--- An audit entry, written in the transaction of the change.
+-- Inserts an audit entry, in the transaction of the change.
 INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target, detail)
 VALUES (:id, :workspace_id, :at, :user_id, :key_id, :address, :action, :target, :detail);
 

@@ -4,7 +4,7 @@ SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_unparsed
--- Those of the given messages (JSON) that were not parsed by this parser version.
+-- Of the given messages (JSON), those that this parser version has not parsed.
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
@@ -33,7 +33,7 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a message is about to be parsed; changes nothing if a record exists or the message does not.
+-- Records that a message is about to be parsed. Changes nothing if a record exists or the message does not exist.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
@@ -43,13 +43,13 @@ ON CONFLICT (message_id) DO NOTHING;
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- Replaces an expired record by that of a new attempt.
+-- Replaces an expired record with that of a new attempt.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw
--- Deletes an attempt of this process that says nothing about the message.
+-- Deletes an attempt of this process that ended for a reason other than the message.
 DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
 
 -- name: parse_attempt_end
--- Deletes the record: the contents are stored.
+-- Deletes the record after the contents were stored.
 DELETE FROM parse_attempts WHERE message_id = :message_id;

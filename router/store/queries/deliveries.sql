@@ -70,7 +70,7 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now, as if it were new; one that is being sent is not changed.
+-- Makes a dead or pending delivery due now and restarts its maximum age. A delivery that is being sent is not changed.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
@@ -78,7 +78,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- The same for all in one state, oldest first, up to a limit for one transaction.
+-- Replays all deliveries in one state in the same way, oldest first, up to a limit for one transaction.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

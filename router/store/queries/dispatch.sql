@@ -23,7 +23,7 @@ RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_erro
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
--- The current settings and status, compared with those that an attempt used.
+-- The current settings and status, to compare with those that an attempt used.
 SELECT sealed_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
@@ -88,11 +88,11 @@ UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
 WHERE id = :id AND state = 'pending' RETURNING attempts;
 
 -- name: dispatch_insert_attempt
--- An attempt, written before the request.
+-- Inserts an attempt, before the request.
 INSERT INTO attempts (delivery_id, n, started_at) VALUES (:delivery_id, :n, :started_at);
 
 -- name: dispatch_record_attempt
--- The outcome of an attempt, written after the response.
+-- Stores the outcome of an attempt, after the response.
 UPDATE attempts SET finished_at = :finished_at, outcome = :outcome, status = :status, latency = :latency,
                     answer = :answer
 WHERE delivery_id = :delivery_id AND n = :n;
@@ -142,11 +142,11 @@ UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- The last delivery error of an integration that is not failing.
+-- Stores the last delivery error of an integration that is not failing.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans
--- Fails deliveries whose integration was deleted at the moment of the commit.
+-- Fails deliveries whose integration was deleted while they were committed.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 
@@ -161,7 +161,7 @@ JOIN workspaces w ON w.id = t.workspace_id
 WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
--- The same for the latest messages of a ticket, with or without a delivery; newest first.
+-- The data of notifications for the latest messages of a ticket, with or without a delivery; newest first.
 SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
        t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
        m.protocol, w.timezone

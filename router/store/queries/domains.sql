@@ -11,8 +11,8 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- The rows of all workspaces for a domain name, locked until the transaction ends: of two that verify it at once only
--- one wins.
+-- The rows of all workspaces for a domain name, locked until the transaction ends: if two workspaces verify the name
+-- at once, only one succeeds.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;
@@ -24,13 +24,13 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
--- A new domain, unless the workspace has it.
+-- Inserts a domain, unless the workspace has it.
 INSERT INTO domains (id, workspace_id, name, status, token, created_at)
 VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
 ON CONFLICT (workspace_id, name) DO NOTHING;
 
 -- name: domain_record_check
--- The result of a check; a workspace that loses the name gets a new token.
+-- Stores the result of a check; a workspace that loses the name gets a new token.
 UPDATE domains SET token = :token, records = :records, checked_at = :checked_at, status = :status,
                    verified_at = :verified_at, misses = :misses, missing_since = :missing_since,
                    next_check_at = :next_check_at, alert = :alert, alert_at = :alert_at

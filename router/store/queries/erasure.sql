@@ -1,7 +1,7 @@
 -- Erases a ticket, for administrators and for retention (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked until the transaction ends: of two tickets that share one, the last one erases it.
+-- The messages of a ticket, locked until the transaction ends. A message of two tickets is erased with the second one.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 

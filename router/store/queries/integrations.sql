@@ -11,7 +11,7 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock_to_delete
--- One integration of a workspace, locked so that no alias can refer to it any more.
+-- One integration of a workspace, locked so that no further alias can refer to it.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
@@ -23,7 +23,7 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
 FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: integration_insert
--- A new integration.
+-- Inserts an integration.
 INSERT INTO integrations (id, workspace_id, type, name, sealed_settings, hint, created_at)
 VALUES (:id, :workspace_id, :type, :name, :sealed_settings, :hint, :created_at);
 

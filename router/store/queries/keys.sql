@@ -19,7 +19,7 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert
--- A new API key, stored as its hash.
+-- Inserts an API key, as its hash.
 INSERT INTO api_keys (id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at)
 VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :expires_at);
 
@@ -33,6 +33,6 @@ UPDATE api_keys SET revoked_at = :now
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
 -- name: key_mark_used
--- Stores the time of the last use, at intervals.
+-- Stores the time of the last use, unless a recent one is stored.
 UPDATE api_keys SET last_used_at = :now
 WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :horizon);

@@ -1,4 +1,4 @@
--- The loss audit: compares the rows themselves (router/admin/installation/loss_audit.py and the metrics).
+-- The loss audit: compares the stored rows (router/admin/installation/loss_audit.py and the metrics).
 
 -- name: loss_audit_totals
 -- The newest messages compared with their rows: accepted = ticketed + repeated aliases, and queued ticket events =

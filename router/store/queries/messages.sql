@@ -20,7 +20,7 @@ WHERE m.id IN (
 ORDER BY m.id DESC;
 
 -- name: message_recipients
--- The recipients of a message and the tickets they brought it into.
+-- The recipients of a message, and the ticket that each of them links it to.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 

@@ -23,7 +23,7 @@ SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name 
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
--- What deleting a workspace would erase.
+-- The numbers of objects that deleting a workspace would erase.
 SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM users WHERE workspace_id = :id) AS users,
        (SELECT count(*) FROM tickets WHERE workspace_id = :id) AS tickets,

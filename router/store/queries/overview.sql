@@ -48,7 +48,7 @@ SELECT
                              AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
--- The same for each alias, newest aliases first.
+-- The number of tickets in each unresolved status by alias, newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
                            LIMIT :limit) AS o) AS open,
@@ -111,7 +111,7 @@ ORDER BY misses DESC, id DESC LIMIT :limit;
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- What needs action, each counted up to `limit`. The conditions match the partial indexes.
+-- The problems that need attention, each kind counted up to `limit`. The conditions match the partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,

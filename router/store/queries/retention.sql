@@ -23,7 +23,7 @@ WHERE r.message_id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = 
 ORDER BY r.message_id, r.n LIMIT :limit;
 
 -- name: retention_erase_chunks
--- The first chunks of a message; the rest counts as erased at once.
+-- Erases the first chunks of a message; the whole message then counts as erased.
 DELETE FROM raw_chunks WHERE message_id = :message_id AND n <= :last;
 
 -- name: retention_tickets
@@ -38,7 +38,7 @@ ORDER BY t.resolved_at, t.id LIMIT :limit;
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon;
 
 -- name: retention_lock_deliveries
--- Its deliveries that no other transaction is changing, locked until the transaction ends.
+-- The deliveries of a ticket that no other transaction is changing, locked until the transaction ends.
 SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id;
 
 -- name: retention_count_deliveries
@@ -46,21 +46,21 @@ SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d
 SELECT count(*) AS deliveries FROM deliveries WHERE ticket_id = :ticket_id;
 
 -- name: retention_fingerprints
--- Expired fingerprints.
+-- Deletes expired fingerprints.
 DELETE FROM fingerprints WHERE (alias_key, fingerprint) IN (
     SELECT alias_key, fingerprint FROM fingerprints WHERE accepted_at < :horizon ORDER BY accepted_at LIMIT :limit);
 
 -- name: retention_rate_windows
--- Expired rate limit windows.
+-- Deletes expired rate limit windows.
 DELETE FROM rate_windows WHERE (scope, window_start) IN (
     SELECT scope, window_start FROM rate_windows WHERE window_start < :horizon ORDER BY window_start LIMIT :limit);
 
 -- name: retention_sessions
--- Expired sessions.
+-- Deletes expired sessions.
 DELETE FROM sessions WHERE hash IN (
     SELECT hash FROM sessions WHERE expires_at < :horizon ORDER BY expires_at LIMIT :limit);
 
 -- name: retention_idempotent_requests
--- Expired idempotency keys.
+-- Deletes expired idempotency keys.
 DELETE FROM idempotent_requests WHERE (scope, key) IN (
     SELECT scope, key FROM idempotent_requests WHERE at < :horizon ORDER BY at LIMIT :limit);

@@ -1,5 +1,5 @@
 -- name: session_insert
--- A new session.
+-- Inserts a session.
 INSERT INTO sessions (hash, workspace_id, user_id, address, created_at, last_used_at, expires_at)
 VALUES (:hash, :workspace_id, :user_id, :address, :created_at, :created_at, :expires_at);
 
@@ -9,7 +9,7 @@ SELECT s.hash, s.workspace_id, s.user_id, s.last_used_at, s.expires_at, u.role, 
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = :hash;
 
 -- name: session_mark_used
--- Stores the time of the last use, at intervals.
+-- Stores the time of the last use, unless a recent one is stored.
 UPDATE sessions SET last_used_at = :now WHERE hash = :hash AND last_used_at < :horizon;
 
 -- name: session_delete

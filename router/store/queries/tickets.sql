@@ -106,8 +106,8 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns an unassigned ticket, or one that the user already has; of concurrent claims one succeeds. A ticket of the
--- same user keeps its claim time, and updated_at if nothing changes, so the result shows what happened.
+-- Assigns an unassigned ticket, or one that the user already has; of concurrent claims one succeeds. A ticket that
+-- the user already has keeps its claim time. updated_at stays if nothing changes, so the caller can detect this.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
@@ -119,13 +119,13 @@ RETURNING id, workspace_id, number, alias_id, address, subject, from_address, fr
        resolved_at, received_at, updated_at;
 
 -- name: ticket_update
--- New values for a ticket that the transaction has locked.
+-- Updates a ticket that the transaction has locked.
 UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_event_insert
--- A ticket event.
+-- Inserts a ticket event.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
 
@@ -135,14 +135,14 @@ SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
 FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_recipients
--- The recipients that brought the given messages (JSON) into a ticket.
+-- The recipients that link the given messages (JSON) to a ticket.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages
 WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids))
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
--- The number of messages of a ticket, its first and its newest.
+-- The number of messages of a ticket, and the ids of the first and the newest one.
 SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
 FROM ticket_messages WHERE ticket_id = :ticket_id;
 
@@ -166,7 +166,7 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The latest messages and events of a workspace among the latest of all; by primary key, without another index.
+-- The latest messages and events of a workspace among the latest ones of all workspaces; found by primary key.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e

@@ -24,13 +24,13 @@ SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at,
 FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: user_insert
--- A new user, unless the email address is in use.
+-- Inserts a user, unless the email address is in use.
 INSERT INTO users (id, workspace_id, email, name, role, password_hash, timezone, created_at)
 VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :created_at)
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_update
--- New values for a user that the transaction has locked; NULL leaves the password unchanged.
+-- Updates a user that the transaction has locked; NULL leaves the password unchanged.
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;

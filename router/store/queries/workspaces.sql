@@ -11,11 +11,11 @@ SELECT count(*) AS workspaces FROM workspaces;
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_insert
--- A new workspace.
+-- Inserts a workspace.
 INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at);
 
 -- name: workspace_update
--- New values for the name and the default integration.
+-- Updates the name, the default integration, the time zone and the locale.
 UPDATE workspaces SET name = :name, default_integration_id = :default_integration_id, timezone = :timezone,
                       locale = :locale
 WHERE id = :id;
