@@ -16,6 +16,7 @@ _FOLDERS = {
     "user": "/manage/users",
     "ticket": "/tickets",
 }
+_NOUNS = {"key": "API key"}
 _VERBS = {
     "create": "added",
     "change": "changed",
@@ -49,7 +50,7 @@ async def show_list(visit: Visit) -> HtmlPage:
 def _describe_action(action: str) -> str:
     """Returns `domain added` for `domain.create`."""
     noun, _, verb = action.partition(".")
-    return f"{noun.replace('_', ' ')} {_VERBS.get(verb, verb)}"
+    return f"{_NOUNS.get(noun, noun.replace('_', ' '))} {_VERBS.get(verb, verb)}"
 
 
 def _target_path(action: str, target: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
+from api.dashboard.formatting import status_label
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.overview import MAX_COUNTED, Overview
 from router.local_time import LocalTime
@@ -50,7 +51,9 @@ def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
             _chart("dead", "Failed deliveries", points(day.dead for day in overview.days)),
         ],
         "patterns": charts.pattern_definitions(),
-        "legend": [(charts.swatch(n), status) for n, status in enumerate(("open", "in progress", "waiting"))],
+        "legend": [
+            (charts.swatch(n), status_label(status)) for n, status in enumerate(("open", "in_progress", "waiting"))
+        ],
         "rows": [
             (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _bar_title(address, counts), counts, longest))
             for n, (address, alias_id, counts) in enumerate(rows)

@@ -61,7 +61,7 @@ def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
         end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
         return int(end.timestamp()) * SECOND
     except (ValueError, OverflowError):
-        raise Refused("invalid_request", "expiresAt must be a date (YYYY-MM-DD)", "expiresAt") from None
+        raise Refused("invalid_request", "Expiry date must be in the format YYYY-MM-DD", "expiresAt") from None
 
 
 async def confirm_revoke(visit: Visit) -> HtmlPage:

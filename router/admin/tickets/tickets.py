@@ -273,7 +273,7 @@ async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: 
 
 def _require_user_id(actor: Actor) -> str:
     if actor.user_id is None:
-        raise Refused("invalid_request", "Only a user can claim a ticket: assign it to a user instead")
+        raise Refused("invalid_request", "Only a user can be the assignee of a ticket: assign it to a user instead")
     return actor.user_id
 
 
@@ -295,7 +295,7 @@ def _require_assignee_or_admin(actor: Actor, ticket: Ticket) -> None:
 def _claim_refusal(ticket: Ticket) -> Refused:
     if ticket.status == "resolved":
         return Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
-    return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by another user")
+    return Refused("already_claimed", f"Ticket #{ticket.number} is already assigned to another user")
 
 
 async def _record_event(

@@ -139,7 +139,7 @@ async def test_ticket_actions(served: ServedInstallation) -> None:
     assert "Siehe Anhang" in (await agent.get(url)).visible_text
     assert "Ticket assigned to you." in (await agent.post_and_follow(f"{url}/claim", {})).visible_text
     taken = await other.post(f"{url}/claim")
-    assert (taken.status, "already claimed by another user" in taken.visible_text) == (409, True)
+    assert (taken.status, "already assigned to another user" in taken.visible_text) == (409, True)
     refused = await other.post(f"{url}/unclaim")
     assert (refused.status, "is not assigned to you" in refused.visible_text) == (403, True)
     empty = await agent.post(f"{url}/notes", {"text": " "})

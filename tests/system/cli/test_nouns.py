@@ -74,7 +74,7 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
 
     claimed = await cli.json("ticket", "claim", "1", "--as", "eve@example.org")
     assert claimed["status"] == "in_progress"
-    assert "already claimed" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
+    assert "already assigned" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
     mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
     assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []

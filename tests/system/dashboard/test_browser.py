@@ -92,7 +92,7 @@ async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_br
         await site.services.tickets.claim(site.actor, ticket)
         window.expect_error("409")
         await page.get_by_role("button", name="Assign to me").click()
-        await expect(page.get_by_role("alert")).to_contain_text("already claimed by another user")
+        await expect(page.get_by_role("alert")).to_contain_text("already assigned to another user")
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])
