@@ -39,12 +39,12 @@ TARGET = 50.0
 TIMES = 100
 
 
-def cases(big: Dataset) -> dict[str, Sequence[str]]:
+def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
     """The query strings for each list."""
-    ticket, delivery = big.id("ticket", big.count // 10), big.id("dlv", big.count // 10)
+    ticket, delivery = dataset.id("ticket", dataset.count // 10), dataset.id("dlv", dataset.count // 10)
     deep = f"cursor={paging.encode_cursor(ticket)}"
-    busy, other = big.users[0], big.users[7]
-    main, small = big.aliases[0], big.aliases[9]
+    busy, other = dataset.users[0], dataset.users[7]
+    main, small = dataset.aliases[0], dataset.aliases[9]
     statuses = [f"status={status}" for status in ("open", "in_progress", "waiting", "resolved")]
     return {
         "/emails/tickets": [
@@ -54,7 +54,7 @@ def cases(big: Dataset) -> dict[str, Sequence[str]]:
             *(f"assignedTo={busy}{more}" for more in ("", f"&{deep}", *(f"&{one}" for one in statuses))),
             *(f"assignedTo={busy}&aliasId={small}{more}" for more in ("", "&status=open", "&status=resolved")),
             *(f"assignedTo={other}", f"assignedTo={other}&aliasId={main}&status=resolved"),
-            *searches(big, deep),
+            *searches(dataset, deep),
         ],
         "/emails/tickets/mine": ["", deep, *statuses],
         "/emails/tickets/unassigned": ["", deep],
@@ -63,39 +63,39 @@ def cases(big: Dataset) -> dict[str, Sequence[str]]:
             *(f"state={state}" for state in ("pending", "delivered", "dead")),
             *(
                 f"integrationId={integration}{more}"
-                for integration in (big.integrations[0], big.integrations[3])
+                for integration in (dataset.integrations[0], dataset.integrations[3])
                 for more in ("", "&state=pending", "&state=delivered", "&state=dead")
             ),
             f"ticketId={ticket}",
         ],
-        "/aliases": ["", "limit=200", f"cursor={paging.encode_cursor(big.aliases[100])}"],
-        "/audit": ["", "limit=200", f"cursor={paging.encode_cursor(big.id('evt', 1000))}"],
+        "/aliases": ["", "limit=200", f"cursor={paging.encode_cursor(dataset.aliases[100])}"],
+        "/audit": ["", "limit=200", f"cursor={paging.encode_cursor(dataset.id('evt', 1000))}"],
         **{f"/{noun}": ["", "limit=200"] for noun in ("domains", "integrations", "users", "keys", "blocked-senders")},
     }
 
 
-def searches(big: Dataset, deep: str) -> list[str]:
+def searches(dataset: Dataset, deep: str) -> list[str]:
     """Frequent, rare and absent words, prefixes and combinations; first pages, deep pages and filtered lists."""
-    number = big.count // 2
+    number = dataset.count // 2
     words = [f"{word}." for word in ("hello", "invoice", "printer", "refund", f"order{number}", "nobodywrote")]
     words += ["he", "hel", "in", "invo", "prin", "order77", "t6", "nobody", str(number), f"%23{number}"]
     words += [
         quote(f"{one} {other}") for one, other in (("hello", "invoice"), ("invoice", "refund"), ("t2x1", "t101x5"))
     ]
     words += [quote("t2x0 t3x0 t5x0"), quote("hello prin"), quote("refund cus")]
-    few, many = _filters(big)
-    asked = [f"q={word}{more}" for word in words for more in ("", f"&{deep}", "&limit=200")]
-    asked += [f"q={word}&{more}" for word in words for more in (*few, *many)]
-    return [one for one in asked if one not in known_slow_searches(big)]
+    few, many = _filters(dataset)
+    requests = [f"q={word}{more}" for word in words for more in ("", f"&{deep}", "&limit=200")]
+    requests += [f"q={word}&{more}" for word in words for more in (*few, *many)]
+    return [one for one in requests if one not in known_slow_searches(dataset)]
 
 
-def known_slow_searches(big: Dataset) -> list[str]:
+def known_slow_searches(dataset: Dataset) -> list[str]:
     """Searches that are known to take longer than the target.
 
     They combine frequent words or filters that rarely or never occur together, or words of old tickets only.
     """
-    _, many = _filters(big)
-    main, busy, open_ = f"aliasId={big.aliases[0]}", f"assignedTo={big.users[0]}", "status=open"
+    _, many = _filters(dataset)
+    main, busy, open_ = f"aliasId={dataset.aliases[0]}", f"assignedTo={dataset.users[0]}", "status=open"
     old = [f"q={word}{more}" for word in ("telefax.", "tele", "order1") for more in ("", f"&{open_}", f"&{main}")]
     never = [f"q={quote(word)}" for word in ("invoice odd.", "invoice odd")] + [f"q=desk.&{main}"]
     of_none = ["in", "invo", "invoice.", "prin", "printer.", "hello invoice", "hello prin", "t2x0 t3x0 t5x0"]
@@ -104,9 +104,9 @@ def known_slow_searches(big: Dataset) -> list[str]:
     return [*old, *never, *none, *(f"q={quote(word)}&{open_}" for word in resolved)]
 
 
-def _filters(big: Dataset) -> tuple[list[str], list[str]]:
+def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
     """Filters that few tickets match, and filters that many match."""
-    main, small, busy, other = big.aliases[0], big.aliases[9], big.users[0], big.users[7]
+    main, small, busy, other = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.users[7]
     few = ["status=waiting", "status=in_progress", f"aliasId={small}", f"assignedTo={other}"]
     many = ["status=open", "status=resolved", f"aliasId={main}", f"assignedTo={busy}"]
     few.append(f"aliasId={small}&assignedTo={busy}")
@@ -122,37 +122,37 @@ class CallTimes:
     cpu: float = 0.0
 
 
-async def measure(big: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
+async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
     """Request each call from the started program; known slow ones last."""
     unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
-    found: dict[str, CallTimes] = {}
+    measurements: dict[str, CallTimes] = {}
     async with (
-        Program("api", env=big.made.env | unlimited, cwd=folder) as program,
-        aiohttp.ClientSession(headers={"Authorization": f"Bearer {big.key}"}) as http,
+        Program("api", env=dataset.installation.env | unlimited, cwd=folder) as program,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {dataset.key}"}) as http,
     ):
         ready = await program.ready(60)
-        process, of_database = program.pid, big.made.database_cpu or (lambda: 0.0)
-        asked = [(path, query) for path, queries in cases(big).items() for query in queries]
-        for path, query in [*asked, *(("/emails/tickets", query) for query in known_slow_searches(big))]:
+        process, database_cpu = program.pid, dataset.installation.database_cpu or (lambda: 0.0)
+        requests = [(path, query) for path, queries in cases(dataset).items() for query in queries]
+        for path, query in [*requests, *(("/emails/tickets", query) for query in known_slow_searches(dataset))]:
             call = f"{path}?{query}" if query else path
             url = f"http://{ready['api']}/api{call}"
             for _ in range(3):  # fill caches
                 await _time_request(http, url)
-            took = found[call] = CallTimes()
-            before = cpu_seconds(process) + of_database()
-            while len(took.times) < times and (len(took.times) < 3 or sum(took.times) < 3000):
-                took.times.append(await _time_request(http, url))
-            took.cpu = (cpu_seconds(process) + of_database() - before) * 1000 / len(took.times)
-    return found
+            call_times = measurements[call] = CallTimes()
+            before = cpu_seconds(process) + database_cpu()
+            while len(call_times.times) < times and (len(call_times.times) < 3 or sum(call_times.times) < 3000):
+                call_times.times.append(await _time_request(http, url))
+            call_times.cpu = (cpu_seconds(process) + database_cpu() - before) * 1000 / len(call_times.times)
+    return measurements
 
 
 async def _time_request(http: aiohttp.ClientSession, url: str) -> float:
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     async with http.get(url) as response:
         body = await response.read()
     if response.status != 200:
         raise RuntimeError(f"{url}: {response.status} {body.decode()}")
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - started_at) * 1000
 
 
 class _RecordingDatabase:
@@ -160,31 +160,35 @@ class _RecordingDatabase:
 
     def __init__(self, database: SqliteDatabase | PostgresDatabase) -> None:
         self._database = database
-        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.queries: list[tuple[str, dict[str, object]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
     async def fetch_all(self, query: str, /, **values: object) -> Any:
-        self.asked.append((query, values))
+        self.queries.append((query, values))
         return await self._database.fetch_all(query, **values)
 
 
-async def print_plans(big: Dataset) -> None:
+async def print_plans(dataset: Dataset) -> None:
     """Print the plan of each query behind each call."""
-    database = big.made.database
+    database = dataset.installation.database
     await database.open()
-    listening = _RecordingDatabase(database)
+    recorder = _RecordingDatabase(database)
     try:
-        login: Any = type("Login", (), {"workspace_id": big.made.workspace_id, "user_id": big.users[0], "key": big.key})
-        store = Store(big.made.kind, big.made.url, catalog.load_catalog(), listening)  # type: ignore[arg-type]  # it forwards to one
+        login: Any = type(
+            "Login",
+            (),
+            {"workspace_id": dataset.installation.workspace_id, "user_id": dataset.users[0], "key": dataset.key},
+        )
+        store = Store(dataset.installation.kind, dataset.installation.url, catalog.load_catalog(), recorder)  # type: ignore[arg-type]  # it forwards to one
         async with serve_api(store, login=login, real_time=True) as served:
-            for path, queries in cases(big).items():
+            for path, queries in cases(dataset).items():
                 for query in queries:
                     call = f"{path}?{query}" if query else path
-                    listening.asked.clear()
+                    recorder.queries.clear()
                     await served.admin.get(call)
-                    for name, values in listening.asked:
+                    for name, values in recorder.queries:
                         if name != "search_unindexed":
                             print(f"\n{call}\n  {name}")
                             for line in await explain(database, name, values):
@@ -210,17 +214,18 @@ async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values
         await connection.close()
 
 
-def report(big: Dataset, found: dict[str, CallTimes]) -> bool:
+def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
     """Print the measurements; return whether every list meets its target."""
-    known = {f"/emails/tickets?{query}" for query in known_slow_searches(big)}
-    print(f"\n{big.made.kind}, {big.count:,} tickets: ms (median, p99), CPU ms of program and database")
+    known = {f"/emails/tickets?{query}" for query in known_slow_searches(dataset)}
+    print(f"\n{dataset.installation.kind}, {dataset.count:,} tickets: ms (median, p99), CPU ms of program and database")
     over = 0
-    for call, took in found.items():
-        median, p99 = statistics.median(took.times), sorted(took.times)[max(0, int(len(took.times) * 0.99) - 1)]
+    for call, call_times in measurements.items():
+        times = sorted(call_times.times)
+        median, p99 = statistics.median(times), times[max(0, int(len(times) * 0.99) - 1)]
         mark = "  known to take longer" if call in known else "  OVER" if median > TARGET else ""
         over += mark == "  OVER"
-        print(f"  {median:8.1f} {p99:8.1f} {took.cpu:8.1f}  {big.readable(call)}{mark}")
-    print(f"{big.made.kind}: {len(found) - len(known)} calls, {over} over {TARGET:.0f} ms")
+        print(f"  {median:8.1f} {p99:8.1f} {call_times.cpu:8.1f}  {dataset.describe_call(call)}{mark}")
+    print(f"{dataset.installation.kind}: {len(measurements) - len(known)} calls, {over} over {TARGET:.0f} ms")
     return not over
 
 
@@ -240,21 +245,21 @@ async def main() -> int:
     parser.add_argument("--times", type=int, default=TIMES)
     parser.add_argument("--plans", action="store_true")
     arguments = parser.parse_args()
-    well = True
+    all_met = True
     for kind in arguments.kinds or KINDS:
         count = arguments.tickets or TICKETS[kind]
         with tempfile.TemporaryDirectory() as name:
-            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as made:
-                began = time.monotonic()
-                big = await create_dataset(made, count)
-                missing = list_paths() ^ set(cases(big))
+            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as installation:
+                started_at = time.monotonic()
+                dataset = await create_dataset(installation, count)
+                missing = list_paths() ^ set(cases(dataset))
                 if missing:
                     raise RuntimeError(f"lists and cases differ: {missing}")
-                print(f"{kind}: written in {time.monotonic() - began:.0f} s", file=sys.stderr)
-                well &= report(big, await measure(big, Path(name), arguments.times))
+                print(f"{kind}: written in {time.monotonic() - started_at:.0f} s", file=sys.stderr)
+                all_met &= report(dataset, await measure(dataset, Path(name), arguments.times))
                 if arguments.plans:
-                    await print_plans(big)
-    return 0 if well else 1
+                    await print_plans(dataset)
+    return 0 if all_met else 1
 
 
 if __name__ == "__main__":

@@ -39,20 +39,20 @@ async def main() -> None:
     count = 20 if options.quick else options.senders
     if options.large_mails_to:
         port, recipient = options.large_mails_to
-        print(json.dumps(await _large_mails(int(port), recipient, count, options.timeout)))
+        print(json.dumps(await _send_large_messages(int(port), recipient, count, options.timeout)))
         return
     folder = temporary_folder()
-    await _bench(options.database, folder / "run", count, options.timeout)
+    await _measure(options.database, folder / "run", count, options.timeout)
 
 
-async def _large_mails(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
+async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
     """Send the large messages; return for each the tries, the seconds until its 250, and whether it was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
     async def sender(n: int) -> dict[str, float]:
         loop = asyncio.get_running_loop()
-        began, tries, code = loop.time(), 0, 0
+        started_at, tries, code = loop.time(), 0, 0
         while code != 250 and loop.time() < end:
             tries += 1
             pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), content]
@@ -60,17 +60,17 @@ async def _large_mails(port: int, recipient: str, count: int, timeout: float) ->
             code = (await client.send(port, recipient, pieces, local=local, timeout=max(end - loop.time(), 1.0))).code
             if code != 250:
                 await asyncio.sleep(_RETRY_SECONDS)
-        return {"tries": tries, "seconds": loop.time() - began, "accepted": code == 250}
+        return {"tries": tries, "seconds": loop.time() - started_at, "accepted": code == 250}
 
     return await asyncio.gather(*(sender(n) for n in range(count)))
 
 
-async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
+async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
     """Send small messages until `stop`; return for each when it was accepted, and after how many seconds."""
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:
-        began = loop.time()
+        started_at = loop.time()
         content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
         local = f"127.0.9.{n % 50 + 10}"  # several addresses: the limit of one would be reached
         code = 0
@@ -78,7 +78,7 @@ async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[t
             code = (await client.send(port, recipient, [content], local=local, timeout=60)).code
             if code != 250:
                 await asyncio.sleep(_RETRY_SECONDS)
-        return loop.time(), loop.time() - began
+        return loop.time(), loop.time() - started_at
 
     sent: list[asyncio.Task[tuple[float, float]]] = []
     while not stop.is_set():
@@ -87,40 +87,40 @@ async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[t
     return await asyncio.gather(*sent)
 
 
-async def _bench(kind: Kind, folder: Path, count: int, timeout: float) -> None:
-    async with bench_installation(kind, folder) as place:
-        env = place.env | {"smtp.max_connections_per_ip": None, "smtp.max_connections": None}
+async def _measure(kind: Kind, folder: Path, count: int, timeout: float) -> None:
+    async with bench_installation(kind, folder) as installation:
+        env = installation.env | {"smtp.max_connections_per_ip": None, "smtp.max_connections": None}
         with Child("smtp", program_command("smtp"), folder=folder, env=env) as child:
             port = smtp_port(child.wait_ready())
             stop = asyncio.Event()
-            small = asyncio.create_task(_small_mails(port, place.addresses[0], stop))
+            small_task = asyncio.create_task(_send_small_messages(port, installation.addresses[0], stop))
             large = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.backpressure", "--senders", str(count), "--timeout", str(timeout)),
-                *("--large-mails-to", str(port), place.addresses[0]),
+                *("--large-mails-to", str(port), installation.addresses[0]),
                 stdout=asyncio.subprocess.PIPE,
             )
             out, _ = await large.communicate()
             stop.set()
-            moved = await small
+            small = await small_task
             peak = peak_bytes(child.pid)
         reasons = [event["reason"] for event in child.events() if event.get("event") == "smtp.refused"]
         faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
-    _report(json.loads(out or b"[]"), moved, peak, reasons, len(faults))
+    _report(json.loads(out or b"[]"), small, peak, reasons, len(faults))
 
 
 def _report(
-    large: list[dict[str, float]], moved: list[tuple[float, float]], peak: int, reasons: list[str], faults: int
+    large: list[dict[str, float]], small: list[tuple[float, float]], peak: int, reasons: list[str], faults: int
 ) -> None:
     accepted = [sender for sender in large if sender["accepted"]]
     seconds = max((sender["seconds"] for sender in large), default=0.0)
     tries = sum(sender["tries"] for sender in large)
     print(f"large: {len(accepted)} of {len(large)} accepted in {seconds:.0f} s with {tries:.0f} tries")
-    print(f"small: {len(moved)} accepted, time: {client.format_durations([took for _, took in moved])}")
-    times = sorted(at for at, _ in moved)
+    print(f"small: {len(small)} accepted, time: {client.format_durations([duration for _, duration in small])}")
+    times = sorted(at for at, _ in small)
     gaps = [b - a for a, b in itertools.pairwise(times)]
     print(f"longest time without a small message: {max(gaps, default=0.0):.1f} s")
-    counted = {reason: reasons.count(reason) for reason in set(reasons)}
-    print(f"temporarily rejected: {counted or 'none'}; {faults} errors in the log")
+    reason_counts = {reason: reasons.count(reason) for reason in set(reasons)}
+    print(f"temporarily rejected: {reason_counts or 'none'}; {faults} errors in the log")
     verdicts = {"all get through": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
     print(
         f"peak memory {peak / _MIB:.0f} MiB; "

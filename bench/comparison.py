@@ -38,12 +38,12 @@ class PerformanceTarget:
             self.case, BASE, self.server, (lambda f: f.cpu) if self.quantity == "CPU" else (lambda f: f.rate)
         )
         bound = "at most" if self.quantity == "CPU" else "at least"
-        says = f"{self.case}: {self.quantity} {bound} {self.bound:.2f} x {self.server}"
+        label = f"{self.case}: {self.quantity} {bound} {self.bound:.2f} x {self.server}"
         if not ratios:
-            return f"not measured  {says}"
+            return f"not measured  {label}"
         middle = median(ratios)
         met = middle <= self.bound if self.quantity == "CPU" else middle >= self.bound
-        return f"{'met   ' if met else 'MISSED'}  {says}: {rounds.format_spread(ratios)}"
+        return f"{'met   ' if met else 'MISSED'}  {label}: {rounds.format_spread(ratios)}"
 
 
 def main(
@@ -86,15 +86,15 @@ async def _run(
     folder: Path,
 ) -> None:
     print(f"load: {sender.name} (STARTTLS: built-in), {count} rounds")
-    for processes, these in ((1, cases), (2, two_process_cases)):
+    for processes, selected_cases in ((1, cases), (2, two_process_cases)):
         names = [name for name in options.servers if processes == 1 or name in _TWO_PROCESS_SERVERS]
-        if not these or not names:
+        if not selected_cases or not names:
             continue
-        place = folder / str(processes)
-        place.mkdir()
+        server_folder = folder / str(processes)
+        server_folder.mkdir()
         peers = Options(options.haraka, options.postfix, options.before, processes)
-        async with servers.started_servers(names, peers, place) as started:
-            results = await rounds.compare(these, started, sender, rounds=count, budget=options.budget)
+        async with servers.started_servers(names, peers, server_folder) as started:
+            results = await rounds.compare(selected_cases, started, sender, rounds=count, budget=options.budget)
             print(
                 f"\n{processes} process(es) of each server except {POSTFIX}\n\n{rounds.format_table(results, BASE)}\n"
             )

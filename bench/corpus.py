@@ -74,16 +74,18 @@ async def main() -> int:
     folder = temporary_folder()
     async with (
         SlackStandIn(keep=4 * len(files)) as slack,
-        bench_installation("sqlite", folder, aliases=len(files), webhooks=_WEBHOOKS, webhook=slack.url) as place,
+        bench_installation("sqlite", folder, aliases=len(files), webhooks=_WEBHOOKS, webhook=slack.url) as installation,
     ):
-        mails = [CorpusMessage(path, to, _read_as_sent(path)) for path, to in zip(files, place.addresses, strict=True)]
-        with Child("serve", program_command("serve"), folder=folder, env=place.env) as child:
+        mails = [
+            CorpusMessage(path, to, _read_as_sent(path)) for path, to in zip(files, installation.addresses, strict=True)
+        ]
+        with Child("serve", program_command("serve"), folder=folder, env=installation.env) as child:
             await _send_all(smtp_port(child.wait_ready()), mails, options.concurrency)
-            await _wait_until_delivered(slack, sum(_accepted(mail) for mail in mails))
-        trouble = [event for event in child.events() if event.get("level") in ("warning", "error", "critical")]
-        await _read_tickets(place, mails)
+            await _wait_until_delivered(slack, sum(_is_accepted(mail) for mail in mails))
+        log_problems = [event for event in child.events() if event.get("level") in ("warning", "error", "critical")]
+        await _read_tickets(installation, mails)
         _check_posts(slack, mails)
-        return _report(mails, trouble)
+        return _report(mails, log_problems)
 
 
 def _read_as_sent(path: Path) -> bytes:
@@ -91,7 +93,7 @@ def _read_as_sent(path: Path) -> bytes:
     return content if b"\r\n" in content else content.replace(b"\n", b"\r\n")
 
 
-def _accepted(mail: CorpusMessage) -> bool:
+def _is_accepted(mail: CorpusMessage) -> bool:
     return mail.result is not None and mail.result.code == 250
 
 
@@ -114,10 +116,10 @@ async def _wait_until_delivered(slack: SlackStandIn, count: int) -> None:
             seen, since = len(slack.posts), time.monotonic()
 
 
-async def _read_tickets(place: BenchInstallation, mails: list[CorpusMessage]) -> None:
+async def _read_tickets(installation: BenchInstallation, mails: list[CorpusMessage]) -> None:
     """Read tickets and texts from the database."""
     by_address = {mail.recipient: mail for mail in mails}
-    database = place.database
+    database = installation.database
     await database.open()
     try:
         rows = await seeds.execute(
@@ -168,8 +170,8 @@ def _assess(mail: CorpusMessage) -> None:
     answer = mail.result
     assert answer is not None
     if answer.code != 250:
-        lawful = answer.text.startswith(_EXPECTED_REJECTIONS)
-        (mail.warnings if lawful else mail.failures).append(f"not accepted: {answer.text}")
+        is_expected = answer.text.startswith(_EXPECTED_REJECTIONS)
+        (mail.warnings if is_expected else mail.failures).append(f"not accepted: {answer.text}")
         return
     if mail.tickets != 1:
         mail.failures.append(f"{mail.tickets} tickets")
@@ -196,20 +198,20 @@ def _stdlib_finds_text(content: bytes) -> bool:
     return False
 
 
-def _report(mails: list[CorpusMessage], trouble: list[dict[str, object]]) -> int:
+def _report(mails: list[CorpusMessage], log_problems: list[dict[str, object]]) -> int:
     for mail in mails:
         _assess(mail)
-    accepted = [mail for mail in mails if _accepted(mail)]
+    accepted = [mail for mail in mails if _is_accepted(mail)]
     latencies = [m.posted - m.result.replied_at for m in accepted if m.posted is not None and m.result is not None]
     failed = [mail for mail in mails if mail.failures]
     doubtful = [mail for mail in mails if mail.warnings]
-    levels = Counter(str(event["level"]) for event in trouble)
-    for title, these in (("FAILED", failed), ("doubtful", doubtful)):
-        for mail in these:
+    levels = Counter(str(event["level"]) for event in log_problems)
+    for title, listed in (("FAILED", failed), ("doubtful", doubtful)):
+        for mail in listed:
             print(
                 f"{title}: {mail.path.name}: {'; '.join(mail.failures if title == 'FAILED' else mail.warnings)[:300]}"
             )
-    for event in trouble[:20]:
+    for event in log_problems[:20]:
         print(f"log: {str(event)[:400]}")
     with_text = sum(bool(mail.text.strip()) for mail in accepted)
     slow = client.percentile(latencies, 0.99) > _TARGET_SECONDS

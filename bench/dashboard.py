@@ -36,12 +36,12 @@ TARGET_BYTES = 100_000
 _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
-def visits(big: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
+def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
     """The URLs of each page: first pages, deep pages, filters and searches."""
-    number = big.count - 3000  # delivered and assigned
-    deep = paging.encode_cursor(big.id("ticket", big.count // 10))
-    ticket, delivery, message = (big.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
-    main, small, busy, hook = big.aliases[0], big.aliases[9], big.users[0], big.integrations[0]
+    number = dataset.count - 3000  # delivered and assigned
+    deep = paging.encode_cursor(dataset.id("ticket", dataset.count // 10))
+    ticket, delivery, message = (dataset.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
+    main, small, busy, hook = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.integrations[0]
     found = {
         "/": ["/"],
         "/account": ["/account"],
@@ -83,17 +83,17 @@ def visits(big: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-async def add_manage_data(big: Dataset) -> tuple[str, dict[str, str]]:
+async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
     """Add what `create_dataset` omits; return an admin's cookie and an id for each page of `/manage`."""
-    database = big.made.database
+    database = dataset.installation.database
     await database.open()
     try:
-        hexed = "substr(m.id, 5)"
+        suffix = "substr(m.id, 5)"
         await run_statement(database, "UPDATE messages SET rfc_message_id = substr(id, 20) || '@customer.test'")
         await run_statement(
             database,
             "INSERT INTO ticket_messages (ticket_id, message_id, recipient, rfc_message_id, tag, joined_by, created_at)"
-            f" SELECT 'ticket_' || {hexed}, m.id, 'support@example.org', m.rfc_message_id, '', '', m.received_at"
+            f" SELECT 'ticket_' || {suffix}, m.id, 'support@example.org', m.rfc_message_id, '', '', m.received_at"
             " FROM messages m",
         )
         await run_statement(
@@ -107,10 +107,10 @@ async def add_manage_data(big: Dataset) -> tuple[str, dict[str, str]]:
             "d.created_at, d.created_at, 'sent', 200, 90000 FROM deliveries d WHERE d.state <> 'pending'",
         )
         await run_statement(database, "ANALYZE")
-        actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
-        busy = await UserService(database, clock).get(actor, big.users[0])
+        actor, clock = Actor(dataset.installation.workspace_id, "admin"), SystemClock()
+        busy = await UserService(database, clock).get(actor, dataset.users[0])
         login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
-        ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
+        ids = {"aliases": dataset.aliases[3], "integrations": dataset.integrations[3], "users": dataset.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):
             ids[noun] = (await run_statement(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
         return login.token, ids
@@ -118,32 +118,32 @@ async def add_manage_data(big: Dataset) -> tuple[str, dict[str, str]]:
         await database.close()
 
 
-async def measure(big: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
+async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
     """Bytes and milliseconds of each URL."""
-    token, others = await add_manage_data(big)
-    asked = visits(big, others)
-    missing = {page.path for page in PAGES if page.method == "GET"} - set(asked) - _CONSTANT_PAGES
+    token, others = await add_manage_data(dataset)
+    urls = visits(dataset, others)
+    missing = {page.path for page in PAGES if page.method == "GET"} - set(urls) - _CONSTANT_PAGES
     if missing:
         raise RuntimeError(f"pages that are not measured: {sorted(missing)}")
     unlimited = {"api.session_requests_per_minute": 0}
     found: dict[str, tuple[int, list[float]]] = {}
     headers = {"Cookie": f"er_session={token}", "Accept": "text/html"}
     async with (
-        Program("api", env=big.made.env | unlimited, cwd=folder) as program,
+        Program("api", env=dataset.installation.env | unlimited, cwd=folder) as program,
         aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
         root = f"http://{(await program.ready(60))['api']}"
-        for path in (path for paths in asked.values() for path in paths):
-            took, size = [], 0
+        for path in (path for paths in urls.values() for path in paths):
+            durations, size = [], 0
             for attempt in range(times + 2):
-                began = time.perf_counter()
+                started_at = time.perf_counter()
                 async with http.get(root + path) as response:
                     size = len(await response.read())
                     if response.status != 200:
                         raise RuntimeError(f"{path}: {response.status}")
                 if attempt >= 2:  # the first request compiles the template
-                    took.append((time.perf_counter() - began) * 1000)
-            found[path] = size, took
+                    durations.append((time.perf_counter() - started_at) * 1000)
+            found[path] = size, durations
     return found
 
 
@@ -151,11 +151,11 @@ def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> 
     """Print the measurements; return whether every page meets its targets."""
     print(f"\n{kind}, {count:,} tickets: kB, ms (median, maximum)")
     over = 0
-    for path, (size, took) in found.items():
-        median = statistics.median(took)
+    for path, (size, durations) in found.items():
+        median = statistics.median(durations)
         heavy = median > TARGET_MS or size > TARGET_BYTES
         over += heavy
-        print(f"  {size / 1000:6.1f} {median:8.1f} {max(took):8.1f}  {path}{'  OVER' if heavy else ''}")
+        print(f"  {size / 1000:6.1f} {median:8.1f} {max(durations):8.1f}  {path}{'  OVER' if heavy else ''}")
     print(f"{kind}: {len(found)} URLs, {over} over {TARGET_BYTES // 1000} kB or {TARGET_MS:.0f} ms")
     return not over
 
@@ -166,13 +166,13 @@ async def main() -> int:
     parser.add_argument("--tickets", type=int, default=TICKETS)
     parser.add_argument("--times", type=int, default=TIMES)
     arguments = parser.parse_args()
-    well = True
+    all_met = True
     for kind in arguments.kinds or KINDS:
         with tempfile.TemporaryDirectory() as name:
-            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as made:
-                big = await create_dataset(made, arguments.tickets)
-                well &= report(kind, arguments.tickets, await measure(big, Path(name), arguments.times))
-    return 0 if well else 1
+            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as installation:
+                dataset = await create_dataset(installation, arguments.tickets)
+                all_met &= report(kind, arguments.tickets, await measure(dataset, Path(name), arguments.times))
+    return 0 if all_met else 1
 
 
 if __name__ == "__main__":

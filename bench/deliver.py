@@ -54,14 +54,14 @@ async def main() -> None:
 async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...], mails: int) -> None:
     async with (
         SlackStandIn(keep=2 * mails) as slack,
-        bench_installation(kind, folder, webhook=slack.url) as place,
+        bench_installation(kind, folder, webhook=slack.url) as installation,
     ):
         with ExitStack() as stack:
-            children = [stack.enter_context(_child(role, folder, place)) for role in roles]
+            children = [stack.enter_context(_child(role, folder, installation)) for role in roles]
             port = smtp_port(children[0].wait_ready())
             for child in children:
                 child.wait_ready()
-            answered = await _send_slowly(port, place.addresses[0], mails)
+            answered = await _send_slowly(port, installation.addresses[0], mails)
             await _wait_for_posts(slack, len(answered) + _WARM_UP, timeout=30)
             retries = [
                 event
@@ -100,18 +100,20 @@ async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float
 async def _measure_rate(kind: Kind, folder: Path, webhooks: int, deliveries: int) -> None:
     async with (
         SlackStandIn(keep=2 * deliveries) as slack,
-        bench_installation(kind, folder, aliases=webhooks, webhooks=webhooks, webhook=slack.url) as place,
+        bench_installation(kind, folder, aliases=webhooks, webhooks=webhooks, webhook=slack.url) as installation,
     ):
-        with _child("smtp", folder, place) as smtp:
-            load = Load(size=2048, mails=deliveries, per_connection=0, recipient=",".join(place.addresses))
+        with _child("smtp", folder, installation) as smtp:
+            load = Load(size=2048, mails=deliveries, per_connection=0, recipient=",".join(installation.addresses))
             await senders.send_with_built_in(load, smtp_port(smtp.wait_ready()))
-        before = place.database_cpu() if place.database_cpu else 0.0
-        with _child("deliver", folder, place) as deliver:
+        before = installation.database_cpu() if installation.database_cpu else 0.0
+        with _child("deliver", folder, installation) as deliver:
             await _wait_for_posts(slack, deliveries, timeout=120)
             cpu = cpu_seconds(deliver.pid)
-            database = place.database_cpu() - before if place.database_cpu else 0.0
+            database = installation.database_cpu() - before if installation.database_cpu else 0.0
     seconds = slack.posts[-1].at - slack.posts[0].at
-    cost = f"{1000 * cpu / deliveries:.2f}" + (f" + {1000 * database / deliveries:.2f}" if place.database_cpu else "")
+    cost = f"{1000 * cpu / deliveries:.2f}" + (
+        f" + {1000 * database / deliveries:.2f}" if installation.database_cpu else ""
+    )
     rate = (deliveries - 1) / seconds
     print(f"rate, {kind}, {webhooks} webhook(s): {rate:.0f} deliveries/s, CPU {cost} ms each", flush=True)
 
@@ -125,8 +127,8 @@ async def _wait_for_posts(slack: SlackStandIn, count: int, *, timeout: float) ->
         await asyncio.sleep(0.05)
 
 
-def _child(role: str, folder: Path, place: BenchInstallation) -> Child:
-    return Child(role, program_command(role), folder=folder, env=place.env)
+def _child(role: str, folder: Path, installation: BenchInstallation) -> Child:
+    return Child(role, program_command(role), folder=folder, env=installation.env)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ _MINUTE = 60_000_000
 class Dataset:
     """Ids and size of a created installation."""
 
-    made: BenchInstallation
+    installation: BenchInstallation
     count: int
     last: int
     key: str = ""
@@ -55,10 +55,10 @@ class Dataset:
 
     def id(self, prefix: str, number: int) -> str:
         """The id of the ticket, delivery or message with this number, as `_id` writes it in SQL."""
-        moment = self.last - (self.count - number) * _APART
-        return f"{prefix}_{''.join(_DIGITS[moment >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
+        time_ms = self.last - (self.count - number) * _APART
+        return f"{prefix}_{''.join(_DIGITS[time_ms >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 
-    def readable(self, call: str) -> str:
+    def describe_call(self, call: str) -> str:
         """A call with names instead of the ids of users and aliases."""
         names = {self.users[0]: "BUSY", self.users[7]: "OTHER", self.aliases[0]: "MAIN", self.aliases[9]: "SMALL"}
         for one, name in names.items():
@@ -66,40 +66,40 @@ class Dataset:
         return call
 
 
-async def create_dataset(made: BenchInstallation, count: int) -> Dataset:
+async def create_dataset(installation: BenchInstallation, count: int) -> Dataset:
     """Write all rows; the database is closed afterwards."""
-    database = made.database
+    database = installation.database
     await database.open()
     try:
-        actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
+        actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
         users, keys = UserService(database, clock), KeyService(database, clock)
-        found = Dataset(made, count, (clock.now() - _MINUTE) // 1000)
-        found.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
-        found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).plaintext
-        for person in found.users:
-            await keys.create(actor, name="desk", user_id=person)
-        found.aliases = [row["id"] for row in await run_statement(database, "SELECT id FROM aliases ORDER BY id")]
-        found.integrations = [
+        dataset = Dataset(installation, count, (clock.now() - _MINUTE) // 1000)
+        dataset.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
+        dataset.key = (await keys.create(actor, name="bench", user_id=dataset.users[0])).plaintext
+        for user_id in dataset.users:
+            await keys.create(actor, name="desk", user_id=user_id)
+        dataset.aliases = [row["id"] for row in await run_statement(database, "SELECT id FROM aliases ORDER BY id")]
+        dataset.integrations = [
             row["id"] for row in await run_statement(database, "SELECT id FROM integrations ORDER BY id")
         ]
-        for statement in _statements(found, on_postgres=isinstance(database, PostgresDatabase)):
+        for statement in _statements(dataset, on_postgres=isinstance(database, PostgresDatabase)):
             await run_statement(database, statement)
     finally:
         await database.close()
-    return found
+    return dataset
 
 
-def _id(prefix: str, hexed: str, moment: str) -> str:
-    shifted = [f"CAST((({moment}) >> {5 * n}) & 31 AS INTEGER) + 1" for n in range(9, -1, -1)]
-    digits = " || ".join(f"substr('{_DIGITS}', {place}, 1)" for place in shifted)
-    return f"'{prefix}_' || {digits} || {hexed}"
+def _id(prefix: str, hex_id: str, time_ms: str) -> str:
+    shifted = [f"CAST((({time_ms}) >> {5 * n}) & 31 AS INTEGER) + 1" for n in range(9, -1, -1)]
+    digits = " || ".join(f"substr('{_DIGITS}', {position}, 1)" for position in shifted)
+    return f"'{prefix}_' || {digits} || {hex_id}"
 
 
-def _statements(big: Dataset, *, on_postgres: bool) -> list[str]:
-    hexed = "lpad(to_hex(n), 16, '0')" if on_postgres else "printf('%016x', n)"
-    workspace, now = big.made.workspace_id, SystemClock().now()
-    moment = f"{big.last} - ({big.count} - n) * {_APART}"
-    at = f"({moment}) * 1000"
+def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
+    hex_id = "lpad(to_hex(n), 16, '0')" if on_postgres else "printf('%016x', n)"
+    workspace, now = dataset.installation.workspace_id, SystemClock().now()
+    time_ms = f"{dataset.last} - ({dataset.count} - n) * {_APART}"
+    at = f"({time_ms}) * 1000"
 
     def series(count: int) -> str:
         if on_postgres:
@@ -110,48 +110,48 @@ def _statements(big: Dataset, *, on_postgres: bool) -> list[str]:
         rows = ", ".join(f"({n}, '{one}')" for n, one in enumerate(ids))
         return [f"CREATE TABLE {name} (k BIGINT PRIMARY KEY, id TEXT)", f"INSERT INTO {name} VALUES {rows}"]
 
-    status = _STATUS.format(count=big.count)
+    status = _STATUS.format(count=dataset.count)
     ticket = f"""INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name,
             status, assigned_to, claimed_at, resolved_at, received_at, updated_at)
-        SELECT {_id("ticket", hexed, moment)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
+        SELECT {_id("ticket", hex_id, time_ms)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
             'customer' || n || '@customer.test', 'A customer', {status}, u.id,
             CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at}
-        FROM {series(big.count)}
+        FROM {series(dataset.count)}
         LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {_ASSIGNEE} ORDER BY n"""
     delivery = f"""INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, state,
             attempts, next_attempt_at, expires_at, delivered_at, created_at)
-        SELECT {_id("dlv", hexed, moment)}, '{workspace}', {_id("ticket", hexed, moment)},
-            {_id("msg", hexed, moment)},
-            CASE WHEN n % 1000 < 900 THEN '{big.integrations[0]}' ELSE '{big.integrations[1]}' END, 'opened',
-            CASE WHEN n > {big.count} - 2000 THEN 'pending' WHEN n % 20 = 3 THEN 'dead' ELSE 'delivered' END, 1,
-            CASE WHEN n > {big.count} - 2000 THEN {now} + 86400000000 END, {now} + 86400000000, {at}, {at}
-        FROM {series(big.count)}"""
+        SELECT {_id("dlv", hex_id, time_ms)}, '{workspace}', {_id("ticket", hex_id, time_ms)},
+            {_id("msg", hex_id, time_ms)},
+            CASE WHEN n % 1000 < 900 THEN '{dataset.integrations[0]}' ELSE '{dataset.integrations[1]}' END, 'opened',
+            CASE WHEN n > {dataset.count} - 2000 THEN 'pending' WHEN n % 20 = 3 THEN 'dead' ELSE 'delivered' END, 1,
+            CASE WHEN n > {dataset.count} - 2000 THEN {now} + 86400000000 END, {now} + 86400000000, {at}, {at}
+        FROM {series(dataset.count)}"""
     message = f"""INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size,
             received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic)
-        SELECT {_id("msg", hexed, moment)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '', '',
-            '', '' FROM {series(big.count)}"""
+        SELECT {_id("msg", hex_id, time_ms)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '', '',
+            '', '' FROM {series(dataset.count)}"""
     contents = f"""INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, parser,
             parsed_at)
-        SELECT {_id("msg", hexed, moment)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(big.count)}"""
+        SELECT {_id("msg", hex_id, time_ms)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(dataset.count)}"""
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
     search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
-        SELECT id, workspace_id, ({moment}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
-            || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=big.count)} || {text}
+        SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
+            || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=dataset.count)} || {text}
         FROM (SELECT id, workspace_id, number AS n, alias_id FROM tickets) AS t ORDER BY n"""
     audit = f"""INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target)
-        SELECT {_id("evt", hexed, moment)}, '{workspace}', {now}, NULL, NULL, '192.0.2.1', 'ticket.delete', 'ticket'
+        SELECT {_id("evt", hex_id, time_ms)}, '{workspace}', {now}, NULL, NULL, '192.0.2.1', 'ticket.delete', 'ticket'
         FROM {series(100_000)}"""
     blocked = f"""INSERT INTO blocked_senders (workspace_id, sender, created_at)
         SELECT '{workspace}', '@spam' || n || '.test', {now} FROM {series(5000)}"""
-    made = [*table("bench_aliases", big.aliases), *table("bench_users", big.users)]
-    made += [message, contents, ticket, delivery, audit, blocked]
+    statements = [*table("bench_aliases", dataset.aliases), *table("bench_users", dataset.users)]
+    statements += [message, contents, ticket, delivery, audit, blocked]
     if on_postgres:  # creating an index takes a tenth of the time of adding a million tickets to it
         index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ticket_search_words'"
-        reindex = f"DROP INDEX ticket_search_words; {search}; EXECUTE made;"
-        made += [f"DO $$ DECLARE made TEXT := ({index}); BEGIN {reindex} END $$", "VACUUM ANALYZE"]
+        reindex = f"DROP INDEX ticket_search_words; {search}; EXECUTE index_definition;"
+        statements += [f"DO $$ DECLARE index_definition TEXT := ({index}); BEGIN {reindex} END $$", "VACUUM ANALYZE"]
     else:
-        made += [search]
-    return [*made, "DROP TABLE bench_aliases", "DROP TABLE bench_users"]
+        statements += [search]
+    return [*statements, "DROP TABLE bench_aliases", "DROP TABLE bench_users"]
 
 
 async def run_statement(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:

@@ -30,11 +30,11 @@ _MIB = 1048576
 
 @dataclass(frozen=True)
 class Attack:
-    """A kind of attack. `share` scales the numbers of clients."""
+    """A kind of attack. scale: factor for the numbers of clients."""
 
     kinds: Sequence[str]
     seconds: float
-    share: float
+    scale: float
     max_connections: int
 
 
@@ -45,7 +45,7 @@ class Observations:
     answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
     lost_probes: int = 0
-    own: list[float] = field(default_factory=list)
+    own_delays: list[float] = field(default_factory=list)
 
 
 async def main() -> None:
@@ -57,47 +57,49 @@ async def main() -> None:
     parser.add_argument("--apart", action="store_true", help="one kind after the other, for --seconds each")
     parser.add_argument("--max-connections", type=int, default=4000)
     options = parser.parse_args()
-    share, seconds = (0.1, 6.0) if options.quick else (1.0, options.seconds)
+    scale, seconds = (0.1, 6.0) if options.quick else (1.0, options.seconds)
     attacks = [(kind,) for kind in _ALL_KINDS] if options.apart else [_ALL_KINDS]
     folder = temporary_folder()
     for number, kinds in enumerate(attacks):
-        attack = Attack(kinds, seconds, share, options.max_connections)
+        attack = Attack(kinds, seconds, scale, options.max_connections)
         await _attack(options.database, folder / str(number), attack)
 
 
 async def _attack(database: Kind, folder: Path, attack: Attack) -> None:
     limits = {"smtp.max_connections": attack.max_connections, "smtp.max_connections_per_ip": None}
-    async with bench_installation(database, folder) as place:
-        with Child("smtp", program_command("smtp"), folder=folder, env=place.env | limits) as child:
+    async with bench_installation(database, folder) as installation:
+        with Child("smtp", program_command("smtp"), folder=folder, env=installation.env | limits) as child:
             port = smtp_port(child.wait_ready())
-            calm = await _watch(port, place.addresses[0], 2.0)
+            baseline = await _watch(port, installation.addresses[0], 2.0)
             before = cpu_seconds(child.pid)
             swarm = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bench.swarm", str(port), "--to", place.addresses[0]),
-                *("--seconds", str(attack.seconds), "--share", str(attack.share), "--kinds", *attack.kinds),
+                *(sys.executable, "-m", "bench.swarm", str(port), "--to", installation.addresses[0]),
+                *("--seconds", str(attack.seconds), "--scale", str(attack.scale), "--kinds", *attack.kinds),
                 stdout=asyncio.subprocess.PIPE,
             )
-            seen = await _watch(port, place.addresses[0], attack.seconds)
+            observations = await _watch(port, installation.addresses[0], attack.seconds)
             busy = (cpu_seconds(child.pid) - before) / attack.seconds
             out, _ = await swarm.communicate()
             peak = peak_bytes(child.pid)
         faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
     print(f"\n{', '.join(attack.kinds)}")
     print(f"  server: {busy:.0%} of a core, peak {peak / _MIB:.0f} MiB, {len(faults)} errors in its log")
-    _report(calm, seen, peak)
-    swarmed = sorted(json.loads(out or b"{}").items())
-    print("  attackers: " + ", ".join(f"{what} {count}" for what, count in swarmed), flush=True)
+    _report(baseline, observations, peak)
+    attacker_counts = sorted(json.loads(out or b"{}").items())
+    print("  attackers: " + ", ".join(f"{what} {count}" for what, count in attacker_counts), flush=True)
 
 
 async def _watch(port: int, recipient: str, seconds: float) -> Observations:
-    seen = Observations()
+    observations = Observations()
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    await asyncio.gather(_mail(port, recipient, end, seen), _probe(port, end, seen), _tick(end, seen))
-    return seen
+    await asyncio.gather(
+        _mail(port, recipient, end, observations), _probe(port, end, observations), _tick(end, observations)
+    )
+    return observations
 
 
-async def _mail(port: int, recipient: str, end: float, seen: Observations) -> None:
+async def _mail(port: int, recipient: str, end: float, observations: Observations) -> None:
     loop = asyncio.get_running_loop()
     sessions: list[asyncio.Task[client.SmtpResult]] = []
     while loop.time() < end:
@@ -106,10 +108,10 @@ async def _mail(port: int, recipient: str, end: float, seen: Observations) -> No
         content = dot_stuff(head.encode() + b"The door is stuck, and it rains in.\r\n" * 100)
         sessions.append(loop.create_task(client.send(port, recipient, [content], local=f"127.0.9.{n % 20 + 10}")))
         await asyncio.sleep(_MAIL_EVERY)
-    seen.answers = await asyncio.gather(*sessions)
+    observations.answers = await asyncio.gather(*sessions)
 
 
-async def _probe(port: int, end: float, seen: Observations) -> None:
+async def _probe(port: int, end: float, observations: Observations) -> None:
     """Send RSET and time its reply repeatedly, on a connection that is reopened regularly."""
     loop = asyncio.get_running_loop()
     while loop.time() < end:
@@ -117,41 +119,44 @@ async def _probe(port: int, end: float, seen: Observations) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.9.2", 0))
             await reader.readuntil(b"\r\n")
             for _ in range(_PROBES_A_SESSION):
-                began = loop.time()
+                started_at = loop.time()
                 writer.write(b"RSET\r\n")
                 await reader.readuntil(b"\r\n")
-                seen.probes.append(loop.time() - began)
+                observations.probes.append(loop.time() - started_at)
                 await asyncio.sleep(_PROBE_EVERY)
                 if loop.time() >= end:
                     break
             writer.close()
         except (OSError, EOFError):
-            seen.lost_probes += 1
+            observations.lost_probes += 1
             await asyncio.sleep(_PROBE_EVERY)
 
 
-async def _tick(end: float, seen: Observations) -> None:
+async def _tick(end: float, observations: Observations) -> None:
     loop = asyncio.get_running_loop()
-    while (began := loop.time()) < end:
+    while (started_at := loop.time()) < end:
         await asyncio.sleep(0.01)
-        seen.own.append(loop.time() - began - 0.01)
+        observations.own_delays.append(loop.time() - started_at - 0.01)
 
 
-def _report(calm: Observations, seen: Observations, peak: int) -> None:
-    accepted = [answer for answer in seen.answers if answer.code == 250]
-    sessions = [answer.seconds for answer in seen.answers]
-    calm_sessions = client.format_durations([answer.seconds for answer in calm.answers])
-    print(f"  calm:   session {calm_sessions}; reply {client.format_durations(calm.probes)}")
-    print(f"  attack: session {client.format_durations(sessions)}; reply {client.format_durations(seen.probes)}")
-    print(f"  delays of this program: {client.format_durations(seen.own)}; probes lost: {seen.lost_probes}")
-    refused = {answer.text for answer in seen.answers if answer.code != 250}
+def _report(baseline: Observations, observations: Observations, peak: int) -> None:
+    accepted = [answer for answer in observations.answers if answer.code == 250]
+    sessions = [answer.seconds for answer in observations.answers]
+    sessions_before = client.format_durations([answer.seconds for answer in baseline.answers])
+    print(f"  before: session {sessions_before}; reply {client.format_durations(baseline.probes)}")
+    print(
+        f"  attack: session {client.format_durations(sessions)}; reply {client.format_durations(observations.probes)}"
+    )
+    delays = client.format_durations(observations.own_delays)
+    print(f"  delays of this program: {delays}; probes lost: {observations.lost_probes}")
+    refused = {answer.text for answer in observations.answers if answer.code != 250}
     examples = sorted(refused)[:3] if refused else ""
-    print(f"  legitimate messages: {len(accepted)} of {len(seen.answers)} accepted {examples}")
+    print(f"  legitimate messages: {len(accepted)} of {len(observations.answers)} accepted {examples}")
     verdicts = {
-        "all good mail accepted": len(accepted) == len(seen.answers),
+        "all good mail accepted": len(accepted) == len(observations.answers),
         "p99 under 1 s": client.percentile(sessions, 0.99) < 1.0,
         "memory under 256 MiB": peak < 256 * _MIB,
-        "no reply over 250 ms": max(seen.probes, default=9.0) < 0.25,
+        "no reply over 250 ms": max(observations.probes, default=9.0) < 0.25,
     }
     print("  " + ", ".join(f"{'met' if met else 'MISSED'}: {what}" for what, met in verdicts.items()))
 

@@ -99,10 +99,10 @@ class LoadGenerator:
 
     async def run(self, host: str, port: int) -> LoadResult:
         """Send the whole load."""
-        began, cpu = time.perf_counter(), _own_cpu_seconds()
+        started_at, cpu = time.perf_counter(), _own_cpu_seconds()
         async with asyncio.timeout(self.load.timeout):
             await asyncio.gather(*(self._session(host, port) for _ in range(self.load.concurrency)))
-        self.result.seconds = time.perf_counter() - began
+        self.result.seconds = time.perf_counter() - started_at
         self.result.cpu = _own_cpu_seconds() - cpu
         return self.result
 
@@ -111,19 +111,19 @@ class LoadGenerator:
         loop = asyncio.get_running_loop()
         per_connection = self.load.per_connection or -(-self.load.mails // self.load.concurrency)
         while self.remaining > 0:
-            share = min(per_connection, self.remaining)
-            self.remaining -= share
-            began = time.perf_counter()
+            count = min(per_connection, self.remaining)
+            self.remaining -= count
+            started_at = time.perf_counter()
             if self.load.handshake:
                 await self._handshake(host, port)
                 self.result.accepted += 1
-                self.result.latencies.append(time.perf_counter() - began)
+                self.result.latencies.append(time.perf_counter() - started_at)
                 continue
             done: asyncio.Future[None] = loop.create_future()
             try:
-                await loop.create_connection(partial(LoadSession, self, share, done), host, port)
+                await loop.create_connection(partial(LoadSession, self, count, done), host, port)
             except OSError as error:
-                self.record_refusal(type(error).__name__, share)
+                self.record_refusal(type(error).__name__, count)
                 continue
             await done
 
@@ -143,7 +143,7 @@ class LoadSession(asyncio.Protocol):
         self._generator = generator
         self._remaining = count
         self._done = done
-        self._began = time.perf_counter()
+        self._started_at = time.perf_counter()
         self._is_first = True
         self._buffer = b""
         self._tls = generator.load.starttls
@@ -156,13 +156,16 @@ class LoadSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Collect reply lines. A reply is complete when its last line has a space after the code."""
-        heard = self._buffer + data if self._buffer else data
-        if not heard.endswith(b"\r\n") or heard[heard.rfind(b"\n", 0, -1) + 4 : heard.rfind(b"\n", 0, -1) + 5] == b"-":
-            self._buffer = heard
+        received = self._buffer + data if self._buffer else data
+        if (
+            not received.endswith(b"\r\n")
+            or received[received.rfind(b"\n", 0, -1) + 4 : received.rfind(b"\n", 0, -1) + 5] == b"-"
+        ):
+            self._buffer = received
             return
         self._buffer = b""
-        if heard[:1] in b"45":
-            self._end_refused(heard)
+        if received[:1] in b"45":
+            self._end_refused(received)
         else:
             self._send_next()
 
@@ -191,7 +194,7 @@ class LoadSession(asyncio.Protocol):
             case "hello" | "next":
                 self._step = "mail"
                 if not self._is_first:
-                    self._began = time.perf_counter()
+                    self._started_at = time.perf_counter()
                 self._is_first = False
                 transport.write(b"MAIL FROM:<ada@sender.test>\r\n")
             case "mail":
@@ -206,7 +209,7 @@ class LoadSession(asyncio.Protocol):
             case "content":
                 result = self._generator.result
                 result.accepted += 1
-                result.latencies.append(time.perf_counter() - self._began)
+                result.latencies.append(time.perf_counter() - self._started_at)
                 self._remaining -= 1
                 if self._remaining:
                     self._step = "next"
@@ -221,11 +224,11 @@ class LoadSession(asyncio.Protocol):
 
     async def _start_tls(self, transport: asyncio.Transport) -> None:
         loop = asyncio.get_running_loop()
-        wire = await loop.start_tls(transport, self, self._generator.context)
-        if wire is None:
+        tls_transport = await loop.start_tls(transport, self, self._generator.context)
+        if tls_transport is None:
             self._end_refused(b"no TLS")
             return
-        self._transport, self._tls, self._step = wire, False, "secured"
+        self._transport, self._tls, self._step = tls_transport, False, "secured"
         self._send_next()
 
     def _end_refused(self, reply: bytes) -> None:

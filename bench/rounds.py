@@ -49,15 +49,15 @@ class Results:
     measurements: dict[str, dict[str, list[Measurement | None]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
-    def add(self, case: str, server: str, figure: Measurement | None) -> None:
+    def add(self, case: str, server: str, measurement: Measurement | None) -> None:
         """Add the measurement of the next round."""
-        self.measurements.setdefault(case, {}).setdefault(server, []).append(figure)
+        self.measurements.setdefault(case, {}).setdefault(server, []).append(measurement)
 
-    def ratios(self, case: str, server: str, base: str, of: Callable[[Measurement], float]) -> list[float]:
+    def ratios(self, case: str, server: str, base: str, get_value: Callable[[Measurement], float]) -> list[float]:
         """`server` divided by `base`, for every round that has both."""
         rounds = self.measurements.get(case, {})
         pairs = zip(rounds.get(server, []), rounds.get(base, []), strict=False)
-        return [of(a) / of(b) for a, b in pairs if a is not None and b is not None and of(b) > 0]
+        return [get_value(a) / get_value(b) for a, b in pairs if a is not None and b is not None and get_value(b) > 0]
 
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
@@ -95,11 +95,11 @@ async def compare(
                 try:
                     if key not in mails:
                         mails[key] = await _messages_for(case, server, sender)
-                    figure = await measure(server, sender, replace(case.load, mails=mails[key]))
+                    measurement = await measure(server, sender, replace(case.load, mails=mails[key]))
                 except (LoadError, TimeoutError) as error:
                     results.failures.append(f"{case.name}, {server.name}: {error or 'timed out'}")
-                    figure = None
-                results.add(case.name, server.name, figure)
+                    measurement = None
+                results.add(case.name, server.name, measurement)
         print(f"round {number + 1} of {rounds} completed", flush=True)
     return results
 
@@ -118,12 +118,12 @@ def format_table(results: Results, base: str) -> str:
     ]
     for case, servers in results.measurements.items():
         for server, rounds in servers.items():
-            known = [figure for figure in rounds if figure is not None]
+            known = [measurement for measurement in rounds if measurement is not None]
             if not known:
                 lines.append(f"| {case} | {server} | failed | | | |")
                 continue
             cpu = f"{median(f.cpu for f in known):.2f}"
-            if any(figure.database_cpu for figure in known):
+            if any(measurement.database_cpu for measurement in known):
                 cpu += f" + {median(f.database_cpu for f in known):.2f}"
             rates = format_spread(results.ratios(case, base, server, lambda f: f.rate)) if server != base else ""
             costs = format_spread(results.ratios(case, base, server, lambda f: f.cpu)) if server != base else ""

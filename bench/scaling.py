@@ -68,24 +68,24 @@ def scenarios() -> list[Scenario]:
 def report() -> None:
     """Print the table."""
     print(
-        "| layout | at its rate | busiest part | 250 after (median, p99) | holds up to, and what is at its limit then |"
+        "| layout | sustained | busiest part | time to the 250 (median, p99) | highest sustained rate, busiest part |"
     )
     print("|---|---|---|---|---|")
-    for step in scenarios():
-        layout = step.layout
-        figures = simulate(layout, COSTS, seconds=max(2.0, min(600.0, 30_000 / layout.rate)))
-        rate, there = find_sustained_rate(layout, COSTS)
-        held = "holds" if figures.is_sustained(layout) else "does not hold"
-        waits = f"{1000 * figures.wait_quantile(0.5):.0f} ms, {1000 * figures.wait_quantile(0.99):.0f} ms"
+    for scenario in scenarios():
+        layout = scenario.layout
+        result = simulate(layout, COSTS, seconds=max(2.0, min(600.0, 30_000 / layout.rate)))
+        rate, limit = find_sustained_rate(layout, COSTS)
+        verdict = "yes" if result.is_sustained(layout) else "no"
+        waits = f"{1000 * result.wait_quantile(0.5):.0f} ms, {1000 * result.wait_quantile(0.99):.0f} ms"
         print(
-            f"| {step.name} | {held} | {_busy(figures)} | {waits if held == 'holds' else '-'} "
-            f"| {_rounded(rate)} mails/s: {there.bottleneck if there.utilisation else '-'} |",
+            f"| {scenario.name} | {verdict} | {_busy(result)} | {waits if verdict == 'yes' else '-'} "
+            f"| {_rounded(rate)} mails/s: {limit.bottleneck if limit.utilisation else '-'} |",
             flush=True,
         )
 
 
-def _busy(figures: SimulationResult) -> str:
-    return f"{figures.bottleneck}, {100 * figures.utilisation[figures.bottleneck]:.0f} %"
+def _busy(result: SimulationResult) -> str:
+    return f"{result.bottleneck}, {100 * result.utilisation[result.bottleneck]:.0f} %"
 
 
 def _rounded(rate: float) -> str:
@@ -99,31 +99,33 @@ def _rounded(rate: float) -> str:
 async def compare_with_this_machine() -> None:
     """Measure this machine, simulate it, and print both."""
     folder = temporary_folder()
-    async with bench_installation("postgres", folder) as place:
-        database = await asyncpg.connect(place.url)
-        with Child("smtp", program_command("smtp"), folder=folder, env=place.env) as smtp:
+    async with bench_installation("postgres", folder) as installation:
+        database = await asyncpg.connect(installation.url)
+        with Child("smtp", program_command("smtp"), folder=folder, env=installation.env) as smtp:
             port = smtp_port(smtp.wait_ready())
 
-            async def measured(clients: int, mails: int, size: int = 4 * KB) -> tuple[float, float, float, float]:
+            async def measure(clients: int, mails: int, size: int = 4 * KB) -> tuple[float, float, float, float]:
                 """Messages a second; for a message: CPU seconds of smtp and database, and WAL bytes."""
                 before = (
                     cpu_seconds(smtp.pid),
-                    place.database_cpu() if place.database_cpu else 0,
+                    installation.database_cpu() if installation.database_cpu else 0,
                     await _wal_bytes(database),
                 )
-                load = Load(size=size, mails=mails, concurrency=clients, per_connection=1, recipient=place.addresses[0])
+                load = Load(
+                    size=size, mails=mails, concurrency=clients, per_connection=1, recipient=installation.addresses[0]
+                )
                 sent = await senders.send_with_built_in(load, port)
                 after = (
                     cpu_seconds(smtp.pid),
-                    place.database_cpu() if place.database_cpu else 0,
+                    installation.database_cpu() if installation.database_cpu else 0,
                     await _wal_bytes(database),
                 )
                 receive, cpu, log = ((b - a) / mails for a, b in zip(before, after, strict=True))
                 return sent.mails / sent.seconds, receive, cpu, log
 
-            await measured(20, 400)
-            _, receive, cpu, log = await measured(20, 3_000)
-            _, _, _, log_large = await measured(20, 200, 100 * KB)
+            await measure(20, 400)
+            _, receive, cpu, log = await measure(20, 3_000)
+            _, _, _, log_large = await measure(20, 200, 100 * KB)
             flush = _flush_seconds(folder)
             wal_per_byte = (log_large - log) / (96 * KB)
             print(
@@ -136,10 +138,10 @@ async def compare_with_this_machine() -> None:
             print("| concurrent senders | messages a second, measured | simulated | ratio |")
             print("|---|---|---|---|")
             for clients, mails in ((1, 500), (20, 3_000), (200, 3_000)):
-                rate = (await measured(clients, mails))[0]
+                rate = (await measure(clients, mails))[0]
                 layout = Layout(0, 1, 1, flush, 500 * MB, 0.1e-3, 1, [4 * KB], clients=clients)
-                said = simulate(layout, costs, seconds=20).accepted / 20
-                print(f"| {clients} | {rate:.0f} | {said:.0f} | {said / rate:.2f} |", flush=True)
+                simulated = simulate(layout, costs, seconds=20).accepted / 20
+                print(f"| {clients} | {rate:.0f} | {simulated:.0f} | {simulated / rate:.2f} |", flush=True)
         await database.close()
 
 
@@ -150,14 +152,14 @@ async def _wal_bytes(database: asyncpg.Connection) -> float:
 
 def _flush_seconds(folder: Path) -> float:
     """The median time of fdatasync after writing 8 KB."""
-    took = []
+    durations = []
     with (folder / "flushed").open("wb", buffering=0) as file:
         for _ in range(200):
             file.write(b"x" * 8192)
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - began)
-    return statistics.median(took)
+            durations.append(time.perf_counter() - started_at)
+    return statistics.median(durations)
 
 
 if __name__ == "__main__":

@@ -73,10 +73,10 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
     command += ["--size", str(load.size), "--mails", str(load.mails), "--concurrency", str(load.concurrency)]
     command += ["--per-connection", str(load.per_connection), "--timeout", str(load.timeout)]
     command += ["--starttls"] * load.starttls + ["--handshake"] * load.handshake
-    said = json.loads(await _run(command, load.timeout + 10, {}))
-    if said["accepted"] != load.mails:
-        raise LoadError(f"{said['accepted']} of {load.mails} mails were taken: {said['refused']}")
-    return SendResult(said["accepted"], said["seconds"])
+    result = json.loads(await _run(command, load.timeout + 10, {}))
+    if result["accepted"] != load.mails:
+        raise LoadError(f"{result['accepted']} of {load.mails} mails were accepted: {result['refused']}")
+    return SendResult(result["accepted"], result["seconds"])
 
 
 def _library_path(program: Path) -> dict[str, str]:

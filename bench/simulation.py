@@ -205,7 +205,7 @@ class SimulationResult:
 CONNECTIONS = 2  # connections of a process that write groups: `router.store.postgres_writer`
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
 # Statements of a group during which the workspaces' rows are locked: the tickets and the commit.
-HELD_TRIPS, HELD_SHARE = 2, 0.2
+LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2
 
 
 @dataclass(slots=True)
@@ -213,7 +213,7 @@ class _Mail:
     arrived: float
     size: int
     workspace: int
-    answered: Resume
+    on_reply: Resume
 
 
 class _Process:
@@ -225,18 +225,18 @@ class _Process:
         self.queue: deque[_Mail] = deque()
         self.writing = 0
 
-    def mail(self, size: int, workspace: int, answered: Resume) -> Steps:
+    def receive(self, size: int, workspace: int, on_reply: Resume) -> Steps:
         """The path of a message from its last byte to the writer's queue."""
         model, arrived = self.model, self.model.timeline.now
         yield self.thread.use(model.costs.receive + size * model.costs.receive_per_byte)
         if model.layout.raw_outside:
             yield model.timeline.wait(model.layout.round_trip)
-        self.queue.append(_Mail(arrived, size, workspace, answered))
+        self.queue.append(_Mail(arrived, size, workspace, on_reply))
         if self.writing < CONNECTIONS:
             self.writing += 1
-            model.timeline.start(self.groups())
+            model.timeline.start(self.write_groups())
 
-    def groups(self) -> Steps:
+    def write_groups(self) -> Steps:
         """Write groups on one connection until the queue is empty."""
         model, costs, trip = self.model, self.model.costs, self.model.layout.round_trip
         while self.queue:
@@ -247,23 +247,23 @@ class _Process:
                 group.append(self.queue.popleft())
             kept = 0 if model.layout.raw_outside else size
             cpu = len(group) * costs.database + kept * costs.database_per_byte
-            yield model.timeline.wait((costs.round_trips - HELD_TRIPS) * trip)
-            yield model.cores.use(cpu * (1 - HELD_SHARE))
+            yield model.timeline.wait((costs.round_trips - LOCKED_TRIPS) * trip)
+            yield model.cores.use(cpu * (1 - LOCKED_CPU_FRACTION))
             rows = [model.rows[workspace] for workspace in sorted({mail.workspace for mail in group})]
             for row in rows:
                 yield row.acquire
-            held = model.timeline.now
-            yield model.cores.use(cpu * HELD_SHARE)
-            yield model.timeline.wait(HELD_TRIPS * trip)
+            locked_at = model.timeline.now
+            yield model.cores.use(cpu * LOCKED_CPU_FRACTION)
+            yield model.timeline.wait(LOCKED_TRIPS * trip)
             yield model.disk.write(len(group) * costs.log + kept * costs.log_per_byte)
             for row in rows:
-                row.busy += model.timeline.now - held
+                row.busy += model.timeline.now - locked_at
                 row.release()
-            model.figures.groups += 1
-            model.figures.accepted += len(group)
+            model.result.groups += 1
+            model.result.accepted += len(group)
             for mail in group:
-                model.figures.waits.append(model.timeline.now - mail.arrived)
-                mail.answered()
+                model.result.waits.append(model.timeline.now - mail.arrived)
+                mail.on_reply()
         self.writing -= 1
 
 
@@ -278,32 +278,32 @@ class _Model:
         self.disk = Disk(self.timeline, layout.flush, layout.disk)
         self.rows = [Pool(self.timeline, 1) for _ in range(layout.workspaces)]
         self.processes = [_Process(self) for _ in range(layout.processes)]
-        self.figures = SimulationResult()
+        self.result = SimulationResult()
 
-    def arrivals(self) -> Steps:
+    def generate_arrivals(self) -> Steps:
         """Messages with exponential inter-arrival times, for a random process and workspace."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.rate))
-            self.mail(lambda: None)
+            self.receive(lambda: None)
 
-    def mail(self, answered: Resume) -> None:
-        """Let a message arrive; `answered` is called at its 250."""
-        self.figures.arrived += 1
+    def receive(self, on_reply: Resume) -> None:
+        """Let a message arrive; `on_reply` is called at its 250."""
+        self.result.arrived += 1
         process = self.random.choice(self.processes)
         size = self.random.choice(self.layout.sizes)
-        self.timeline.start(process.mail(size, self.random.randrange(self.layout.workspaces), answered))
+        self.timeline.start(process.receive(size, self.random.randrange(self.layout.workspaces), on_reply))
 
-    def client(self) -> None:
+    def start_client(self) -> None:
         """A sender whose next message follows its 250."""
-        self.mail(self.client)
+        self.receive(self.start_client)
 
-    def posts(self) -> Steps:
+    def generate_deliveries(self) -> Steps:
         """Deliveries: one transaction records the last outcome and opens the next attempt."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.posts))
-            self.timeline.start(self._post())
+            self.timeline.start(self._deliver())
 
-    def _post(self) -> Steps:
+    def _deliver(self) -> Steps:
         yield self.cores.use(self.costs.delivery_database)
         yield self.disk.write(self.costs.log)
 
@@ -312,21 +312,21 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
     """Run for this many seconds, starting idle."""
     model = _Model(layout, costs, seed)
     for _ in range(layout.clients):
-        model.client()
+        model.start_client()
     if not layout.clients:
-        model.timeline.start(model.arrivals())
+        model.timeline.start(model.generate_arrivals())
     if layout.posts:
-        model.timeline.start(model.posts())
+        model.timeline.start(model.generate_deliveries())
     model.timeline.run(seconds)
-    figures = model.figures
-    figures.waits.sort()
-    figures.utilisation = {
+    result = model.result
+    result.waits.sort()
+    result.utilisation = {
         "receiving processes": max(process.thread.utilisation(seconds) for process in model.processes),
         "the database's cores": model.cores.utilisation(seconds),
         "the log's disk": model.disk.writing / seconds,
         "the busiest workspace's row": max(row.busy for row in model.rows) / seconds,
     }
-    return figures
+    return result
 
 
 def find_sustained_rate(
@@ -340,9 +340,9 @@ def find_sustained_rate(
     rate, best = layout.rate, SimulationResult()
     for _ in range(rounds):
         trial = replace(layout, rate=rate, posts=layout.posts * rate / layout.rate)
-        figures = simulate(trial, costs, seconds=max(4.0, mails / rate))
-        if figures.is_sustained(trial):
-            low, best = rate, figures
+        result = simulate(trial, costs, seconds=max(4.0, mails / rate))
+        if result.is_sustained(trial):
+            low, best = rate, result
         else:
             high = rate
         rate = low * 2 if not high else (low + high) / 2

@@ -144,8 +144,8 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
     loop = asyncio.get_running_loop()
     for kind in kinds:
         for n in range(max(1, round(_COUNTS[kind] * scale))):
-            place, number = number // _PER_ADDRESS, number + 1
-            network, host = divmod(place, _PER_NETWORK)
+            position, number = number // _PER_ADDRESS, number + 1
+            network, host = divmod(position, _PER_NETWORK)
             # A /21 each, so that the limits by network are not reached.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
             client = HostileClient(kind, address, port, recipient, counts)
@@ -164,12 +164,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--to", dest="recipient", required=True)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--share", type=float, default=1.0, help="factor for the numbers of clients")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the numbers of clients")
     parser.add_argument("--kinds", nargs="+", choices=_BEHAVIOURS, default=list(_BEHAVIOURS))
     options = parser.parse_args(argv)
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
-    work = attack(options.port, options.recipient, options.seconds, options.share, options.kinds)
+    work = attack(options.port, options.recipient, options.seconds, options.scale, options.kinds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(work)))
 

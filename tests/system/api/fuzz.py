@@ -78,7 +78,7 @@ async def prepare(installation: Installation, ready: dict[str, Any], slack: Slac
     )
     facts: dict[str, object] = {
         "ids": ids,
-        "protected": [user.id, api_key.key.id, *good.kept],
+        "protected": [user.id, api_key.key.id, *good.reserved_ids],
         "good": {
             f"{route.method} {route.path}": {**good.requests[f"{route.method} {route.path}"], "status": route.status}
             for route in ROUTES
@@ -97,7 +97,7 @@ def _send(host: str, port: int) -> None:
             client.sendmail("ada@customer.test", [f"support@{DOMAIN}"], make(subject=f"Mail {number}"))
 
 
-async def schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
+async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
     """Runs schemathesis until it ends or times out, and returns its exit code."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
     command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
@@ -166,7 +166,7 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
         target = await prepare(installation, await program.ready(), slack, folder)
         started_at = time.monotonic()
-        code = await schemathesis(target, folder, arguments)
+        code = await run_schemathesis(target, folder, arguments)
         counts = folder / "counts.json"
         passed = report(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - started_at)
         errors = [event for event in program.log_events() if event.get("level") in ("error", "critical")]

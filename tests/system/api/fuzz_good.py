@@ -19,10 +19,13 @@ DOMAIN = "kept.example"
 
 @dataclass
 class ValidRequests:
-    """requests: `{"path": {...}, "body": ...}` by method and path. kept: ids reserved for them."""
+    """Valid requests by method and path, as `{"path": {...}, "body": ...}`.
+
+    reserved_ids: ids that random requests must not use.
+    """
 
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
+    reserved_ids: list[str] = field(default_factory=list)
 
     def add(self, call: str, body: Any = None, **path: str) -> None:
         self.requests[call] = {"path": path, "body": body}
@@ -36,26 +39,28 @@ class RequestBuilder:
         self._url = url
         self._good = good
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
         async with self._http.request(method, self._url + path, json=body) as response:
             if response.status >= 300:
                 raise RuntimeError(f"{method} {path}: {response.status} {await response.text()}")
             return await response.json() if response.content_type == "application/json" else None
 
-    async def make(self, path: str, **body: str) -> str:
+    async def create(self, path: str, **body: str) -> str:
         """Creates an object, reserves its id and returns it."""
-        created: str = (await self.ask("POST", path, body))["id"]
-        self._good.kept.append(created)
+        created: str = (await self.request("POST", path, body))["id"]
+        self._good.reserved_ids.append(created)
         return created
 
-    async def tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
+    async def create_tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
         """Creates tickets at an alias, each with one message and one delivery, and reserves their ids."""
         await asyncio.to_thread(_send, *smtp, address, count)
-        listed = (await self.ask("GET", "/emails/tickets?limit=200"))["tickets"]
-        details = [await self.ask("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address]
+        listed = (await self.request("GET", "/emails/tickets?limit=200"))["tickets"]
+        details = [
+            await self.request("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address
+        ]
         for one in details:
             parts = (one, *one["messages"], *one["deliveries"])
-            self._good.kept += [part["id"] for part in parts]
+            self._good.reserved_ids += [part["id"] for part in parts]
         return details
 
 
@@ -70,73 +75,73 @@ async def valid_requests(
     url: str, key: str, *, login: dict[str, str], domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
 ) -> ValidRequests:
     """Builds the requests. domain: id of the active `DOMAIN`. webhooks: `alive` and `gone`. smtp: server address."""
-    good = ValidRequests(kept=[domain])
+    good = ValidRequests(reserved_ids=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         builder = RequestBuilder(http, url, good)
         for route in ROUTES:  # lists need no objects
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
-        await _accounts(builder, good, login)
-        await _routing(builder, good, domain, webhooks)
-        await _mail(builder, good, domain, webhooks, smtp)
+        await _add_accounts(builder, good, login)
+        await _add_routing(builder, good, domain, webhooks)
+        await _add_tickets(builder, good, domain, webhooks, smtp)
     missing = {f"{route.method} {route.path}" for route in ROUTES} ^ good.requests.keys()
     if missing:
         raise RuntimeError(f"tests.system.api.fuzz_good and the API differ: {', '.join(sorted(missing))}")
     return good
 
 
-async def _accounts(builder: RequestBuilder, good: ValidRequests, login: dict[str, str]) -> None:
+async def _add_accounts(builder: RequestBuilder, good: ValidRequests, login: dict[str, str]) -> None:
     good.add("POST /auth/login", login)
     good.add("POST /auth/logout")
     good.add("POST /auth/password", {"currentPassword": login["password"], "password": login["password"]})
     async with aiohttp.ClientSession() as browser, browser.post(f"{builder._url}/auth/login", json=login) as response:
         response.raise_for_status()
-    (session,) = (await builder.ask("GET", "/auth/sessions"))["sessions"]
+    (session,) = (await builder.request("GET", "/auth/sessions"))["sessions"]
     good.add("DELETE /auth/sessions/{id}", id=session["id"])
     good.add("PATCH /workspace", {"name": "Kept"})
     good.add("POST /users", {"email": "new@kept.example", "name": "New", "role": "agent"})
     for call in ("GET /users/{id}", "PATCH /users/{id}", "DELETE /users/{id}"):
-        user = await builder.make("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
+        user = await builder.create("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
         good.add(call, {"name": "Kept"} if "PATCH" in call else None, id=user)
     good.add("POST /keys", {"name": "Kept"})
-    good.add("DELETE /keys/{id}", id=await builder.make("/keys", name="Kept"))
+    good.add("DELETE /keys/{id}", id=await builder.create("/keys", name="Kept"))
     good.add("POST /blocked-senders", {"sender": "@kept.example"})
-    await builder.ask("POST", "/blocked-senders", {"sender": "@unwanted.example"})
+    await builder.request("POST", "/blocked-senders", {"sender": "@unwanted.example"})
     good.add("DELETE /blocked-senders/{sender}", sender="@unwanted.example")
 
 
-async def _routing(builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str]) -> None:
+async def _add_routing(builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str]) -> None:
     good.add("POST /domains", {"domain": "new.example.com"})
     body: Any
     for number, call in enumerate(("GET", "PATCH", "POST verify", "DELETE")):
         method, _, verb = call.partition(" ")
-        kept = await builder.make("/domains", domain=f"kept{number}.example.com")
+        kept = await builder.create("/domains", domain=f"kept{number}.example.com")
         body = {"mxManagedUpstream": True} if method == "PATCH" else None
         good.add(f"{method} /domains/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
     slack = {"type": "slack", "name": "Kept", "webhookUrl": webhooks["alive"]}
     good.add("POST /integrations", slack)
-    anchor = await builder.make("/integrations", **slack)
+    integration = await builder.create("/integrations", **slack)
     for call in ("GET", "PATCH", "POST test", "DELETE"):
         method, _, verb = call.partition(" ")
-        kept = await builder.make("/integrations", **slack)
+        kept = await builder.create("/integrations", **slack)
         body = {"name": "Kept too"} if method == "PATCH" else None
         good.add(f"{method} /integrations/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
-    good.add("POST /aliases", {"domainId": domain, "localPart": "new", "integrationId": anchor})
+    good.add("POST /aliases", {"domainId": domain, "localPart": "new", "integrationId": integration})
     for call in ("GET", "PATCH", "POST test", "DELETE"):
         method, _, verb = call.partition(" ")
         name = f"{method}{verb}".lower()
-        kept = await builder.make("/aliases", domainId=domain, localPart=name, integrationId=anchor)
+        kept = await builder.create("/aliases", domainId=domain, localPart=name, integrationId=integration)
         body = {"status": "active"} if method == "PATCH" else None
         good.add(f"{method} /aliases/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
     good.add("POST /explain", {"recipient": f"get@{DOMAIN}"})
 
 
-async def _mail(
+async def _add_tickets(
     builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
 ) -> None:
-    gone = await builder.make("/integrations", type="slack", name="Kept", webhookUrl=webhooks["gone"])
-    await builder.make("/aliases", domainId=domain, localPart="desk", integrationId=gone)
-    worker = await builder.make("/users", email="worker@kept.example", name="Worker", role="agent")
+    gone = await builder.create("/integrations", type="slack", name="Kept", webhookUrl=webhooks["gone"])
+    await builder.create("/aliases", domainId=domain, localPart="desk", integrationId=gone)
+    worker = await builder.create("/users", email="worker@kept.example", name="Worker", role="agent")
     actions = {
         "GET": None,
         "GET messages": None,
@@ -147,7 +152,7 @@ async def _mail(
         "POST status": {"status": "waiting"},
         "POST notes": {"text": "Kept."},
     }
-    *tickets, last = await builder.tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
+    *tickets, last = await builder.create_tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
     for (action, body), ticket in zip(actions.items(), tickets, strict=True):
         method, _, verb = action.partition(" ")
         good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, id=ticket["id"])

@@ -33,7 +33,7 @@ _KINDS = {
 _FIELDS = {"domainId": "dom", "integrationId": "int", "defaultIntegrationId": "int", "userId": "user"}
 
 _seen: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_KEPT))
-_answers: dict[str, Counter[int]] = defaultdict(Counter)
+_responses: dict[str, Counter[int]] = defaultdict(Counter)
 
 for _id in _FACTS["ids"]:
     _seen[_id.partition("_")[0]].append(_id)
@@ -68,7 +68,7 @@ def _needs_success(case: Any) -> bool:
     """Whether to send the valid request: the call has not succeeded yet and the case is a positive one."""
     label = case.operation.label
     good = _FACTS["good"].get(label)
-    if good is None or _answers[label][good["status"]]:
+    if good is None or _responses[label][good["status"]]:
         return False
     return case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
 
@@ -78,7 +78,7 @@ def _make_valid(case: Any) -> None:
     case.path_parameters, case.query = dict(good["path"]), {}
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
-    if case.operation.path == "/auth/password" and not _answers["DELETE /auth/sessions/{id}"][204]:
+    if case.operation.path == "/auth/password" and not _responses["DELETE /auth/sessions/{id}"][204]:
         body["password"] = "short"  # a valid one would end the session that the other call deletes
     if body or case.body is not NOT_SET:
         case.body = body
@@ -87,10 +87,10 @@ def _make_valid(case: Any) -> None:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Counts a response and remembers its ids."""
-    _answers[case.operation.label][response.status_code] += 1
+    _responses[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:
-            _remember(json.loads(response.content))
+            _store_ids(json.loads(response.content))
         except ValueError:
             return  # not JSON but a message
 
@@ -111,26 +111,26 @@ def _choose_id(kind: str, value: str) -> str:
 def _local_url(url: str) -> str:
     """Replaces a URL by one of the stand-in, half of them dead. Malformed URLs are kept."""
     try:
-        goes_out = bool(urlsplit(url.strip()).netloc)
+        has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:
         return url
     stand_in: str = _FACTS["webhooks"][_is_odd(url)]
-    return stand_in if goes_out else url
+    return stand_in if has_host else url
 
 
-def _remember(answer: Any) -> None:
-    waiting = [answer]
-    while waiting:
-        value = waiting.pop()
+def _store_ids(answer: Any) -> None:
+    pending = [answer]
+    while pending:
+        value = pending.pop()
         if isinstance(value, list):
-            waiting += value
+            pending += value
         elif isinstance(value, dict):
-            waiting += value.values()
+            pending += value.values()
             name = value.get("id")
             if isinstance(name, str) and name not in _seen[name.partition("_")[0]]:
                 _seen[name.partition("_")[0]].append(name)
 
 
 @atexit.register
-def _write() -> None:
-    Path(_FACTS["counts"]).write_text(json.dumps({label: dict(counts) for label, counts in _answers.items()}))
+def _write_counts() -> None:
+    Path(_FACTS["counts"]).write_text(json.dumps({label: dict(counts) for label, counts in _responses.items()}))

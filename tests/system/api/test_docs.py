@@ -65,7 +65,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     }
 
 
-async def ask(command: str, known: dict[str, str], folder: Path) -> ApiReply:
+async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiReply:
     """Runs a command of the document in a shell; the id of a created object is stored in its variable.
 
     A `.curlrc` in the folder makes curl silent and appends the status to its output.
@@ -109,7 +109,7 @@ def test_openapi_examples_match_the_document() -> None:
 async def test_every_command_of_the_document(
     store: Store, tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn
 ) -> None:
-    assert shutil.which("curl"), "the document is in curl's words: install it (apt-get install curl)"
+    assert shutil.which("curl"), "the commands of the document need curl (apt-get install curl)"
     (tmp_path / ".curlrc").write_text(
         'silent\nshow-error\nmax-time = 60\nwrite-out = "\\n%{http_code} %{content_type}"\n'
     )
@@ -124,7 +124,7 @@ async def test_every_command_of_the_document(
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
             assert command is not None, call[0]
             assert answer is not None, call[0]
-            reply = await ask(command[1], known, tmp_path)
+            reply = await run_command(command[1], known, tmp_path)
             assert reply.status == int(answer[1]), (call[0], reply.content)
             if answer[2]:
                 shown = json.loads(answer[2])

@@ -14,7 +14,7 @@ def _results() -> Results:
 
 def test_a_ratio_never_mixes_rounds() -> None:
     results = _results()
-    assert results.ratios("case", BASE, "peer", lambda figure: figure.rate) == [2.0, 5.0, 3.0]
+    assert results.ratios("case", BASE, "peer", lambda measurement: measurement.rate) == [2.0, 5.0, 3.0]
     assert format_spread([2.0, 5.0, 3.0]) == "3.00 (2.00-5.00)"
 
 
@@ -22,7 +22,7 @@ def test_a_round_with_a_failed_measurement_is_excluded() -> None:
     results = _results()
     results.add("case", BASE, None)
     results.add("case", "peer", Measurement(1.0, 1.0))
-    assert len(results.ratios("case", BASE, "peer", lambda figure: figure.rate)) == 3
+    assert len(results.ratios("case", BASE, "peer", lambda measurement: measurement.rate)) == 3
     assert "| case | peer |" in format_table(results, BASE)
 
 

@@ -14,20 +14,20 @@ ALONE = Layout(100, 1, 1, 0.0, 1e9, 0.0, 1, [4000])
 def test_one_thread_behaves_like_an_m_d_1_queue(load: float) -> None:
     """M/D/1: the mean time in the system is s + load * s / (2 * (1 - load))."""
     service = 0.001
-    figures = simulate(replace(ALONE, rate=load / service), replace(FREE, receive=service), seconds=60)
-    mean = sum(figures.waits) / len(figures.waits)
+    result = simulate(replace(ALONE, rate=load / service), replace(FREE, receive=service), seconds=60)
+    mean = sum(result.waits) / len(result.waits)
     assert mean == pytest.approx(service + load * service / (2 * (1 - load)), rel=0.1)
-    assert figures.utilisation["receiving processes"] == pytest.approx(load, rel=0.05)
-    assert figures.bottleneck == "receiving processes"
+    assert result.utilisation["receiving processes"] == pytest.approx(load, rel=0.05)
+    assert result.bottleneck == "receiving processes"
 
 
-def test_every_mail_is_answered_or_under_way() -> None:
+def test_every_message_is_accepted_or_pending() -> None:
     layout = Layout(500, 3, 2, 0.002, 1e8, 0.0005, 500, [4_000, 100_000], posts=100)
-    figures = simulate(layout, Costs(1e-4, 1e-9, 2e-4, 1e-9, 0, 1e-3, 10, 8_000, 1.1), seconds=5)
-    assert figures.accepted == len(figures.waits) <= figures.arrived
-    assert figures.is_sustained(layout)
-    assert figures.waits == sorted(figures.waits)
-    assert figures.wait_quantile(0.0) >= 10 * 0.0005, "no mail is faster than its round trips"
+    result = simulate(layout, Costs(1e-4, 1e-9, 2e-4, 1e-9, 0, 1e-3, 10, 8_000, 1.1), seconds=5)
+    assert result.accepted == len(result.waits) <= result.arrived
+    assert result.is_sustained(layout)
+    assert result.waits == sorted(result.waits)
+    assert result.wait_quantile(0.0) >= 10 * 0.0005, "no mail is faster than its round trips"
 
 
 def test_commits_during_a_flush_share_the_next_one() -> None:
@@ -63,6 +63,6 @@ def test_messages_of_one_workspace_wait_for_its_row() -> None:
 
 
 def test_the_sustained_rate_is_found() -> None:
-    rate, figures = find_sustained_rate(ALONE, replace(FREE, receive=0.001), mails=4_000)
+    rate, result = find_sustained_rate(ALONE, replace(FREE, receive=0.001), mails=4_000)
     assert rate == pytest.approx(1_000, rel=0.1)
-    assert figures.bottleneck == "receiving processes"
+    assert result.bottleneck == "receiving processes"
