@@ -131,6 +131,8 @@ def _store_ids(answer: Any) -> None:
                 _seen[name.partition("_")[0]].append(name)
 
 
-@atexit.register
 def _write_counts() -> None:
     Path(_FACTS["counts"]).write_text(json.dumps({label: dict(counts) for label, counts in _responses.items()}))
+
+
+atexit.register(_write_counts)
