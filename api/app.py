@@ -102,7 +102,7 @@ def _add_probes(app: web.Application, services: Services) -> None:
 def _path_pattern(route: Route) -> str:
     """The path as an aiohttp pattern.
 
-    `/tickets/{id}` excludes `/tickets/mine`: a 405 then lists the right methods.
+    `/tickets/{id}` does not match `/tickets/mine`, so a 405 for the latter lists its own methods.
     """
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):

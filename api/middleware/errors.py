@@ -21,8 +21,8 @@ from router.ratelimit.sliding_window import RateLimit
 
 log = structlog.get_logger()
 
-# Log events per address. While the database is unavailable every request causes one, authenticated
-# or not.
+# Limit of log events per address. While the database is unavailable, every request causes one,
+# authenticated or not.
 ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
@@ -90,7 +90,10 @@ def _log_fields(request: web.Request) -> dict[str, str]:
 
 
 def _check_response_not_started(request: web.Request) -> None:
-    """Breaks the connection if the response has started, so that it is not taken for complete."""
+    """Raises ConnectionResetError if the response has started.
+
+    The connection then ends, so the client cannot take the response for complete.
+    """
     if request.writer.output_size > 0:
         raise ConnectionResetError("the response cannot be completed")
 
