@@ -6,7 +6,7 @@ processes end, `postgres_supervisor` removes server and directory. The data is i
 default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
 
     url = await server.create_database()                            # empty
-    template = await server.template("schema", build)               # `build(url)` runs once in the whole test run
+    template = await server.build_template("schema", build)         # `build(url)` runs once in the whole test run
     url = await server.create_database(template)                    # a copy, about 20 ms
 """
 

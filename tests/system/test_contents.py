@@ -42,7 +42,7 @@ def counting() -> Counting:
 
 @pytest.fixture
 async def at(store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
-    """An office whose parser does what the mail tells it (tests.support.poisoned_worker)."""
+    """An installation whose parser obeys the message, see `tests.support.poisoned_worker`."""
     monkeypatch.chdir(ROOT)
     async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=counting) as found:
         yield found

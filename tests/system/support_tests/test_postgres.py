@@ -166,7 +166,7 @@ async def build(url):
     await connection.execute("CREATE TABLE built (n int)")
     await connection.close()
     print("built")
-asyncio.run(server.template("once", build))
+asyncio.run(server.build_template("once", build))
 print(server.root, flush=True)
 sys.stdin.read(1)
 """
