@@ -5,9 +5,9 @@ of a command is small and regular. Every pattern is linear in the line, whose le
 bounded. Only syntax is checked here: `smtp.session` checks the order of commands, `smtp.policy`
 sizes and addresses.
 
-Looser than the RFC where existing clients are: spaces after `FROM:` and at the end of a line.
-Stricter where no known client is affected: a path requires angle brackets, and a command contains
-no control character, tab and bare CR included.
+The parser accepts more than the RFC where existing clients need it: spaces after `FROM:` and at the
+end of a line. It accepts less where no known client is affected: a path requires angle brackets,
+and a command contains no control character (tab and bare CR included).
 """
 
 from __future__ import annotations

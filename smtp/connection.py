@@ -98,7 +98,7 @@ class Connection(upstream.SMTP):
         self._unregister_if_done()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
-    # Control by the server.
+    # Methods for the server.
 
     @property
     def phase(self) -> Phase:
@@ -293,7 +293,7 @@ class Connection(upstream.SMTP):
         self._reset()
         self.send(self.handler.handle_RSET())
 
-    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - has no meaning
+    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - its argument has no meaning
         """RFC 5321 section 4.1.1.9."""
         self.send(self.handler.handle_NOOP())
 
@@ -320,13 +320,13 @@ class Connection(upstream.SMTP):
         self.send(replies.READY_FOR_TLS)
         try:
             tls = await self._io.start_tls(self._tls_files.current_context())
-        except OSError as error:  # ssl.SSLError too: the peer caused it
+        except OSError as error:  # includes ssl.SSLError, which the peer caused
             self._context.network_refusals.add_handshake(self.handler.peer, str(error) or type(error).__name__)
             return
         self._reset()
         self.handler.handle_STARTTLS(tls)
 
-    async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - never offered
+    async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - EXPN is never offered
         """Replies 502: EXPN, HELP and TURN are not offered (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
         self.send(replies.NOT_IMPLEMENTED)
 

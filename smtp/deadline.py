@@ -48,7 +48,7 @@ class Deadline:
         self.started = 0.0
         self.last_byte = 0.0
         self.command_time = 0.0
-        self._content_time = 0.0  # of the earlier chunks of the message
+        self._content_time = 0.0  # seconds that the earlier chunks of the message took
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:

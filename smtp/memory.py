@@ -43,7 +43,7 @@ class MemoryQuota(Generic[_User]):
 
     def __init__(self, bounds: Bounds) -> None:
         self._max_mail_bytes = bounds.max_message_bytes
-        # A message of the maximum size always fits, whatever the settings are.
+        # A message of the maximum size always fits, even if the settings allow less memory.
         self._limit = max(bounds.max_memory_bytes, self._max_mail_bytes)
         self._address_limit = max(int(self._limit * bounds.memory_per_address), self._max_mail_bytes)
         self._small_mail_bytes = bounds.small_mail_bytes

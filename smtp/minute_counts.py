@@ -1,7 +1,7 @@
 """Counts per minute and network, in bounded memory. Pure.
 
-A client cannot evict its own large count: a full table discards the smallest counts. Eviction would
-take half a table of other networks with larger counts.
+A full table discards the smallest counts, so a client cannot evict its own large count. To do so,
+it would need larger counts from other networks for half of the table.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._details: dict[str, object] = {}  # of the first one
+        self._details: dict[str, object] = {}  # details of the first rejection
         self._recipients: list[str] = []
 
     def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:

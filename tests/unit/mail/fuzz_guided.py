@@ -1,10 +1,10 @@
-"""The same fuzzing, guided by coverage; requires atheris, which is not a dependency of the project.
+"""The checks of `tests.unit.mail.fuzz`, with inputs guided by coverage.
 
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
-Options are those of libFuzzer. A run continues from `.fuzz/guided`, which initially contains the messages of
-tests/corpus. It stops at the first failure and writes the message to `.fuzz/crash-*`. `tests.unit.mail.fuzz.check`
-contains the assertions.
+Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. A run continues from
+`.fuzz/guided`, which initially contains the messages of tests/corpus. It stops at the first failure and writes the
+message to `.fuzz/crash-*`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Date field, as RFC 5322 defines it and as programs write it."""
+"""The Date field, in the format of RFC 5322 and in the formats of programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of MIME fields (RFC 2045 section 5.1) as mail programs write them."""
+"""Parameters of MIME fields (RFC 2045 section 5.1), in the forms that mail programs write."""
 
 from __future__ import annotations
 
