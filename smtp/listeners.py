@@ -28,7 +28,9 @@ class Listeners:
         self._create_protocol = create_protocol
         self._bounds = bounds
         self._servers: list[asyncio.Server] = []
-        self._duplicates: list[socket.socket] = []  # duplicates of the listening sockets, for accepting more connections
+        self._duplicates: list[
+            socket.socket
+        ] = []  # duplicates of the listening sockets, for accepting more connections
         self._opening: set[asyncio.Task[None]] = set()
 
     @property

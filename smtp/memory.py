@@ -92,9 +92,9 @@ class MemoryQuota(Generic[_User]):
         if nbytes > self._small_mail_bytes:
             self._large[mail] = None
         full = self.available_bytes <= 0
-        if not full and self._available_bytes_of(key) > 0:
+        if not full and self._available_bytes_of_address(key) > 0:
             return ()
-        exempt = self._find_oldest() if full else self._find_oldest_of(key)
+        exempt = self._find_oldest() if full else self._find_oldest_of_address(key)
         paused = [
             other
             for other in self._large
@@ -130,7 +130,9 @@ class MemoryQuota(Generic[_User]):
                 continue
             other_key = other.quota_key
             already_granted = granted.get(other_key, 0)
-            if already_granted < self._available_bytes_of(other_key) or other is self._find_oldest_of(other_key):
+            if already_granted < self._available_bytes_of_address(other_key) or other is self._find_oldest_of_address(
+                other_key
+            ):
                 available -= self._read_size
                 granted[other_key] = already_granted + self._read_size
                 resumed.append(other)
@@ -139,7 +141,7 @@ class MemoryQuota(Generic[_User]):
 
     def _find_resumable(self, key: str | None) -> list[_User]:
         """Returns the oldest message and the oldest message of an address, if they wait but may continue."""
-        oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
+        oldest = (self._find_oldest(), self._find_oldest_of_address(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
@@ -148,11 +150,11 @@ class MemoryQuota(Generic[_User]):
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
         key = oldest.quota_key
-        if key is not None and self._available_bytes_of(key) <= 0 and self._has_complete(key):
+        if key is not None and self._available_bytes_of_address(key) <= 0 and self._has_complete(key):
             return None
         return oldest
 
-    def _find_oldest_of(self, key: str | None) -> _User | None:
+    def _find_oldest_of_address(self, key: str | None) -> _User | None:
         """Returns the oldest large message of an address; None if a complete one of it will release memory."""
         if key is None or self._has_complete(key):
             return None
@@ -161,7 +163,7 @@ class MemoryQuota(Generic[_User]):
     def _has_complete(self, key: str) -> bool:
         return any(mail.quota_key == key for mail in self._complete)
 
-    def _available_bytes_of(self, key: str | None) -> int:
+    def _available_bytes_of_address(self, key: str | None) -> int:
         """Returns the bytes that the messages of this address may still reserve."""
         return self.available_bytes if key is None else self._address_limit - self._by_address.get(key, 0)
 

@@ -127,10 +127,10 @@ class Session:
     def _count_idle_command(self, reply: Reply) -> Reply:
         """Returns the reply to a command that does not lead to a message, and counts it."""
         self._idle_commands += 1
-        return replies.TOO_MANY_IDLE if self._too_many_idle else reply
+        return replies.TOO_MANY_IDLE if self._has_too_many_idle_commands else reply
 
     @property
-    def _too_many_idle(self) -> bool:
+    def _has_too_many_idle_commands(self) -> bool:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_MAIL(self, mail: MailCommand) -> Reply:
@@ -139,7 +139,7 @@ class Session:
         if refusal is not None:
             if not refusal.is_error:
                 self._idle_commands += 1
-                self._count_refusal(refusal, reverse_path=_display(mail.mailbox))
+                self._count_refusal(refusal, reverse_path=_format_mailbox(mail.mailbox))
             return refusal
         self._log_refusals()  # rejections of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
@@ -153,7 +153,7 @@ class Session:
             return replies.HELLO_FIRST
         if self.transaction is not None:
             return replies.NESTED_MAIL
-        if self._too_many_idle or self._unfinished_mails >= context.bounds.max_unfinished_mails:
+        if self._has_too_many_idle_commands or self._unfinished_mails >= context.bounds.max_unfinished_mails:
             # 421 rather than 503: the next message may be legitimate and should be retried.
             return replies.TOO_MANY_ERRORS
         refusal = context.blocked_senders.check(self.peer, mail.mailbox)
@@ -181,7 +181,7 @@ class Session:
             refusal = policy.refusal_reply(result) if isinstance(result, Refusal) else result
         self._refused_recipients += 1
         refusal = policy.refused_recipient_reply(refusal, self._refused_recipients, context.bounds)
-        self._count_refusal(refusal, _display(mailbox), reverse_path=_display(transaction.sender))
+        self._count_refusal(refusal, _format_mailbox(mailbox), reverse_path=_format_mailbox(transaction.sender))
         return refusal
 
     def next_guess_delay(self, reply: Reply) -> float:
@@ -256,7 +256,7 @@ class Session:
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
         """Counts a message of `size` bytes that was rejected after its content was received."""
-        self._count_refusal(reply, reverse_path=_display(transaction.sender), size=size)
+        self._count_refusal(reply, reverse_path=_format_mailbox(transaction.sender), size=size)
         return reply
 
     def _count_refusal(self, reply: Reply, recipient: str | None = None, **details: object) -> None:
@@ -274,7 +274,7 @@ class Session:
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(
-            reverse_path=_display(transaction.sender),
+            reverse_path=_format_mailbox(transaction.sender),
             targets=tuple(transaction.targets.values()),
             peer=self.peer,
             helo=self.helo,
@@ -303,6 +303,6 @@ class Session:
             return policy.fault_reply(error)
 
 
-def _display(mailbox: Mailbox | None) -> str:
+def _format_mailbox(mailbox: Mailbox | None) -> str:
     """Returns the mailbox in the form in which it is stored and logged."""
     return "" if mailbox is None else safe_identifier(str(mailbox))

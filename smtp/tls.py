@@ -83,10 +83,10 @@ class TlsFiles:
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
         # Without a password OpenSSL prompts for one on the terminal, which blocks the process.
         context.load_cert_chain(self._certificate, self._key, password="")
-        return context, _not_after(self._certificate)
+        return context, _read_expiry(self._certificate)
 
 
-def _not_after(chain: Path) -> float | None:
+def _read_expiry(chain: Path) -> float | None:
     """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()

@@ -119,7 +119,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
     if b"list" in _first_tokens(fields, b"precedence"):
         return "list"
     # RFC 3834 section 5: a program sent any message with a value other than "no"; this one is not a reply.
-    if _is_in_bulk(fields) or b"list-unsubscribe" in fields:
+    if _is_bulk_mail(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
 
@@ -160,7 +160,7 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     if b"in-reply-to" not in fields or _AUTOMATED_SENDER.match(from_address) or has_absence_beginning(subject):
         return False
     has_list_field = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
-    is_bulk = _is_in_bulk(fields)
+    is_bulk = _is_bulk_mail(fields)
     if not is_auto_generated(fields):
         return has_list_field or not is_bulk
     if is_bulk:
@@ -196,7 +196,9 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True
     if has_auto_reply_prefix(subject):
         return True
-    if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_phrase(subject):
+    if (b"in-reply-to" in fields or _is_bulk_mail(fields) or _suppresses_replies(fields)) and is_absence_phrase(
+        subject
+    ):
         return True
     if b"auto-generated" in submitted and has_absence_beginning(subject):
         return True  # Exchange marks its out-of-office replies as generated
@@ -223,7 +225,7 @@ def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
     return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
-def _is_in_bulk(fields: Mapping[bytes, list[bytes]]) -> bool:
+def _is_bulk_mail(fields: Mapping[bytes, list[bytes]]) -> bool:
     return not _first_tokens(fields, b"precedence").isdisjoint(_BULK_TOKENS)
 
 

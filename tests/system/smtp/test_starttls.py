@@ -200,22 +200,22 @@ async def test_new_certificate_is_used_and_open_sessions_continue(
 async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: Path, ca: trustme.CA) -> None:
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
 
-    async def refusal() -> str:
+    async def start_error() -> str:
         with pytest.raises(ConfigError) as refused:
             async with running_server(tls_cert=chain, tls_key=key):
                 pass
         return str(refused.value)
 
-    assert await refusal() == f"smtp.tls_cert = {chain}: cannot be read: No such file or directory"
+    assert await start_error() == f"smtp.tls_cert = {chain}: cannot be read: No such file or directory"
     chain.write_text("no certificate")
-    assert await refusal() == f"smtp.tls_key = {key}: cannot be read: No such file or directory"
+    assert await start_error() == f"smtp.tls_key = {key}: cannot be read: No such file or directory"
     key.write_text("no key")
-    assert (await refusal()).startswith(f"smtp.tls_cert = {chain}: must be a PEM certificate")
+    assert (await start_error()).startswith(f"smtp.tls_cert = {chain}: must be a PEM certificate")
     write_certificate(ca, tmp_path)
     right = key.read_bytes()
     write_certificate(ca, tmp_path)
     key.write_bytes(right)
-    assert (await refusal()).endswith("KEY_VALUES_MISMATCH")
+    assert (await start_error()).endswith("KEY_VALUES_MISMATCH")
 
 
 def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:

@@ -29,17 +29,19 @@ END:VEVENT
 ZONE = "BEGIN:VTIMEZONE\nTZID:x\nBEGIN:STANDARD\nDTSTART:16010101T030000\nEND:STANDARD\nEND:VTIMEZONE\n"
 
 
-def shown(components: str, method: str = "") -> str:
+def render_calendar(components: str, method: str = "") -> str:
     calendar = f"BEGIN:VCALENDAR\nVERSION:2.0\n{components}END:VCALENDAR\n".replace("\n", "\r\n")
     return calendar_text(calendar.encode(), "utf-8", method)
 
 
-def event(*lines: str, method: str = "") -> list[str]:
-    return shown("BEGIN:VEVENT\n" + "".join(f"{line}\n" for line in lines) + "END:VEVENT\n", method).split("\n")
+def render_event(*lines: str, method: str = "") -> list[str]:
+    return render_calendar("BEGIN:VEVENT\n" + "".join(f"{line}\n" for line in lines) + "END:VEVENT\n", method).split(
+        "\n"
+    )
 
 
 def test_an_invitation() -> None:
-    assert shown(ZONE + EVENT, "request") == (
+    assert render_calendar(ZONE + EVENT, "request") == (
         "Invitation: Roof, second visit\n"
         "When: 2026-04-01 09:00 to 10:30 (UTC+01:00) Berlin\n"
         "Repeats: every 2 weeks on Monday, Wednesday, 10 times\n"
@@ -64,7 +66,7 @@ def test_an_invitation() -> None:
     ],
 )
 def test_titles(method: str, lines: list[str], title: str) -> None:
-    assert event(*lines, method=method)[0] == title
+    assert render_event(*lines, method=method)[0] == title
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_titles(method: str, lines: list[str], title: str) -> None:
     ],
 )
 def test_times(lines: list[str], when: str) -> None:
-    assert event(*lines)[1] == f"When: {when}"
+    assert render_event(*lines)[1] == f"When: {when}"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,11 @@ def test_times(lines: list[str], when: str) -> None:
     ],
 )
 def test_recurrence(rule: str, expected: str) -> None:
-    assert event(f"RRULE:{rule}")[1] == f"Repeats: {expected}"
+    assert render_event(f"RRULE:{rule}")[1] == f"Repeats: {expected}"
 
 
 def test_comment_of_a_reply() -> None:
-    lines = event(
+    lines = render_event(
         "ATTENDEE;PARTSTAT=DECLINED;CN=Ana:mailto:ana@example.org", "COMMENT:I am ill\\, sorry.", method="REPLY"
     )
     assert lines[1:] == ["Attendees: Ana <ana@example.org> (declined)", "", "I am ill, sorry."]
@@ -110,23 +112,23 @@ def test_comment_of_a_reply() -> None:
 
 def test_several_components() -> None:
     tasks = "".join(f"BEGIN:VTODO\nSUMMARY:Task {n}\nDUE:20260401\nEND:VTODO\n" for n in range(25))
-    paragraphs = shown(tasks).split("\n\n")
+    paragraphs = render_calendar(tasks).split("\n\n")
     assert paragraphs[0] == "Task: Task 0\nDue: 2026-04-01"
     assert paragraphs[-1] == "And 5 more."
 
 
 def test_vcalendar_and_malformed_properties() -> None:
     old = "BEGIN:VEVENT\nSUMMARY;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:T=C3=BCr\nEND:VEVENT\n"
-    assert shown(old) == "Event: T\u00fcr"
+    assert render_calendar(old) == "Event: T\u00fcr"
     soft = "BEGIN:VEVENT\nSUMMARY;QUOTED-PRINTABLE:T=C3=BC=\nr und =\nTor\nEND:VEVENT\n"
-    assert shown(soft) == "Event: T\u00fcr und Tor"
+    assert render_calendar(soft) == "Event: T\u00fcr und Tor"
     assert (
         calendar_text(b"BEGIN:VEVENT\r\r\nSUMMARY:One\r\r\n  line\r\r\nEND:VEVENT\r\r\n", "", "") == "Event: One line"
     )
     folded = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:T\xc3\r\n \xbcr\r\nEND:VEVENT\r\n"
     assert calendar_text(folded, "", "") == "Event: T\u00fcr"
     for odd in ("", "END:VEVENT\nX", 'BEGIN:VEVENT\nSUMMARY;CN="a:b\nDTSTART:soon', "BEGIN:VCARD\nFN:Ana\nEND:VCARD\n"):
-        assert "Ana" not in shown(odd)
+        assert "Ana" not in render_calendar(odd)
 
 
 def test_calendar_of_a_message_without_text() -> None:
@@ -145,4 +147,4 @@ def test_calendar_of_a_message_without_text() -> None:
 
 
 def test_large_calendar_is_truncated() -> None:
-    assert shown("BEGIN:VEVENT\nSUMMARY:Call\nATTACH:" + "A" * MAX_BYTES) == "Event: Call"
+    assert render_calendar("BEGIN:VEVENT\nSUMMARY:Call\nATTACH:" + "A" * MAX_BYTES) == "Event: Call"

@@ -16,7 +16,7 @@ from router.mail.headers import (
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
 
-def facts(*lines: str | bytes) -> HeaderFacts:
+def read_facts(*lines: str | bytes) -> HeaderFacts:
     return read_headers(b"\r\n".join(line.encode() if isinstance(line, str) else line for line in (*lines, "", "body")))
 
 
@@ -63,12 +63,12 @@ def test_normalize_address() -> None:
 
 
 def test_references_are_newest_first_without_duplicates() -> None:
-    found = facts("In-Reply-To: <c@x>", "References: <a@x> (note) <b@x>", "\t<c@x> <a@x>")
+    found = read_facts("In-Reply-To: <c@x>", "References: <a@x> (note) <b@x>", "\t<c@x> <a@x>")
     assert found.reference_ids == ("c@x", "a@x", "b@x")
 
 
 def test_references_keep_the_newest_hundred() -> None:
-    found = facts("References: " + "\r\n ".join(f"<{n}@x>" for n in range(300)))
+    found = read_facts("References: " + "\r\n ".join(f"<{n}@x>" for n in range(300)))
     assert len(found.reference_ids) == MAX_REFERENCES
     assert found.reference_ids[0] == "299@x"
 
@@ -86,7 +86,7 @@ def test_references_keep_the_newest_hundred() -> None:
     ],
 )
 def test_message_id(value: str, expected: str) -> None:
-    found = facts(f"Message-ID: {value}")
+    found = read_facts(f"Message-ID: {value}")
     assert found.rfc_message_id == expected
     assert found.has_message_id == (value != "")
 
@@ -105,7 +105,7 @@ def test_message_id(value: str, expected: str) -> None:
     ],
 )
 def test_date(value: str, expected: int | None) -> None:
-    found = facts(f"Date: {value}")
+    found = read_facts(f"Date: {value}")
     assert found.sent_at == (None if expected is None else expected * 1_000_000)
     assert found.has_date
 
@@ -120,7 +120,7 @@ def test_missing_fields_are_empty() -> None:
 
 
 def test_participants_are_unique() -> None:
-    found = facts(
+    found = read_facts(
         "From: A@example.org",
         "Reply-To: b@example.org",
         "Sender: c@example.org",
@@ -133,7 +133,7 @@ def test_participants_are_unique() -> None:
 
 
 def test_deceptive_characters_are_removed_from_senders() -> None:
-    found = facts("From: \u202eEva\u200b \U0001f469\u200d\U0001f4bb <e\u200dv\u200ba@\u200ecustomer.example>")
+    found = read_facts("From: \u202eEva\u200b \U0001f469\u200d\U0001f4bb <e\u200dv\u200ba@\u200ecustomer.example>")
     assert (found.from_name, found.from_address) == ("Eva \U0001f469\u200d\U0001f4bb", "eva@customer.example")
     assert found.participants == ("eva@customer.example",)
 
@@ -156,19 +156,19 @@ def test_deceptive_characters_are_removed_from_senders() -> None:
     ],
 )
 def test_author_of_a_message_with_a_rewritten_from(lines: list[str], author: str) -> None:
-    found = facts(*lines)
+    found = read_facts(*lines)
     assert found.author == author
     assert not author or author in found.participants
 
 
 def test_participants_are_bounded() -> None:
-    assert len(facts("To: " + ", ".join(f"p{n}@example.org" for n in range(999))).participants) == MAX_PARTICIPANTS
+    assert len(read_facts("To: " + ", ".join(f"p{n}@example.org" for n in range(999))).participants) == MAX_PARTICIPANTS
 
 
 def test_subject_is_one_bounded_line() -> None:
-    assert facts("Subject: a\x00b\r\n\tc\u202ed").subject == "ab cd"
-    assert facts("Subject: \u200f\u200b a \u2060 b\u200e").subject == "a b"
-    assert len(facts("Subject: " + "ä" * 5000).subject) == MAX_TEXT_LENGTH
+    assert read_facts("Subject: a\x00b\r\n\tc\u202ed").subject == "ab cd"
+    assert read_facts("Subject: \u200f\u200b a \u2060 b\u200e").subject == "a b"
+    assert len(read_facts("Subject: " + "ä" * 5000).subject) == MAX_TEXT_LENGTH
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r", b"\r\r\n"])
@@ -179,11 +179,11 @@ def test_line_endings(line_end: bytes) -> None:
 
 
 def test_bare_cr_inside_a_field_does_not_end_the_line() -> None:
-    assert facts("Subject: a\rFrom: forged@example.org", "From: a@example.org").from_address == "a@example.org"
+    assert read_facts("Subject: a\rFrom: forged@example.org", "From: a@example.org").from_address == "a@example.org"
 
 
 def test_garbage_between_fields_is_skipped() -> None:
-    found = facts("From eva Fri Nov 21", "From: a@example.org", "garbage", "Subject: after")
+    found = read_facts("From eva Fri Nov 21", "From: a@example.org", "garbage", "Subject: after")
     assert (found.from_address, found.subject) == ("a@example.org", "after")
 
 
@@ -196,5 +196,5 @@ def test_oversized_header_is_truncated() -> None:
 
 
 def test_raw_bytes_use_the_charset_of_the_body() -> None:
-    found = facts("Subject: Привет".encode("koi8-r"), "Content-Type: text/plain; charset=koi8-r")
+    found = read_facts("Subject: Привет".encode("koi8-r"), "Content-Type: text/plain; charset=koi8-r")
     assert found.subject == "Привет"

@@ -9,7 +9,7 @@ from router.mail.parse import parse, raw_contents
 FROM = "From: Shop form <form@shop.example>"
 
 
-def originators(*lines: str) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
+def parse_originators(*lines: str) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
     return read_originators("\r\n".join([FROM, *lines, "", "Hello."]).encode())
 
 
@@ -27,12 +27,12 @@ def originators(*lines: str) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | N
     ],
 )
 def test_reply_to(lines: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
-    assert list(originators(*lines)[0]) == [NamedMailbox(*pair) for pair in expected]
+    assert list(parse_originators(*lines)[0]) == [NamedMailbox(*pair) for pair in expected]
 
 
 def test_reply_to_is_bounded() -> None:
     many = ", ".join(f"a{n}@x.example" for n in range(500))
-    assert len(originators(f"Reply-To: {many}")[0]) == MAX_REPLY_TO
+    assert len(parse_originators(f"Reply-To: {many}")[0]) == MAX_REPLY_TO
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_reply_to_is_bounded() -> None:
     ],
 )
 def test_original_author(lines: tuple[str, ...], expected: tuple[str, str] | None) -> None:
-    assert originators(*lines)[1] == (None if expected is None else NamedMailbox(*expected))
+    assert parse_originators(*lines)[1] == (None if expected is None else NamedMailbox(*expected))
 
 
 def test_drop_if_same() -> None:

@@ -13,13 +13,13 @@ from router.mail.structure import read_structure
 from router.mail.text_parts import unflow
 
 
-def mixed(*parts: bytes) -> bytes:
+def make_multipart(*parts: bytes) -> bytes:
     body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
     return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + body + b"--b--\r\n"
 
 
 def test_ten_thousand_parts() -> None:
-    found = parse(mixed(*[b"\r\nhi"] * 10_000))
+    found = parse(make_multipart(*[b"\r\nhi"] * 10_000))
     assert "too many parts" in found.warnings
     assert found.text.count("hi") < 1000
 
@@ -44,10 +44,10 @@ def test_a_crafted_header_of_100_kilobytes() -> None:
 
 
 def test_attachment_list_is_limited() -> None:
-    found = parse(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300))
+    found = parse(make_multipart(*[b"Content-Type: a/b\r\n\r\nx"] * 300))
     assert len(found.attachments) == ParseLimits().attachments
     assert "too many attachments: some are not listed" in found.warnings
-    assert extract_attachment(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
+    assert extract_attachment(make_multipart(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
 
 
 def test_long_text_is_truncated_with_a_warning() -> None:
@@ -96,7 +96,7 @@ def test_parser_error_shows_the_raw_message(monkeypatch: pytest.MonkeyPatch) -> 
 def test_large_attachment_is_extracted_completely() -> None:
     data = bytes(range(256)) * 8000
     part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data)
-    content = mixed(b"\r\nhello", part)
+    content = make_multipart(b"\r\nhello", part)
     [listed] = parse(content).attachments
     taken = extract_attachment(content, 1)
     assert taken is not None
@@ -105,8 +105,8 @@ def test_large_attachment_is_extracted_completely() -> None:
 
 
 def test_a_part_without_an_empty_line_is_text() -> None:
-    assert parse(mixed(b"no header and no empty line")).text == "no header and no empty line"
-    assert parse(mixed(b"Content-Type: text/plain\r\nwords at once")).text == "words at once"
+    assert parse(make_multipart(b"no header and no empty line")).text == "no header and no empty line"
+    assert parse(make_multipart(b"Content-Type: text/plain\r\nwords at once")).text == "words at once"
 
 
 def test_boundaries_with_a_common_prefix() -> None:
@@ -120,7 +120,7 @@ def test_boundaries_with_a_common_prefix() -> None:
 
 
 def test_part_offsets() -> None:
-    content = mixed(b"\r\none\r\ntwo", b"Content-Type: a/b\r\n\r\n\x00\xff")
+    content = make_multipart(b"\r\none\r\ntwo", b"Content-Type: a/b\r\n\r\n\x00\xff")
     tree = read_structure(content, max_header_bytes=4096, max_parts=10, max_depth=5)
     assert [leaf.content[leaf.start : leaf.end] for leaf in tree.root.children] == [b"one\r\ntwo", b"\x00\xff"]
 
@@ -144,14 +144,17 @@ PDF = b"Content-Type: application/pdf; name=a.pdf\r\n\r\nx"
         (b"Content-Type: text/html\r\n\r\n<p></p>", "no text, only HTML without text"),
         (b"Content-Type: text/html\r\n\r\n<img src=https://a.example/b.png>", "no text, only HTML without text"),
         (IMAGE, "no text, only images"),
-        (mixed(b"Content-Type: text/html\r\n\r\n<br>", PDF), "no text, only HTML without text and attachments"),
-        (mixed(IMAGE, PDF), "no text, only images and attachments"),
-        (mixed(b"Content-Type: text/html\r\n\r\n<img src=cid:a>", IMAGE), "no text, only images"),
         (
-            mixed(b"Content-Type: text/plain; name=a.log\r\nContent-Disposition: attachment\r\n\r\nx"),
+            make_multipart(b"Content-Type: text/html\r\n\r\n<br>", PDF),
+            "no text, only HTML without text and attachments",
+        ),
+        (make_multipart(IMAGE, PDF), "no text, only images and attachments"),
+        (make_multipart(b"Content-Type: text/html\r\n\r\n<img src=cid:a>", IMAGE), "no text, only images"),
+        (
+            make_multipart(b"Content-Type: text/plain; name=a.log\r\nContent-Disposition: attachment\r\n\r\nx"),
             "no text, only attachments",
         ),
-        (mixed(b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nx"), "no text, only attachments"),
+        (make_multipart(b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nx"), "no text, only attachments"),
         (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", "no text: the message is empty"),
     ],
 )
@@ -164,7 +167,7 @@ def test_warning_for_a_message_without_text(content: bytes, warning: str) -> Non
 def test_no_warning_for_a_message_with_text() -> None:
     for content in (
         b"Subject: x\r\n\r\nwords",
-        mixed(b"\r\nwords", PDF),
+        make_multipart(b"\r\nwords", PDF),
         b"Content-Type: text/html\r\n\r\n<p>words</p>",
     ):
         assert parse(content).warnings == ()

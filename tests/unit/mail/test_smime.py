@@ -24,36 +24,58 @@ HEAD = (
 END = b"\0\0"
 
 
-def element(tag: int, contents: bytes) -> bytes:
+def encode_element(tag: int, contents: bytes) -> bytes:
     size = len(contents)
     length = bytes([size]) if size < 128 else b"\x83" + size.to_bytes(3, "big")
     return bytes([tag]) + length + contents
 
 
-def cms(content: bytes, kind: str = SIGNED) -> bytes:
-    content = element(0x30, element(6, bytes.fromhex(DATA)) + element(0xA0, content))
-    signed = element(0x30, element(2, b"\1") + element(0x31, b"") + content + element(0x31, b""))
-    return element(0x30, element(6, bytes.fromhex(kind)) + element(0xA0, signed))
-
-
-def streamed(inner: bytes) -> bytes:
-    """Encodes as BER with indefinite lengths and nested string pieces."""
-    pieces = b"".join(element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
-    digests = b"\x31\x80" + b"\x30\x80" + element(6, b"\x2a") + END + END
-    content = (
-        b"\x30\x80" + element(6, bytes.fromhex(DATA)) + b"\xa0\x80\x24\x80" + element(0x24, pieces) + END + END + END
+def encode_cms(content: bytes, kind: str = SIGNED) -> bytes:
+    content = encode_element(0x30, encode_element(6, bytes.fromhex(DATA)) + encode_element(0xA0, content))
+    signed = encode_element(
+        0x30, encode_element(2, b"\1") + encode_element(0x31, b"") + content + encode_element(0x31, b"")
     )
-    return b"\x30\x80" + element(6, bytes.fromhex(SIGNED)) + b"\xa0\x80\x30\x80" + element(2, b"\1") + digests + content
+    return encode_element(0x30, encode_element(6, bytes.fromhex(kind)) + encode_element(0xA0, signed))
 
 
-def mail(data: bytes, smime_type: bytes = b"") -> bytes:
+def encode_streamed(inner: bytes) -> bytes:
+    """Encodes as BER with indefinite lengths and nested string pieces."""
+    pieces = b"".join(encode_element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
+    digests = b"\x31\x80" + b"\x30\x80" + encode_element(6, b"\x2a") + END + END
+    content = (
+        b"\x30\x80"
+        + encode_element(6, bytes.fromhex(DATA))
+        + b"\xa0\x80\x24\x80"
+        + encode_element(0x24, pieces)
+        + END
+        + END
+        + END
+    )
+    return (
+        b"\x30\x80"
+        + encode_element(6, bytes.fromhex(SIGNED))
+        + b"\xa0\x80\x30\x80"
+        + encode_element(2, b"\1")
+        + digests
+        + content
+    )
+
+
+def make_mail(data: bytes, smime_type: bytes = b"") -> bytes:
     return HEAD % (b"; smime-type=" + smime_type if smime_type else b"") + base64.encodebytes(data)
 
 
-@pytest.mark.parametrize("data", [cms(element(4, INNER)), cms(element(0x24, element(4, INNER))), streamed(INNER)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode_cms(encode_element(4, INNER)),
+        encode_cms(encode_element(0x24, encode_element(4, INNER))),
+        encode_streamed(INNER),
+    ],
+)
 @pytest.mark.parametrize("head", [b"application/pkcs7-mime", b"application/x-pkcs7-mime", b"application/octet-stream"])
 def test_signed_message_is_read(data: bytes, head: bytes) -> None:
-    content = mail(data).replace(b"application/pkcs7-mime", head, 1)
+    content = make_mail(data).replace(b"application/pkcs7-mime", head, 1)
     found = parse(content)
     assert found.text == "The contract is attached."
     assert [(listed.filename, listed.kind, listed.size) for listed in found.attachments] == [
@@ -68,50 +90,50 @@ def test_signed_message_is_read(data: bytes, head: bytes) -> None:
 
 def test_encrypted_message_stays_a_file() -> None:
     for smime_type in (b"", b"enveloped-data", b"signed-data"):
-        found = parse(mail(cms(element(4, INNER), ENVELOPED), smime_type))
+        found = parse(make_mail(encode_cms(encode_element(4, INNER), ENVELOPED), smime_type))
         assert [listed.kind for listed in found.attachments] == ["encrypted"]
         assert found.warnings == ("encrypted: content not readable", "no text, only an encrypted part")
 
 
 def test_encrypted_inside_signed() -> None:
-    found = parse(mail(cms(element(4, mail(cms(element(4, INNER), ENVELOPED))))))
+    found = parse(make_mail(encode_cms(encode_element(4, make_mail(encode_cms(encode_element(4, INNER), ENVELOPED))))))
     assert [listed.kind for listed in found.attachments] == ["encrypted", "signed"]
 
 
 def test_signed_files_are_files() -> None:
-    data = cms(element(4, b"<?xml version='1.0'?><invoice/>"))
-    found = parse(mail(data).replace(b"smime.p7m", b"invoice.xml.p7m"))
+    data = encode_cms(encode_element(4, b"<?xml version='1.0'?><invoice/>"))
+    found = parse(make_mail(data).replace(b"smime.p7m", b"invoice.xml.p7m"))
     assert [(listed.filename, listed.kind) for listed in found.attachments] == [("invoice.xml.p7m", "signed")]
     assert found.warnings == ("no text, only attachments",)
 
 
 def test_headerless_text_is_a_message_by_its_filename() -> None:
-    data = cms(element(4, b"Just a line.\r\n"))
-    assert parse(mail(data)).text == "Just a line."
-    assert parse(mail(data).replace(b"smime.p7m", b"order.txt.p7m")).text == ""
-    assert parse(mail(cms(element(4, b"\x89PNG\0")))).text == ""
+    data = encode_cms(encode_element(4, b"Just a line.\r\n"))
+    assert parse(make_mail(data)).text == "Just a line."
+    assert parse(make_mail(data).replace(b"smime.p7m", b"order.txt.p7m")).text == ""
+    assert parse(make_mail(encode_cms(encode_element(4, b"\x89PNG\0")))).text == ""
 
 
 def test_nested_signed_messages_are_limited() -> None:
     content = INNER
     for _ in range(MAX_CONTAINERS):
-        content = mail(cms(element(4, content)))
+        content = make_mail(encode_cms(encode_element(4, content)))
     assert parse(content).text == "The contract is attached."
-    found = parse(mail(cms(element(4, content))))
+    found = parse(make_mail(encode_cms(encode_element(4, content))))
     assert found.text == ""
     assert "too many signed messages: some were not opened" in found.warnings
 
 
 @given(st.integers(0, 250), st.binary(max_size=8), st.booleans())
 def test_damaged_objects_are_files(at: int, damage: bytes, cut: bool) -> None:
-    data = streamed(INNER)
+    data = encode_streamed(INNER)
     damaged = data[:at] + damage + (b"" if cut else data[at + len(damage) :])
     assert classify_pkcs7(damaged) in ("signed", "encrypted", "other")
     inside = extract_signed(damaged, "a.p7m")
     assert inside is None or b"Content" in inside
-    assert parse(mail(damaged)).attachments
+    assert parse(make_mail(damaged)).attachments
 
 
 def test_endless_nesting() -> None:
-    for prefix in (b"\x30\x80", b"\x24\x80", b"\xa0\x80", streamed(b"")[:20] + b"\x24\x80"):
+    for prefix in (b"\x30\x80", b"\x24\x80", b"\xa0\x80", encode_streamed(b"")[:20] + b"\x24\x80"):
         assert extract_signed(prefix + b"\x24\x80" * 100_000, "") is None

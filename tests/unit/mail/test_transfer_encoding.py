@@ -27,16 +27,16 @@ PIECES = st.sampled_from(
 )
 
 
-def run(data: bytes) -> bytes:
+def encode_run(data: bytes) -> bytes:
     return base64.b64encode(data) + b"\r\n"
 
 
-def uuencoded(data: bytes, name: bytes = b"a.bin") -> bytes:
+def encode_uuencode(data: bytes, name: bytes = b"a.bin") -> bytes:
     lines = (binascii.b2a_uu(data[at : at + 45], backtick=True) for at in range(0, len(data), 45))
     return b"begin 644 " + name + b"\n" + b"".join(lines) + b"`\nend\n"
 
 
-def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
+def parse_as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
     return parse(b"Content-Type: text/plain\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body)
 
 
@@ -68,7 +68,7 @@ def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (run(b"One.\n") + run(b"Two.\n") + run(b"3\n"), "One.\nTwo.\n3"),
+        (encode_run(b"One.\n") + encode_run(b"Two.\n") + encode_run(b"3\n"), "One.\nTwo.\n3"),
         (base64.b64encode(b"One.\n") + base64.b64encode(b"Two.\n"), "One.\nTwo."),
         (b"T25l \r\n Lgo=\r\n", "One."),
         (b"VGhlIGxhcmdlIGxhbXAu\r\n IEZvciBIYW1idXJnCg\r\n", "The large lamp. For Hamburg"),
@@ -77,7 +77,7 @@ def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
     ],
 )
 def test_base64_in_several_runs(body: bytes, text: str) -> None:
-    found = as_text(body)
+    found = parse_as_text(body)
     assert (found.text, found.warnings) == (text, ())
     assert decode(body, "base64") == (f"{text}\n".encode(), True)
 
@@ -85,17 +85,17 @@ def test_base64_in_several_runs(body: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (run(b"hello world")[:-2] + b" ignored\r\n", "hello world"),
+        (encode_run(b"hello world")[:-2] + b" ignored\r\n", "hello world"),
         (
             base64.encodebytes(SENTENCE) + b"_____\r\nlist footer, Regards\r\nBob\r\n",
             "_____\nlist footer, Regards\nBob",
         ),
-        (b"[EXTERNAL] Take care.\r\n\r\n" + run(SENTENCE), "[EXTERNAL] Take care."),
+        (b"[EXTERNAL] Take care.\r\n\r\n" + encode_run(SENTENCE), "[EXTERNAL] Take care."),
         (b"aGVsbG8!gd29ybGQgYW5kIG1vcmU=\r\n", "hello world and more"),
     ],
 )
 def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, text: str) -> None:
-    found = as_text(body)
+    found = parse_as_text(body)
     assert text in found.text
     assert b"[EXTERNAL]" not in decode(body, "base64")[0]
     assert b"footer" not in decode(body, "base64")[0]
@@ -109,7 +109,7 @@ def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, tex
     "body", [b"Hello,\nthis is plain.\n", b"Hello\nthis is plain.\nBob\n", b"Thanks\n", b"foo= bar\n"]
 )
 def test_plain_text_labelled_as_base64(body: bytes) -> None:
-    found = as_text(body)
+    found = parse_as_text(body)
     assert found.text == body.decode().strip()
     assert found.warnings == ("malformed base64",)
 
@@ -119,7 +119,7 @@ def test_damage_stays_in_its_base64_line(damage: bytes) -> None:
     lines = [f"Line {number}: where is the order für Müller, please? äöü\n" for number in range(9)]
     body = base64.encodebytes("".join(lines).encode())
     body = body[:100] + damage + body[101:]
-    found = as_text(body)
+    found = parse_as_text(body)
     assert sum(line.strip() in found.text for line in lines) >= len(lines) - 2
     assert "malformed base64" in found.warnings
     assert decoded_size(body, "base64") == (len(decode(body, "base64")[0]), False)
@@ -154,13 +154,13 @@ def test_the_size_is_that_of_the_decoded_bytes(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "data"),
     [
-        (b"base64", run(b"%PDF a") + run(b"more"), b"%PDF amore"),
-        (b"base64", run(b"hello world") + b"\r\nSent by our list.", b"hello world"),
+        (b"base64", encode_run(b"%PDF a") + encode_run(b"more"), b"%PDF amore"),
+        (b"base64", encode_run(b"hello world") + b"\r\nSent by our list.", b"hello world"),
         (b"base64", b"", b""),
         (b"quoted-printable", b"a=3Db=\r\nc", b"a=bc"),
         (b"7bit", b"a\r\nb", b"a\r\nb"),
-        (b"x-uuencode", uuencoded(bytes(range(100))), bytes(range(100))),
-        (b"X-UUE (by hand)", uuencoded(b"hello").replace(b"\n", b"\r\n"), b"hello"),
+        (b"x-uuencode", encode_uuencode(bytes(range(100))), bytes(range(100))),
+        (b"X-UUE (by hand)", encode_uuencode(b"hello").replace(b"\n", b"\r\n"), b"hello"),
     ],
 )
 def test_the_list_has_the_size_of_the_download(encoding: bytes, body: bytes, data: bytes) -> None:
@@ -172,7 +172,7 @@ def test_the_list_has_the_size_of_the_download(encoding: bytes, body: bytes, dat
 
 
 def test_a_file_that_cannot_be_decoded_is_listed_with_a_warning() -> None:
-    assert parse(FILE % (b"base64", run(b"hello world") + b"Sent by our list.")).warnings == (
+    assert parse(FILE % (b"base64", encode_run(b"hello world") + b"Sent by our list.")).warnings == (
         "malformed base64 in attachment 1",
     )
     assert parse(FILE % (b"x-uuencode", b"no such line")).warnings == ("malformed uuencode in attachment 1",)
@@ -188,13 +188,13 @@ def test_a_multipart_that_is_encoded_as_a_whole() -> None:
 
 
 def test_encoded_cr_before_a_line_ending_adds_no_empty_line() -> None:
-    assert as_text(b"One=0D\r\nTwo=0D=0A=\r\nThree\r\n", b"quoted-printable").text == "One\nTwo\nThree"
+    assert parse_as_text(b"One=0D\r\nTwo=0D=0A=\r\nThree\r\n", b"quoted-printable").text == "One\nTwo\nThree"
 
 
 @given(st.binary(max_size=200))
 def test_uuencode_is_decoded(data: bytes) -> None:
-    assert uuencode.decode(uuencoded(data)) == (data, True)
-    blanks = uuencoded(data).replace(b"`", b" ").replace(b"\n", b"\r\n")
+    assert uuencode.decode(encode_uuencode(data)) == (data, True)
+    blanks = encode_uuencode(data).replace(b"`", b" ").replace(b"\n", b"\r\n")
     assert uuencode.decode(blanks) == (data, True)
 
 
@@ -202,9 +202,9 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
     data = bytes(range(256))
     body = (
         b"Two files.\n\n"
-        + uuencoded(data, "pr\u00fcfung.bin".encode())
+        + encode_uuencode(data, "pr\u00fcfung.bin".encode())
         + b"\nand\n\n"
-        + uuencoded(b"abc", b"b")
+        + encode_uuencode(b"abc", b"b")
         + b"Bye\n"
     )
     for encoding, encoded in (
@@ -228,8 +228,8 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
         "begin with the lamp\nend",
         "begin 644 LIST\nORDER 5 LAMPS\nend",
         "begin 644 X\n!OK\nend",
-        uuencoded(bytes(200)).decode().removesuffix("end\n").strip(),
-        uuencoded(bytes(200)).decode().replace("M", "N", 1).strip(),
+        encode_uuencode(bytes(200)).decode().removesuffix("end\n").strip(),
+        encode_uuencode(bytes(200)).decode().replace("M", "N", 1).strip(),
     ],
 )
 def test_prose_and_malformed_blocks_stay_text(text: str) -> None:
@@ -244,7 +244,7 @@ def test_unpadded_last_group() -> None:
 
 
 def test_quoted_block_stays_text() -> None:
-    block = uuencoded(b"abc")
+    block = encode_uuencode(b"abc")
     assert len(list(uuencode.find_blocks(block))) == 1
     assert list(uuencode.find_blocks(b"> " + block.replace(b"\n", b"\n> "))) == []
 

@@ -201,22 +201,25 @@ REPLY_CASES = [
 ]
 
 
-def new_text(html: str, header: str = "In-Reply-To: <a@example.com>\r\n") -> str:
+def parse_new_text(html: str, header: str = "In-Reply-To: <a@example.com>\r\n") -> str:
     head = f"From: eva@example.net\r\nTo: support@acme.test\r\n{header}Content-Type: text/html; charset=utf-8\r\n\r\n"
     return parse(f"{head}{html}".encode()).text
 
 
 def test_replies() -> None:
-    assert [html for new, html in REPLY_CASES if new_text(html) != new] == []
+    assert [html for new, html in REPLY_CASES if parse_new_text(html) != new] == []
 
 
 def test_quote_of_a_recipient_marks_a_reply() -> None:
     quote = "<blockquote>The lamp.</blockquote>"
-    assert new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Acme &lt;Support@acme.test&gt; wrote:</p>{quote}", "") == "Yes."
+    assert (
+        parse_new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Acme &lt;Support@acme.test&gt; wrote:</p>{quote}", "")
+        == "Yes."
+    )
     own = "Yes.\n\nOn 12 Mar 2026 at 10:02, Eva <eva@example.net> wrote:\n\n> The lamp."
-    assert new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Eva &lt;eva@example.net&gt; wrote:</p>{quote}", "") == own
+    assert parse_new_text(f"Yes.<p>On 12 Mar 2026 at 10:02, Eva &lt;eva@example.net&gt; wrote:</p>{quote}", "") == own
 
 
 def test_signature_delimiter_keeps_its_space() -> None:
     for mark in ("-- ", "--&nbsp;", "<span>-- </span>"):
-        assert new_text(f"<p>Words.</p><div>{mark}<br>Eva Muster<br>Customer Ltd.</div>") == "Words."
+        assert parse_new_text(f"<p>Words.</p><div>{mark}<br>Eva Muster<br>Customer Ltd.</div>") == "Words."
