@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.dns.exchange import MAX_RECORDS
 from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver, MxRecord, NoDnsRecord
 from tests.support.dns import DnsStandIn, EdnsFailure
-from tests.unit.dns.wire import answer
+from tests.unit.dns.wire import build_response
 
 EDNS_FAILURES: tuple[EdnsFailure, ...] = ("FORMERR", "NOTIMP", "SERVFAIL", "BADVERS", "SILENT")
 Respond = Callable[[bytes], list[bytes]]
@@ -64,16 +64,16 @@ def valid_response(query: bytes, *, message_id: int | None = None) -> bytes:
 async def test_server_without_edns_support_is_queried_without_it(dns: DnsStandIn, failure: EdnsFailure) -> None:
     dns.edns_failure = failure
     dns.set("a.test", "MX", "10 b.test.")
-    dns.set("big.test", "TXT", *(f"{message_id:04}" + "x" * 200 for message_id in range(30)))
+    dns.set("big.test", "TXT", *(f"{n:04}" + "x" * 200 for n in range(30)))
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=2, lifetime=10)
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     assert dns.edns_queries == 1
-    assert [server.skips_edns for server in resolver.servers.current()] == [True]
+    assert [server.skips_edns for server in resolver.servers.current_servers()] == [True]
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     big = await resolver.query_txt("big.test")
     assert isinstance(big, DnsRecords)
     assert len(big.values) == 30
-    assert dns.edns_queries == 1, "remembered for the next query"
+    assert dns.edns_queries == 1, "the server's lack of EDNS support is remembered"
 
 
 async def test_error_for_a_name_does_not_disable_edns(dns: DnsStandIn) -> None:
@@ -83,7 +83,7 @@ async def test_error_for_a_name_does_not_disable_edns(dns: DnsStandIn) -> None:
     assert await resolver.query_mx("broken.test") == DnsFailure("the name servers returned an error (SERVFAIL)")
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     assert dns.edns_queries == 2
-    assert [server.skips_edns for server in resolver.servers.current()] == [False]
+    assert [server.skips_edns for server in resolver.servers.current_servers()] == [False]
 
 
 async def test_each_server_has_its_own_edns_state(dns: DnsStandIn) -> None:
@@ -91,9 +91,9 @@ async def test_each_server_has_its_own_edns_state(dns: DnsStandIn) -> None:
         second.edns_failure = "FORMERR"
         second.set("a.test", "MX", "10 b.test.")
         resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second.port)], timeout=5, lifetime=10)
-        (view,) = resolver.alternates
-        assert await view.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
-        assert not any(server.skips_edns for server in resolver.servers.current())
+        (alternate,) = resolver.alternates
+        assert await alternate.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
+        assert not any(server.skips_edns for server in resolver.servers.current_servers())
 
 
 async def test_next_server_is_queried_after_an_error(dns: DnsStandIn) -> None:
@@ -173,8 +173,8 @@ async def test_unreachable_server() -> None:
     ],
 )
 async def test_malformed_records(kind: str, rdata: bytes) -> None:
-    message_id = int(rdatatype.from_text(kind))
-    found = await query_raw(lambda query: [answer(query, message_id, rdata)])
+    record_type = int(rdatatype.from_text(kind))
+    found = await query_raw(lambda query: [build_response(query, record_type, rdata)])
     assert found == DnsFailure("the name servers returned a malformed response")
 
 
@@ -196,14 +196,14 @@ async def test_cname_loop(length: int) -> None:
         names = [query[12:20], *(bytes([3]) + b"%03d" % n + b"\x00" for n in range(1, length))]
         links = zip(names, [*names[1:], names[0]], strict=True)
         records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
-        return [answer(query, 5, count=length) + b"".join(records)]
+        return [build_response(query, 5, count=length) + b"".join(records)]
 
     assert await query_raw(respond) == DnsFailure("the name servers returned a malformed response")
 
 
 async def test_too_many_records() -> None:
     def respond(query: bytes) -> list[bytes]:
-        return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
+        return [build_response(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
 
     assert await query_raw(respond) == DnsFailure("the response contains too many records")
 

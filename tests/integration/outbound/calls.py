@@ -1,4 +1,4 @@
-"""Shared parts of the HTTP client tests: a payload, a valid response, a resolver, and failure reasons."""
+"""Shared parts of the HTTP client tests: a payload, a valid response, a resolver, and an assertion about failures."""
 
 import socket
 
@@ -9,7 +9,7 @@ from router.outbound.client import OutboundClient, OutboundError
 from tests.support.raw_http import ScriptedResponse
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
-STATUS_LINE = b"HTTP/1.1 200 STATUS_LINE\r\n"
+STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
 VALID_RESPONSE = ScriptedResponse((STATUS_LINE + b"Content-Length: 2\r\n\r\nok",))
 
 
@@ -53,7 +53,6 @@ async def failure_reason(client: OutboundClient, url: str, timeout: float | None
     assert "/services/" not in f"{reason}{caught.value!r}"  # the path is secret
     assert caught.value.__cause__ is None
     error = caught.value
-    assert (
-        error.__context__ is None or error.__suppress_context__
-    )  # a logged traceback must not contain aiohttp's text with the URL
+    # A logged traceback must not contain aiohttp's error message, which includes the URL.
+    assert error.__context__ is None or error.__suppress_context__
     return reason

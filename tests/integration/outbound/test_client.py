@@ -41,12 +41,12 @@ async def test_response(client: OutboundClient, slack: SlackStandIn) -> None:
 async def test_path_is_sent_unchanged(client: OutboundClient) -> None:
     lines = []
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines.append(await reader.readline())
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         writer.close()
 
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await client.post_json(f"http://127.0.0.1:{port}/a/%2f%41/../b?x=%20&y=a+b", PAYLOAD)
     assert lines == [b"POST /a/%2f%41/../b?x=%20&y=a+b HTTP/1.1\r\n"]
@@ -58,7 +58,7 @@ async def test_redirect_is_not_followed(client: OutboundClient, slack: SlackStan
     assert not slack.posts_to("elsewhere")
 
 
-async def test_large_body_is_cut_off(client: OutboundClient, slack: SlackStandIn) -> None:
+async def test_large_body_is_truncated(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", LargeResponse(64 * 1024 * 1024))
     answer = await client.post_json(slack.url(), PAYLOAD)
     assert (answer.status, answer.excerpt) == (200, "x" * 100)
@@ -97,11 +97,11 @@ async def test_connection_refused(client: OutboundClient) -> None:
 
 
 async def test_response_that_is_not_http(client: OutboundClient) -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx.test ESMTP\r\n\r\n")
         writer.close()
 
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         assert await failure_reason(client, f"http://127.0.0.1:{port}/services/x") == "the response is not valid HTTP"
 

@@ -20,33 +20,33 @@ MALFORMED = {
     "two responses": ScriptedResponse(
         (STATUS_LINE + b"Content-Length: 2\r\n\r\nok" + STATUS_LINE + b"Content-Length: 0\r\n\r\n",)
     ),
-    "an odd header": ScriptedResponse(
+    "malformed header fields": ScriptedResponse(
         (STATUS_LINE + b"X Y: \xff\x00\r\n\xfc: 1\r\nno colon\r\nContent-Length: 2\r\n\r\nok",)
     ),
     "a long header": ScriptedResponse((STATUS_LINE + b"X: " + b"x" * 30_000 + b"\r\nContent-Length: 2\r\n\r\nok",)),
-    "a header without end": ScriptedResponse((STATUS_LINE + b"X: " + b"x" * 200_000,)),
+    "a header field without end": ScriptedResponse((STATUS_LINE + b"X: " + b"x" * 200_000,)),
     "many headers": ScriptedResponse((STATUS_LINE + b"X: y\r\n" * 1000 + b"Content-Length: 2\r\n\r\nok",)),
     "two lengths": ScriptedResponse((STATUS_LINE + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",), "close"),
     "broken chunks": ScriptedResponse((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok",)),
-    "chunks cut off": ScriptedResponse((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok",), "close"),
+    "truncated chunks": ScriptedResponse((STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok",), "close"),
     "an unknown coding": ScriptedResponse(
         (STATUS_LINE + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\xff\xfe",)
     ),
-    "no gzip after all": ScriptedResponse((STATUS_LINE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",)),
+    "invalid gzip": ScriptedResponse((STATUS_LINE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",)),
     "closed in the headers": ScriptedResponse((STATUS_LINE + b"Content-Le",), "close"),
     "reset in the headers": ScriptedResponse((STATUS_LINE + b"Content-Le",), "reset"),
     "reset in the body": ScriptedResponse((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",), "reset"),
     "closed after the status line": ScriptedResponse((STATUS_LINE,), "close"),
-    "closed in the reason": ScriptedResponse((b"HTTP/1.1 200 O",), "close"),
+    "closed in the reason phrase": ScriptedResponse((b"HTTP/1.1 200 O",), "close"),
     "interim responses": ScriptedResponse(
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", VALID_RESPONSE.pieces[0])
     ),
-    "interim responses before a flaw": ScriptedResponse(
+    "interim responses before a malformed field": ScriptedResponse(
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + STATUS_LINE, b"no colon\r\n\r\nok")
     ),
-    "HTTP/1.0": ScriptedResponse((b"HTTP/1.0 200 STATUS_LINE\r\n\r\nok",), "close"),
-    "line feeds alone": ScriptedResponse((b"HTTP/1.1 200 STATUS_LINE\nContent-Length: 2\n\nok",)),
-    "no reason": ScriptedResponse((b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",)),
+    "HTTP/1.0": ScriptedResponse((b"HTTP/1.0 200 OK\r\n\r\nok",), "close"),
+    "bare line feeds": ScriptedResponse((b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",)),
+    "no reason phrase": ScriptedResponse((b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",)),
     "byte by byte": ScriptedResponse(tuple(bytes([byte]) for byte in VALID_RESPONSE.pieces[0])),
 }
 
@@ -92,7 +92,7 @@ async def test_incomplete_body_of_an_error(client: OutboundClient, after: After)
         (ScriptedResponse((), "reset"), "connection reset"),
         (ScriptedResponse((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "connection closed without a response"),
         (ScriptedResponse((b"HTTP/1.1 20",), "close"), "connection closed without a response"),
-        (ScriptedResponse((b"http/1.1 200 STATUS_LINE\r\n\r\n",)), "the response is not valid HTTP"),
+        (ScriptedResponse((b"http/1.1 200 OK\r\n\r\n",)), "the response is not valid HTTP"),
         (ScriptedResponse((b"<html>\r\n\r\n",), "close"), "the response is not valid HTTP"),
         (ScriptedResponse((b"x" * 200_000,)), "the response is not valid HTTP"),
         (ScriptedResponse((b"HTTP/1.1 100 Continue\r\n\r\n",)), "timed out after 0.5 s"),

@@ -54,7 +54,7 @@ async def test_missing_records_and_failures_are_not_cached() -> None:
     caching = CachingResolver(resolver, FakeClock())
     resolver.answer = NoDnsRecord()
     await caching.query_txt("a.test")
-    resolver.answer = DnsFailure("silence")
+    resolver.answer = DnsFailure("no response")
     await caching.query_txt("a.test")
     resolver.answer = DnsRecords(("x",), ttl=60)
     assert await caching.query_txt("a.test") == DnsRecords(("x",))
@@ -73,7 +73,7 @@ async def test_concurrent_queries_are_limited_and_merged() -> None:
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock(), max_concurrent=3)
     tasks = [asyncio.create_task(caching.query_txt(f"{n % 10}.test")) for n in range(30)]
-    await wait_until(lambda: resolver.running == 3, "three questions")
+    await wait_until(lambda: resolver.running == 3, "three queries")
     resolver.release.set()
     await asyncio.gather(*tasks)
     assert sorted(resolver.queried) == [f"{n}.test" for n in range(10)]
@@ -85,7 +85,7 @@ async def test_cancelled_caller_does_not_cancel_the_query_of_others() -> None:
     resolver.release.clear()
     caching = CachingResolver(resolver, FakeClock())
     first, second = (asyncio.create_task(caching.query_txt("a.test")) for _ in range(2))
-    await wait_until(lambda: resolver.running == 1, "the question")
+    await wait_until(lambda: resolver.running == 1, "one query")
     first.cancel()
     resolver.release.set()
     assert await second == DnsRecords(("x",))

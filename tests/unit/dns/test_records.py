@@ -43,9 +43,9 @@ def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
             ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "up to 24 hours"],
         ),
         (
-            DnsFailure("nobody answered"),
+            DnsFailure("no response"),
             "error",
-            ["Cannot read the MX records of help.example.org: nobody answered", "later"],
+            ["Cannot read the MX records of help.example.org: no response", "later"],
         ),
         (NoDnsRecord("site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
         (_mx((5, "mx.host.example"), alias="host.example"), "wrong", ["is a CNAME for host.example"]),
@@ -98,10 +98,10 @@ def test_own_hosts_are_normalised() -> None:
 @given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["mx1.router.test", "x.test", "y.test", ""]))))
 def test_mx_is_correct_if_no_other_host_has_equal_or_higher_priority(records: list[tuple[int, str]]) -> None:
     best = min((n for n, host in records if host == "mx1.router.test"), default=None)
-    right = best is not None and all(n > best for n, host in records if host != "mx1.router.test")
+    is_correct = best is not None and all(n > best for n, host in records if host != "mx1.router.test")
     check = check_mx(DOMAIN, DnsRecords(tuple(MxRecord(*record) for record in sorted(records))), MX_HOSTS)
-    assert (check.status == "ok") is right
-    assert bool(check.fix) is not right
+    assert (check.status == "ok") is is_correct
+    assert bool(check.fix) is not is_correct
 
 
 @pytest.mark.parametrize("values", [(VALUE,), ("v=spf1 -all", VALUE), ("emailrouter-verification=old", VALUE)])
@@ -113,7 +113,7 @@ def test_correct_txt(values: tuple[str, ...]) -> None:
     ("found", "status", "words"),
     [
         (NO_RECORD, "missing", f"_emailrouter.help.example.org has no TXT record. Add one with the value {VALUE}."),
-        (DnsFailure("silence"), "error", "Cannot read the TXT records of _emailrouter.help.example.org: silence"),
+        (DnsFailure("refused"), "error", "Cannot read the TXT records of _emailrouter.help.example.org: refused"),
         (DnsRecords((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
         (DnsRecords((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
         (DnsRecords((f"\u201c{VALUE}\u201d",)), "wrong", "quotation marks or spaces"),
