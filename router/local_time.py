@@ -41,21 +41,21 @@ class _Format:
 
     Attributes:
         months: The abbreviated month names, separated by spaces.
-        has_12_hours: Whether times use the 12-hour clock with AM and PM.
+        uses_12_hours: Whether times use the 12-hour clock with AM and PM.
     """
 
     months: str
     date_template: str = "{day} {month} {year}"
     day_template: str = "{day} {month}"
-    has_12_hours: bool = False
+    uses_12_hours: bool = False
 
     def render(self, template: str, value: dt.date) -> str:
         month = self.months.split()[value.month - 1]
         return template.format(day=value.day, month=month, year=value.year, number=value.month)
 
-    def clock(self, value: datetime, *, seconds: bool) -> str:
+    def format_time(self, value: datetime, *, seconds: bool) -> str:
         minutes = f"{value:%M:%S}" if seconds else f"{value:%M}"
-        if self.has_12_hours:
+        if self.uses_12_hours:
             return f"{value.hour % 12 or 12}:{minutes} {'AM' if value.hour < 12 else 'PM'}"
         return f"{value:%H}:{minutes}"
 
@@ -64,7 +64,7 @@ _ENGLISH = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
 _FORMATS = {
     "en": _Format(_ENGLISH),
     "en-GB": _Format(_ENGLISH),
-    "en-US": _Format(_ENGLISH, "{month} {day}, {year}", "{month} {day}", has_12_hours=True),
+    "en-US": _Format(_ENGLISH, "{month} {day}, {year}", "{month} {day}", uses_12_hours=True),
     "de": _Format(_ENGLISH, "{day:02}.{number:02}.{year}", "{day}.{number}."),
     "es": _Format("ene feb mar abr may jun jul ago sept oct nov dic"),
     "fr": _Format("janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc."),
@@ -139,7 +139,7 @@ class LocalTime:
     def _render(self, at: Micros, *, seconds: bool) -> str:
         local = self._to_local(at)
         date_text = self._format.render(self._format.date_template, local)
-        return f"{date_text}, {self._format.clock(local, seconds=seconds)} {local:%Z}"
+        return f"{date_text}, {self._format.format_time(local, seconds=seconds)} {local:%Z}"
 
     def _to_local(self, at: Micros) -> datetime:
         """Converts a time to the zone. Times that `datetime` cannot represent are clamped."""

@@ -19,7 +19,7 @@ from router.secrets import DecryptionError, SecretBox
 S = TypeVar("S")
 
 
-def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
+def decrypt_settings(box: SecretBox, channel: Channel[S], encrypted: str, *, allow_private: bool) -> S:
     """Decrypts and validates stored settings.
 
     Raises:
@@ -27,7 +27,7 @@ def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_
         Refused: The channel does not allow them.
     """
     try:
-        stored = json.loads(box.decrypt(sealed))
+        stored = json.loads(box.decrypt(encrypted))
     except ValueError:
         raise DecryptionError("the sealed settings are not JSON") from None
     return channel.parse_settings(stored, allow_private=allow_private)

@@ -37,7 +37,7 @@ class CachingResolver:
     @property
     def alternates(self) -> Sequence[RecordResolver]:
         """See `RecordResolver.alternates`."""
-        return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
+        return [_UncachedResolver(alternate, self._slots) for alternate in self._resolver.alternates]
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
         """See `RecordResolver.query_mx`."""
@@ -85,7 +85,7 @@ class _UncachedResolver:
 
     @property
     def alternates(self) -> Sequence[RecordResolver]:
-        return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
+        return [_UncachedResolver(alternate, self._slots) for alternate in self._resolver.alternates]
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
         async with self._slots:

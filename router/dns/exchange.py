@@ -55,18 +55,18 @@ class NameServer(dns.nameserver.Do53Nameserver):
         use_tcp = bool(options["max_size"])
         request_without_edns = copy.copy(request)
         request_without_edns.use_edns(False)
-        error_response: dns.message.Message | None = None
+        edns_response: dns.message.Message | None = None
         try:
             async with asyncio.timeout(timeout):
                 if not self.skips_edns:
                     with contextlib.suppress(dns.exception.FormError):
-                        error_response = await self._send([request, request_without_edns], timeout, use_tcp=use_tcp)
-                        if error_response.rcode() in _CONCLUSIVE_RCODES:
-                            return error_response
+                        edns_response = await self._send([request, request_without_edns], timeout, use_tcp=use_tcp)
+                        if edns_response.rcode() in _CONCLUSIVE_RCODES:
+                            return edns_response
                 return await self._send([request_without_edns], timeout, use_tcp=use_tcp)
         except (OSError, EOFError, dns.exception.FormError) as error:
-            if error_response is not None:
-                return error_response
+            if edns_response is not None:
+                return edns_response
             if isinstance(error, TimeoutError):  # an OSError, after which dnspython would not retry this server
                 raise dns.exception.Timeout from None
             raise

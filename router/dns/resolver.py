@@ -174,7 +174,7 @@ class DnsResolver:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, ValueError):
             return DnsFailure("it is not a valid DNS name")
-        self._resolver.nameservers = self.servers.current()
+        self._resolver.nameservers = self.servers.current_servers()
         try:
             answer = await self._resolver.resolve(absolute, record_type, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:

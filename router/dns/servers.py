@@ -88,7 +88,7 @@ class NameServers:
         if self.uses_file:
             self._reload(is_first=True)
 
-    def current(self) -> list[NameServer]:
+    def current_servers(self) -> list[NameServer]:
         """Returns the servers in order. Reads the file again, at most once every `poll_seconds`."""
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.ratelimit import sliding_window
-from router.ratelimit.failure_throttle import rate_limited
-from router.ratelimit.request_limiter import window_counts
+from router.ratelimit.failure_throttle import rate_limit_error
+from router.ratelimit.request_limiter import read_window_counts
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor
 
@@ -44,7 +44,7 @@ class AttemptLimiter:
         """
         now = self._clock.now()
         start = sliding_window.window_start(limit, now)
-        previous, current = await window_counts(self._database, scope, limit, now)
+        previous, current = await read_window_counts(self._database, scope, limit, now)
         window_limit = sliding_window.window_limit(limit, previous, now)
         if current < window_limit:
             async with self._database.transaction() as transaction:
@@ -55,7 +55,7 @@ class AttemptLimiter:
                     if row["used"] == 1:
                         await transaction.execute("rate_limit_prune", scope=scope, horizon=start - limit.seconds)
                     return CountedAttempt(scope, start, window_limit - row["used"])
-        raise rate_limited(limit, previous, max(current, window_limit), now)
+        raise rate_limit_error(limit, previous, max(current, window_limit), now)
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:

@@ -26,7 +26,7 @@ class RateLimited(Refused):
         self.retry_after = retry_after
 
 
-def rate_limited(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
+def rate_limit_error(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
     """Returns the error for a full window, with the time until the next attempt is allowed."""
     seconds = sliding_window.seconds_until_allowed(limit, previous, current, now)
     return RateLimited(f"Too many failed attempts. Try again in {seconds} s.", seconds)
@@ -45,7 +45,7 @@ class FailureThrottle:
         now = self._clock.now()
         _, previous, current = self._current_counts(key)
         if current >= sliding_window.window_limit(self._limit, previous, now):
-            raise rate_limited(self._limit, previous, current, now)
+            raise rate_limit_error(self._limit, previous, current, now)
 
     def record_failure(self, key: str) -> None:
         """Counts a failure."""

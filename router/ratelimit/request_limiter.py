@@ -103,7 +103,7 @@ class DatabaseRateLimiter:
         )
         if row is not None:
             return sliding_window.limit_status(limit, previous, row["used"], now, allowed=True)
-        counts = await window_counts(transaction, scope, limit, now)
+        counts = await read_window_counts(transaction, scope, limit, now)
         return sliding_window.limit_status(limit, previous, counts[1], now, allowed=False)
 
     async def _previous_count(self, scope: str, limit: RateLimit, now: Micros) -> int:
@@ -112,7 +112,7 @@ class DatabaseRateLimiter:
         cached = self._previous.get(key)
         if cached is not None:
             return cached
-        previous, _ = await window_counts(self._database, scope, limit, now)
+        previous, _ = await read_window_counts(self._database, scope, limit, now)
         if now % limit.length > _SETTLING_TIME:
             if len(self._previous) > 10_000:
                 self._previous.clear()
@@ -237,7 +237,7 @@ class ProcessRateLimiter:
         async with self._load_locks.setdefault(scope, asyncio.Lock()):
             if scope not in self._counts:
                 now = self._clock.now()
-                previous, current = await window_counts(self._database, scope, limit, now)
+                previous, current = await read_window_counts(self._database, scope, limit, now)
                 self._counts[scope] = _WindowCounts(sliding_window.window_start(limit, now), previous, current)
         self._load_locks.pop(scope, None)
 
@@ -274,7 +274,7 @@ class ProcessRateLimiter:
             await self._database.execute("rate_limit_delete_expired", horizon=horizon)
 
 
-async def window_counts(transaction: QueryExecutor, scope: str, limit: RateLimit, now: Micros) -> tuple[int, int]:
+async def read_window_counts(transaction: QueryExecutor, scope: str, limit: RateLimit, now: Micros) -> tuple[int, int]:
     """Reads the counts of the previous and the current window."""
     start = sliding_window.window_start(limit, now)
     rows = await transaction.fetch_all(

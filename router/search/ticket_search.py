@@ -65,7 +65,7 @@ class TicketSearch:
         self._rows: list[Row] = []
         self._before = ""  # tickets from this id on have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
-        self._range = 0  # milliseconds that the next index scan covers
+        self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
         self._dense_since = 0  # from this time to the searched part there were too many matches
 
@@ -89,8 +89,8 @@ class TicketSearch:
         end_ms = ids.timestamp_ms(self._before if oldest is None else oldest["id"])
         longest_ms = max(1, (ids.timestamp_ms(self._before) - end_ms) // (1 if self._uses_prefix else RANGE_FRACTION))
         while more and not self._is_full():
-            if self._range < self._list_density * self._target_matches:
-                self._range *= 2  # words that are common here may be rare in older tickets
+            if self._range_ms < self._list_density * self._target_matches:
+                self._range_ms *= 2  # words that are common here may be rare in older tickets
                 more = await self._scan_list(SCAN_SIZE)
             else:
                 more = await self._scan_index(end_ms, longest_ms)
@@ -112,14 +112,14 @@ class TicketSearch:
         self._add([row for row in rows if row["id"] in matching])
         length = max(1, ids.timestamp_ms(rows[0]["id"]) - ids.timestamp_ms(rows[-1]["id"]))
         self._list_density, self._before = length / len(rows), rows[-1]["id"]
-        if not self._range:
-            self._range = self._next_range(length, len(matching))
+        if not self._range_ms:
+            self._range_ms = self._next_range(length, len(matching))
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
         """Runs one index scan, or reduces the range after too many matches; returns False at the end."""
         newest_ms = ids.timestamp_ms(self._before)
-        range_ms = min(self._range, longest_ms)
+        range_ms = min(self._range_ms, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
         match_limit = EXCESS_FACTOR * self._target_matches if range_ms > 1 else UNBOUNDED
         rows = await self._database.fetch_all(
@@ -134,7 +134,7 @@ class TicketSearch:
         )
         match_count = rows[0]["hits"]
         if match_count > match_limit:
-            self._dense_since, self._range = since_ms, max(1, range_ms // 4)
+            self._dense_since, self._range_ms = since_ms, max(1, range_ms // 4)
             return True
         self._add([row for row in rows if row["id"] is not None])
         self._before = ids.first_id_at("ticket", since_ms)
@@ -143,7 +143,7 @@ class TicketSearch:
         next_range = self._next_range(range_ms, match_count)
         if self._dense_since < since_ms:  # halves the distance to the range with too many matches
             next_range = min(next_range, max(range_ms, (since_ms - self._dense_since) // 2))
-        self._range = next_range
+        self._range_ms = next_range
         return since_ms > end_ms
 
     def _next_range(self, range_ms: int, match_count: int) -> int:

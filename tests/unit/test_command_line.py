@@ -6,7 +6,7 @@ import pytest
 from emailrouter.cli import console
 
 
-def test_an_extra_url_is_not_repeated() -> None:
+def test_extra_url_is_redacted() -> None:
     command = console.Command("add", params=[click.Argument(["name"])])
     assert command.make_context("add", ["support"]).params["name"] == "support"
     with pytest.raises(click.UsageError) as refused:

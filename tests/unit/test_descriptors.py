@@ -16,7 +16,7 @@ NEEDED = sum(descriptors.needed_descriptors(Config(), SERVE).values())
 INFINITY = resource.RLIM_INFINITY
 
 
-def test_what_is_needed_follows_the_roles_and_their_limits() -> None:
+def test_needed_descriptors_depend_on_roles_and_limits() -> None:
     config = Config()
     assert (
         config.smtp.max_connections + MAX_CONNECTIONS + config.delivery.concurrency + descriptors.OTHER_DESCRIPTORS
@@ -33,7 +33,7 @@ def test_what_is_needed_follows_the_roles_and_their_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "expected"),
+    ("limits", "expected"),
     [
         ((1024, 524288), (NEEDED, 524288)),
         ((1024, INFINITY), (NEEDED, INFINITY)),
@@ -43,17 +43,17 @@ def test_what_is_needed_follows_the_roles_and_their_limits() -> None:
         ((NEEDED - 1, NEEDED), (NEEDED, NEEDED)),
     ],
 )
-def test_the_soft_limit_is_raised_where_it_is_too_low(
-    monkeypatch: pytest.MonkeyPatch, now: tuple[int, int], expected: tuple[int, int] | None
+def test_low_soft_limit_is_raised(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], expected: tuple[int, int] | None
 ) -> None:
-    made: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda _: now)
-    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: made.append(limits))
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: calls.append(new))
     descriptors.raise_limit(Config(), SERVE)
-    assert made == ([] if expected is None else [expected])
+    assert calls == ([] if expected is None else [expected])
 
 
-def test_a_hard_limit_that_is_too_low_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_hard_limit_is_a_configuration_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ValueError("not allowed to raise maximum limit")
 

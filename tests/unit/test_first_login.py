@@ -20,6 +20,6 @@ from emailrouter.first_login import first_address
         ("https://tickets.example.com", "127.0.0.1:9090", "https://tickets.example.com"),
     ],
 )
-def test_the_first_address(public_url: str, listen: str, address: str) -> None:
-    said = {"EMAILROUTER_SERVER__PUBLIC_URL": public_url, "EMAILROUTER_API__LISTEN": listen}
-    assert first_address(load(None, {name: value for name, value in said.items() if value})) == address
+def test_first_address(public_url: str, listen: str, address: str) -> None:
+    environment = {"EMAILROUTER_SERVER__PUBLIC_URL": public_url, "EMAILROUTER_API__LISTEN": listen}
+    assert first_address(load(None, {name: value for name, value in environment.items() if value})) == address

@@ -49,20 +49,20 @@ class FakeClient:
     """An HTTP client with a fixed result."""
 
     def __init__(self, result: HttpResponse | OutboundError) -> None:
-        self._does = result
+        self._result = result
         self.requests: list[tuple[str, Mapping[str, Any], float]] = []
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
         self.requests.append((url, payload, timeout))
-        if isinstance(self._does, HttpResponse):
-            return self._does
-        raise self._does
+        if isinstance(self._result, HttpResponse):
+            return self._result
+        raise self._result
 
 
 def test_every_channel_is_listed() -> None:
     modules = [
-        importlib.import_module(f"router.channels.{found.name}")
-        for found in pkgutil.iter_modules(router.channels.__path__)
+        importlib.import_module(f"router.channels.{module.name}")
+        for module in pkgutil.iter_modules(router.channels.__path__)
     ]
     exported = [module.CHANNEL for module in modules if hasattr(module, "CHANNEL")]
     assert {channel.kind: channel for channel in exported} == CHANNELS
@@ -123,5 +123,5 @@ async def test_every_result_is_an_outcome(
     payload = channel.render(NOTIFICATION)
     outcome = await channel.send(client, settings, payload, 3.0)
     assert type(outcome) is kind
-    assert [(requests, timeout) for _, requests, timeout in client.requests] == [(payload, 3.0)]
+    assert [(sent, timeout) for _, sent, timeout in client.requests] == [(payload, 3.0)]
     assert SETTINGS[channel.kind][1] not in repr(outcome)

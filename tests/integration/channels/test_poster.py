@@ -30,57 +30,57 @@ class RecordingClient:
         return HttpResponse(200, {}, "ok", 1)
 
 
-def poster(box: SecretBox, client: RecordingClient | None = None, *, allow_private: bool = False) -> Poster:
+def build_poster(box: SecretBox, client: RecordingClient | None = None, *, allow_private: bool = False) -> Poster:
     return Poster(CHANNELS, client or RecordingClient(), box, allow_private=allow_private, timeout=7)
 
 
-def sealed(box: SecretBox, text: str) -> Integration:
+def build_integration(box: SecretBox, text: str) -> Integration:
     return replace(INTEGRATION, sealed_settings=box.encrypt(text))
 
 
-def reason(found: IntegrationSender | SendOutcome) -> str:
-    assert isinstance(found, SendFailure)
-    assert found.kind == "permanent"
-    return found.reason
+def failure_reason(result: IntegrationSender | SendOutcome) -> str:
+    assert isinstance(result, SendFailure)
+    assert result.kind == "permanent"
+    return result.reason
 
 
 async def test_payload_is_sent_to_the_encrypted_url() -> None:
     client, box = RecordingClient(), SecretBox(new_key())
-    posts = poster(box, client)
-    settings, hint = posts.encrypt_settings(SLACK, {"webhookUrl": URL})
+    poster = build_poster(box, client)
+    settings, hint = poster.encrypt_settings(SLACK, {"webhookUrl": URL})
     assert "very-secret" not in settings + hint
-    found = posts.prepare(replace(INTEGRATION, sealed_settings=settings))
-    assert isinstance(found, IntegrationSender)
-    assert "very-secret" not in repr(found)
-    assert isinstance(await found.send({"text": "Hello"}), SendSuccess)
+    sender = poster.prepare(replace(INTEGRATION, sealed_settings=settings))
+    assert isinstance(sender, IntegrationSender)
+    assert "very-secret" not in repr(sender)
+    assert isinstance(await sender.send({"text": "Hello"}), SendSuccess)
     assert client.posts == [(URL, {"text": "Hello"}, 7)]
 
 
 def test_forbidden_settings_are_not_encrypted() -> None:
     with pytest.raises(Refused, match="must start with https"):
-        poster(SecretBox(new_key())).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
+        build_poster(SecretBox(new_key())).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
 
 
 def test_unsupported_type() -> None:
     box = SecretBox(new_key())
-    found = poster(box).prepare(replace(sealed(box, "{}"), type="telegraph"))
-    assert reason(found) == "this version does not support the integration type 'telegraph'"
+    result = build_poster(box).prepare(replace(build_integration(box, "{}"), type="telegraph"))
+    assert failure_reason(result) == "this version does not support the integration type 'telegraph'"
 
 
 @pytest.mark.parametrize("text", ["", "not JSON"])
 def test_settings_that_cannot_be_decrypted(text: str) -> None:
     box = SecretBox(new_key())
-    unreadable = "the webhook URL cannot be decrypted with this secret key; enter it again"
-    assert reason(poster(box).prepare(sealed(box, text))) == unreadable
-    assert reason(poster(SecretBox(new_key())).prepare(sealed(box, "{}"))) == unreadable
+    reason = "the webhook URL cannot be decrypted with this secret key; enter it again"
+    assert failure_reason(build_poster(box).prepare(build_integration(box, text))) == reason
+    assert failure_reason(build_poster(SecretBox(new_key())).prepare(build_integration(box, "{}"))) == reason
 
 
 def test_settings_that_are_no_longer_allowed() -> None:
     box = SecretBox(new_key())
-    settings, _ = poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
+    settings, _ = build_poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
     integration = replace(INTEGRATION, sealed_settings=settings)
-    assert isinstance(poster(box, allow_private=True).prepare(integration), IntegrationSender)
-    assert "https" in reason(poster(box).prepare(integration))
+    assert isinstance(build_poster(box, allow_private=True).prepare(integration), IntegrationSender)
+    assert "https" in failure_reason(build_poster(box).prepare(integration))
 
 
 def test_find_channel() -> None:

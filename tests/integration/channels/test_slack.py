@@ -222,7 +222,7 @@ async def _send(client: OutboundClient, url: str, timeout: float = 10) -> SendOu
     return await CHANNEL.send(client, settings, payload, timeout)
 
 
-async def test_sent(client: OutboundClient, slack: SlackStandIn) -> None:
+async def test_successful_send(client: OutboundClient, slack: SlackStandIn) -> None:
     outcome = await _send(client, slack.url())
     assert isinstance(outcome, SendSuccess)
     assert (outcome.status, outcome.excerpt) == (200, "ok")

@@ -78,7 +78,7 @@ def test_invalid_lines_are_skipped_and_logged(line: bytes, tmp_path: Path) -> No
     with capture_logs() as logs:
         servers = NameServers(path=tmp_path / "resolv.conf", poll_seconds=0)
         for _ in range(3):
-            assert [server.address for server in servers.current()] == ["192.0.2.1"]
+            assert [server.address for server in servers.current_servers()] == ["192.0.2.1"]
     assert len(servers.skipped) == 1
     assert servers.skipped[0].isprintable()
     assert [(entry["event"], entry["skipped"]) for entry in logs] == [("dns.resolv_conf_invalid", servers.skipped)]
@@ -90,9 +90,9 @@ def test_any_bytes(tmp_path: Path, data: bytes, has_valid_line: bool) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(data + b"\n" + VALID_LINE if has_valid_line else b"nameserver " + data)
     servers = NameServers(path=path, poll_seconds=0)
-    assert servers.current()
+    assert servers.current_servers()
     if has_valid_line:
-        assert "192.0.2.1" in [server.address for server in servers.current()]
+        assert "192.0.2.1" in [server.address for server in servers.current_servers()]
 
 
 def _fifo(path: Path) -> None:
@@ -154,5 +154,5 @@ async def test_edns_state_survives_a_change_of_the_file(tmp_path: Path, dns: Dns
 
 def test_file_is_not_read_with_configured_servers(tmp_path: Path) -> None:
     servers = NameServers([("192.0.2.7", 5353)], path=tmp_path / "none", poll_seconds=0)
-    assert [(server.address, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
+    assert [(server.address, server.port) for server in servers.current_servers()] == [("192.0.2.7", 5353)]
     assert servers.skipped == ()

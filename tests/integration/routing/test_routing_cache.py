@@ -14,7 +14,7 @@ from tests.support.installation import Installation
 from tests.support.stores import Store
 
 
-class CountingCache:
+class RecordingCache:
     """A routing cache for three targets that records its queries."""
 
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,16 +24,16 @@ class CountingCache:
         self.queries: list[str] = []
         fetch_all = installation.database.fetch_all
 
-        async def counting(query: str, /, **values: object) -> Sequence[Row]:
+        async def fetch_all_and_record(query: str, /, **values: object) -> Sequence[Row]:
             self.queries.append(query)
             return await fetch_all(query, **values)
 
-        async def counting_one(query: str, /, **values: object) -> Row | None:
-            rows = await counting(query, **values)
+        async def fetch_one_and_record(query: str, /, **values: object) -> Row | None:
+            rows = await fetch_all_and_record(query, **values)
             return rows[0] if rows else None
 
-        monkeypatch.setattr(installation.database, "fetch_all", counting)
-        monkeypatch.setattr(installation.database, "fetch_one", counting_one)
+        monkeypatch.setattr(installation.database, "fetch_all", fetch_all_and_record)
+        monkeypatch.setattr(installation.database, "fetch_one", fetch_one_and_record)
 
     async def resolve(self, address: str) -> Target | Refusal:
         return await self.cache.resolve(parse_mailbox(address))
@@ -49,122 +49,120 @@ class CountingCache:
 
 
 @pytest.fixture
-async def counting(store: Store, monkeypatch: pytest.MonkeyPatch) -> CountingCache:
+async def routing(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordingCache:
     installation = Installation(store, {"smtp.recipient_cache": 3})
     await installation.seed(aliases=["support"])
-    return CountingCache(installation, monkeypatch)
+    return RecordingCache(installation, monkeypatch)
 
 
-async def test_exact_match_is_cached(counting: CountingCache) -> None:
-    first = await counting.resolve("support@example.com")
-    queries = len(counting.queries)
-    assert await counting.resolve("support@example.com") == first
-    assert len(counting.queries) == queries
+async def test_exact_match_is_cached(routing: RecordingCache) -> None:
+    first = await routing.resolve("support@example.com")
+    queries = len(routing.queries)
+    assert await routing.resolve("support@example.com") == first
+    assert len(routing.queries) == queries
 
 
-async def test_refusal_is_not_cached(counting: CountingCache) -> None:
-    assert await counting.resolve("new@example.com") == Refusal("unknown")
-    await counting.add_alias("new")
-    assert isinstance(await counting.resolve("new@example.com"), Target)
+async def test_refusal_is_not_cached(routing: RecordingCache) -> None:
+    assert await routing.resolve("new@example.com") == Refusal("unknown")
+    await routing.add_alias("new")
+    assert isinstance(await routing.resolve("new@example.com"), Target)
 
 
-async def test_catch_all_match_is_not_cached(counting: CountingCache) -> None:
-    await counting.add_alias("*")
-    target = await counting.resolve("new@example.com")
+async def test_catch_all_match_is_not_cached(routing: RecordingCache) -> None:
+    await routing.add_alias("*")
+    target = await routing.resolve("new@example.com")
     assert isinstance(target, Target)
     assert target.address == "*@example.com"
-    alias = await counting.add_alias("new")
-    target = await counting.resolve("new@example.com")
+    alias = await routing.add_alias("new")
+    target = await routing.resolve("new@example.com")
     assert isinstance(target, Target)
     assert target.alias_id == alias
 
 
-async def test_change_by_another_process_takes_effect_within_the_interval(counting: CountingCache) -> None:
-    assert isinstance(await counting.resolve("support@example.com"), Target)
-    await counting.installation.execute("UPDATE aliases SET status = 'disabled'")
-    await counting.mark_changed()
-    counting.clock.advance(0.6)
-    assert await counting.resolve("support@example.com") == Refusal("disabled")
+async def test_change_by_another_process_takes_effect_within_the_interval(routing: RecordingCache) -> None:
+    assert isinstance(await routing.resolve("support@example.com"), Target)
+    await routing.installation.execute("UPDATE aliases SET status = 'disabled'")
+    await routing.mark_changed()
+    routing.clock.advance(0.6)
+    assert await routing.resolve("support@example.com") == Refusal("disabled")
 
 
-async def test_change_in_this_process_takes_effect_immediately(counting: CountingCache) -> None:
-    assert isinstance(await counting.resolve("support@example.com"), Target)
-    await counting.installation.execute("DELETE FROM aliases")
-    counting.cache.invalidate()
-    assert await counting.resolve("support@example.com") == Refusal("unknown")
+async def test_change_in_this_process_takes_effect_immediately(routing: RecordingCache) -> None:
+    assert isinstance(await routing.resolve("support@example.com"), Target)
+    await routing.installation.execute("DELETE FROM aliases")
+    routing.cache.invalidate()
+    assert await routing.resolve("support@example.com") == Refusal("unknown")
 
 
-async def test_concurrent_queries_are_merged(counting: CountingCache) -> None:
-    await counting.resolve("support@example.com")
-    counting.queries.clear()
-    answers = await asyncio.gather(*(counting.resolve("nobody@example.com") for _ in range(50)))
+async def test_concurrent_queries_are_merged(routing: RecordingCache) -> None:
+    await routing.resolve("support@example.com")
+    routing.queries.clear()
+    answers = await asyncio.gather(*(routing.resolve("nobody@example.com") for _ in range(50)))
     assert set(answers) == {Refusal("unknown")}
-    assert counting.queries.count("routing_domain") == 1
+    assert routing.queries.count("routing_domain") == 1
 
 
-async def test_cache_size_is_limited(counting: CountingCache) -> None:
+async def test_cache_size_is_limited(routing: RecordingCache) -> None:
     for n in range(5):
-        await counting.add_alias(f"a{n}")
-        await counting.resolve(f"a{n}@example.com")
-    counting.queries.clear()
-    await counting.resolve("a4@example.com")
-    assert counting.queries == []
-    await counting.resolve("a0@example.com")
-    assert "routing_domain" in counting.queries
+        await routing.add_alias(f"a{n}")
+        await routing.resolve(f"a{n}@example.com")
+    routing.queries.clear()
+    await routing.resolve("a4@example.com")
+    assert routing.queries == []
+    await routing.resolve("a0@example.com")
+    assert "routing_domain" in routing.queries
 
 
-async def test_pending_foreign_and_unicode_domains(counting: CountingCache) -> None:
+async def test_pending_foreign_and_unicode_domains(routing: RecordingCache) -> None:
+    await seeds.insert_domain(routing.installation.database, routing.installation.workspace_id, "xn--bcher-kva.example")
     await seeds.insert_domain(
-        counting.installation.database, counting.installation.workspace_id, "xn--bcher-kva.example"
+        routing.installation.database, routing.installation.workspace_id, "pending.example", "pending_verification"
     )
-    await seeds.insert_domain(
-        counting.installation.database, counting.installation.workspace_id, "pending.example", "pending_verification"
-    )
-    assert await counting.resolve("a@elsewhere.example") == Refusal("relay")
-    assert await counting.resolve("a@pending.example") == Refusal("pending")
-    assert await counting.resolve("a@b\u00fccher.example") == Refusal("unknown")
-    assert await counting.resolve("a@B\u00dcCHER.example.") == Refusal("unknown")
+    assert await routing.resolve("a@elsewhere.example") == Refusal("relay")
+    assert await routing.resolve("a@pending.example") == Refusal("pending")
+    assert await routing.resolve("a@b\u00fccher.example") == Refusal("unknown")
+    assert await routing.resolve("a@B\u00dcCHER.example.") == Refusal("unknown")
 
 
-async def test_postmaster_of_the_host_belongs_to_the_first_workspace(counting: CountingCache) -> None:
-    await seeds.insert_workspace(counting.installation.database, "Second")
+async def test_postmaster_of_the_host_belongs_to_the_first_workspace(routing: RecordingCache) -> None:
+    await seeds.insert_workspace(routing.installation.database, "Second")
     for address in ("postmaster@mx1.host.test", "Postmaster@MX1.host.test"):
-        target = await counting.resolve(address)
+        target = await routing.resolve(address)
         assert isinstance(target, Target)
-        assert (target.workspace_id, target.alias_id) == (counting.installation.workspace_id, None)
-    assert await counting.resolve("someone@mx1.host.test") == Refusal("relay")
+        assert (target.workspace_id, target.alias_id) == (routing.installation.workspace_id, None)
+    assert await routing.resolve("someone@mx1.host.test") == Refusal("relay")
 
 
 async def test_cached_target_is_unavailable_without_the_database(
-    counting: CountingCache, monkeypatch: pytest.MonkeyPatch
+    routing: RecordingCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await counting.resolve("support@example.com")
+    await routing.resolve("support@example.com")
 
     async def unavailable(*_: object, **__: object) -> object:
         raise Unavailable("unavailable")
 
-    monkeypatch.setattr(counting.installation.database, "fetch_one", unavailable)
-    counting.clock.advance(1)
+    monkeypatch.setattr(routing.installation.database, "fetch_one", unavailable)
+    routing.clock.advance(1)
     with pytest.raises(Unavailable):
-        await counting.resolve("support@example.com")
+        await routing.resolve("support@example.com")
 
 
-async def test_blocked_senders_are_refused(counting: CountingCache) -> None:
+async def test_blocked_senders_are_refused(routing: RecordingCache) -> None:
     async def resolve(
         reverse_path: str, peer: str = "192.0.2.1", *, to: str = "support@example.com"
     ) -> Target | Refusal:
         mailbox = parse_mailbox(to)
-        return await counting.cache.resolve(mailbox, reverse_path=reverse_path, peer=peer)
+        return await routing.cache.resolve(mailbox, reverse_path=reverse_path, peer=peer)
 
     assert isinstance(await resolve("eve@spam.test"), Target)
     for entry in ("eve@spam.test", "@bad.test", "203.0.113.0/24"):
-        await counting.installation.execute(
+        await routing.installation.execute(
             "INSERT INTO blocked_senders (workspace_id, sender, created_at) VALUES (:workspace, :entry, 1)",
-            workspace=counting.installation.workspace_id,
+            workspace=routing.installation.workspace_id,
             entry=entry,
         )
-    await counting.mark_changed()
-    counting.clock.advance(0.6)
+    await routing.mark_changed()
+    routing.clock.advance(0.6)
     assert await resolve("Eve@SPAM.test") == Refusal("blocked")
     assert await resolve("any@bad.test") == Refusal("blocked")
     assert await resolve("ann@good.test", "203.0.113.9") == Refusal("blocked")
@@ -173,11 +171,11 @@ async def test_blocked_senders_are_refused(counting: CountingCache) -> None:
     assert isinstance(await resolve(""), Target)
 
 
-async def test_query_after_a_change_does_not_share_an_older_answer(counting: CountingCache) -> None:
-    await counting.resolve("support@example.com")
-    query = asyncio.create_task(counting.resolve("new@example.com"))
+async def test_query_after_a_change_does_not_share_an_older_answer(routing: RecordingCache) -> None:
+    await routing.resolve("support@example.com")
+    query = asyncio.create_task(routing.resolve("new@example.com"))
     await asyncio.sleep(0)  # starts its database query
-    await counting.add_alias("new")
-    counting.cache.invalidate()
-    assert isinstance(await counting.resolve("new@example.com"), Target)
+    await routing.add_alias("new")
+    routing.cache.invalidate()
+    assert isinstance(await routing.resolve("new@example.com"), Target)
     await query

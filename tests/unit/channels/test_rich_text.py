@@ -27,7 +27,7 @@ ANY = st.text(st.characters(codec=None, categories=None))
         ("ab\u2764\ufe0fcd", 4, "ab\u2026"),
     ],
 )
-def test_cut(text: str, limit: int, expected: str) -> None:
+def test_truncate(text: str, limit: int, expected: str) -> None:
     assert truncate(text, limit) == expected
 
 
@@ -36,7 +36,7 @@ def test_unlimited_marks_are_truncated() -> None:
 
 
 @given(ANY, st.integers(min_value=1, max_value=50))
-def test_cut_fits(text: str, limit: int) -> None:
+def test_truncated_text_fits_the_limit(text: str, limit: int) -> None:
     shown = truncate(text, limit)
     assert utf16_length(shown) <= limit
     assert shown == text or shown.endswith("\u2026")
@@ -44,7 +44,7 @@ def test_cut_fits(text: str, limit: int) -> None:
 
 
 @given(ANY, st.integers(min_value=1, max_value=80))
-def test_escaped_fits(text: str, limit: int) -> None:
+def test_escaped_text_fits_the_limit(text: str, limit: int) -> None:
     assert utf16_length(escape(normalize_line(text), limit)) <= limit
 
 
@@ -67,9 +67,9 @@ def test_mentions_are_escaped() -> None:
         (FAMILY, FAMILY),
     ],
 )
-def test_body(text: str, expected: str) -> None:
+def test_normalize_text(text: str, expected: str) -> None:
     assert normalize_text(text) == expected
 
 
-def test_line() -> None:
+def test_normalize_line() -> None:
     assert normalize_line(" a\r\n\tb \u00a0 c\u2029") == "a b c"

@@ -3,7 +3,7 @@
 import struct
 
 
-def answer(query: bytes, kind: int, *values: bytes, count: int = 0) -> bytes:
+def build_response(query: bytes, kind: int, *values: bytes, count: int = 0) -> bytes:
     """Builds a response with records of one type for the queried name.
 
     Args:

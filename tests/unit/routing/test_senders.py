@@ -84,5 +84,5 @@ def test_networks_match_like_the_standard_library(networks: list[str], peer: obj
         peer = edge.broadcast_address
     entry = BlockedSenderSet(networks).matching_entry(None, str(peer))
     address = parse_address(str(peer))  # IPv4-mapped addresses become IPv4
-    holding = {network for network in networks if address in ip_network(network)}
-    assert entry in holding if holding else entry is None
+    containing = {network for network in networks if address in ip_network(network)}
+    assert entry in containing if containing else entry is None
