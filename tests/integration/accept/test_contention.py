@@ -11,8 +11,9 @@ from tests.support.stores import postgres_store
 
 
 async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
-    """Two replies lock their tickets while another transaction locks them in the opposite order: PostgreSQL
-    aborts one.
+    """Two replies lock their tickets while another transaction locks them in the opposite order.
+
+    PostgreSQL aborts one of the two transactions.
     """
     async with postgres_store(postgres_server) as store:
         installation = Installation(store)
@@ -29,7 +30,7 @@ async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) ->
         accepting = [
             asyncio.create_task(installation.accept.accept(installation.envelope(), reply)) for reply in replies
         ]
-        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - the server knows
+        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.01)
         await other.execute(touch, first)  # the group holds the first and waits for the second
         await other.execute("COMMIT")

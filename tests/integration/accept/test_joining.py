@@ -71,7 +71,7 @@ def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_correspondence_joins_as_section_7_says(installation: Installation, seed: int) -> None:
-    """Few Message-IDs and few senders, so that a Message-ID is in many tickets; groups of any size."""
+    """Few Message-IDs and few senders, so that one Message-ID is in many tickets. Groups have random sizes."""
     rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
     sent = [
@@ -170,7 +170,7 @@ async def test_an_address_without_alias_keeps_workspaces_apart(installation: Ins
 
 
 async def test_all_200_participants_can_reply_and_others_cannot(installation: Installation) -> None:
-    copied = ", ".join(from_(f"p{n}") for n in range(198))  # with the sender and the alias they are 200
+    copied = ", ".join(from_(f"p{n}") for n in range(198))  # with the sender and the alias there are 200 participants
     await installation.accept.accept(installation.envelope(), mail(extra=[f"Cc: {copied}"]))
     for name in ("p0", "p197", "p198"):
         await installation.accept.accept(

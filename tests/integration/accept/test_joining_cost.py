@@ -1,4 +1,4 @@
-"""The cost of joining a conversation does not depend on earlier mail; measured in rows."""
+"""The cost of joining a conversation does not depend on the number of earlier messages; measured in rows."""
 
 import asyncio
 import json
@@ -178,7 +178,7 @@ async def test_small_replies_share_a_transaction(installation: Installation) -> 
 async def test_many_flooded_references_share_the_limit_of_the_message(
     installation: Installation, references: int, considered: int
 ) -> None:
-    """Each is in more than 20 tickets. The newest one of each is still considered."""
+    """Each Message-ID is in more than 20 tickets. At least its newest ticket is considered."""
     names = [f"<{n}@flood.test>" for n in range(references)]
     bodies = [
         mail(name, sender=f"p{n}@customer.test", extra=[f"X-Number: {n}"])

@@ -1,6 +1,6 @@
 """Conversations as mail programs and users create them, through the real accept on both databases.
 
-Each case has split or merged tickets in some helpdesk. A ticket is identified by its number.
+Each case has caused wrongly split or merged tickets in some helpdesk. A ticket is identified by its number.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -117,7 +117,7 @@ async def test_a_message_that_refers_to_itself(installation: Installation) -> No
 
 
 async def test_a_newsletter_that_strangers_answer(installation: Installation) -> None:
-    """The newsletter reached the alias too; those who reply are neither its sender nor known to each other."""
+    """The alias received the newsletter too. Those who reply are not its sender and do not know each other."""
     found = await tickets_of(
         installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
@@ -185,7 +185,7 @@ async def test_each_alias_has_its_own_conversation(installation: Installation) -
 
 
 async def test_only_messages_of_persons_reopen_a_ticket(installation: Installation) -> None:
-    """A list, a CRM or a rule that forwards a person's reply changes nothing."""
+    """A person's reply reopens the ticket even if a list, a CRM or a rule forwards it."""
     await installation.accept_message(mail("ask"))
     for name, header, mark in (
         ("away", "Auto-Submitted: auto-replied", "auto-reply"),
@@ -217,8 +217,9 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: I
 
 
 async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation: Installation) -> None:
-    """Also with a null reverse-path, or for a program that names an older reference. A reply at one of two
-    aliases counts as a reply.
+    """So does one with a null reverse-path, and one of a program that names an older reference.
+
+    A message that is a reply at one of its two aliases counts as a reply.
     """
     await installation.accept_message(mail("ask"))
     listed = ["List-Id: <x.test>"]

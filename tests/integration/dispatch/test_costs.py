@@ -1,4 +1,4 @@
-"""The cost of a claim in SQLite, in virtual machine steps, does not grow with the history."""
+"""The cost of a claim in SQLite, in virtual machine steps, does not grow with the number of earlier deliveries."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def _deliveries(store: Store, integration: str, first: int, count: int, *,
 
 
 def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
-    """Returns the steps, and the rows returned or changed. Rolls back."""
+    """Executes a query and rolls it back. Returns its steps and the number of rows that it returned or changed."""
     steps = 0
 
     def step() -> int:
@@ -84,7 +84,7 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
 
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
-    """The oldest parked delivery, otherwise the one that is due first."""
+    """The oldest parked delivery is used; if none is parked, the delivery that is due first."""
     workspace = await seeds.insert_workspace(store.database)
     integration = await seeds.insert_integration(store.database, workspace)
     await seeds.execute(

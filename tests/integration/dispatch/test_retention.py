@@ -110,7 +110,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
 
     with pytest.raises(ProcessKilled):
         await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
-    assert await installation.count_rows("raw_chunks") == 5  # 6 + 1 minus the first two
+    assert await installation.count_rows("raw_chunks") == 5  # 6 + 1 chunks, less the first two
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, rest=pause).sweep()
@@ -243,7 +243,7 @@ async def test_concurrent_retention_runs(installation: Installation) -> None:
     installation.clock.advance(days=31)
     both = [new_retention(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
     await asyncio.gather(*(one.sweep() for one in both))
-    await both[0].sweep()  # rows that each run left because the other had locked them
+    await both[0].sweep()  # erases the rows that each run skipped because the other had locked them
     assert await ids(installation, "messages") == {keep}
     assert await installation.count_rows("tickets") == 1
 

@@ -62,7 +62,7 @@ async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(st
 
 
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
-    """Its BEGIN continues in the connection's thread up to the busy timeout; the next writer runs after that."""
+    """The BEGIN of the writer continues in the connection's thread up to the busy timeout, before the next writer."""
     path = tmp_path / "emailrouter.db"
     async with sqlite_store(tmp_path) as store:
         await seeds.insert_workspace(store.database)
@@ -89,7 +89,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
 
 
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
-    """Otherwise as many endless queries as there are readers would block all others."""
+    """Without the interruption, as many endless queries as there are readers would block all other queries."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
     queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
     queries["endless"] = catalog.build_query("endless", endless, endless)

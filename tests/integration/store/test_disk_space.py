@@ -1,4 +1,4 @@
-"""The last bytes of the disk are reserved."""
+"""Messages are rejected while the free disk space is below the reserve."""
 
 import os
 from pathlib import Path

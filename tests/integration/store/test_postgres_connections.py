@@ -99,7 +99,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection dies while in use: the statement fails, and no other connection is waited for."""
+    """A connection dies while in use: the statement fails, and no further statement waits for a dead connection."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with relayed(postgres_server, statement_timeout=1.0) as found:
@@ -126,7 +126,7 @@ async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_
             with pytest.raises(Unavailable, match="57014"):
                 await found.database.fetch_one("installation_value", name="secret_key")
         assert await found.database.fetch_one("installation_value", name="secret_key") is None
-        assert found.relay.connection_count == USED + 1  # that of the monitor
+        assert found.relay.connection_count == USED + 1  # the additional one is the monitor
         await monitor.close()
 
 
@@ -134,7 +134,7 @@ async def test_messages_are_accepted_although_every_connection_is_dead(postgres_
     async with relayed(postgres_server) as found:
         installation = Installation(found.store)
         await installation.seed()
-        for n in range(8):  # both connections of the group commit
+        for n in range(8):  # uses both connections of the group commit
             await asyncio.gather(
                 *(
                     installation.accept.accept(installation.envelope(), mail(f"<{n}-{m}@customer.test>"))
@@ -300,7 +300,7 @@ async def test_a_tls_file_in_the_home_directory_is_checked(monkeypatch: pytest.M
 
 
 async def test_an_unavailable_server_is_not_blamed_on_a_tls_file(tmp_path: Path) -> None:
-    """With `prefer` the certificate is not used, and the server may come back."""
+    """With `prefer` the certificate is not used, and the server may become available again."""
     url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:
         await postgres_connection.connect(url, timeout=10, statement_timeout=10)

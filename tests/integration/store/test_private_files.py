@@ -1,4 +1,4 @@
-"""The SQLite file is private to its owner, contains no deleted data, and so do backups."""
+"""The SQLite file is private to its owner and contains no deleted data. The same is true of backups."""
 
 import os
 import sqlite3

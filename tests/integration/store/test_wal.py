@@ -1,4 +1,4 @@
-"""The WAL after a long-running reader of another program: it is truncated when it is unused, without waiting."""
+"""The WAL after a long-running reader of another program is truncated when it is unused; nothing waits for that."""
 
 import os
 import sqlite3
@@ -64,7 +64,7 @@ async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Ins
 
 
 async def test_a_commit_truncates_it_too(installation: Installation) -> None:
-    """By the size limit, when a commit restarts the log."""
+    """The size limit applies when a commit restarts the log."""
     database = database_of(installation)
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))

@@ -36,7 +36,7 @@ Backup = Callable[[str], Coroutine[None, None, str]]  # from a name to the URL o
 
 
 def _sqlite_backups(folder: Path) -> Backup:
-    """`sqlite3 emailrouter.db "VACUUM INTO 'backup.db'"`: one read transaction, whatever is written meanwhile."""
+    """`sqlite3 emailrouter.db "VACUUM INTO 'backup.db'"`: one read transaction, unaffected by concurrent writes."""
 
     async def backup(name: str) -> str:
         source, copy = folder / "emailrouter.db", folder / f"{name}.db"
@@ -117,7 +117,7 @@ async def _back_up_and_restore(original: Installation, backup: Backup, folder: P
 
 
 async def _assert_complete(url: str, accepted: set[str]) -> None:
-    """Every accepted message is there with its content, and the loss audit passes."""
+    """Asserts that every accepted message is stored with its content, and that the loss audit passes."""
     database = _database(url)
     await database.open()
     try:

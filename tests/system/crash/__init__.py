@@ -1,1 +1,1 @@
-"""The program killed with SIGKILL at named points and at random, and what is then counted."""
+"""Kills the program with SIGKILL at named points and at random, and then compares the database with the replies."""

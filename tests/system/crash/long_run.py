@@ -88,7 +88,7 @@ class Crasher:
             await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
-        """Performs the n-th kill under load."""
+        """Kills and restarts one process for the n-th time, under load."""
         self._queue_messages()
         await self._mta.wait_accepted(
             len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS

@@ -1,8 +1,7 @@
-"""A sender that behaves like an MTA: it keeps each message until it receives 250 and retries after any other
-result.
+"""A sender that behaves like an MTA: it keeps each message until it receives 250.
 
 Each recipient is tracked separately, as in a real queue: after a `451` for one of two recipients, the same
-bytes are sent again for that one. A lost connection proves nothing about the message in transfer, so it is
+bytes are sent again for that recipient. A lost connection proves nothing about the message in transfer, so it is
 sent again. A 5yz is final and recorded; none is expected.
 """
 

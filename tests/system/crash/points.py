@@ -89,7 +89,7 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: C
 
 
 def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """A point just before a function runs, if `when(args)` holds."""
+    """Builds a point just before a function runs, if `when(args)` holds."""
 
     def put(trigger: Trigger) -> None:
         _wrap(owner, name, before=lambda args: trigger() if when(args) else None, after=None)
@@ -98,7 +98,7 @@ def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cr
 
 
 def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """A point just after a function returned, if `when(args, result)` holds."""
+    """Builds a point just after a function returned, if `when(args, result)` holds."""
 
     def put(trigger: Trigger) -> None:
         _wrap(owner, name, before=None, after=lambda args, result: trigger() if when(args, result) else None)
@@ -107,7 +107,7 @@ def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cra
 
 
 def after_statement(meaning: str, query: str) -> CrashPoint:
-    """A point inside the accept transaction: a statement was executed for the whole group."""
+    """Builds a point inside the accept transaction, after a statement was executed for the whole group."""
 
     def put(trigger: Trigger) -> None:
         inner: Any = vars(core)["commit_group"]
@@ -152,7 +152,7 @@ class _CommitTracer:
 
 
 def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """A point at the COMMIT of the group commit, on either database: before or after it."""
+    """Builds a point at the COMMIT of the group commit, on either database: before or after it."""
 
     def put(trigger: Trigger) -> None:
         first, then = (None, trigger) if done else (trigger, None)
@@ -185,7 +185,7 @@ def _contains_queued_reply(args: tuple[Any, ...]) -> bool:
 
 
 def reply_written() -> CrashPoint:
-    """The 250 was passed to the kernel."""
+    """Builds a point after the 250 was passed to the kernel."""
 
     def put(trigger: Trigger) -> None:
         said: list[bool] = []

@@ -68,9 +68,9 @@ class SystemUnderTest:
         return list(self.channels)
 
     def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
-        """Creates messages, to one alias after the other and every fifth to two.
+        """Creates messages to one alias after the other. Every fifth message has two recipients.
 
-        Every `large`-th is large, every `replies`-th replies to the previous one.
+        Every `large`-th message is large; every `replies`-th replies to the previous one.
         """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
@@ -263,7 +263,7 @@ async def poll_until(condition: Callable[[], Awaitable[bool]], what: str, *, tim
     last: Any = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await condition()):  # noqa: ASYNC110 - another process tells nobody when it has changed
+            while not (last := await condition()):  # noqa: ASYNC110 - another process cannot notify this one
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{what}: not within {timeout} s, last seen {last!r}") from None

@@ -53,15 +53,16 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
 
 
 async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
-    """Whether tickets were claimed after the last kill, if any were left."""
+    """Whether at least `MAILS` tickets were claimed, and not fewer than `claimed`."""
     return len(claimants.claimed) >= max(claimed, MAILS)
 
 
 async def test_a_webhook_recovers_while_a_message_for_it_is_written(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The transaction saw the webhook as failing and commits after it recovered: the delivery must not stay
-    parked.
+    """The accept transaction sees the webhook as failing and commits after the webhook recovered.
+
+    The delivery must not stay parked.
     """
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta(1) as mta:
         system.slack.remove_webhook("team0")

@@ -1,4 +1,7 @@
-"""Killed inside retention: old rows are erased completely; new, unresolved or undelivered ones stay completely."""
+"""Kills the program during retention.
+
+Old rows are erased completely. Rows of new, unresolved or undelivered tickets are kept completely.
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A hanging database: requests time out with an answer, and a stop ends.
+"""A hanging database: requests get a response after a time limit, and a stop completes.
 
 The timeouts of the database are an hour here, so only `[api] request_timeout` can end a request.
 """
@@ -134,7 +134,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
 
 
 async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
-    """Readers never wait; writers are answered after the request timeout, not when the lock is free."""
+    """Readers never wait. Writers get a response after the request timeout rather than when the lock is free."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
         system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,

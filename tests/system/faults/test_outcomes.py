@@ -1,4 +1,4 @@
-"""Internal faults in the outbox, on both databases: they cause no long wait and no attempt without an outcome."""
+"""Faults inside the program or its database cause no long wait and no attempt without an outcome, on both databases."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
 async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
-    """The later steps of the schedule are for failing endpoints."""
+    """The later waits of the schedule are for failing endpoints."""
     outboxes = Outboxes(Installation(store))
     await outboxes.seed()
     for _ in range(6):

@@ -1,6 +1,4 @@
-"""PostgreSQL refuses connections, restarts, hangs, loses connections, has no free slot, a full disk, or is
-read-only.
-"""
+"""PostgreSQL refuses connections, restarts, hangs, loses connections, or has no free slot, a full disk or read-only mode."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -81,7 +79,7 @@ async def test_refused_connections_and_a_restart(stoppable_postgres: Server, tmp
 
 
 async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """Stopped with SIGSTOP: connections stay open, nothing responds, not even to new ones."""
+    """The server is stopped with SIGSTOP: connections stay open, and even new ones get no response."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -119,7 +117,7 @@ async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_
 
 
 async def test_connections_are_disallowed_while_the_program_runs(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """What ends a program during its start is a temporary failure for a running one."""
+    """A fault that ends a program during its start is only a temporary failure for a running program."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()

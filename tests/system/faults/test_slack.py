@@ -1,6 +1,4 @@
-"""Slack fails differently at each webhook, all at once: healthy webhooks are not delayed, the others deliver
-later.
-"""
+"""Slack fails differently at each webhook, all at once. Healthy webhooks are not delayed; the others deliver later."""
 
 import ssl
 from collections.abc import Callable
@@ -26,7 +24,7 @@ from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# These still arrive in the channel.
+# The messages of these webhooks still arrive in the channel.
 DELIVERED = {
     "well": None,
     "slow": SlowResponse(0.1),
@@ -175,7 +173,7 @@ async def test_refused_connections(tmp_path: Path, server: Callable[[], Postgres
 
 
 async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Another host's certificate, then an untrusted one, then the right one: nothing is sent before that."""
+    """The certificate is that of another host, then untrusted, then valid. Nothing is sent before it is valid."""
     authority, stranger = trustme.CA(), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("slack.test").configure_cert(context)

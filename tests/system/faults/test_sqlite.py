@@ -95,7 +95,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
-    """As after a restore by another user: the program waits, logs the reason, and starts when it can write."""
+    """The program waits and logs the reason until the file, restored by another user, becomes writable."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:

@@ -1,4 +1,7 @@
-"""To another database and back: every table, every row, counted; never over what is there."""
+"""Moves to another database and back.
+
+Every row of every table is copied and counted. A target that contains data is not changed.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -89,7 +92,7 @@ async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: S
 
 
 async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows written to the source during the copy are not partially copied; the counts differ afterwards."""
+    """Rows that are written to the source during the copy are not copied; the counts differ afterwards."""
     (tmp_path / "to").mkdir()
     await _fill(store.database)
     other = (

@@ -36,7 +36,7 @@ class SenderLoad:
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
         """Allows `2 * n` further messages and returns when `n` of them were accepted; the others continue.
 
-        The work of a test is thus independent of the duration of a restart.
+        This makes the work of a test independent of the duration of a restart.
         """
         wanted = len(self.accepted) + n
         for _ in range(2 * n):
@@ -88,7 +88,7 @@ class SenderLoad:
 
 @asynccontextmanager
 async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
-    """Runs the senders while the block runs; at the end each finishes its message."""
+    """Runs the senders while the block runs. After the block, each sender finishes its message."""
     load = SenderLoad(address)
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:

@@ -36,7 +36,7 @@ async def test_a_connection_without_a_request_yet_is_answered() -> None:
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_a_request_that_does_not_end_is_cancelled_and_logged(stubborn: bool) -> None:
-    """Also one that ignores its cancellation: it is abandoned."""
+    """A request that ignores its cancellation is abandoned."""
     begun, cancelled, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
-"""Restarts under load refuse no connection and no request, and neither lose nor duplicate a message
-(docs/operations.md).
+"""Restarts under load refuse no connection and no request, and neither lose nor duplicate a message.
+
+The restarts are those of docs/operations.md.
 """
 
 from contextlib import AsyncExitStack

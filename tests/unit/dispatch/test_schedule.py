@@ -101,7 +101,7 @@ BURST = st.integers(min_value=1, max_value=50)
 
 
 def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
-    """Returns when each message would be sent if all arrive in turn."""
+    """Returns the times at which messages with these arrival times would be sent."""
     paced_at, clock, times = 0, 0, []
     for arrival in sorted(arrivals):
         clock = max(clock, arrival)
