@@ -111,8 +111,8 @@ class Dispatcher:
         if not self._workers:
             return
         workers = {worker: integration_id for integration_id, worker in self._workers.items()}
-        _, late = await asyncio.wait(workers, timeout=self._drain)
-        for worker in late:
+        _, unfinished = await asyncio.wait(workers, timeout=self._drain)
+        for worker in unfinished:
             log.error("dispatch.outcome_not_saved", integration_id=workers[worker], after_seconds=self._drain)
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)

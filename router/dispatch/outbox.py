@@ -260,8 +260,8 @@ class Outbox:
         row = await transaction.fetch_one("dispatch_current_integration", id=batch.integration.id)
         if row is None:
             return False
-        healed = batch.probe and row["status"] == "active"
-        return bool(healed or row["sealed_settings"] != batch.integration.sealed_settings)
+        is_reactivated = batch.probe and row["status"] == "active"
+        return bool(is_reactivated or row["sealed_settings"] != batch.integration.sealed_settings)
 
     async def _record_delivered(self, transaction: QueryExecutor, batch: DeliveryBatch, now: Micros) -> None:
         await transaction.execute_many(
@@ -278,8 +278,8 @@ class Outbox:
     ) -> None:
         await self._record_failure(transaction, batch, outcome.reason, now)
         for delivery, attempt in zip(batch.deliveries, batch.attempts, strict=True):
-            step = 1 if isinstance(outcome, NotSent) else attempt
-            due = schedule.next_attempt(step, now, delivery.expires_at, outcome.retry_after, random)
+            attempts = 1 if isinstance(outcome, NotSent) else attempt
+            due = schedule.next_attempt(attempts, now, delivery.expires_at, outcome.retry_after, random)
             if due is None and delivery.parked_at is None:
                 await transaction.execute(
                     "dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"

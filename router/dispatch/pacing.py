@@ -29,9 +29,9 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
         burst: How many messages may be sent at once after an idle period; at least 1.
     """
     step = send_interval(per_second)
-    slack = (max(burst, 1) - 1) * step
-    caught_up = now if paced_at > now + slack + step + MAX_AHEAD else max(paced_at, now)
-    wait = caught_up - slack - now
+    tolerance = (max(burst, 1) - 1) * step
+    caught_up = now if paced_at > now + tolerance + step + MAX_AHEAD else max(paced_at, now)
+    wait = caught_up - tolerance - now
     return (wait, paced_at) if wait > 0 else (0, caught_up + step)
 
 

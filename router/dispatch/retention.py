@@ -72,14 +72,14 @@ class Retention:
         database: Database,
         contents: ContentsReader,
         clock: Clock,
-        ages: RetentionPeriods,
+        periods: RetentionPeriods,
         *,
         pause: PauseCallback,
     ) -> None:
         self._database = database
         self._contents = contents
         self._clock = clock
-        self._periods = ages
+        self._periods = periods
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:

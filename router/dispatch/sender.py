@@ -44,10 +44,10 @@ class TicketSender:
         if batch.form == "digest":
             entries = [entry for d in batch.deliveries if (entry := await self._read_digest_entry(d)) is not None]
             return channel.render_digest(entries) if entries else None
-        notice = await self.build_notification(batch.deliveries[0])
-        if notice is None:
+        notification = await self.build_notification(batch.deliveries[0])
+        if notification is None:
             return None
-        return channel.render_plain(notice) if batch.form == "text" else channel.render(notice)
+        return channel.render_plain(notification) if batch.form == "text" else channel.render(notification)
 
     async def build_notification(self, delivery: Delivery) -> TicketNotification | None:
         """Returns the notification for a delivery, None if its ticket was erased."""

@@ -58,14 +58,14 @@ def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
 class PostgresExecutor:
     """Executes statements on one connection."""
 
-    def __init__(self, connection: PostgresConnection, catalog: Catalog, asking: StatementGuard) -> None:
+    def __init__(self, connection: PostgresConnection, catalog: Catalog, guard: StatementGuard) -> None:
         self._connection = connection
         self._catalog = catalog
-        self._asking = asking
+        self._guard = guard
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         named_query = self._catalog[query]
-        with self._asking(self._connection):
+        with self._guard(self._connection):
             rows: Sequence[Row] = await self._connection.fetch(
                 named_query.postgres, *(values[name] for name in named_query.parameters)
             )
@@ -77,7 +77,7 @@ class PostgresExecutor:
 
     async def execute(self, query: str, /, **values: object) -> int:
         named_query = self._catalog[query]
-        with self._asking(self._connection):
+        with self._guard(self._connection):
             status: str = await self._connection.execute(
                 named_query.postgres, *(values[name] for name in named_query.parameters)
             )
@@ -86,7 +86,7 @@ class PostgresExecutor:
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         named_query = self._catalog[query]
-        with self._asking(self._connection):
+        with self._guard(self._connection):
             await self._connection.executemany(
                 named_query.postgres, [tuple(row[name] for name in named_query.parameters) for row in rows]
             )

@@ -20,7 +20,7 @@ from tests.support.mails import mail
 DAY = 24 * 3600 * SECOND
 
 
-async def test_a_mail_becomes_message_ticket_and_delivery(installation: Installation) -> None:
+async def test_a_message_is_stored_with_its_ticket_and_delivery(installation: Installation) -> None:
     content = mail()
     accepted = await installation.accept.accept(installation.envelope(), content)
     assert not accepted.is_duplicate
@@ -48,7 +48,7 @@ async def test_the_content_is_stored_unchanged_in_chunks(installation: Installat
     assert b"".join(bytes(c["data"]) for c in chunks) == content  # type: ignore[call-overload]
 
 
-async def test_an_empty_mail_is_a_mail(installation: Installation) -> None:
+async def test_an_empty_message_is_accepted(installation: Installation) -> None:
     await installation.accept.accept(installation.envelope(), b"")
     assert len(await installation.all_rows("tickets")) == 1
     assert [bytes(c["data"]) for c in await installation.all_rows("raw_chunks")] == [b""]  # type: ignore[call-overload]
@@ -129,7 +129,7 @@ async def test_after_the_window_the_same_bytes_are_a_new_message(installation: I
     assert len(await installation.all_rows("tickets")) == 2
 
 
-async def test_a_mail_with_neither_message_id_nor_date_is_never_a_repeat(installation: Installation) -> None:
+async def test_a_message_without_message_id_and_date_is_never_a_repeat(installation: Installation) -> None:
     for _ in range(2):
         assert not (await installation.accept.accept(installation.envelope(), mail(message_id=""))).is_duplicate
     assert len(await installation.all_rows("tickets")) == 2
@@ -147,7 +147,7 @@ async def test_concurrent_repeats_make_one_ticket(installation: Installation) ->
     assert len(await installation.all_rows("tickets")) == 1
 
 
-async def test_numbers_count_up_without_gaps_under_load(installation: Installation) -> None:
+async def test_ticket_numbers_have_no_gaps_under_load(installation: Installation) -> None:
     await asyncio.gather(
         *(installation.accept.accept(installation.envelope(), mail(f"<{n}@c.test>")) for n in range(300))
     )

@@ -17,7 +17,7 @@ from tests.support.mails import mail
 SENDERS = ("ann", "bob", "cat", "dan")
 
 
-def from_(name: str) -> str:
+def sender_address(name: str) -> str:
     return f"{name.title()} <{name}@customer.test>"
 
 
@@ -33,10 +33,10 @@ class SentMessage:
     aliases: Sequence[str]
 
     def content(self) -> bytes:
-        extra = [f"X-Number: {self.n}", "Cc: " + ", ".join(from_(one) for one in self.copied)]
+        extra = [f"X-Number: {self.n}", "Cc: " + ", ".join(sender_address(one) for one in self.copied)]
         if self.parents:
             extra.append("References: " + " ".join(f"<{one}@customer.test>" for one in self.parents))
-        return mail(f"<{self.name}@customer.test>", sender=from_(self.sender), extra=extra)
+        return mail(f"<{self.name}@customer.test>", sender=sender_address(self.sender), extra=extra)
 
 
 @dataclass(eq=False)
@@ -70,7 +70,7 @@ def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_random_correspondence_joins_as_section_7_says(installation: Installation, seed: int) -> None:
+async def test_random_correspondence_joins_as_specified(installation: Installation, seed: int) -> None:
     """Few Message-IDs and few senders, so that one Message-ID is in many tickets. Groups have random sizes."""
     rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
@@ -116,9 +116,12 @@ async def test_random_correspondence_joins_as_section_7_says(installation: Insta
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation: Installation, at_once: bool) -> None:
     """A participant of only the oldest of 21 tickets cannot join it; one of the next ticket can."""
-    mails = [mail("<same@form.test>", sender=from_(f"p{n}"), extra=[f"X-Number: {n}"]) for n in range(MAX_TICKETS + 1)]
+    mails = [
+        mail("<same@form.test>", sender=sender_address(f"p{n}"), extra=[f"X-Number: {n}"])
+        for n in range(MAX_TICKETS + 1)
+    ]
     answers = [
-        mail(f"<re-{name}@customer.test>", sender=from_(name), extra=["In-Reply-To: <same@form.test>"])
+        mail(f"<re-{name}@customer.test>", sender=sender_address(name), extra=["In-Reply-To: <same@form.test>"])
         for name in ("p0", "p1", f"p{MAX_TICKETS}")
     ]
     if at_once:
@@ -140,7 +143,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
     billing = installation.target("billing")
     for n in range(MAX_TICKETS + 5):
         await installation.accept.accept(
-            installation.envelope(billing), mail("<same@form.test>", sender=from_(f"p{n}"))
+            installation.envelope(billing), mail("<same@form.test>", sender=sender_address(f"p{n}"))
         )
     await installation.accept.accept(
         installation.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <same@form.test>"])
@@ -170,12 +173,14 @@ async def test_an_address_without_alias_keeps_workspaces_apart(installation: Ins
 
 
 async def test_all_200_participants_can_reply_and_others_cannot(installation: Installation) -> None:
-    copied = ", ".join(from_(f"p{n}") for n in range(198))  # with the sender and the alias there are 200 participants
+    copied = ", ".join(
+        sender_address(f"p{n}") for n in range(198)
+    )  # with the sender and the alias there are 200 participants
     await installation.accept.accept(installation.envelope(), mail(extra=[f"Cc: {copied}"]))
     for name in ("p0", "p197", "p198"):
         await installation.accept.accept(
             installation.envelope(),
-            mail(f"<{name}@re.test>", sender=from_(name), extra=["In-Reply-To: <one@customer.test>"]),
+            mail(f"<{name}@re.test>", sender=sender_address(name), extra=["In-Reply-To: <one@customer.test>"]),
         )
     assert len(await installation.all_rows("tickets")) == 2
 

@@ -94,7 +94,7 @@ async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation)
     assert len(await installation.all_rows("tickets")) == before + 3
 
 
-class Groups:
+class GroupRecorder:
     """Runs the real transaction and records the queries of each group."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
     """100 references, 200 participants and 30 aliases in each of 40 messages: much work in few bytes."""
     count = 30
     targets = [await installation.add_alias(f"a{n}") for n in range(count)]
-    groups = Groups()
+    groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept
     copied = ", ".join(f"p{n}@x.test" for n in range(198))
@@ -156,7 +156,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
 
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
     """The limit applies to expensive messages: 100 small pending replies form one or two groups."""
-    groups = Groups()
+    groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept
     try:
@@ -189,7 +189,7 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])
         )
-    groups = Groups()
+    groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept
     extra = ["References: " + " ".join(names)]

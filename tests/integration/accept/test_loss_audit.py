@@ -83,7 +83,7 @@ async def test_each_fault_is_found(installation: Installation, damage: str, word
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
-async def test_the_audit_knows_every_state_of_a_delivery(installation: Installation, state: str) -> None:
+async def test_every_state_of_a_delivery_passes_the_audit(installation: Installation, state: str) -> None:
     await send(installation, "support")
     await installation.execute(
         "UPDATE deliveries SET next_attempt_at = NULL, "

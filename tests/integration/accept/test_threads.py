@@ -42,7 +42,7 @@ def mail(
     return "\r\n".join([*lines, "", f"Text of {name}.", ""]).encode()
 
 
-async def tickets_of(installation: Installation, *contents: bytes) -> list[int]:
+async def accept_in_order(installation: Installation, *contents: bytes) -> list[int]:
     """Accepts the messages one after the other; returns the ticket number of each at its first alias."""
     for content in contents:
         await installation.accept_message(content)
@@ -55,7 +55,7 @@ async def tickets_of(installation: Installation, *contents: bytes) -> list[int]:
 
 async def test_a_conversation_of_several_people(installation: Installation) -> None:
     """Support replies with its own mail program, with a copy to the alias; a colleague of the customer joins."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("ask", extra=[f"Cc: {BOB}"]),
         mail("answer", from_=SUPPORT, to=EVA, parent="ask", references=["ask"]),
@@ -65,9 +65,9 @@ async def test_a_conversation_of_several_people(installation: Installation) -> N
     assert found == [1, 1, 1, 1]
 
 
-async def test_a_participant_of_the_ticket_may_answer_any_mail_of_it(installation: Installation) -> None:
+async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation: Installation) -> None:
     """Bob was copied later and replies to the first message, which he was not copied on."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("ask"),
         mail("more", parent="ask", extra=[f"Cc: {BOB}"]),
@@ -78,7 +78,7 @@ async def test_a_participant_of_the_ticket_may_answer_any_mail_of_it(installatio
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
     """Exchange replaced the Message-ID in transit; Apple Mail replies with an unknown one."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("ask"),
         mail("apple", parent="rewritten-by-exchange", references=["ask", "rewritten-by-exchange"]),
@@ -89,17 +89,17 @@ async def test_references_rewritten_by_apple_mail(installation: Installation) ->
 
 
 async def test_in_reply_to_unknown(installation: Installation) -> None:
-    assert await tickets_of(installation, mail("ask"), mail("other", parent="never-seen-here")) == [1, 2]
+    assert await accept_in_order(installation, mail("ask"), mail("other", parent="never-seen-here")) == [1, 2]
 
 
-async def test_in_reply_to_with_words_around_it(installation: Installation) -> None:
+async def test_in_reply_to_with_surrounding_text(installation: Installation) -> None:
     old = ['In-Reply-To: Your message of "Tue, 1 Jan" <ask@mail.test> (Eva\'s message)']
-    assert await tickets_of(installation, mail("ask"), mail("old-program", extra=old)) == [1, 1]
+    assert await accept_in_order(installation, mail("ask"), mail("old-program", extra=old)) == [1, 1]
 
 
-async def test_a_mail_sent_to_oneself(installation: Installation) -> None:
+async def test_a_message_from_an_alias_to_itself(installation: Installation) -> None:
     """A note from the support address to itself, and a reply; a customer's message does not join."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("note", from_=SUPPORT, to=SUPPORT),
         mail("answer", from_=SUPPORT, to=SUPPORT, parent="note"),
@@ -110,15 +110,17 @@ async def test_a_mail_sent_to_oneself(installation: Installation) -> None:
 
 
 async def test_a_message_that_refers_to_itself(installation: Installation) -> None:
-    assert await tickets_of(installation, mail("circle", parent="circle", references=["circle"]), mail("next")) == [
+    assert await accept_in_order(
+        installation, mail("circle", parent="circle", references=["circle"]), mail("next")
+    ) == [
         1,
         2,
     ]
 
 
-async def test_a_newsletter_that_strangers_answer(installation: Installation) -> None:
+async def test_strangers_who_reply_to_a_newsletter_stay_apart(installation: Installation) -> None:
     """The alias received the newsletter too. Those who reply are not its sender and do not know each other."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
         mail("first", from_=EVA, parent="news"),
@@ -130,17 +132,19 @@ async def test_a_newsletter_that_strangers_answer(installation: Installation) ->
 
 
 async def test_a_new_subject_in_an_old_thread_stays_in_it(installation: Installation) -> None:
-    found = await tickets_of(installation, mail("ask"), mail("new", subject="Something else entirely", parent="ask"))
+    found = await accept_in_order(
+        installation, mail("ask"), mail("new", subject="Something else entirely", parent="ask")
+    )
     assert found == [1, 1]
 
 
 async def test_the_same_subject_and_sender_join_nothing(installation: Installation) -> None:
-    assert await tickets_of(installation, mail("ask"), mail("again", subject="Re: Broken lamp")) == [1, 2]
+    assert await accept_in_order(installation, mail("ask"), mail("again", subject="Re: Broken lamp")) == [1, 2]
 
 
 async def test_a_shared_in_reply_to_does_not_merge_strangers(installation: Installation) -> None:
     """All messages of a web form claim to reply to the same message."""
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("one", from_=EVA, parent="template"),
         mail("two", from_=BOB, parent="template"),
@@ -151,7 +155,7 @@ async def test_a_shared_in_reply_to_does_not_merge_strangers(installation: Insta
 
 
 async def test_one_message_id_used_by_two_senders(installation: Installation) -> None:
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("same", from_=EVA),
         mail("same", from_=BOB, subject="Other"),
@@ -161,8 +165,8 @@ async def test_one_message_id_used_by_two_senders(installation: Installation) ->
     assert found == [1, 2, 2, 1]
 
 
-async def test_the_newest_reference_wins_where_two_tickets_fit(installation: Installation) -> None:
-    found = await tickets_of(
+async def test_the_newest_reference_wins_when_two_tickets_match(installation: Installation) -> None:
+    found = await accept_in_order(
         installation, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"])
     )
     assert found == [1, 2, 2, 1]
@@ -184,7 +188,7 @@ async def test_each_alias_has_its_own_conversation(installation: Installation) -
     ]
 
 
-async def test_only_messages_of_persons_reopen_a_ticket(installation: Installation) -> None:
+async def test_only_a_persons_message_reopens_a_ticket(installation: Installation) -> None:
     """A person's reply reopens the ticket even if a list, a CRM or a rule forwards it."""
     await installation.accept_message(mail("ask"))
     for name, header, mark in (
@@ -206,7 +210,7 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: I
     """The list puts its own address into From; a member's reply joins through the list and without it."""
     listed = ["List-Id: <news.mail.test>"]
     news = "via News <news@mail.test>"
-    found = await tickets_of(
+    found = await accept_in_order(
         installation,
         mail("ask", from_=news, extra=[*listed, f"Reply-To: {EVA}"]),
         mail("bob", from_=news, parent="ask", extra=[*listed, f"Reply-To: {BOB}"]),

@@ -19,7 +19,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield found
 
 
-async def _deliveries(store: Store, integration: str, first: int, count: int, *, state: str, due: str) -> None:
+async def _insert_deliveries(store: Store, integration: str, first: int, count: int, *, state: str, due: str) -> None:
     await seeds.execute(
         store.database,
         "WITH RECURSIVE series (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM series WHERE n < :last) "
@@ -33,7 +33,7 @@ async def _deliveries(store: Store, integration: str, first: int, count: int, *,
     )
 
 
-def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
+def _count_steps(store: Store, query: str, **values: object) -> tuple[int, int]:
     """Executes a query and rolls it back. Returns its steps and the number of rows that it returned or changed."""
     steps = 0
 
@@ -75,12 +75,12 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     )
     values = {"integration_id": integration, "now": 10**9, "limit": 1, "after": 20}
     wanted = {name: values[name] for name in store.catalog[query].parameters}
-    await _deliveries(store, integration, 1, HISTORY, state=state, due=due)
-    await _deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")
-    small, found = _steps(store, query, **wanted)
+    await _insert_deliveries(store, integration, 1, HISTORY, state=state, due=due)
+    await _insert_deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")
+    small, found = _count_steps(store, query, **wanted)
     assert found == (0 if query == "dispatch_due_deliveries" and state == "delivered" else 1)
-    await _deliveries(store, integration, HISTORY + 1, 4 * HISTORY, state=state, due=due)
-    assert _steps(store, query, **wanted) == (small, found)
+    await _insert_deliveries(store, integration, HISTORY + 1, 4 * HISTORY, state=state, due=due)
+    assert _count_steps(store, query, **wanted) == (small, found)
 
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
@@ -93,11 +93,11 @@ async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
         "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
         workspace=workspace,
     )
-    await _deliveries(store, integration, 1, 2, state="pending", due="n")
+    await _insert_deliveries(store, integration, 1, 2, state="pending", due="n")
     row = await store.database.fetch_one("dispatch_probe_delivery", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000001"
-    await _deliveries(store, integration, 5, 2, state="pending", due="NULL")
+    await _insert_deliveries(store, integration, 5, 2, state="pending", due="NULL")
     row = await store.database.fetch_one("dispatch_probe_delivery", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000005"

@@ -195,14 +195,14 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
     assert [row["lease_until"] for row in rows] == [0]
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
-async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store: Store, slack: SlackStandIn) -> None:
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: Store, slack: SlackStandIn) -> None:
     """An outcome that is not recorded stays an open attempt, which is repeated after the lease expires."""
     installation = new_installation(store)
     core = installation.core
     outbox = UnavailableOutbox(store.database, core.clock, new_lease_owner(), FAST)
     core.dispatcher = Dispatcher(
-        outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if comes_back else 0.01
+        outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if recovers else 0.01
     )
     hang = Hang()
     slack.script("general", hang)
@@ -214,8 +214,8 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(comes_back: bool, store
             hang.release()
             await wait_until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
             installation.core.dispatcher.stop()
-            outbox.is_unavailable = not comes_back
+            outbox.is_unavailable = not recovers
     (row,) = await installation.execute("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
-    assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if comes_back else ("open", True))
+    assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if recovers else ("open", True))
     events = [line["event"] for line in log]
-    assert ("dispatch.outcome_not_saved" in events) is not comes_back
+    assert ("dispatch.outcome_not_saved" in events) is not recovers

@@ -32,7 +32,7 @@ def new_retention(
     *,
     raw: Micros | None = None,
     tickets: Micros | None = None,
-    rest: Callable[[], Awaitable[None]] | None = None,
+    pause: Callable[[], Awaitable[None]] | None = None,
 ) -> Retention:
     periods = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
     return Retention(
@@ -40,7 +40,7 @@ def new_retention(
         installation.contents,
         installation.clock,
         periods,
-        pause=rest or AsyncMock(),
+        pause=pause or AsyncMock(),
     )
 
 
@@ -109,11 +109,11 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
         raise ProcessKilled
 
     with pytest.raises(ProcessKilled):
-        await new_retention(installation, raw=30 * DAY, rest=killed).sweep()
+        await new_retention(installation, raw=30 * DAY, pause=killed).sweep()
     assert await installation.count_rows("raw_chunks") == 5  # 6 + 1 chunks, less the first two
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
-    erased = await new_retention(installation, raw=30 * DAY, rest=pause).sweep()
+    erased = await new_retention(installation, raw=30 * DAY, pause=pause).sweep()
     assert await installation.count_rows("raw_chunks") == 0
     assert erased.raw_messages == 1, "the one that was half erased is not counted again"
     assert pause.await_count >= 2
@@ -197,7 +197,7 @@ async def test_many_raw_chunks_are_erased_before_their_ticket(
     await resolve(installation, await send(installation, body="x" * (5 * CHUNK_BYTES)))
     installation.clock.advance(days=31)
     pause = AsyncMock()
-    assert (await new_retention(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
+    assert (await new_retention(installation, tickets=30 * DAY, pause=pause).sweep()).tickets == 1
     assert pause.await_count >= 2
     for table in ("tickets", "messages", "raw_chunks"):
         assert await installation.count_rows(table) == 0

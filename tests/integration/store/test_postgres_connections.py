@@ -25,22 +25,22 @@ from tests.support.relay import Relay
 from tests.support.stores import Store, postgres_store
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = pytest.mark.usefixtures("probe_every_connection")
 
 SHOW = build_query("show", "SELECT :name", "SELECT current_setting(:name) AS value")
-USED = 3  # connections that a test uses concurrently
-AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; TLS files are read before connecting
+CONCURRENT_CONNECTIONS = 3  # connections that a test uses concurrently
+UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server; TLS files are read before connecting
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def probe_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection is probed before use, with a short timeout."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", -1.0)
     monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 0.5)
 
 
 @dataclass
-class Relayed:
+class RelayedDatabase:
     """A database whose connections go through a relay."""
 
     store: Store
@@ -48,7 +48,7 @@ class Relayed:
     database: PostgresDatabase
 
 
-def through(url: str, port: int) -> str:
+def relay_url(url: str, port: int) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
 
@@ -67,33 +67,37 @@ async def open_database(url: str, *, statement_timeout: float = 30.0) -> AsyncIt
 
 
 @asynccontextmanager
-async def relayed(server: PostgresServer, *, statement_timeout: float = 30.0) -> AsyncIterator[Relayed]:
+async def open_relayed_database(
+    server: PostgresServer, *, statement_timeout: float = 30.0
+) -> AsyncIterator[RelayedDatabase]:
     async with postgres_store(server) as store, Relay(urlsplit(store.url).port or 0) as relay:
-        url = through(store.url, relay.port)
+        url = relay_url(store.url, relay.port)
         async with open_database(url, statement_timeout=statement_timeout) as database:
-            yield Relayed(Store("postgres", url, store.catalog, database), relay, database)
+            yield RelayedDatabase(Store("postgres", url, store.catalog, database), relay, database)
 
 
 async def use_connections_concurrently(database: PostgresDatabase) -> None:
     """Uses several connections at once, so that the pool opens as many."""
-    together = asyncio.Barrier(USED)
+    together = asyncio.Barrier(CONCURRENT_CONNECTIONS)
 
     async def use() -> None:
         async with database.transaction() as transaction:
             await transaction.fetch_one("check_clock")
             await together.wait()
 
-    await asyncio.gather(*(use() for _ in range(USED)))
+    await asyncio.gather(*(use() for _ in range(CONCURRENT_CONNECTIONS)))
 
 
 async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgres_server: PostgresServer) -> None:
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         await use_connections_concurrently(found.database)
-        assert found.relay.connection_count == USED
+        assert found.relay.connection_count == CONCURRENT_CONNECTIONS
         found.relay.drop_connections()
         assert await found.database.fetch_one("check_clock") is not None
         await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
-        assert found.relay.connection_count <= USED + 2  # a new one, and one that cancels the statement
+        assert (
+            found.relay.connection_count <= CONCURRENT_CONNECTIONS + 2
+        )  # a new one, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
@@ -102,7 +106,7 @@ async def test_a_statement_without_a_response_reveals_a_dead_connection(
     """A connection dies while in use: the statement fails, and no further statement waits for a dead connection."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
-    async with relayed(postgres_server, statement_timeout=1.0) as found:
+    async with open_relayed_database(postgres_server, statement_timeout=1.0) as found:
         await use_connections_concurrently(found.database)
 
         async def use() -> None:
@@ -118,7 +122,7 @@ async def test_a_statement_without_a_response_reveals_a_dead_connection(
 
 
 async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_server: PostgresServer) -> None:
-    async with relayed(postgres_server, statement_timeout=0.3) as found:
+    async with open_relayed_database(postgres_server, statement_timeout=0.3) as found:
         monitor = await asyncpg.connect(found.store.url)
         await use_connections_concurrently(found.database)
         async with monitor.transaction():
@@ -126,12 +130,12 @@ async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_
             with pytest.raises(Unavailable, match="57014"):
                 await found.database.fetch_one("installation_value", name="secret_key")
         assert await found.database.fetch_one("installation_value", name="secret_key") is None
-        assert found.relay.connection_count == USED + 1  # the additional one is the monitor
+        assert found.relay.connection_count == CONCURRENT_CONNECTIONS + 1  # the additional one is the monitor
         await monitor.close()
 
 
 async def test_messages_are_accepted_although_every_connection_is_dead(postgres_server: PostgresServer) -> None:
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         installation = Installation(found.store)
         await installation.seed()
         for n in range(8):  # uses both connections of the group commit
@@ -153,10 +157,10 @@ async def test_messages_are_accepted_although_every_connection_is_dead(postgres_
 async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pg_notify, "LISTEN_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(pg_notify, "RECONNECT_MIN_SECONDS", 0.05)
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         received: list[str] = []
         listening = asyncio.create_task(pg_notify.listen(found.database, received.extend))
-        sender = await asyncpg.connect(through(found.store.url, found.relay.port))
+        sender = await asyncpg.connect(relay_url(found.store.url, found.relay.port))
 
         async def wait_for_id(name: str) -> None:
             async with asyncio.timeout(10):
@@ -175,7 +179,7 @@ async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monke
 
 
 async def test_an_old_connection_is_replaced(postgres_server: PostgresServer) -> None:
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         connection = await found.database.connect()
         assert await found.database.ensure_usable(connection) is connection
         connection.created_at -= postgres_connection.MAX_AGE_SECONDS
@@ -190,7 +194,7 @@ async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
 ) -> None:
     monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "MAX_IDLE_SECONDS", 0.0)
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         connection = await found.database.connect()
         found.relay.drop_connections()
         successor = await found.database.ensure_usable(connection)
@@ -201,14 +205,14 @@ async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
 
 async def test_keepalive_is_enabled_on_every_connection(postgres_server: PostgresServer) -> None:
     """/proc/net/tcp shows a timer of kind 2 (keep-alive) for the client side of each connection."""
-    async with relayed(postgres_server) as found:
+    async with open_relayed_database(postgres_server) as found:
         await use_connections_concurrently(found.database)
         own = await found.database.connect()
         server = f"0100007F:{found.relay.port:04X}"
         table = await asyncio.to_thread(Path("/proc/net/tcp").read_text)
         lines = [line.split() for line in table.splitlines()[1:]]
         timers = [line[5][:2] for line in lines if line[2] == server and line[3] == "01"]
-        assert timers == ["02"] * (USED + 1)
+        assert timers == ["02"] * (CONCURRENT_CONNECTIONS + 1)
         await own.close()
 
 
@@ -296,12 +300,12 @@ async def test_a_tls_file_in_the_home_directory_is_checked(monkeypatch: pytest.M
     (tmp_path / ".postgresql" / "root.crt").write_text("no certificate")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ConfigurationFault, match=r"root\.crt is not valid PEM"):
-        await postgres_connection.connect(f"{AWAY}?sslmode=verify-ca", timeout=10, statement_timeout=10)
+        await postgres_connection.connect(f"{UNREACHABLE_URL}?sslmode=verify-ca", timeout=10, statement_timeout=10)
 
 
 async def test_an_unavailable_server_is_not_blamed_on_a_tls_file(tmp_path: Path) -> None:
     """With `prefer` the certificate is not used, and the server may become available again."""
-    url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
+    url = f"{UNREACHABLE_URL}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:
         await postgres_connection.connect(url, timeout=10, statement_timeout=10)
     assert not isinstance(caught.value, ConfigurationFault)

@@ -47,7 +47,7 @@ def reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Installation) -> None:
+async def test_the_wal_is_truncated_after_a_long_reader_has_ended(installation: Installation) -> None:
     database = database_of(installation)
     file = wal_path(database.path)
     with closing(reader(database.path)):
@@ -63,7 +63,7 @@ async def test_it_is_truncated_after_the_long_reader_has_ended(installation: Ins
     assert len(await installation.all_rows("messages")) == 3
 
 
-async def test_a_commit_truncates_it_too(installation: Installation) -> None:
+async def test_a_commit_truncates_the_wal_too(installation: Installation) -> None:
     """The size limit applies when a commit restarts the log."""
     database = database_of(installation)
     with closing(reader(database.path)):

@@ -93,7 +93,7 @@ async def test_a_device_that_sends_the_same_bytes_every_day(
         assert await client.tickets() == 5
 
 
-async def test_by_data_or_by_chunks_and_after_a_kill(
+async def test_repeats_by_bdat_and_after_a_kill(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
     async with running_client(kind, tmp_path, server) as client:

@@ -66,7 +66,7 @@ class StatusClient:
             return response.status
 
 
-async def test_postgresql_stands_still(stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path) -> None:
+async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system,
         aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses connections, restarts, hangs, loses connections, is read-only, or has no free slot or disk space."""
+"""PostgreSQL refuses connections, restarts, hangs, loses connections, is read-only, or has no free slot or space."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable

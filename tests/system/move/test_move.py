@@ -38,7 +38,7 @@ async def test_every_table_is_listed(store: Store) -> None:
     assert tables == set(TABLES)
 
 
-async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
+async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
     """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw bytes included."""
     async with sqlite_store(tmp_path) as first, postgres_store(postgres_server) as second:
         await _fill(first.database)
@@ -60,7 +60,7 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
             await migrate.check_schema(third.database)
 
 
-async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_path: Path) -> None:
+async def test_a_target_with_data_is_not_changed(store: Store, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     async with sqlite_store(tmp_path / "from") as source:
         await _fill(source.database)
@@ -71,7 +71,7 @@ async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_pat
         assert await count_rows(store.database) == before
 
 
-async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: Store, tmp_path: Path) -> None:
+async def test_an_interrupted_move_leaves_nothing_and_can_be_repeated(store: Store, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     async with sqlite_store(tmp_path / "from") as source:
         await _fill(source.database)
@@ -91,7 +91,7 @@ async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: S
         assert TableCounts("messages", 1, 1) in moved
 
 
-async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_move_reads_one_snapshot(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are written to the source during the copy are not copied; the counts differ afterwards."""
     (tmp_path / "to").mkdir()
     await _fill(store.database)
@@ -115,7 +115,7 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
     assert (await count_rows(store.database))["workspaces"] == 2
 
 
-async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:
+async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
     cli = await initialise(tmp_path)
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     done = await cli("move", "--to", postgres_url, "--json")

@@ -111,7 +111,7 @@ class RequestResults:
 
 
 @asynccontextmanager
-async def requesting(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
+async def send_requests_under_load(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
     """Sends a request for each accepted message while the block runs, each on its own connection."""
     results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"

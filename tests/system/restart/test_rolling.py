@@ -10,7 +10,7 @@ from tests.support.installation import Installation, migrated_installation
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
-from tests.system.restart.load import RequestResults, SenderLoad, requesting, under_load
+from tests.system.restart.load import RequestResults, SenderLoad, send_requests_under_load, under_load
 
 # Messages accepted before each restart, with as many in transfer: senders are in all states.
 MESSAGES_BETWEEN_RESTARTS = 30
@@ -25,7 +25,7 @@ async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: Slack
         settings = installation.settings
         program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
         await program.ready()
-        async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
+        async with under_load(kept.smtp) as load, send_requests_under_load(kept.api, load) as requests:
             for _ in range(3):
                 await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
                 assert await program.terminate() == 0
@@ -51,7 +51,7 @@ async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn
             return started
 
         running = {role: await start(role) for role in ("smtp", "api", "deliver")}
-        async with under_load(kept.smtp) as load, requesting(kept.api, load) as requests:
+        async with under_load(kept.smtp) as load, send_requests_under_load(kept.api, load) as requests:
             for role in ("smtp", "api", "deliver", "smtp", "api"):
                 await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
                 assert await running[role].terminate() == 0

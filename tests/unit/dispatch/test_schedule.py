@@ -100,7 +100,7 @@ RATE = st.floats(min_value=0.01, max_value=1000)
 BURST = st.integers(min_value=1, max_value=50)
 
 
-def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
+def _send_times(arrivals: list[int], rate: float, burst: int) -> list[int]:
     """Returns the times at which messages with these arrival times would be sent."""
     paced_at, clock, times = 0, 0, []
     for arrival in sorted(arrivals):
@@ -115,7 +115,7 @@ def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
 
 @given(st.lists(st.integers(NOW, NOW + 60 * SECOND), min_size=1, max_size=40), RATE, BURST)
 def test_no_window_exceeds_burst_and_rate(arrivals: list[int], rate: float, burst: int) -> None:
-    times, step = _sent(arrivals, rate, burst), send_interval(rate)
+    times, step = _send_times(arrivals, rate, burst), send_interval(rate)
     for first, start in enumerate(times):
         for last in range(first, len(times)):
             assert last - first + 1 <= burst + (times[last] - start) // step
@@ -123,7 +123,7 @@ def test_no_window_exceeds_burst_and_rate(arrivals: list[int], rate: float, burs
 
 @given(RATE, BURST)
 def test_an_idle_period_allows_one_burst(rate: float, burst: int) -> None:
-    times = _sent([NOW] * (burst + 2), rate, burst)
+    times = _send_times([NOW] * (burst + 2), rate, burst)
     assert times[:burst] == [NOW] * burst
     assert times[burst:] == [NOW + send_interval(rate), NOW + 2 * send_interval(rate)]
 
@@ -146,15 +146,15 @@ def test_the_clock_set_back_does_not_stop_a_webhook() -> None:
 
 
 @given(st.integers(0, HOUR * SECOND), st.floats(0, 1000), BURST)
-def test_paced_at_for_a_later_time(hold: int, rate: float, burst: int) -> None:
-    paced_at = paced_at_for(NOW + hold, rate, burst)
-    assert admit(paced_at, NOW, rate, burst)[0] == hold
-    wait, paced_at = admit(paced_at, NOW + hold, rate, burst)
+def test_paced_at_for_a_later_time(delay: int, rate: float, burst: int) -> None:
+    paced_at = paced_at_for(NOW + delay, rate, burst)
+    assert admit(paced_at, NOW, rate, burst)[0] == delay
+    wait, paced_at = admit(paced_at, NOW + delay, rate, burst)
     assert wait == 0
     if rate >= 0.01:
-        assert admit(paced_at, NOW + hold, rate, burst)[0] == send_interval(rate)
+        assert admit(paced_at, NOW + delay, rate, burst)[0] == send_interval(rate)
 
 
 def test_unlimited() -> None:
     assert send_interval(0) == 0
-    assert _sent([NOW] * 100, 0, 1) == [NOW] * 100
+    assert _send_times([NOW] * 100, 0, 1) == [NOW] * 100
