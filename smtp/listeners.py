@@ -28,9 +28,8 @@ class Listeners:
         self._create_protocol = create_protocol
         self._bounds = bounds
         self._servers: list[asyncio.Server] = []
-        self._duplicates: list[
-            socket.socket
-        ] = []  # duplicates of the listening sockets, for accepting more connections
+        # Duplicates of the listening sockets, for accepting more connections.
+        self._duplicates: list[socket.socket] = []
         self._opening: set[asyncio.Task[None]] = set()
 
     @property

@@ -1,6 +1,6 @@
 """Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
-The result is the message's mark: one word, or `""` for a message that a person wrote. It is stored with the message and
+The result is the message's mark: one word, or `""` for an ordinary message. It is stored with the message and
 keeps it from reopening a ticket (`router.accept.threads.reopens`). It never rejects, hides or delays a message.
 `classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
 
@@ -37,7 +37,7 @@ _REPLY_FIELDS = frozenset(
         b"x-autorespond",
         b"x-autoresponder",
         b"x-autoresponse",
-        b"x-fc-machinegenerated",  # FirstClass
+        b"x-fc-machinegenerated",  # added by FirstClass
         b"x-mail-autoreply",
     }
 )
@@ -54,7 +54,7 @@ _REPLY_FIELD_VALUES = {
     b"x-precedence": re.compile(rb"auto[_-]?reply\b"),
     b"preference": re.compile(rb"auto[_-]?reply\b"),
 }
-# Added when a person or a rule resends a message unchanged (RFC 5322 section 3.6.6).
+# Fields that are added when a person or a rule resends a message unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
 _FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange names the forwarding mailbox in it
 

@@ -30,7 +30,7 @@ def _fold(text: str) -> str:
     """Removes case and accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
-    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish I without a dot
+    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish I folds to i as well
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 

@@ -93,8 +93,8 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
 
     Args:
         data: The decoded part.
-        charset: Its label; the default is UTF-8 (RFC 5545 section 3.1.4).
-        method: The `method` parameter of its Content-Type, used if the calendar has no METHOD.
+        charset: The charset label of the data; the default is UTF-8 (RFC 5545 section 3.1.4).
+        method: The `method` parameter of the Content-Type, used if the calendar has no METHOD.
     """
     # Lines may be folded between any two bytes, also inside a character (section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])

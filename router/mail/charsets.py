@@ -42,7 +42,7 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
 # Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # damaged characters per text after which decoding resumes at the next whole character
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next whole one
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -59,7 +59,7 @@ _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, read as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; two are no mere damage
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; damage rarely causes two
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # without U+0085, which ends a line
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
@@ -69,8 +69,8 @@ _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\x
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
-_SAMPLE_BYTES = 4096  # used to classify a text
-_TRIAL_BYTES = 65536  # decoded to check whether a charset fits; bounds the cost of trying several
+_SAMPLE_BYTES = 4096  # bytes that are examined to classify a text
+_TRIAL_BYTES = 65536  # bytes that are decoded to check whether a charset fits; bounds the cost of trying several
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:

@@ -28,7 +28,7 @@ MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # fields with the same name
+MAX_FIELDS = 20  # limit on fields with the same name
 MAX_HINT_BYTES = 16384  # the start of the body with the headers of the first parts, searched for a charset label
 HINT_FIELDS = (b"subject", b"from")  # their encoded words indicate the charset of a message
 # Because of DMARC, groups, mailing lists and relays replace the address in From with their own. They keep the author's

@@ -56,7 +56,7 @@ class TooComplex(Exception):  # noqa: N818 - describes HTML, not a fault
 
 
 def is_too_complex(html: str) -> bool:
-    """Whether parsing, which a sanitiser has to do first, would exceed a limit."""
+    """Whether parsing the HTML, the first step of a sanitiser, would exceed a limit."""
     estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
     depth = DepthEstimate()
     try:
@@ -83,7 +83,7 @@ def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
         if name in RAW_TEXT and not token["end"]:
             found = END_OF_RAW_TEXT[name].search(html, position)
             end = len(html) if found is None else found.start()
-            if foreign:  # it may be markup
+            if foreign:  # in foreign content the text may be markup
                 yield from _parse_start_tags(html, position, end)
             position = end
         foreign = foreign or name in FOREIGN
@@ -132,9 +132,9 @@ class _GrowthEstimate:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.levels = [_Level()]
-        self.names = Counter[str]()  # of `levels`
+        self.names = Counter[str]()  # counts of the open elements in `levels`
         self.blocks = 0
-        self.size = 0  # of all open formatting elements
+        self.size = 0  # total size of all open formatting elements
         self.cost = 0
         self.merged = 0  # characters of the attributes of all tags `html` and `body`
 
@@ -167,7 +167,7 @@ class _GrowthEstimate:
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
-                self.charge(sum(other.size for other in level[position + 1 :]))  # closed together with it
+                self.charge(sum(other.size for other in level[position + 1 :]))  # these are closed too
                 return position
         self.charge(len(level))
         return None

@@ -1,11 +1,10 @@
 """Sanitises the HTML of messages.
 
 `sanitize_html` keeps text formatting and removes everything that executes, loads remote content, tracks readers or
-hides
-its origin: scripts, style sheets, forms, remote images. Images of the message itself (`cid:`) stay. It never raises and
-is bounded. Text beyond `MAX_HTML_LENGTH` is truncated. HTML that exceeds `MAX_TAGS` or `MAX_REFERENCES`, or that
-parsing would nest too deeply or enlarge too much (`router.mail.html_growth`), is rejected. Only the worker process
-(`router.contents.worker`) may load the sanitiser.
+hides its origin: scripts, style sheets, forms, remote images. Images of the message itself (`cid:`) stay. It never
+raises and is bounded. Text beyond `MAX_HTML_LENGTH` is truncated. HTML is rejected if it exceeds `MAX_TAGS` or
+`MAX_REFERENCES`, or if parsing would nest it too deeply or enlarge it too much (`router.mail.html_growth`). Only the
+worker process (`router.contents.worker`) may load the sanitiser.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp 
 
 
 def sanitize_html(html: str) -> str | None:
-    """Returns safe HTML, None if it exceeds the limits. Hidden elements stay; styles are those of `html_style`."""
+    """Returns safe HTML; None if `html` exceeds a limit. Hidden elements stay; only styles of `html_style` are kept."""
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])

@@ -31,7 +31,7 @@ _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters without width: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
-_NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
+_NOT_IN_URL = re.compile(r"[\t\n\r]")  # characters that browsers remove (WHATWG URL, basic URL parser)
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs

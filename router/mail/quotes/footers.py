@@ -11,7 +11,7 @@ import unicodedata
 
 from router.unicode_text import normalize
 
-MAX_FOOTER_LENGTH = 160  # characters
+MAX_FOOTER_LENGTH = 160  # a longer line is not a footer
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
 _MAX_PIECE_LENGTH = 12  # characters of a known word in a script without spaces
@@ -223,7 +223,7 @@ def _has_stem(word: str) -> bool:
 
 
 def _split_known_words(word: str) -> list[str]:
-    """Splits a word of a script without spaces into known words, longest first; else return it unchanged."""
+    """Splits a word of a script without spaces into known words, longest first. Returns any other word unchanged."""
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []

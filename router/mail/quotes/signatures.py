@@ -30,8 +30,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # if a longer sentence is in the same signature
-_MIN_PLAIN_SENTENCE_WORDS = 4  # below a delimiter that can also be a drawn rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # words, if the signature has a longer sentence too
+_MIN_PLAIN_SENTENCE_WORDS = 4  # words, below a delimiter that can also be a drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")

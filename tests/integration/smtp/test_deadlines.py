@@ -67,7 +67,7 @@ async def test_server_time_does_not_count_against_the_peer() -> None:
         server.mails.gate = asyncio.Event()
         async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
-            # The timeout of another session is the clock of this test.
+            # Wait for the timeout of another session, which shows that the time has passed.
             async with await RawSmtp.connect(server.host, server.port) as other:
                 assert (await other.read_reply()).code == 421
             server.mails.gate.set()

@@ -101,8 +101,8 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-many-from-address": occupy_connection,
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
-    "listed": lambda _server: nullcontext(),  # needs a resolver
-    "session-timeout": lambda _server: nullcontext(),  # not worth a program of its own
+    "listed": lambda _server: nullcontext(),  # its settings need a resolver
+    "session-timeout": lambda _server: nullcontext(),  # a separate program for it would take too long
 }
 
 

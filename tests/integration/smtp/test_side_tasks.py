@@ -24,7 +24,7 @@ async def test_failing_side_task_does_not_change_the_250(failing: Meter) -> None
         for number in range(1, 3):
             await client.command("MAIL FROM:<a@client.test>", 250)
             await client.command("RCPT TO:<support@example.com>", 250)
-            await client.command("RCPT TO:<nobody@example.com>", 550)  # counted and logged too
+            await client.command("RCPT TO:<nobody@example.com>", 550)  # rejections are counted and logged too
             reply = await client.data(b"x\r\n")
             assert (reply.code, reply.text) == (250, f"2.0.0 Ok: queued as msg_{number}")
         await client.command("MAIL FROM:<a@client.test>", 250)

@@ -88,7 +88,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 async def assert_counted_once(server: RunningSmtpServer) -> None:
     """Asserts that the end of a connection was counted once, even if it was reported twice."""
-    async with await RawSmtp.connect(server.host, server.port):  # some iterations later
+    async with await RawSmtp.connect(server.host, server.port):  # connecting takes some iterations of the event loop
         assert server.server._context.limits.connection_count == 1
 
 
