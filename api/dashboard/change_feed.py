@@ -17,7 +17,7 @@ from router.errors import Unavailable
 from router.model import Actor
 
 POLL_SECONDS = 1.0
-MAX_STREAMS = 200  # of the 1000 connections that a process accepts
+MAX_STREAMS = 200  # a process accepts 1000 connections in total
 MAX_STREAMS_PER_USER = 20  # so that one user cannot use up all streams
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class ChangeStream:
         self._attention_shown = attention
 
     def close(self) -> None:
-        """Wakes the reader for the last time."""
+        """Marks the stream as closed and wakes its reader."""
         self.is_closed = True
         self.changed.set()
 

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 HEIGHT = 120  # pixels, of a column chart
 _TOP, _BOTTOM = 20, 22  # pixels, for the maximum above and the labels below the columns
 _MIN_HEIGHT = 2.0  # pixels, so that every value above 0 is visible
-# Per cent of the width: text closer than this to an edge is aligned with it.
+# Percent of the width: text closer than this to an edge is aligned to that edge.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -30,7 +30,7 @@ class ChartPoint:
 
 
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
-    """Returns a chart with a column for each point; only the maximum and the first and last labels are written.
+    """Returns a chart with a column for each point; only the maximum and the first and last labels are displayed.
 
     Args:
         name: Unique on the page.

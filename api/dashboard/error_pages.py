@@ -76,7 +76,7 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
 
 
 def _is_page(request: web.Request) -> bool:
-    """Whether the request is for a page, or from a browser for a path that does not exist."""
+    """Whether to answer with a page: for a page's route, and for a browser's request outside the API."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
     # `OPTIONS *` and CONNECT have no path.

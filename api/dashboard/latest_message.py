@@ -26,7 +26,7 @@ class LatestMessage:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the delivery will change state without an action by a user."""
+        """Whether the delivery is queued and changes its state without user action."""
         return self.delivery is not None and self.delivery.state == "pending"
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.dashboard.page import HtmlPage, Visit
 from router.admin.paging import MAX_LIMIT
-from router.admin.paging import Page as Found
+from router.admin.paging import Page as ResultPage
 from router.model import Alias, Domain, Integration, Role
 
 PER_PAGE = 50
@@ -33,7 +33,7 @@ def manage_page(visit: Visit, template: str, title: str, **context: Any) -> Html
     return HtmlPage(template, title, {"tabs": tabs, "active_path": active_path} | context)
 
 
-def list_page(visit: Visit, template: str, title: str, batch: Found[Any], **context: Any) -> HtmlPage:
+def list_page(visit: Visit, template: str, title: str, batch: ResultPage[Any], **context: Any) -> HtmlPage:
     """Returns one page of a list; its context has `items`, `next_cursor` and `first_page`."""
     return manage_page(
         visit,

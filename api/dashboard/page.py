@@ -53,7 +53,7 @@ class Visit:
     """One request to a page.
 
     Attributes:
-        query, form: The first value of each name; every text can be stored in the database.
+        query, form: The first value of each name. Texts that the database cannot store were rejected.
         client_address: IP address of the client, behind trusted proxies.
         error: Why the form is shown again.
     """

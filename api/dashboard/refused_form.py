@@ -28,7 +28,7 @@ SECRET_FIELDS: Mapping[str, str] = {
 }
 # Fits a note of 20,000 characters of four bytes each, percent-encoded.
 MAX_BYTES = 256 * 1024
-# Bodies read concurrently after a rejection: bounds the memory used by clients with a forged cookie.
+# Maximum number of bodies read concurrently after a rejection. Bounds the memory that clients with a forged cookie use.
 MAX_CONCURRENT_READS = 32
 READ_SECONDS = 10.0
 # Statuses after which the same request can succeed.

@@ -17,7 +17,7 @@ from router.services import Services
 
 
 class Dashboard:
-    """The dashboard of one process. Created before the application, which needs the middleware first."""
+    """The dashboard of one process. It is created before the application, whose constructor takes the middleware."""
 
     def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services

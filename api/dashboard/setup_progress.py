@@ -33,7 +33,7 @@ class SetupProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a message can become a ticket in a channel."""
+        """Whether a message to the alias opens a ticket that is posted to a channel."""
         return self.is_verified and self.alias is not None
 
     @property

@@ -17,19 +17,19 @@ class TimezoneChange(TypedDict):
 
 
 def timezone_names(current: str) -> list[str]:
-    """The names to choose from, with the current one if it is a legacy name."""
+    """Returns the selectable time zones, and the current one even if its name is obsolete."""
     offered = offered_timezones()
     return [*offered] if current in offered else [current, *offered]
 
 
 def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
-    """Values and labels for a user. The empty value stands for the time zone of the workspace."""
+    """Returns values and labels for a user. The empty value selects the time zone of the workspace."""
     workspace_default = ("", f"Workspace default ({workspace.timezone})")
     return [workspace_default, *((name, name) for name in timezone_names(user.timezone or workspace.timezone))]
 
 
 def locale_options(now: Micros) -> list[tuple[str, str]]:
-    """Values and labels of the locales; each label shows the current date in its format."""
+    """Returns values and labels of the locales; each label shows the current date in its format."""
     return [(locale, f"{LocalTime(locale=locale).format_date(now)} ({locale})") for locale in LOCALES]
 
 

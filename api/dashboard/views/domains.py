@@ -60,7 +60,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
 
 
 async def delete(visit: Visit) -> Redirect:
-    """Removes the domain; its aliases too, but only if the confirmation page has named them."""
+    """Removes the domain. Removes its aliases only if the confirmation page announced it (`force`)."""
     force = visit.form.get("force") == "true"
     await visit.services.domains.delete(visit.actor, visit.path_params["id"], force=force)
     return Redirect("/manage/domains", flash="domain-removed")

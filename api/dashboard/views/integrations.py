@@ -15,13 +15,13 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 async def create(visit: Visit) -> Redirect:
-    made = await visit.services.integrations.create(
+    integration = await visit.services.integrations.create(
         visit.actor,
         type=visit.form.get("type", DEFAULT_TYPE),
         name=visit.form.get("name", ""),
         settings={"webhookUrl": visit.form.get("webhookUrl", "").strip()},
     )
-    return Redirect(f"/manage/integrations/{made.id}", flash="integration-added")
+    return Redirect(f"/manage/integrations/{integration.id}", flash="integration-added")
 
 
 async def show_integration(visit: Visit) -> HtmlPage:

@@ -32,7 +32,8 @@ async def show_list(visit: Visit) -> HtmlPage:
 async def create(visit: Visit) -> HtmlPage:
     """Creates a key and shows it.
 
-    The response contains the key, so it cannot be a redirect. The form's token rejects a repeated submission instead.
+    The response contains the key, so it cannot be a redirect. Instead, the form's token prevents that a repeated
+    submission creates a second key.
     """
     idempotency = visit.services.idempotency
     claim = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")

@@ -41,23 +41,23 @@ async def _send_events(request: web.Request, response: web.StreamResponse, strea
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_SECONDS
     await response.write(b"retry: 2000\n\n")
-    beat = loop.time() + HEARTBEAT_SECONDS
+    next_heartbeat = loop.time() + HEARTBEAT_SECONDS
     while loop.time() < end and not stream.is_closed:
-        piece = b""
+        chunk = b""
         try:
             async with asyncio.timeout(DISCONNECT_CHECK_SECONDS):
                 await stream.changed.wait()
         except TimeoutError:
-            if loop.time() >= beat:
-                piece = b": still here\n\n"
+            if loop.time() >= next_heartbeat:
+                chunk = b": heartbeat\n\n"
         else:
             stream.changed.clear()
-            piece = b"event: changed\ndata: 1\n\n"
+            chunk = b"event: changed\ndata: 1\n\n"
         if request.transport is None or request.transport.is_closing():
             return
-        if piece and not stream.is_closed:
-            await response.write(piece)
-            beat = loop.time() + HEARTBEAT_SECONDS
+        if chunk and not stream.is_closed:
+            await response.write(chunk)
+            next_heartbeat = loop.time() + HEARTBEAT_SECONDS
 
 
 PAGES = (PageRoute("GET", "/live", stream_changes, "viewer", media="text/event-stream"),)

@@ -18,7 +18,7 @@ MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
 # Characters of all data URIs in one frame: the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# Each image reads the whole message: twenty images of a 30 MB message would take seconds.
+# Each image reads the whole message: twenty reads of a 30 MB message would take seconds.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
 # Image types that cannot contain scripts. Not SVG.
@@ -64,7 +64,7 @@ async def _get_message(visit: Visit) -> MessageView:
 
 
 async def _embed_images(visit: Visit, view: MessageView) -> str:
-    """Returns the HTML with attached images as data URIs, within the limits; other images become empty."""
+    """Returns the HTML with attached images as data URIs, within the limits; other images get an empty `src`."""
     by_cid = {
         attachment.content_id.strip("<>"): attachment
         for attachment in view.contents.attachments

@@ -32,13 +32,13 @@ async def verify_domain(visit: Visit) -> Redirect:
 
 async def add_integration(visit: Visit) -> Redirect:
     """Creates an integration and sends a test message, so that an invalid webhook URL is noticed immediately."""
-    made = await visit.services.integrations.create(
+    integration = await visit.services.integrations.create(
         visit.actor,
         type=DEFAULT_TYPE,
         name=visit.form.get("name", ""),
         settings={"webhookUrl": visit.form.get("webhookUrl", "").strip()},
     )
-    await send_test_message(visit, made.id)
+    await send_test_message(visit, integration.id)
     return _redirect_to_step("test-arrived", "integration")
 
 

@@ -18,13 +18,13 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Bytes of HTML for the texts, and for the file lists, of all messages between the first and the newest, which are
-# shown in full. They bound the size of the page, whatever senders write.
+# Limits of a page's size, in bytes of HTML, for the texts and the file lists of the messages between the first and the
+# newest one. The first and the newest message are shown in full.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000
-MIN_TEXT_BYTES = 600  # of each message in any case, so that its beginning is shown
-MIN_FILES = 3  # of each message in any case
-_FILE_LINK_BYTES = 200  # HTML of a link to a file without its name
+MIN_TEXT_BYTES = 600  # per message, even above the limit, so that its beginning is shown
+MIN_FILES = 3  # per message, even above the limit
+_FILE_LINK_BYTES = 200  # of the HTML of a file's link, without the file name
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> ResultPage
 
 
 async def _newest_id(visit: Visit) -> str:
-    """Read before the list: a change in between then causes one refresh too many rather than none."""
+    """Reads the newest id. Must run before the list is read, so that the page does not miss a change in between."""
     return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 

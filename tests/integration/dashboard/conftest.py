@@ -54,7 +54,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
-    """One per worker, because creating it takes longer than opening a page."""
+    """A populated installation. One per worker, because creating it takes longer than opening a page."""
     async with sqlite_store(tmp_path_factory.mktemp("populated")) as store, serve_api(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")

@@ -54,11 +54,11 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)
-    said = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
+    expected = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
     for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
-        assert said in (await agent.get(path)).visible_text, path
+        assert expected in (await agent.get(path)).visible_text, path
     opened = await agent.get("/activity")
-    assert said not in opened.visible_text
+    assert expected not in opened.visible_text
     for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Unverified"):
         assert part in opened.visible_text
     assert "/replay" not in opened.text
@@ -159,16 +159,16 @@ async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> 
     client = await signed_in_client(served, "viewer")
     for q in (message, "<one@customer.test>", "%231"):
         assert (await client.get(f"/activity/trace?q={q}")).location == f"/activity/trace/{message}"
-    words = (await client.get(f"/activity/trace/{message}")).visible_text
-    for said in (
+    text = (await client.get(f"/activity/trace/{message}")).visible_text
+    for expected in (
         "Received by mx1.host.test",
         "Opened ticket #1",
         "Queued for Support",
         "Attempt 1",
         "Delivered to Support",
     ):
-        assert said in words
-    assert words.index("Received") < words.index("Opened") < words.index("Attempt 1") < words.index("Delivered to")
+        assert expected in text
+    assert text.index("Received") < text.index("Opened") < text.index("Attempt 1") < text.index("Delivered to")
     await served.accept_message(mails.reply_to("<one@customer.test>"))
     several = await client.get("/activity/trace?q=1")
     assert several.text.count("data-row") == 2
@@ -201,7 +201,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).visible_text
 
 
-async def test_the_overview(sqlite_served: ServedInstallation) -> None:
+async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.create_alias()
     await insert_month(served)

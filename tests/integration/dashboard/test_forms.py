@@ -27,7 +27,7 @@ async def test_sign_in_redirects_to_requested_page(served: ServedInstallation) -
     response = await client.post("/sign-in", form)
     assert (response.status, response.location) == (303, "/tickets?status=open&q=a%20b")
     assert "HttpOnly" in response.headers["Set-Cookie"]
-    assert [said.partition("=")[0] for said in response.headers.getall("Set-Cookie")] == ["er_session", "er_device"]
+    assert [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")] == ["er_session", "er_device"]
     assert (await client.get(response.location)).status == 200
     out = await client.post_and_follow("/sign-out", {})
     assert "You are signed out." in out.visible_text
@@ -208,10 +208,10 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
 
 async def test_oversized_and_malformed_forms(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(max_body_bytes=4096)) as served:
-        await refuse_nonsense(await signed_in_client(served, "agent"))
+        await assert_forms_rejected(await signed_in_client(served, "agent"))
 
 
-async def refuse_nonsense(client: FormClient) -> None:
+async def assert_forms_rejected(client: FormClient) -> None:
     assert (await client.post("/account/password", {"password": "x" * 5000})).status == 413
     json = await client.request("POST", "/account/password", json={"password": "x"}, headers={"Origin": client.root})
     assert json.status == 415

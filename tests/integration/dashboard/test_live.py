@@ -48,7 +48,7 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
 
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
-    """The database is polled once a second; the request timeout is half of that."""
+    """The request timeout is 0.5 s, but events follow only about one second apart."""
     async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(request_timeout="500ms")) as served:
         await served.create_alias()
         headers = {"Authorization": f"Bearer {served.login.key}"}
@@ -76,7 +76,7 @@ async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallatio
     served.clock.advance(CACHE_SECONDS)
     async with asyncio.timeout(10):
         await stream.changed.wait()
-        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page with an older state
+        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page with the old state
     current = feed.open_stream(workspace, "~", attention_shown=(await attention.get_counts(served.actor)).fingerprint)
     current.update(frozenset(), (await attention.get_counts(served.actor)).fingerprint)
     assert not current.changed.is_set()
@@ -96,15 +96,15 @@ async def test_one_watcher_per_workspace_with_streams(sqlite_served: ServedInsta
         sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001, max_streams=3
     )
     one, two = feed.open_stream("ws_1", "0"), feed.open_stream("ws_1", "0")
-    looking = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
-    assert len(looking) == 1
+    polling_tasks = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
+    assert len(polling_tasks) == 1
     feed.open_stream("ws_2", "0")
     with pytest.raises(Unavailable):
         feed.open_stream("ws_1", "0")
     feed.close_stream("ws_1", one)
     assert feed.stream_count == 2
     feed.close_stream("ws_1", two)
-    await asyncio.wait(looking)
+    await asyncio.wait(polling_tasks)
     assert feed.stream_count == 1
     await feed.close()
     with pytest.raises(Unavailable):
@@ -131,7 +131,7 @@ async def test_disconnected_client_frees_its_stream(
         assert await response.content.readline() == b"retry: 2000\n"
         assert feed.stream_count == 1
         response.close()
-    async with asyncio.timeout(10):  # the first heartbeat would also detect it
+    async with asyncio.timeout(10):  # the first heartbeat, after 15 s, would also detect the disconnect
         while feed.stream_count:  # noqa: ASYNC110 - the server sends no notification
             await asyncio.sleep(0.01)
 

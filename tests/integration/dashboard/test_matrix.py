@@ -116,11 +116,9 @@ def test_every_view_module_is_listed() -> None:
 
 def test_navigation_and_flash_messages_are_consistent() -> None:
     shown = {page.path: page.role for page in PAGES if page.method == "GET"}
-    assert all(shown.get(link.path) == link.role for link in NAV_LINKS), (
-        "no dead link, and none to what one may not see"
-    )
+    assert all(shown.get(link.path) == link.role for link in NAV_LINKS), "every link leads to a page with the same role"
     assert len(FLASH_MESSAGES) == sum(len(getattr(module, "FLASH_MESSAGES", {})) for module in MODULES), (
-        "a word is there twice"
+        "two modules use the same key"
     )
 
 

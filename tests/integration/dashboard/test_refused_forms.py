@@ -61,10 +61,10 @@ async def test_note_survives_errors_and_session_end(
     client = await signed_in_client(sqlite_served, "agent")
     path = f"/tickets/{ticket}/notes"
 
-    async def fails(*_: object) -> None:
+    async def raise_unavailable(*_: object) -> None:
         raise Unavailable("the host of it")
 
-    monkeypatch.setattr(TicketService, "add_note", fails)
+    monkeypatch.setattr(TicketService, "add_note", raise_unavailable)
     response = await client.post(path, {"text": NOTE})
     assert (response.status, parse_offered_form(response)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
