@@ -1,4 +1,4 @@
-"""`emailrouter demo`: the whole program on this machine, with stand-ins only for Slack and the DNS.
+"""`emailrouter demo`: the whole program on this machine; only Slack and the DNS are stand-ins.
 
 Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program by REST, sends one
 message by SMTP and raises `DemoFailed` unless the ticket and the Slack message appear. Leaves no files behind.
@@ -37,7 +37,7 @@ Print = Callable[[str], None]
 
 
 class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the code
-    """A step did not have the expected result."""
+    """A step of the demo did not have the expected result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,15 @@ class Demo:
 
 @asynccontextmanager
 async def run_demo(echo: Print) -> AsyncIterator[Demo]:
-    """Runs the program in a temporary directory, with only its first login."""
+    """Runs the program in a temporary directory, with a first login and no other data."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(demo_slack.run_slack())
         dns = await stack.enter_async_context(demo_dns.run_dns())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
-        echo(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
+        echo(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, a stand-in for the DNS at {dns.address}")
         config = build_config(folder, dns.address)
         database = await lifecycle.open_database(config, apply_migrations=True)
-        echo(f"An empty database is made: {folder / 'demo.db'}")
+        echo(f"Created an empty database: {folder / 'demo.db'}")
         process = await stack.enter_async_context(lifecycle.run_roles(config, frozenset(ROLES), database))
         login = await SetupService(database, SystemClock()).create_first_workspace("admin@example.org")
         facts = lifecycle.ready_facts(process)
@@ -98,9 +98,11 @@ async def run_steps(demo: Demo, echo: Print) -> None:
         post = await _wait_for_slack_message(demo, echo)
         ticket = await _fetch_ticket(api, echo)
     if ticket["messages"][0]["id"] != queued_as:
-        raise DemoFailed(f"the ticket is of message {ticket['messages'][0]['id']}, but the mail was {queued_as}")
+        raise DemoFailed(
+            f"the ticket contains message {ticket['messages'][0]['id']}, but the reply was 'queued as {queued_as}'"
+        )
     if ticket["subject"] not in json.dumps(post, ensure_ascii=False):
-        raise DemoFailed("the Slack message does not name the mail's subject")
+        raise DemoFailed("the Slack message does not contain the subject of the mail")
     if not demo.slack.messages.empty():
         raise DemoFailed("Slack received more than one message")
 
@@ -115,10 +117,10 @@ class _Api:
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             async with self._http.request(method, self._base + path, json=body) as response:
-                answer: dict[str, Any] = await response.json()
+                data: dict[str, Any] = await response.json()
                 if response.status >= 400:
-                    raise DemoFailed(f"{method} {path} answered {response.status}: {answer}")
-                return answer
+                    raise DemoFailed(f"{method} {path} returned {response.status}: {data}")
+                return data
         except (aiohttp.ClientError, TimeoutError) as error:
             raise DemoFailed(f"{method} {path} failed: {type(error).__name__}: {error}") from error
 
@@ -126,13 +128,13 @@ class _Api:
 async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
     domain = await api.call("POST", "/domains", {"domain": DOMAIN})
     (mx,) = domain["mxRecords"]
-    echo(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
+    echo(f"Added the domain {DOMAIN}, which needs the record: MX {mx['priority']} {mx['value']}")
     demo.dns.add(DOMAIN, "MX", f"{mx['priority']} {mx['value']}.")
     demo.dns.add(domain["txtRecord"]["name"], "TXT", f'"{domain["txtRecord"]["value"]}"')
     verified = await api.call("POST", f"/domains/{domain['id']}/verify")
     if not verified["verified"]:
         raise DemoFailed(f"the domain was not verified: {verified['records']}")
-    echo("  ... the DNS has it now, and the domain is verified")
+    echo("  ... the record is published, and the domain is verified")
     integration = await api.call(
         "POST", "/integrations", {"type": "slack", "name": "#support", "webhookUrl": demo.slack.url("support")}
     )
@@ -141,7 +143,7 @@ async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
         "/aliases",
         {"domainId": domain["id"], "localPart": "support", "integrationId": integration["id"]},
     )
-    echo(f"Alias support@{DOMAIN} posts to the Slack channel #support")
+    echo(f"Added the alias support@{DOMAIN}, which posts to the Slack channel #support")
 
 
 async def _send_mail(demo: Demo, echo: Print) -> str:
@@ -154,7 +156,7 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
     mail["Message-ID"] = make_msgid(domain="customer.example")
     mail.set_content("Hello,\n\nmy order has not arrived. The invoice is attached.\n\n-- \nZoë\n")
     mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
-    echo(f"A mail is sent by SMTP from {mail['From']}, subject {mail['Subject']!r}")
+    echo(f"Sending a mail by SMTP from {mail['From']}, subject {mail['Subject']!r}")
     reply = await asyncio.to_thread(_submit, demo.smtp, "zoe@customer.example", mail)
     echo(f"  ... the server says: {reply}")
     return reply.rpartition(" ")[2]
@@ -180,7 +182,7 @@ async def _wait_for_slack_message(demo: Demo, echo: Print) -> dict[str, Any]:
         async with asyncio.timeout(STEP_SECONDS):
             message = await demo.slack.messages.get()
     except TimeoutError:
-        raise DemoFailed(f"nothing came to Slack within {STEP_SECONDS:g} seconds") from None
+        raise DemoFailed(f"Slack received no message within {STEP_SECONDS:g} seconds") from None
     echo("Slack has got this message:")
     echo(_indent_json(message.payload))
     return message.payload
@@ -189,7 +191,7 @@ async def _wait_for_slack_message(demo: Demo, echo: Print) -> dict[str, Any]:
 async def _fetch_ticket(api: _Api, echo: Print) -> dict[str, Any]:
     tickets = (await api.call("GET", "/emails/tickets"))["tickets"]
     if len(tickets) != 1:
-        raise DemoFailed(f"there should be one ticket, there are {len(tickets)}")
+        raise DemoFailed(f"expected one ticket, found {len(tickets)}")
     ticket = await _wait_until_delivered(api, tickets[0]["id"])
     echo("The ticket, as REST returns it:")
     echo(_indent_json(ticket))
@@ -197,7 +199,7 @@ async def _fetch_ticket(api: _Api, echo: Print) -> dict[str, Any]:
 
 
 async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
-    """Polls the ticket until its delivery is recorded, which happens shortly after the response of Slack."""
+    """Polls the ticket until its delivery is recorded, which happens shortly after Slack responds."""
     ticket: dict[str, Any] = {}
     try:
         async with asyncio.timeout(STEP_SECONDS):
@@ -207,7 +209,7 @@ async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
                     return ticket
                 await asyncio.sleep(0.05)  # at most STEP_SECONDS in total
     except TimeoutError:
-        raise DemoFailed(f"the deliveries have no outcome yet: {ticket.get('deliveries')}") from None
+        raise DemoFailed(f"the deliveries were not completed in time: {ticket.get('deliveries')}") from None
 
 
 def _indent_json(data: object) -> str:

@@ -17,10 +17,10 @@ _TTL = 1  # seconds
 
 
 class DemoDns(asyncio.DatagramProtocol):
-    """`async with running() as dns: dns.add("example.org", "MX", "10 mx1.example.org.")`."""
+    """A DNS server; `run_dns` starts one. `dns.add("example.org", "MX", "10 mx1.example.org.")` adds a record."""
 
     def __init__(self) -> None:
-        self.address = ""  # `127.0.0.1:port`, as `[dns] nameservers` takes it
+        self.address = ""  # `127.0.0.1:port`, the format of `[dns] nameservers`
         self._records: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset] = {}
         self._transport: asyncio.DatagramTransport | None = None
 

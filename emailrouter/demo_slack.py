@@ -15,12 +15,12 @@ from typing import Any
 from aiohttp import web
 
 _MAX_BODY = 1024 * 1024  # bytes; the Slack channel sends far smaller payloads
-_MAX_UNREAD = 100  # messages; further posts wait for their reply until one is read
+_MAX_UNREAD = 100  # messages; when full, a post gets its response only after one is read
 
 
 @dataclass(frozen=True, slots=True)
 class SlackMessage:
-    """An accepted message. path: the path of the webhook URL."""
+    """An accepted message. `path` is the path of the webhook URL."""
 
     path: str
     payload: dict[str, Any]
@@ -32,7 +32,7 @@ class SlackMessage:
 
 
 class DemoSlack:
-    """`async with running() as slack`: `messages` receives each message that was answered `200 ok`."""
+    """The webhooks; `run_slack` serves them. `messages` contains each message that was answered `200 ok`."""
 
     def __init__(self) -> None:
         self.port = 0

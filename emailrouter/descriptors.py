@@ -1,6 +1,6 @@
-"""Raises the limit of file descriptors (RLIMIT_NOFILE) to what the configured limits need.
+"""Raises the limit of file descriptors (RLIMIT_NOFILE) to the number that the configured limits can use.
 
-With a lower limit a process would refuse connections, or fail to open its database, within its own limits.
+With fewer descriptors, a process would fail to accept connections or to open its database below those limits.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from config.schema import Config
 from emailrouter.assembly import SQLITE_READERS, Role
 from router.errors import ConfigurationFault
 
-# Listening sockets, pipes of parser processes, DNS queries, the log, certificates being reloaded, and connections that
-# are closed immediately after they are accepted.
+# For listening sockets, pipes of parser processes, DNS queries, the log, certificates being reloaded, and connections
+# that are closed immediately after they are accepted.
 OTHER_DESCRIPTORS = 256
 
 
 def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
-    """Maximum number of file descriptors of a process with these roles, by use."""
-    found = {"other files": OTHER_DESCRIPTORS}
+    """Maximum number of file descriptors that a process with these roles uses, by setting or kind."""
+    needed = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
-        found["SQLite"] = 3 * (SQLITE_READERS + 2)
+        needed["SQLite"] = 3 * (SQLITE_READERS + 2)
     else:
-        found["database.pool_size"] = config.database.pool_size
+        needed["database.pool_size"] = config.database.pool_size
     if "smtp" in roles:
-        found["smtp.max_connections"] = config.smtp.max_connections
+        needed["smtp.max_connections"] = config.smtp.max_connections
     if "api" in roles:
         from api.server import MAX_CONNECTIONS  # noqa: PLC0415 - an smtp process does not load the API
 
-        found["API connections"] = MAX_CONNECTIONS
+        needed["API connections"] = MAX_CONNECTIONS
     if "deliver" in roles:
-        found["delivery.concurrency"] = config.delivery.concurrency
-    return found
+        needed["delivery.concurrency"] = config.delivery.concurrency
+    return needed
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
@@ -44,9 +44,9 @@ def raise_limit(config: Config, roles: frozenset[Role]) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (total, hard if _is_enough(hard, total) else total))
     except (OSError, ValueError):
-        listed = ", ".join(f"{name} {count}" for name, count in parts.items())
+        breakdown = ", ".join(f"{name} {count}" for name, count in parts.items())
         raise ConfigurationFault(
-            f"the configuration needs {total} file descriptors ({listed}), but the limit of this process is {hard}",
+            f"the configuration needs {total} file descriptors ({breakdown}), but the limit of this process is {hard}",
             "raise LimitNOFILE of the unit (or `ulimit -Hn`), or lower these settings",
         ) from None
 

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """Stops the servers, then the dispatcher, then saves the counts; a failed step does not skip the next."""
+    """Stops the servers, then the dispatcher, then saves the counts. A failed step does not prevent the next ones."""
     steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace

@@ -41,15 +41,14 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     text = format_login(login, first_address(config))
     if not _print_on_terminal(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
-        await setup.record_file_key(
-            login
-        )  # before the file exists, so that a crash leaves no file whose key is not revoked
+        # Before the file exists: after a crash, using the setup link still revokes the key in the file.
+        await setup.record_file_key(login)
         _write_private_file(path, text)
         log.info("first_login.written", path=str(path))
 
 
 def _print_on_terminal(text: str) -> bool:
-    """Prints the text on the terminal. Returns whether that succeeded: the text is not stored anywhere else."""
+    """Prints the text on the terminal. Returns False without a terminal or on an error: the caller must store it."""
     if not sys.stderr.isatty():
         return False
     try:
@@ -61,7 +60,7 @@ def _print_on_terminal(text: str) -> bool:
 
 
 def first_address(config: Config) -> str:
-    """URL for the first visit: `public_url`, or the address of the API while `public_url` has its loopback default."""
+    """URL for the first visit: `public_url`, or the address of the API if `public_url` is a loopback address."""
     listen = config.api.listen
     if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
         return config.server.public_url

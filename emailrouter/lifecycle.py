@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class BackgroundTaskEnded(Exception):  # noqa: N818 - `__cause__` is the error
-    """A background task ended unexpectedly. The process stops, and its supervisor restarts it."""
+    """A background task ended unexpectedly. The process stops, and systemd restarts it."""
 
 
 async def open_database(
@@ -56,11 +56,11 @@ async def open_database(
     Retries while it is unavailable, until `stop` is set; without `stop` it tries once.
 
     Args:
-        on_wait: Gets the reason before each wait.
+        on_wait: Called with the reason before each wait.
 
     Raises:
         Unavailable: The database is unavailable and `stop` is set or None.
-        ConfigurationFault: Waiting does not help.
+        ConfigurationFault: The configuration is wrong; a retry would fail too.
         SchemaMismatch: The schema is not that of this version.
     """
     database = assembly.build_database(config, catalog.load_catalog())
@@ -75,7 +75,7 @@ async def open_database(
                 else:
                     await migrate.check_schema(database)
             except ConfigurationFault:
-                raise  # exit code 2 keeps a supervisor from restarting the process
+                raise  # exits with code 2, after which systemd does not restart the process
             except Unavailable as error:
                 await database.close()
                 if stop is None or stop.is_set():
@@ -149,8 +149,8 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
         steps.start_timer()
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, begin_stop)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, begin_stop)
     # Without a handler SIGHUP would end the process.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     notifier = SystemdNotifier(os.environ)
@@ -174,7 +174,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
     try:
         async with run_roles(config, roles, database, steps) as process:
             loop.add_signal_handler(signal.SIGHUP, _reload, process, notifier, reload_config)
-            # Tasks may end during a shutdown: heartbeats continue.
+            # Heartbeats continue during a shutdown, in which tasks may end.
             heartbeats = loop.create_task(
                 send_heartbeats(notifier, lambda: "" if stop.is_set() else find_ended_task(process))
             )
@@ -189,7 +189,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
-    # Excludes the objects of the start from later collections, which would take 20 ms.
+    # Excludes the existing objects from later collections, which would take 20 ms longer.
     gc.collect()
     gc.freeze()
     log.info("ready", **ready_facts(process))

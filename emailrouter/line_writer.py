@@ -35,7 +35,7 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class _PendingLine:
-    """The unwritten rest of a line. `dropped` is the number of dropped lines that it reports, 0 for other lines."""
+    """The unwritten part of a line. `dropped` is the number of dropped lines that this line reports, else 0."""
 
     data: bytes
     dropped: int = 0
@@ -91,7 +91,7 @@ class LineWriter:
             self._wait_until_writable(left)
 
     def close(self) -> None:
-        """Drops the queued lines and closes the own descriptor; the stream stays open. Later lines are dropped."""
+        """Drops the queued lines and closes what the writer opened; the stream stays open. Later lines are dropped."""
         with self._lock:
             own, self._owned = self._owned, None
             self._write = partial(_write_text, None)

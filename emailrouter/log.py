@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class _LevelFilter:
-    """Drops events below level `number`. A processor, because cached loggers keep their class."""
+    """Drops events below level `number`. Implemented as a processor, because cached loggers keep their class."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -98,7 +98,7 @@ class _Logger(structlog.BoundLoggerBase):
     def _log_event(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
             if fields.get("exc_info") is True:
-                # Resolved here: later, another exception may be the one being handled.
+                # Resolved now: a different exception may be handled later.
                 fields["exc_info"] = sys.exc_info()
             self._proxy_to_logger(level, event, **fields)
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
@@ -156,7 +156,7 @@ def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
 def _truncate(value: str | bytes) -> str:
     start = value[:MAX_VALUE_LENGTH]
     text = start if isinstance(start, str) else start.decode("ascii", "backslashreplace")
-    return f"{text}... ({len(value)} in all)"
+    return f"{text}... ({len(value)} in total)"
 
 
 def _safe_value(value: object) -> str | int | float | None:
@@ -214,7 +214,7 @@ def set_level(level: Level) -> None:
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, _LevelFilter):
             processor.number = number
-    # Of libraries only warnings and errors are of interest.
+    # Libraries log only warnings and errors.
     logging.getLogger().setLevel(max(number, logging.WARNING))
 
 
@@ -225,7 +225,7 @@ def dropped_lines() -> int:
 
 
 def log_uncaught_exceptions() -> None:
-    """Logs warnings and uncaught exceptions. Python itself would write them and wait for the reader."""
+    """Logs warnings and uncaught exceptions. Python's own hooks would block while the reader is slow."""
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
     sys.unraisablehook = _log_unraisable
@@ -237,8 +237,8 @@ def _log_crash(_: type[BaseException], error: BaseException, __: TracebackType |
 
 
 def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    of = getattr(unraisable.object, "__qualname__", type(unraisable.object).__name__)
-    log.error("process.unraisable_exception", object=of, exc_info=unraisable.exc_value)
+    name = getattr(unraisable.object, "__qualname__", type(unraisable.object).__name__)
+    log.error("process.unraisable_exception", object=name, exc_info=unraisable.exc_value)
 
 
 def _log_thread_failed(failed: threading.ExceptHookArgs) -> None:

@@ -1,4 +1,4 @@
-"""The database and the use cases for one command of the operator, closed afterwards.
+"""Opens the database and the use cases for one command of the operator, and closes them afterwards.
 
 Never creates a database. Reads the secret key, or creates it for a new installation, only for commands that encrypt
 or decrypt settings.
@@ -46,13 +46,13 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
 
 
 class _NoSecretBox(SecretBox):
-    """For commands without secrets: they must neither create a key nor fail without the right one."""
+    """For commands that use no secrets: they neither create the key nor fail if it is missing or wrong."""
 
     def __init__(self) -> None:
         super().__init__(new_key())
 
     def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:  # noqa: ARG002 - signature of SecretBox
-        raise RuntimeError("this command did not ask for the secret key")
+        raise RuntimeError("this command did not load the secret key")
 
     def decrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:  # noqa: ARG002 - signature of SecretBox
-        raise RuntimeError("this command did not ask for the secret key")
+        raise RuntimeError("this command did not load the secret key")

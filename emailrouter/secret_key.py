@@ -16,23 +16,27 @@ class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
 
 async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
     """Loads or creates the secret key of this host; raises `WrongSecretKey` if the database uses another."""
-    own = config.server.secret_key
-    if own is None:
+    configured = config.server.secret_key
+    if configured is None:
         await _check_key_file(config, database)
-    key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
-    mine = fingerprint(key)
-    await database.execute("installation_insert", name="secret_key", value=mine)
+    key = (
+        configured.reveal()
+        if configured is not None
+        else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
+    )
+    key_fingerprint = fingerprint(key)
+    await database.execute("installation_insert", name="secret_key", value=key_fingerprint)
     row = await database.fetch_one("installation_value", name="secret_key")
-    if row is not None and row["value"] != mine and own is None:
+    if row is not None and row["value"] != key_fingerprint and configured is None:
         # Completes a key rotation that was interrupted after its commit.
         rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
         if rotated is not None:
             return SecretBox(rotated)
-    if row is None or row["value"] != mine:
+    if row is None or row["value"] != key_fingerprint:
         known = row["value"] if row else "none"
         raise WrongSecretKey(
-            f"server.secret_key has the fingerprint {mine}, but this database's secrets were encrypted with {known}: "
-            "all hosts of one database need the same key"
+            f"server.secret_key has the fingerprint {key_fingerprint}, "
+            f"but this database's secrets were encrypted with {known}: all hosts of one database need the same key"
         )
     return SecretBox(key)
 

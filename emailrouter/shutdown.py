@@ -36,7 +36,7 @@ BACKGROUND_SECONDS = 2.0
 # The parts of the core. The connections of queued commits are closed by now, nothing is being sent, and idle parser
 # processes end with their input.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
-# A running scrape.
+# For a running scrape.
 METRICS_SECONDS = 2.0
 # 3 s for running statements, 2 s to return their connections.
 DATABASE_SECONDS = 6.0
@@ -48,20 +48,20 @@ class Shutdown:
     """The shutdown of one process.
 
     Args:
-        bound: Seconds from `start_timer` until the process exits regardless of running steps; None for no limit
+        limit_seconds: Time from `start_timer` until the process exits regardless of running steps; None for no limit
             (tests, `demo`).
     """
 
-    def __init__(self, bound: float | None = None) -> None:
-        self._bound = bound
+    def __init__(self, limit_seconds: float | None = None) -> None:
+        self._limit_seconds = limit_seconds
         self._steps: list[str] = []
         self._armed = False
 
     def start_timer(self) -> None:
         """Starts the time limit. It applies until the interpreter exits, which a thread could delay forever."""
-        if self._bound is not None and not self._armed:
+        if self._limit_seconds is not None and not self._armed:
             self._armed = True
-            timer = threading.Timer(self._bound, self._exit)
+            timer = threading.Timer(self._limit_seconds, self._exit)
             timer.daemon = True
             timer.start()
 
@@ -85,7 +85,7 @@ class Shutdown:
 
     def _exit(self) -> None:
         step = ", ".join(self._steps) or "interpreter exit"
-        log.critical("shutdown.timed_out", step=step, after_seconds=self._bound)
+        log.critical("shutdown.timed_out", step=step, after_seconds=self._limit_seconds)
         os._exit(1)
 
 

@@ -1,7 +1,7 @@
 """The core of a process over an open database, assembled in one place for processes, commands and tests.
 
 Each part is built at its first use: a process that only accepts mail never loads the HTTP client, and a command that
-accepts no mail never starts the group commit. Building a part waits for nothing.
+accepts no mail never starts the group commit. Building a part does not wait for I/O.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Core:
 
     @cached_property
     def client(self) -> OutboundClient:
-        from router.outbound.client import OutboundClient  # noqa: PLC0415 - see the module
+        from router.outbound.client import OutboundClient  # noqa: PLC0415 - see the module docstring
 
         delivery = self.config.delivery
         return OutboundClient(
@@ -91,7 +91,7 @@ class Core:
 
     @cached_property
     def poster(self) -> Poster:
-        from router.channels import CHANNELS  # noqa: PLC0415 - see the module
+        from router.channels import CHANNELS  # noqa: PLC0415 - see the module docstring
         from router.channels.poster import Poster  # noqa: PLC0415
 
         delivery = self.config.delivery
@@ -106,7 +106,7 @@ class Core:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Built, not yet running."""
-        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
+        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
 
         return deliver.build_dispatcher(self)
 
@@ -143,7 +143,7 @@ class Core:
 
     @cached_property
     def services(self) -> Services:
-        from emailrouter import use_cases  # noqa: PLC0415 - see the module
+        from emailrouter import use_cases  # noqa: PLC0415 - see the module docstring
 
         return use_cases.build_services(self)
 
@@ -163,8 +163,8 @@ def build_group_writer(
     settings: DatabaseSettings, database: AnyDatabase, write: WriteGroup[IncomingMail, Committed]
 ) -> GroupWriter[IncomingMail, Committed]:
     """Builds the group commit, which runs on the current event loop until it is closed."""
-    bounds = GroupLimits(settings.group_mails, settings.group_bytes)
+    limits = GroupLimits(settings.group_mails, settings.group_bytes)
     if isinstance(database, SqliteDatabase):
         busy_timeout = settings.busy_timeout.total_seconds()
-        return SqliteWriter(database, catalog.load_catalog(), write, bounds, busy_timeout=busy_timeout)
-    return PostgresWriter(database, catalog.load_catalog(), write, bounds)
+        return SqliteWriter(database, catalog.load_catalog(), write, limits, busy_timeout=busy_timeout)
+    return PostgresWriter(database, catalog.load_catalog(), write, limits)

@@ -19,7 +19,7 @@ from router.store.sqlite import SqliteDatabase
 
 # Microseconds. A worker that must wait longer for its rate limit releases its lease.
 MAX_LEASE_WAIT = 2_000_000
-# SQLite has no notifications between processes: work of another process is only found by polling.
+# SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
 # Intervals of the maintenance tasks.
 RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
@@ -64,13 +64,13 @@ def build_sender(core: Core) -> TicketSender:
 def build_maintenance(core: Core) -> Maintenance:
     """Built, not yet running."""
     config = core.config
-    kept = config.retention
-    ages = RetentionPeriods(
-        raw_messages=None if kept.raw_messages is None else to_micros(kept.raw_messages),
-        resolved_tickets=None if kept.resolved_tickets is None else to_micros(kept.resolved_tickets),
+    settings = config.retention
+    periods = RetentionPeriods(
+        raw_messages=None if settings.raw_messages is None else to_micros(settings.raw_messages),
+        resolved_tickets=None if settings.resolved_tickets is None else to_micros(settings.resolved_tickets),
         duplicate_window=to_micros(config.smtp.duplicate_window),
     )
-    retention = Retention(core.database, core.contents, core.clock, ages, pause=maintenance.pause)
+    retention = Retention(core.database, core.contents, core.clock, periods, pause=maintenance.pause)
     checks = use_cases.build_domain_checks(core)
     alerts = DomainAlerts(core.database, core.clock, core.poster)
     tasks = [

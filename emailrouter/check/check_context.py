@@ -1,4 +1,4 @@
-"""The input of the checks: configuration, database and access to the outside."""
+"""The input of the checks: the configuration, the database, and access to the host and the network."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ UNIT_DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What the checks read.
+    """The input of a check.
 
     Attributes:
-        database: None if it could not be opened, which is a result of its own.
+        database: None if it could not be opened, which `run` reports.
         tls_context: For connections to the hosts of integrations.
         statvfs, systemd_directory, unit_directories, clock: Replaced in tests.
     """

@@ -45,12 +45,12 @@ async def name_servers(context: CheckContext) -> list[CheckResult]:
     """Checks the name servers in use, ignored lines of resolv.conf, and EDNS support."""
     servers = context.resolver.servers
     found = await context.resolver.query_addresses(context.config.server.hostname)
-    asked = ", ".join(server.address for server in servers.current_servers())
+    queried = ", ".join(server.address for server in servers.current_servers())
     if isinstance(found, DnsFailure):
         fix = "Set [dns] nameservers to servers that respond, or correct /etc/resolv.conf"
-        return [warn("name servers", f"{asked}: {found.reason}", fix)]
+        return [warn("name servers", f"{queried}: {found.reason}", fix)]
     plain = [server.address for server in servers.current_servers() if server.skips_edns]
-    results = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.uses_file else ''}")]
+    results = [ok("name servers", f"{queried}{f' (from {servers.path})' if servers.uses_file else ''}")]
     if servers.skipped:
         fix = "Write one IP address after `nameserver`, without port or brackets, or set [dns] nameservers"
         results.append(warn("name servers", f"ignored in {servers.path}: {'; '.join(servers.skipped)}", fix))

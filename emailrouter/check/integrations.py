@@ -77,11 +77,11 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
     if not parts.hostname:
         return ok(name, f"{integration.hint}: no connection to check")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    why = await _find_connection_problem(
+    problem = await _find_connection_problem(
         parts.hostname, port, context.tls_context if parts.scheme == "https" else None, private=private
     )
-    if why is not None:
-        return fail(name, why[0], f"{why[1]}; {test}")
+    if problem is not None:
+        return fail(name, problem[0], f"{problem[1]}; {test}")
     if integration.last_error:
         return warn(name, f"reachable, but the last delivery failed: {integration.last_error}", test)
     how = "over TLS with a valid certificate" if context.tls_context and parts.scheme == "https" else "without TLS"

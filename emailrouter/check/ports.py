@@ -65,14 +65,14 @@ async def _check_smtp_address(context: CheckContext, address: Address) -> list[C
     return [ok("smtp port", f"{address} responds as {context.config.server.hostname}")]
 
 
-async def _read_first_line(address: Address, question: bytes) -> bytes | OSError:
-    """Sends `question` and returns the first line of the response, or the error."""
+async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
+    """Sends `request` and returns the first line of the response, or the error."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     writer = None
     try:
         async with asyncio.timeout(_RESPONSE_SECONDS):
             reader, writer = await asyncio.open_connection(host, address.port)
-            writer.write(question)
+            writer.write(request)
             return await reader.readline()
     except TimeoutError:
         return OSError(errno.ETIMEDOUT, f"no response within {_RESPONSE_SECONDS:g} s")
@@ -85,9 +85,9 @@ async def _read_first_line(address: Address, question: bytes) -> bytes | OSError
             writer.close()
 
 
-def _no_response_results(name: str, address: Address, why: OSError) -> list[CheckResult]:
+def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
     """Results for an address that does not respond: whether the program could listen there."""
-    if why.errno == errno.ETIMEDOUT:
+    if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]
     try:
@@ -102,12 +102,12 @@ def _no_response_results(name: str, address: Address, why: OSError) -> list[Chec
             "systemctl enable --now emailrouter.socket"
         )
         return [fail(name, f"this user may not listen on {address}", fix)]
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except OSError as bind_error:
+        if bind_error.errno == errno.EADDRINUSE:
             fix = f"Find the process: ss -ltnp 'sport = :{address.port}'"
             return [fail(name, f"{address} is in use, but nothing responds", fix)]
         fix = f"Configure an address of this host (`ip address` lists them): {address.host} is not one"
-        return [fail(name, f"cannot listen on {address}: {error.strerror or error}", fix)]
+        return [fail(name, f"cannot listen on {address}: {bind_error.strerror or bind_error}", fix)]
     return [warn(name, f"nothing listens on {address}", _START)]
 
 

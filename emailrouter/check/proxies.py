@@ -23,14 +23,14 @@ async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
         return []
     peer = parse_address("127.0.0.1" if loopback == "localhost" else loopback)
     networks = api.trusted_proxies
-    if networks and (peer is None or any(peer.version == each.version and peer in each for each in networks)):
+    if networks and (peer is None or any(peer.version == network.version and peer in network for network in networks)):
         return [ok(NAME, f"[api] trusted_proxies contains {', '.join(map(str, networks))}")]
-    missing = f"does not contain {peer}, the address of the proxy" if networks and peer else "is empty"
+    problem = f"does not contain {peer}, the address of the proxy" if networks and peer else "is empty"
     fix = (
         'Set [api] trusted_proxies to the address of the proxy, like ["127.0.0.1/32", "::1/128"], '
         "and let it send X-Forwarded-For and X-Forwarded-Proto (docs/operations.md, The dashboard behind a proxy)"
     )
     text = (
-        f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {missing}: all clients count as one address"
+        f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {problem}: all clients count as one address"
     )
     return [warn(NAME, text, fix)]

@@ -18,14 +18,14 @@ async def units(context: CheckContext) -> list[CheckResult]:
     """Checks the units; on a host without systemd there is nothing to check."""
     if not context.systemd_directory.is_dir():
         return [ok("systemd", "this host does not run systemd")]
-    there = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}
-    if not there:
+    installed = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}
+    if not installed:
         fix = "Copy the units from the installed program: docs/operations.md, step 2"
         return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        return [ok("systemd", f"installed: {', '.join(there)}")]
-    return list(await asyncio.gather(*(_check_exposure(analyze, name, path) for name, path in there.items())))
+        return [ok("systemd", f"installed: {', '.join(installed)}")]
+    return list(await asyncio.gather(*(_check_exposure(analyze, name, path) for name, path in installed.items())))
 
 
 def _find_unit(context: CheckContext, name: str) -> Path | None:

@@ -63,13 +63,13 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 async def secret_key(context: CheckContext) -> list[CheckResult]:
     """Checks that the key of this host encrypted the secrets in the database. Never creates a key."""
     config, name = context.config, "secret key"
-    own = config.server.secret_key
+    configured = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
     results = []
     known = (
         None if context.database is None else await context.database.fetch_one("installation_value", name="secret_key")
     )
-    if own is None:
+    if configured is None:
         try:
             key = path.read_text(encoding="utf-8").strip()
             mode = path.stat().st_mode
@@ -84,21 +84,24 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             results.append(warn(name, f"{path} is readable by other users", f"chmod 600 {path}"))
     else:
-        key = own.reveal()
+        key = configured.reveal()
     try:
-        mine = fingerprint(key)
+        key_fingerprint = fingerprint(key)
     except ValueError:
         return [fail(name, f"{path} does not contain a secret key", "Restore the right key from a backup")]
-    if known is not None and known["value"] != mine:
-        where = "[server] secret_key" if own is not None else str(path)
+    if known is not None and known["value"] != key_fingerprint:
+        where = "[server] secret_key" if configured is not None else str(path)
         fix = f"Copy the key of the other hosts to {where}: all hosts of one database need the same key"
-        text = f"the key of this host is {mine}, but the secrets in the database were encrypted with {known['value']}"
+        text = (
+            f"the key of this host is {key_fingerprint}, "
+            f"but the secrets in the database were encrypted with {known['value']}"
+        )
         return [*results, fail(name, text, fix)]
-    return [*results, ok(name, f"fingerprint {mine}")]
+    return [*results, ok(name, f"fingerprint {key_fingerprint}")]
 
 
 async def loss_audit(context: CheckContext) -> list[CheckResult]:
-    """Checks that accepted = ticketed + repeated, and that every queued delivery is delivered, pending or dead."""
+    """Checks that no accepted message lacks its ticket or delivery: see `audit_losses`."""
     if context.database is None:
         return []
     found = await audit_losses(context.database)
@@ -107,8 +110,8 @@ async def loss_audit(context: CheckContext) -> list[CheckResult]:
         "`emailrouter trace ID` shows what is recorded about a message"
     )
     faults = [fail("loss audit", fault, fix) for fault in found.list_faults()]
-    again = f"; {found.repeats} were recently answered as duplicates" if found.repeats else ""
-    return faults or [ok("loss audit", f"of the newest {found.messages} messages {found.summary}{again}")]
+    duplicates = f"; {found.repeats} were recently answered as duplicates" if found.repeats else ""
+    return faults or [ok("loss audit", f"newest {found.messages} messages: {found.summary}{duplicates}")]
 
 
 async def queue(context: CheckContext) -> list[CheckResult]:
@@ -124,7 +127,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
     waiting = row["waiting"] + row["parked"] if row is not None else 0
     if row is not None and row["oldest_at"] is not None and context.clock.now() - row["oldest_at"] > _MAX_PENDING_AGE:
         hours = (context.clock.now() - row["oldest_at"]) // (3600 * SECOND)
-        fix = "Check the integrations below, and that a process delivers (emailrouter serve or deliver)"
+        fix = "Check the integrations below, and that `emailrouter serve` or `emailrouter deliver` runs"
         results.append(warn("queue", f"{waiting} deliveries are pending, the oldest for {hours} h", fix))
     return results or [ok("queue", f"{waiting} deliveries are pending")]
 

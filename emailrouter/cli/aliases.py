@@ -64,10 +64,10 @@ async def add(context: CommandContext, address: str, integration: str) -> None:
         raise Refused("invalid_alias", f"{address!r} is not an email address")
     domain_id = await context.lookup.find_domain_id(context.actor, domain)
     integration_id = await context.lookup.find_integration_id(context.actor, integration)
-    made = await context.services.aliases.create(
+    created = await context.services.aliases.create(
         context.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
     )
-    await _print_alias(context, made)
+    await _print_alias(context, created)
 
 
 @group.command("change")

@@ -19,12 +19,12 @@ def completion(ctx: click.Context, shell: str) -> None:
     bash: add `eval "$(emailrouter completion bash)"` to ~/.bashrc. zsh: add the same line with `zsh` to ~/.zshrc.
     fish: write the script to ~/.config/fish/completions/emailrouter.fish.
     """
-    kind = get_completion_class(shell)
-    if kind is None:
+    completion_class = get_completion_class(shell)
+    if completion_class is None:
         raise click.UsageError(f"{shell} is not supported by this version of click")
-    # The template alone, without asking the shell for its version, which need not be on this machine.
-    maker = kind(ctx.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
-    click.echo(maker.source_template % maker.source_vars())
+    # Rendered directly: `source()` would run the shell, which may not be installed here, to read its version.
+    renderer = completion_class(ctx.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
+    click.echo(renderer.source_template % renderer.source_vars())
 
 
 COMMANDS = (completion,)

@@ -1,4 +1,4 @@
-"""`export` and `apply`: the configuration of a workspace as one file, with secrets by reference."""
+"""`export` and `apply`: the configuration of a workspace as one file that contains only references to secrets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def export(context: CommandContext, output: Path | None) -> None:
 
 @click.command(cls=WorkspaceCommand, name="apply")
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without applier them.")
 @click.option("--prune", is_flag=True, help="Also remove entries of the workspace that are not in the file.")
 @confirmation_option
 @with_context(secrets=True)
@@ -54,12 +54,12 @@ async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool,
 
     Applying the same file again changes nothing. Sections that the file omits are left unchanged.
     """
-    wanted = _read_document(file)
+    new_document = _read_document(file)
     parts = _workspace_services(context)
     allow_private = context.core.config.delivery.allow_private_networks
-    applying = DocumentApplier(parts, CHANNELS, context.core.box, _resolve_reference, allow_private=allow_private)
+    applier = DocumentApplier(parts, CHANNELS, context.core.box, _resolve_reference, allow_private=allow_private)
     try:
-        plan = applying.plan(wanted, await take_snapshot(parts, context.actor), prune=prune)
+        plan = applier.plan(new_document, await take_snapshot(parts, context.actor), prune=prune)
     except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
     if not context.as_json:
@@ -68,7 +68,7 @@ async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool,
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
             confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
-        await applying.execute(context.actor, plan)
+        await applier.execute(context.actor, plan)
     applied = not dry_run
     if context.as_json:
         changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]

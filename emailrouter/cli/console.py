@@ -1,4 +1,4 @@
-"""What all commands share: the options `--config` and `--json`, error handling and output.
+"""The basis of all commands: the options `--config` and `--json`, error handling and output.
 
 Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. An expected error is one line on standard error;
 a traceback is a bug.
@@ -101,7 +101,7 @@ class Command(click.Command):
         """Parses as click does, but masks URLs in the error for extra arguments: they may contain secrets."""
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
-            ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in each else each for each in extra)}")
+            ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in value else value for value in extra)}")
         return extra
 
 

@@ -1,8 +1,8 @@
-"""What commands in a workspace share: the use cases, the workspace, output and prompts.
+"""The basis of the commands that act in a workspace: the use cases, the workspace, output and prompts.
 
-The operator acts with the permissions of an admin but is not a user. `--workspace` is required if there are several.
-`with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the core afterwards.
-`--yes` answers every confirmation. Without a terminal nothing is prompted for.
+The operator acts with the permissions of an admin but is not a user. `--workspace` is required if there are several
+workspaces. `with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the core
+afterwards. `--yes` answers every confirmation. Commands prompt only on a terminal.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class CommandContext:
         if self.as_json:
             return {}
         found = await self.services.display_names.resolve(self.actor, ids)
-        return {each: known.email or known.name for each, known in found.items()}
+        return {entity_id: known.email or known.name for entity_id, known in found.items()}
 
 
 # --- commands and groups
@@ -174,9 +174,9 @@ def with_context(
 
 
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
-    """Runs a coroutine with the core, for all workspaces."""
+    """Runs a coroutine with the core, which is not limited to one workspace."""
     config = console.get_invocation(ctx).load_config()
-    # Commands print their own output; of the log only warnings and errors matter.
+    # Commands print their own output, so the log needs only warnings and errors.
     log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
@@ -186,10 +186,10 @@ def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, s
     return console.run(run())
 
 
-async def _find_workspace(names: LookupService, wanted: str | None) -> Workspace:
-    if wanted is not None:
-        return await names.find_workspace(wanted)
-    known = await names.list_workspaces()
+async def _find_workspace(lookup: LookupService, id_or_name: str | None) -> Workspace:
+    if id_or_name is not None:
+        return await lookup.find_workspace(id_or_name)
+    known = await lookup.list_workspaces()
     if not known:
         raise Refused("not_found", "there is no workspace yet: run `emailrouter init`")
     if len(known) > 1:
@@ -207,12 +207,12 @@ def paging_options(function: F) -> F:
     """Adds the options of a list; the command gets `limit` (None for all) and `cursor`."""
 
     @functools.wraps(function)
-    def command(*args: Any, everything: bool, limit: int, **kwargs: Any) -> Any:
-        return function(*args, limit=None if everything else limit, **kwargs)
+    def command(*args: Any, list_all: bool, limit: int, **kwargs: Any) -> Any:
+        return function(*args, limit=None if list_all else limit, **kwargs)
 
     for option in (
         click.option("--cursor", metavar="C", help="Continue after the previous page (its nextCursor)."),
-        click.option("--all", "everything", is_flag=True, help="List all entries."),
+        click.option("--all", "list_all", is_flag=True, help="List all entries."),
         click.option(
             "--limit",
             type=click.IntRange(min=1),
@@ -292,13 +292,13 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
     if not sys.stdin.isatty():
         raise click.UsageError(f"{option} is missing: use `{option} -` and pass the value on standard input")
     with _interruptible_prompt():
-        asked: str = click.prompt(prompt, hide_input=True, err=True)
-    return asked
+        entered: str = click.prompt(prompt, hide_input=True, err=True)
+    return entered
 
 
 @contextlib.contextmanager
 def _interruptible_prompt() -> Iterator[None]:
-    """Lets Ctrl-C end a prompt immediately: the handler of the event loop would wait for the answer."""
+    """Lets Ctrl-C end a prompt immediately. The signal handler of the event loop runs only after the prompt returns."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -317,10 +317,10 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _display_value(value: object, instead: Mapping[str, str] | None) -> object:
+def _display_value(value: object, display_texts: Mapping[str, str] | None) -> object:
     match value:
-        case str() if instead is not None:
-            return instead.get(value, value)
+        case str() if display_texts is not None:
+            return display_texts.get(value, value)
         case bool():
             return "yes" if value else "no"
         case list() | tuple():

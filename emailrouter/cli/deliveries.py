@@ -75,7 +75,7 @@ async def show(context: CommandContext, delivery: str) -> None:
 
 @group.command("replay")
 @click.argument("delivery", metavar="[ID]", required=False)
-@click.option("--all", "everything", is_flag=True, help="Retry the deliveries of every integration.")
+@click.option("--all", "replay_all", is_flag=True, help="Retry the deliveries of every integration.")
 @click.option("--integration", metavar="NAME|ID", help="Retry the deliveries of this integration.")
 @click.option(
     "--state",
@@ -84,25 +84,25 @@ async def show(context: CommandContext, delivery: str) -> None:
 )
 @with_context()
 async def replay(
-    context: CommandContext, delivery: str | None, everything: bool, integration: str | None, state: str | None
+    context: CommandContext, delivery: str | None, replay_all: bool, integration: str | None, state: str | None
 ) -> None:
     """Retry one delivery, or all dead deliveries of one integration or of the workspace."""
-    if [delivery is not None, everything, integration is not None].count(True) != 1:
+    if [delivery is not None, replay_all, integration is not None].count(True) != 1:
         raise click.UsageError("exactly one of a delivery ID, --integration and --all is required")
     if delivery is not None:
         if state is not None:
             raise click.UsageError("--state requires --integration or --all")
-        again = await context.services.deliveries.replay(context.actor, delivery)
-        context.print_result(to_json(DeliveryAnswer.from_model(again)), f"{again.id} is queued for redelivery.")
+        queued = await context.services.deliveries.replay(context.actor, delivery)
+        context.print_result(to_json(DeliveryAnswer.from_model(queued)), f"{queued.id} is queued for redelivery.")
         return
     integration_id = (
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     replayed = 0
-    while True:  # each call retries as many as fit into one transaction
-        some = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
-        replayed += some
-        if not some or state == "pending":  # they stay pending: a loop would not end
+    while True:  # each call queues one transaction of deliveries
+        count = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
+        replayed += count
+        if not count or state == "pending":  # these stay pending, so the loop would not end
             break
     context.print_result(to_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 

@@ -41,7 +41,7 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
 @click.argument("domain")
 @with_context()
 async def show(context: CommandContext, domain: str) -> None:
-    """Show a domain with its DNS records as of the last check, and the fix for each."""
+    """Show a domain, and its DNS records as of the last check with the fix for each."""
     view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
     context.print_object(to_json(DomainDetail.from_view(view)))
 
@@ -80,12 +80,12 @@ async def verify(context: CommandContext, domain: str) -> int:
 @click.option(
     "--mx-upstream/--mx-here",
     required=True,
-    help="The MX records point to another relay that forwards the mail (the TXT record alone verifies the domain), "
-    "or to this installation.",
+    help="Whether the MX records point to another relay that forwards the mail (then the TXT record alone verifies "
+    "the domain), or to this installation.",
 )
 @with_context()
 async def change(context: CommandContext, domain: str, mx_upstream: bool) -> None:
-    """Set whether another relay receives the mail first."""
+    """Set whether another relay receives the mail of a domain first."""
     domain_id = await context.lookup.find_domain_id(context.actor, domain)
     view = await context.services.domains.set_mx_upstream(context.actor, domain_id, mx_upstream)
     context.print_object(to_json(DomainDetail.from_view(view)))

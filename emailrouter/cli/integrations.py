@@ -78,8 +78,10 @@ async def add(
 ) -> None:
     """Add an integration and prompt for its webhook URL. Nothing is sent; see `integration test`."""
     url = read_secret(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
-    made = await context.services.integrations.create(context.actor, type=kind, name=name, settings={"webhookUrl": url})
-    context.print_object(to_json(IntegrationAnswer.from_model(made)))
+    created = await context.services.integrations.create(
+        context.actor, type=kind, name=name, settings={"webhookUrl": url}
+    )
+    context.print_object(to_json(IntegrationAnswer.from_model(created)))
 
 
 @group.command("change")
@@ -90,7 +92,7 @@ async def add(
 async def change(
     context: CommandContext, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
 ) -> None:
-    """Change the name or webhook URL of an integration. A new URL retries the deliveries that are waiting."""
+    """Change the name or webhook URL of an integration. A new URL retries its pending deliveries."""
     settings = None
     if webhook_url is not None or webhook_url_file is not None:
         url = read_secret(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")

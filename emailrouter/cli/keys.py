@@ -65,7 +65,10 @@ async def show(context: CommandContext, key: str) -> None:
     help="Role of the key, at most that of its owner.",
 )
 @click.option(
-    "--expires", metavar="T", callback=time_options.parse_future_time, help='Expiry: "90d", or a date like 2030-01-31.'
+    "--expires",
+    metavar="T",
+    callback=time_options.parse_future_time,
+    help='Expiry: "90d" from now, or a date like 2030-01-31.',
 )
 @with_context()
 async def create(context: CommandContext, name: str, user: str, role: str | None, expires: int | None) -> None:

@@ -47,17 +47,19 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
     log.configure_logging(config.server.log_format, "warning")
     moved, changed_tables = console.run(_move(config, url))
     if invocation.as_json:
-        rows = [{"table": each.table, "source": each.source, "target": each.target} for each in moved]
+        rows = [{"table": counts.table, "source": counts.source, "target": counts.target} for counts in moved]
         console.print_json(
             {"from": str(config.database.url), "to": str(url), "tables": rows, "changedMeanwhile": changed_tables}
         )
     else:
         console.print_table(
             ["table", "source", "target"],
-            [{"table": each.table, "source": each.source, "target": each.target} for each in moved],
+            [{"table": counts.table, "source": counts.source, "target": counts.target} for counts in moved],
         )
         if not changed_tables:
-            click.echo(f"\nAll data was copied to {url}. Set database.url to it on every host. Keep the secret key,")
+            click.echo(
+                f"\nAll data was copied to {url}. Set database.url to this URL on every host. Keep the secret key,"
+            )
             click.echo(f"which is in {(config.server.data_dir / KEY_FILE).absolute()} unless server.secret_key is set.")
     if changed_tables:
         raise Refused(
@@ -91,7 +93,7 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
         finally:
             await target.close()
         after = await moving.count_rows(source)
-        return moved, [each.table for each in moved if after[each.table] != each.source]
+        return moved, [counts.table for counts in moved if after[counts.table] != counts.source]
     finally:
         await source.close()
 
@@ -111,10 +113,10 @@ def _progress_printer() -> moving.ReportProgress:
     return print_progress
 
 
-def _is_same_database(one: DatabaseUrl, other: DatabaseUrl) -> bool:
-    if one.path is not None and other.path is not None:
-        return one.path.resolve() == other.path.resolve()
-    return one.reveal() == other.reveal()
+def _is_same_database(first: DatabaseUrl, second: DatabaseUrl) -> bool:
+    if first.path is not None and second.path is not None:
+        return first.path.resolve() == second.path.resolve()
+    return first.reveal() == second.reveal()
 
 
 COMMANDS = (move,)

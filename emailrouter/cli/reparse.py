@@ -16,7 +16,7 @@ from router.admin.tickets.reparse import ReparseProgress, ReparseService
     "--since",
     callback=time_options.parse_past_time,
     metavar="T",
-    help='Only messages received since "30d" ago, or since 2030-01-31.',
+    help='Only messages received since this time: "30d" (ago), or a date like 2030-01-31.',
 )
 @click.option("--workspace", metavar="ID|NAME", help="Only messages of this workspace.  [default: all]")
 @click.pass_context
@@ -27,9 +27,9 @@ def reparse(ctx: click.Context, since: int | None, workspace: str | None) -> Non
         click.echo(f"{progress.message_count} messages, up to {progress.last_message_id}", err=True)
 
     async def work(core: Core) -> int:
-        chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
+        workspace_id = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
         return await ReparseService(core.database, core.contents).run(
-            since or 0, workspace_id=chosen, on_progress=print_progress
+            since or 0, workspace_id=workspace_id, on_progress=print_progress
         )
 
     done = run_with_core(ctx, work)

@@ -61,26 +61,26 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
         key_rotation.complete_rotation(server.data_dir, fingerprint(key))
         return resealed, fingerprint(key)
 
-    resealed, mark = run_with_core(ctx, work, secrets=True)
-    place = (new_key_file or server.data_dir / KEY_FILE).absolute()
+    resealed, key_fingerprint = run_with_core(ctx, work, secrets=True)
+    key_path = (new_key_file or server.data_dir / KEY_FILE).absolute()
     if invocation.as_json:
-        console.print_json({"resealed": resealed, "fingerprint": mark, "keyFile": str(place)})
+        console.print_json({"resealed": resealed, "fingerprint": key_fingerprint, "keyFile": str(key_path)})
         return
-    click.echo(f"{resealed} secrets were re-encrypted with the new key {mark}, which is in {place}.")
+    click.echo(f"{resealed} secrets were re-encrypted with the new key {key_fingerprint}, which is in {key_path}.")
     if new_key_file is not None:
-        click.echo("Set server.secret_key to it on every host, and restart every process.")
+        click.echo("Set server.secret_key to the new key on every host, and restart every process.")
     else:
         click.echo("Restart every process, and copy the file to every other host of this database.")
 
 
-def _next_key(path: Path, present: Secret) -> str:
-    with contextlib.suppress(FileExistsError):  # the operator provides the key
+def _next_key(path: Path, current: Secret) -> str:
+    with contextlib.suppress(FileExistsError):  # the operator provided the key
         key_rotation.write_key(path, new_key())
     try:
         secret = Secret.parse(path.read_text(encoding="utf-8").strip())
     except ValueError as error:
         raise click.UsageError(f"--new-key-file {path} {error}") from None
-    if secret == present:
+    if secret == current:
         raise click.UsageError(f"--new-key-file {path} contains the current key")
     return secret.reveal()
 

@@ -1,4 +1,4 @@
-"""`serve`, `smtp`, `api`, `deliver`: run the roles in one process or in one each."""
+"""`serve`, `smtp`, `api`, `deliver`: run all roles in one process, or one role."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = (
         "If it is empty, the first user and API key are created and shown on the terminal, or written to "
         "data_dir/first-login if there is no terminal.",
     ),
-    _command("smtp", ("smtp",), "Run only the SMTP server, for several processes or hosts with one database."),
+    _command("smtp", ("smtp",), "Run only the SMTP server, for installations with several processes or hosts."),
     _command("api", ("api",), "Run only the REST API and the dashboard."),
     _command("deliver", ("deliver",), "Run only the delivery of tickets to their integrations."),
 )

@@ -51,7 +51,7 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
 
 
 async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
-    """Return the context on behalf of a user. Raises `Refused` for disabled users and viewers."""
+    """Returns the context on behalf of a user. Raises `Refused` for disabled users and viewers."""
     if acting is None:
         return context
     user = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, acting))
@@ -84,7 +84,7 @@ async def list_command(
     """List the tickets, newest first."""
     if unassigned and (status or assigned_to or alias or search):
         raise click.UsageError("--unassigned cannot be combined with other filters")
-    wanted = TicketFilter(
+    filters = TicketFilter(
         status=status,
         assigned_to=None if assigned_to is None else await context.lookup.find_user_id(context.actor, assigned_to),
         alias_id=None if alias is None else await context.lookup.find_alias_id(context.actor, alias),
@@ -95,7 +95,7 @@ async def list_command(
         lambda n, c: (
             tickets.list_unassigned(context.actor, limit=n, cursor=c)
             if unassigned
-            else tickets.list(context.actor, wanted, limit=n, cursor=c)
+            else tickets.list(context.actor, filters, limit=n, cursor=c)
         ),
         limit=limit,
         cursor=cursor,
@@ -152,10 +152,10 @@ async def claim(context: CommandContext, ticket: str, acting: str) -> None:
 async def unclaim(context: CommandContext, ticket: str, acting: str | None) -> None:
     """Unassign a ticket."""
     context = await _act_as(context, acting)
-    given = await context.services.tickets.unclaim(
+    changed = await context.services.tickets.unclaim(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
     )
-    context.print_result(to_json(TicketClaimed.from_model(given)), f"#{given.number} is unassigned.")
+    context.print_result(to_json(TicketClaimed.from_model(changed)), f"#{changed.number} is unassigned.")
 
 
 @group.command("assign")
@@ -167,10 +167,10 @@ async def assign(context: CommandContext, ticket: str, user: str, acting: str | 
     """Assign a ticket to a user."""
     context = await _act_as(context, acting)
     user_id = await context.lookup.find_user_id(context.actor, user)
-    given = await context.services.tickets.assign(
+    changed = await context.services.tickets.assign(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), user_id
     )
-    context.print_result(to_json(TicketClaimed.from_model(given)), f"#{given.number} is assigned to {user}.")
+    context.print_result(to_json(TicketClaimed.from_model(changed)), f"#{changed.number} is assigned to {user}.")
 
 
 @group.command("status")
@@ -195,9 +195,9 @@ async def set_status(context: CommandContext, ticket: str, status: str, acting: 
 async def note(context: CommandContext, ticket: str, text: str, acting: str | None) -> None:
     """Add an internal note to a ticket; `-` reads the text from standard input."""
     context = await _act_as(context, acting)
-    written = sys.stdin.read() if text == "-" else text
+    body = sys.stdin.read() if text == "-" else text
     event = await context.services.tickets.add_note(
-        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), written
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
     context.print_result(to_json(NoteAnswer.from_model(event)), "Note added.")
 

@@ -65,10 +65,10 @@ def create(ctx: click.Context, name: str, email: str) -> None:
     """
 
     async def work(core: Core) -> FirstLogin:
-        tenancy = WorkspaceAdminService(core.database, core.clock)
+        workspace_admin = WorkspaceAdminService(core.database, core.clock)
         if not await LookupService(core.database).list_workspaces():
             raise Refused("conflict", "there is no workspace yet: create the first one with `emailrouter init`")
-        return await tenancy.create(name, email)
+        return await workspace_admin.create(name, email)
 
     login = run_with_core(ctx, work)
     invocation = console.get_invocation(ctx)
@@ -128,21 +128,21 @@ def remove(ctx: click.Context, workspace: str, yes: bool) -> None:
 
     async def work(core: Core) -> str:
         found = await LookupService(core.database).find_workspace(workspace)
-        tenancy = WorkspaceAdminService(core.database, core.clock)
-        lost = await tenancy.count_contents(found.id)
+        workspace_admin = WorkspaceAdminService(core.database, core.clock)
+        contents = await workspace_admin.count_contents(found.id)
         confirm(
-            f"Delete {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
-            f"{lost.tickets} tickets and {lost.messages} messages?",
+            f"Delete {found.name} ({found.id}) with {contents.domains} domains, {contents.users} users, "
+            f"{contents.tickets} tickets and {contents.messages} messages?",
             yes=yes,
         )
-        await tenancy.erase(found.id)
+        await workspace_admin.erase(found.id)
         return found.id
 
-    erased = run_with_core(ctx, work)
+    workspace_id = run_with_core(ctx, work)
     if console.get_invocation(ctx).as_json:
-        console.print_json({"id": erased, "removed": True})
+        console.print_json({"id": workspace_id, "removed": True})
     else:
-        click.echo(f"{erased} was deleted.")
+        click.echo(f"{workspace_id} was deleted.")
 
 
 async def _print_workspace(context: CommandContext, workspace: Workspace) -> None:

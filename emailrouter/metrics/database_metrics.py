@@ -21,7 +21,7 @@ from router.errors import Unavailable
 from router.store.database import Row
 
 FRESH_SECONDS = 5.0
-# Values whose queries took t seconds are used for at least this many times t.
+# If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
 QUERY_SECONDS = 5.0
 # Number of newest messages in the loss audit; takes a few milliseconds.
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class RowSource(Protocol):
-    """The part of `router.store.database.Database` that is used here."""
+    """The method of `router.store.database.Database` that this module uses."""
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None: ...
 
@@ -63,7 +63,7 @@ class DatabaseMetrics(Collector):
             self._stale_at = now + max(FRESH_SECONDS, IDLE_FACTOR * (now - began))
 
     async def _read(self) -> Mapping[str, int]:
-        figures: dict[str, int] = {}
+        result: dict[str, int] = {}
         for query, prefix, values in (
             ("metrics_queue", "", {}),
             ("metrics_dead", "", {}),
@@ -72,8 +72,8 @@ class DatabaseMetrics(Collector):
         ):
             row = await self._database.fetch_one(query, **values)
             if row is not None:
-                figures |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row's iterator gives values
-        return figures
+                result |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row's iterator gives values
+        return result
 
     def describe(self) -> Iterator[Metric]:
         """The metrics without values, so that registration does not query the database."""
@@ -91,9 +91,9 @@ class DatabaseMetrics(Collector):
             yield from _build_families(self._values, self._clock.now())
 
 
-def _build_families(figures: Mapping[str, int], now: int) -> list[Metric]:
+def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
     def get(name: str) -> int:
-        return figures.get(name, 0)
+        return values.get(name, 0)
 
     queue = GaugeMetricFamily(
         "emailrouter_queue_deliveries",
@@ -123,20 +123,20 @@ def _build_families(figures: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
-        GaugeMetricFamily("emailrouter_audit_messages", "Newest messages in the loss audit.", get("audit_messages")),
+        GaugeMetricFamily("emailrouter_audit_messages", "Newest messages that were audited.", get("audit_messages")),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
-            "Of these, messages without a ticket: always 0, anything else is a bug.",
+            "Checked messages without a ticket; any value other than 0 is a bug.",
             get("audit_messages") - get("audit_ticketed"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
-            "Aliases that these were accepted for, minus ticketed and repeated: always 0, anything else is a bug.",
+            "Aliases of the checked messages, minus ticketed and repeated; any value other than 0 is a bug.",
             get("audit_accepted") - get("audit_repeated") - get("audit_events"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_deliveries",
-            "Ticket events of these that should have a delivery but have none: always 0, anything else is a bug.",
+            "Ticket events of the checked messages that lack a delivery; any value other than 0 is a bug.",
             get("audit_undelivered"),
         ),
         audited,

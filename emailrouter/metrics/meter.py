@@ -28,7 +28,7 @@ REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
 class _MetricSpec(NamedTuple):
-    """A histogram if it has buckets, else a counter. `values` of its one label are exported as 0 from the start."""
+    """A histogram if it has `buckets`, else a counter. Each of the label `values` is exported as 0 from the start."""
 
     name: str
     about: str
@@ -53,10 +53,10 @@ _METRICS = {
     "bytes": _MetricSpec("emailrouter_accepted_bytes", "Bytes of the messages answered 250, repeats included."),
     "aliases": _MetricSpec(
         "emailrouter_audit_accepted",
-        "Aliases that messages were accepted for; each message counts each of its aliases once.",
+        "Aliases of accepted messages; a message counts once for each of its aliases.",
     ),
-    "ticketed": _MetricSpec("emailrouter_audit_ticketed", "Of those, aliases whose ticket was opened or joined."),
-    "repeated": _MetricSpec("emailrouter_audit_repeated", "Of those, aliases that already had the message."),
+    "ticketed": _MetricSpec("emailrouter_audit_ticketed", "Accepted aliases whose message opened or joined a ticket."),
+    "repeated": _MetricSpec("emailrouter_audit_repeated", "Accepted aliases that already had the message."),
     "deliveries": _MetricSpec("emailrouter_audit_owed", "Ticket events queued for an integration."),
     "commit_seconds": _MetricSpec(
         "emailrouter_commit_seconds", "Time that a message waited for its group commit.", buckets=COMMIT_BUCKETS
@@ -89,7 +89,7 @@ _METRICS = {
     ),
     "request_seconds": _MetricSpec(
         "emailrouter_http_request_seconds",
-        "Response time of these requests, without streams.",
+        "Response time of HTTP requests, without event streams.",
         ("method", "route"),
         buckets=REQUEST_BUCKETS,
     ),
@@ -113,14 +113,14 @@ class PrometheusMeter:
         about.info({"version": version("emailrouter"), "roles": ",".join(sorted(roles))})
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
-        for key, figure in _METRICS.items():
-            if figure.buckets:
+        for key, spec in _METRICS.items():
+            if spec.buckets:
                 self._histograms[key] = Histogram(
-                    figure.name, figure.about, figure.labels, buckets=figure.buckets, registry=registry
+                    spec.name, spec.about, spec.labels, buckets=spec.buckets, registry=registry
                 )
             else:
-                counter = self._counters[key] = Counter(figure.name, figure.about, figure.labels, registry=registry)
-                for value in figure.values:
+                counter = self._counters[key] = Counter(spec.name, spec.about, spec.labels, registry=registry)
+                for value in spec.values:
                     counter.labels(value)
         registry.register(
             _ExternalCounter(
@@ -132,7 +132,7 @@ class PrometheusMeter:
         registry.register(
             _ExternalCounter(
                 "emailrouter_side_task_failures",
-                "Log lines, counts and notifications that failed after a commit or a request, which remains valid.",
+                "Log lines, counts and notifications that failed after a commit or request, which is unaffected.",
                 side_task_failures,
             )
         )
@@ -191,7 +191,7 @@ class PrometheusMeter:
 
 
 class _CertificateExpiry(Collector):
-    """A gauge that is absent without a certificate: 0 would mean one that expired long ago."""
+    """A gauge that is absent without a certificate: 0 would be an expiry in 1970."""
 
     def __init__(self, expires_at: Callable[[], float | None]) -> None:
         self._expires_at = expires_at

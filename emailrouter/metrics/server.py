@@ -13,17 +13,17 @@ from prometheus_client.exposition import choose_encoder
 from config.values import Address
 from emailrouter.metrics.database_metrics import DatabaseMetrics
 
-# Time for a running scrape at the end.
+# Time for a running scrape when the server stops.
 SHUTDOWN_SECONDS = 1.0
 
 
 class MetricsServer:
     """`start` raises OSError when the address cannot be used."""
 
-    def __init__(self, listen: Address, registry: CollectorRegistry, stored: DatabaseMetrics) -> None:
+    def __init__(self, listen: Address, registry: CollectorRegistry, database_metrics: DatabaseMetrics) -> None:
         self._listen = listen
         self._registry = registry
-        self._database_metrics = stored
+        self._database_metrics = database_metrics
         self._runner: web.AppRunner | None = None
 
     @property

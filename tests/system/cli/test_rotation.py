@@ -49,7 +49,7 @@ async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> N
     assert "at least 16" in await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     file.unlink()
     done = await cli("rotate-key", "--yes", "--new-key-file", "next-key")
-    assert "Set server.secret_key to it" in done.ok().stdout
+    assert "Set server.secret_key to the new key" in done.ok().stdout
     assert file.stat().st_mode & 0o777 == 0o600
     await cli.error_line("integration", "change", "general", "--name", "x", code=2)
     cli.env["server.secret_key"] = file.read_text().strip()
