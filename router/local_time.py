@@ -100,6 +100,11 @@ def _load_zone(name: str) -> tzinfo:
     return zoneinfo.ZoneInfo(name)
 
 
+def zone_label(local: datetime) -> str:
+    """The abbreviation of the zone at this time, such as `CET`; `UTC+05:45` for a zone that has none."""
+    return f"{local:%Z}" if f"{local:%Z}".isalpha() else f"UTC{local.isoformat()[-6:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalTime:
     """The time zone and locale for showing times to one user."""
@@ -139,7 +144,7 @@ class LocalTime:
     def _render(self, at: Micros, *, seconds: bool) -> str:
         local = self._to_local(at)
         date_text = self._format.render(self._format.date_template, local)
-        return f"{date_text}, {self._format.format_time(local, seconds=seconds)} {local:%Z}"
+        return f"{date_text}, {self._format.format_time(local, seconds=seconds)} {zone_label(local)}"
 
     def _to_local(self, at: Micros) -> datetime:
         """Converts a time to the zone. Times that `datetime` cannot represent are clamped."""

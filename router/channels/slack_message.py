@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
-from router.local_time import get_zone
+from router.local_time import get_zone, zone_label
 from router.model import Micros
 from router.unicode_security import append_a_labels, deceptive_domain, safe_identifier
 from router.unicode_text import is_visible
@@ -294,7 +294,8 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
     """
     try:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
-        return f"{time.astimezone(get_zone(timezone)):%Y-%m-%d %H:%M %Z}"
+        local = time.astimezone(get_zone(timezone))
+        return f"{local:%Y-%m-%d %H:%M} {zone_label(local)}"
     except OverflowError:
         return "(unknown)"
 

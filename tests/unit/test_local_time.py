@@ -27,7 +27,8 @@ def user(timezone: str | None) -> User:
     [
         (LocalTime(), "1 Jul 2030, 22:05 UTC"),
         (LocalTime("Europe/Berlin"), "2 Jul 2030, 00:05 CEST"),
-        (LocalTime("Asia/Kathmandu"), "2 Jul 2030, 03:50 +0545"),
+        (LocalTime("Asia/Kathmandu"), "2 Jul 2030, 03:50 UTC+05:45"),
+        (LocalTime("America/Sao_Paulo"), "1 Jul 2030, 19:05 UTC-03:00"),
         (LocalTime("America/New_York", "en-US"), "Jul 1, 2030, 6:05 PM EDT"),
         (LocalTime("Europe/Berlin", "en-US"), "Jul 2, 2030, 12:05 AM CEST"),
         (LocalTime("Europe/Berlin", "de"), "02.07.2030, 00:05 CEST"),
