@@ -62,7 +62,11 @@ def _target_path(action: str, target: str) -> str:
 
 
 def _detail_items(detail: str) -> list[tuple[str, Any]]:
-    return list(json.loads(detail).items())
+    """Returns names and values, with `yes` and `no` for booleans."""
+    return [
+        (name, ("yes" if value else "no") if isinstance(value, bool) else value)
+        for name, value in json.loads(detail).items()
+    ]
 
 
 PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin"),)

@@ -103,6 +103,20 @@ async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstall
     assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).visible_text
 
 
+async def test_the_audit_log_shows_booleans_as_yes_and_no(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    user = await served.services.users.create(served.actor, email="ada@people.test", name="Ada")
+    for disabled in (True, False):
+        await served.services.users.change(served.actor, user.id, disabled=disabled)
+    text = (await (await signed_in_client(served)).get("/manage/audit")).visible_text
+    assert ("disabled yes" in text, "disabled no" in text, "True" in text, "False" in text) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
 async def test_names_of_removed_objects(served: ServedInstallation) -> None:
     domain, integration, alias = await served.create_alias()
     delivery = await create_failed_delivery(served)
