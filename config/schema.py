@@ -127,7 +127,7 @@ class SmtpSettings(Section):
     )
     max_mails_per_minute_per_ip: Integer = setting(
         6000,
-        "Maximum messages per minute per address (networks as above); further ones get 450. 0 means unlimited.",
+        "Maximum messages per minute per address (3 and 9 times for its networks), then 450. 0 means unlimited.",
         ge=0,
     )
     max_session: PositiveDuration = setting(
@@ -140,7 +140,7 @@ class SmtpSettings(Section):
     )
     min_free_bytes: Integer = setting(
         104857600,
-        "Minimum free disk space besides the size of SQLite's WAL; with less, messages get 452. 0 disables the check.",
+        "Minimum free disk space, plus the size of SQLite's WAL; with less, messages get 452. 0 disables the check.",
         ge=0,
     )
     errors_per_session: Integer = setting(10, "Command errors after which a session is closed with 421.", ge=1)
@@ -266,7 +266,7 @@ class DeliverySettings(Section):
         "60s", "How long a process reserves an integration; if the process is killed, others take over after this time."
     )
     max_claims: Integer = setting(
-        10, "Maximum claims of a delivery without an outcome; then it is dead, as it may crash its process.", ge=1
+        10, "Maximum claims of a delivery without an outcome; then it is dead, because it may crash the process.", ge=1
     )
     answer_excerpt: Integer = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
     allow_private_networks: Boolean = setting(

@@ -28,9 +28,7 @@ _MAX_FOLDED_LINES = 6  # lines of one field
 _MAX_VALUE_LENGTH = 1000  # characters of a value that are examined
 _SEPARATORS = (":", "\uff1a", "|")
 _NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
-_CODE_KEYS = frozenset(
-    {"from", "to", "subject", "sent"}
-)  # labels in YAML and similar formats; mail programs do not write them
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # in lower case in YAML and similar, never in a block
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_BY_KIND: dict[FieldKind, str] = {
