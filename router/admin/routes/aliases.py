@@ -171,7 +171,7 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) 
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
-    """Fetches the domain of an alias. As the parent in a path, a missing domain is `not_found`, not invalid input."""
+    """Fetches the domain of an alias. Raises `not_found` rather than a validation error: the domain is in the path."""
     domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")
