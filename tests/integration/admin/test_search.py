@@ -1,7 +1,6 @@
 """Search in sender, subject and text: the same results on both databases, for any query."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,14 +12,7 @@ from router.routing.route import Target
 from router.search import terms
 from tests.support import mails, seeds
 from tests.support.corpus import corpus_mail
-from tests.support.installation import Installation, seeded_installation
-from tests.support.stores import Store
-
-
-@pytest.fixture
-async def installation(store: Store) -> AsyncIterator[Installation]:
-    async with seeded_installation(store) as found:
-        yield found
+from tests.support.installation import Installation
 
 
 def compose(text: str, subject: str = "Hello", from_: str = mails.CUSTOMER) -> bytes:
