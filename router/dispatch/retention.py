@@ -165,7 +165,7 @@ class Retention:
                     erased.tickets += 1
                     return
             if await self._store_contents([{**row, "readable": False} for row in chunks]):
-                return  # it stays until it can be parsed: a reply may still reopen the ticket
+                return  # the ticket stays until its messages can be parsed: a reply may still reopen it
             async with self._database.transaction() as transaction:
                 if await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
@@ -190,6 +190,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # rows are in order
+    last = {row["message_id"]: row["n"] for row in rows}  # ordered: the last chunk of each message wins
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

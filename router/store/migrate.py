@@ -47,7 +47,7 @@ class Migration:
     text: str
 
     def statements(self, dialect: str) -> Iterator[str]:
-        """Yields the single statements for one dialect (`sqlite` or `postgres`), in order."""
+        """Yields the individual statements for one dialect (`sqlite` or `postgres`), in order."""
         text = _DIALECT_BLOCK.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
         statement = ""
         for line in text.splitlines(keepends=True):

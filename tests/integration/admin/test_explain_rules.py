@@ -33,7 +33,7 @@ async def test_rejected_recipients(installation: Installation) -> None:
     blocked = await services.explanations.explain(actor, "support@example.com", sender=sender)
     assert [(step.step, step.ok) for step in blocked.steps] == [("domain", True), ("sender", False)]
     unknown = await reply(installation, "nobody@example.com", sender)
-    assert unknown == "550 5.1.1", "as at RCPT: a blocked sender is refused an alias that exists"
+    assert unknown == "550 5.1.1", "as at RCPT: a blocked sender is rejected for an existing alias"
     await services.aliases.change(actor, installation.aliases["support"], status="disabled")
     assert await reply(installation, "support@example.com") == "550 5.2.1"
     other = await services.explanations.explain(await installation.add_workspace(), "support@example.com")

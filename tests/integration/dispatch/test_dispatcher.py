@@ -115,7 +115,7 @@ async def test_many_mails_are_each_posted_once(installation: Installation, slack
 async def test_a_network_error_is_retried(installation: Installation, slack: SlackStandIn) -> None:
     slack.script("general", Reset(), FixedResponse(503, "busy"))
     await installation.accept_message(mails.plain())
-    await wait_until(lambda: len(slack.posts) == 1, "the first try")
+    await wait_until(lambda: len(slack.posts) == 1, "the first attempt")
 
     async def due() -> None:
         await installation.execute("UPDATE deliveries SET next_attempt_at = 1 WHERE state = 'pending'")
@@ -212,7 +212,10 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: 
             await wait_until(lambda: len(slack.posts) == 1, "the request")
             outbox.is_unavailable = True
             hang.release()
-            await wait_until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
+            await wait_until(
+                lambda: any(line["event"] == "dispatch.database_unavailable" for line in log),
+                "an attempt to record the outcome",
+            )
             installation.core.dispatcher.stop()
             outbox.is_unavailable = not recovers
     (row,) = await installation.execute("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")

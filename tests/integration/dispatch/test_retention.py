@@ -80,7 +80,7 @@ async def test_a_raw_message_is_erased_and_its_text_kept(installation: Installat
     erased = await new_retention(installation, raw=30 * DAY).sweep()
     assert erased.raw_messages == 1
     assert await installation.contents.read_raw(old) == b""
-    assert "What was said." in (await installation.contents.get(old)).text, "it was parsed before it went"
+    assert "What was said." in (await installation.contents.get(old)).text, "it was parsed before it was erased"
     assert await installation.contents.read_raw(young)
     assert await installation.count_rows("tickets") == 2
     assert (await new_retention(installation, raw=30 * DAY).sweep()).raw_messages == 0
@@ -115,7 +115,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, pause=pause).sweep()
     assert await installation.count_rows("raw_chunks") == 0
-    assert erased.raw_messages == 1, "the one that was half erased is not counted again"
+    assert erased.raw_messages == 1, "the partially erased message is not counted again"
     assert pause.await_count >= 2
 
 

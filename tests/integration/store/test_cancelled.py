@@ -42,7 +42,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
     assert before is not None
     assert after is not None
     assert after["version"] == before["version"] + 1
-    assert (before["version"] - 1) % 4 == 0, "all of a transaction or nothing"
+    assert (before["version"] - 1) % 4 == 0, "a transaction is committed completely or not at all"
     assert not faults
 
 
@@ -78,12 +78,12 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
                     async with asyncio.timeout(0.05):
                         await writer
             assert all(writer.done() for writer in writers)
-            assert other.in_transaction, "the lock is still held"
+            assert other.in_transaction, "the lock is not released yet"
             other.execute("ROLLBACK")
         await database.execute("routing_increment_version")
         row = await database.fetch_one("routing_version")
         assert row is not None
-        assert row["version"] in (2, 3), "the first may have begun before it was cancelled"
+        assert row["version"] in (2, 3), "the first transaction may have begun before it was cancelled"
     finally:
         await database.close()
 
@@ -132,7 +132,7 @@ async def test_cleanups_of_one_connection_run_in_order_and_time_out() -> None:
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert "second" not in done, "the caller was let go before"
+    assert "second" not in done, "the caller returned before the cleanup"
     await cleanups.wait(10)
     assert done.index("first") < done.index("second")
     assert "other" in done

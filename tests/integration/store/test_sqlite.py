@@ -37,7 +37,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         after = await store.database.fetch_one("routing_version")
         assert after is not None
         assert after["version"] == before["version"] + 1
-        assert before["version"] in (1, 3), "all of it or nothing"
+        assert before["version"] in (1, 3), "a transaction is committed completely or not at all"
 
 
 def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ async def test_nothing_is_accepted_or_changed_after_the_file_was_replaced(
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("database.file_replaced", "error")
     assert "the program" in line["reason"]
-    assert path_of(installation).exists() == at_path, "no new file is made in its place"
+    assert path_of(installation).exists() == at_path, "no new file is created at its path"
 
 
 async def test_a_commit_fails_when_the_file_is_moved_before_it(installation: Installation) -> None:

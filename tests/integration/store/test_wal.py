@@ -53,12 +53,12 @@ async def test_the_wal_is_truncated_after_a_long_reader_has_ended(installation: 
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
         assert file_size(file) > LARGE
-        assert not wal.truncate_wal(database), "the reader needs it"
+        assert not wal.truncate_wal(database), "the reader needs the WAL"
         assert file_size(file) > LARGE
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
     assert wal.truncate_wal(database)
     assert file_size(file) == 0
-    assert not wal.truncate_wal(database), "there is nothing to cut"
+    assert not wal.truncate_wal(database), "there is nothing to truncate"
     await installation.accept.accept(installation.envelope(), mail("<three@customer.test>"))
     assert len(await installation.all_rows("messages")) == 3
 

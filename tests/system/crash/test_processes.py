@@ -41,7 +41,7 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
             await mta.wait_all_accepted()
             await system.wait_delivered()
             claimed = len(claimants.claimed)
-            await poll_until(lambda: has_claimed_more(claimants, claimed), "claims go on")
+            await poll_until(lambda: has_claimed_more(claimants, claimed), "claims continue")
         await system.assert_no_faults(mta)
         owners = dict(await system.database.rows("SELECT id, assigned_to FROM tickets WHERE assigned_to IS NOT NULL"))
         assert {ticket: owners[ticket] for ticket in claimants.claimed} == {
@@ -79,7 +79,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
         writer = await system.start("smtp", options=("--stop-at", "delivery-written"))
         mta.queue(system.new_mails(1))
         await wait_until(
-            lambda: process_state(writer.pid) == "T", "the mail's transaction is at its end, not committed"
+            lambda: process_state(writer.pid) == "T", "the transaction of the message is complete but not committed"
         )
         system.slack.restore_webhook("team0")
         system.set_clock(600)

@@ -68,7 +68,7 @@ async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], Po
         assert await client.tickets() == 2
         one = mails.plain(message_id="<2@customer.test>")
         alone = await client.send(one, A)
-        assert await client.send(one, A, B) != alone, "for B it is new"
+        assert await client.send(one, A, B) != alone, "the message is new for B"
         assert await client.tickets() == 4
         assert await client.send(one, A) == alone
         assert await client.tickets() == 4
@@ -89,7 +89,7 @@ async def test_a_device_that_sends_the_same_bytes_every_day(
         client.system.set_clock(7 * DAY - 60)
         assert await client.send(dated) == first
         client.system.set_clock(7 * DAY + 60)
-        assert await client.send(dated) != first, "the window begins with the first one and ends after five days"
+        assert await client.send(dated) != first, "the window begins with the first message and ends after five days"
         assert await client.tickets() == 5
 
 

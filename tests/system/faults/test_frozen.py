@@ -217,4 +217,4 @@ async def wait_until_answered(client: StatusClient) -> None:
     async def answered() -> bool:
         return await client.get("/api/domains") == 200
 
-    await poll_until(answered, "an answer of the API")
+    await poll_until(answered, "a response of the API")

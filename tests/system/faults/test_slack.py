@@ -65,7 +65,7 @@ async def test_each_webhook_fails_differently(kind: str, server: Callable[[], Po
         await program.wait_event("delivery.sent", len(DELIVERED))
         await program.wait_event("delivery.retry_scheduled", len(faults))
         await assert_last_errors(system, {name: reason for name, (_, reason) in faults.items()})
-        assert peak_memory(program) < PEAK_KIB, "a huge answer is not read"
+        assert peak_memory(program) < PEAK_KIB, "a huge response is not read completely"
         for name in faults:
             system.slack.default(name, None)
         await assert_all_retried_except(system, program, "limited-until", seconds=60)
@@ -96,7 +96,7 @@ async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -
         return all(reason in found[name][1] for name, reason in reasons.items())
 
     try:
-        await poll_until(written, "a reason for each")
+        await poll_until(written, "each delivery has a reason")
     except TimeoutError:
         assert {name: found[name][1] for name in reasons} == reasons
     for name in reasons:
@@ -112,7 +112,7 @@ async def assert_all_retried_except(system: SystemUnderTest, program: Program, n
     async def left() -> bool:
         return await system.database.count_undelivered() == 1
 
-    await poll_until(left, f"all but {name}")
+    await poll_until(left, f"all deliveries except {name}")
     assert len(system.slack.posts_to(name)) == 1, "Retry-After was not obeyed"
 
 
