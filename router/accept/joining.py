@@ -88,7 +88,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Returns each reference with the newest tickets it may refer to, within the limit for one message."""
+    """Pairs each reference with the newest tickets that it may refer to, within the limit for one message."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)

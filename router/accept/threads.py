@@ -30,7 +30,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTicket:
-    """The ticket that a message joins, and the Message-ID that led to it; it is stored as the reason."""
+    """The ticket that a message joins, and the Message-ID that led to it. The Message-ID is stored as the reason."""
 
     ticket_id: str
     by: str

@@ -67,5 +67,5 @@ def next_probe_interval(interval: Micros) -> Micros:
 
 
 def _micros(seconds: float) -> Micros:
-    """Rounds up, so that the wait is never shorter."""
+    """Converts seconds to microseconds, rounded up so that the wait is never shorter."""
     return math.ceil(seconds * SECOND)

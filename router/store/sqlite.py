@@ -157,7 +157,7 @@ class SqliteDatabase:
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
-            with suppress(ValueError):  # already closed
+            with suppress(ValueError):  # the connection is closed already
                 await connection.interrupt()  # otherwise the next reader would wait for this result
             raise
         finally:
@@ -211,7 +211,7 @@ class SqliteDatabase:
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
-            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement
+            await connection.execute_fetchall("SELECT 1")  # this ends after every earlier statement of the connection
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
