@@ -1,8 +1,8 @@
 """Logging of the program and its libraries: one line for each event on standard error, as JSON or for a terminal.
 
-A log call never raises and never waits. A line that cannot be rendered is written with the values that can; a line
-that cannot be written is counted (`dropped_lines`). Callers never pass message bodies or secrets; secret types print
-as `***`.
+A log call never raises and never waits. If some values of a line cannot be rendered, the line is written with
+the other values. A line that cannot be written is counted (`dropped_lines`). Callers never pass message bodies or
+secrets; secret types print as `***`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ OUTCOME_SECONDS = 10.0
 DISPATCHER_SECONDS = 2.0
 # One commit each for the request counts of the last second and the last use of keys.
 RATE_LIMITS_SECONDS = 3.0
-# Tasks that are only cancelled.
+# For background tasks, which are only cancelled.
 BACKGROUND_SECONDS = 2.0
 # The parts of the core. The connections of queued commits are closed by now, nothing is being sent, and idle parser
 # processes end with their input.

@@ -120,7 +120,7 @@ class Core:
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
-        """None for PostgreSQL, whose disk may be on another host."""
+        """Checks the disk of the SQLite file; None for PostgreSQL, whose disk may be on another host."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None

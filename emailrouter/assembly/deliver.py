@@ -17,7 +17,7 @@ from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
 from router.store.sqlite import SqliteDatabase
 
-# Microseconds. A worker that must wait longer for its rate limit releases its lease.
+# Microseconds. A worker that would wait longer than this for its rate limit releases its lease.
 MAX_LEASE_WAIT = 2_000_000
 # SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
@@ -26,7 +26,7 @@ RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
-    """Built, not yet running."""
+    """Builds the dispatcher without starting it."""
     settings = core.config.delivery
     return Dispatcher(
         build_outbox(core),
@@ -62,7 +62,7 @@ def build_sender(core: Core) -> TicketSender:
 
 
 def build_maintenance(core: Core) -> Maintenance:
-    """Built, not yet running."""
+    """Builds the maintenance tasks without starting them."""
     config = core.config
     settings = config.retention
     periods = RetentionPeriods(

@@ -91,7 +91,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
 async def _find_connection_problem(
     host: str, port: int, trust: ssl.SSLContext | None, *, private: bool
 ) -> tuple[str, str] | None:
-    """Connects, with TLS if `trust` is given. Returns None, or the problem and its fix."""
+    """Connects, with TLS if `trust` is given. Returns the problem and its fix; None if there is no problem."""
     writer = None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):

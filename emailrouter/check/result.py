@@ -30,10 +30,10 @@ def ok(check: str, text: str, offer: str = "") -> CheckResult:
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """A result that works but needs attention."""
+    """A result for something that works but needs attention."""
     return CheckResult(check, "warn", text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> CheckResult:
-    """A result that does not work, or will soon fail; `emailrouter check` then exits with 1."""
+    """A result for something that does not work or will soon fail; `emailrouter check` then exits with 1."""
     return CheckResult(check, "fail", text, fix)

@@ -19,7 +19,7 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """Checks that the database accepts writes. That it can be opened was checked before."""
+    """Checks that the database accepts writes. Opening it is checked before."""
     opened = context.database
     if opened is None:
         return []
