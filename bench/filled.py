@@ -134,7 +134,7 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
             parsed_at)
         SELECT {_id("msg", hex_id, time_ms)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(dataset.count)}"""
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
-    search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
+    search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
         SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
             || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=dataset.count)} || {text}
         FROM (SELECT id, workspace_id, number AS n, alias_id FROM tickets) AS t ORDER BY n"""

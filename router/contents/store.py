@@ -204,7 +204,7 @@ class ContentStore:
                     "search_upsert",
                     ticket_id=row["ticket_id"],
                     workspace_id=row["workspace_id"],
-                    place=terms.index_position(row["ticket_id"]),
+                    index_position=terms.index_position(row["ticket_id"]),
                     words=" ".join(words),
                 )
 

@@ -250,12 +250,12 @@ CREATE TABLE ticket_participants (
 ) /*sqlite WITHOUT ROWID */;
 
 -- The search index: the words of the messages of a ticket, split by router/search/terms.py and indexed by the
--- full-text search of the database. Written together with message_contents, never by the accept. `place` sorts like
--- the ids, to the millisecond, so that a search can select a time range (router/search/ticket_search.py).
+-- full-text search of the database. Written together with message_contents, never by the accept. `index_position` sorts
+-- like the ids, to the millisecond, so that a search can select a time range (router/search/ticket_search.py).
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
-    place BIGINT NOT NULL UNIQUE,
+    index_position BIGINT NOT NULL UNIQUE,
     words TEXT NOT NULL
 );
 /*pg
@@ -263,33 +263,33 @@ CREATE TABLE ticket_search (
 -- minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds), each with the end of its workspace
 -- id. The index has no order, but a query can contain a few of these; see search_range. Without fastupdate an insert
 -- costs 0.3 ms more, and no search has to read an unsorted pending list.
-CREATE FUNCTION ticket_search_vector(words TEXT, place BIGINT, workspace_id TEXT) RETURNS TSVECTOR
+CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[
-    '_33_' || CAST(place >> 33 AS TEXT) || '_' || right(workspace_id, 4),
-    '_37_' || CAST(place >> 37 AS TEXT) || '_' || right(workspace_id, 4),
-    '_41_' || CAST(place >> 41 AS TEXT) || '_' || right(workspace_id, 4),
-    '_45_' || CAST(place >> 45 AS TEXT) || '_' || right(workspace_id, 4),
-    '_49_' || CAST(place >> 49 AS TEXT) || '_' || right(workspace_id, 4)])
+    '_33_' || CAST(index_position >> 33 AS TEXT) || '_' || right(workspace_id, 4),
+    '_37_' || CAST(index_position >> 37 AS TEXT) || '_' || right(workspace_id, 4),
+    '_41_' || CAST(index_position >> 41 AS TEXT) || '_' || right(workspace_id, 4),
+    '_45_' || CAST(index_position >> 45 AS TEXT) || '_' || right(workspace_id, 4),
+    '_49_' || CAST(index_position >> 49 AS TEXT) || '_' || right(workspace_id, 4)])
 $$;
 CREATE INDEX ticket_search_words ON ticket_search
-    USING gin (ticket_search_vector(words, place, workspace_id)) WITH (fastupdate = off);
+    USING gin (ticket_search_vector(words, index_position, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
 -- The index only; the words are in ticket_search. Its tokenizer splits at blanks only.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
-    words, content = 'ticket_search', content_rowid = 'place', tokenize = "ascii tokenchars '_'", detail = none,
+    words, content = 'ticket_search', content_rowid = 'index_position', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
 );
 CREATE TRIGGER ticket_search_added AFTER INSERT ON ticket_search BEGIN
-    INSERT INTO ticket_words (rowid, words) VALUES (new.place, new.words);
+    INSERT INTO ticket_words (rowid, words) VALUES (new.index_position, new.words);
 END;
 CREATE TRIGGER ticket_search_removed AFTER DELETE ON ticket_search BEGIN
-    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.place, old.words);
+    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.index_position, old.words);
 END;
 CREATE TRIGGER ticket_search_changed AFTER UPDATE ON ticket_search BEGIN
-    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.place, old.words);
-    INSERT INTO ticket_words (rowid, words) VALUES (new.place, new.words);
+    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.index_position, old.words);
+    INSERT INTO ticket_words (rowid, words) VALUES (new.index_position, new.words);
 END;
 */
 

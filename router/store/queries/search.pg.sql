@@ -1,28 +1,28 @@
--- PostgreSQL searches a tsvector with a tsquery. The program splits texts into words itself, because PostgreSQL's parser
--- uses rules that SQLite does not have.
+-- PostgreSQL searches a tsvector with a tsquery. The program splits texts into words itself, because PostgreSQL's
+-- parser uses rules that SQLite does not have.
 
 -- name: search_lock
 -- The key is "search" as a number; no other query locks it.
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
--- A GIN index has no order, so each ticket is also indexed under the time ranges of five sizes that contain it. The query
--- contains the words and the ranges that cover the requested one, in the smallest size that needs at most 16 ranges. For
--- a longer range it searches the whole workspace. MATERIALIZED forces the use of this index: because of its estimates,
--- PostgreSQL may scan the whole table otherwise.
-WITH grain AS (
+-- A GIN index has no order, so each ticket is also indexed under the time ranges of five sizes that contain it. The
+-- query contains the words and the ranges that cover the requested one, in the smallest size that needs at most 16
+-- ranges. For a longer range it searches the whole workspace. MATERIALIZED forces the use of this index: because of its
+-- estimates, PostgreSQL may scan the whole table otherwise.
+WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
 ), covering AS (
     SELECT string_agg(concat('''_', bits, '_', n, '_', right(:workspace_id, 4), ''''), ' | ') AS words
-    FROM grain, generate_series(CAST(:since AS BIGINT) >> bits, (CAST(:until AS BIGINT) - 1) >> bits) AS n
-), asked AS (
+    FROM range_size, generate_series(CAST(:since AS BIGINT) >> bits, (CAST(:until AS BIGINT) - 1) >> bits) AS n
+), parsed AS (
     SELECT CAST(concat(CAST(:criteria AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:criteria AS JSON) ->> 'scope'), ')')
                 AS tsquery) AS query
     FROM covering
-), found AS MATERIALIZED (
-    SELECT s.ticket_id, s.place FROM ticket_search s
-    WHERE ticket_search_vector(s.words, s.place, s.workspace_id) @@ (SELECT query FROM asked)
+), matching AS MATERIALIZED (
+    SELECT s.ticket_id, s.index_position FROM ticket_search s
+    WHERE ticket_search_vector(s.words, s.index_position, s.workspace_id) @@ (SELECT query FROM parsed)
       AND s.workspace_id = :workspace_id
       AND NOT EXISTS (
         SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'residual') AS part
@@ -31,8 +31,8 @@ WITH grain AS (
         )
       )
 ), hits AS MATERIALIZED (
-    SELECT ticket_id FROM found
-    WHERE place >= CAST(:since AS BIGINT) AND place < CAST(:until AS BIGINT)
+    SELECT ticket_id FROM matching
+    WHERE index_position >= CAST(:since AS BIGINT) AND index_position < CAST(:until AS BIGINT)
     LIMIT CAST(:max_hits AS BIGINT) + 1
 ), counted AS MATERIALIZED (
     SELECT count(*) AS hits FROM hits
@@ -45,7 +45,7 @@ FROM counted LEFT JOIN (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
         LIMIT CASE WHEN CAST(:status AS TEXT) IS NULL AND CAST(:assigned_to AS TEXT) IS NULL
               THEN CAST(:limit AS BIGINT) ELSE CAST(:max_hits AS BIGINT) END
-    ) AS those JOIN tickets t ON t.id = those.ticket_id
+    ) AS page_ids JOIN tickets t ON t.id = page_ids.ticket_id
     WHERE (SELECT hits FROM counted) <= CAST(:max_hits AS BIGINT) AND t.workspace_id = :workspace_id
       AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
       AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
@@ -65,7 +65,7 @@ SELECT s.ticket_id,
            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'prefix') AS part
            WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
        ) AS prefix
-FROM json_array_elements_text(CAST(:ids AS JSON)) AS one (id)
+FROM json_array_elements_text(CAST(:ids AS JSON)) AS ticket (id)
 CROSS JOIN LATERAL (
-    SELECT ticket_id, concat(' ', words, ' ') AS words FROM ticket_search WHERE ticket_id = one.id OFFSET 0
+    SELECT ticket_id, concat(' ', words, ' ') AS words FROM ticket_search WHERE ticket_id = ticket.id OFFSET 0
 ) AS s;

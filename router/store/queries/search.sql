@@ -2,7 +2,7 @@
 
 -- name: search_lock
 -- Serialises changes of the search index, which read before they write. On SQLite, all write transactions are serial.
-SELECT 1 AS turn;
+SELECT 1 AS locked;
 
 -- name: search_tickets_by_message
 -- The tickets of a message with their indexed words, and the header fields that the message adds.
@@ -17,15 +17,18 @@ ORDER BY t.id;
 
 -- name: search_upsert
 -- Stores the indexed words of a ticket. If its index position is taken, it gets the next free one.
-INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
+INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
 VALUES (
     :ticket_id, :workspace_id,
     COALESCE(
-        (SELECT taken.place + 1 FROM ticket_search taken
-         WHERE taken.place >= :place AND EXISTS (SELECT 1 FROM ticket_search WHERE place = :place)
-           AND NOT EXISTS (SELECT 1 FROM ticket_search following WHERE following.place = taken.place + 1)
-         ORDER BY taken.place LIMIT 1),
-        :place),
+        (SELECT taken.index_position + 1 FROM ticket_search taken
+         WHERE taken.index_position >= :index_position
+           AND EXISTS (SELECT 1 FROM ticket_search WHERE index_position = :index_position)
+           AND NOT EXISTS (
+               SELECT 1 FROM ticket_search following WHERE following.index_position = taken.index_position + 1
+           )
+         ORDER BY taken.index_position LIMIT 1),
+        :index_position),
     :words)
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
@@ -37,7 +40,7 @@ ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
-    CROSS JOIN ticket_search s ON s.place = w.rowid
+    CROSS JOIN ticket_search s ON s.index_position = w.rowid
     WHERE w.ticket_words MATCH replace(replace(replace(replace(
             json_extract(:criteria, '$.scope') || ' & ' || json_extract(:criteria, '$.index'),
             '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
@@ -59,7 +62,7 @@ FROM counted LEFT JOIN (
     FROM (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
         LIMIT CASE WHEN :status IS NULL AND :assigned_to IS NULL THEN :limit ELSE :max_hits END
-    ) AS those CROSS JOIN tickets t ON t.id = those.ticket_id
+    ) AS page_ids CROSS JOIN tickets t ON t.id = page_ids.ticket_id
     WHERE (SELECT hits FROM counted) <= :max_hits AND t.workspace_id = :workspace_id
       AND (:status IS NULL OR t.status = :status)
       AND (:assigned_to IS NULL OR t.assigned_to = :assigned_to)
@@ -84,8 +87,8 @@ SELECT s.ticket_id,
                SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
            )
        ) AS prefix
-FROM json_each(:ids) AS one
-CROSS JOIN ticket_search s ON s.ticket_id = one.value;
+FROM json_each(:ids) AS ticket
+CROSS JOIN ticket_search s ON s.ticket_id = ticket.value;
 
 -- name: search_oldest
 -- The oldest ticket of a workspace.

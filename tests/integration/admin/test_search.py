@@ -168,8 +168,8 @@ async def test_simultaneous_tickets_get_distinct_positions(
     for _ in range(4):
         await installation.accept_message(compose("door"))
     assert sorted(await installation.search("door")) == [1, 2, 3, 4]
-    rows = await installation.execute("SELECT place FROM ticket_search ORDER BY place")
-    assert [row["place"] for row in rows] == [5, 6, 7, 8]
+    rows = await installation.execute("SELECT index_position FROM ticket_search ORDER BY index_position")
+    assert [row["index_position"] for row in rows] == [5, 6, 7, 8]
 
 
 async def test_accepting_a_message_does_not_write_the_index(installation: Installation) -> None:

@@ -124,7 +124,7 @@ class Archive:
             "search_upsert",
             ticket_id=ticket.id,
             workspace_id=workspace,
-            place=terms.index_position(ticket.id),
+            index_position=terms.index_position(ticket.id),
             words=" ".join(words),
         )
 

@@ -171,7 +171,7 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     )
     await seeds.execute(
         database,
-        "INSERT INTO ticket_search (ticket_id, workspace_id, place, words) "
+        "INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words) "
         "VALUES ('ticket_1', :workspace_id, 5, 'lamp')",
         workspace_id=workspace_id,
     )
