@@ -29,7 +29,7 @@ def decrypt_settings(box: SecretBox, channel: Channel[S], encrypted: str, *, all
     try:
         stored = json.loads(box.decrypt(encrypted))
     except ValueError:
-        raise DecryptionError("the sealed settings are not JSON") from None
+        raise DecryptionError("the decrypted settings are not JSON") from None
     return channel.parse_settings(stored, allow_private=allow_private)
 
 

@@ -240,7 +240,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
     if path in ("", "/"):
         raise _invalid_url("it has no path; copy the complete URL from Slack")
     if not _URL_CHARACTERS.fullmatch(path) or set(path) & set('"<>\\^`{|}'):
-        raise _invalid_url("after the host, only ASCII characters without quotation marks and brackets are allowed")
+        raise _invalid_url("the path may contain only ASCII URL characters; percent-encode all other characters")
     url = f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{path}"
     if len(url) > MAX_URL_LENGTH:  # A-labels can be longer than the original host name
         raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")

@@ -35,6 +35,7 @@ _MAX_REPLY_TO = 3
 NO_SUBJECT = "(no subject)"
 
 _STATUS_LABELS = {"in_progress": "in progress"}
+_AUTOMATIC_LABELS = {"auto-reply": "automatic reply", "list": "mailing list", "bulk": "bulk mail", "loop": "mail loop"}
 # Disables mentions, automatic links, previews and formatting.
 _PLAIN_TEXT_OPTIONS: Payload = {
     "mrkdwn": False,
@@ -179,9 +180,10 @@ def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
         ("Received", _format_time(notification.received_at, notification.timezone)),
     ]
     if notification.is_test:
-        fields.append(("Test message", "sent by the test of this alias"))
+        fields.append(("Test message", "sent to test this alias"))
     if notification.automatic:
-        fields.append(("Automatic message", _shorten(notification.automatic, 100) or "yes"))
+        reason = _AUTOMATIC_LABELS.get(notification.automatic, notification.automatic)
+        fields.append(("Automatic message", _shorten(reason, 100) or "yes"))
     if notification.failed_recipients:
         remaining = f" and {len(notification.failed_recipients) - _MAX_NOTES} more" * (
             len(notification.failed_recipients) > _MAX_NOTES

@@ -44,7 +44,7 @@ NOTIFICATIONS = {
         original_from=NamedMailbox("ana@other.example", "Ana Grüne"),
         attachments=(("invoice 1042.pdf", 182_344), ("photo.jpg", 25_000_000), ("", 12)),
         checks=("SPF pass", "DKIM pass (customer.example)"),
-        warnings=("the mail's character set is not known",),
+        warnings=("charset guessed",),
     ),
     "automatic_without_subject": replace(
         OPENED, subject=" \u200b ", from_name="", from_address="", text="", automatic="bounce", link=None
