@@ -121,7 +121,7 @@ async def test(context: CommandContext, integration: str) -> int:
 @confirmation_option
 @with_context()
 async def remove(context: CommandContext, integration: str, yes: bool) -> None:
-    """Remove an integration that no alias uses. Its pending deliveries become dead."""
+    """Remove an integration that no alias uses. Its queued deliveries fail permanently (state `dead`)."""
     found = await context.services.integrations.get(
         context.actor, await context.lookup.find_integration_id(context.actor, integration)
     )

@@ -21,7 +21,7 @@ from router.admin.tickets.reparse import ReparseProgress, ReparseService
 @click.option("--workspace", metavar="ID|NAME", help="Only messages of this workspace.  [default: all]")
 @click.pass_context
 def reparse(ctx: click.Context, since: int | None, workspace: str | None) -> None:
-    """Parse the stored messages again, for example after an upgrade. No status changes, and nothing is sent."""
+    """Parse the stored messages again, for example after an upgrade. Tickets keep their status, and nothing is sent."""
 
     def print_progress(progress: ReparseProgress) -> None:
         click.echo(f"{progress.message_count} messages, up to {progress.last_message_id}", err=True)

@@ -29,8 +29,8 @@ from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None:
     """Replace the secret key of the installation and re-encrypt every webhook URL, in one transaction.
 
-    Restart every process afterwards, and copy the new key to every other host of the database. Until then these
-    hosts cannot decrypt the webhook URLs, and deliveries wait.
+    Copy the new key to every other host that uses the database, then restart every process. Until then, these
+    hosts cannot decrypt the webhook URLs, and their deliveries stay queued.
     """
     invocation = console.get_invocation(ctx)
     server = invocation.load_config().server

@@ -137,12 +137,12 @@ async def show(context: CommandContext, ticket: str, slack: bool) -> None:
 @_acting_option(required=True)
 @with_context()
 async def claim(context: CommandContext, ticket: str, acting: str) -> None:
-    """Claim a ticket for the user given by --as. Exit code 1 if it is assigned to another user."""
+    """Assign an unassigned ticket to the user given by --as. Exit code 1 if it is assigned to another user."""
     context = await _act_as(context, acting)
     claimed = await context.services.tickets.claim(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
     )
-    context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is claimed.")
+    context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is assigned to {acting}.")
 
 
 @group.command("unclaim")
