@@ -1,4 +1,4 @@
-"""What is kept of a mail: once, whatever the parser made of it, and made anew only by a newer one."""
+"""Message contents are stored once, whatever the result of the parser, and recomputed only by a newer parser."""
 
 import json
 import os
@@ -25,8 +25,8 @@ from tests.support.waiting import child_pids, is_alive, wait_until
 from tests.system.test_parsing import POISONED, ROOT, large
 
 
-class Counting(NullMeter):
-    """Remembers what was counted of parsing."""
+class ParseCounter(NullMeter):
+    """Records the results of parsing."""
 
     def __init__(self) -> None:
         self.results: list[ParseResult] = []
@@ -36,115 +36,123 @@ class Counting(NullMeter):
 
 
 @pytest.fixture
-def counting() -> Counting:
-    return Counting()
+def parse_counter() -> ParseCounter:
+    return ParseCounter()
 
 
 @pytest.fixture
-async def at(store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
+async def installation(
+    store: Store, parse_counter: ParseCounter, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Installation]:
     """An installation whose parser obeys the message, see `tests.support.poisoned_worker`."""
     monkeypatch.chdir(ROOT)
-    async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=counting) as found:
+    async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=parse_counter) as found:
         yield found
 
 
-@pytest.mark.parametrize(("word", "why"), [("endless", "parsing timed out"), ("abort", "the parser process crashed")])
-async def test_a_mail_that_no_parser_gets_through_is_shown_raw_and_not_tried_again(
-    at: Installation, counting: Counting, word: str, why: str
+@pytest.mark.parametrize(
+    ("command", "reason"), [("endless", "parsing timed out"), ("abort", "the parser process crashed")]
+)
+async def test_unparsable_message_is_shown_raw_and_not_retried(
+    installation: Installation, parse_counter: ParseCounter, command: str, reason: str
 ) -> None:
-    content = large(word)
-    message_id = await at.accept_message(content)
+    content = large(command)
+    message_id = await installation.accept_message(content)
     with capture_logs() as logs:
-        shown = await at.contents.get(message_id)
-    assert shown.warnings == (f"{why}: raw message shown",)
+        shown = await installation.contents.get(message_id)
+    assert shown.warnings == (f"{reason}: raw message shown",)
     assert shown.text.startswith("From: Ada Customer <ada@customer.test>\nTo: ")
-    assert counting.results == ["failed"]
+    assert parse_counter.results == ["failed"]
     (line,) = [line for line in logs if line["event"] == "parsing.failed"]
-    assert (line["message_id"], line["reason"]) == (message_id, why)
-    assert await at.contents.get(message_id) == shown
-    assert counting.results == ["failed"]
-    assert await at.search("ada") == [1]
-    assert await at.contents.get_attachment(message_id, 1) is None
+    assert (line["message_id"], line["reason"]) == (message_id, reason)
+    assert await installation.contents.get(message_id) == shown
+    assert parse_counter.results == ["failed"]
+    assert await installation.search("ada") == [1]
+    assert await installation.contents.get_attachment(message_id, 1) is None
 
 
-async def test_a_newer_parser_reads_it_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    message_id = await at.accept_message(mails.plain(text="Hello."))
-    await at.contents.get(message_id)
-    await at.execute("UPDATE message_contents SET text = 'old'")
-    assert (await at.contents.get(message_id)).text == "old"
+async def test_newer_parser_parses_again(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    message_id = await installation.accept_message(mails.plain(text="Hello."))
+    await installation.contents.get(message_id)
+    await installation.execute("UPDATE message_contents SET text = 'old'")
+    assert (await installation.contents.get(message_id)).text == "old"
     monkeypatch.setattr(parse, "PARSER_VERSION", parse.PARSER_VERSION + 1)
-    assert (await at.contents.get(message_id)).text == "Hello."
-    (row,) = await at.execute("SELECT parser FROM message_contents")
+    assert (await installation.contents.get(message_id)).text == "Hello."
+    (row,) = await installation.execute("SELECT parser FROM message_contents")
     assert row["parser"] == parse.PARSER_VERSION
 
 
-async def test_where_the_octets_were_erased_the_text_stays(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    message_id = await at.accept_message(mails.plain(text="Hello."))
-    before = await at.contents.get(message_id)
-    await at.execute("DELETE FROM raw_chunks")
+async def test_text_is_kept_when_raw_content_was_erased(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = await installation.accept_message(mails.plain(text="Hello."))
+    before = await installation.contents.get(message_id)
+    await installation.execute("DELETE FROM raw_chunks")
     monkeypatch.setattr(parse, "PARSER_VERSION", parse.PARSER_VERSION + 1)
-    assert await at.contents.get(message_id) == before
+    assert await installation.contents.get(message_id) == before
 
 
-async def test_a_mail_that_was_erased_while_it_was_read_leaves_nothing(at: Installation) -> None:
-    message_id = await at.accept_message(mails.plain())
-    await at.execute("DELETE FROM tickets")
-    await at.execute("DELETE FROM messages")
-    await at.contents.parse(message_id)
-    assert await at.execute("SELECT message_id FROM message_contents") == []
-    assert await at.execute("SELECT ticket_id FROM ticket_search") == []
+async def test_message_erased_during_parsing_leaves_no_contents(installation: Installation) -> None:
+    message_id = await installation.accept_message(mails.plain())
+    await installation.execute("DELETE FROM tickets")
+    await installation.execute("DELETE FROM messages")
+    await installation.contents.parse(message_id)
+    assert await installation.execute("SELECT message_id FROM message_contents") == []
+    assert await installation.execute("SELECT ticket_id FROM ticket_search") == []
 
 
-async def test_what_is_counted(at: Installation, counting: Counting) -> None:
+async def test_parse_results_are_counted(installation: Installation, parse_counter: ParseCounter) -> None:
     for content in (mails.plain(), corpus_mail("broken-base64"), large("")):
-        await at.contents.get(await at.accept_message(content))
-    assert counting.results == ["clean", "warnings", "clean"]
+        await installation.contents.get(await installation.accept_message(content))
+    assert parse_counter.results == ["clean", "warnings", "clean"]
 
 
-async def test_catching_up_reads_what_nobody_has_read(at: Installation, counting: Counting) -> None:
+async def test_parse_missing_parses_each_message_once(installation: Installation, parse_counter: ParseCounter) -> None:
     for n in range(3):
-        await at.accept_message(mails.plain(subject=f"Mail {n}"))
-    await at.contents.parse_missing(timeout_seconds=30)
-    await at.contents.parse_missing(timeout_seconds=30)
-    assert counting.results == ["clean"] * 3
-    assert await at.search("mail") == [3, 2, 1]
+        await installation.accept_message(mails.plain(subject=f"Mail {n}"))
+    await installation.contents.parse_missing(timeout_seconds=30)
+    await installation.contents.parse_missing(timeout_seconds=30)
+    assert parse_counter.results == ["clean"] * 3
+    assert await installation.search("mail") == [3, 2, 1]
 
 
-async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parse_missing_skips_indexed_messages(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN_SECONDS", 0.0)
-    asked: list[str] = []
-    all_rows = at.store.database.fetch_all
+    queried: list[str] = []
+    fetch_all = installation.store.database.fetch_all
 
-    async def noted(query: str, /, **values: object) -> object:
+    async def record_fetch(query: str, /, **values: object) -> object:
         if query == "search_unindexed":
-            asked.append(str(values["after"]))
-        return await all_rows(query, **values)
+            queried.append(str(values["after"]))
+        return await fetch_all(query, **values)
 
-    at.store.database.fetch_all = noted  # type: ignore[method-assign, assignment]  # it listens
-    message_id = await at.accept_message(mails.plain())
-    await at.contents.parse_missing(timeout_seconds=30)
-    await at.contents.parse_missing(timeout_seconds=30)
-    assert asked[0] == ""
-    assert asked[1] > message_id
+    installation.store.database.fetch_all = record_fetch  # type: ignore[method-assign, assignment]  # records the queries
+    message_id = await installation.accept_message(mails.plain())
+    await installation.contents.parse_missing(timeout_seconds=30)
+    await installation.contents.parse_missing(timeout_seconds=30)
+    assert queried[0] == ""
+    assert queried[1] > message_id
 
 
-async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Installation) -> None:
-    await at.accept_message(mails.plain(subject="door"))
-    bad = await at.accept_message(mails.plain(subject="door"))
-    broken = at.contents.parse
+async def test_failing_parse_does_not_hide_other_search_results(installation: Installation) -> None:
+    await installation.accept_message(mails.plain(subject="parcel"))
+    failing_id = await installation.accept_message(mails.plain(subject="parcel"))
+    parse_original = installation.contents.parse
 
     async def parse(message_id: str, *, retry: bool = False) -> Contents:
-        if message_id == bad:
-            raise RuntimeError("a fault of ours")
-        return await broken(message_id, retry=retry)
+        if message_id == failing_id:
+            raise RuntimeError("an internal error")
+        return await parse_original(message_id, retry=retry)
 
-    at.contents.parse = parse  # type: ignore[method-assign]  # a fault that no mail can make
+    installation.contents.parse = parse  # type: ignore[method-assign]  # an error that no message can cause
     with capture_logs() as logs:
-        assert await at.search("door") == [1]
-    assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [bad]
+        assert await installation.search("parcel") == [1]
+    assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [failing_id]
 
 
-async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_parser_process_ends_with_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
     """Under the program's own event loop; once it is stopped, and once it is killed."""
     content = mails.with_attachment(content=os.urandom(4 * MAX_SMALL_BYTES))
     async with migrated_installation(tmp_path, slack) as installation:
@@ -162,7 +170,7 @@ async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path,
                 if end == "stop":
                     assert await program.terminate() == 0
                 else:
-                    os.kill(program.pid, signal.SIGKILL)  # this process alone, not its group
+                    os.kill(program.pid, signal.SIGKILL)  # only this process, not its group
                     await program.wait()
                 await wait_until(
                     lambda pids=tuple(workers): not any(map(is_alive, pids)),  # type: ignore[misc]

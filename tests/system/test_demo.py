@@ -12,21 +12,21 @@ from tests.support.process import Program
 from tests.support.smtp import send_mail
 
 
-def left_in(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
 async def test_interrupted_demo_leaves_no_files(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: left_in(tmp_path) != [], "its folder")
-        assert await program.terminate() in (0, 1), "0 where the proof was done by then"
-    assert left_in(tmp_path) == []
+        await program.wait_until(lambda: list_files(tmp_path) != [], "its temporary directory")
+        assert await program.terminate() in (0, 1), "0 if all steps had finished"
+    assert list_files(tmp_path) == []
     assert "Traceback" not in program.stderr_text
 
 
 async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "its proof")
+        await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "the end of the steps")
         address = re.search(r"takes mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
         assert address is not None
         reply = await send_mail("127.0.0.1", int(address[1]), "ada@customer.test", ["support@example.org"], plain())
@@ -34,7 +34,7 @@ async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
         shown = "Slack /services/T000/B000/support: New ticket #2"
         await program.wait_until(lambda: shown in program.stdout_text, shown)
         assert await program.terminate() == 0
-    assert left_in(tmp_path) == []
+    assert list_files(tmp_path) == []
 
 
 @pytest.mark.parametrize(

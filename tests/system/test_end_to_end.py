@@ -54,7 +54,7 @@ class Running:
             return found[1].decode()
 
 
-@pytest.fixture(params=["serve on SQLite", "four roles on PostgreSQL"])
+@pytest.fixture(params=["serve on SQLite", "roles on PostgreSQL"])
 async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_path: Path) -> AsyncIterator[Running]:
     sqlite = f"sqlite:///{tmp_path / 'mail.db'}"
     env = {**program_settings(sqlite, tmp_path), "dns.nameservers": [dns_server.address]}
@@ -132,11 +132,11 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
     mail.set_content("Where is my order?\n")
     mail.add_attachment(b"\x00\x01\xff" * 1000, maintype="application", subtype="octet-stream", filename="Größe.bin")
     message_id = running.send(mail, "support@example.org")
-    assert running.send(mail, "support+again@example.org") == message_id, "the same mail again"
+    assert running.send(mail, "support+again@example.org") == message_id, "a duplicate gets the same ID"
 
     (post,) = await slack.wait_for(1, "support", delivered=True)
     assert_slack_accepts(post.payload)
-    told = json.dumps(post.payload, ensure_ascii=False)
+    posted = json.dumps(post.payload, ensure_ascii=False)
     for fact in (
         "Größe – 注文は?",
         "zoe@customer.test",
@@ -145,7 +145,7 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
         "Where is my order?",
         "Größe.bin",
     ):
-        assert fact in told, fact
+        assert fact in posted, fact
 
     (listed,) = (await call("GET", "/api/emails/tickets/unassigned"))["tickets"]
     assert set(listed) >= {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"}

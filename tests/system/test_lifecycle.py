@@ -29,20 +29,20 @@ def configuration(folder: Path, **more: str) -> Config:
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+def built_processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
     """The processes built during the test."""
-    made: list[Process] = []
+    processes: list[Process] = []
     build = assembly.build
 
-    def kept(*args: object) -> Process:
-        made.append(build(*args))  # type: ignore[arg-type]  # as the lifecycle calls it
-        return made[-1]
+    def record_build(*args: object) -> Process:
+        processes.append(build(*args))  # type: ignore[arg-type]  # as the lifecycle calls it
+        return processes[-1]
 
-    monkeypatch.setattr(assembly, "build", kept)
-    return made
+    monkeypatch.setattr(assembly, "build", record_build)
+    return processes
 
 
-async def test_failed_start_stops_what_was_started(tmp_path: Path, built: list[Process]) -> None:
+async def test_failed_start_stops_what_was_started(tmp_path: Path, built_processes: list[Process]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = configuration(tmp_path, SMTP__LISTEN=f'["127.0.0.1:{port}"]')
@@ -50,7 +50,7 @@ async def test_failed_start_stops_what_was_started(tmp_path: Path, built: list[P
         with pytest.raises(OSError, match="address already in use"):
             async with lifecycle.run_roles(config, frozenset(ROLES), opened):
                 raise AssertionError("it cannot start")
-    (process,) = built
+    (process,) = built_processes
     assert process.api is not None
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*process.api.address)
@@ -68,7 +68,7 @@ class FailingTask:
 
     async def run(self) -> None:
         await self.fail.wait()
-        raise RuntimeError("a fault of ours")
+        raise RuntimeError("an internal error")
 
 
 def replace_maintenance(
@@ -77,21 +77,21 @@ def replace_maintenance(
     """Replaces the maintenance of every process, and appends `drain` to the shutdown of its SMTP server."""
     task, build = FailingTask(), assembly.build
 
-    def changed(*args: object) -> Process:
+    def build_with_failing_task(*args: object) -> Process:
         process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
         process.maintenance = task  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
         drain_server = process.smtp.drain
 
-        async def drained(grace: timedelta) -> None:
+        async def drain_both(grace: timedelta) -> None:
             await drain_server(grace)
             await drain(task)
 
-        monkeypatch.setattr(process.smtp, "drain", drained)
+        monkeypatch.setattr(process.smtp, "drain", drain_both)
         return process
 
-    monkeypatch.setattr(assembly, "build", changed)
+    monkeypatch.setattr(assembly, "build", build_with_failing_task)
     return task
 
 
@@ -108,10 +108,10 @@ async def test_failed_background_task_shuts_down_gracefully(tmp_path: Path, monk
     config = configuration(tmp_path)
     opened = await lifecycle.open_database(config, apply_migrations=True)
     failing.fail.set()
-    with pytest.raises(lifecycle.BackgroundTaskEnded) as halted:
+    with pytest.raises(lifecycle.BackgroundTaskEnded) as raised:
         async with lifecycle.run_roles(config, frozenset(ROLES), opened):
             await asyncio.Event().wait()
-    assert isinstance(halted.value.__cause__, RuntimeError)
+    assert isinstance(raised.value.__cause__, RuntimeError)
     assert drained.is_set()
     task = asyncio.current_task()
     assert task is not None

@@ -1,4 +1,4 @@
-"""Parsing in a process of its own: real processes, really killed, and mails that end the parser."""
+"""Parsing in worker processes: killed workers, and messages that crash or block the parser."""
 
 import asyncio
 import base64
@@ -29,11 +29,11 @@ POISONED = (
 LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
 
 
-_before: set[int] = set()  # workers of other tests in this process, whose stores end with it
+_before: set[int] = set()  # workers of other tests, which run until this process ends
 
 
 @pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolate_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     _before.clear()
     _before.update(workers())
@@ -53,11 +53,11 @@ async def poisoned() -> AsyncIterator[Parser]:
     await found.close()
 
 
-def test_a_worker_imports_this_program_and_the_standard_library() -> None:
+def test_worker_imports_this_program_and_the_standard_library() -> None:
     show = (
         "import sys; sys.path.insert(0, sys.argv[1]); import router, secrets as s; print(router.__file__, s.__file__)"
     )
-    # -S: without the environment's packages, where this program is installed.
+    # -S excludes the packages of the environment, in which this program is installed.
     command = [
         sys.executable,
         "-I",
@@ -71,29 +71,29 @@ def test_a_worker_imports_this_program_and_the_standard_library() -> None:
 
 
 def workers() -> list[int]:
-    """The processes that the running test has started and not waited for."""
+    """The worker processes of the current test that still exist."""
     return [pid for pid in child_pids(os.getpid()) if pid not in _before and _is_worker(pid)]
 
 
 def _is_worker(pid: int) -> bool:
     try:
         return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # it ended while we looked
+    except FileNotFoundError:  # the process has ended
         return False
 
 
-def large(word: str) -> bytes:
-    return LARGE + word.encode() + b"\r\n"
+def large(command: str) -> bytes:
+    return LARGE + command.encode() + b"\r\n"
 
 
 @pytest.mark.parametrize("content", [mails.plain(), LARGE, mails.with_attachment(content=bytes(300_000))])
-async def test_the_answer_is_the_same_wherever_it_is_parsed(parser: Parser, content: bytes) -> None:
+async def test_result_does_not_depend_on_the_process(parser: Parser, content: bytes) -> None:
     assert (await parser.parse(content)).contents == parse.parse(content)
     for n in (-1, 0, 1, 2, 1 << 40):
         assert await parser.extract_attachment(content, n) == parse.extract_attachment(content, n)
 
 
-async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parser) -> None:
+async def test_only_large_messages_start_a_process(parser: Parser) -> None:
     await parser.parse(mails.plain())
     assert workers() == []
     await parser.parse(LARGE)
@@ -101,17 +101,17 @@ async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parse
     assert len(workers()) == 1
 
 
-def test_little_but_parts_is_not_small() -> None:
+def test_message_with_many_parts_is_not_small() -> None:
     assert pool.is_small(b"x" * MAX_SMALL_BYTES)
     assert not pool.is_small(b"x" * (MAX_SMALL_BYTES + 1))
     assert not pool.is_small(b"\n--" * 600)
 
 
-def _in_a_mail(inner: bytes) -> bytes:
+def _nest_message(inner: bytes) -> bytes:
     return b"Content-Type: message/rfc822\r\n\r\n" + inner
 
 
-_HTML = b"<p>The <b>door</b> is open</p>"
+_HTML = b"<p>The <b>parcel</b> is open</p>"
 _DECLARED = b"Content-Type: text/html\r\n\r\n" + _HTML
 _PARTS = b"Content-Type: multipart/%s; boundary=x\r\n\r\n--x\r\n\r\nplain\r\n--x\r\n" + _DECLARED + b"\r\n--x--\r\n"
 
@@ -121,40 +121,40 @@ _PARTS = b"Content-Type: multipart/%s; boundary=x\r\n\r\n--x\r\n\r\nplain\r\n--x
     [
         _DECLARED,
         b"Content-Type: html\r\n\r\n" + _HTML,
-        b"Content-Type: TEXT/HTML; charset=utf-7\r\n\r\n+ADw-p+AD4-door",
+        b"Content-Type: TEXT/HTML; charset=utf-7\r\n\r\n+ADw-p+AD4-parcel",
         b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(_HTML),
         b"Content-Type: text/html; name=x.html\r\nContent-Disposition: inline\r\n\r\n" + _HTML,
-        b"Content-Type: text/enriched\r\n\r\nThe <bold>door</bold>",
-        b"Content-Type: text/richtext\r\n\r\nThe <bold>door</bold>",
+        b"Content-Type: text/enriched\r\n\r\nThe <bold>parcel</bold>",
+        b"Content-Type: text/richtext\r\n\r\nThe <bold>parcel</bold>",
         b"Content-Type: text/html\r\n\r\n",
         _PARTS % b"mixed",
         _PARTS % b"alternative",
         _PARTS % b"related",
-        _in_a_mail(_DECLARED),
-        _in_a_mail(_in_a_mail(_PARTS % b"alternative")),
+        _nest_message(_DECLARED),
+        _nest_message(_nest_message(_PARTS % b"alternative")),
     ],
 )
-async def test_html_is_never_read_in_this_process(
+async def test_html_is_never_parsed_in_this_process(
     parser: Parser, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     expected, attachment = parse.parse(content), parse.extract_attachment(content, 1)
 
-    def refused(*_: object, **__: object) -> None:
-        raise AssertionError("HTML is read in this process")
+    def fail_on_call(*_: object, **__: object) -> None:
+        raise AssertionError("HTML is parsed in this process")
 
     for name in ("sanitize_html", "sanitized_to_text", "strip_tags", "truncate_html", "visible_markup"):
-        monkeypatch.setattr(text_parts, name, refused)
-    monkeypatch.setattr(HTMLParser, "feed", refused)
+        monkeypatch.setattr(text_parts, name, fail_on_call)
+    monkeypatch.setattr(HTMLParser, "feed", fail_on_call)
     assert (await parser.parse(content)).contents == expected
     assert await parser.extract_attachment(content, 1) == attachment
 
 
-async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
+async def test_concurrent_parses_use_every_worker(parser: Parser) -> None:
     await asyncio.gather(*(parser.parse(LARGE) for _ in range(10)))
     assert len(workers()) == pool.MAX_WORKERS
 
 
-async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
+async def test_messages_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
     busy = [asyncio.create_task(poisoned.parse(large("stop"))) for _ in range(pool.MAX_WORKERS)]
     await wait_until(lambda: len(workers()) == pool.MAX_WORKERS, "the workers")
     assert (await poisoned.parse(mails.plain())).contents == parse.parse(mails.plain())
@@ -164,13 +164,13 @@ async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser)
     await asyncio.gather(*busy, return_exceptions=True)
 
 
-async def test_a_mail_that_takes_too_long_is_given_up(poisoned: Parser) -> None:
+async def test_slow_parse_is_abandoned(poisoned: Parser) -> None:
     with pytest.raises(UnparsableMessage, match="timed out"):
         await poisoned.parse(large("endless"))
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
-async def test_a_mail_whose_worker_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parse_of_a_stopped_worker_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = Parser(POISONED, timeout_seconds=0.5)
     with pytest.raises(UnparsableMessage, match="timed out"):
         await poisoned.parse(large("stop"))
@@ -178,27 +178,27 @@ async def test_a_mail_whose_worker_stops_is_given_up(monkeypatch: pytest.MonkeyP
     await poisoned.close()
 
 
-async def test_a_mail_that_ends_its_worker_is_given_up(poisoned: Parser) -> None:
+async def test_message_that_crashes_its_worker_is_abandoned(poisoned: Parser) -> None:
     with pytest.raises(UnparsableMessage, match="the parser process crashed"):
         await poisoned.parse(large("abort"))
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
-async def test_a_mail_that_wants_all_memory_gets_no_more_than_its_share(poisoned: Parser) -> None:
+async def test_worker_memory_is_limited(poisoned: Parser) -> None:
     with pytest.raises(UnparsableMessage, match="the parser process crashed"):
         await poisoned.parse(large("hungry"))
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
-async def test_html_that_the_estimate_misses_ends_its_worker_alone(poisoned: Parser) -> None:
-    """The worker's own bounds, with the real sanitiser: it is ended in the middle of C code."""
+async def test_html_beyond_the_estimate_ends_only_its_worker(poisoned: Parser) -> None:
+    """The limits of the worker end it inside the C code of the real sanitiser."""
     bomb = b"<ul><li>" + b"".join(b"<b title=%d>" % n for n in range(1400)) + b"<li>x" * 3000
     with pytest.raises(UnparsableMessage):
         await poisoned.parse(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
-async def test_a_worker_that_was_killed_between_two_mails_is_replaced(parser: Parser) -> None:
+async def test_worker_killed_while_idle_is_replaced(parser: Parser) -> None:
     await parser.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGKILL)
@@ -207,27 +207,27 @@ async def test_a_worker_that_was_killed_between_two_mails_is_replaced(parser: Pa
     assert first not in workers()
 
 
-async def test_a_worker_that_is_killed_by_others_gets_a_successor_that_answers(poisoned: Parser) -> None:
-    """SIGSTOP holds the first try in the middle, so that the kill surely comes between question and answer."""
+async def test_parse_of_a_killed_worker_is_retried(poisoned: Parser) -> None:
+    """SIGSTOP pauses the worker, so that it is killed between the request and its response."""
     await poisoned.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGSTOP)
-    asked = asyncio.create_task(poisoned.parse(LARGE))
+    request = asyncio.create_task(poisoned.parse(LARGE))
     await wait_until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "T", "the worker's stop")
     os.kill(first, signal.SIGKILL)
-    assert (await asked).contents == parse.parse(LARGE)
+    assert (await request).contents == parse.parse(LARGE)
 
 
-async def test_a_caller_that_gives_up_leaves_no_worker_with_half_an_answer(poisoned: Parser) -> None:
-    asked = asyncio.create_task(poisoned.parse(large("stop")))
+async def test_cancelled_caller_leaves_no_partial_response(poisoned: Parser) -> None:
+    request = asyncio.create_task(poisoned.parse(large("stop")))
     await wait_until(lambda: bool(workers()), "the worker")
-    asked.cancel()
-    await asyncio.gather(asked, return_exceptions=True)
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
     assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 @pytest.mark.parametrize("command", [("/does/not/exist",), (sys.executable, "-c", "raise SystemExit(3)")])
-async def test_a_worker_that_does_not_start_is_no_mails_fault(command: tuple[str, ...]) -> None:
+async def test_failed_worker_start_is_unavailable(command: tuple[str, ...]) -> None:
     parser = Parser(command)
     with pytest.raises(Unavailable):
         await parser.parse(LARGE)
@@ -244,7 +244,7 @@ async def test_close_leaves_no_process() -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-async def test_signals_for_all_processes_of_a_service_do_not_cut_a_mail_off(parser: Parser) -> None:
+async def test_worker_ignores_signals_to_the_service(parser: Parser) -> None:
     await parser.parse(LARGE)
     (worker,) = workers()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -270,7 +270,7 @@ asyncio.run(main())
 """
 
 
-async def test_no_worker_outlives_a_parent_that_was_killed() -> None:
+async def test_workers_end_with_a_killed_parent() -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", _PARENT, stderr=asyncio.subprocess.PIPE)
     assert parent.stderr is not None
     pids = [int(pid) for pid in (await parent.stderr.readline()).split()]

@@ -48,7 +48,7 @@ os.close(writer)
 sys.stdin.readline()
 sys.exit(7)
 """
-_ELSEWHERE = """
+_PRINT_SAME_PID = """
 import os
 before = os.getpid()
 from emailrouter import process_start
@@ -78,7 +78,7 @@ def status(pid: int, key: str) -> list[str]:
     return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].split()
 
 
-def child(pid: int) -> int:
+def find_child(pid: int) -> int:
     (only,) = child_pids(pid)
     return only
 
@@ -94,7 +94,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
         assert status(orphan, "PPid") == [str(process.pid)]
         process.stdin.write("\n")
         process.stdin.flush()
-        await wait_until(lambda: process_state(orphan) == "", "the orphan is no zombie either")
+        await wait_until(lambda: process_state(orphan) == "", "the orphan is reaped, not a zombie")
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.wait(timeout=20) == 7
@@ -138,7 +138,9 @@ def test_passed_sockets_and_the_watchdog_stay_addressed_to_the_program() -> None
 
 
 def test_no_fork_without_orphans() -> None:
-    shown = subprocess.run([sys.executable, "-c", _ELSEWHERE], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", _PRINT_SAME_PID], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert shown.stdout == "True\n"
 
 
@@ -151,21 +153,21 @@ def test_exit_codes_are_kept_when_sigchld_is_inherited_as_ignored() -> None:
     assert subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=False).returncode == 5
 
 
-def _may_unshare() -> bool:
+def _can_unshare() -> bool:
     if shutil.which("unshare") is None or os.getuid() != 0:
         return False
     command = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not _may_unshare(), reason="no PID namespace can be made here")
+@pytest.mark.skipif(not _can_unshare(), reason="PID namespaces are not available")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
     async with migrated_installation(tmp_path, slack) as installation:
         # unshare does not forward signals; the PID of the program outside is that of its child.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()
-            first = child(program.pid)
+            first = find_child(program.pid)
             assert status(first, "NSpid")[-1] == "1"
             os.kill(first, signal.SIGTERM)
             assert await program.wait() == 0

@@ -1,4 +1,4 @@
-"""Secrets: sealed texts, the key file that two processes may make at once, API keys and passwords."""
+"""Secrets: encryption, the key file that several processes may create at once, API keys and passwords."""
 
 import itertools
 import multiprocessing
@@ -31,7 +31,7 @@ KEY, OTHER = "k" * 44, "o" * 44
 
 
 @given(st.text())
-def test_what_is_sealed_can_be_opened(text: str) -> None:
+def test_encrypted_text_can_be_decrypted(text: str) -> None:
     box = SecretBox(KEY)
     sealed = box.encrypt(text)
     assert sealed.isascii()
@@ -39,24 +39,24 @@ def test_what_is_sealed_can_be_opened(text: str) -> None:
     assert SecretBox(KEY.encode()).decrypt(sealed) == text
 
 
-def test_only_with_the_key_and_for_the_purpose() -> None:
+def test_decryption_requires_the_key_and_the_purpose() -> None:
     sealed = SecretBox(KEY).encrypt("https://hooks.slack.com/services/x", "integration")
     changed = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
-    tries = [
+    cases = [
         (OTHER, sealed, "integration"),
         (KEY, sealed, "session"),
         (KEY, changed, "integration"),
         (KEY, "", "integration"),
         (KEY, "\ud800", "integration"),
     ]
-    for key, text, purpose in tries:
+    for key, text, purpose in cases:
         with pytest.raises(DecryptionError) as caught:
             SecretBox(key).decrypt(text, purpose)
         assert "hooks" not in str(caught.value)
     assert SecretBox(KEY).decrypt(sealed) == "https://hooks.slack.com/services/x"
 
 
-def test_a_new_key_beside_the_old() -> None:
+def test_box_with_a_new_and_an_old_key() -> None:
     old = SecretBox(KEY).encrypt("secret")
     both = SecretBox([OTHER, KEY])
     assert both.decrypt(old) == "secret"
@@ -66,19 +66,19 @@ def test_a_new_key_beside_the_old() -> None:
 
 
 @pytest.mark.parametrize("keys", ["", "short", "x" * 15, [], [KEY, ""]])
-def test_keys_that_are_none(keys: str | Sequence[str]) -> None:
+def test_invalid_keys(keys: str | Sequence[str]) -> None:
     with pytest.raises(ValueError, match="key"):
         SecretBox(keys)
 
 
-def test_nothing_prints_the_key() -> None:
+def test_repr_omits_the_key() -> None:
     assert KEY not in repr(SecretBox(KEY))
 
 
 # --- the key file
 
 
-def test_the_key_file(tmp_path: Path) -> None:
+def test_key_file_is_created_for_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
     before = os.umask(0)
     try:
@@ -91,7 +91,7 @@ def test_the_key_file(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
 
 
-def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
+def test_key_file_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_text(f" {KEY}\n")
     assert load_or_create_key(tmp_path) == KEY
     (tmp_path / KEY_FILE).write_text("")
@@ -100,7 +100,7 @@ def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / KEY_FILE).read_text()
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_directory_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         load_or_create_key(tmp_path / "file")
@@ -111,7 +111,7 @@ def _load_at_once(folder: str, start: Barrier, results: "multiprocessing.Queue[s
     results.put(load_or_create_key(folder))
 
 
-def test_several_processes_at_once_agree(tmp_path: Path) -> None:
+def test_concurrent_processes_use_the_same_key(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start, results = context.Barrier(4), context.Queue()
     arguments = (str(tmp_path), start, results)
@@ -126,11 +126,11 @@ def test_several_processes_at_once_agree(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_fingerprints_tell_keys_apart() -> None:
-    prints = [fingerprint(new_key()) for _ in range(50)]
-    assert len(set(prints)) == 50
+def test_different_keys_have_different_fingerprints() -> None:
+    fingerprints = [fingerprint(new_key()) for _ in range(50)]
+    assert len(set(fingerprints)) == 50
     assert fingerprint(KEY) == fingerprint(f"{KEY}\n") != fingerprint(OTHER)
-    assert all(len(text) == 16 for text in prints)
+    assert all(len(text) == 16 for text in fingerprints)
 
 
 # --- API keys
@@ -151,7 +151,7 @@ def test_api_keys() -> None:
         assert len(hint) < 13
 
 
-def test_any_text_can_be_looked_up() -> None:
+def test_any_text_can_be_hashed() -> None:
     assert len({hash_api_key(text) for text in ("", "er_", "\ud800", "\x00")}) == 4
 
 
@@ -169,13 +169,13 @@ def test_passwords() -> None:
     assert len({new_password() for _ in range(50)}) == 50
 
 
-def test_any_characters() -> None:
+def test_passwords_with_any_characters() -> None:
     for password in ("", "p\u00e4ss w\u00f6rd \U0001f511", "\ud800", "a\x00b"):
         assert verify_password(password, hash_password(password))
     assert not verify_password("a", hash_password("a\x00b"))
 
 
-def test_a_user_without_a_password() -> None:
+def test_unusable_hash_matches_no_password() -> None:
     assert not verify_password("", UNUSABLE_HASH)
     assert not verify_password("password", UNUSABLE_HASH)
 
@@ -193,16 +193,16 @@ def test_a_user_without_a_password() -> None:
         "$argon2id$v=19$m=19456,t=2,p=1$!$!",
     ],
 )
-def test_a_stored_hash_that_is_none_or_too_dear(phc: str) -> None:
+def test_invalid_or_expensive_hash_matches_no_password(phc: str) -> None:
     assert not verify_password("password", phc)
 
 
-def test_an_endless_password_costs_nothing() -> None:
+def test_overlong_password_is_not_hashed() -> None:
     with pytest.raises(ValueError, match="1024"):
         hash_password("x" * 1025)
     assert not verify_password("x" * 1025, UNUSABLE_HASH)
 
 
-def test_digits_and_letters_are_drawn_evenly() -> None:
-    drawn = "".join(itertools.chain.from_iterable(new_password() for _ in range(2000)))
-    assert len(set(drawn)) == 57
+def test_passwords_use_the_whole_alphabet() -> None:
+    characters = "".join(itertools.chain.from_iterable(new_password() for _ in range(2000)))
+    assert len(set(characters)) == 57

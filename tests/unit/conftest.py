@@ -20,19 +20,19 @@ _REFUSED = frozenset(
         "subprocess.Popen",
     }
 )
-_seen: list[str] = []
+_events: list[str] = []
 
 
 def _record(event: str, _: tuple[object, ...]) -> None:
     if event in _REFUSED:
-        _seen.append(event)
+        _events.append(event)
 
 
-sys.addaudithook(_record)  # for the life of the process: the interpreter removes no audit hook
+sys.addaudithook(_record)  # audit hooks cannot be removed
 
 
 @pytest.fixture(autouse=True)
-def nothing_outside_the_process() -> Iterator[None]:
-    _seen.clear()
+def reject_external_effects() -> Iterator[None]:
+    _events.clear()
     yield
-    assert not _seen, f"a unit test raised {sorted(set(_seen))}: move it to tests/integration or tests/system"
+    assert not _events, f"a unit test raised {sorted(set(_events))}: move it to tests/integration or tests/system"

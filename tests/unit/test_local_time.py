@@ -56,11 +56,11 @@ def test_every_locale_has_twelve_months(locale: str) -> None:
 
 
 @pytest.mark.parametrize("at", [-(10**18), 0, 10**18])
-def test_times_outside_the_calendar_are_shown_as_its_ends(at: int) -> None:
+def test_times_outside_the_calendar_are_clamped(at: int) -> None:
     assert LocalTime("Pacific/Kiritimati").format_minute(at)
 
 
-def test_the_time_zone_of_the_user_comes_before_that_of_the_workspace() -> None:
+def test_time_zone_of_the_user_overrides_the_workspace() -> None:
     acme = workspace("Europe/Berlin", "de")
     assert LocalTime.for_user(user("Asia/Tokyo"), acme) == LocalTime("Asia/Tokyo", "de")
     assert LocalTime.for_user(user(None), acme) == LocalTime("Europe/Berlin", "de")
@@ -71,14 +71,14 @@ def test_the_time_zone_of_the_user_comes_before_that_of_the_workspace() -> None:
     "name",
     ["", "Mars", "localtime", "Factory", "../../etc/passwd", "/etc/localtime", "Europe", "europe/berlin", "a\0b"],
 )
-def test_what_is_no_time_zone(name: str) -> None:
+def test_invalid_time_zones(name: str) -> None:
     assert get_zone(name) is dt.UTC
     with pytest.raises(Refused) as refused:
         validation.validate_timezone(name)
     assert refused.value.message == "timezone must be an IANA time zone such as Europe/Berlin"
 
 
-def test_every_time_zone_on_offer_can_be_read() -> None:
+def test_every_offered_time_zone_can_be_loaded() -> None:
     assert offered_timezones()[0] == "UTC"
     assert set(offered_timezones()) <= timezone_names()
     for name in timezone_names():

@@ -29,7 +29,7 @@ TEXTS = st.lists(st.one_of(st.lists(MARKS, max_size=80).map("".join), LETTERS, s
 
 
 def longest_run(text: str) -> int:
-    """Return the length of the longest run of non-starters in NFKD."""
+    """Returns the length of the longest run of non-starters in NFKD."""
     runs = "".join(
         "m" if unicodedata.combining(character) else " " for character in unicodedata.normalize("NFKD", text)
     )
@@ -72,7 +72,7 @@ def test_limit_marks(text: str, kept: str) -> None:
     assert limit_marks(text) == kept
 
 
-def test_no_marks_beyond_the_first_planes() -> None:
+def test_no_combining_marks_beyond_the_first_two_planes() -> None:
     characters = (chr(code) for code in range(0x20000, 0x110000) if not 0xD800 <= code < 0xE000)
     assert not any(unicodedata.combining(character) for character in characters)
 
@@ -91,9 +91,9 @@ def test_no_other_module_normalises() -> None:
 def test_search_finds_text_with_too_many_marks() -> None:
     long = "cafe" + (ACUTE + DOT) * 5000
     assert terms.text_words(f"one {long} two") == ["one", "cafe", "two"]
-    question = terms.parse_query("ws_1", "caf\u00e9")
-    assert question is not None
-    assert "'cafe'" in question.prefix
+    query = terms.parse_query("ws_1", "caf\u00e9")
+    assert query is not None
+    assert "'cafe'" in query.prefix
 
 
 @pytest.mark.parametrize("marks", [ACUTE * 31, (DOT + ACUTE) * 40, "\uff9e" * 31])

@@ -12,37 +12,37 @@ from router.secrets import KEY_FILE, SecretBox, new_key
 from tests.support.installation import DOMAIN, HOST
 from tests.support.installation.checked import CheckedInstallation, assert_line, free_port
 
-Breaking = Callable[[CheckedInstallation], object]  # an awaitable result is awaited
+BreakSetup = Callable[[CheckedInstallation], object]  # an awaitable result is awaited
 
 
-def _files(text: str, name: str = "chain.pem") -> Breaking:
+def _write_file(text: str, name: str = "chain.pem") -> BreakSetup:
     return lambda setup: (setup.folder / name).write_text(text)
 
 
-def _expired(setup: CheckedInstallation) -> None:
+def _write_expired_certificate(setup: CheckedInstallation) -> None:
     setup.write_certificate(
         HOST, not_before=datetime.now(UTC) - timedelta(days=90), not_after=datetime.now(UTC) - timedelta(days=1)
     )
 
 
-def _wrong_order(setup: CheckedInstallation) -> None:
+def _reverse_chain(setup: CheckedInstallation) -> None:
     leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     pems = [blob.bytes() for blob in leaf.cert_chain_pems]
     (setup.folder / "chain.pem").write_bytes(b"".join(reversed(pems)))
 
 
-def _leaf_alone(setup: CheckedInstallation) -> None:
+def _write_leaf_only(setup: CheckedInstallation) -> None:
     leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
 
 
-def _foreign_issuer(setup: CheckedInstallation) -> None:
+def _write_chain_of_another_issuer(setup: CheckedInstallation) -> None:
     leaf = setup.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
-    stranger = trustme.CA().create_child_ca()
-    (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes() + stranger.cert_pem.bytes())
+    other_issuer = trustme.CA().create_child_ca()
+    (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes() + other_issuer.cert_pem.bytes())
 
 
-def _no_txt_no_mx(setup: CheckedInstallation) -> None:
+def _replace_domain_records(setup: CheckedInstallation) -> None:
     setup.dns.set(DOMAIN, "MX", "5 old.example.net.")
     setup.dns.remove(f"_emailrouter.{DOMAIN}")
 
@@ -52,7 +52,7 @@ async def _reseal(setup: CheckedInstallation, url: str, key: str | None = None) 
     await setup.installation.execute("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
 
 
-async def _message_without_ticket(setup: CheckedInstallation) -> None:
+async def _insert_message_without_ticket(setup: CheckedInstallation) -> None:
     await setup.installation.execute(
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
         "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
@@ -61,11 +61,11 @@ async def _message_without_ticket(setup: CheckedInstallation) -> None:
     )
 
 
-def _set(**settings: object) -> Breaking:
+def _change_settings(**settings: object) -> BreakSetup:
     return lambda setup: setup.settings.update({key.replace("__", "."): value for key, value in settings.items()})
 
 
-BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
+BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
     # --- the certificate
     "no certificate": (
         lambda s: [s.settings.pop(key) for key in ("smtp.tls_cert", "smtp.tls_key")],
@@ -73,28 +73,33 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "tls: no certificate",
         "set [smtp] tls_cert",
     ),
-    "the file is not there": (
+    "missing certificate file": (
         lambda s: (s.folder / "chain.pem").unlink(),
         "fail",
         "chain.pem does not exist",
         "Correct [smtp] tls_cert",
     ),
-    "the file is no certificate": (_files("hello"), "fail", "contains no certificate", "must be PEM"),
-    "the key is none": (_files("hello", "key.pem"), "fail", "contains no usable private key", "privkey.pem"),
-    "the key of another": (
+    "invalid certificate file": (_write_file("hello"), "fail", "contains no certificate", "must be PEM"),
+    "invalid key file": (_write_file("hello", "key.pem"), "fail", "contains no usable private key", "privkey.pem"),
+    "key of another certificate": (
         lambda s: s.write_key(s.authority.issue_cert("x.test").private_key_pem.bytes()),
         "fail",
         "does not match the certificate",
         "both files must come from the same renewal",
     ),
-    "everybody may read the key": (
+    "key readable by everyone": (
         lambda s: (s.folder / "key.pem").chmod(0o644),
         "fail",
         "is readable by every user",
         "chmod 640",
     ),
-    "another name": (lambda s: s.write_certificate("other.test"), "warn", "not for mx1.host.test", "certbot"),
-    "expired": (_expired, "fail", "the certificate expired on", "certbot renew"),
+    "certificate for another name": (
+        lambda s: s.write_certificate("other.test"),
+        "warn",
+        "not for mx1.host.test",
+        "certbot",
+    ),
+    "expired": (_write_expired_certificate, "fail", "the certificate expired on", "certbot renew"),
     "expires soon": (
         lambda s: s.write_certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=5)),
         "warn",
@@ -112,43 +117,55 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "is not valid before",
         "timedatectl",
     ),
-    "the chain is upside down": (_wrong_order, "fail", "wrong order", "certificate of the host first"),
-    "the chain is missing": (_leaf_alone, "warn", "the chain is incomplete", "fullchain.pem"),
-    "the chain is another's": (_foreign_issuer, "warn", "broken or in the wrong order", "fullchain.pem"),
+    "chain in the wrong order": (_reverse_chain, "fail", "wrong order", "certificate of the host first"),
+    "incomplete chain": (_write_leaf_only, "warn", "the chain is incomplete", "fullchain.pem"),
+    "chain of another issuer": (
+        _write_chain_of_another_issuer,
+        "warn",
+        "broken or in the wrong order",
+        "fullchain.pem",
+    ),
     # --- DNS
-    "a hostname that nobody knows": (
-        _set(server__hostname="localhost"),
+    "local host name": (
+        _change_settings(server__hostname="localhost"),
         "fail",
         "localhost is not a public host name",
         "full name",
     ),
-    "no address": (lambda s: s.dns.remove(HOST), "fail", "has no A or AAAA record", "Add an A record"),
-    "a private address": (lambda s: s.dns.set(HOST, "A", "10.0.0.5"), "warn", "is not public: 10.0.0.5", "public"),
-    "no reverse name": (
+    "host without an address": (lambda s: s.dns.remove(HOST), "fail", "has no A or AAAA record", "Add an A record"),
+    "host with a private address": (
+        lambda s: s.dns.set(HOST, "A", "10.0.0.5"),
+        "warn",
+        "is not public: 10.0.0.5",
+        "public",
+    ),
+    "no PTR record": (
         lambda s: s.dns.remove("34.216.184.93.in-addr.arpa"),
         "warn",
         "93.184.216.34 has no PTR record",
         "PTR record to mx1.host.test",
     ),
     "an MX host without an address": (
-        _set(server__mx_hosts=[{"host": HOST, "priority": 10}, {"host": "mx2.router.test", "priority": 20}]),
+        _change_settings(
+            server__mx_hosts=[{"host": HOST, "priority": 10}, {"host": "mx2.router.test", "priority": 20}]
+        ),
         "fail",
         "mx2.router.test has no A or AAAA record",
         "Add an A record",
     ),
-    "the DNS does not answer": (
+    "DNS failure": (
         lambda s: s.dns.fail(HOST, "SERVFAIL"),
         "warn",
         "could not be queried",
         "[dns] nameservers",
     ),
-    "a verified domain that points elsewhere": (
-        _no_txt_no_mx,
+    "verified domain with wrong records": (
+        _replace_domain_records,
         "fail",
         "verified, but its MX record is wrong (5 old.example.net)",
         "Replace them with MX 10",
     ),
-    "a domain whose MX moved while its TXT stays": (
+    "verified domain with a wrong MX record": (
         lambda s: s.dns.set(DOMAIN, "MX", "5 old.example.net."),
         "warn",
         "verified, but its MX record is wrong",
@@ -156,40 +173,40 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     ),
     "no domain": (lambda s: s.installation.execute("DELETE FROM domains"), "warn", "no domains yet", "domain add"),
     # --- the disk
-    "the folder is not there": (
-        _set(server__data_dir="/nonexistent/emailrouter"),
+    "missing data directory": (
+        _change_settings(server__data_dir="/nonexistent/emailrouter"),
         "fail",
         "does not exist",
         "install -d",
     ),
     # --- keys
-    "the key is another one": (
+    "another secret key": (
         lambda s: (s.folder / KEY_FILE).write_text(new_key()),
         "fail",
         "the secrets in the database were encrypted with",
         "all hosts of one database need the same key",
     ),
-    "the key is gone": (lambda s: (s.folder / KEY_FILE).unlink(), "fail", "secrets encrypted with a key", "backup"),
-    "others may read the key": (
+    "missing secret key": (lambda s: (s.folder / KEY_FILE).unlink(), "fail", "secrets encrypted with a key", "backup"),
+    "secret key readable by others": (
         lambda s: (s.folder / KEY_FILE).chmod(0o644),
         "warn",
         "is readable by other users",
         "chmod 600",
     ),
-    "the first login lies there": (
+    "unused first login": (
         lambda s: (s.folder / "first-login").touch(),
         "warn",
         "first-login still exists",
         "Open its link",
     ),
-    "others may read the database": (
+    "database readable by others": (
         lambda s: (s.folder / "emailrouter.db").chmod(0o640),
         "warn",
         "is readable by other users",
         "chmod 600",
     ),
     # --- integrations
-    "an integration that is failing": (
+    "failing integration": (
         lambda s: s.installation.execute(
             "UPDATE integrations SET status = 'failing', last_error = 'Slack returned 404 no_service'"
         ),
@@ -197,13 +214,13 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "its deliveries are parked: Slack returned 404 no_service",
         "set a new webhook URL",
     ),
-    "settings sealed with another key": (
+    "settings encrypted with another key": (
         lambda s: _reseal(s, "https://hooks.slack.com/services/T0/B0/x", new_key()),
         "fail",
         "cannot be decrypted with the secret key of this host",
         "Restore the right secret key",
     ),
-    "a host that does not listen": (
+    "unreachable host": (
         lambda s: _reseal(s, f"https://localhost:{free_port()}/x"),
         "fail",
         "no connection to localhost",
@@ -215,8 +232,8 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "the certificate of 127.0.0.1 is not valid",
         "ca-certificates",
     ),
-    "a private address that is not allowed": (
-        _set(delivery__allow_private_networks=False),
+    "webhook at a private address": (
+        _change_settings(delivery__allow_private_networks=False),
         "fail",
         "which is loopback",
         "public Internet",
@@ -228,24 +245,24 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "integration add",
     ),
     # --- ports
-    "nobody listens": (lambda _: None, "warn", "smtp port: nothing listens", "systemctl start"),
+    "program not running": (lambda _: None, "warn", "smtp port: nothing listens", "systemctl start"),
     "an address of another host": (
-        _set(smtp__listen=["192.0.2.77:2525"]),
+        _change_settings(smtp__listen=["192.0.2.77:2525"]),
         "fail",
         "192.0.2.77:2525 ",
         "",
     ),
-    "mail on loopback alone": (lambda _: None, "warn", "mail is accepted on loopback only", "0.0.0.0:25"),
-    "the API open to all": (_set(api__listen="0.0.0.0:1"), "warn", "without TLS", "127.0.0.1"),
-    "links that nobody can follow": (
-        _set(server__public_url="http://127.0.0.1:8080"),
+    "SMTP on loopback only": (lambda _: None, "warn", "mail is accepted on loopback only", "0.0.0.0:25"),
+    "API on a public address": (_change_settings(api__listen="0.0.0.0:1"), "warn", "without TLS", "127.0.0.1"),
+    "public_url on loopback": (
+        _change_settings(server__public_url="http://127.0.0.1:8080"),
         "warn",
         "public_url is a loopback address",
         "[server] public_url",
     ),
     # --- loss audit and queue
     "a message without a ticket": (
-        _message_without_ticket,
+        _insert_message_without_ticket,
         "fail",
         "accepted for 1 aliases, but ticketed for 0",
         "emailrouter trace",
@@ -262,8 +279,8 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 async def test_broken_setup_is_reported_with_fix(setup: CheckedInstallation, case: str) -> None:
-    breaking, status, text, fix = BROKEN[case]
-    done = breaking(setup)
-    if inspect.isawaitable(done):
-        await done
+    break_setup, status, text, fix = BROKEN[case]
+    result = break_setup(setup)
+    if inspect.isawaitable(result):
+        await result
     assert_line(await setup.run_checks(), status, text, fix)

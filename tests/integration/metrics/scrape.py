@@ -9,8 +9,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-class Figures:
-    """One scrape: `figures("emailrouter_refused_total", reason="...")` is the value of a sample, 0 if absent."""
+class MetricValues:
+    """One scrape: `metrics("emailrouter_refused_total", reason="...")` is the value of a sample, 0 if absent."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self.families = {family.name: family for family in families}
@@ -24,7 +24,7 @@ class Figures:
         return self.samples.get((name, frozenset(labels.items())), 0.0)
 
 
-async def scrape(address: str) -> Figures:
+async def scrape(address: str) -> MetricValues:
     """Scrapes `[metrics] listen` and parses strictly."""
     async with (
         aiohttp.ClientSession(headers={"Accept": OPENMETRICS}) as http,
@@ -32,4 +32,4 @@ async def scrape(address: str) -> Figures:
     ):
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("application/openmetrics-text")
-        return Figures(text_string_to_metric_families(await response.text()))  # type: ignore[no-untyped-call]
+        return MetricValues(text_string_to_metric_families(await response.text()))  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ import pytest
 from router.store.sqlite_file import make_private
 from tests.support import seeds
 from tests.support.stores import sqlite_store
-from tests.system.debian.document import DOCUMENT, blocks
+from tests.system.debian.document import DOCUMENT, parse_blocks
 
 WORD = "Xylophonkonzert"
 
@@ -61,7 +61,7 @@ async def test_deleted_data_is_overwritten(tmp_path: Path) -> None:
 
 def test_a_backup_as_documented_is_private(tmp_path: Path) -> None:
     """The command of docs/operations.md, with the directories and `sqlite3` of the test and umask 022."""
-    (text,) = (block.text for block in blocks(DOCUMENT.read_text()) if "VACUUM INTO" in block.text)
+    (text,) = (block.text for block in parse_blocks(DOCUMENT.read_text()) if "VACUUM INTO" in block.text)
     with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
         connection.execute("CREATE TABLE mails (content TEXT)")
     (tmp_path / "secret_key").touch()

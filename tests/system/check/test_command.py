@@ -41,11 +41,11 @@ async def test_command_without_database_and_with_invalid_configuration(tmp_path:
 
 async def test_command_with_unusable_database(tmp_path: Path, dns_server: DnsStandIn) -> None:
     env: dict[str, object] = {"dns.nameservers": [dns_server.address], "server.hostname": HOST}
-    (tmp_path / "emailrouter.db").write_bytes(b"this is no database at all" * 100)
+    (tmp_path / "emailrouter.db").write_bytes(b"not a database" * 100)
     code, text = await _run("check", env=env, cwd=tmp_path)
     assert code == 1
     assert "cannot be used" in text
-    away = {**env, "database.url": "postgresql://nobody@127.0.0.1:1/none", "database.connect_timeout": "1s"}
-    code, text = await _run("check", env=away, cwd=tmp_path)
+    unreachable = {**env, "database.url": "postgresql://nobody@127.0.0.1:1/none", "database.connect_timeout": "1s"}
+    code, text = await _run("check", env=unreachable, cwd=tmp_path)
     assert code == 1
     assert "pg_hba.conf" in text

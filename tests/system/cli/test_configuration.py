@@ -35,7 +35,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]
-    places = st.lists(st.tuples(st.sampled_from(domains or ["none"]), LOCALS), unique=True, max_size=5)
+    addresses = st.lists(st.tuples(st.sampled_from(domains or ["none"]), LOCALS), unique=True, max_size=5)
     aliases = tuple(
         Alias(
             f"alias_{n:026}",
@@ -48,7 +48,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             draw(st.sampled_from(["active", "disabled"])),
             0,
         )
-        for n, (domain, local) in enumerate(draw(places) if domains else [])
+        for n, (domain, local) in enumerate(draw(addresses) if domains else [])
     )
     emails = draw(st.lists(st.from_regex(r"[a-z]{1,5}@[a-z]{2,5}\.test", fullmatch=True), unique=True, max_size=3))
     users = tuple(
@@ -93,24 +93,24 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @given(snapshots(), st.booleans())
 def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> None:
-    text = document.render(export_document(found), head="What this is")
+    text = document.render(export_document(found), head="A comment")
     assert tomllib.loads(text)
     read = document.parse(text)
     assert read == export_document(found)
     plan = _apply().plan(read, found, prune=prune)
     assert plan.changes == []
     assert plan.unmanaged == []
-    assert document.render(read, head="What this is") == text
+    assert document.render(read, head="A comment") == text
 
 
 @given(snapshots())
 def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapshot) -> None:
     assert _apply().plan(WorkspaceDocument(), found, prune=True).changes == []
     empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
-    held = len(found.domains) + len(found.integrations) + len(found.aliases)
-    held += len(found.users) + len(found.blocked_senders)
+    entry_count = len(found.domains) + len(found.integrations) + len(found.aliases)
+    entry_count += len(found.users) + len(found.blocked_senders)
     plan = _apply().plan(empty, found, prune=True)
-    assert [change.action for change in plan.changes] == ["remove"] * held
+    assert [change.action for change in plan.changes] == ["remove"] * entry_count
     kinds = [change.kind for change in plan.changes]
     assert kinds.index("domain") > kinds.index("alias") if {"alias", "domain"} <= set(kinds) else True
     assert _apply().plan(empty, found, prune=False).changes == []
@@ -125,7 +125,7 @@ def test_same_secret_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("domains = [", "invalid TOML"),
         ("domains = " + "[" * 100_000, "invalid TOML"),
@@ -139,15 +139,15 @@ def test_same_secret_is_no_change() -> None:
         ),
     ],
 )
-def test_invalid_document_error_names_position(text: str, said: str) -> None:
+def test_invalid_document_error_names_position(text: str, expected: str) -> None:
     with pytest.raises(InvalidDocument) as refused:
         document.parse(text)
-    assert said in refused.value.message
+    assert expected in refused.value.message
     assert "hooks.slack.com" not in refused.value.message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ('domains = ["a.test", "A.test"]', "domains[2]: a.test is listed twice"),
         ('domains = ["nodot"]', "domains[1]: Domain name is invalid"),
@@ -176,11 +176,11 @@ def test_invalid_document_error_names_position(text: str, said: str) -> None:
         ('[[integrations]]\nname = "x"\ntype = "fax"\nwebhook_url = "env:X"', "integrations[1].type must be one of"),
     ],
 )
-def test_impossible_document_is_rejected_before_any_change(text: str, said: str) -> None:
+def test_impossible_document_is_rejected_before_any_change(text: str, expected: str) -> None:
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
     with pytest.raises(InvalidDocument) as refused:
         _apply(WEBHOOK).plan(document.parse(text), found, prune=False)
-    assert said in refused.value.message
+    assert expected in refused.value.message
 
 
 def test_equivalent_spellings_are_no_change() -> None:
@@ -216,8 +216,8 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
         '[[users]]\nemail = "eve@example.org"\nname = "Eve"\ndisabled = true\n'
     )
     (tmp_path / "hook").write_text(WEBHOOK)
-    said = await cli.error_line("apply", "wanted.toml")
-    assert "integrations[1].webhook_url: env:HOOK is not set" in said
+    output = await cli.error_line("apply", "wanted.toml")
+    assert "integrations[1].webhook_url: env:HOOK is not set" in output
     cli.env["HOOK"] = WEBHOOK
     dry = await cli.json("apply", "wanted.toml", "--dry-run")
     assert dry["applied"] is False
@@ -233,8 +233,8 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
     assert 'status = "disabled"' in text
     assert (await cli.json("domain", "show", "müller.example"))["mxManagedUpstream"] is True
     (tmp_path / "here.toml").write_text("mx_managed_upstream = []\n")
-    said = (await cli("apply", "here.toml")).ok().stdout
-    assert "~ domain xn--mller-kva.example: mx_managed_upstream: yes -> no" in said
+    output = (await cli("apply", "here.toml")).ok().stdout
+    assert "~ domain xn--mller-kva.example: mx_managed_upstream: yes -> no" in output
     assert (await cli.json("domain", "show", "müller.example"))["mxManagedUpstream"] is False
 
     fewer = re.sub(r'\[\[aliases\]\]\naddress = "support.*?\n\n', "", text, flags=re.DOTALL)
@@ -291,15 +291,15 @@ def _integration(integration_id: str, name: str, sealed: str = "") -> Integratio
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
-    """An `Apply` for plans only, which never call a use case."""
-    parts: ProvisioningServices = _NoParts()  # type: ignore[assignment]
-    return DocumentApplier(parts, CHANNELS, BOX, lambda _: url, allow_private=False)
+    """A `DocumentApplier` for plans only, which call no use case."""
+    services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
+    return DocumentApplier(services, CHANNELS, BOX, lambda _: url, allow_private=False)
 
 
-class _NoParts:
+class _UnusedServices:
     """Services whose methods exist but must not be called."""
 
-    def __getattr__(self, name: str) -> "_NoParts":
+    def __getattr__(self, name: str) -> "_UnusedServices":
         return self
 
     def __call__(self) -> None:

@@ -30,14 +30,16 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     dns_server.set(added["txtRecord"]["name"], "TXT", added["txtRecord"]["value"])
     assert (await cli.json("domain", "verify", "example.org"))["verified"] is True
 
-    made = await cli.json("integration", "add", "#support", "--webhook-url", "-", stdin=slack.url("support") + "\n")
-    assert made["name"] == "#support"
+    integration = await cli.json(
+        "integration", "add", "#support", "--webhook-url", "-", stdin=slack.url("support") + "\n"
+    )
+    assert integration["name"] == "#support"
     tested = await cli.json("integration", "test", "#support")
     assert (tested["ok"], tested["status"]) == (True, 200)
 
     alias = await cli.json("alias", "add", "support@example.org", "--integration", "#support")
     assert set(alias) == {"id", "email", "localPart", "domainId", "integrationId", "status", "createdAt"}
-    assert alias["integrationId"] == made["id"]
+    assert alias["integrationId"] == integration["id"]
 
     explained = await cli("explain", "support+vip@example.org", "--from", "a@b.example", "--subject", "Hello")
     assert "250 2.1.5 Ok" in explained.ok().stdout
@@ -66,7 +68,7 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 
 
 async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
-    await _with_a_ticket(cli)
+    await _create_ticket(cli)
     await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
     await cli.json("user", "add", "viewer@example.org", "--role", "viewer")
     assert "--as" in await cli.error_line("ticket", "claim", "1", code=2)
@@ -217,9 +219,9 @@ async def test_workspace_option_is_required_with_several(both: CommandLine) -> N
     cli = both
     created = await cli.json("workspace", "create", "Second", "--email", "boss@second.example")
     assert set(created) == {"workspaceId", "email", "password", "key"}
-    said = await cli.error_line("domain", "list", code=2)
-    assert "--workspace is required" in said
-    assert created["workspaceId"] in said
+    error = await cli.error_line("domain", "list", code=2)
+    assert "--workspace is required" in error
+    assert created["workspaceId"] in error
     for where in (("--workspace", "Second"), ("--workspace", created["workspaceId"])):
         assert (await cli.json("domain", "list", *where))["domains"] == []
         assert (await cli.json("domain", *where, "list"))["domains"] == []
@@ -246,10 +248,10 @@ async def test_missing_database_is_reported_and_not_created(tmp_path: Path) -> N
     done = await run_cli("domain", "list", env=env, cwd=tmp_path)
     assert (done.code, done.stdout) == (1, "")
     assert re.fullmatch(r"emailrouter: there is no database at nowhere.db: run .*\n", done.stderr)
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 - a loop may ask this much of the disk
-    away = await run_cli("domain", "list", env={"database.url": "postgresql://u@127.0.0.1:9/x"}, cwd=tmp_path)
-    assert away.code == 1
-    assert away.stderr.startswith("emailrouter: the database is unavailable")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - a blocking call is acceptable in a test
+    unreachable = await run_cli("domain", "list", env={"database.url": "postgresql://u@127.0.0.1:9/x"}, cwd=tmp_path)
+    assert unreachable.code == 1
+    assert unreachable.stderr.startswith("emailrouter: the database is unavailable")
 
 
 async def test_running_process_applies_changes(cli: CommandLine) -> None:
@@ -270,8 +272,8 @@ async def _version(cli: CommandLine) -> int:
     return version
 
 
-async def _with_a_ticket(cli: CommandLine) -> None:
-    """A ticket of a verified domain, created by a test message."""
+async def _create_ticket(cli: CommandLine) -> None:
+    """Creates a ticket of a verified domain by a test message."""
     async with DnsStandIn() as dns:
         dns.set("example.org", "MX", "10 mx1.host.test.")
         cli.env["dns.nameservers"] = [dns.address]

@@ -35,14 +35,14 @@ PARAMETERS = [
 ]
 
 
-def at(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """The URL with other parts, and a password that must not be printed."""
+def alter_url(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
+    """The URL with the given parts replaced, and a password that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
 
 
-async def refused(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
+async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
     """Asserts that the command prints one line with the error, without the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
     line = await cli.error_line(command, code=code)
@@ -65,7 +65,7 @@ async def administrator(postgres_server: PostgresServer, postgres_url: str) -> A
 
 @pytest.mark.parametrize(("query", "named"), PARAMETERS)
 async def test_unknown_url_parameter(postgres_url: str, tmp_path: Path, query: str, named: str) -> None:
-    await refused(tmp_path, at(postgres_url, query=query), named)
+    await assert_fails(tmp_path, alter_url(postgres_url, query=query), named)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_unknown_url_parameter(postgres_url: str, tmp_path: Path, query: s
     ],
 )
 async def test_supported_url_parameters(postgres_url: str, tmp_path: Path, query: str) -> None:
-    cli = CommandLine(tmp_path, program_settings(at(postgres_url, query=query), tmp_path))
+    cli = CommandLine(tmp_path, program_settings(alter_url(postgres_url, query=query), tmp_path))
     (await cli("migrate")).ok()
     (await cli("init", "--email", ADMIN)).ok()
 
@@ -89,26 +89,30 @@ async def test_unknown_role_database_and_host(
     tmp_path: Path,
 ) -> None:
     for command in ("migrate", "smtp"):
-        await refused(tmp_path, at(postgres_url, database="no_such"), "no_such", "createdb", command=command)
-        await refused(tmp_path, at(postgres_url, user="no_such"), "no_such", "role", command=command)
-        await refused(tmp_path, at(postgres_url, user=NO_LOGIN), NO_LOGIN, "log in", command=command)
+        await assert_fails(
+            tmp_path, alter_url(postgres_url, database="no_such"), "no_such", "createdb", command=command
+        )
+        await assert_fails(tmp_path, alter_url(postgres_url, user="no_such"), "no_such", "role", command=command)
+        await assert_fails(tmp_path, alter_url(postgres_url, user=NO_LOGIN), NO_LOGIN, "log in", command=command)
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """May be temporary: a role of the program would retry, a command fails with the reason."""
-    await refused(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
-    await refused(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
-    await refused(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
-    await refused(tmp_path, f"postgresql://u:not-shown@{'a' * 70}.test/mail", "host")
+    """The error may be temporary: a role of the program would retry; a command fails with the reason."""
+    await assert_fails(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
+    await assert_fails(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
+    await assert_fails(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
+    await assert_fails(tmp_path, f"postgresql://u:not-shown@{'a' * 70}.test/mail", "host")
 
 
 async def test_no_schema(postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path) -> None:
     await administrator.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    await refused(tmp_path, at(postgres_url, user=ROLE), "schema", "GRANT")
+    await assert_fails(tmp_path, alter_url(postgres_url, user=ROLE), "schema", "GRANT")
     await administrator.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
-    await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied for schema public", "CREATE on the schema")
+    await assert_fails(
+        tmp_path, alter_url(postgres_url, user=ROLE), "permission denied for schema public", "CREATE on the schema"
+    )
     await administrator.execute("DROP SCHEMA public")
-    await refused(tmp_path, postgres_url, "schema")
+    await assert_fails(tmp_path, postgres_url, "schema")
 
 
 async def test_tables_owned_by_another_role(
@@ -116,9 +120,11 @@ async def test_tables_owned_by_another_role(
 ) -> None:
     (await CommandLine(tmp_path, program_settings(postgres_url, tmp_path))("migrate")).ok()
     for command in ("smtp", "api", "deliver", "init"):
-        await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command=command)
+        await assert_fails(
+            tmp_path, alter_url(postgres_url, user=ROLE), "permission denied", "ownership", command=command
+        )
     await administrator.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE}")
-    await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command="smtp")
+    await assert_fails(tmp_path, alter_url(postgres_url, user=ROLE), "permission denied", "ownership", command="smtp")
 
 
 @pytest.mark.parametrize("encoding", ["WIN1252", "LATIN1", "SQL_ASCII", "EUC_JP"])
@@ -133,10 +139,10 @@ async def test_database_with_other_encoding(
     await administrator.execute(
         f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
-    url = at(postgres_server.url, database=name)
+    url = alter_url(postgres_server.url, database=name)
     try:
         for command in ("migrate", "smtp", "serve"):
-            await refused(tmp_path, url, encoding, "createdb --encoding UTF8", command=command)
+            await assert_fails(tmp_path, url, encoding, "createdb --encoding UTF8", command=command)
         cli = CommandLine(tmp_path, {**program_settings(url, tmp_path), "dns.nameservers": [dns_server.address]})
         checked = await cli("check")
         assert checked.code == 1
@@ -151,7 +157,7 @@ async def test_server_without_free_connections_is_retried(
     postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
 ) -> None:
     await administrator.execute(f'ALTER DATABASE "{urlsplit(postgres_url).path[1:]}" CONNECTION LIMIT 0')
-    await refused(tmp_path, at(postgres_url, user=ROLE), "too many connections", code=1)
+    await assert_fails(tmp_path, alter_url(postgres_url, user=ROLE), "too many connections", code=1)
 
 
 async def test_asynchronous_commits_are_reported(

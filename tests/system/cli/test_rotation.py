@@ -33,8 +33,8 @@ async def test_rotate_key_command(both: CommandLine) -> None:
     assert (await cli.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     file.write_text(old)
-    said = await cli.error_line("integration", "change", "new", "--name", "x", code=2)
-    assert fingerprint(old) in said
+    error = await cli.error_line("integration", "change", "new", "--name", "x", code=2)
+    assert fingerprint(old) in error
 
 
 async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> None:
@@ -43,8 +43,8 @@ async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> N
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     assert "server.secret_key is set in the configuration" in await cli.error_line("rotate-key", "--yes")
     file.write_text(first)
-    said = await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
-    assert "contains the current key" in said
+    error = await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    assert "contains the current key" in error
     file.write_text("short")
     assert "at least 16" in await cli.error_line("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     file.unlink()
@@ -63,10 +63,10 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    "at", ["before the new key is written", "before the commit", "after the commit", "before the new name"]
+    "step", ["before the new key is written", "before the commit", "after the commit", "before the new name"]
 )
 async def test_kill_between_any_two_steps(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The next start finds the key that the database uses, and it decrypts everything."""
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
@@ -77,21 +77,21 @@ async def test_kill_between_any_two_steps(
     )
     old = load_or_create_key(tmp_path)
 
-    def die(*_: object, **__: object) -> None:
+    def kill(*_: object, **__: object) -> None:
         raise Killed
 
     rotation = KeyRotationService(store.database, SystemClock())
-    if at == "before the new key is written":
-        monkeypatch.setattr(key_rotation, "write_key", die)
-    elif at == "before the commit":
-        monkeypatch.setattr(audit, "record", die)
-    elif at == "before the new name":
-        monkeypatch.setattr(Path, "replace", die)
+    if step == "before the new key is written":
+        monkeypatch.setattr(key_rotation, "write_key", kill)
+    elif step == "before the commit":
+        monkeypatch.setattr(audit, "record", kill)
+    elif step == "before the new name":
+        monkeypatch.setattr(Path, "replace", kill)
 
     async def rotate() -> None:
         key = write_next_key(tmp_path)
         await rotation.reseal(old, key)
-        if at == "after the commit":
+        if step == "after the commit":
             raise Killed
         complete_rotation(tmp_path, fingerprint(key))
 
@@ -99,17 +99,17 @@ async def test_kill_between_any_two_steps(
         await rotate()
     monkeypatch.undo()
 
-    again = await load_secret_box(config, store.database)
+    reloaded_box = await load_secret_box(config, store.database)
     row = await store.database.fetch_one("integration_by_id", id=integration_id, workspace_id=workspace_id)
     assert row is not None
-    assert json.loads(again.decrypt(row["sealed_settings"])) == {"webhookUrl": "u"}
-    committed = at in ("after the commit", "before the new name")
+    assert json.loads(reloaded_box.decrypt(row["sealed_settings"])) == {"webhookUrl": "u"}
+    committed = step in ("after the commit", "before the new name")
     assert (load_or_create_key(tmp_path) != old) is committed
     # A later rotation succeeds.
-    present = load_or_create_key(tmp_path)
-    following = write_next_key(tmp_path)
-    assert await rotation.reseal(present, following) == 1
-    assert complete_rotation(tmp_path, fingerprint(following)) == following
+    current = load_or_create_key(tmp_path)
+    next_key = write_next_key(tmp_path)
+    assert await rotation.reseal(current, next_key) == 1
+    assert complete_rotation(tmp_path, fingerprint(next_key)) == next_key
 
 
 async def test_undecryptable_secret_stops_rotation_before_any_change(store: Store) -> None:

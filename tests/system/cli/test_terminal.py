@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
-async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
+async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
     """Runs a command on a terminal and answers its prompt; returns the exit code and the later output."""
     ours, theirs = pty.openpty()
     try:
@@ -41,7 +41,7 @@ async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]
                 question = (await process.stderr.readuntil(b"[y/N]: ")).decode()
                 await wait_until(lambda: reads_answer(process.pid), "the command reads the answer")
                 answer(ours, process)
-                _, complaint = await process.communicate()
+                _, output = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()
@@ -50,7 +50,7 @@ async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]
         os.close(ours)
         os.close(theirs)
     assert "Remove example.org?" in question
-    return process.returncode or 0, complaint.decode().strip()
+    return process.returncode or 0, output.decode().strip()
 
 
 def reads_answer(pid: int) -> bool:
@@ -74,7 +74,7 @@ async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said"),
+    ("answer", "code", "message"),
     [
         (lambda terminal, _: os.write(terminal, b"n\n"), 1, "emailrouter: aborted"),
         (lambda terminal, _: os.write(terminal, b"\n"), 1, "emailrouter: aborted"),
@@ -84,8 +84,8 @@ async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
     ],
     ids=["no", "nothing", "end of input", "interrupt", "yes"],
 )
-async def test_confirmation_prompt(cli: CommandLine, answer: Answer, code: int, said: str) -> None:
+async def test_confirmation_prompt(cli: CommandLine, answer: Answer, code: int, message: str) -> None:
     (await cli("domain", "add", "example.org")).ok()
-    assert await asked(cli, "domain", "remove", "example.org", answer=answer) == (code, said)
+    assert await answer_prompt(cli, "domain", "remove", "example.org", answer=answer) == (code, message)
     left = (await cli.json("domain", "list"))["domains"]
     assert bool(left) is (code != 0)

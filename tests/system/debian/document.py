@@ -15,18 +15,18 @@ class Block:
     text: str
 
 
-def blocks(document: str) -> list[Block]:
+def parse_blocks(document: str) -> list[Block]:
     """Returns all ```sh blocks. Other blocks are not run."""
-    found: list[Block] = []
-    heading, begun, text = "", 0, list[str]()
+    result: list[Block] = []
+    heading, first_line, text = "", 0, list[str]()
     for number, line in enumerate(document.splitlines(), 1):
-        if begun and line == "```":
-            found.append(Block(heading, begun, "\n".join(text)))
-            begun = 0
-        elif begun:
+        if first_line and line == "```":
+            result.append(Block(heading, first_line, "\n".join(text)))
+            first_line = 0
+        elif first_line:
             text.append(line)
         elif line == "```sh":
-            begun, text = number + 1, []
+            first_line, text = number + 1, []
         elif line.startswith("#"):
             heading = line.lstrip("#").strip()
-    return found
+    return result

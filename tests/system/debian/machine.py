@@ -22,15 +22,15 @@ RELEASE = "bookworm"
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
-PATIENCE = 600.0
+TIMEOUT_SECONDS = 600.0
 
 
-class Failed(Exception):  # noqa: N818 - a command did not do what it is there for
+class Failed(Exception):  # noqa: N818 - an outcome of the walk
     """A command in the machine failed; the message is its output."""
 
 
 class Machine:
-    """`with Machine(folder, name) as machine: machine.run("systemctl status")`. `authority` signs the registries."""
+    """`with Machine(folder, name=name) as machine:`. `authority` is the CA certificate of the registries."""
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
         self.root = root
@@ -43,7 +43,7 @@ class Machine:
 
     def __enter__(self) -> Self:
         try:
-            self._make()
+            self._install()
             self.boot()
         except BaseException:
             self.close()
@@ -64,7 +64,7 @@ class Machine:
             )
         self.until(lambda: self._leader() is not None, "its first process")
         # "degraded": some units of a host cannot start in a container.
-        self.until(lambda: self._says("systemctl is-system-running") in ("running", "degraded"), "the boot")
+        self.until(lambda: self._output("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
         """Shuts down like `poweroff`, with the stop order of the units."""
@@ -86,7 +86,7 @@ class Machine:
         finally:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def _make(self) -> None:
+    def _install(self) -> None:
         command = ["debootstrap", "--variant=minbase", f"--include={BOOTED}", RELEASE, str(self.root)]
         subprocess.run([*command, *([self._mirror] if self._mirror else [])], check=True, stdout=subprocess.DEVNULL)
         (self.root / "etc/hostname").write_text(f"{self._name}\n")
@@ -108,16 +108,16 @@ class Machine:
         Args:
             typed: Input at prompts on a terminal; without it there is no terminal.
         """
-        prepared = "cd /root"
+        setup = "cd /root"
         command = self._enter(registries)
         if registries:
             command += ["unshare", "--mount"]
-            prepared += " && mount --bind /outside/resolv.conf /etc/resolv.conf"
-        command += ["bash", "-c", f'{prepared} && exec bash -euo pipefail -c "$0"', script]
-        code, printed = _at_a_terminal(command, typed) if typed is not None else _plain(command)
+            setup += " && mount --bind /outside/resolv.conf /etc/resolv.conf"
+        command += ["bash", "-c", f'{setup} && exec bash -euo pipefail -c "$0"', script]
+        code, output = _run_on_terminal(command, typed) if typed is not None else _run_without_terminal(command)
         if check and code != 0:
-            raise Failed(f"exit code {code}:\n{printed}")
-        return code, printed
+            raise Failed(f"exit code {code}:\n{output}")
+        return code, output
 
     def put(self, path: str, text: str) -> None:
         """Writes a file in the machine."""
@@ -125,15 +125,15 @@ class Machine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def until(self, done: Callable[[], bool], what: str, patience: float = 120.0) -> None:
+    def until(self, done: Callable[[], bool], what: str, timeout_seconds: float = 120.0) -> None:
         """Polls a condition. Raises `Failed` at the time limit."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout_seconds
         while not done():
             if time.monotonic() > end:
-                raise Failed(f"{what} did not come in {patience:.0f} s")
+                raise Failed(f"{what} was not reached within {timeout_seconds:.0f} s")
             time.sleep(0.2)
 
-    def _says(self, script: str) -> str:
+    def _output(self, script: str) -> str:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
@@ -148,49 +148,48 @@ class Machine:
     def _enter(self, registries: bool) -> list[str]:
         leader = self._leader()
         if leader is None:
-            raise Failed("it does not run")
-        spaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
+            raise Failed("the machine is not running")
+        namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
         variables = {"HOME": "/root", "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
         if registries:
-            variables["DEBIAN_FRONTEND"] = (
-                "noninteractive"  # otherwise debconf prompts for settings that the walk makes later
-            )
+            # Otherwise debconf prompts for settings that later commands of the walk set.
+            variables["DEBIAN_FRONTEND"] = "noninteractive"
             if self._authority is not None:
                 variables["PIP_CERT"] = "/outside/authority.pem"
-        named = [f"{name}={value}" for name, value in variables.items()]
-        return ["nsenter", f"--target={leader}", *spaces, "env", "--ignore-environment", *named]
+        assignments = [f"{name}={value}" for name, value in variables.items()]
+        return ["nsenter", f"--target={leader}", *namespaces, "env", "--ignore-environment", *assignments]
 
 
-def _plain(command: list[str]) -> tuple[int, str]:
+def _run_without_terminal(command: list[str]) -> tuple[int, str]:
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
     )
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def _at_a_terminal(command: list[str], typed: str) -> tuple[int, str]:
-    """Types each line after the prompt for it."""
+def _run_on_terminal(command: list[str], typed: str) -> tuple[int, str]:
+    """Runs a command on a terminal and types each line at its prompt."""
     terminal, inside = pty.openpty()
-    printed = b""
+    output = b""
     try:
         process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
         os.close(inside)
         lines = typed.splitlines()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < end:
             if select.select([terminal], [], [], 0.5)[0]:
                 try:
-                    printed += os.read(terminal, 65536)
+                    output += os.read(terminal, 65536)
                 except OSError:  # the terminal is closed
                     break
-            if lines and printed.rstrip(b" ").endswith(b":"):
+            if lines and output.rstrip(b" ").endswith(b":"):
                 os.write(terminal, lines.pop(0).encode() + b"\n")
-                printed += b"\n"
-        return process.wait(10), printed.decode(errors="replace")
+                output += b"\n"
+        return process.wait(10), output.decode(errors="replace")
     finally:
         os.close(terminal)

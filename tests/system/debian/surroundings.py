@@ -2,8 +2,8 @@
 
 DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
 authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
-`hooks.slack.com` that takes what Slack takes (`tests/support/slack_rules.py`) and keeps it, in a network of its
-own. Both addresses are public (from the block of RFC 7534, which no host uses) but only reachable in the machine, so
+`hooks.slack.com`, in its own network. It applies the rules of Slack (`tests/support/slack_rules.py`) and stores the
+posts. Both addresses are public (from the block of RFC 7534, which no host uses) but only reachable in the machine, so
 the protections of the program apply as usual.
 """
 
@@ -51,7 +51,7 @@ _SLACK_PROGRAM = f"""import asyncio, json, ssl
 from aiohttp import web
 from slack_rules import rejection_reason
 
-async def take(request):
+async def receive_post(request):
     payload = await request.json()
     refused = rejection_reason(payload)
     with open({_POSTS!r}, "a") as posts:
@@ -62,7 +62,7 @@ async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain("/var/lib/surroundings/{SLACK}.pem", "/var/lib/surroundings/{SLACK}.key")
     application = web.Application()
-    application.router.add_post("/{{path:.*}}", take)
+    application.router.add_post("/{{path:.*}}", receive_post)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, {SLACK_ADDRESS!r}, 443, ssl_context=context).start()
@@ -111,7 +111,7 @@ def build(machine: Machine) -> None:
     )
 
 
-def open_slack(machine: Machine) -> None:
+def start_slack(machine: Machine) -> None:
     """Starts the Slack server."""
     issue(machine, SLACK, "/var/lib/surroundings/slack")
     machine.run("systemctl enable --now surroundings-slack.service")
@@ -139,6 +139,6 @@ def posts(machine: Machine) -> list[dict[str, Any]]:
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)
         if refused or not WEBHOOK.endswith(path):
-            raise Failed(f"Slack would not take {path} {payload}: {refused}")
+            raise Failed(f"Slack would reject {path} {payload}: {refused}")
         found.append(payload)
     return found

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from config.load import load
-from tests.system.debian.document import DOCUMENT, Block, blocks
+from tests.system.debian.document import DOCUMENT, Block, parse_blocks
 
-BLOCKS = blocks(DOCUMENT.read_text())
+BLOCKS = parse_blocks(DOCUMENT.read_text())
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
 def test_every_block_is_valid_shell(block: Block) -> None:
-    read = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True, check=False)
-    assert (read.returncode, read.stderr) == (0, "")
+    checked = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_documented_configuration_is_valid(tmp_path: Path) -> None:
@@ -27,5 +27,5 @@ def test_documented_configuration_is_valid(tmp_path: Path) -> None:
 
 
 def test_blocks_have_their_headings() -> None:
-    found = blocks("# A\n```sh\none\ntwo\n```\n    indented\n## B\n```toml\nx\n```\n```sh\nthree\n```\n")
+    found = parse_blocks("# A\n```sh\none\ntwo\n```\n    indented\n## B\n```toml\nx\n```\n```sh\nthree\n```\n")
     assert found == [Block("A", 3, "one\ntwo"), Block("B", 12, "three")]

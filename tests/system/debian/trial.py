@@ -14,14 +14,14 @@ ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-del
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
 # Four concurrent senders, each message in its own connection, for some seconds, and API requests concurrently. A
-# connection that gets no greeting is `refused`; any later failure is `put_off`: a mail server would retry.
+# connection that gets no greeting is `refused`. Any later failure is `deferred`: a mail server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
-end, guard = time.monotonic() + float(sys.argv[1]), threading.Lock()
-counts = {"accepted": 0, "refused": [], "put_off": [], "answered": 0, "unanswered": []}
-def told(what, error):
-    with guard:
+end, lock = time.monotonic() + float(sys.argv[1]), threading.Lock()
+counts = {"accepted": 0, "refused": [], "deferred": [], "answered": 0, "unanswered": []}
+def record_error(what, error):
+    with lock:
         counts[what].append(repr(error))
 def send():
     while time.monotonic() < end:
@@ -30,27 +30,27 @@ def send():
         try:
             client = smtplib.SMTP("127.0.0.1", 25, timeout=90, local_hostname="b.example")
         except (OSError, smtplib.SMTPException) as error:
-            told("refused", error)
+            record_error("refused", error)
             continue
         try:
             client.sendmail("a@b.example", ["support@example.com"], mail)
-            with guard:
+            with lock:
                 counts["accepted"] += 1
         except (OSError, smtplib.SMTPException) as error:
-            told("put_off", error)
+            record_error("deferred", error)
         finally:
             client.close()
         time.sleep(0.1)
-def ask():
+def request():
     while time.monotonic() < end:
         try:
             urllib.request.urlopen("http://127.0.0.1:8080/readyz", timeout=90).read()
-            with guard:
+            with lock:
                 counts["answered"] += 1
         except OSError as error:
-            told("unanswered", error)
+            record_error("unanswered", error)
         time.sleep(0.05)
-senders = [threading.Thread(target=one) for one in (send, send, send, send, ask)]
+senders = [threading.Thread(target=one) for one in (send, send, send, send, request)]
 for sender in senders: sender.start()
 for sender in senders: sender.join()
 print(json.dumps(counts))
@@ -70,7 +70,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 """
 
 
-def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
+def test_restarts(machine: Machine, *units: str) -> str:
     """Restarts each unit in turn while mail arrives, then reloads it."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, machine, 4 + 2 * len(units))
@@ -82,42 +82,42 @@ def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    put_off = len(counts["put_off"])  # a session without a message gets 421, and a sender retries
-    return f"{counts['accepted']} mails and {counts['answered']} requests taken, none refused, {put_off} told 421"
+    deferred = len(counts["deferred"])  # a session without a message gets 421, and a sender retries
+    return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
-def a_mail_starts_it(machine: Machine) -> str:
+def test_socket_activation(machine: Machine) -> str:
     """The socket of a stopped service stays open, and the first connection starts the service."""
     machine.run(f"systemctl stop {ONE}")
     _expect(machine, f"systemctl is-active {ONE}", "inactive")
     counts = _send(machine, 1)
     _expect(machine, f"systemctl is-active {ONE}", "active")
     if counts["refused"] or not counts["accepted"]:
-        raise Failed(f"by its socket: {counts}")
-    return "the first peer waited and was served"
+        raise Failed(f"after socket activation: {counts}")
+    return "the first client waited and was served"
 
 
-def the_watchdog_bites(machine: Machine, unit: str) -> str:
+def test_watchdog(machine: Machine, unit: str) -> str:
     """systemd kills and restarts a process whose event loop is blocked."""
     before = _main_process(machine, unit)
     machine.run(f"kill -STOP {before}")
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
-    machine.until(lambda: _said(machine, f"systemctl is-active {unit}") == "active", "the start after the watchdog")
+    machine.until(lambda: _output(machine, f"systemctl is-active {unit}") == "active", "the start after the watchdog")
     if "Watchdog timeout" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
         raise Failed("it ended, but not by the watchdog")
-    return "killed and started again"
+    return "killed and restarted"
 
 
-def a_wrong_configuration_closes_the_socket(machine: Machine, unit: str, socket: str) -> str:
+def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
     """Exit code 2 with the setting in the log; later connections are refused; it starts when corrected."""
     machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
     _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
     if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
         raise Failed("the log does not name the key")
-    knock = "exec 3<>/dev/tcp/127.0.0.1/25 && timeout 2 cat <&3"
+    connect = "exec 3<>/dev/tcp/127.0.0.1/25 && timeout 2 cat <&3"
     for _ in range(60):
-        machine.run(knock, check=False)
-        if _said(machine, f"systemctl is-failed {socket}") == "failed":
+        machine.run(connect, check=False)
+        if _output(machine, f"systemctl is-failed {socket}") == "failed":
             break
     _expect(machine, f"systemctl is-failed {socket}", "failed")
     machine.run(
@@ -126,53 +126,54 @@ def a_wrong_configuration_closes_the_socket(machine: Machine, unit: str, socket:
         systemctl start {socket} {unit}"""
     )
     _expect(machine, f"systemctl is-active {unit}", "active")
-    return "exit 2, the socket closed; corrected, it serves"
+    return "exit code 2 and closed socket; serves after the correction"
 
 
-def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
+def test_system_calls(machine: Machine, *units: str) -> str:
     """Every denied system call kills the process: mail, reload, restart and stop still work."""
     for unit in units:
-        machine.put(f"/etc/systemd/system/{unit}.d/deadly.conf", "[Service]\nSystemCallErrorNumber=\n")
+        machine.put(f"/etc/systemd/system/{unit}.d/kill.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
-    seen = len(surroundings.posts(machine))
+    post_count = len(surroundings.posts(machine))
     machine.put("/usr/local/lib/surroundings/large.py", _LARGE)
     machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/large.py")
     machine.until(
-        lambda: any("Large" in json.dumps(p) for p in surroundings.posts(machine)[seen:]), "the large mail in Slack"
+        lambda: any("Large" in json.dumps(p) for p in surroundings.posts(machine)[post_count:]),
+        "its post",
     )
-    restarts_refuse_nobody(machine, *units)
+    test_restarts(machine, *units)
     for unit in units:
         machine.run(f"rm -r /etc/systemd/system/{unit}.d")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
     log = machine.run("journalctl --unit 'emailrouter*' --output cat")[1]
     if "SYS" in log or "parsing.worker_crashed" in log or "did not start" in log:
         raise Failed("a system call was denied: see the journal")
-    return "no system call is denied"
+    return "no denied system call"
 
 
-def they_exclude_each_other(machine: Machine) -> str:
+def test_exclusive_units(machine: Machine) -> str:
     """Switches from the roles to one process and back, without waiting in between."""
     machine.run(f"systemctl start {ONE}")
     _expect(machine, f"systemctl is-active {ONE} {ROLES[0]} emailrouter-smtp.socket", "active\ninactive\ninactive")
     machine.run("systemctl start emailrouter.target")
-    machine.until(lambda: _said(machine, f"systemctl is-active {ROLES[0]} {ROLES[1]}") == "active\nactive", "the roles")
+    machine.until(lambda: _output(machine, f"systemctl is-active {ROLES[0]} {ROLES[1]}") == "active\nactive", "roles")
     _expect(machine, f"systemctl is-active {ONE} emailrouter.socket", "inactive\ninactive")
-    return "one starts, the other stops first"
+    return "starting one stops the other first"
 
 
-def an_empty_database_is_begun(machine: Machine) -> str:
+def test_empty_database(machine: Machine) -> str:
     """Step 8 with PostgreSQL: `migrate`, then `init` prints the first login, only once."""
-    begin = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
+    commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate
         emailrouter init
         if emailrouter init; then exit 1; fi"""
-    if "er_" not in machine.run(begin)[1]:
+    if "er_" not in machine.run(commands)[1]:
         raise Failed("init prints no key")
-    return "migrate and init, once"
+    return "migrate succeeds, init only once"
 
 
-def secrets_come_from_the_credential_store(machine: Machine) -> str:
+def test_credential_store(machine: Machine) -> str:
     """The secret key is in /etc/credstore, for the units and for root's command."""
     machine.run(
         """mkdir -p -m 700 /etc/credstore
@@ -181,8 +182,8 @@ def secrets_come_from_the_credential_store(machine: Machine) -> str:
         systemctl restart emailrouter.target
         emailrouter integration test support"""
     )
-    machine.until(lambda: _said(machine, f"systemctl is-active {ROLES[1]} {ROLES[2]}") == "active\nactive", "the roles")
-    return "units and command have the key"
+    machine.until(lambda: _output(machine, f"systemctl is-active {ROLES[1]} {ROLES[2]}") == "active\nactive", "roles")
+    return "the units and the command read the key"
 
 
 def _send(machine: Machine, seconds: float) -> dict[str, list[str]]:
@@ -194,15 +195,15 @@ def _send(machine: Machine, seconds: float) -> dict[str, list[str]]:
 
 
 def _main_process(machine: Machine, unit: str) -> str:
-    return _said(machine, f"systemctl show --property MainPID --value {unit}")
+    return _output(machine, f"systemctl show --property MainPID --value {unit}")
 
 
-def _said(machine: Machine, script: str) -> str:
+def _output(machine: Machine, script: str) -> str:
     return machine.run(script, check=False)[1].strip()
 
 
-def _expect(machine: Machine, script: str, wanted: str) -> None:
-    if (said := _said(machine, script)) != wanted:
+def _expect(machine: Machine, script: str, expected: str) -> None:
+    if (output := _output(machine, script)) != expected:
         raise Failed(
-            f"{script}: {said!r} instead of {wanted!r}\n{_said(machine, 'journalctl -n 40 --no-pager -o cat')}"
+            f"{script}: {output!r} instead of {expected!r}\n{_output(machine, 'journalctl -n 40 --no-pager -o cat')}"
         )

@@ -22,12 +22,12 @@ LINE = "x" * 199
 Open = Callable[[TextIO | None], LineWriter]
 
 
-def notice(dropped: int) -> str:
+def render_notice(dropped: int) -> str:
     return f"dropped {dropped}"
 
 
 @contextmanager
-def written_to(descriptor: int) -> Iterator[TextIO]:
+def open_stream(descriptor: int) -> Iterator[TextIO]:
     """The descriptor as a stream; the caller closes it."""
     with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
         yield stream
@@ -37,11 +37,11 @@ def written_to(descriptor: int) -> Iterator[TextIO]:
 def open_writer() -> Iterator[Callable[[TextIO | None], LineWriter]]:
     """Creates writers that are closed with the test."""
     with ExitStack() as stack:
-        yield lambda stream: stack.enter_context(closing(LineWriter(stream, notice)))
+        yield lambda stream: stack.enter_context(closing(LineWriter(stream, render_notice)))
 
 
 @contextmanager
-def pipe() -> Iterator[tuple[int, int]]:
+def open_pipe() -> Iterator[tuple[int, int]]:
     reader, writer = os.pipe()
     try:
         yield reader, writer
@@ -72,79 +72,79 @@ class Reader:
 
 
 async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None:
-    """Six times the capacity of the pipe, before the first byte is read."""
-    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+    """The lines fill the pipe six times before the first byte is read."""
+    with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         writer = open_writer(stream)
         sent = [f"{n} {LINE}" for n in range(2000)]
         for line in sent:
             writer.write(line)
-        taken = Reader(reader)
-        await wait_until(lambda: len(taken.lines()) >= len(sent), "all lines")
-        assert taken.lines() == sent
+        received = Reader(reader)
+        await wait_until(lambda: len(received.lines()) >= len(sent), "all lines")
+        assert received.lines() == sent
         assert writer.dropped == 0
 
 
 async def test_lines_beyond_the_backlog_are_counted_and_reported_in_place(open_writer: Open) -> None:
     count = 2 * BACKLOG_BYTES // len(LINE)
-    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+    with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         writer = open_writer(stream)
         for n in range(count):
             writer.write(f"{n} {LINE}")
         assert 0 < writer.dropped < count
-        taken = Reader(reader)
+        received = Reader(reader)
         kept = count - writer.dropped
-        await wait_until(lambda: len(taken.lines()) > kept, "what was kept, and the notice")
+        await wait_until(lambda: len(received.lines()) > kept, "the queued lines and the notice")
         writer.write("afterwards")
-        await wait_until(lambda: taken.lines()[-1] == "afterwards", "the next line")
-        lines = taken.lines()
+        await wait_until(lambda: received.lines()[-1] == "afterwards", "the next line")
+        lines = received.lines()
         assert lines[:kept] == [f"{n} {LINE}" for n in range(kept)]
         assert lines[kept:] == [f"dropped {writer.dropped}", "afterwards"]
 
 
 async def test_two_writers_of_a_full_pipe_do_not_block_or_change_its_mode(open_writer: Open) -> None:
-    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+    with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         writers = [open_writer(stream) for _ in range(2)]
         for n in range(1000):
             for number, writer in enumerate(writers):
                 writer.write(f"{number} {n} {LINE}")
         assert os.get_blocking(descriptor), "other processes that share the pipe rely on it"
-        taken = Reader(reader)
-        await wait_until(lambda: len(taken.lines()) >= 2000, "all lines of both")
-        assert [line.split()[1] for line in taken.lines() if line.startswith("0 ")] == [str(n) for n in range(1000)]
+        received = Reader(reader)
+        await wait_until(lambda: len(received.lines()) >= 2000, "all lines of both")
+        assert [line.split()[1] for line in received.lines() if line.startswith("0 ")] == [str(n) for n in range(1000)]
 
 
 async def test_pipe_that_cannot_be_reopened_is_polled(open_writer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe of another user, as with `runuser`."""
 
-    def refused(*_: object) -> int:
-        raise PermissionError(errno.EACCES, "not ours")
+    def refuse_open(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "another user")
 
-    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+    with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         with monkeypatch.context() as patched:
-            patched.setattr(os, "open", refused)
+            patched.setattr(os, "open", refuse_open)
             writer = open_writer(stream)
         for n in range(1000):
             writer.write(f"{n} {LINE}")
-        taken = Reader(reader)
-        await wait_until(lambda: len(taken.lines()) >= 1000, "all lines")
-        assert taken.lines() == [f"{n} {LINE}" for n in range(1000)]
+        received = Reader(reader)
+        await wait_until(lambda: len(received.lines()) >= 1000, "all lines")
+        assert received.lines() == [f"{n} {LINE}" for n in range(1000)]
 
 
 async def test_socket_of_the_journal(open_writer: Open) -> None:
     ours, theirs = socket.socketpair()
-    with ours, theirs, written_to(theirs.fileno()) as stream:
+    with ours, theirs, open_stream(theirs.fileno()) as stream:
         writer = open_writer(stream)
         sent = [f"{n} {LINE}" for n in range(4000)]
         for line in sent:
             writer.write(line)
-        taken = Reader(ours.fileno())
-        await wait_until(lambda: len(taken.lines()) >= len(sent), "all lines")
-        assert taken.lines() == sent
+        received = Reader(ours.fileno())
+        await wait_until(lambda: len(received.lines()) >= len(sent), "all lines")
+        assert received.lines() == sent
 
 
 def test_pipe_without_reader(open_writer: Open) -> None:
     reader, descriptor = os.pipe()
-    with written_to(descriptor) as stream:
+    with open_stream(descriptor) as stream:
         writer = open_writer(stream)
         writer.write("read")
         os.close(reader)
@@ -156,7 +156,7 @@ def test_pipe_without_reader(open_writer: Open) -> None:
 
 def test_terminal_that_hung_up(open_writer: Open) -> None:
     master, slave = pty.openpty()
-    with written_to(slave) as stream:
+    with open_stream(slave) as stream:
         writer = open_writer(stream)
         writer.write("shown")
         assert os.read(master, 100) == b"shown\r\n"
@@ -169,10 +169,10 @@ def test_terminal_that_hung_up(open_writer: Open) -> None:
 def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp_path: Path) -> None:
     target = tmp_path / "log"
     full = os.open("/dev/full", os.O_WRONLY)
-    with target.open("wb") as file, written_to(full) as stream:
+    with target.open("wb") as file, open_stream(full) as stream:
         writer = open_writer(stream)
         for _ in range(3):
-            writer.write("no room")
+            writer.write("lost")
         os.dup2(file.fileno(), full)  # the same descriptor, on a disk with free space
         writer.write("first")
         writer.write("second")
@@ -181,7 +181,7 @@ def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp
 
 
 # The file can grow by half a line, later without limit. Python ignores SIGXFSZ.
-_TORN = """
+_PARTIAL_LINE = """
 import resource, sys
 from emailrouter.line_writer import LineWriter
 writer = LineWriter(sys.stderr, lambda n: f"dropped {n}")
@@ -197,7 +197,7 @@ writer.write("whole again")
 def test_partial_line_does_not_corrupt_the_next(tmp_path: Path) -> None:
     target = tmp_path / "log"
     with target.open("wb") as file:
-        subprocess.run([sys.executable, "-c", _TORN], stderr=file, check=True)
+        subprocess.run([sys.executable, "-c", _PARTIAL_LINE], stderr=file, check=True)
     assert target.read_text().splitlines() == ["whole", "half", "dropped 2", "whole again"]
 
 
@@ -236,7 +236,7 @@ def test_ascii_stream(open_writer: Open) -> None:
 
 
 # The exit of the program while the reader is a stopped process.
-_END = """
+_EXIT = """
 import sys
 from emailrouter import log
 import structlog
@@ -245,26 +245,26 @@ log.log_uncaught_exceptions()
 for n in range(3000):
     structlog.get_logger().info("x", n=n, text="x" * 200)
 if sys.argv[1:]:
-    raise LookupError("a fault")
+    raise LookupError("an error")
 """
 
 
 def test_crash_is_logged_without_waiting() -> None:
-    with subprocess.Popen([sys.executable, "-c", _END, "crash"], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", _EXIT, "crash"], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         crash = json.loads(process.stderr.read().splitlines()[-1])
         assert (crash["event"], crash["level"]) == ("process.crashed", "critical")
-        assert "LookupError: a fault" in crash["exception"]
+        assert "LookupError: an error" in crash["exception"]
         assert process.wait(timeout=30) == 1
-    with subprocess.Popen([sys.executable, "-c", _END, "crash"], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", _EXIT, "crash"], stderr=subprocess.PIPE) as process:
         assert process.wait(timeout=30) == 1
 
 
-@pytest.mark.parametrize("reads", [True, False])
-def test_exit_flushes_queue_with_time_limit(reads: bool) -> None:
-    with subprocess.Popen([sys.executable, "-c", _END], stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize("is_read", [True, False])
+def test_exit_flushes_queue_with_time_limit(is_read: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", _EXIT], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        if not reads:
+        if not is_read:
             assert process.wait(timeout=30) == 0  # it ends although the pipe is full
             return
         lines = process.stderr.read().splitlines()

@@ -18,7 +18,7 @@ from tests.support.smtp import RawSmtp, send_mail
 PASSWORD = "correct horse battery staple"
 BODY = "The parcel with the sapphire ring never came."
 CHANNEL = "hiddenwebhookpath"
-SECRET_KEY = "a-key-that-nobody-may-read-in-a-log"
+SECRET_KEY = "a-secret-key-that-must-not-be-logged"
 
 
 def settings(dns: DnsStandIn, folder: Path) -> dict[str, object]:
@@ -50,22 +50,22 @@ async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn,
             async with http.request(method, f"http://{facts['api']}{path}", json=body, headers=headers) as response:
                 return await response.json() if response.content_type == "application/json" else None
 
-        await _a_day(call, dns_server, slack, facts["smtp"][0], private, email[1])
+        await _exercise_program(call, dns_server, slack, facts["smtp"][0], private, email[1])
         await program.wait_event("delivery.sent")
         await program.wait_event("delivery.retry_scheduled")
         await program.wait_event("delivery.failed")
         program.send_sighup()
         assert await program.terminate() == 0
 
-    said = program.stderr_text + program.stdout_text
+    output = program.stderr_text + program.stdout_text
     for name in ("smtp.accepted", "smtp.refused", "smtp.client_connected"):
-        assert program.log_events(name), f"the day had no {name}"
-    assert {what for what, text in private.items() if text in said} == set()
+        assert program.log_events(name), f"no event {name}"
+    assert {what for what, text in private.items() if text in output} == set()
     for event in program.log_events("smtp.accepted") + program.log_events("delivery.sent"):
         assert event["message_id"].startswith("msg_")
 
 
-async def _a_day(  # noqa: PLR0917 - the whole stage
+async def _exercise_program(  # noqa: PLR0917 - every part of the installation
     call: Any, dns: DnsStandIn, slack: SlackStandIn, smtp: str, private: dict[str, str], email: str
 ) -> None:
     """Setup, successful and failed sign-ins, rejected requests, many kinds of messages, an unreliable Slack."""
@@ -78,14 +78,14 @@ async def _a_day(  # noqa: PLR0917 - the whole stage
     await call("POST", "/api/aliases", alias)
     await call("POST", "/api/integrations", {"type": "slack", "name": "#x", "webhookUrl": f"ftp://h/{CHANNEL}"})
     await call("POST", "/api/users", {"email": "bo@host.test", "name": "Bo", "role": "agent", "password": PASSWORD})
-    made = await call("POST", "/api/keys", {"name": "robot", "role": "agent"})
-    private["second key"] = made["key"]
-    await call("GET", "/api/domains", key=made["key"] + "x")
+    created = await call("POST", "/api/keys", {"name": "robot", "role": "agent"})
+    private["second key"] = created["key"]
+    await call("GET", "/api/domains", key=created["key"] + "x")
     for password in (private["first password"], PASSWORD + "!"):
         await call("POST", "/api/auth/login", {"email": email, "password": password})
 
     host, port = split_address(smtp)
-    echo = FixedResponse(500, f"could not take: {BODY[:20]} at /services/T000/B000/{CHANNEL}")
+    echo = FixedResponse(500, f"failed: {BODY[:20]} at /services/T000/B000/{CHANNEL}")
     slack.script(CHANNEL, FixedResponse(200, "ok"), Reset(), echo)
     contents = [
         mails.plain(text=BODY),

@@ -1,4 +1,4 @@
-"""`make release`: the files, the changelog, the commit and the tag that it makes, and the checkouts that it refuses."""
+"""`make release`: its files, changelog entry, commit and tag, and the checkouts that it rejects."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ def checkout(source: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def test_a_release_has_everything_that_users_check(checkout: Path) -> None:
+def test_release_contents(checkout: Path) -> None:
     before = (checkout / "CHANGELOG.md").read_text()
     done = run_release(checkout, "7.8.9")
     assert done.returncode == 0, done.stderr
@@ -90,9 +90,7 @@ def test_a_release_has_everything_that_users_check(checkout: Path) -> None:
         ("2.0.0", "tag", "the tag v2.0.0 exists"),
     ],
 )
-def test_a_release_that_cannot_be_made_changes_nothing(
-    checkout: Path, version: str, prepare: str | None, reason: str
-) -> None:
+def test_rejected_release_changes_nothing(checkout: Path, version: str, prepare: str | None, reason: str) -> None:
     if prepare == "change":
         (checkout / "README.md").write_text("changed\n")
     elif prepare == "tag":
@@ -104,7 +102,7 @@ def test_a_release_that_cannot_be_made_changes_nothing(
     assert (git(checkout, "status", "--porcelain"), git(checkout, "rev-parse", "HEAD")) == before
 
 
-def test_a_failed_build_restores_the_checkout(checkout: Path) -> None:
+def test_failed_build_restores_the_checkout(checkout: Path) -> None:
     (checkout / "README.md").unlink()
     git(checkout, "commit", "--quiet", "--all", "--message", "Remove the readme that the wheel needs")
     done = run_release(checkout, "3.0.0")

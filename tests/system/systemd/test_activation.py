@@ -23,14 +23,14 @@ _EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 _FIRST = 3  # sd_listen_fds(3)
 
 
-def activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
+def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
     """`emailrouter serve` behind systemd-socket-activate, which passes only the listed variables."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
     options += [option for name in passed for option in ("-E", f"{name}={env[name]}")]
-    words = ("systemd-socket-activate", *options, sys.executable, "-m", "emailrouter", "serve")
-    return Program(*words, cwd=folder, command=("-c", _EXEC))
+    command_line = ("systemd-socket-activate", *options, sys.executable, "-m", "emailrouter", "serve")
+    return Program(*command_line, cwd=folder, command=("-c", _EXEC))
 
 
 def free_port(host: str) -> int:
@@ -52,7 +52,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
     first, second = free_port(host), free_port(host)
     async with (
         migrated_installation(tmp_path, slack) as installation,
-        activated(installation.settings, tmp_path, f"{host}:{first}", f"{host}:{second}") as program,
+        run_activated(installation.settings, tmp_path, f"{host}:{first}", f"{host}:{second}") as program,
     ):
         await program.wait_until(lambda: program.stderr_text.count("Listening on") == 2, "two sockets")
         assert program.log_events("ready") == []

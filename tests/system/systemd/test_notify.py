@@ -55,11 +55,11 @@ async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_
 async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
     async with ServiceManager(tmp_path) as manager:
         ended = ""
-        told = SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
-        beating = asyncio.create_task(send_heartbeats(told, lambda: ended))
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
+        heartbeats = asyncio.create_task(send_heartbeats(notifier, lambda: ended))
         await manager.wait_for_line("WATCHDOG=1", 3)
         ended = "dispatcher"
-        await beating  # it sends no more
+        await heartbeats  # no further heartbeats
 
 
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])

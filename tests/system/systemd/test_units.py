@@ -35,7 +35,7 @@ def unit(name: str) -> dict[str, dict[str, list[str]]]:
     return sections
 
 
-def words(name: str, key: str) -> set[str]:
+def unit_values(name: str, key: str) -> set[str]:
     return {word for value in unit(name)["Unit"].get(key, []) for word in value.split()}
 
 
@@ -63,10 +63,10 @@ def test_unknown_key_is_detected(tmp_path: Path) -> None:
 @needs_analyze
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_exposure_level_is_low(path: Path) -> None:
-    review = run("systemd-analyze", "security", "--offline=true", "--no-pager", path)
-    found = re.search(r"Overall exposure level for .*: ([\d.]+)", review.stdout)
-    assert found, review.stderr
-    assert float(found[1]) < 2.0, review.stdout
+    analysis = run("systemd-analyze", "security", "--offline=true", "--no-pager", path)
+    found = re.search(r"Overall exposure level for .*: ([\d.]+)", analysis.stdout)
+    assert found, analysis.stderr
+    assert float(found[1]) < 2.0, analysis.stdout
 
 
 def test_all_services_have_the_same_sandbox() -> None:
@@ -86,7 +86,7 @@ def test_service_has_watchdog_and_restarts(path: Path) -> None:
     assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     known = {setting.name for setting in SETTINGS}
     loaded = {line.partition(":")[0] for line in service["LoadCredential"]}
-    assert loaded <= known, "a credential's name is the key it gives"
+    assert loaded <= known, "a credential's name is the key that it provides"
     assert {setting.name for setting in SETTINGS if setting.secret} == loaded
     variables = {setting.variable for setting in SETTINGS}
     assert {line.partition("=")[0] for line in service.get("Environment", [])} <= variables
@@ -94,12 +94,12 @@ def test_service_has_watchdog_and_restarts(path: Path) -> None:
 
 def test_one_process_and_three_roles_conflict() -> None:
     roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
-    assert words("emailrouter.service", "Conflicts") >= roles
+    assert unit_values("emailrouter.service", "Conflicts") >= roles
     for role in (*roles, "emailrouter-smtp@.service", "emailrouter.target"):
-        assert "emailrouter.service" in words(role, "Conflicts"), role
-    assert "emailrouter-smtp.socket" in words("emailrouter.socket", "Conflicts")
-    assert "emailrouter.socket" in words("emailrouter-smtp.socket", "Conflicts")
-    assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket", "emailrouter-api.socket"}
+        assert "emailrouter.service" in unit_values(role, "Conflicts"), role
+    assert "emailrouter-smtp.socket" in unit_values("emailrouter.socket", "Conflicts")
+    assert "emailrouter.socket" in unit_values("emailrouter-smtp.socket", "Conflicts")
+    assert unit_values("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket", "emailrouter-api.socket"}
 
 
 def test_starting_unit_waits_for_free_ports() -> None:
@@ -108,10 +108,10 @@ def test_starting_unit_waits_for_free_ports() -> None:
         ("emailrouter.socket", "emailrouter-smtp.socket"),
         ("emailrouter-http.socket", "emailrouter-api.socket"),
     ):
-        assert role in words(one, "After") & words(one, "Conflicts")
-        assert one in words(role, "Conflicts")
+        assert role in unit_values(one, "After") & unit_values(one, "Conflicts")
+        assert one in unit_values(role, "Conflicts")
     roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
-    assert words("emailrouter.service", "After") >= roles
+    assert unit_values("emailrouter.service", "After") >= roles
 
 
 @pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
@@ -134,7 +134,7 @@ def test_services_use_the_sockets_of_systemd(service: str, sockets: dict[str, st
     assert set(unit(service)["Service"]["Sockets"][0].split()) == set(sockets)
     listens = {f"EMAILROUTER_{role}__LISTEN=systemd" for role in sockets.values()}
     assert set(unit(service)["Service"]["Environment"]) == listens
-    assert set(sockets) <= words(service, "Requires") & words(service, "After")
+    assert set(sockets) <= unit_values(service, "Requires") & unit_values(service, "After")
     for name, role in sockets.items():
         socket = unit(name)["Socket"]
         if role == "API":
@@ -142,7 +142,7 @@ def test_services_use_the_sockets_of_systemd(service: str, sockets: dict[str, st
             assert socket["FileDescriptorName"] == [API_SOCKET_NAME]
         else:
             assert socket["ListenStream"] == ["0.0.0.0:25", "[::]:25"]
-            assert socket["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"
+            assert socket["BindIPv6Only"] == ["ipv6-only"], "otherwise the second address cannot be bound"
 
 
 def test_socket_starts_its_service() -> None:
@@ -183,7 +183,7 @@ def size_in_bytes(text: str) -> int:
     return int(text[:-1]) * _SIZES[text[-1]]
 
 
-def needed(name: str) -> int:
+def needed_memory(name: str) -> int:
     """The sum of the limits of the program, by role of the unit."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
@@ -207,7 +207,7 @@ def test_memory_and_task_limits_exceed_the_limits_of_the_program(path: Path) -> 
     """Lower limits would end a busy service; much higher ones would not protect the host."""
     service = unit(path.name)["Service"]
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
-    assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)
+    assert needed_memory(path.name) < size_in_bytes(memory) < 3 * needed_memory(path.name)
     threads = 32 + SQLITE_READERS + 10  # maximum of asyncio's pool; loop, resolver, writer and log
     assert threads + pool.MAX_WORKERS < int(tasks) <= 4 * threads
     assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"

@@ -11,7 +11,7 @@ _LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 _NAME = re.compile(r"[a-z_]+(\.[a-z_]+)?")
 
 
-def _has_name(first: ast.expr | None) -> bool:
+def _is_event_name(first: ast.expr | None) -> bool:
     return isinstance(first, ast.Constant) and isinstance(first.value, str) and _NAME.fullmatch(first.value) is not None
 
 
@@ -33,16 +33,16 @@ def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
 
 def test_events_have_literal_names() -> None:
     """Names are literals with dots and underscores: sentences and computed names cannot be searched or listed."""
-    assert {where for where, _, first in calls() if not _has_name(first)} == set()
+    assert {where for where, _, first in calls() if not _is_event_name(first)} == set()
 
 
 def test_operations_lists_every_event_with_its_level() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("\n## Logs\n")[2]
     rows = re.findall(r"^\| `([a-z_.]+)` \| ([a-z, ]+) \| .+ \|$", text.partition("\n## ")[0], re.MULTILINE)
     listed = {name: set(levels.split(", ")) for name, levels in rows}
-    there: dict[str, set[str]] = {}
+    logged: dict[str, set[str]] = {}
     for _, level, first in calls():
-        if isinstance(first, ast.Constant) and _has_name(first):
-            there.setdefault(str(first.value), set()).add("error" if level == "exception" else level)
-    assert listed == there
+        if isinstance(first, ast.Constant) and _is_event_name(first):
+            logged.setdefault(str(first.value), set()).add("error" if level == "exception" else level)
+    assert listed == logged
     assert [name for name, _ in rows] == sorted(listed)

@@ -1,4 +1,4 @@
-"""The log level, also when it changes for loggers in use."""
+"""The log level, including changes for loggers that are in use."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ def events(text: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -30,7 +30,7 @@ def test_level_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) ->
     logger = structlog.get_logger()
     library = logging.getLogger("some.library")
 
-    def say() -> list[str]:
+    def log_at_every_level() -> list[str]:
         for level in ("debug", "info", "warning", "error"):
             getattr(logger, level)(level)
         try:
@@ -42,11 +42,11 @@ def test_level_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) ->
         library.error("library, error")
         return events(capsys.readouterr().err)
 
-    assert say() == ["info", "warning", "error", "exception", "library, warning", "library, error"]
+    assert log_at_every_level() == ["info", "warning", "error", "exception", "library, warning", "library, error"]
     log.set_level("error")
-    assert say() == ["error", "exception", "library, error"]
+    assert log_at_every_level() == ["error", "exception", "library, error"]
     log.set_level("debug")
-    assert say()[:2] == ["debug", "info"]
+    assert log_at_every_level()[:2] == ["debug", "info"]
 
 
 def test_terminal_output_escapes_bidirectional_characters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,13 +58,13 @@ def test_terminal_output_escapes_bidirectional_characters(capsys: pytest.Capture
     assert "\\u202e" in line
 
 
-def test_a_terminal_is_not_shown_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal_tracebacks_omit_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure_logging("console", "info")
-    body = "the mail that nobody else may read"
+    body = "the text of a private message"
     try:
         raise ValueError(len(body))
     except ValueError:
-        structlog.get_logger().exception("fault")
-    said = capsys.readouterr().err
-    assert "ValueError" in said
-    assert body not in said
+        structlog.get_logger().exception("test.failed")
+    output = capsys.readouterr().err
+    assert "ValueError" in output
+    assert body not in output

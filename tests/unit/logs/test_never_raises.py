@@ -20,7 +20,7 @@ class Unprintable:
     __str__ = __repr__
 
 
-class Text(str):
+class BrokenStr(str):
     def __str__(self) -> str:
         raise RuntimeError("no str")
 
@@ -28,13 +28,13 @@ class Text(str):
         raise RuntimeError("no encode")
 
 
-def _endless() -> list[object]:
-    endless: list[object] = []
-    endless.append(endless)
-    return endless
+def _recursive_list() -> list[object]:
+    items: list[object] = []
+    items.append(items)
+    return items
 
 
-def _deep() -> list[object]:
+def _nested_list() -> list[object]:
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]
@@ -43,24 +43,24 @@ def _deep() -> list[object]:
 
 VALUES: dict[str, object] = {
     "repr raises": Unprintable(),
-    "inside a list": [Unprintable()],
-    "a key": {Unprintable(): 1},
-    "a key of no JSON": {(1, 2): 3},
-    "contains itself": _endless(),
-    "deep": _deep(),
+    "repr raises inside a list": [Unprintable()],
+    "key whose repr raises": {Unprintable(): 1},
+    "key that JSON does not allow": {(1, 2): 3},
+    "contains itself": _recursive_list(),
+    "deeply nested": _nested_list(),
     "surrogate": "\ud800",
     "control characters": "\x00\x1b[2J\r\n",
-    "a huge number": 10**5000,
-    "a huge text": "x" * 10_000_000,
+    "huge integer": 10**5000,
+    "huge text": "x" * 10_000_000,
     "huge bytes": b"\xff" * 10_000_000,
-    "a huge list": ["x" * 1000] * 1000,
-    "a text of its own": Text("x"),
-    "not a number": float("nan"),
+    "huge list": ["x" * 1000] * 1000,
+    "str subclass": BrokenStr("x"),
+    "NaN": float("nan"),
 }
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -72,45 +72,45 @@ def _as_it_was() -> Iterator[None]:
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
-def test_values(log_format: log.Format, value: object, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unusual_values(log_format: log.Format, value: object, capfd: pytest.CaptureFixture[str]) -> None:
     log.configure_logging(log_format, "info")
     structlog.get_logger().info("smtp.accepted", message_id="msg_1", value=value)
     structlog.get_logger().info("next")
-    said = capfd.readouterr().err
-    assert "smtp.accepted" in said
-    assert "msg_1" in said
-    assert "next" in said.splitlines()[-1]
-    assert len(said) < 3 * log.MAX_LINE_LENGTH
+    output = capfd.readouterr().err
+    assert "smtp.accepted" in output
+    assert "msg_1" in output
+    assert "next" in output.splitlines()[-1]
+    assert len(output) < 3 * log.MAX_LINE_LENGTH
     if log_format == "json":
-        first, _ = [json.loads(line) for line in said.splitlines()]
+        first, _ = [json.loads(line) for line in output.splitlines()]
         assert (first["event"], first["message_id"], first["level"]) == ("smtp.accepted", "msg_1", "info")
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
-def test_a_traceback_stays_when_a_value_cannot_be_rendered(value: object, capfd: pytest.CaptureFixture[str]) -> None:
+def test_traceback_is_kept_if_a_value_cannot_be_rendered(value: object, capfd: pytest.CaptureFixture[str]) -> None:
     log.configure_logging("json", "info")
     try:
-        raise LookupError("the fault")
+        raise LookupError("original error")
     except LookupError:
         structlog.get_logger().exception("smtp.temporary_failure", value=value)
     line = json.loads(capfd.readouterr().err)
     assert (line["event"], line["level"]) == ("smtp.temporary_failure", "error")
-    assert "LookupError: the fault" in line["exception"]
+    assert "LookupError: original error" in line["exception"]
 
 
-def test_an_exception_that_has_no_text(capfd: pytest.CaptureFixture[str]) -> None:
-    class Mute(Exception):  # noqa: N818 - it has nothing to say
+def test_exception_whose_str_raises(capfd: pytest.CaptureFixture[str]) -> None:
+    class UnprintableError(Exception):
         __repr__ = __str__ = Unprintable.__repr__
 
     log.configure_logging("json", "info")
     try:
-        raise Mute
-    except Mute:
+        raise UnprintableError
+    except UnprintableError:
         structlog.get_logger().exception("smtp.temporary_failure")
     assert json.loads(capfd.readouterr().err)["event"] == "smtp.temporary_failure"
 
 
-def test_a_traceback_without_an_end(capfd: pytest.CaptureFixture[str]) -> None:
+def test_recursion_error_is_truncated(capfd: pytest.CaptureFixture[str]) -> None:
     def again(n: int) -> int:
         return again(n + 1) + other(n)
 
@@ -122,21 +122,21 @@ def test_a_traceback_without_an_end(capfd: pytest.CaptureFixture[str]) -> None:
         again(0)
     except RecursionError:
         structlog.get_logger().exception("smtp.temporary_failure")
-    said = capfd.readouterr().err
-    assert json.loads(said)["event"] == "smtp.temporary_failure"
-    assert len(said) <= log.MAX_LINE_LENGTH + 1
+    output = capfd.readouterr().err
+    assert json.loads(output)["event"] == "smtp.temporary_failure"
+    assert len(output) <= log.MAX_LINE_LENGTH + 1
 
 
-def _fails(*_: object) -> NoReturn:
-    raise RuntimeError("a processor's fault")
+def _raise_error(*_: object) -> NoReturn:
+    raise RuntimeError("processor error")
 
 
-@pytest.mark.parametrize("place", [0, -1])
-def test_a_processor(place: int, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("position", [0, -1])
+def test_failing_processor(position: int, capfd: pytest.CaptureFixture[str]) -> None:
     log.configure_logging("json", "info")
     logger = structlog.get_logger()
-    logger.info("before")  # the logger is in use, with its processors
-    structlog.get_config()["processors"].insert(place, _fails)
+    logger.info("before")  # binds the logger to its processors
+    structlog.get_config()["processors"].insert(position, _raise_error)
     logger.info("smtp.accepted", message_id="msg_1", value=Unprintable())
     _, line = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert (line["event"], line["message_id"], line["log_error"]) == ("smtp.accepted", "msg_1", "RuntimeError")
@@ -152,15 +152,19 @@ def test_a_processor(place: int, capfd: pytest.CaptureFixture[str]) -> None:
         (Unprintable(), ()),
     ],
 )
-def test_what_libraries_log(message: Any, arguments: tuple[object, ...], capfd: pytest.CaptureFixture[str]) -> None:
+def test_invalid_records_of_libraries(
+    message: Any, arguments: tuple[object, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
     log.configure_logging("json", "info")
     logging.getLogger("some.library").error(message, *arguments)
     line = json.loads(capfd.readouterr().err)
     assert (line["logger"], line["level"]) == ("some.library", "error")
 
 
-def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python itself would wait for the reader of standard error, in the thread of the event loop."""
+def test_warnings_and_unraisable_exceptions_are_logged(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own hooks would block on standard error, in the thread of the event loop."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)
@@ -184,16 +188,16 @@ def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monke
 
 
 def test_dropped_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone:
+    class ClosedStream:
         encoding = "utf-8"
 
         def write(self, _: str) -> NoReturn:
-            raise OSError("gone")
+            raise OSError("closed")
 
         def isatty(self) -> NoReturn:
             raise ValueError("closed")
 
-    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setattr(sys, "stderr", ClosedStream())
     log.configure_logging("auto", "info")
     for _ in range(3):
         structlog.get_logger().info("x")

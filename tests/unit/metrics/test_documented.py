@@ -24,42 +24,42 @@ _SUFFIXES = {
 }
 
 
-class Nothing:
+class UnusedDatabase:
     """A database that must not be queried."""
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         raise AssertionError((query, values))
 
 
-def families() -> Iterator[Metric]:
+def metric_families() -> Iterator[Metric]:
     """All metrics of a process with every role."""
     meter = PrometheusMeter(["smtp", "api", "deliver"])
     meter.watch_connections(int)
     meter.watch_certificate(lambda: 0.0)
     yield from meter.registry.collect()
-    stored = DatabaseMetrics(Nothing(), SystemClock(), CollectorRegistry())
-    yield from stored.describe()
-    yield from stored.collect()
+    database_metrics = DatabaseMetrics(UnusedDatabase(), SystemClock(), CollectorRegistry())
+    yield from database_metrics.describe()
+    yield from database_metrics.collect()
 
 
-def samples() -> set[str]:
+def sample_names() -> set[str]:
     """Every sample name that a scrape can contain."""
-    return {f"{family.name}{suffix}" for family in families() for suffix in _SUFFIXES[family.type]}
+    return {f"{family.name}{suffix}" for family in metric_families() for suffix in _SUFFIXES[family.type]}
 
 
-def test_operations_lists_every_figure() -> None:
+def test_operations_lists_every_metric() -> None:
     listed = re.findall(r"^\| `(emailrouter_\w+)` \| (\w+) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
-    there = {
+    exported = {
         (family.name + {"counter": "_total", "info": "_info"}.get(family.type, ""), family.type)
-        for family in families()
+        for family in metric_families()
         if family.name.startswith("emailrouter")
     }
-    assert set(listed) == there
-    assert len(listed) == len(there)
+    assert set(listed) == exported
+    assert len(listed) == len(exported)
 
 
-def test_no_label_grows() -> None:
-    """Each label has a fixed set of values."""
+def test_label_names() -> None:
+    """Each of these labels has a fixed set of values."""
     meter = PrometheusMeter([])
     names = {
         label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
@@ -72,28 +72,28 @@ def _alerts() -> list[dict[str, Any]]:
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
-def test_the_alerts_name_what_there_is() -> None:
+def test_alerts_use_existing_metrics() -> None:
     rules = _alerts()
     assert len(rules) >= 8
     for rule in rules:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}, rule
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert set(rule["annotations"]) == {"summary", "description"}
-    assert {name for rule in rules for name in _NAME.findall(rule["expr"])} <= samples()
+    assert {name for rule in rules for name in _NAME.findall(rule["expr"])} <= sample_names()
 
 
-def test_the_dashboard_names_what_there_is() -> None:
+def test_dashboard_uses_existing_metrics() -> None:
     dashboard = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     expressions = [target["expr"] for panel in panels for target in panel["targets"]]
     assert len(panels) >= 10
-    named = {name for expression in expressions for name in _NAME.findall(expression)}
-    assert named <= samples()
-    shown = {family.name for family in families() if family.name.startswith("emailrouter")}
-    assert {name for name in shown if any(sample.startswith(name) for sample in named)} >= shown - {
+    used = {name for expression in expressions for name in _NAME.findall(expression)}
+    assert used <= sample_names()
+    shown = {family.name for family in metric_families() if family.name.startswith("emailrouter")}
+    assert {name for name in shown if any(sample.startswith(name) for sample in used)} >= shown - {
         "emailrouter",  # the version is in the title's variables
         "emailrouter_audit_messages",
     }
-    places = [tuple(panel["gridPos"].values()) for panel in dashboard["panels"]]
-    assert len(set(places)) == len(places)
-    assert [panel["id"] for panel in dashboard["panels"]] == list(range(1, len(places) + 1))
+    positions = [tuple(panel["gridPos"].values()) for panel in dashboard["panels"]]
+    assert len(set(positions)) == len(positions)
+    assert [panel["id"] for panel in dashboard["panels"]] == list(range(1, len(positions) + 1))

@@ -8,40 +8,40 @@ from emailrouter.metrics.database_metrics import FRESH_SECONDS, IDLE_FACTOR, Dat
 from router.clock import SECOND
 from router.errors import Unavailable
 from router.store.database import Database, Row
-from tests.integration.metrics.scrape import Figures
+from tests.integration.metrics.scrape import MetricValues
 from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store
 
 
-class Answering:
-    """A database that counts queries, and can be slow or unavailable."""
+class FakeDatabase:
+    """A database that counts the reads of metrics, and can be slow or unavailable."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.questions = 0
-        self.takes = 0.0
-        self.away = False
+        self.read_count = 0
+        self.read_seconds = 0.0
+        self.is_unavailable = False
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
-        if self.away:
-            raise Unavailable("away")
-        self.questions += query == "metrics_queue"
-        self.clock.advance(self.takes / 4)
+        if self.is_unavailable:
+            raise Unavailable("no connection")
+        self.read_count += query == "metrics_queue"
+        self.clock.advance(self.read_seconds / 4)
         return {}
 
 
-def figures_of(stored: DatabaseMetrics) -> Figures:
-    return Figures(stored.collect())
+def read_values(database_metrics: DatabaseMetrics) -> MetricValues:
+    return MetricValues(database_metrics.collect())
 
 
 async def test_empty_database(store: Store) -> None:
-    stored = DatabaseMetrics(store.database, FakeClock(), CollectorRegistry())
-    assert figures_of(stored)("emailrouter_store_up") == 0, "nothing is told before the first reading"
-    await stored.refresh()
-    figures = figures_of(stored)
-    assert figures("emailrouter_store_up") == 1
-    assert {value for (name, _), value in figures.samples.items() if name != "emailrouter_store_up"} == {0}
+    database_metrics = DatabaseMetrics(store.database, FakeClock(), CollectorRegistry())
+    assert read_values(database_metrics)("emailrouter_store_up") == 0, "0 before the first refresh"
+    await database_metrics.refresh()
+    metrics = read_values(database_metrics)
+    assert metrics("emailrouter_store_up") == 1
+    assert {value for (name, _), value in metrics.samples.items() if name != "emailrouter_store_up"} == {0}
 
 
 async def test_metrics_match_database(store: Store) -> None:
@@ -78,65 +78,65 @@ async def test_metrics_match_database(store: Store) -> None:
                 now=now,
                 created=now - ago * SECOND,
             )
-    await _message(database, workspace, "f", now)  # what must never be: no ticket
+    await _message(database, workspace, "f", now)  # an error of the program: no ticket
     await seeds.execute(database, "UPDATE integrations SET status = 'failing'")
 
-    stored = DatabaseMetrics(database, clock, CollectorRegistry())
-    await stored.refresh()
-    figures = figures_of(stored)
-    assert figures("emailrouter_queue_deliveries", state="waiting") == 1
-    assert figures("emailrouter_queue_deliveries", state="parked") == 1
-    assert figures("emailrouter_queue_oldest_seconds") == 600
-    assert figures("emailrouter_dead_deliveries") == 1
-    assert figures("emailrouter_failing_integrations") == 1
-    assert figures("emailrouter_audit_messages") == 6
-    assert figures("emailrouter_audit_unticketed_messages") == 1
-    assert figures("emailrouter_audit_missing_tickets") == 1
+    database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
+    await database_metrics.refresh()
+    metrics = read_values(database_metrics)
+    assert metrics("emailrouter_queue_deliveries", state="waiting") == 1
+    assert metrics("emailrouter_queue_deliveries", state="parked") == 1
+    assert metrics("emailrouter_queue_oldest_seconds") == 600
+    assert metrics("emailrouter_dead_deliveries") == 1
+    assert metrics("emailrouter_failing_integrations") == 1
+    assert metrics("emailrouter_audit_messages") == 6
+    assert metrics("emailrouter_audit_unticketed_messages") == 1
+    assert metrics("emailrouter_audit_missing_tickets") == 1
     for state in ("delivered", "dead", "none"):
-        assert figures("emailrouter_audit_ticket_events", state=state) == 1
-    assert figures("emailrouter_audit_ticket_events", state="pending") == 2
+        assert metrics("emailrouter_audit_ticket_events", state=state) == 1
+    assert metrics("emailrouter_audit_ticket_events", state="pending") == 2
 
 
 async def test_database_is_queried_rarely() -> None:
     clock = FakeClock()
-    database = Answering(clock)
-    stored = DatabaseMetrics(database, clock, CollectorRegistry())
-    await asyncio.gather(*(stored.refresh() for _ in range(10)))
-    assert database.questions == 1
+    database = FakeDatabase(clock)
+    database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
+    await asyncio.gather(*(database_metrics.refresh() for _ in range(10)))
+    assert database.read_count == 1
     clock.advance(FRESH_SECONDS)
-    await stored.refresh()
-    assert database.questions == 2
+    await database_metrics.refresh()
+    assert database.read_count == 2
 
 
 async def test_slow_queries_are_run_less_often() -> None:
     clock = FakeClock()
-    database = Answering(clock)
-    database.takes = 2.0
-    stored = DatabaseMetrics(database, clock, CollectorRegistry())
-    await stored.refresh()
+    database = FakeDatabase(clock)
+    database.read_seconds = 2.0
+    database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
+    await database_metrics.refresh()
     clock.advance(2.0 * IDLE_FACTOR - 1)
-    await stored.refresh()
-    assert database.questions == 1
+    await database_metrics.refresh()
+    assert database.read_count == 1
     clock.advance(1)
-    await stored.refresh()
-    assert database.questions == 2
+    await database_metrics.refresh()
+    assert database.read_count == 2
 
 
 async def test_unknown_metrics_are_absent() -> None:
     clock = FakeClock()
-    database = Answering(clock)
-    stored = DatabaseMetrics(database, clock, CollectorRegistry())
-    await stored.refresh()
-    assert "emailrouter_dead_deliveries" in figures_of(stored).families
-    database.away = True
+    database = FakeDatabase(clock)
+    database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
+    await database_metrics.refresh()
+    assert "emailrouter_dead_deliveries" in read_values(database_metrics).families
+    database.is_unavailable = True
     clock.advance(FRESH_SECONDS)
-    await stored.refresh()
-    assert set(figures_of(stored).families) == {"emailrouter_store_up"}
-    assert figures_of(stored)("emailrouter_store_up") == 0
-    database.away = False
+    await database_metrics.refresh()
+    assert set(read_values(database_metrics).families) == {"emailrouter_store_up"}
+    assert read_values(database_metrics)("emailrouter_store_up") == 0
+    database.is_unavailable = False
     clock.advance(FRESH_SECONDS)
-    await stored.refresh()
-    assert figures_of(stored)("emailrouter_store_up") == 1
+    await database_metrics.refresh()
+    assert read_values(database_metrics)("emailrouter_store_up") == 1
 
 
 async def _message(database: Database, workspace: str, name: str, received_at: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emailrouter.check import run as doctor
+from emailrouter.check import run as check_run
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, ok
 from router.dns.resolver import DnsResolver
@@ -18,23 +18,23 @@ UNITS = Path(__file__).parents[3] / "systemd"
 
 
 @asynccontextmanager
-async def saying(words: bytes) -> AsyncIterator[int]:
-    """Another program that sends this on a port."""
+async def respond_with(data: bytes) -> AsyncIterator[int]:
+    """A server that sends `data` to each client; yields its port."""
 
-    async def said(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words)
+    async def handle_client(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(said, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle_client, "127.0.0.1", 0)
     async with server:
         yield int(server.sockets[0].getsockname()[1])
 
 
 async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None:
     async with (
-        saying(b"220 mx1.host.test ESMTP\r\n") as smtp,
-        saying(b"HTTP/1.1 200 OK\r\n\r\n") as api,
+        respond_with(b"220 mx1.host.test ESMTP\r\n") as smtp,
+        respond_with(b"HTTP/1.1 200 OK\r\n\r\n") as api,
     ):
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
         lines = await setup.run_checks()
@@ -103,7 +103,10 @@ async def test_wrong_clock(setup: CheckedInstallation) -> None:
 
 
 async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
-    async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
+    async with (
+        respond_with(b"220 exim.test ESMTP Exim\r\n") as port,
+        respond_with(b"HTTP/1.1 404 Not Found\r\n") as other,
+    ):
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
         lines = await setup.run_checks()
     assert_line(lines, "fail", "another program responds", f"sport = :{port}")
@@ -125,7 +128,7 @@ async def test_program_not_ready(setup: CheckedInstallation) -> None:
     assert_line(lines, "fail", "api port", "/readyz")
 
 
-async def test_units(setup: CheckedInstallation, tmp_path: Path) -> None:
+async def test_systemd_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[empty])
@@ -134,7 +137,7 @@ async def test_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     assert not [line for line in lines if line.check == "systemd" and line.status != "ok"]
     (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")
     lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[empty])
-    if "could not be rated" not in str(lines):
+    if "could not be determined" not in str(lines):
         assert_line(lines, "warn", "has the exposure level 9", "systemctl edit")
 
 
@@ -142,19 +145,19 @@ async def test_failing_or_hanging_check_is_a_result(
     setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_: CheckContext) -> list[CheckResult]:
-        raise ZeroDivisionError("oh")
+        raise ZeroDivisionError("error")
 
     async def hanging(_: CheckContext) -> list[CheckResult]:
         await asyncio.Event().wait()
         return []
 
-    async def whole(_: CheckContext) -> list[CheckResult]:
-        return [ok("whole", "well")]
+    async def working(_: CheckContext) -> list[CheckResult]:
+        return [ok("working", "no problem")]
 
-    monkeypatch.setattr(doctor, "CHECKS", (broken, hanging, whole))
-    monkeypatch.setattr(doctor, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(check_run, "CHECKS", (broken, hanging, working))
+    monkeypatch.setattr(check_run, "CHECK_SECONDS", 0.05)
     lines = await setup.run_checks()
-    assert [line.check for line in lines] == ["broken", "hanging", "whole"]
+    assert [line.check for line in lines] == ["broken", "hanging", "working"]
     assert [line.status for line in lines] == ["fail", "fail", "ok"]
 
 

@@ -52,13 +52,13 @@ def run(
     return subprocess.run(command, env=env, cwd=folder, check=False, text=True, **streams)  # type: ignore[call-overload,no-any-return]
 
 
-def opened(pid: int | str, number: int) -> str:
+def descriptor_target(pid: int | str, number: int) -> str:
     """The file that a process has open under this number."""
     return str(Path(f"/proc/{pid}/fd/{number}").readlink())
 
 
 @asynccontextmanager
-async def serving(installation: Installation, folder: Path, stderr: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def run_serve(installation: Installation, folder: Path, stderr: int) -> AsyncIterator[subprocess.Popen[bytes]]:
     null = subprocess.DEVNULL
     process = start([*PROGRAM, "serve"], installation.settings, folder, stdin=null, stdout=null, stderr=stderr)
     try:
@@ -68,18 +68,18 @@ async def serving(installation: Installation, folder: Path, stderr: int) -> Asyn
         process.wait()
 
 
-async def received(host: str, port: int, numbers: range) -> list[int]:
+async def send_mails(host: str, port: int, numbers: range) -> list[int]:
     sent = ("a@client.test", ["support@example.org"])
     return [(await send_mail(host, port, *sent, mails.plain(subject=f"Mail {n}"))).code for n in numbers]
 
 
-async def each_once(installation: Installation, slack: SlackStandIn, count: int) -> None:
+async def assert_each_delivered_once(installation: Installation, slack: SlackStandIn, count: int) -> None:
     await slack.wait_for(count, delivered=True)
 
-    async def recorded() -> bool:
+    async def are_recorded() -> bool:
         return await installation.count_rows("deliveries", "state = 'delivered'") == count
 
-    await poll_until(recorded, "every outcome")
+    await poll_until(are_recorded, "every outcome")
     assert len(slack.posts) == count
     assert await installation.count_rows("attempts") == count
 
@@ -88,7 +88,7 @@ def hang_up(reader: int, _: int) -> None:
     os.close(reader)
 
 
-def fill(_: int, writer: int) -> None:
+def fill_stream(_: int, writer: int) -> None:
     """Fills the stream, whose reader has stopped."""
     full = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with contextlib.suppress(BlockingIOError):
@@ -101,30 +101,30 @@ def fill(_: int, writer: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "spoil"),
-    [(os.pipe, hang_up), (pty.openpty, hang_up), (os.pipe, fill), (pty.openpty, fill)],
+    ("make", "disrupt"),
+    [(os.pipe, hang_up), (pty.openpty, hang_up), (os.pipe, fill_stream), (pty.openpty, fill_stream)],
     ids=["a closed pipe", "a terminal that hung up", "a stopped reader", "a stopped terminal"],
 )
 async def test_unusable_standard_error(
-    make: Callable[[], tuple[int, int]], spoil: Callable[[int, int], None], tmp_path: Path, slack: SlackStandIn
+    make: Callable[[], tuple[int, int]], disrupt: Callable[[int, int], None], tmp_path: Path, slack: SlackStandIn
 ) -> None:
     reader, writer = make()
     log = Log(reader)
     async with (
         migrated_installation(tmp_path, slack) as installation,
-        serving(installation, tmp_path, writer) as process,
+        run_serve(installation, tmp_path, writer) as process,
     ):
         await wait_until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
         host, port = split_address(log.events("ready")[0]["smtp"][0])
-        assert await received(host, port, range(1)) == [250]
-        spoil(reader, writer)
-        assert await received(host, port, range(1, 4)) == [250] * 3
-        await each_once(installation, slack, 4)
-        if spoil is fill:  # the queued lines are read when the reader resumes
+        assert await send_mails(host, port, range(1)) == [250]
+        disrupt(reader, writer)
+        assert await send_mails(host, port, range(1, 4)) == [250] * 3
+        await assert_each_delivered_once(installation, slack, 4)
+        if disrupt is fill_stream:  # the queued lines are read when the reader resumes
             await wait_until(lambda: len(log.events("smtp.accepted")) == 4, "the lines that waited")
             await wait_until(lambda: len(log.events("delivery.sent")) == 4, "the lines that waited")
         process.terminate()
-        await wait_until(lambda: process.poll() is not None, "its end")
+        await wait_until(lambda: process.poll() is not None, "the exit")
         assert process.returncode == 0
     with contextlib.suppress(OSError):
         os.close(reader)
@@ -136,12 +136,12 @@ async def test_shutdown_without_log_reader(tmp_path: Path, slack: SlackStandIn) 
     log = Log(reader)
     async with (
         migrated_installation(tmp_path, slack) as installation,
-        serving(installation, tmp_path, writer) as process,
+        run_serve(installation, tmp_path, writer) as process,
     ):
         await wait_until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
-        fill(reader, writer)
+        fill_stream(reader, writer)
         process.terminate()
-        await wait_until(lambda: process.poll() is not None, "its end", timeout=20)
+        await wait_until(lambda: process.poll() is not None, "the exit", timeout=20)
         assert process.returncode == 0
     os.close(reader)
     os.close(writer)
@@ -156,14 +156,14 @@ async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStan
         process = start([*closed, "serve"], settings, tmp_path)
         try:
             await wait_until(lambda: _listens(port), "its port", timeout=20)
-            assert await received("127.0.0.1", port, range(3)) == [250] * 3
+            assert await send_mails("127.0.0.1", port, range(3)) == [250] * 3
             large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a parser process
             reply = await send_mail("127.0.0.1", port, "a@client.test", ["support@example.org"], large)
             assert reply.code == 250
-            await each_once(installation, slack, 4)
+            await assert_each_delivered_once(installation, slack, 4)
             (worker,) = child_pids(process.pid)
-            assert [opened(process.pid, number) for number in range(3)] == [os.devnull] * 3
-            assert opened(worker, 2) == os.devnull
+            assert [descriptor_target(process.pid, number) for number in range(3)] == [os.devnull] * 3
+            assert descriptor_target(worker, 2) == os.devnull
         finally:
             process.terminate()
             process.wait()
@@ -178,12 +178,12 @@ async def test_commands_without_standard_error(tmp_path: Path, slack: SlackStand
     reader, writer = os.pipe()
     os.close(reader)
     async with migrated_installation(tmp_path, slack) as installation:
-        shut = ["sh", "-c", 'exec "$0" "$@" 2>&-', *PROGRAM]
-        listed = run([*shut, "--json", "workspace", "list"], installation, tmp_path, stdout=subprocess.PIPE)
+        without_stderr = ["sh", "-c", 'exec "$0" "$@" 2>&-', *PROGRAM]
+        listed = run([*without_stderr, "--json", "workspace", "list"], installation, tmp_path, stdout=subprocess.PIPE)
         assert listed.returncode == 0
         assert json.loads(listed.stdout)
         wrong = run([*PROGRAM, "no-such-command"], installation, tmp_path, stderr=writer)
-        assert wrong.returncode == 2, "the code of a wrong usage, not that of a traceback"
+        assert wrong.returncode == 2, "the exit code for invalid usage, not for a traceback"
     os.close(writer)
 
 
@@ -196,9 +196,9 @@ async def test_commands_with_unread_output(
     os.close(reader)
     stdout = os.open("/dev/full", os.O_WRONLY) if full else writer
     async with migrated_installation(tmp_path, slack) as installation:
-        ended = run([*PROGRAM, *arguments], installation, tmp_path, stdout=stdout, stderr=subprocess.PIPE)
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
-    assert "Exception ignored" not in ended.stderr
+        finished = run([*PROGRAM, *arguments], installation, tmp_path, stdout=stdout, stderr=subprocess.PIPE)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert "Exception ignored" not in finished.stderr
     for descriptor in {stdout, writer}:
         os.close(descriptor)

@@ -31,8 +31,8 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
         yield found
 
 
-async def parked(installation: Installation) -> None:
-    """The event is logged before its outcome is committed, and the metrics are cached for five seconds."""
+async def wait_until_parked(installation: Installation) -> None:
+    """Waits for the commit of the outcome, which follows the log event; metrics are cached for five seconds."""
     async with asyncio.timeout(10):
         while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
             await asyncio.sleep(0.01)
@@ -49,53 +49,53 @@ async def test_metrics_after_real_mail(installation: Installation, slack: SlackS
         await program.wait_event("delivery.sent")
         assert (await send_mail(host, port, SENDER, [SUPPORT, "Support+urgent@example.org"], second)).code == 250
         await program.wait_event("delivery.failed")
-        await parked(installation)
+        await wait_until_parked(installation)
         refused = await send_mail(host, port, SENDER, ["nobody@example.org"], mails.plain())
         assert refused.code == 550
         relayed = await send_mail(host, port, SENDER, ["somebody@elsewhere.test"], mails.plain())
         assert relayed.code == 550
         async with await RawSmtp.connect(host, port):
-            figures = await scrape(facts["metrics"])
+            metrics = await scrape(facts["metrics"])
 
-    assert figures("emailrouter_info", version=VERSION, roles="api,deliver,smtp") == 1
-    assert figures("emailrouter_mails_accepted_total", kind="new") == 2
-    assert figures("emailrouter_mails_accepted_total", kind="repeat") == 1
-    assert figures("emailrouter_accepted_bytes_total") == 2 * len(first) + len(second)
-    assert figures("emailrouter_refused_total", reason="no_such_alias") == 1
-    assert figures("emailrouter_refused_total", reason="relay_denied") == 1
-    assert figures("emailrouter_smtp_connections_total") == 6
-    assert figures("emailrouter_smtp_open_connections") == 1
-    assert figures("emailrouter_commit_seconds_count") == 3
-    assert figures("emailrouter_delivery_attempts_total", outcome="sent") == 1
-    assert figures("emailrouter_delivery_attempts_total", outcome="parked") == 1
-    assert figures("emailrouter_delivery_answer_seconds_count") == 2
-    assert figures("emailrouter_delivery_seconds_count") == 1
-    assert figures("emailrouter_mails_parsed_total", result="clean") == 2
-    assert figures("emailrouter_mails_parsed_total", result="failed") == 0
-    assert figures("emailrouter_store_up") == 1
-    assert figures("emailrouter_queue_deliveries", state="parked") == 1
-    assert figures("emailrouter_queue_deliveries", state="waiting") == 0
-    assert figures("emailrouter_queue_oldest_seconds") > 0
-    assert figures("emailrouter_failing_integrations") == 1
-    assert figures("process_open_fds") > 0
+    assert metrics("emailrouter_info", version=VERSION, roles="api,deliver,smtp") == 1
+    assert metrics("emailrouter_mails_accepted_total", kind="new") == 2
+    assert metrics("emailrouter_mails_accepted_total", kind="repeat") == 1
+    assert metrics("emailrouter_accepted_bytes_total") == 2 * len(first) + len(second)
+    assert metrics("emailrouter_refused_total", reason="no_such_alias") == 1
+    assert metrics("emailrouter_refused_total", reason="relay_denied") == 1
+    assert metrics("emailrouter_smtp_connections_total") == 6
+    assert metrics("emailrouter_smtp_open_connections") == 1
+    assert metrics("emailrouter_commit_seconds_count") == 3
+    assert metrics("emailrouter_delivery_attempts_total", outcome="sent") == 1
+    assert metrics("emailrouter_delivery_attempts_total", outcome="parked") == 1
+    assert metrics("emailrouter_delivery_answer_seconds_count") == 2
+    assert metrics("emailrouter_delivery_seconds_count") == 1
+    assert metrics("emailrouter_mails_parsed_total", result="clean") == 2
+    assert metrics("emailrouter_mails_parsed_total", result="failed") == 0
+    assert metrics("emailrouter_store_up") == 1
+    assert metrics("emailrouter_queue_deliveries", state="parked") == 1
+    assert metrics("emailrouter_queue_deliveries", state="waiting") == 0
+    assert metrics("emailrouter_queue_oldest_seconds") > 0
+    assert metrics("emailrouter_failing_integrations") == 1
+    assert metrics("process_open_fds") > 0
 
     # Loss audit: every accepted alias is ticketed or repeated, and every ticket event has its delivery.
-    assert figures("emailrouter_audit_accepted_total") == 3
-    assert figures("emailrouter_audit_ticketed_total") == 2
-    assert figures("emailrouter_audit_repeated_total") == 1
-    assert figures("emailrouter_audit_owed_total") == 2
-    assert figures("emailrouter_audit_messages") == 2
-    assert figures("emailrouter_audit_unticketed_messages") == 0
-    states = {state: figures("emailrouter_audit_ticket_events", state=state) for state in ("delivered", "pending")}
+    assert metrics("emailrouter_audit_accepted_total") == 3
+    assert metrics("emailrouter_audit_ticketed_total") == 2
+    assert metrics("emailrouter_audit_repeated_total") == 1
+    assert metrics("emailrouter_audit_owed_total") == 2
+    assert metrics("emailrouter_audit_messages") == 2
+    assert metrics("emailrouter_audit_unticketed_messages") == 0
+    states = {state: metrics("emailrouter_audit_ticket_events", state=state) for state in ("delivered", "pending")}
     assert states == {"delivered": 1, "pending": 1}
 
 
 @pytest.mark.parametrize(("role", "own"), [("smtp", "emailrouter_smtp_open_connections"), ("deliver", ""), ("api", "")])
 async def test_each_role_has_metrics(role: str, own: str, installation: Installation, tmp_path: Path) -> None:
     async with Program(role, env=installation.settings, cwd=tmp_path) as program:
-        figures = await scrape((await program.ready())["metrics"])
-        assert figures("emailrouter_info", version=VERSION, roles=role) == 1
-        assert ("emailrouter_smtp_open_connections" in figures.families) == bool(own)
+        metrics = await scrape((await program.ready())["metrics"])
+        assert metrics("emailrouter_info", version=VERSION, roles=role) == 1
+        assert ("emailrouter_smtp_open_connections" in metrics.families) == bool(own)
 
 
 async def test_requests_are_counted_by_route(installation: Installation, tmp_path: Path) -> None:
@@ -105,24 +105,24 @@ async def test_requests_are_counted_by_route(installation: Installation, tmp_pat
     ):
         facts = await program.ready()
 
-        async def ask(method: str, path: str) -> int:
+        async def request(method: str, path: str) -> int:
             async with http.request(method, f"http://{facts['api']}{path}") as response:
                 await response.read()
                 return response.status
 
-        assert [await ask("GET", f"/api/domains/dom_{n}") for n in range(3)] == [401] * 3
-        assert await ask("GET", "/v1/domains/dom_1") == 401
-        assert await ask("GET", "/healthz") == 200
-        assert [await ask("GET", f"/api/nowhere/{n}") for n in range(3)] == [404] * 3
-        assert await ask("DELETE", "/api/domains") == 405
-        figures = await scrape(facts["metrics"])
+        assert [await request("GET", f"/api/domains/dom_{n}") for n in range(3)] == [401] * 3
+        assert await request("GET", "/v1/domains/dom_1") == 401
+        assert await request("GET", "/healthz") == 200
+        assert [await request("GET", f"/api/nowhere/{n}") for n in range(3)] == [404] * 3
+        assert await request("DELETE", "/api/domains") == 405
+        metrics = await scrape(facts["metrics"])
     route = {"method": "GET", "route": "/api/domains/{id}"}
-    assert figures("emailrouter_http_requests_total", status="4xx", **route) == 4
-    assert figures("emailrouter_http_request_seconds_count", **route) == 4
-    assert figures("emailrouter_http_requests_total", method="GET", route="/healthz", status="2xx") == 1
-    assert figures("emailrouter_http_requests_total", method="none", route="none", status="4xx") == 4
-    counted = [name for name, _ in figures.samples if name == "emailrouter_http_requests_total"]
-    assert len(counted) == 3, "what strangers ask for is in no label"
+    assert metrics("emailrouter_http_requests_total", status="4xx", **route) == 4
+    assert metrics("emailrouter_http_request_seconds_count", **route) == 4
+    assert metrics("emailrouter_http_requests_total", method="GET", route="/healthz", status="2xx") == 1
+    assert metrics("emailrouter_http_requests_total", method="none", route="none", status="4xx") == 4
+    counted = [name for name, _ in metrics.samples if name == "emailrouter_http_requests_total"]
+    assert len(counted) == 3, "unknown paths create no labels"
 
 
 async def test_certificate_expiry(installation: Installation, tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ async def test_certificate_expiry(installation: Installation, tmp_path: Path) ->
         issue(datetime(2031, 1, 1, tzinfo=UTC))  # the next scrape sees it without a session or a signal
         assert (await scrape(address))(name) == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
     async with Program("smtp", env=installation.settings, cwd=tmp_path) as program:
-        figures = await scrape((await program.ready())["metrics"])
-        assert figures.families[name].samples == []
+        metrics = await scrape((await program.ready())["metrics"])
+        assert metrics.families[name].samples == []
 
 
 async def test_prometheus_text_format(installation: Installation, tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ async def test_prometheus_text_format(installation: Installation, tmp_path: Path
 
 async def test_address_in_use_is_reported(installation: Installation, tmp_path: Path) -> None:
     async with Program("deliver", env=installation.settings, cwd=tmp_path) as program:
-        taken = (await program.ready())["metrics"]
-        env = {**installation.settings, "metrics.listen": taken}
+        used_address = (await program.ready())["metrics"]
+        env = {**installation.settings, "metrics.listen": used_address}
         async with Program("deliver", env=env, cwd=tmp_path) as second:
             assert await second.wait() == 1
             assert "address already in use" in second.stderr_text
