@@ -1,4 +1,4 @@
-"""Test messages are what their builders say, read by another parser than the product's."""
+"""The test messages have the structure that their builders promise, read by another parser than the product's."""
 
 from collections.abc import Callable
 from email import message_from_bytes
@@ -20,20 +20,20 @@ ALL: dict[str, Callable[..., bytes]] = {
 }
 
 
-def read(octets: bytes) -> EmailMessage:
-    message = message_from_bytes(octets, policy=default)
+def read(raw: bytes) -> EmailMessage:
+    message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
     return message
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_message_is_well_formed(name: str) -> None:
-    octets = ALL[name](message_id="<fixed@customer.test>")
-    assert octets == ALL[name](message_id="<fixed@customer.test>")
-    assert octets.replace(b"\r\n", b"").count(b"\n") == 0
-    assert octets.endswith(b"\r\n")
-    octets.decode("ascii")
-    message = read(octets)
+    raw = ALL[name](message_id="<fixed@customer.test>")
+    assert raw == ALL[name](message_id="<fixed@customer.test>")
+    assert raw.replace(b"\r\n", b"").count(b"\n") == 0
+    assert raw.endswith(b"\r\n")
+    raw.decode("ascii")
+    message = read(raw)
     assert message["Message-ID"] == "<fixed@customer.test>"
     assert not [part.defects for part in message.walk() if part.defects]
     assert read(ALL[name]())["Message-ID"] != read(ALL[name]())["Message-ID"]
@@ -57,8 +57,8 @@ def test_headers_of_special_messages() -> None:
 
 @pytest.mark.parametrize("size", [1000, 1001, *range(1070, 1080), 100_000])
 def test_message_of_a_given_size(size: int) -> None:
-    octets = mails.of_size(size)
-    assert len(octets) == size
-    assert max(len(line) for line in octets.split(b"\r\n")) <= 78
-    assert octets.endswith(b"\r\n")
-    assert octets.count(b"\r") == octets.count(b"\n") == octets.count(b"\r\n")
+    raw = mails.of_size(size)
+    assert len(raw) == size
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 78
+    assert raw.endswith(b"\r\n")
+    assert raw.count(b"\r") == raw.count(b"\n") == raw.count(b"\r\n")
