@@ -1,0 +1,186 @@
+"""No name or text contains a word that docs/style.md bans; the failure names the word to use.
+
+Checked are the paths, identifiers, comments and texts of all tracked files. Exempt are the two documents that list the
+words and this file, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and the entries of released
+versions in the changelog.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STYLE = ROOT / "docs" / "style.md"
+LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
+# Files that git ignores, and files without words of ours: license, passwords, hashes, pictures.
+SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
+# Messages as other people send them, and what is expected of them.
+FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
+# Python modules whose string literals are parts of messages; their names and comments are checked.
+MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
+# Media types, SQL functions, ASN.1 types, names of metrics, and the usual name of an absence notice.
+TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_[a-z_]+|out_of_office")
+QUOTATION = re.compile(r'"[^"]*"')
+RELEASED = re.compile(r"^## \[\d", re.MULTILINE)
+ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A part of a file. line: where it begins."""
+
+    line: int
+    text: str
+    is_name: bool = False
+
+
+@dataclass(frozen=True)
+class Ban:
+    word: str
+    instead: str
+    scope: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The word in any case, with any separators and line ends between its parts."""
+        parts = r"[\W_]+".join(re.split(r"\W+", self.word))
+        return re.compile(rf"(?<![^\W_]){parts}(?![^\W_])", re.IGNORECASE)
+
+
+def bans() -> list[Ban]:
+    """The rows of the table in docs/style.md, one for each word."""
+    rows = ROW.findall(STYLE.read_text(encoding="utf-8"))
+    return [Ban(word, instead, scope) for words, instead, scope in rows for word in re.findall(r"`([^`]+)`", words)]
+
+
+def split_words(text: str) -> str:
+    """Separate the words of CamelCase identifiers."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+
+
+def without_exemptions(text: str) -> str:
+    """Remove tokens of protocols, and quotations from paragraphs that name an RFC; line numbers stay."""
+
+    def without_quotations(paragraph: str) -> str:
+        if not re.search(r"RFC \d", paragraph):
+            return paragraph
+        return QUOTATION.sub(lambda quotation: "\n" * quotation[0].count("\n"), paragraph)
+
+    return "\n\n".join(map(without_quotations, TOKENS.sub("", text).split("\n\n")))
+
+
+def parts_of_python(source: str, *, with_literals: bool) -> Iterator[Text]:
+    """The names, docstrings, comments and, if asked for, other string literals of a Python module."""
+    comments: list[tokenize.TokenInfo] = []
+    previous = tokenize.NEWLINE
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            comments.append(token)
+            continue
+        if token.type == tokenize.NL:
+            continue
+        if comments:
+            yield Text(comments[0].start[0], "\n".join(comment.string.lstrip("# ") for comment in comments))
+            comments = []
+        if token.type == tokenize.NAME:
+            yield Text(token.start[0], token.string, is_name=True)
+        elif token.type in {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", None)}:
+            is_docstring = previous in {tokenize.NEWLINE, tokenize.INDENT}
+            if with_literals or is_docstring:
+                yield Text(token.start[0], token.string)
+        previous = token.type
+
+
+def parts_of(path: str, text: str) -> Iterable[Text]:
+    if path == "CHANGELOG.md" and (released := RELEASED.search(text)):
+        text = text[: released.start()]
+    if path.endswith(".py"):
+        return parts_of_python(text, with_literals=not MESSAGE_LITERALS.match(path))
+    return [Text(1, text)]
+
+
+def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
+    """The banned words of a file, each with its line and the word to use."""
+    found = []
+    words = [ban for ban in banned if ban.scope != "modules"]
+    for ban in banned:
+        if ban.scope == "modules" and Path(path).stem == ban.word and Path(path).suffix in {".py", ".html", ".sql"}:
+            found.append(f"{path}: module name {ban.word!r}: use {ban.instead}")
+        elif ban.scope == "everything" and ban.pattern.search(split_words(path)):
+            found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
+    any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
+    if not any_word.search(split_words(text)):
+        return found  # most files: splitting them into parts takes longer
+    for part in parts_of(path, text):
+        checked = split_words(without_exemptions(part.text))
+        for ban in words:
+            if part.is_name or ban.scope == "everything":
+                found += [
+                    f"{path}:{part.line + checked.count(chr(10), 0, match.start())}: {ban.word!r}: use {ban.instead}"
+                    for match in ban.pattern.finditer(checked)
+                ]
+    return found
+
+
+def files() -> Iterator[str]:
+    """The files of the project, relative to its root. The unit tier starts no process, so git is not asked."""
+    for top in ROOT.iterdir():
+        if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
+            yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())
+        elif top.is_file():
+            yield top.name
+
+
+def test_no_file_contains_a_banned_word() -> None:
+    banned, found = bans(), []
+    for path in files():
+        if path in LISTS or SKIPPED.search(path) or FIXTURES.match(path):
+            continue
+        try:
+            text = (ROOT / path).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # a fixture with bytes that are no text
+        found += violations(path, text, banned)
+    assert found == []
+
+
+@pytest.mark.parametrize("ban", bans(), ids=lambda ban: ban.word)
+def test_each_banned_word_is_found(ban: Ban) -> None:
+    name = re.sub(r"\W+", "_", ban.word)
+    if ban.scope == "modules":
+        (message,) = violations(f"router/{ban.word}.py", "", [ban])
+    else:
+        (message,) = violations("router/module.py", f"def read_{name}(): pass\n", [ban])
+        camel = "".join(part.capitalize() for part in name.split("_"))
+        assert len(violations("router/module.py", f"class Read{camel}: pass\n", [ban])) == 1
+    assert message.endswith(f"use {ban.instead}")
+    in_text = [
+        violations(path, text.format(ban.word), [ban])
+        for path, text in (
+            ("router/module.py", '"""Summary.\n\nIt is {}.\n"""\n'),
+            ("router/module.py", "x = 1  # it is {}\n"),
+            ("router/module.py", 'x = f"it is {}"\n'),
+            ("docs/page.md", "It is {}.\n"),
+            ("api/dashboard/templates/page.html", "<p>{}</p>\n"),
+        )
+    ]
+    assert [len(each) for each in in_text] == [ban.scope == "everything"] * 5
+
+
+def test_quotations_tokens_and_parts_of_words_are_exempt() -> None:
+    source = (
+        '# RFC 5321 section 4.5.3: "the maximum total length is 64 octets"\n'
+        'kind = "application/octet-stream"\n'
+        "recommended = amended = 1\n"
+    )
+    assert violations("router/module.py", source, bans()) == []
+    assert len(violations("router/module.py", "# 64 octets\n", bans())) == 1
+    assert violations("tests/unit/mail/test_x.py", 'mail = "We shall see"\n', bans()) == []
