@@ -31,7 +31,7 @@ from router.ratelimit.request_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """ready: raises `Unavailable` or `SchemaMismatch` when requests would fail (`router.store.migrate.check`)."""
+    """ready: raises `Unavailable` or `SchemaMismatch` when requests would fail (see `router.store.migrate`)."""
 
     clock: Clock
     authentication: AuthenticationService

@@ -1,7 +1,7 @@
 """Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
 The result is the message's mark: one word, or `""` for an ordinary message. It is stored with the message and
-keeps it from reopening a ticket (`router.accept.threads.reopens`). It never rejects, hides or delays a message.
+keeps it from reopening a ticket (`router.accept.threads.should_reopen`). It never rejects, hides or delays a message.
 `classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
 
 Group addresses and forwarding rules add header fields that also mark a person's reply. Whether a marked message is such

@@ -1,7 +1,7 @@
 """Explains step by step how a message would be routed. Nothing is sent or stored.
 
-The decision is made by the function that the SMTP server uses (`router.routing.route.decide`), with current data.
-Domains of other workspaces are treated as unknown.
+The function that the SMTP server uses decides (`router.routing.route.route_recipient`), with current data. Domains of
+other workspaces are treated as unknown.
 """
 
 from __future__ import annotations

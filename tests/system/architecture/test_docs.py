@@ -1,10 +1,13 @@
 """Modules, files and headings that the docs name or link to exist."""
 
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.system.architecture.test_house import SOURCES, name
 
 ROOT = Path(__file__).parents[3]
 # Documents of the current state; a decision record may name what no longer exists.
@@ -25,6 +28,7 @@ LINKING = sorted(
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
+_CORE_NAME = re.compile(r"`(router(?:\.[A-Za-z_]\w*)+)")
 _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests)/[\w./-]*\w\.(?:py|sql|toml|socket))`")
 
 
@@ -37,6 +41,24 @@ def exists(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # `package` is a module
         return hasattr(__import__(package, fromlist=[name]), name)
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a dotted name is a module or an attribute of one, as far as classes show their attributes."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            if part in getattr(found, "__annotations__", {}):
+                return True  # an attribute of instances
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
 
 
 @pytest.mark.parametrize("path", [path for path in DOCS if path.exists()], ids=lambda path: path.name)
@@ -61,3 +83,10 @@ def test_links_between_documents_resolve(path: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
             broken.append(f"{file}#{anchor}")
     assert broken == []
+
+
+# In docstrings and comments `smtp.` and `api.` also begin settings, so only the core's names are checked.
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
+    mentioned = {match.rstrip(".") for match in _CORE_NAME.findall(path.read_text(encoding="utf-8"))}
+    assert [dotted for dotted in sorted(mentioned) if not resolves(dotted)] == []
