@@ -119,7 +119,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
     """Runs in its own process, because descriptors 3 to 5 are in use in this one."""
     program = textwrap.dedent("""
         import os, socket, sys
-        from router.sockets import passed
+        from router.sockets import inherited_sockets
         kept = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
         for n, sock in enumerate(kept):
             os.dup2(sock.fileno(), 10 + n)
@@ -128,7 +128,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
         environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": sys.argv[1]}
         for name in ("smtp", "api"):
             try:
-                print(name, *(sock.detach() for sock in passed(name, environ)))
+                print(name, *(sock.detach() for sock in inherited_sockets(name, environ)))
             except OSError:
                 print(name, "none")
         os._exit(0) if sys.stdout.flush() is None else None
@@ -146,9 +146,9 @@ def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
     """Runs in its own process, because descriptor 3 is in use in this one."""
     program = textwrap.dedent("""
         import os, sys
-        from router.sockets import passed
+        from router.sockets import inherited_sockets
         os.dup2(int(sys.argv[1]), 3)
-        (sock,) = passed("smtp", {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+        (sock,) = inherited_sockets("smtp", {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
         print(sock.gettimeout(), sock.get_inheritable(), sock.getsockname()[1])
     """)
     with socket.create_server(("127.0.0.1", 0)) as listener:
