@@ -29,8 +29,9 @@ test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL that 
 test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tests (tests/README.md)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
-# The tiers that run in pytest's own processes. The system tier is not measured: it kills the programs that it starts.
-COVERAGE_FLOOR ?= 0
+# The tiers that run in the processes of pytest. The system tier is not measured, because it kills the programs it starts.
+# The floor is one per cent below the measured coverage (83 %).
+COVERAGE_FLOOR ?= 82
 cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/integration $(ARGS)
