@@ -111,7 +111,7 @@ async def _find_connection_problem(
         reason = error.verify_message or "not valid"
         return (
             f"the certificate of {host} is not valid: {reason}",
-            "Check the clock and the ca-certificates of this host; otherwise a proxy on the network may intercept TLS",
+            "Check the clock and the ca-certificates of this host; if both are correct, a proxy may intercept TLS",
         )
     except ssl.SSLError as error:
         return f"TLS with {host} failed ({error.reason or error})", "Check whether a proxy or firewall intercepts it"

@@ -72,7 +72,8 @@ async def run(config: Config) -> list[CheckResult]:
         fix = "Check [database] url and its password, that the server runs, and that it admits this host (pg_hba.conf)"
         if config.database.url.path is not None:
             fix = (
-                f"Check the owner (emailrouter) and the disk of {config.database.url.path}; otherwise restore a backup"
+                f"Check the owner (emailrouter) and the disk of {config.database.url.path}; "
+                "if both are correct, restore a backup"
             )
         first.append(fail("database", f"{config.database.url} cannot be used: {error}", fix))
     except TimeoutError:
