@@ -30,7 +30,13 @@ _STOP_SECONDS = 20.0
 
 
 class Child:
-    """`with Child("sink", [...], folder=...) as child: child.wait_ready()`. port: passed as a listening socket."""
+    """A running program, ended at the end of the block.
+
+    Usage: `with Child("sink", [...], folder=...) as child: child.wait_ready()`.
+
+    Args:
+        port: The program receives a listening socket on this port.
+    """
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class Results:
         self.measurements.setdefault(case, {}).setdefault(server, []).append(measurement)
 
     def ratios(self, case: str, server: str, base: str, get_value: Callable[[Measurement], float]) -> list[float]:
-        """`server` divided by `base`, for every round that has both."""
+        """The value of `server` divided by that of `base`, for each round in which both were measured."""
         rounds = self.measurements.get(case, {})
         pairs = zip(rounds.get(server, []), rounds.get(base, []), strict=False)
         return [get_value(a) / get_value(b) for a, b in pairs if a is not None and b is not None and get_value(b) > 0]

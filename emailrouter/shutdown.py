@@ -24,10 +24,10 @@ CANCEL_SECONDS = 1.0
 SMTP_SECONDS = 12.0
 # 1 s for requests of new connections, 10 s for running requests, 2 s to abort them (api.server).
 API_SECONDS = 13.0
-# After [delivery] timeout, for loading the text and recording the outcome. If the database is unavailable the outcome
-# is lost and the delivery is sent again.
+# Added to [delivery] timeout, for loading the message text and recording the outcome. If the database is unavailable,
+# the outcome is lost and the delivery is sent again.
 OUTCOME_SECONDS = 10.0
-# After the limit of the dispatcher, for the workers that it cancels.
+# Added to the limit of the dispatcher, for the workers that it cancels.
 DISPATCHER_SECONDS = 2.0
 # One commit each for the request counts of the last second and the last use of keys.
 RATE_LIMITS_SECONDS = 3.0

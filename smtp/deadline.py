@@ -25,7 +25,8 @@ class Phase(Enum):
     CLOSING = auto()  # the peer reading the last reply
 
 
-# Module-level names: before Python 3.12 `Phase.BUSY` is three times as slow, and it is frequent.
+# Module-level names, because the frequent access `Phase.BUSY` takes three times as long before
+# Python 3.12.
 PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
@@ -35,8 +36,8 @@ class Deadline:
     Attributes:
         command_time: Seconds that the peer took for commands since its last complete message.
         phase: What the connection waits for.
-        started: When the phase began; for a later chunk, moved back by the time of the earlier
-            ones.
+        started: When the phase began. For the second and later chunks of a message, this time minus
+            the seconds that the earlier chunks took.
         last_byte: When content last arrived.
     """
 

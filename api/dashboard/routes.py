@@ -17,7 +17,10 @@ from router.services import Services
 
 
 class Dashboard:
-    """The dashboard of one process. It is created before the application, whose constructor takes the middleware."""
+    """The dashboard of one process.
+
+    It is created before the application, because the constructor of the application requires `middleware`.
+    """
 
     def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services

@@ -20,7 +20,7 @@ _ENCRYPTED = frozenset(
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
-# Nested elements of indefinite length, or nested string pieces; signed messages have two or three.
+# Maximum nesting of elements of indefinite length and of string pieces; signed messages have two or three levels.
 _MAX_DEPTH = 16
 # Pieces have at least 1000 bytes, so this is enough for every accepted message.
 _MAX_ELEMENTS = 200_000

@@ -35,7 +35,8 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-_BODY_SECONDS = 1.0  # for the body of a 2xx: it is only displayed, and the integration is leased meanwhile
+# Time limit for the body of a 2xx response. It is only displayed, and the integration stays leased meanwhile.
+_BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 # Common X509_V_ERR_* codes.

@@ -46,7 +46,10 @@ class _Question:
 
 
 class DnsStandIn:
-    """`async with DnsStandIn() as server: server.set("example.org", "MX", "10 mx.ours.test.")`."""
+    """A DNS server for tests.
+
+    Usage: `async with DnsStandIn() as server: server.set("example.org", "MX", "10 mx.ours.test.")`.
+    """
 
     def __init__(self) -> None:
         self.queries: list[tuple[str, str]] = []  # (lower-case name without the trailing dot, upper-case type)

@@ -70,7 +70,10 @@ def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
 
 
 class Program:
-    """`async with Program("serve", env={...}, cwd=tmp_path) as program: bound = await program.ready()`."""
+    """A running `emailrouter` process.
+
+    Usage: `async with Program("serve", env={...}, cwd=tmp_path) as program: bound = await program.ready()`.
+    """
 
     def __init__(
         self,

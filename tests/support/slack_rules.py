@@ -1,4 +1,4 @@
-"""What Slack rejects in a message to an incoming webhook: `rejection_reason(payload)` is its error, or None.
+"""Slack's rules for a message to an incoming webhook. `rejection_reason` returns the error that Slack would answer.
 
 Contains the rules of Slack's Block Kit reference that our messages could violate; everything else passes. Lengths count
 code points. Pure.

@@ -24,7 +24,7 @@ from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
-# The time that a search waits for the parsing of new messages.
+# Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
 

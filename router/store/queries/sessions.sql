@@ -25,7 +25,7 @@ DELETE FROM sessions WHERE user_id = :user_id;
 DELETE FROM sessions WHERE expires_at < :now;
 
 -- name: session_list
--- The sessions of a user, last used first. The id of a session is the beginning of its hash.
+-- The sessions of a user, most recently used first. The id of a session is the beginning of its hash.
 SELECT substr(hash, 1, 32) AS id, address, created_at, last_used_at, expires_at FROM sessions
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND expires_at > :now
 ORDER BY last_used_at DESC, hash LIMIT :limit;

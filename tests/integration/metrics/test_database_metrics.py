@@ -51,7 +51,7 @@ async def test_metrics_match_database(store: Store) -> None:
     integration = await seeds.insert_integration(database, workspace)
     now = clock.now()
     events = [
-        # message, state, parked, accepted so many seconds ago
+        # message, state, parked, seconds since it was accepted
         ("a", "delivered", False, 900),
         ("b", "pending", True, 600),
         ("c", "pending", False, 300),

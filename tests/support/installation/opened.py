@@ -26,13 +26,13 @@ async def seeded_installation(
 
 
 def program_installation(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
-    """An installation for started programs with files in `folder`. Its database is not open."""
+    """An installation for programs that a test starts. `folder` is its data directory; its database is not open."""
     store = closed_store(url)
     return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
 
 
 def closed_store(url: str) -> Store:
-    """The database at a URL, closed."""
+    """The database at a URL. It is not open."""
     if url.startswith("sqlite:///"):
         return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
     return Store("postgres", url, catalog.load_catalog(), postgres_database(url))

@@ -16,7 +16,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=10)
 
 
 class Claimants:
-    """`async with Claimants(users, apis) as claimants`: claims until the block ends.
+    """Claims unassigned tickets until the `async with` block ends.
 
     `apis` returns the addresses of the running API processes. `claimed` lists, for each ticket, the users
     that got a `200`. `unanswered` counts claims without a response.

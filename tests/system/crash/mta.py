@@ -38,7 +38,9 @@ class _Queued:
 
 
 class QueueingMta:
-    """`async with QueueingMta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
+    """Sends queued messages until each recipient is accepted or rejected.
+
+    Usage: `async with QueueingMta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
 
     `servers` returns the current addresses of the servers; it is called before each connection.
     """

@@ -30,7 +30,11 @@ class Failed(Exception):  # noqa: N818 - an outcome of the walk
 
 
 class Machine:
-    """`with Machine(folder, name=name) as machine:`. `authority` is the CA certificate of the registries."""
+    """A running Debian. Usage: `with Machine(folder, name=name) as machine:`.
+
+    Args:
+        authority: The CA certificate of the registries.
+    """
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
         self.root = root

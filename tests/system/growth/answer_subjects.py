@@ -1,4 +1,4 @@
-"""Subjects: DNS answers, responses of Slack, and Slack messages that quote a sender."""
+"""Growth-test subjects for DNS answers, responses of Slack, and Slack messages that quote a sender."""
 
 from __future__ import annotations
 

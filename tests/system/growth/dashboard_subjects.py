@@ -1,4 +1,4 @@
-"""Subjects: the pages and responses that display a message."""
+"""Growth-test subjects for the pages and responses that display a message."""
 
 from __future__ import annotations
 

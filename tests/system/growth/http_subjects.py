@@ -1,4 +1,4 @@
-"""Subjects: request line, header fields and body of an HTTP request, and the values in it."""
+"""Growth-test subjects for the request line, header fields and body of an HTTP request, and the values in it."""
 
 from __future__ import annotations
 

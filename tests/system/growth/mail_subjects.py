@@ -1,4 +1,7 @@
-"""Subjects: the header, which is parsed before `250`, and the parts and encodings of a displayed message."""
+"""Growth-test subjects for messages.
+
+They cover the header, which is parsed before `250`, and the parts and encodings of a displayed message.
+"""
 
 from __future__ import annotations
 

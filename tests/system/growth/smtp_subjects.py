@@ -1,4 +1,7 @@
-"""Subjects: SMTP input before and during the transfer of a message, and decisions about its recipients."""
+"""Growth-test subjects for SMTP.
+
+They cover the input before and during the transfer of a message, and the decisions about its recipients.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subjects: charset, HTML, quotes, deceptive characters and search terms of a message."""
+"""Growth-test subjects for the charset, HTML, quotes, deceptive characters and search terms of a message."""
 
 from __future__ import annotations
 

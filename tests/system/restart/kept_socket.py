@@ -38,8 +38,9 @@ os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[3:]])
 
 
 class KeptSockets:
-    """`async with KeptSockets(folder) as kept:`; clients connect to `kept.smtp` and `kept.api` while programs
-    are replaced.
+    """The listening sockets. Clients connect to `kept.smtp` and `kept.api` while programs are replaced.
+
+    Usage: `async with KeptSockets(folder) as kept:`.
     """
 
     def __init__(self, folder: Path) -> None:

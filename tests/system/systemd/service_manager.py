@@ -8,7 +8,7 @@ from typing import Self
 
 
 class ServiceManager:
-    """`async with ServiceManager(folder) as manager:`; `manager.path` is `NOTIFY_SOCKET`."""
+    """The stand-in. `path` is the value for `NOTIFY_SOCKET`. Usage: `async with ServiceManager(folder) as manager:`."""
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
