@@ -85,7 +85,7 @@ class ContentReader(Protocol):
         ...
 
     def feed(self, piece: bytes) -> bytes | None:
-        """Takes a piece. Returns None until the end is found, then the bytes after it."""
+        """Consumes a piece. Returns None until the end of the content, then the bytes that follow the end."""
         ...
 
 

@@ -60,14 +60,14 @@ class Reception:
         self.release()
 
     async def read(self, reader: ContentReader, *, last: bool) -> bool:
-        """Receives until a reader reaches its end.
+        """Receives until the reader finds the end of the content.
 
         Args:
             reader: Finds the end, and appends the content to `self.content`.
             last: Whether the message ends there, so that it will not grow.
 
         Returns:
-            False if the connection ended earlier.
+            False if the connection ends earlier.
         """
         self._reader = reader
         complete = await self._transport.receive(self)

@@ -74,7 +74,7 @@ def ehlo_reply(hostname: str, extensions: tuple[str, ...]) -> Reply:
 
 
 def queued_reply(message_id: str) -> Reply:
-    """Returns the reply to a message (RFC 5321 6.1). The id is from the result of the commit."""
+    """Returns the reply to an accepted message (RFC 5321 6.1), with the id that the commit returned."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
@@ -101,7 +101,7 @@ NO_SUCH_ALIAS = Reply(550, "5.1.1", "User unknown")  # RFC 5321 3.3
 ALIAS_DISABLED = Reply(550, "5.2.1", "Mailbox disabled, not accepting messages")  # RFC 3463 3.3
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
 
-# The sender.
+# The sender and the client host.
 SENDER_BLOCKED = Reply(550, "5.7.1", "Sender blocked by local policy")  # RFC 5321 7.9
 ADDRESS_LISTED = Reply(550, "5.7.1", "Client host blocked: listed in a DNS block list")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8

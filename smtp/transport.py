@@ -43,7 +43,7 @@ class Sink(Protocol):
         ...
 
     def feed(self, data: bytes) -> bytes | None:
-        """Takes some bytes. Returns None while it needs more, then the bytes after its end."""
+        """Consumes `data`. Returns None until the end of the content, then the bytes that follow the end."""
         ...
 
 
@@ -95,7 +95,7 @@ class Transport:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Passes content directly to the sink. The task wakes up at its end, not for each piece."""
+        """Passes content directly to the sink. The task wakes up at the end of the content, not for each piece."""
         sink = self._sink
         if sink is None:
             self._buffer(data)
@@ -189,7 +189,7 @@ class Transport:
         return None
 
     async def receive(self, sink: Sink) -> bool:
-        """Feeds a sink to its end. Returns False if the connection ended earlier."""
+        """Feeds a sink until the content ends. Returns False if the connection ends earlier."""
         await self.flush()
         if self._deadline.phase is CLOSING:
             return False
