@@ -151,7 +151,7 @@ class LineWriter:
     def _start_thread(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run_thread, name="log-writer", daemon=True)
-            with suppress(RuntimeError):  # no more threads: the next line writes the queue
+            with suppress(RuntimeError):  # no thread can be started: the next line retries
                 thread.start()
                 self._thread = thread
 

@@ -212,7 +212,7 @@ def _refusal_text(error: Refused) -> str:
 
 
 def _flush(stream: TextIO) -> bool:
-    """Flushes the stream and returns whether that succeeded. Otherwise drops the rest.
+    """Flushes the stream and returns whether that succeeded. After a failure, discards the buffered output.
 
     A later flush by the interpreter would fail with its own message and exit code.
     """

@@ -41,7 +41,7 @@ def utf16_length(text: str) -> int:
 
 
 def normalize_text(text: str) -> str:
-    r"""Removes harmful characters, use `\n` line ends, and limits consecutive empty lines to two."""
+    r"""Removes harmful characters, converts line endings to `\n`, and limits consecutive empty lines to two."""
     text = _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
     return _BLANK_LINES.sub("\n\n\n", _SURROGATES.sub("\ufffd", text)).strip()
 

@@ -118,8 +118,8 @@ class Outbox:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if completed is None and integration.status == "active":
-                # An accept that saw the integration as failing may commit after it was reactivated, and its
-                # delivery stays parked.
+                # A message accepted while the integration was failing may be committed after the reactivation.
+                # Its delivery is still parked.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             claimed = await self._open_next(transaction, integration, now, digest_limit)
             if claimed is None or (

@@ -1,6 +1,7 @@
-"""Decodes the text parts of a message to plain text or HTML, and joins them to one text and one safe HTML.
+"""Decodes the text parts of a message, and joins them into plain text and safe HTML.
 
-Limited by `ParseLimits`: beyond a limit the rest is truncated, with a warning. All text can be stored in PostgreSQL.
+Text beyond a limit of `ParseLimits` is truncated, with a warning. PostgreSQL can store every character of the
+result.
 """
 
 from __future__ import annotations

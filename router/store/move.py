@@ -64,7 +64,7 @@ Rows = Sequence[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class TableCounts:
-    """The row counts of a table, each counted by its own database."""
+    """The number of rows of a table in the source and in the target database."""
 
     table: str
     source: int

@@ -258,7 +258,7 @@ class _HistorySearch:
     def is_form(self, number: int) -> bool:
         """Whether an unknown field directly precedes a known one, as in a form or a raw header.
 
-        Fields in a signature do not count, because it has other lines too.
+        Fields directly below another text line do not count: they may belong to a signature.
         """
         above = number - 1
         while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
@@ -268,7 +268,7 @@ class _HistorySearch:
         )
 
     def is_introduced(self, number: int) -> bool:
-        """Whether a line with a colon precedes: it introduces the lines below, which are then new text."""
+        """Whether the preceding line ends with a colon: it introduces the lines below, which are then new text."""
         above = number - 1
         while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1

@@ -97,7 +97,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
         assert (
             found.relay.connection_count <= CONCURRENT_CONNECTIONS + 2
-        )  # a new one, and one that cancels the statement
+        )  # the new connection, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
