@@ -32,10 +32,12 @@ _LINE = b"x" * 76 + b"\r\n"
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent.
+    """The messages to send, and how to send them.
 
-    size: bytes of a message. per_connection: 0 for all messages of a session. recipient: one address, or several,
-    separated by commas, that are used in turn.
+    Attributes:
+        size: The size of a message in bytes.
+        per_connection: The messages per connection; 0 distributes all messages over `concurrency` connections.
+        recipient: An address, or several addresses separated by commas, used in turn.
     """
 
     size: int = 4096

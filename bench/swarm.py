@@ -146,7 +146,7 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
         for n in range(max(1, round(_COUNTS[kind] * scale))):
             position, number = number // _PER_ADDRESS, number + 1
             network, host = divmod(position, _PER_NETWORK)
-            # A /21 each, so that the limits by network are not reached.
+            # Each group of addresses is in its own /21, so that the limits per network are not reached.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
             client = HostileClient(kind, address, port, recipient, counts)
             # Spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.

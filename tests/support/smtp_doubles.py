@@ -68,12 +68,13 @@ def _target(mailbox: Mailbox, alias: str) -> Target:
 
 @dataclass
 class AcceptedMails:
-    """The accepted messages.
+    """An acceptor that keeps the messages in memory.
 
     Attributes:
-        gate: Awaited before a message is kept.
+        failure: Raised instead of accepting a message.
+        gate: Awaited before a message is accepted.
         accept_started: Set once `accept` was called.
-        accept_finished: Set once a message was kept.
+        accept_finished: Set once a message was accepted.
     """
 
     failure: Exception | None = None

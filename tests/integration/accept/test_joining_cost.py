@@ -37,7 +37,10 @@ async def _create_flood(installation: Installation, count: int) -> None:
 
 
 async def _count_rows_read(installation: Installation, query: str, **values: object) -> int:
-    """Returns the rows that PostgreSQL reads, or the virtual machine steps of SQLite, for one execution of a query."""
+    """Returns the cost of one execution of a query.
+
+    The cost is the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes.
+    """
     text = installation.store.catalog[query]
     if installation.store.kind == "sqlite":
         steps = 0
