@@ -116,11 +116,10 @@ UNUSUAL_FILES: dict[str, Callable[[Path], object]] = {
 async def test_local_server_is_the_default(create: Callable[[Path], object], tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
     create(path)
-    resolver = resolver_for(path, lifetime=1)
-    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
+    assert await resolver_for(path).query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     await dns.stop()
     reason = f"{path} contains no usable name server: set [dns] nameservers"
-    assert await resolver.query_mx("a.test") == DnsFailure(reason)
+    assert await resolver_for(path, lifetime=1).query_mx("a.test") == DnsFailure(reason)
 
 
 async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn) -> None:
