@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Two workers more than cores, because tests wait for the programs that they start. worksteal: the longest tests are
 # adjacent modules, and idle workers take tests from busy ones.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
-test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL that the tests start
+test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL server that the tests start
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tests (tests/README.md)

@@ -25,8 +25,9 @@ from bench.processes import Child, cpu_seconds, end_on_sigterm, program_command,
 from bench.simulation import Costs, Layout, SimulationResult, find_sustained_rate, simulate
 
 KB, MB = 1_000, 1_000_000
-# From bench/README.md, ours over PostgreSQL: messages by `accept` (a connection each) and `data`, deliveries by
-# `deliver`, WAL bytes by `--here`. Other CPUs differ by a factor.
+# Costs of Email Router on PostgreSQL, from bench/README.md. `bench.accept` (one connection for each message) and
+# `bench.data` measured the messages, `bench.deliver` the deliveries, `--here` the WAL bytes. Other CPUs differ by a
+# factor.
 COSTS = Costs(
     receive=0.68e-3,
     receive_per_byte=3.9e-9,

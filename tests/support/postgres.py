@@ -49,7 +49,7 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "wal_level": "minimal",  # tests do not replicate
+    "wal_level": "minimal",  # the tests use no replication
     "max_wal_senders": "0",
 }
 # A killed server loses nothing, because the kernel has the writes; a crash of the machine would lose data.

@@ -1,4 +1,4 @@
-"""The whole program: setup by REST, a message by SMTP, a ticket, a Slack message.
+"""The whole program: setup over REST, a message by SMTP, a ticket, a Slack message.
 
 Once as `serve` with a new SQLite file, once as `migrate`, `smtp`, `api` and `deliver` with PostgreSQL.
 """

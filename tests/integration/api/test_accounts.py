@@ -1,5 +1,7 @@
-"""The workspace, its users and API keys by REST: status codes and fields. Their rules:
-tests/integration/admin/test_access_rules.py."""
+"""The workspace, its users and API keys over REST: status codes and fields.
+
+The rules are tested in tests/integration/admin/test_access_rules.py.
+"""
 
 from tests.support.installation.http import PASSWORD, ServedInstallation
 

@@ -1,4 +1,7 @@
-"""Aliases by REST: status codes and the documented fields. Their rules: tests/integration/admin/test_alias_rules.py."""
+"""Aliases over REST: status codes and the documented fields.
+
+The rules are tested in tests/integration/admin/test_alias_rules.py.
+"""
 
 from tests.support.installation.http import ServedInstallation
 

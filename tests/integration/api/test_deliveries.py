@@ -1,5 +1,7 @@
-"""Deliveries by REST: status codes and the documented fields. Their rules:
-tests/integration/admin/test_delivery_rules.py."""
+"""Deliveries over REST: status codes and the documented fields.
+
+The rules are tested in tests/integration/admin/test_delivery_rules.py.
+"""
 
 from tests.integration.dashboard.past import record_attempt
 from tests.support.installation.http import ServedInstallation

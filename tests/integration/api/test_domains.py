@@ -1,5 +1,7 @@
-"""Domains by REST: status codes and the documented fields. Their rules:
-tests/integration/admin/test_domain_rules.py."""
+"""Domains over REST: status codes and the documented fields.
+
+The rules are tested in tests/integration/admin/test_domain_rules.py.
+"""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST

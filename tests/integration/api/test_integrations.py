@@ -1,5 +1,7 @@
-"""Integrations by REST: status codes and the documented fields. Their rules:
-tests/integration/admin/test_integration_rules.py."""
+"""Integrations over REST: status codes and the documented fields.
+
+The rules are tested in tests/integration/admin/test_integration_rules.py.
+"""
 
 from tests.support.installation.http import ServedInstallation
 from tests.support.slack import FixedResponse, SlackStandIn

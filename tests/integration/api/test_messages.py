@@ -1,4 +1,4 @@
-"""Original messages, attachments and traces by REST."""
+"""Original messages, attachments and traces over REST."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Routing explanation, audit log, blocked senders and the documents of the API by REST."""
+"""Routing explanation, audit log, blocked senders and the documents of the API over REST."""
 
 import json
 import re

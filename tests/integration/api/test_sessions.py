@@ -1,5 +1,7 @@
-"""Sign-in by REST: cookies, protection against other sites and status codes. Its rules:
-tests/integration/admin/test_session_rules.py."""
+"""Sign-in over REST: cookies, protection against other sites and status codes.
+
+The rules are tested in tests/integration/admin/test_session_rules.py.
+"""
 
 from pathlib import Path
 from typing import Any

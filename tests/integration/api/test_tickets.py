@@ -1,5 +1,7 @@
-"""Tickets by REST: status codes and the documented fields. Their rules:
-tests/integration/admin/test_ticket_rules.py."""
+"""Tickets over REST: status codes and the documented fields.
+
+The rules are tested in tests/integration/admin/test_ticket_rules.py.
+"""
 
 from tests.support import mails
 from tests.support.corpus import corpus_mail

@@ -176,7 +176,10 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Measures each relevant step `RUNS` times and takes the best, up to three times while a factor is too large."""
+    """Repeats the steps that are long enough and keeps the shortest time of each.
+
+    Measures each step `RUNS` times (once if the last one is slow), in up to three rounds while a factor is too large.
+    """
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):

@@ -265,7 +265,7 @@ def test_exit_flushes_queue_with_time_limit(is_read: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", _EXIT], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         if not is_read:
-            assert process.wait(timeout=30) == 0  # it ends although the pipe is full
+            assert process.wait(timeout=30) == 0  # the program exits although the pipe is full
             return
         lines = process.stderr.read().splitlines()
         assert [json.loads(line)["n"] for line in lines] == list(range(3000))

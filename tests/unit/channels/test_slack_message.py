@@ -249,7 +249,7 @@ def test_maximum_of_every_field(filler: str) -> None:
     assert_valid_payload(slack_message.render_digest(entries), (notification.link,))
 
 
-# --- single rules
+# --- individual rules
 
 
 @pytest.mark.parametrize("count", [0, slack_message.MAX_DIGEST_ENTRIES + 1])
