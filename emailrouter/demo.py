@@ -1,6 +1,6 @@
 """`emailrouter demo`: the whole program on this machine; only Slack and the DNS are stand-ins.
 
-Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program by REST, sends one
+Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program over REST, sends one
 message by SMTP and raises `DemoFailed` unless the ticket and the Slack message appear. Leaves no files behind.
 """
 

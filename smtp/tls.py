@@ -42,7 +42,7 @@ class TlsFiles:
         try:
             self._stamp = self._file_stamp()
             self._context, self._expires_at = self._load()
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # includes ssl.SSLError
             reason = getattr(error, "reason", None) or error
             allowed = f"must be a PEM certificate, and smtp.tls_key its PEM key without a password: {reason}"
             raise _unusable_error("tls_cert", certificate, allowed) from None
@@ -68,7 +68,7 @@ class TlsFiles:
         """Loads the files now."""
         try:
             self._context, self._expires_at = self._load()
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # includes ssl.SSLError
             _log.error("smtp.certificate_invalid", certificate=str(self._certificate), error=str(error))
         else:
             _log.info("smtp.certificate_loaded", certificate=str(self._certificate))

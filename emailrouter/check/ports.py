@@ -34,7 +34,7 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:
-    """Checks `[api] listen`; with systemd's socket, the address of the original unit."""
+    """Checks that the HTTP server responds at `[api] listen`. For `systemd`, uses the address of the supplied unit."""
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))

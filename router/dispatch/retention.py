@@ -52,7 +52,7 @@ class RetentionPeriods:
 
 @dataclass(slots=True)
 class ErasedCounts:
-    """What one run erased."""
+    """The numbers of objects that one run erased."""
 
     raw_messages: int = 0
     tickets: int = 0
@@ -64,7 +64,7 @@ class Retention:
     """Erases expired rows in short transactions.
 
     Args:
-        pause: Awaited between two transactions, so that others get the lock. An exception from it ends the run.
+        pause: Awaited between two transactions, so that other writers get the lock. An exception from it ends the run.
     """
 
     def __init__(

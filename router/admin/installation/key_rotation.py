@@ -20,7 +20,7 @@ from router.secrets import KEY_FILE, DecryptionError, SecretBox, fingerprint, ne
 from router.store.database import Database
 
 NEXT_KEY_FILE = f"{KEY_FILE}.next"
-FINGERPRINT_FACT = "secret_key"  # an installation fact
+FINGERPRINT_FACT = "secret_key"  # a name in the table `installation`
 
 
 class KeyRotationService:

@@ -71,7 +71,7 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """Statistics of a duration over `count` samples. percentile: the 90th or 95th. None without samples."""
+    """Statistics of a duration over `count` samples. percentile: the 90th or 95th. Both are None without samples."""
 
     count: int
     median: Micros | None

@@ -25,5 +25,5 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
--- Whether a commit that was reported is on disk. On SQLite it is, by the settings of each connection.
+-- The settings that decide whether a reported commit is on disk. On SQLite every connection ensures that it is.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;

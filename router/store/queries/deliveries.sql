@@ -41,8 +41,8 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- Deliveries of one integration that failed permanently, newest first. COALESCE: an integration is in one workspace,
--- and SQLite must not use the index of the workspace.
+-- Deliveries of one integration that failed permanently, newest first. COALESCE keeps SQLite from
+-- using the index of the workspace: all deliveries of an integration are in one workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries

@@ -60,8 +60,8 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
--- Tickets of one user at one alias in one status, newest first. COALESCE: an alias is in one workspace, and SQLite
--- must not use the index of the workspace.
+-- Tickets of one user at one alias in one status, newest first. COALESCE keeps SQLite from
+-- using the index of the workspace: all tickets of an alias are in one workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
