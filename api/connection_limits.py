@@ -70,7 +70,7 @@ class ConnectionLimits:
             self._by_address[key] = left
 
     def _address_key(self, peer: IPv4Address | IPv6Address | None) -> str:
-        """The key that connections of this peer are counted by; `""` for an exempt peer."""
+        """Returns the key under which connections of this peer are counted; `""` for an exempt peer."""
         return "" if peer is None or is_in(peer, self._trusted) else address_key(str(peer))
 
     def _log_refused(self, peer: IPv4Address | IPv6Address | None, reason: str, limit: int) -> None:

@@ -198,7 +198,7 @@ async def print_plans(dataset: Dataset) -> None:
 
 
 async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
-    """The plan of a query of the catalogue with these values."""
+    """Return the query plan of a catalogue query with these parameter values, one line each."""
     query = catalog.load_catalog()[name]
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:

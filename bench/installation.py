@@ -35,7 +35,7 @@ _SETTINGS: dict[str, object] = {
     "server.hostname": f"mx.{DOMAIN}",
     "smtp.max_connections": 5000,
     "smtp.max_connections_per_ip": 5000,
-    "smtp.max_mails_per_minute_per_ip": 100_000_000,  # counted but never reached
+    "smtp.max_mails_per_minute_per_ip": 100_000_000,  # messages are counted, but the limit is never reached
     "delivery.per_second": 100_000.0,
     "delivery.burst": 1000,
     "delivery.digest_after": 1_000_000,

@@ -36,7 +36,7 @@ class EventQueue:
         heapq.heappush(self._events, (self.now + delay, next(self._order), resume))
 
     def wait(self, seconds: float) -> Wait:
-        """A wait for this many seconds."""
+        """Return a wait of this length."""
         return lambda resume: self.schedule(seconds, resume)
 
     def start(self, steps: Steps) -> None:
@@ -309,7 +309,7 @@ class _Model:
 
 
 def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> SimulationResult:
-    """Run for this many seconds, starting idle."""
+    """Simulate `seconds` of operation, starting idle."""
     model = _Model(layout, costs, seed)
     for _ in range(layout.clients):
         model.start_client()

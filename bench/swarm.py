@@ -137,7 +137,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
 
 
 async def attack(port: int, recipient: str, seconds: float, scale: float, kinds: Sequence[str]) -> Counter[str]:
-    """Run all clients for this many seconds."""
+    """Run the hostile clients of these kinds for `seconds`; return the counts of what happened to them."""
     counts: Counter[str] = Counter()
     tasks = []
     number = 0

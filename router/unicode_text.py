@@ -46,9 +46,9 @@ def _long_run_pattern() -> re.Pattern[str]:
 
 
 def _is_mark(character: str) -> bool:
-    """Returns whether the NFKD form consists of non-starters.
+    """Returns whether the NFKD form of the character starts with a non-starter.
 
-    The NFKD form is checked because some characters have no combining class themselves.
+    The NFKD form is checked because some characters have the combining class 0 but decompose into non-starters.
     """
     if unicodedata.combining(character):
         return True

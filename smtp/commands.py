@@ -57,7 +57,7 @@ class CommandError(Exception):
 
 
 def announces_content(line: bytes | bytearray) -> bool:
-    """Whether a rejected line starts like BDAT, so that its client sends content next."""
+    """Whether a rejected line is a BDAT command, after which the client sends content."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 

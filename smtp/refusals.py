@@ -43,7 +43,7 @@ class Refusals:
         return bool(self._counts)
 
     def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
-        """Logs the event, or adds it to the counts of `networks`; then resets."""
+        """Logs the rejections as one event, or adds them to the counts of `networks`. Then clears them."""
         counts, details, recipients = self._counts, self._details, self._recipients
         self._counts, self._details, self._recipients = {}, {}, []
         if networks is not None:

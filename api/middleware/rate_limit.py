@@ -23,9 +23,9 @@ from router.ratelimit.sliding_window import RateLimit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
-# Automatic requests per minute and user: 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that refresh
-# once a second (`change_feed.POLL_SECONDS`). Five pages need about 250. A client that forges the
-# header gets no more than this.
+# Automatic requests per minute and user: enough for 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that
+# refresh at each poll of the change feed (`change_feed.POLL_SECONDS`). `static/app.js` refreshes less
+# often. A client that forges the header gets no more than this.
 AUTOMATIC_REQUESTS = 1200
 # Header that `static/app.js` sends with a refresh. Other sites cannot set it (CORS).
 REFRESH_HEADER = "X-Page-Refresh"
@@ -39,7 +39,7 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
     automatic = RateLimit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
     def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, RateLimit]:
-        """The limits of this request by the key that it is counted by."""
+        """Returns the limits of this request by the key under which it is counted."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):

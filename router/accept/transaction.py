@@ -186,7 +186,7 @@ def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 
 
 def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Updates the time of joined tickets; a person's reply reopens them."""
+    """Sets the update time of the tickets that messages join; a person's reply reopens them."""
     opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
     joined = [entry for entry in new_entries if entry.ticket_id not in opened]
     if not joined:

@@ -42,7 +42,7 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
 # Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next whole one
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next undamaged pair
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three
 _KATAKANA = re.compile("[\uff61-\uff9f]")

@@ -92,7 +92,7 @@ def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
 
 
 def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:
-    """Builds a query from its two texts. Raises ValueError when their parameters differ."""
+    """Builds a query from its SQLite and PostgreSQL texts. Raises ValueError when their parameters differ."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"query {name}: the SQLite and PostgreSQL texts take different parameters")

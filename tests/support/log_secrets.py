@@ -10,7 +10,7 @@ _PATTERNS = {
     "an API key": re.compile(r"\ber_[A-Za-z0-9_-]{20,}"),
     "a webhook's secret": re.compile(r"/services/[^/\s\"]+/[^/\s\"]+/[^/\s\"]"),
     "a password in a URL": re.compile(r"://[^/\s:@\"]+:(?!\*\*\*)[^@/\s\"]+@"),
-    "a login of a request": re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/_=-]{8,}"),
+    "the credentials of a request": re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/_=-]{8,}"),
     "a link that signs in": re.compile(r"[?&]token=[A-Za-z0-9_-]{8,}"),
     "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the text of `tests.support.mails`
 }

@@ -104,8 +104,8 @@
   addEventListener("pageshow", () => { submissions = new WeakMap(); });
 
   // Live regions (`data-live`) follow changes: the page is fetched again and its differences are applied. Only the
-  // visible tab listens, because browsers limit the connections to one host. A form that is shown with an error does
-  // not follow, because its URL is not that of a page.
+  // visible tab listens, because browsers limit the connections to one host. A form with an error does not follow
+  // changes, because its URL is not that of a page.
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;

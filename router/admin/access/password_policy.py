@@ -1,4 +1,4 @@
-"""The password policy: rejects the passwords that are guessed first.
+"""The password policy: rejects the passwords that an attacker tries first.
 
 The policy applies when a password is set, never at sign-in, so existing passwords remain valid. The list of common
 passwords is read from disk each time instead of being kept in memory.

@@ -36,7 +36,7 @@ class SignInClient:
     """The origin and the account of an attempt.
 
     Attributes:
-        address: The IP address or network that failures are counted by.
+        address: The IP address or network under which failures are counted.
         account: The normalized email address; `""` if the text is not an address.
         counter_key: The counter of the account, also for nonexistent accounts.
         device_id: The known device; `""` for an unknown device.

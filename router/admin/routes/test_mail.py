@@ -20,7 +20,7 @@ from router.routing.envelope import TEST_PROTOCOL, Envelope
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
 
-_CATCH_ALL_LOCAL_PART = "emailrouter-test"  # the recipient of a test of a catch-all
+_CATCH_ALL_LOCAL_PART = "emailrouter-test"  # receives the test message of a catch-all
 _REFUSAL_REASONS: Mapping[RefusalReason, str] = {
     "relay": "its domain no longer exists",
     "pending": "its domain is not verified yet",

@@ -32,7 +32,7 @@ _MAX_RULES = 4  # rules and empty lines above the history
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 _PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks
-# The attribution of GroupWise, and of Supercite above lines that start with a name.
+# The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
 _MAX_WRAPPED_LINES = 3  # continuation lines of GroupWise's attribution
 

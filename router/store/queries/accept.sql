@@ -79,7 +79,7 @@ VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_addres
         :updated_at);
 
 -- name: accept_update_ticket_time
--- Sets the time of the last change of a ticket that a message joins.
+-- Sets the update time of a ticket that a message joins.
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
 -- name: accept_reopen_ticket

@@ -15,10 +15,10 @@ DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticke
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message
--- Erases a message with its content, unless another ticket has it too.
+-- Erases a message with its content, unless another ticket contains it too.
 DELETE FROM messages
 WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
 
 -- name: erasure_decrement_aliases
--- Decrements the aliases of a message that another ticket still has.
+-- Decrements the number of aliases of a message that another ticket still contains.
 UPDATE messages SET aliases = aliases - 1 WHERE id = :message_id;

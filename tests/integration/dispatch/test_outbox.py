@@ -77,7 +77,7 @@ async def test_a_delivery_fails_after_too_many_claims(outboxes: Outboxes) -> Non
 
 
 async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes) -> None:
-    """A process that was paused past its lease has sent the message. Whether its lease expired does not matter."""
+    """A process that was paused until its lease expired has sent the message: its outcome is recorded."""
     batch = await outboxes.claim_batch()
     outboxes.clock.advance(61)
     again = await outboxes.claim_batch(by=outboxes.two)

@@ -130,7 +130,7 @@ async def audit(
     Args:
         channels: The path of the webhook for each recipient.
         contents: The content of each message that was sent.
-        paused: A deliverer was stopped past its lease and resumed; then two attempts may both have been sent.
+        paused: A deliverer was stopped until its lease expired, then resumed. A message may have been posted twice.
     """
     found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
     linked = await database.rows(

@@ -5,7 +5,7 @@
 One installation is used for the whole run. The program is killed after a random number of acknowledged
 messages, or at a random moment of its start, and restarted. On PostgreSQL every tenth kill hits the database
 server (with fsync on). With `--fleet` three `smtp` and three `deliver` processes run; one at random is killed
-each time, and every tenth time a deliverer is stopped past its lease instead. The exit code is 1 if anything
+each time, and every tenth time a deliverer is instead stopped until its lease expires. The exit code is 1 if anything
 was lost or duplicated. Uses loopback only and leaves no files.
 """
 
@@ -124,7 +124,7 @@ class Crasher:
         await self._system.wait_ready(program)
 
     async def _pause(self) -> None:
-        """Stops a deliverer past its lease while others take over, then resumes it."""
+        """Stops a deliverer until its lease expires and others take over, then resumes it."""
         place = self._random.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
         program = self._fleet[place]
         program.pause()

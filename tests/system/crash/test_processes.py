@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: killed and restarted in turn, and one stopped past its lease."""
+"""Several processes on one PostgreSQL: killed and restarted in turn, and one stopped until its lease expires."""
 
 import random
 from collections.abc import Callable

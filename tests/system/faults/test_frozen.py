@@ -193,7 +193,7 @@ async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> 
 
 @asynccontextmanager
 async def locked_database(path: Path) -> AsyncIterator[None]:
-    """Holds a transaction of another process."""
+    """Keeps a write transaction open on a second connection, as another process would."""
     other = sqlite_database(path)
     await other.open()
     async with other.transaction():
@@ -203,7 +203,7 @@ async def locked_database(path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """A connection of the test."""
+    """Opens a connection that the program does not use."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection

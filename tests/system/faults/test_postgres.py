@@ -53,7 +53,7 @@ async def system_with_load(
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """A connection of the test."""
+    """Opens a connection that the program does not use."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection
@@ -161,7 +161,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
 
 
 async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The outcome is kept and recorded when the database is available again: nothing is posted twice."""
+    """The deliverer keeps the outcome and records it once the database is available: nothing is posted twice."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         program = await system.start(options=("--stop-at", "posted:3", *system.clock_options))
         await wait_until(lambda: process_state(program.pid) == "T", "the program stopped itself after a POST")
