@@ -154,7 +154,7 @@ class LoadSession(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the greeting."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not its subclasses
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses of it
 
     def data_received(self, data: bytes) -> None:
         """Collect reply lines. A reply is complete when its last line has a space after the code."""

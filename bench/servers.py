@@ -119,7 +119,7 @@ async def _start_ours(
     *,
     checkout: Path | None = None,
 ) -> RunningServer:
-    """Start our program. checkout: another one that creates the schema and serves; None is this one."""
+    """Start our program. checkout: the source tree that creates the schema and runs the server; None for this tree."""
     of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
     migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
     kind = (OURS | BEFORE)[name]

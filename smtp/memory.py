@@ -145,7 +145,7 @@ class MemoryQuota(Generic[_User]):
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message; None if it must wait until a complete message releases memory."""
+        """Returns the oldest large message; None without one or while a complete one must first release memory."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -155,7 +155,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of_address(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address; None if a complete one of it will release memory."""
+        """Returns the oldest large message of an address; None if the address has a complete one or no large one."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

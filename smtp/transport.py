@@ -79,7 +79,7 @@ class Transport:
         self._transport: asyncio.Transport  # the transport of asyncio, set by `connection_made`
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
-        self._wakeup = Wakeup(loop)  # data arrived, or the input ended
+        self._wakeup = Wakeup(loop)  # set when data arrives or the input ends
         self._input_ended = False  # no more data will arrive
         self.is_lost = False  # the event loop has closed the connection
         self.pauses: set[PauseReason] = set()

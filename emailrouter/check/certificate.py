@@ -135,9 +135,7 @@ def _check_chain(chain: Sequence[x509.Certificate], path: Path) -> list[CheckRes
             fix = f"Put the certificate of the host first in {path}, followed by its issuers (certbot's fullchain.pem)"
             return [warn(NAME, f"the chain in {path} is broken or in the wrong order", fix)]
     if chain[0].issuer == chain[0].subject:
-        fix = (
-            "Sufficient for tests; senders that verify it (MTA-STS) need one from a public authority like Let's Encrypt"
-        )
+        fix = "Sufficient for tests; senders that use MTA-STS require one from a public authority like Let's Encrypt"
         return [warn(NAME, "the certificate is self-signed", fix)]
     if len(chain) == 1:
         fix = f"Use a file that includes the issuers (certbot's fullchain.pem, not cert.pem) as {path}"

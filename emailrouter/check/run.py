@@ -104,7 +104,7 @@ async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
     except Unavailable as error:
         return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
     except OSError as error:
-        return [fail(name, f"the check failed: {error}", "Run it as the user of the program (emailrouter)")]
+        return [fail(name, f"the check failed: {error}", "Run the check as the user of the program (emailrouter)")]
     except Exception as error:  # noqa: BLE001 - must not stop the other checks
         return [
             fail(name, f"the check failed: {type(error).__name__}: {error}", "This is a bug in Email Router: report it")

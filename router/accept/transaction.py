@@ -314,7 +314,7 @@ def _build_result(
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
 ) -> Committed:
-    """Returns the id of the first new message; for a repeat at every alias, the id of the original."""
+    """Returns the id of the first new message; if every alias already has the message, the id of the original."""
     shares = [share.message.id for share in mail.shares]
     new = [message_id for message_id in shares if message_id in counts.ticketed]
     first_target = mail.shares[0].by_alias[0][0]

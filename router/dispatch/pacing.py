@@ -36,5 +36,5 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
 
 
 def paced_at_for(at: Micros, per_second: float, burst: int) -> Micros:
-    """Returns the `paced_at` with which nothing is sent before `at`, and then without a burst (after a 429)."""
+    """Returns the `paced_at` that prevents messages before `at` and a burst at `at`; used after a 429."""
     return at + (max(burst, 1) - 1) * send_interval(per_second)

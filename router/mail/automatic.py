@@ -175,7 +175,7 @@ def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether this is a delivery report (RFC 3464), or a bounce by its sender or by fields of Exim and Exchange."""
+    """Whether this is a bounce, by report type (RFC 3464), fields of Exim and Exchange, or sender and subject."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):

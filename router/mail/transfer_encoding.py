@@ -46,7 +46,7 @@ _MIN_SPACED_LENGTH = 20  # base64 characters between two spaces; hardly any word
 # Words of base64 characters in a form that base64 never has: at most one capital, at the start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
 _MAX_PLAIN_WORDS_BYTES = 1024  # a longer unencoded text has other characters
-# A damaged run of base64 has few foreign bytes; a line with more is words, a rule or an address.
+# Minimum ratio of a base64 line's length to its bytes outside the base64 alphabet. Lines with more such bytes are text.
 _NOISE_RATIO = 16
 # Limits on lines that are not base64, and on padded runs; beyond them the rest is one run. They bound the time for a
 # crafted message to 0.5 s. Readable messages have fewer.

@@ -234,7 +234,7 @@ def _to_outbound_error(
 ) -> OutboundError:
     if isinstance(error, TimeoutError):
         return OutboundError(f"timed out after {seconds:g} s")
-    if received and not received.startswith(b"HTTP/"):  # a reset may arrive before aiohttp has parsed it
+    if received and not received.startswith(b"HTTP/"):  # a reset may arrive before aiohttp parses the data
         return OutboundError("the response is not valid HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
         return ForbiddenAddressError(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")

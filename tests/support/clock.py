@@ -10,7 +10,7 @@ _START = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """`clock.now()`, `clock.monotonic()`, `clock.advance(minutes=5)`."""
+    """A clock that tests set and advance. Usage: `clock.now()`, `clock.monotonic()`, `clock.advance(minutes=5)`."""
 
     def __init__(self, start: datetime = _START) -> None:
         self._now = _micros(start)

@@ -51,7 +51,7 @@ _HUGE_CHUNK = 64 * 1024
 
 
 class SlackStandIn:
-    """The stand-in that the module's docstring describes. Usage: `async with SlackStandIn() as slack: ...`."""
+    """A stand-in for Slack; see the module's docstring. Usage: `async with SlackStandIn() as slack: ...`."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ Range = tuple[int, int]
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of an attribution
 _MAX_FORM_FIELDS = 20  # lines of a form that are examined above a known field
 _MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
-_MAX_RULES = 4  # rules and empty lines above the history
+_MAX_RULES = 4  # lines above the history that are examined for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 _PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks

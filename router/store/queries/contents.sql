@@ -33,7 +33,7 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a message is about to be parsed. Changes nothing if a record exists or the message does not exist.
+-- Records that a message is about to be parsed. Changes nothing if it has an attempt already or does not exist.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
@@ -43,7 +43,7 @@ ON CONFLICT (message_id) DO NOTHING;
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- Replaces an expired record with that of a new attempt.
+-- Replaces an expired parse attempt with a new one.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw
@@ -51,5 +51,5 @@ UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :starte
 DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
 
 -- name: parse_attempt_end
--- Deletes the record after the contents were stored.
+-- Deletes the parse attempt of a message, in the transaction that stores its contents.
 DELETE FROM parse_attempts WHERE message_id = :message_id;

@@ -41,7 +41,7 @@ class TwoWorkspaces:
 
     def new_check_service(self) -> DomainCheckService:
         """Builds the check service of another process."""
-        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # the server always responds
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no query times out
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = CachingResolver(resolver, self.clock)
         database = self.installation.database

@@ -114,7 +114,7 @@ async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
 
 
 async def test_program_not_ready(setup: CheckedInstallation) -> None:
-    """The process responds, but its readiness check fails, as after its SQLite file was moved."""
+    """The process responds, but its readiness check fails, for example because its SQLite file was moved."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         alive = b"/healthz" in await reader.readline()

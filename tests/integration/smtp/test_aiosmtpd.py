@@ -159,7 +159,7 @@ async def test_handler_names_are_those_of_upstream() -> None:
 async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """A method that a new release adds or changes has no effect, unless Python itself calls it."""
+    """A method that a new release of aiosmtpd adds or changes has no effect, unless Python itself calls it."""
 
     def fails(*_: Any, **__: Any) -> None:
         raise AssertionError("a method of aiosmtpd was called")

@@ -203,7 +203,7 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
 
 
 async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The server is read-only, as after an unnoticed failover."""
+    """The server is read-only, for example after an unnoticed failover."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)

@@ -33,7 +33,7 @@ _FIRST_SIZE = 256
 _SLOW_SECONDS = 0.5  # a longer step is measured once per round
 _SUSPECT_FACTOR = 2.35  # a single measurement above this is repeated
 _TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory, which takes ten times as long
-_MAX_TRACE_SECONDS = 0.02  # only applies if shapes are measured to longer steps
+_MAX_TRACE_SECONDS = 0.02  # memory is traced only in measurements that continue to longer steps
 
 
 class Measurable(Protocol):

@@ -107,8 +107,8 @@ def test_merged_attributes_exceed_the_limit(name: str) -> None:
         "<button>x" * 3000,
         "<ruby>x<rt>y</ruby>" * 3000,
         "<font color=red><font size=2><b><i><u>" + "<div>x</div>" * 6000,  # unclosed around a long newsletter
-        "<b>" * 1200 + "<p>x" * 3000,  # the parser keeps three of them
-        "<a name=x>" * 1400 + "<p>x" * 5000,  # links end each other
+        "<b>" * 1200 + "<p>x" * 3000,  # the parser reopens at most three equal elements
+        "<a name=x>" * 1400 + "<p>x" * 5000,  # each link ends the previous one
         "<div>" + "<p><b title=1>x</b> <a href='https://x.example/'><i>y</i></a></p>" * 5000 + "</div>",
         "<table>" + "<tr>" + "<td><font size=1><b>x<td><font size=2>y" * 350 + "</table>" + "<p>x" * 2000,
         "<a href=x><table><tr><td><div><b>x</b></div></td></tr></table></a>" * 2000,

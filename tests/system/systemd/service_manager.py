@@ -8,7 +8,10 @@ from typing import Self
 
 
 class ServiceManager:
-    """The stand-in. `path` is the value for `NOTIFY_SOCKET`. Usage: `async with ServiceManager(folder) as manager:`."""
+    """Receives notify messages at `path`, the value for `NOTIFY_SOCKET`.
+
+    Usage: `async with ServiceManager(folder) as manager:`.
+    """
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
