@@ -94,14 +94,14 @@ CANNOT_VERIFY = Reply(  # RFC 5321 3.5.3, 7.3
     252, "2.5.0", "Cannot VRFY user, but will accept message and attempt delivery"
 )
 
-# The recipient.
+# Replies about recipients.
 RELAY_DENIED = Reply(550, "5.7.1", "Relaying denied")  # RFC 5321 3.6.2
 DOMAIN_PENDING = Reply(450, "4.7.1", "Recipient domain not verified yet, try again later")  # RFC 3463 3.8
 NO_SUCH_ALIAS = Reply(550, "5.1.1", "User unknown")  # RFC 5321 3.3
 ALIAS_DISABLED = Reply(550, "5.2.1", "Mailbox disabled, not accepting messages")  # RFC 3463 3.3
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
 
-# The sender and the client host.
+# Replies about the sender or the client host.
 SENDER_BLOCKED = Reply(550, "5.7.1", "Sender blocked by local policy")  # RFC 5321 7.9
 ADDRESS_LISTED = Reply(550, "5.7.1", "Client host blocked: listed in a DNS block list")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
@@ -113,7 +113,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
 TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many rejected recipients")  # RFC 5321 7.8
 NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC 5321 7.8
 
-# The message.
+# Replies about the message.
 TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")  # RFC 1870 6.1, 6.3
 LOOP = Reply(554, "5.4.6", "Routing loop detected: too many Received fields")  # RFC 5321 6.3
 

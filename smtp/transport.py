@@ -26,7 +26,7 @@ class PauseReason(Enum):
 
     BUFFER = auto()  # the buffer is full of commands that are not answered yet
     MEMORY = auto()  # no memory is left for messages
-    THROTTLE = auto()  # data was discarded; more of it must not arrive so fast
+    THROTTLE = auto()  # data was discarded; limit the rate of further data
 
 
 class Sink(Protocol):

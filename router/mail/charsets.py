@@ -42,7 +42,7 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
 # Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next undamaged pair
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact character
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -272,7 +272,7 @@ def _is_unlikely(text: str, name: str) -> bool:
     """Whether a text is implausible: 5 % private-use characters, many half-width marks, or inverted letter case.
 
     Args:
-        name: The codec that decoded it.
+        name: The codec that decoded the text.
     """
     if name == "cp950":
         return len(_GB_PUNCTUATION.findall(text)) * 20 >= _non_ascii_count(text) > 0
@@ -286,7 +286,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 def _decode_damaged(data: bytes, name: str) -> str | None:
     """Decodes with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
-        return None  # most wrong labels fail early
+        return None  # with a wrong charset, the start usually has enough damage
     if name in _HIGH_PAIRS:
         data = _HIGH_RUN.sub(lambda run: _mark_odd_byte(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")

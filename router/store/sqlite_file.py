@@ -1,7 +1,7 @@
 """The SQLite file: makes it private to its owner, and detects that it was replaced while it is open.
 
 SQLite continues to write to a file that was removed, renamed or replaced: each commit succeeds, and is lost
-after a restart. A commit therefore counts only if the paths of the database, `-wal` and `-shm` still lead to the
+after a restart. A commit therefore counts only if the paths of the database, `-wal` and `-shm` still refer to the
 opened files. All three exist while the database is open. Files are compared by `stat` only: closing a descriptor of
 the database would drop the POSIX locks that SQLite holds in this process.
 """
@@ -58,17 +58,17 @@ class DatabaseFile:
         self._problem = ""
 
     def identity(self) -> _FileIdentity:
-        """Returns the identity of the file that the path leads to now."""
+        """Returns the identity of the file that the path refers to now."""
         return _file_identity(self._path)
 
     def record_identity(self) -> None:
-        """Records the files that the paths lead to now as the opened ones."""
+        """Records the files that the paths refer to now as the opened files."""
         real = str(self.path.resolve())
         self._companions = tuple(real + ending for ending in COMPANION_SUFFIXES)
         self._opened_identities = self._current_identities()
 
     def check(self) -> None:
-        """Raises `DatabaseFileReplaced` unless the paths lead to the opened files. Logs each change once."""
+        """Raises `DatabaseFileReplaced` unless the paths refer to the opened files. Logs each change once."""
         current = self._current_identities()
         problem = "" if current == self._opened_identities else self._describe(current)
         if problem != self._problem:

@@ -37,7 +37,7 @@ def chromium_path() -> str:
 
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
-    """Starts the browser, which belongs to the current event loop; tests that use it share the session's loop."""
+    """Starts the browser. It is bound to the current event loop, so tests that use it share the loop of the session."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

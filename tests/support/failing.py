@@ -34,7 +34,7 @@ class FailingWake:
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
-    """Make every log call of these events raise; yield the names of other events."""
+    """Make every log call of `events` raise; yield the names of the other logged events."""
     logged_events: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:

@@ -74,7 +74,7 @@ class FailingTask:
 def replace_maintenance(
     monkeypatch: pytest.MonkeyPatch, drain: Callable[[FailingTask], Awaitable[None]]
 ) -> FailingTask:
-    """Replaces the maintenance of every process, and appends `drain` to the shutdown of its SMTP server."""
+    """Replaces the maintenance task of each process; runs `drain` after its SMTP server is drained."""
     task, build = FailingTask(), assembly.build
 
     def build_with_failing_task(*args: object) -> Process:

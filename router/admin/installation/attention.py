@@ -19,9 +19,9 @@ MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
 # How many failed deliveries are examined to list those that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
-# The size of the cache of one process.
+# Maximum number of workspaces in the cache of one process.
 MAX_CACHED_WORKSPACES = 1000
-# Parked deliveries are counted for this number of failing integrations.
+# Maximum number of failing integrations whose parked deliveries are counted.
 MAX_INTEGRATIONS = 50
 
 

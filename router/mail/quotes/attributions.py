@@ -288,7 +288,10 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """Returns the first line of an attribution, and the whole text. A line above is included if only it has a date."""
+    """Returns the index of the first line of an attribution, and its text.
+
+    Includes lines above if only they contain the date.
+    """
     if has_date(text):
         return first, text
     above = first
@@ -311,7 +314,7 @@ def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
 
 
 def _line_above(lines: Lines, number: int) -> int:
-    """Returns the line above in the same paragraph, -1 if there is none; skips an empty line above a lone `<`."""
+    """Returns the index of the line above in the same paragraph, else -1; skips an empty line above a lone `<`."""
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
         above -= 1

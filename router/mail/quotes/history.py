@@ -135,7 +135,7 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Returns the start of an attribution whose last line also starts the quoted text, -1 if there is none."""
+        """Returns the first line index of an attribution whose last line also starts the quoted text, else -1."""
         texts = self.lines.texts
         original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
@@ -143,7 +143,7 @@ class _HistorySearch:
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """Returns the first line below a heading or header block that starts at the line, 0 if there is none."""
+        """Returns the index of the first line below a heading or header block at `number`, 0 if there is none."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number

@@ -122,7 +122,7 @@ class Lines:
     quoted: list[bool]
 
     def next_line(self, number: int) -> int:
-        """Returns the first non-empty line after `number`, the number of lines if there is none."""
+        """Returns the index of the first non-empty line after `number`, or the line count if there is none."""
         number += 1
         while number < len(self.texts) and not self.texts[number]:
             number += 1

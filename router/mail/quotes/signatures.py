@@ -53,7 +53,7 @@ _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désab
 
 
 def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with_list_footer: bool = False) -> int:
-    """Returns the first line of the signature at the end of lines[start:end], `end` if there is none.
+    """Returns the index of the first line of the signature at the end of lines[start:end], `end` without one.
 
     Args:
         sender: Name and address of the sender, `""` if unknown.
@@ -65,7 +65,7 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Returns the start of the device footers at the end, including a rule above them."""
+    """Returns the index of the first line of the device footers at the end, including a rule above them."""
     signature_start = end
     for _ in range(_MAX_FOOTERS):
         last = _last_nonempty_line(lines, start, signature_start)

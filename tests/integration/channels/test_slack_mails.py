@@ -1,4 +1,6 @@
-"""Slack payloads of the corpus messages, through accept and parsing, compared with golden files; and of mutations.
+"""Slack payloads of accepted and parsed messages.
+
+Payloads of the corpus messages must equal golden files; those of mutated messages must be valid.
 
 To update a golden file, delete it, run the test twice and review the difference.
 """

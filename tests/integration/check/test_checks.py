@@ -19,7 +19,7 @@ UNITS = Path(__file__).parents[3] / "systemd"
 
 @asynccontextmanager
 async def respond_with(data: bytes) -> AsyncIterator[int]:
-    """A server that sends `data` to each client; yields its port."""
+    """Starts a server that sends `data` to each client; yields the port."""
 
     async def handle_client(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(data)

@@ -35,7 +35,8 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    async with store.database.transaction() as transaction:  # after a COMMIT that continues without its caller
+    # The COMMIT of a cancelled task may still be running; this transaction starts after it.
+    async with store.database.transaction() as transaction:
         before = await transaction.fetch_one("routing_version")
         await transaction.execute("routing_increment_version")
     after = await store.database.fetch_one("routing_version")

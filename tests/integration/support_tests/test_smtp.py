@@ -24,7 +24,7 @@ Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def playing(play: Play) -> AsyncIterator[int]:
-    """A server that runs `play` for each connection and closes it; yields its port."""
+    """Starts a server that runs `play` for each connection, then closes the connection; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

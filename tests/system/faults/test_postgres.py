@@ -139,7 +139,7 @@ async def test_connections_are_disallowed_while_the_program_runs(stoppable_postg
 
 
 async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The program stops itself inside each kind of transaction, and an administrator terminates its sessions."""
+    """The program is stopped inside transactions of each kind while an administrator terminates its sessions."""
     places = ("message-written:2", "accept-commit:4", "attempt-written:3", "outcome-written:5", "parsing:7")
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         options = [option for place in places for option in ("--stop-at", place)]

@@ -1,4 +1,7 @@
-"""Slack fails differently at each webhook, all at once. Healthy webhooks are not delayed; the others deliver later."""
+"""Webhooks fail in different ways, some at the same time.
+
+Deliveries to healthy webhooks are not delayed. Temporary failures are retried until the delivery succeeds.
+"""
 
 import ssl
 from collections.abc import Callable
