@@ -50,7 +50,7 @@ _METRICS = {
         ("kind",),
         values=("new", "repeat"),
     ),
-    "bytes": _MetricSpec("emailrouter_accepted_bytes", "Bytes of the messages answered 250, repeats included."),
+    "bytes": _MetricSpec("emailrouter_accepted_bytes", "Bytes of the messages answered 250, including repeats."),
     "aliases": _MetricSpec(
         "emailrouter_audit_accepted",
         "Aliases of accepted messages; a message counts once for each of its aliases.",

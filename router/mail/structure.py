@@ -266,7 +266,7 @@ class _TreeBuilder:
         return cut + 1 if cut >= 0 else limit
 
     def find_delimiter(self, start: int, stop: int) -> int:
-        """Returns the line break before the first delimiter in `[start, stop)`, -1 without one."""
+        """Returns the position of the line break before the first delimiter in `[start, stop)`, -1 without one."""
         position = self.content.find(b"\n--", start, stop)
         while position >= 0:
             line = self.content[position + 3 : position + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()

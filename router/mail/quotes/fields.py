@@ -116,7 +116,7 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 
 
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
-    """Returns the line after the header block that starts at `start`, 0 if there is none.
+    """Returns the index of the line after the header block that starts at `start`, 0 if there is none.
 
     Args:
         ruled: The line is below a rule, where two kinds of fields are enough.

@@ -97,7 +97,7 @@ def _is_folded_footer(lines: Lines, last: int) -> bool:
 
 
 def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
-    """Returns the last non-empty line, a number below `start` if there is none."""
+    """Returns the index of the last non-empty line, a number below `start` if there is none."""
     last = end - 1
     while last >= start and not lines.texts[last]:
         last -= 1
@@ -105,7 +105,7 @@ def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
 
 
 def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_list_footer: bool) -> int:
-    """Returns the line of the delimiter, -1 if there is none."""
+    """Returns the index of the delimiter line, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
         text = lines.texts[number]
