@@ -51,7 +51,7 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
 
 
 class MinimalSmtp(asyncio.Protocol):
-    """The least that an SMTP server does; with STARTTLS if it has a context."""
+    """A minimal SMTP server; it supports STARTTLS if it has a TLS context."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
@@ -112,7 +112,7 @@ class MinimalSmtp(asyncio.Protocol):
 
 
 class TlsHandshake(asyncio.Protocol):
-    """`loop.start_tls` at the client's first byte, and one byte after the handshake."""
+    """Starts TLS with `loop.start_tls` at the client's first byte, and sends one byte after the handshake."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"

@@ -31,7 +31,7 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # on an idle machine each step takes a few hundredths
+STEP_SECONDS = 15.0  # on an idle machine each step takes a few hundredths of a second
 
 Print = Callable[[str], None]
 

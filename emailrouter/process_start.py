@@ -16,7 +16,7 @@ from typing import NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
-# Job control and crashes are left to the kernel; the reaper receives every other signal.
+# The default action applies to signals of job control and crashes; the reaper receives every other signal.
 _NOT_FORWARDED = frozenset(
     {
         signal.SIGTSTP,

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret_key"
-INTEGRATION_PURPOSE = "integration"  # the purpose of integration settings
+INTEGRATION_PURPOSE = "integration"  # `purpose` when encrypting integration settings
 _KEY_BYTES = 32
 _MIN_KEY_LENGTH = 16  # characters, as for `[server] secret_key`
 

@@ -54,7 +54,7 @@ class Bounds:
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
     counted_networks: int = 30_000  # networks with messages in the current minute; about 8 MB
     logged_networks: int = 1000  # networks with rejections or log events in the current minute
-    max_log_lines: int = 300  # a minute, about one address; further events are only counted
+    max_log_lines: int = 300  # per minute, for one address; further events are only counted
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory

@@ -6,7 +6,7 @@
 the behaviour of aiosmtpd that is replaced. `smtp.transport` handles bytes, pauses and TLS.
 """
 
-# ruff: noqa: N802, N815 - aiosmtpd names the methods of commands
+# ruff: noqa: N802, N815 - aiosmtpd prescribes the names of the command methods
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Content:
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
-        """Keeps a piece, or only counts it if the content was discarded."""
+        """Adds a piece of the content, or only counts its bytes if the content was discarded."""
         self.size += len(piece)
         if self.is_discarded:
             return

@@ -35,7 +35,7 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts connections, and the messages and log events a minute of each network.
+    """Counts the open connections of each network, and its messages and log events per minute.
 
     The limits by network do not apply to `trusted` addresses.
     """

@@ -7,7 +7,7 @@ recipient, and `Acceptor` commits the message. No method raises: an exception of
 `250 queued` is only returned after a commit, with the message ID that the commit returned.
 """
 
-# ruff: noqa: N802 - aiosmtpd names the handlers
+# ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Transaction:
     """A mail transaction, from MAIL on.
 
     Attributes:
-        targets: By recipient, so that a repeated recipient counts once.
+        targets: The targets by recipient, so that a repeated recipient counts once.
         has_refused_chunk: Whether a BDAT chunk was rejected; then no later one may complete the
             message.
     """

@@ -1,4 +1,4 @@
-"""PostgreSQL behind `Database`, by asyncpg: a pool of connections that are opened when needed.
+"""Implements `Database` for PostgreSQL with asyncpg: a pool of connections that are opened when needed.
 
 A lost connection, or a server that refuses, restarts or times out, raises `Unavailable`. The pool recovers
 when the server is available again.

@@ -1,4 +1,4 @@
-"""SQLite behind `Database`, by aiosqlite: WAL, `synchronous=FULL`, one writer connection and several readers.
+"""Implements `Database` for SQLite with aiosqlite: WAL, `synchronous=FULL`, one writer connection and several readers.
 
 The writer connection and the group commit's thread (`sqlite_writer`) exclude each other with a fair lock.
 Readers see the last committed state and never wait for the writer.

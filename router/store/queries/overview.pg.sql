@@ -1,4 +1,4 @@
--- JSON lists are read by other functions than in SQLite, and the subquery for each day is a LATERAL join.
+-- Unlike SQLite, PostgreSQL reads JSON lists with `json_array_elements`; the subquery for each day is a LATERAL join.
 
 -- name: overview_mails
 SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHERE m.workspace_id = :workspace_id) AS mails

@@ -41,7 +41,7 @@ class SentMessage:
 
 @dataclass(eq=False)
 class PlainTicket:
-    """A ticket in the terms of section 7."""
+    """A ticket with only the values that SPEC.md section 7 uses."""
 
     names: set[str] = field(default_factory=set)
     participants: set[str] = field(default_factory=set)

@@ -103,7 +103,7 @@ async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
         assert (refused.status, refused.code) == (409, "conflict")
     await served.add_client("admin")
     assert (await served.admin.patch(path, {"role": "agent"})).status == 200
-    assert (await served.admin.patch(path, {"role": "admin"})).status == 403  # from the next request on
+    assert (await served.admin.patch(path, {"role": "admin"})).status == 403  # applies to the next request
 
 
 async def test_keys(sqlite_served: ServedInstallation) -> None:

@@ -3,7 +3,7 @@
 If a new aiosmtpd fails here: read its change, adapt `Connection`, and update decision record 0022.
 """
 
-# ruff: noqa: N802 - aiosmtpd names handlers and methods
+# ruff: noqa: N802 - aiosmtpd prescribes the names of handlers and methods
 
 import asyncio
 import inspect
@@ -204,7 +204,7 @@ async def test_asyncio_protocol_works_without_a_reader() -> None:
         protocol.connection_lost(error)
 
 
-# Upstream behaviour that is replaced. If a release changes one of these, code of the subclass is superfluous.
+# Upstream behaviour that `Connection` replaces. If a release changes it, the replacement is no longer needed.
 
 
 async def test_stock_cancels_a_handler_when_the_client_closes() -> None:

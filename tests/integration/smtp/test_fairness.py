@@ -121,7 +121,7 @@ async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpSer
     paused: list[tuple[int, set[PauseReason], bool]] = []
 
     def recorded(nbytes: int, now: float) -> float:
-        # Record here: on a busy machine the pause may end before the test continues.
+        # The state is recorded here because on a busy machine the pause may end before the test continues.
         paused.append((nbytes, set(transport.pauses), transport._transport.is_reading()))
         return next_pause(nbytes, now)
 

@@ -80,7 +80,7 @@ async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: W
     await site.services.tickets.set_status(site.actor, ticket, "waiting")
     await expect(page.get_by_role("button", name="Mark as in progress")).to_be_visible()
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
-    # The focus of a removed button moves to no other button.
+    # If the focused button is removed, no other button gets the focus.
     await page.get_by_role("button", name="Assign to me").focus()
     await site.services.tickets.claim(site.actor, ticket)
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)

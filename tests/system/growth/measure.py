@@ -74,9 +74,11 @@ class Growth:
 
     @property
     def worst(self) -> float:
-        """The largest factor that two consecutive doublings both reach, if the last step takes `MIN_STEP_SECONDS`.
+        """The largest factor that two consecutive doublings both reach.
 
-        One doubling is enough if its step took too long to try the next size.
+        Two doublings count only if the last of their three sizes takes more than `MIN_STEP_SECONDS`. The last
+        doubling counts alone if its larger size takes at least `_SLOW_SECONDS`, because then no larger size is
+        measured.
         """
         factors = _factors(self.seconds)
         last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []

@@ -136,7 +136,7 @@ def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=30))
 def test_only_reading_time_counts_for_content(steps: list[tuple[float, bool]]) -> None:
-    """The server may pause often and long: only the time between pauses counts."""
+    """The server may pause often and for a long time: only the time between pauses counts."""
     deadline, now, reading = make_deadline(Phase.CONTENT), 1000.0, 0.0
     for elapsed, paused in steps:
         if paused:
