@@ -45,7 +45,7 @@ async def export(context: CommandContext, output: Path | None) -> None:
 
 @click.command(cls=WorkspaceCommand, name="apply")
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--dry-run", is_flag=True, help="Show the changes without applier them.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
 @click.option("--prune", is_flag=True, help="Also remove entries of the workspace that are not in the file.")
 @confirmation_option
 @with_context(secrets=True)
