@@ -40,7 +40,7 @@ TIMES = 100
 
 
 def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
-    """The query strings for each list."""
+    """Return the query strings to measure, by the path of the list."""
     ticket, delivery = dataset.id("ticket", dataset.count // 10), dataset.id("dlv", dataset.count // 10)
     deep = f"cursor={paging.encode_cursor(ticket)}"
     busy, other = dataset.users[0], dataset.users[7]

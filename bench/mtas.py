@@ -68,7 +68,7 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
     config.mkdir(parents=True)
     nodes = f"nodes={processes}\n" if processes > 1 else ""
     (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\n{nodes}")
-    # A file of ours replaces Haraka's file completely, and some keys have no default.
+    # This file replaces Haraka's own completely, and some keys have no default: start from a copy.
     own = (program.resolve().parent.parent / "config" / "connection.ini").read_text()
     (config / "connection.ini").write_text(re.sub(r"(?m)^bytes=.*", f"bytes={_MAX_MESSAGE}", own))
     (config / "plugins").write_text("tls\nrcpt_to.in_host_list\nqueue/discard\n")
@@ -85,7 +85,7 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """The root folder of Postfix from the command line or `/`; None without Postfix or without root."""
+    """Return the root folder of Postfix, `named` or `/`; None if it has no Postfix or the user is not root."""
     root = Path(named or "/")
     if not (root / "usr/lib/postfix/sbin/master").is_file():
         if named:
@@ -100,7 +100,7 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
     etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
     for path in (etc, spool, data):
         path.mkdir(parents=True)
-    for path in (folder, *folder.parents):  # its processes run as other users
+    for path in (folder, *folder.parents):  # Postfix's processes run as other users
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
     owner, group = pwd.getpwnam(_MAIL_OWNER).pw_uid, grp.getgrnam(_QUEUE_GROUP).gr_gid

@@ -41,7 +41,7 @@ def read_file(path: Path) -> dict[str, SourceValue]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ConfigError: It cannot be read, or contains an unknown section or key.
+        ConfigError: The file cannot be read, or contains an unknown section or key.
     """
     origin = str(path)
     try:

@@ -43,7 +43,7 @@ class DemoDns(asyncio.DatagramProtocol):
         response = dns.message.make_response(query, recursion_available=True)
         if records := self._records.get((name, question.rdtype)):
             response.answer.append(records)
-        elif not any(owner.is_subdomain(name) for owner, _ in self._records):  # RFC 8020
+        elif not any(owner.is_subdomain(name) for owner, _ in self._records):  # RFC 8020: names above a record exist
             response.set_rcode(dns.rcode.NXDOMAIN)
         if self._transport is not None:
             self._transport.sendto(response.to_wire(), addr)

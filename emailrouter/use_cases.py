@@ -110,7 +110,7 @@ def build_resolver(config: Config) -> DnsResolver:
 
 
 def mx_hosts(config: Config) -> tuple[tuple[str, int], ...]:
-    """(host, priority) of every host that receives mail for this installation."""
+    """Returns (host, priority) of every host that receives mail for this installation."""
     return tuple((mx.host, mx.priority) for mx in config.server.mx_hosts)
 
 

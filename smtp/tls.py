@@ -28,7 +28,7 @@ class TlsFiles:
         key: The private key in PEM, without a password.
 
     Raises:
-        ConfigError: They cannot be used.
+        ConfigError: The files cannot be used.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:

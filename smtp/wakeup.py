@@ -23,7 +23,7 @@ class Wakeup:
             future.set_result(None)
 
     async def wait(self) -> None:
-        """Returns once the flag was set since the last wait, and clears it."""
+        """Waits until the flag is set, then clears it. Returns at once if it is already set."""
         if not self._set:
             self._future = self._loop.create_future()
             await self._future

@@ -148,7 +148,7 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """(name, close) of each part that was built and must be closed, in this order."""
+        """Returns the name and the close method of each part that was built, in the order of closing."""
         built = vars(self)
         parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
         return [(name, built[part].close) for name, part in parts if part in built]

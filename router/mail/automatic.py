@@ -204,7 +204,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of them
         return True
-    # Exchange's automatic reply with a reverse-path: the rule belongs to the sender's own mailbox.
+    # An automatic reply of Exchange that has a reverse-path: an inbox rule of the sender's own mailbox sent it.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")

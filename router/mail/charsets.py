@@ -50,7 +50,8 @@ _KATAKANA = re.compile("[\uff61-\uff9f]")
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# Cyrillic words by case. Lowercase letters in KOI8 have the bytes of uppercase letters in windows-1251.
+# The start of a Cyrillic word with inverted case. It indicates the wrong one of KOI8 and windows-1251: lowercase
+# letters in KOI8 have the bytes of uppercase letters in windows-1251.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
 _MIN_RANKED = 11  # with fewer letters, their frequencies mean nothing
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.

@@ -111,7 +111,7 @@ def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
     """Returns the MIME fields after an empty line in the header, and the offset of the body after them.
 
-    They only count at the start of the body, and only if their delimiter occurs after them.
+    The fields count only at the start of the body, and only if the boundary that they declare occurs after them.
     """
     start = _LATE_FIELD.match(content, body)
     end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
@@ -235,7 +235,7 @@ class _TreeBuilder:
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
             match = _END_OF_HEADER.search(content, start, body)
-            if match:  # if the empty line is missing, the first other line is text
+            if match:  # an empty line, or a line that is neither a field nor a continuation
                 stop, body = match.span()
             block = content[start:stop]
             self.header_bytes += len(block)

@@ -27,7 +27,7 @@ MAX_QUERY_LENGTH = 1000  # characters of a search query
 MAX_QUERY_WORDS = 16  # words of a search query
 # Characters of a prefix: a single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# An index position is a millisecond and the slot of a ticket within it.
+# An index position consists of a millisecond and the slot of a ticket within that millisecond.
 SLOT_BITS = 15
 _OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that an index position omits
 

@@ -68,8 +68,8 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- The oldest pending delivery of a failing integration, parked or not. Uses the index of pending deliveries, because
--- the integration may have any number of delivered ones.
+-- A pending delivery of a failing integration: the oldest parked one, else the one with the earliest next attempt. Uses
+-- the index of pending deliveries, because the integration may have any number of delivered ones.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries

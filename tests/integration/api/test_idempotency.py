@@ -20,7 +20,7 @@ async def test_repeated_request_is_executed_once(served: ServedInstallation) -> 
     assert elsewhere.status == 201
     admin, _ = await served.add_client("admin")
     taken = await admin.post("/domains", {"domain": "example.org"}, headers=KEY)
-    assert (taken.status, taken.code) == (409, "domain_taken")  # the key of another API key
+    assert (taken.status, taken.code) == (409, "domain_taken")  # each API key has its own idempotency keys
     served.clock.advance(days=1, seconds=1)
     assert (await served.admin.post("/domains", {"domain": "example.com"}, headers=KEY)).status == 201
 

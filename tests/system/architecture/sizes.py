@@ -49,7 +49,7 @@ def oversized(sources: Mapping[str, str]) -> dict[str, int]:
 def _definitions(
     node: ast.AST, outer: str = ""
 ) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Each class and function by its qualified name."""
+    """Yields each class and function, preceded by its qualified name."""
     for child in ast.iter_child_nodes(node):
         inner = outer
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -46,7 +46,7 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "releasing-leases",  # each of these needs a dead process with a lease: the previous one
+    "releasing-leases",  # needs a lease of a dead process: the one killed at the previous point
     "outcome-written",
     "leases-released",
     "outcome-committed",

@@ -125,7 +125,7 @@ def parse_enclosed_message(data: bytes) -> object:
 
 
 def normalise_addresses(data: bytes) -> None:
-    """Normalises addresses and compares threads."""
+    """Normalises addresses and chooses a ticket by Message-ID and author."""
     value = decode_text(data)
     normalize_address(value)
     normalize_address(f"a@{value}")
