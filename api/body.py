@@ -55,7 +55,7 @@ async def read(request: web.Request, limit: int) -> bytes:
         raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the request body unencoded")
     if "Expect" in request.headers and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the response itself has not started
+        request.writer.output_size = 0  # a value above 0 means that the response has started
     content = bytearray()
     async for chunk in request.content.iter_any():
         if len(content) + len(chunk) > limit:

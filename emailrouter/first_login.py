@@ -41,7 +41,7 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     text = format_login(login, first_address(config))
     if not _print_on_terminal(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
-        # Before the file exists: after a crash, using the setup link still revokes the key in the file.
+        # The key is recorded before the file is written, so that using the setup link revokes it even after a crash.
         await setup.record_file_key(login)
         _write_private_file(path, text)
         log.info("first_login.written", path=str(path))

@@ -111,7 +111,7 @@ class Deadline:
             return None
         if now - self.last_byte >= bounds.data_timeout:
             return replies.TIMEOUT
-        # Not earlier: a pause that data_timeout permits must not count against the average rate.
+        # The rate is not checked earlier: a pause that data_timeout permits must not count against the average rate.
         if elapsed >= bounds.data_timeout and received_bytes < elapsed * bounds.min_data_rate:
             return replies.TOO_SLOW
         return None

@@ -17,7 +17,7 @@ _V2 = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_START = 16  # bytes before the addresses
 _V2_LIMIT = 2048  # bytes of addresses and TLVs; enough for the names of a certificate
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
-_V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4, over IPv6: bytes of the source address
+_V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4 and TCP over IPv6: length of an address in bytes
 
 
 class ProxyError(Exception):

@@ -54,7 +54,11 @@ class SetupProgress:
 
 
 async def load_progress(visit: Visit) -> SetupProgress:
-    """Returns the objects of an active alias, else of the newest domain, else the newest objects."""
+    """Returns the domain, integration and alias that the setup pages show.
+
+    They belong to an active alias of an active domain, else to any alias of the newest domain. Without such an alias,
+    they are the newest domain and the newest integration. Active domains precede all others.
+    """
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id in integrations]

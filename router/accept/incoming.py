@@ -14,11 +14,11 @@ from router.routing.route import Target
 # Message-ID lookups at an alias for one message: 100 references at up to 10 aliases, fewer at more aliases. A
 # lookup takes about 20 microseconds on SQLite, in addition to those of the tickets it finds.
 MAX_LOOKUPS = 1000
-# The newest tickets of one Message-ID at one alias that are considered. An honest Message-ID is in one ticket;
-# more than a few indicate abuse.
+# Maximum number of tickets that one lookup of a Message-ID at an alias returns, newest first. A legitimate
+# Message-ID is in one ticket; more than a few tickets indicate abuse.
 MAX_TICKETS = 20
-# The tickets that are considered for one message: 20 for each lookup with up to 50 lookups, fewer with more, one with
-# 1000. Each ticket costs two index lookups: 10 microseconds on SQLite.
+# Maximum number of tickets that are considered for one message: 20 for each lookup with up to 50 lookups, fewer with
+# more, one with 1000. Each ticket costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
 # Participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
 # microseconds.

@@ -30,9 +30,10 @@ from router.store.database import Database, Row
 
 # A message is kept in memory as a whole while it is parsed.
 MAX_CONCURRENT_PARSES = 4
-# Messages that one search parses, and the longest time until a committed message is visible to others.
+# Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
-CATCH_UP_MARGIN_SECONDS = 120.0  # seconds
+# Maximum time from the creation of a message's id until its transaction is visible to searches.
+CATCH_UP_MARGIN_SECONDS = 120.0
 
 log = structlog.get_logger()
 

@@ -59,7 +59,7 @@ _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-# A tuple, because one is created for each message, in half the time that a frozen dataclass takes.
+# A named tuple, because it is created in half the time of a frozen dataclass, and each message needs one.
 class HeaderFacts(NamedTuple):
     """The facts of a header that routing, threading and the ticket need.
 

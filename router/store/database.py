@@ -78,7 +78,7 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 def model_from_row(cls: type[T], row: Row) -> T:
     """Builds a dataclass of `router.model` from the columns named like its fields; ignores other columns."""
-    dataclass_type: Any = cls  # a dataclass; the type system cannot express that
+    dataclass_type: Any = cls  # `T` is always a dataclass, which its declaration does not say
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 

@@ -53,7 +53,7 @@ TABLES = (
 )
 # The migrations insert rows into these tables. The move replaces them; they do not make the target non-empty.
 SEEDED_TABLES = frozenset({"versions"})
-# The number of rows in memory: at most 4 MiB of raw messages, or a few hundred texts.
+# The number of rows of a batch, which is kept in memory: at most 4 MiB of raw messages, or a few hundred texts.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
 # The limit for one statement. The configured limits are meant for mail, not for copying whole tables.

@@ -45,7 +45,8 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        new, quoted = _partition(lines, history)  # a picture sent from a phone has only a footer and history
+        # The footer counts as new text if there is no other, as below a picture sent from a phone.
+        new, quoted = _partition(lines, history)
     if not new:
         return text.strip("\n"), ""
     if is_complete:

@@ -26,8 +26,8 @@ WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
--- The newest tickets of a Message-ID at an alias. Each is found by one index lookup from the previous one, because
--- one ticket can contain a Message-ID any number of times.
+-- The newest tickets at an alias that contain a Message-ID. Each is found by one index lookup from the previous one,
+-- because one ticket can contain a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
     WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
