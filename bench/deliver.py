@@ -82,7 +82,7 @@ async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[s
 
 
 async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float]:
-    """Send messages one by one; return when each got its 250. A few are sent before to warm up."""
+    """Send messages one by one; return the times of the replies, without those of the warm-up."""
     answered: dict[int, float] = {}
     for n in range(-_WARM_UP, mails):
         subject = f"latency-{n}-" if n >= 0 else "warm up"

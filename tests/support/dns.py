@@ -137,7 +137,7 @@ class DnsStandIn:
         for key in [key for key in self._failures if key[0] == owner]:
             del self._failures[key]
 
-    # --- queried by tests
+    # --- for assertions in tests
 
     def query_count(self, name: str, rdtype: str) -> int:
         """The number of queries for this name and type so far."""

@@ -128,7 +128,7 @@ class SlackStandIn:
         """Undo `remove_webhook`."""
         self._removed_paths.discard(self._path_of(name))
 
-    # --- queried by tests
+    # --- for assertions in tests
 
     def posts_to(self, name: str | None = None) -> list[Post]:
         """The posts to one channel or path; all posts for None."""

@@ -30,9 +30,9 @@ async def test_an_empty_database_passes_the_audit(installation: Installation) ->
 
 async def test_messages_repeats_and_replies_pass_the_audit(installation: Installation) -> None:
     await send(installation, "support", "billing", "quiet")
-    await send(installation, "support", "billing", "quiet")  # every alias already has it
+    await send(installation, "support", "billing", "quiet")  # every alias has received this message before
     await send(installation, "support", number=2)
-    await send(installation, "support", "billing", number=2)  # one alias already has it, the other does not
+    await send(installation, "support", "billing", number=2)  # only "support" has received this message before
     await asyncio.gather(*(send(installation, "support", number=3) for _ in range(5)))  # repeats in one group commit
     found = await audit_losses(installation.database)
     assert found.list_faults() == []

@@ -74,7 +74,13 @@ def _send(host: str, port: int, address: str, count: int) -> None:
 async def valid_requests(
     url: str, key: str, *, login: dict[str, str], domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
 ) -> ValidRequests:
-    """Builds the requests. domain: id of the active `DOMAIN`. webhooks: `alive` and `gone`. smtp: server address."""
+    """Builds a valid request for every route.
+
+    Args:
+        domain: The id of the active `DOMAIN`.
+        webhooks: The webhook URLs by name; the names are `alive` and `gone`.
+        smtp: Host and port of the SMTP server.
+    """
     good = ValidRequests(reserved_ids=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         builder = RequestBuilder(http, url, good)

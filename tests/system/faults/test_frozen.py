@@ -75,7 +75,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
         client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200  # so that the pool has a recently used connection
         await stoppable_postgres().pause()
-        for _ in range(2):  # more requests than pooled connections: they hang in a statement, then while connecting
+        for _ in range(2):  # requests outnumber connections: they hang in a statement, later while connecting
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
         waited = {event["waiting_in"].partition(" ")[0] for event in program.log_events("api.request_timed_out")}

@@ -33,7 +33,12 @@ _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
 def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
-    """Returns a function that parses a header with the shape in a field; `between` replaces its line endings."""
+    """Returns a function that appends its input to `before` and parses the result as a header.
+
+    Args:
+        before: The start of the header, up to the value of a field.
+        between: Replaces the line endings of the input; empty to keep them.
+    """
 
     def run(data: bytes) -> object:
         if between:

@@ -60,7 +60,7 @@ def detect_charset(data: bytes) -> None:
 
 
 def split_quoted_text(data: bytes) -> None:
-    """Splits a reply, and a first message that quotes its recipient, with a subject of maximum length."""
+    """Splits the text as a reply, and as a first message with a recipient and a Subject of maximum length."""
     body = decode_text(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))

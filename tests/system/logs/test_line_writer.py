@@ -235,7 +235,7 @@ def test_ascii_stream(open_writer: Open) -> None:
     assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
 
 
-# The exit of the program while the reader is a stopped process.
+# A program that logs more than a pipe holds, then exits or crashes.
 _EXIT = """
 import sys
 from emailrouter import log
