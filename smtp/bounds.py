@@ -35,7 +35,7 @@ class Bounds:
     commands_per_iteration: int = 16  # take about 1 ms; then other connections run
     max_idle_commands: int = 100  # commands between two messages that do not lead to a message
     max_unfinished_mails: int = 300  # MAIL commands without a complete message; rejected recipients cause some
-    max_skipped_line_bytes: int = 1048576  # of a line without an end: discarded, then 421
+    max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; beyond this, 421
     max_discarded_bytes: int = 67108864  # read past the size limit before the connection is closed
     max_searched_header_bytes: int = 262144  # an endless header must not delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet

@@ -18,7 +18,7 @@ _Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
 
 class _Participants:
-    """The participants of tickets, as far as they were queried, and those that the group adds."""
+    """The participants of tickets: those that were queried, and those that the group adds."""
 
     def __init__(self) -> None:
         self._by_ticket: dict[str, set[str]] = {}

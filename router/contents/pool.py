@@ -31,7 +31,7 @@ from router.search import terms
 
 # Larger messages cost more than the 20 ms that a thread may take from the event loop (the GIL).
 MAX_SMALL_BYTES = 64 * 1024
-# So do small messages with very many parts; a worker parses them too.
+# Small messages with more boundaries than this cost as much; a worker parses them too.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2

@@ -53,7 +53,7 @@ _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 # The start of a Cyrillic word with inverted case. It indicates the wrong one of KOI8 and windows-1251: lowercase
 # letters in KOI8 have the bytes of uppercase letters in windows-1251.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
-_MIN_RANKED = 11  # with fewer letters, their frequencies mean nothing
+_MIN_RANKED = 11  # with fewer letters, their frequencies are not significant
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")

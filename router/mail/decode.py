@@ -75,7 +75,7 @@ def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
         end = value.find(b"?=", head.end())
         if end < 0:
-            break  # no later word can end either; keeps the scan linear
+            break  # no later word has an end either; stopping keeps the scan linear
         between = value[position : head.start()]
         label = head[1].decode("ascii", "replace")
         data = _decode_word(value[head.end() : end], head[2])

@@ -171,7 +171,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Returns the text of the calendars of a message without text, or else of the messages that it encloses."""
+    """For a message without text: returns the text of its calendars, or if there is none, of its enclosed messages."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:

@@ -235,7 +235,7 @@ def _align_line(line: bytes, width: int) -> bytes:
 
 
 def _decode_run(run: bytes) -> tuple[bytes, bool]:
-    """Decodes a run without its padding; drops a lone last character."""
+    """Decodes a run of base64 whose padding was removed; drops a last character that completes no byte."""
     spare = len(run) % 4
     if spare == 1:
         run = run[:-1]

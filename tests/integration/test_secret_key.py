@@ -1,4 +1,4 @@
-"""The secret key of an installation: made once, asked for by name where it is missing, and never a second one."""
+"""The secret key of an installation: created once; a folder without it causes an error, not a second key."""
 
 from pathlib import Path
 

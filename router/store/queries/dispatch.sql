@@ -142,7 +142,7 @@ UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- Stores the last delivery error of an integration that is not failing.
+-- Sets the last delivery error of an integration that is not failing; an empty one clears it.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans

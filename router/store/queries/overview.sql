@@ -91,7 +91,7 @@ LEFT JOIN deliveries d ON d.id = q.oldest;
 SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
 
 -- name: health_integrations
--- Integrations that are failing, or whose last message failed at the first attempt; failing ones first.
+-- Integrations that are failing, or have a delivery error since their last success; failing ones first.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations

@@ -44,7 +44,7 @@ def exists(module: str) -> bool:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a dotted name is a module or an attribute of one, as far as classes show their attributes."""
+    """Whether a dotted name is a module or an attribute of one; attributes of instances need an annotation."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         try:

@@ -33,7 +33,7 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 CONNECTIONS = 12
 ALIASES = 10
-# Average number of messages between kills: a random number up to twice this.
+# Average number of messages between kills; each number is random, up to twice this.
 MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300

@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from tests.system.growth.shapes import Shape
 
 MAX_FACTOR = 2.5  # CPU time for twice the input, twice in a row; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # for the larger step; below this, noise of clock and allocator dominates
+MIN_STEP_SECONDS = 0.010  # of the larger input; below this, noise of clock and allocator dominates
 RUNS = 5
 CALL_SECONDS = 3.0  # CPU time of one call; the call on half the input took a fraction of a second
 # Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes

@@ -52,7 +52,7 @@ def open_pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader:
-    """Reads a number of lines."""
+    """Reads the lines that are available in a pipe, without blocking."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)

@@ -37,7 +37,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("漢字です。カナ".encode("euc_jp"), "iso-2022-jp", "漢字です。カナ"),
         ("漢字です。カナ".encode("cp932"), "iso-2022-jp", "漢字です。カナ"),
         ("漢字です。カナ".encode(), "iso-2022-jp", "漢字です。カナ"),
-        # EUC-JP as CP51932.
+        # EUC-JP with the additional characters of CP51932.
         (b"\xad\xa1\xad\xea \xb4\xc1\xbb\xfa \x8e\xb1", "euc-jp", "①㈱ 漢字 ｱ"),
         ("漢字です。カナ".encode("cp932"), "euc-jp", "漢字です。カナ"),
         *(
