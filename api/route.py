@@ -99,7 +99,7 @@ class Route:
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """No page repeats a call of the API automatically."""
+        """Always False: dashboard pages do not repeat API calls automatically."""
         return False
 
     @property

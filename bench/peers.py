@@ -63,7 +63,7 @@ class MinimalSmtp(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the greeting."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses of asyncio.Transport
         self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:
@@ -159,7 +159,7 @@ async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> Non
 
 async def sink(port: int, cert: Path | None, key: Path | None) -> None:
     """Serve aiosmtpd without changes."""
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # writing its log would make aiosmtpd slower
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # logging would distort the measurement
     context = server_context(cert, key) if cert and key else None
     handler = Sink()
     await _listen(lambda: SMTP(handler, hostname="sink.test", tls_context=context, data_size_limit=_MAX_MESSAGE), port)

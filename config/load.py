@@ -36,7 +36,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     file, sources = _read_first_file(path)
     sources |= read_credentials(environ)
     sources |= read_environment(environ)
-    # systemd separates several state directories by colons; the first is the main one.
+    # systemd separates several state directories with colons; the first is the main one.
     if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
         sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
     document: dict[str, dict[str, Any]] = {}

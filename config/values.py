@@ -198,7 +198,7 @@ def parse_public_url(value: object) -> str:
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
         raise ValueError(allowed)
-    return parts.geturl().rstrip("/")  # the scheme in lower case
+    return parts.geturl().rstrip("/")  # urlsplit converted the scheme to lower case
 
 
 def parse_blocked_sender(value: object) -> str:

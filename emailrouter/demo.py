@@ -183,7 +183,7 @@ async def _wait_for_slack_message(demo: Demo, echo: Print) -> dict[str, Any]:
             message = await demo.slack.messages.get()
     except TimeoutError:
         raise DemoFailed(f"Slack received no message within {STEP_SECONDS:g} seconds") from None
-    echo("Slack has got this message:")
+    echo("Slack received this message:")
     echo(_indent_json(message.payload))
     return message.payload
 

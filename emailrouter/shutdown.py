@@ -27,7 +27,7 @@ API_SECONDS = 13.0
 # Added to [delivery] timeout, for loading the message text and recording the outcome. If the database is unavailable,
 # the outcome is lost and the delivery is sent again.
 OUTCOME_SECONDS = 10.0
-# Added to the limit of the dispatcher, for the workers that it cancels.
+# Added to the time limit of the dispatcher, so that the workers that it cancels can end.
 DISPATCHER_SECONDS = 2.0
 # One commit each for the request counts of the last second and the last use of keys.
 RATE_LIMITS_SECONDS = 3.0

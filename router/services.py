@@ -31,7 +31,10 @@ from router.ratelimit.request_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """ready: raises `Unavailable` or `SchemaMismatch` when requests would fail (see `router.store.migrate`)."""
+    """The services of the API and the command line.
+
+    `ready` raises `Unavailable` or `SchemaMismatch` when requests would fail (see `router.store.migrate`).
+    """
 
     clock: Clock
     authentication: AuthenticationService

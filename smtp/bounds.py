@@ -32,7 +32,7 @@ class Bounds:
 
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
-    commands_per_iteration: int = 16  # take about 1 ms; then other connections run
+    commands_per_iteration: int = 16  # about 1 ms of work; then other connections run
     max_idle_commands: int = 100  # commands between two messages that do not lead to a message
     max_unfinished_mails: int = 300  # MAIL commands without a complete message; rejected recipients cause some
     max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; beyond this, 421

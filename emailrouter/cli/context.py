@@ -40,7 +40,7 @@ _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The use cases, acting in one workspace."""
+    """The services that a command uses, and the actor on whose behalf it runs in one workspace."""
 
     core: Core
     actor: Actor

@@ -14,7 +14,7 @@ QUERY_MAX_IDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """name: `""` for a user without a name. email: `""` for an integration."""
+    """The name and email address to display. name: `""` for a user without a name. email: `""` for an integration."""
 
     name: str
     email: str

@@ -28,8 +28,7 @@ WAIT_SECONDS: tuple[int, ...] = (
 JITTER = 0.2  # a wait is lengthened by up to this fraction
 # The longest wait, including jitter.
 MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
-# Up to this many failures, Retry-After replaces the wait of the list; later the wait is at least that of the
-# list.
+# Up to this many failures, Retry-After replaces the wait from WAIT_SECONDS; later it can only lengthen it.
 MAX_TRUSTED_FAILURES = 3
 
 # The interval between probes of a failing integration.

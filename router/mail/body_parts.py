@@ -22,7 +22,8 @@ _TEXT_FILES = frozenset(
 )
 # Alternatives for other devices; they are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# The number of signed messages that are opened, nested or not. Each is copied. A triple-wrapped message contains two.
+# The maximum number of signed messages that are opened, nested or not. Each is copied. A triple-wrapped message
+# contains two.
 MAX_CONTAINERS = 4
 # The start of a PKCS #7 object, enough to classify it.
 _PKCS7_HEAD_BYTES = 512

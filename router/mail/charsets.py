@@ -287,7 +287,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 def _decode_damaged(data: bytes, name: str) -> str | None:
     """Decodes with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
-        return None  # with a wrong charset, the start usually has enough damage
+        return None  # if the charset is wrong, the start of the text is usually damaged enough
     if name in _HIGH_PAIRS:
         data = _HIGH_RUN.sub(lambda run: _mark_odd_byte(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")

@@ -43,7 +43,7 @@ class AddIntegration:
 
 @dataclass(frozen=True, slots=True)
 class ChangeIntegration:
-    """settings: None keeps the current settings."""
+    """Changes an integration. settings: None keeps the current settings."""
 
     integration: Integration
     entry: IntegrationDefinition
@@ -86,7 +86,7 @@ class ChangeWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """key: the id, or the text of a blocked sender."""
+    """Removes an object. key: its id, or the text of a blocked sender."""
 
     kind: Removable
     key: str

@@ -160,7 +160,7 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
     pinned = {
         **_SESSION_SETTINGS,
         "statement_timeout": milliseconds,
-        # A stopped process must not hold locks forever, and a working one must not be interrupted.
+        # A suspended client must not hold locks forever, and a long transaction must not be interrupted.
         "idle_in_transaction_session_timeout": milliseconds,
     }
     if connection.get_server_version().major >= 17:

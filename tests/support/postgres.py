@@ -2,8 +2,8 @@
 
 `shared_server(folder)` is the one server of a test run, shared by all xdist workers; `TEST_POSTGRES_URL` names one that
 is already running. `private_postgres()` is a server for one test, which may stop, kill and pause it. However the test
-processes end, `postgres_supervisor` removes server and directory. The data is in memory where possible, fsync is off by
-default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
+processes end, `postgres_supervisor` stops the server and removes its directory. The data is in memory where possible,
+fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
 
     url = await server.create_database()                            # empty
     template = await server.build_template("schema", build)         # `build(url)` runs once in the whole test run

@@ -84,7 +84,7 @@ class Program:
         stdin: bytes | None = None,
         fresh: bool = False,
     ) -> None:
-        """command: what Python runs instead of the program, for tests of this module."""
+        """Prepares the process. command: what Python runs instead of the program, for tests of this module."""
         self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
         self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]

@@ -1,6 +1,6 @@
 """No name or text contains a word that docs/style.md bans; the failure names the word to use.
 
-Checked are the paths, identifiers, comments and texts of all tracked files. Exempt are the two documents that list the
+The test checks the paths, identifiers, comments and texts of all tracked files, except the two documents that list the
 words and this file, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and the entries of released
 versions in the changelog.
 """
@@ -56,7 +56,7 @@ class Ban:
 
 
 def bans() -> list[Ban]:
-    """The rows of the table in docs/style.md, one for each word."""
+    """Returns one ban for each word in the table in docs/style.md."""
     rows = ROW.findall(STYLE.read_text(encoding="utf-8"))
     return [Ban(word, instead, scope) for words, instead, scope in rows for word in re.findall(r"`([^`]+)`", words)]
 

@@ -46,7 +46,7 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DnsPolicy:
-    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. The other fields are those of `[dns]`."""
+    """The settings of domain checks. mx_hosts: (host, priority) pairs of `[server] mx_hosts`; others from `[dns]`."""
 
     mx_hosts: tuple[tuple[str, int], ...]
     verification: Literal["auto", "mx", "txt", "mx+txt"]

@@ -29,7 +29,7 @@ DAYS = 30
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# Each process caches the counts of the last `DAYS` days.
+# Each process caches the counts of the last thirty days.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 

@@ -21,7 +21,7 @@ MAX_CONCURRENT_MESSAGES = 4
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
-    """message_count: the number of messages parsed so far."""
+    """The progress of a run. message_count: the number of messages parsed so far."""
 
     message_count: int
     last_message_id: str

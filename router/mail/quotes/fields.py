@@ -141,7 +141,7 @@ def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = 
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0
     evidence = _Evidence()
-    blank = False  # the line above is empty
+    blank = False  # whether the previous line is empty
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = strip_marks(lines.texts[number])
@@ -219,7 +219,8 @@ class _Evidence:
         subject, timed = "subject" in self.kinds, has_time(self.dates)
         if "from" not in self.kinds or not (subject or timed):
             return False
-        # Letters, parcels and forms have a day without a time, and addresses among other words or fields.
+        # Letters, parcel labels and forms, which must not match, contain dates without a time, and addresses among
+        # other words or fields.
         if timed:
             address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:

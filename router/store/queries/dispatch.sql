@@ -119,7 +119,8 @@ UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, 
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_park
--- Parks the pending deliveries of a failing integration: no next attempt, and their age stops.
+-- Parks the pending deliveries of a failing integration. They have no next attempt, and the time for which they are
+-- parked does not count towards their expiry.
 UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 

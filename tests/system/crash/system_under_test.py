@@ -43,7 +43,10 @@ _SETTINGS: dict[str, object] = {
 
 
 class SystemUnderTest:
-    """Created by `system_under_test`. `channels` maps the address of each alias to the path of its webhook."""
+    """An installation, the programs that run on it, and the Slack stand-in. Created by `system_under_test`.
+
+    `channels` maps the address of each alias to the path of its webhook.
+    """
 
     def __init__(self, installation: Installation, folder: Path, slack: SlackStandIn) -> None:
         self.installation = installation

@@ -1,4 +1,4 @@
-"""Fixtures of `tests.integration.dashboard.conftest`."""
+"""Re-exports the fixtures of `tests.integration.dashboard.conftest`."""
 
 from tests.integration.dashboard.conftest import (
     chromium_browser,

@@ -186,7 +186,8 @@ def render_html_frame(data: bytes) -> object:
     return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
-_PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each embedded the image again
+# A fixed defect: each `cid:` reference embedded another copy of the image.
+_PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))
 SUBJECTS = (
     Subject(
         "dashboard: the page of a ticket", render_ticket_page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])

@@ -1,4 +1,4 @@
-"""A function that reads untrusted bytes, as `inventory` lists it."""
+"""The description of a function that reads untrusted bytes; `inventory` lists all such functions."""
 
 from __future__ import annotations
 

@@ -67,13 +67,13 @@ def test_html_that_grows_is_shown_as_text(name: str) -> None:
         "<div></i>",
         "<x-own></y-own>",
         "<ul></x><li>",
-        "<div><object></div></object>",  # the end tag is after a scope
-        "<span><div></span>",  # after a block
+        "<div><object></div></object>",  # the end tag is in an element that limits its scope
+        "<span><div></span>",  # the end tag is in a block element
         "<span><p></span><li></li>",
-        "<form><div></form>",  # only ends the form
+        "<form><div></form>",  # the end tag closes the form, but not the div
         "<div><!--</div>-->",
         "<div><style></div></style>",
-        "<svg><div></svg>",  # HTML ends the drawing
+        "<svg><div></svg>",  # an HTML element ends the SVG content
         "<svg><span></svg>",
         "<select></x>",
         "<template></x>",
