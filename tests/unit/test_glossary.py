@@ -26,9 +26,11 @@ SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
 # Python modules whose string literals are parts of messages; their names and comments are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
-# Media types, SQL functions, ASN.1 types, names of metrics, and the usual name of an absence notice.
-TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_[a-z_]+|out_of_office")
+# A media type, an SQL function, an ASN.1 type, metrics with public names, and the usual name of an absence notice.
+TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_audit_owed(_total)?|out_of_office")
 QUOTATION = re.compile(r'"[^"]*"')
+# The quotes around a literal are no quotation marks.
+DELIMITERS = re.compile(r"""^\w*(?P<quotes>\"{3}|'{3}|["'])(?P<content>.*)(?P=quotes)$""", re.DOTALL)
 RELEASED = re.compile(r"^## \[\d", re.MULTILINE)
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", re.MULTILINE)
 
@@ -95,7 +97,7 @@ def parts_of_python(source: str, *, with_literals: bool) -> Iterator[Text]:
         elif token.type in {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", None)}:
             is_docstring = previous in {tokenize.NEWLINE, tokenize.INDENT}
             if with_literals or is_docstring:
-                yield Text(token.start[0], token.string)
+                yield Text(token.start[0], DELIMITERS.sub(r"\g<content>", token.string))
         previous = token.type
 
 
@@ -107,14 +109,18 @@ def parts_of(path: str, text: str) -> Iterable[Text]:
     return [Text(1, text)]
 
 
+def is_module(path: str) -> bool:
+    return Path(path).suffix in {".py", ".html", ".sql", ".js", ".css"}
+
+
 def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
     """The banned words of a file, each with its line and the word to use."""
     found = []
     words = [ban for ban in banned if ban.scope != "modules"]
     for ban in banned:
-        if ban.scope == "modules" and Path(path).stem == ban.word and Path(path).suffix in {".py", ".html", ".sql"}:
+        if ban.scope == "modules" and is_module(path) and ban.word in Path(path).with_suffix("").parts:
             found.append(f"{path}: module name {ban.word!r}: use {ban.instead}")
-        elif ban.scope == "everything" and ban.pattern.search(split_words(path)):
+        elif ban.scope != "modules" and ban.pattern.search(split_words(path)):
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
     any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
     if not any_word.search(split_words(text)):
@@ -157,6 +163,7 @@ def test_each_banned_word_is_found(ban: Ban) -> None:
     name = re.sub(r"\W+", "_", ban.word)
     if ban.scope == "modules":
         (message,) = violations(f"router/{ban.word}.py", "", [ban])
+        assert len(violations(f"router/{ban.word}/__init__.py", "", [ban])) == 1
     else:
         (message,) = violations("router/module.py", f"def read_{name}(): pass\n", [ban])
         camel = "".join(part.capitalize() for part in name.split("_"))
@@ -183,4 +190,6 @@ def test_quotations_tokens_and_parts_of_words_are_exempt() -> None:
     )
     assert violations("router/module.py", source, bans()) == []
     assert len(violations("router/module.py", "# 64 octets\n", bans())) == 1
+    for literal in ('"""64 octets (RFC 5321)."""\n', 'x = "RFC 5321: 64 octets"\n', "x = f'RFC 5321: 64 octets'\n"):
+        assert len(violations("router/module.py", literal, bans())) == 1
     assert violations("tests/unit/mail/test_x.py", 'mail = "We shall see"\n', bans()) == []
