@@ -3,7 +3,7 @@
 `split` never splits off text without evidence. Only replies are searched for history: messages whose header names
 another message, whose subject has a reply prefix, or that quote one of their recipients. In all other messages only the
 signature is split off. A forwarded message counts as new text. If no new text would be left, all of the text is new.
-docs/mail.md lists the rules, docs/decisions/0026-history.md the reasons.
+docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
 """
 
 from __future__ import annotations
