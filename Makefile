@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each creates .venv from the locked requirements first; after that none needs the network.
+# `make help` lists the targets. They create .venv from the locked requirements; after that none needs the network.
 
 # The machine's default Python when it is recent enough, else the newest other one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
@@ -29,7 +29,7 @@ test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL serve
 test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tests (tests/README.md)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
-# The tiers that run in the processes of pytest. The system tier is not measured, because it kills the programs it starts.
+# The tiers that run in the processes of pytest. The system tier is not measured: it kills the programs that it starts.
 # The floor is one per cent below the measured coverage (83 %).
 COVERAGE_FLOOR ?= 82
 cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
@@ -83,7 +83,7 @@ lock: $(VENV)/ready ## Update the lock files
 	$(BIN)/python -c 'import pathlib, tomllib; print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --constraints requirements-dev.lock - -o requirements-build.lock
 
-release: $(VENV)/ready ## Cut the changelog, tag VERSION and build wheel, sdist, checksums and SBOM into dist/
+release: $(VENV)/ready ## Release VERSION (1.2.0): changelog, tag, wheel, sdist, checksums, SBOM
 	$(BIN)/python packaging/release.py $(VERSION)
 
 $(VENV)/ready: requirements-dev.lock pyproject.toml
