@@ -110,6 +110,7 @@ def write_checksums(folder: Path) -> None:
 def release(version: str) -> Path:
     """Make the release and return the folder with its files. Raises ReleaseError."""
     check(version)
+    start = run("git", "rev-parse", "HEAD").strip()
     now = datetime.now(UTC)
     folder = ROOT / "dist" / version
     shutil.rmtree(folder, ignore_errors=True)
@@ -123,7 +124,7 @@ def release(version: str) -> Path:
         run("git", "tag", "--annotate", f"v{version}", "--message", f"Email Router {version}")
     except BaseException:
         shutil.rmtree(folder)
-        run("git", "checkout", "--quiet", "--", *CHANGED)
+        run("git", "reset", "--quiet", "--hard", start)  # the checkout had no other changes
         raise
     return folder
 

@@ -111,3 +111,15 @@ def test_failed_build_restores_the_checkout(checkout: Path) -> None:
     assert git(checkout, "status", "--porcelain") == ""
     assert git(checkout, "tag", "--list") == ""
     assert not (checkout / "dist" / "3.0.0").exists()
+
+
+def test_failed_tag_removes_the_commit(checkout: Path) -> None:
+    git(checkout, "config", "tag.gpgSign", "true")
+    git(checkout, "config", "gpg.program", "false")
+    before = git(checkout, "rev-parse", "HEAD")
+    done = run_release(checkout, "3.0.0")
+    assert done.returncode == 1
+    assert "git tag" in done.stderr
+    assert git(checkout, "rev-parse", "HEAD") == before
+    assert git(checkout, "status", "--porcelain") == ""
+    assert not (checkout / "dist" / "3.0.0").exists()
