@@ -33,33 +33,33 @@ class Bounds:
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
     commands_per_iteration: int = 16  # about 1 ms of work; then other connections run
-    max_idle_commands: int = 100  # commands between two messages that do not lead to a message
-    max_unfinished_mails: int = 300  # MAIL commands without a complete message; rejected recipients cause some
+    max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
+    max_unfinished_mails: int = 300  # MAIL commands since the last complete message; some have no accepted recipient
     max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; beyond this, 421
-    max_discarded_bytes: int = 67108864  # read past the size limit before the connection is closed
-    max_searched_header_bytes: int = 262144  # an endless header must not delay other messages
+    max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
+    max_searched_header_bytes: int = 262144  # searched for Received fields; more would delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # enough for some round trips of a slow network
     closing_timeout: float = 10.0  # time for the peer to read the last replies
-    block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # limit for all commands of a message together; clients need seconds
+    block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
+    command_timeouts_per_mail: int = 3  # time limit for all commands of a message, in command timeouts
     guaranteed_recipients: int = 100  # a client may always send this many for one message (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
     undelayed_guesses: int = 3  # rejected recipients without a delay; legitimate senders rarely have more
-    guess_delay: float = 0.5  # added for each further rejected recipient
-    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
+    guess_delay: float = 0.5  # added to the delay for each further rejected recipient
+    max_guess_delay: float = 5.0  # maximum of this delay; clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Limits by network. One customer often has several addresses, so the networks around an address
     # are limited too. Their limits are multiples, because they may contain several customers.
-    network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
+    network_multiples: tuple[int, ...] = (1, 3, 9)  # for /32, /26, /21 in IPv4; /64, /48, /32 in IPv6
     counted_networks: int = 30_000  # networks with messages in the current minute; about 8 MB
     logged_networks: int = 1000  # networks with rejections or log events in the current minute
-    max_log_lines: int = 300  # per minute, for one address; further events are only counted
+    max_log_lines: int = 300  # log events a minute about one address; further ones are only counted
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
     read_bytes: int = 262144  # the maximum that one read returns
-    memory_per_address: float = 0.5  # fraction; one address cannot fill the memory
+    memory_per_address: float = 0.5  # fraction of the memory that the messages of one address may use
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
     # Discarded bytes. At full speed, endless messages would starve other connections; at 50 MB a second

@@ -22,23 +22,23 @@ from smtp import replies
 from smtp.replies import Reply
 
 LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
-# MAIL has 26 more for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
+# MAIL may have 26 more bytes for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The HELO name becomes part of the Received field: only visible characters without a meaning there.
+# The HELO name becomes part of the Received field: it has only visible characters that are no syntax there.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
 # `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
-# A method of HTTP (RFC 9110 section 9, RFC 5789, the preface of HTTP/2) or a TLS handshake
+# The start of an HTTP request (RFC 9110 section 9, RFC 5789, the preface of HTTP/2) or of a TLS handshake
 # (RFC 8446 5.1).
 _HTTP_OR_TLS = re.compile(
     rb"(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PRI|PUT|TRACE)[ \t\r\n]|\x16\x03", re.IGNORECASE
 )
-_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)  # HTTP etc.
+_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)  # of HTTP, RTSP, SIP
 
 
 class CommandError(Exception):
@@ -69,7 +69,7 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
 def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
     """Returns the error for an invalid line: `reply`, or 421 for a client of another protocol.
 
-    That connection must close: a web page can make a browser send SMTP commands in the body of a
+    The connection of such a client must close: a web page can make a browser send SMTP commands in the body of a
     request.
     """
     if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
@@ -191,7 +191,7 @@ def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parse_parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Returns keyword (in upper case) and value of each. Keywords are unique (RFC 5321 4.1.2)."""
+    """Returns the keyword (in upper case) and the value of each parameter. Keywords are unique (RFC 5321 4.1.2)."""
     if text is None:
         return []
     parameters: dict[str, str | None] = {}

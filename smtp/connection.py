@@ -111,7 +111,7 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after the current message; without one or in a rejected chunk, at once."""
+        """Ends the session after the current message; at once if there is none or its chunk is rejected."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction

@@ -132,7 +132,7 @@ class DataReader:
 
 
 def _find_partial_end(block: bytes) -> int:
-    """Returns where a partial end mark at the end of `block` starts; else its length."""
+    """Returns where a partial end mark at the end of `block` starts; without one, the length of `block`."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
             return len(block) - length

@@ -86,7 +86,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # None is waiting, or no descriptor is free, which the event loop logs.
+                    # No connection is waiting, or no descriptor is free, which the event loop logs.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)

@@ -20,7 +20,7 @@ class MinuteCounts:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._minutes: dict[str, tuple[float, int]] = {}  # start in monotonic seconds, count
+        self._minutes: dict[str, tuple[float, int]] = {}  # by network: start of its minute (monotonic seconds), count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
         """Counts one for each network. Returns False, and counts none, if one reached its limit."""

@@ -56,8 +56,8 @@ def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
 def received_fields_reply(content: bytes, limit: int, searched: int = Bounds.max_searched_header_bytes) -> Reply | None:
     """Rejects more than `limit` Received fields as a routing loop (RFC 5321 section 6.3).
 
-    Only the header counts, up to the first empty line or `searched` bytes; headers quoted in the
-    body do not.
+    Only the fields of the header count: those before the first empty line, within the first `searched` bytes.
+    Headers quoted in the body do not.
     """
     if content.startswith(b"\r\n"):
         return None

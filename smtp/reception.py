@@ -108,7 +108,7 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Abandons a message that waited too long for memory. The rest is discarded, then it is rejected."""
+        """Abandons a message that waited too long for memory: discards its remaining content and rejects it."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

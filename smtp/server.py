@@ -49,7 +49,7 @@ class Server:
         reuse_port: Whether other processes of this host may listen on the same port.
         meter: Counts connections and rejections.
         side_tasks: Runs work whose failure must not change a reply.
-        bounds: Replace those that follow from `settings`.
+        bounds: Replaces the bounds that follow from `settings`.
     """
 
     def __init__(

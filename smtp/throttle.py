@@ -16,7 +16,7 @@ class DiscardThrottle:
         """Returns the seconds for which a connection must not read.
 
         Args:
-            nbytes: Bytes that it has just discarded.
+            nbytes: Bytes that the connection has just discarded.
             now: The current time, in monotonic seconds.
         """
         bounds = self._bounds

@@ -90,7 +90,7 @@ def _read_expiry(chain: Path) -> float | None:
     """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
-    except ValueError:  # OpenSSL has loaded it; the date is only for display
+    except ValueError:  # OpenSSL has accepted the chain; the date is only for display
         return None
 
 

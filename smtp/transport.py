@@ -39,7 +39,7 @@ class Sink(Protocol):
 
     @property
     def is_discarding(self) -> bool:
-        """Whether it discards what it receives."""
+        """Whether the sink discards the bytes that it receives."""
         ...
 
     def feed(self, data: bytes) -> bytes | None:
@@ -52,7 +52,7 @@ class SizedHeader(Protocol):
 
     @property
     def size(self) -> int:
-        """Its length in bytes."""
+        """The length of the header in bytes."""
         ...
 
 
@@ -85,7 +85,7 @@ class Transport:
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
-        self._writable: asyncio.Future[None] | None = None  # while the peer does not read
+        self._writable: asyncio.Future[None] | None = None  # set while the peer does not read
         self._consecutive_commands = 0  # commands answered since other connections ran
 
     # Events of the event loop.
@@ -175,7 +175,7 @@ class Transport:
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
-        """Returns the header once `parse` accepts the first bytes; None if the input ends before."""
+        """Returns the header once `parse` accepts the first bytes; None if the input ends earlier."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
             header = parse(bytes(self.lines.buffer))
