@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Forwarded to asyncpg, which treats them as libpq does; with the allowed values, if these are few.
+# Parameters that asyncpg receives and treats as libpq does, with their allowed values; () allows any value.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
@@ -39,7 +39,7 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Known to libpq or common in URLs, but without effect: the program always does what they request.
+# Parameters known to libpq or common in URLs, but without effect: the program always does what they request.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # applied by `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -55,7 +55,7 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-# Rejected with a message of their own.
+# Parameters that are rejected, each with its own message.
 _UNSUPPORTED = {
     "hostaddr": "is not supported; use the address as the host",
     "pgbouncer": "is not supported; remove it, and connect to PostgreSQL directly or to a pooler in session mode",
@@ -64,7 +64,7 @@ _UNSUPPORTED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_MIN_SIMILARITY = 0.7  # a known name at least this similar is suggested
+_MIN_SIMILARITY = 0.7  # from 0 to 1; a known name at least this similar is suggested
 
 
 @dataclass(frozen=True, slots=True)
