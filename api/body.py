@@ -20,12 +20,12 @@ MAX_DEPTH = 20
 # garbage collection takes more than linear time. Brackets in strings count too; the longest string,
 # a note, has 20,000 characters.
 MAX_CONTAINERS = 30_000
-# Limit for routes without authentication. Every sign-in form is smaller.
+# Maximum body size for routes that need no authentication or take no body. Every sign-in form is smaller.
 SMALL_BODY_BYTES = 4096
-# In characters: aiohttp parses a Content-Type in quadratic time.
+# Maximum length of a Content-Type in characters. aiohttp parses it in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-_MAX_DIGITS = 18  # more than any number of the API has; fits in 64 bits
+_MAX_DIGITS = 18  # of an integer; no number in the API has more, and 18 digits fit in 64 bits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -15,7 +15,7 @@ from api.middleware.addresses import is_in
 from config.values import Network
 from router.network import address_key
 
-# Minimum interval between two log events about refused connections.
+# Minimum number of seconds between two log events about refused connections.
 LOG_EVERY = 60.0
 
 log = structlog.get_logger()

@@ -22,9 +22,10 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# Longer than the 60 s of nginx and load balancers: the side that sends requests must close first.
+# How long an idle connection stays open. Longer than the 60 s of nginx and load balancers, because the side that
+# sends requests must close first.
 KEEPALIVE_SECONDS = 75.0
-# Each connection takes a file descriptor and about 100 KiB.
+# Maximum number of open connections. Each takes a file descriptor and about 100 KiB.
 MAX_CONNECTIONS = 1000
 # How long a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0

@@ -26,7 +26,7 @@ SECRET_FIELDS: Mapping[str, str] = {
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }
-# Fits a note of 20,000 characters of four bytes each, percent-encoded.
+# Maximum size of a body that is read. Fits a note of 20,000 characters of four bytes each, percent-encoded.
 MAX_BYTES = 256 * 1024
 # Maximum number of bodies read concurrently after a rejection. Bounds the memory that clients with a forged cookie use.
 MAX_CONCURRENT_READS = 32

@@ -23,7 +23,7 @@ from router.network import address_key
 from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 
-# Keys cannot be guessed; this limits the load of attempts.
+# Failed attempts allowed per address. Keys cannot be guessed; the limit bounds the load.
 FAILURES = RateLimit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 

@@ -11,7 +11,7 @@ from router.errors import Refused
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
-# Failed deliveries on the page "Needs attention".
+# Maximum number of failed deliveries on the page "Needs attention".
 MAX_FAILED_SHOWN = 10
 # Any of these query parameters selects the list of deliveries.
 _LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})

@@ -6,7 +6,7 @@ from api.dashboard import manage
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.errors import Refused
 
-DEFAULT_TYPE = "slack"  # of a form without the field `type`
+DEFAULT_TYPE = "slack"  # the type if the form has no field `type`
 
 
 async def show_list(visit: Visit) -> HtmlPage:

@@ -16,9 +16,9 @@ from router.errors import Refused, not_found_error
 # Attached images are embedded in the frame as data URIs, because the sandboxed frame sends no cookie.
 MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
-# Characters of all data URIs in one frame: the HTML may show the same image thousands of times.
+# Maximum number of characters of all data URIs in one frame: the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# Each image reads the whole message: twenty reads of a 30 MB message would take seconds.
+# Maximum bytes read for the images of a frame. Each image reads the whole message: twenty reads of 30 MB take seconds.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
 # Image types that cannot contain scripts. Not SVG.

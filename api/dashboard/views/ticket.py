@@ -18,13 +18,13 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Limits of a page's size, in bytes of HTML, for the texts and the file lists of the messages between the first and the
+# Maximum bytes of HTML on a page for the texts, and for the file lists, of the messages between the first and the
 # newest one. The first and the newest message are shown in full.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000
-MIN_TEXT_BYTES = 600  # per message, even above the limit, so that its beginning is shown
-MIN_FILES = 3  # per message, even above the limit
-_FILE_LINK_BYTES = 200  # of the HTML of a file's link, without the file name
+MIN_TEXT_BYTES = 600  # shown of each message, even beyond MAX_TEXT_BYTES
+MIN_FILES = 3  # shown of each message, even beyond MAX_FILE_LIST_BYTES
+_FILE_LINK_BYTES = 200  # size of the HTML of a file's link, without the file name
 
 
 @dataclass(frozen=True, slots=True)
