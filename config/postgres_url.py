@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Parameters that asyncpg receives and treats as libpq does, with their allowed values; () allows any value.
+# Parameters that asyncpg receives and treats as libpq does, each with its allowed values; () means no fixed list.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
