@@ -30,7 +30,7 @@ _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
 # An arbitrary key that nothing else on the server locks: "emailrouter" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
-# The limit for a statement of a migration, and for waiting for a concurrent migration. Creating an index over
+# The time limit for a statement of a migration, and for waiting for a concurrent migration. Creating an index over
 # many messages can take hours.
 STATEMENT_SECONDS = 86400.0
 _CREATE_VERSION_TABLE = (

@@ -56,7 +56,7 @@ SEEDED_TABLES = frozenset({"versions"})
 # The number of rows of a batch, which is kept in memory: at most 4 MiB of raw messages, or a few hundred texts.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The limit for one statement. The configured limits are meant for mail, not for copying whole tables.
+# The time limit for one statement. The configured limits are meant for mail, not for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]

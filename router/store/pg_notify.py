@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Notifier:
-    """The `Wake` of a process without a dispatcher. `run` sends the ids that `wake` collects."""
+    """The `Waker` of a process without a dispatcher. `run` sends the ids that `wake` collects."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database

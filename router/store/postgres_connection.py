@@ -24,7 +24,7 @@ from router.store.postgres_errors import from_connect_error
 # data centre), at most 20 times a second. Busy connections never pay it. The dispatcher polls twice a second, so
 # a longer time would trust a dead connection.
 PROBE_AFTER_SECONDS = 0.05
-# Limit for the probe (or `connect_timeout`, if that is less). It takes milliseconds; a lost packet is resent
+# The time limit for the probe (or `connect_timeout`, if that is less). It takes milliseconds; a lost packet is resent
 # after 0.2, 0.6 and 1.4 s. A false alarm costs one new connection.
 PROBE_TIMEOUT_SECONDS = 2.0
 # A connection that was idle for longer is replaced without a probe: firewalls drop state after 240 to 350 s.

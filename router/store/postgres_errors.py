@@ -45,7 +45,7 @@ class StatementTimeout(Unavailable):
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors that say that the server is unavailable, busy, full or misconfigured. Others pass
+    """Translates errors that mean that the server is unavailable, busy, full or misconfigured. Other errors pass
     unchanged.
     """
     try:

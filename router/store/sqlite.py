@@ -23,7 +23,7 @@ from router.store.sqlite_file import DatabaseFile, make_private
 
 # The first version with RETURNING (2021).
 MIN_VERSION = (3, 35, 0)
-# Limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
+# The time limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
 # itself.
 _CLEANUP_SECONDS = 2.0
 # Attempts to open a file that is replaced during each attempt. The program retries within seconds anyway.
@@ -222,7 +222,7 @@ class SqliteDatabase:
         self._writer = None
         self._idle_readers = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
-        # In parallel, because a connection that hangs must not keep the threads of the others running.
+        # In parallel, because a connection that hangs must not delay closing the others.
         await asyncio.gather(*(connection.close() for connection in connections))
 
 

@@ -8,7 +8,7 @@ WHERE workspace_id = :workspace_id AND sender > :after ORDER BY sender LIMIT :li
 SELECT sender FROM blocked_senders WHERE workspace_id = :workspace_id;
 
 -- name: blocked_sender_count
--- The number of blocked senders.
+-- The number of blocked senders of a workspace.
 SELECT count(*) AS senders FROM blocked_senders WHERE workspace_id = :workspace_id;
 
 -- name: blocked_sender_insert

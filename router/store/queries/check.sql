@@ -25,5 +25,5 @@ SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, 
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
--- The settings that decide whether a reported commit is on disk. On SQLite every connection ensures that it is.
+-- The settings that decide whether a reported commit is on disk. On SQLite every connection sets `synchronous=FULL`.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;

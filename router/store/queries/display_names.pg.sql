@@ -1,4 +1,4 @@
--- JSON lists are read by another function than in SQLite.
+-- PostgreSQL reads JSON lists with another function than SQLite.
 
 -- name: display_names
 SELECT id, name, email FROM users

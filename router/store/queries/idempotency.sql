@@ -15,7 +15,7 @@ SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
 -- name: idempotency_release
--- Deletes the key of a failed request, so that it can be used again.
+-- Deletes the key of a failed request, so that the key can be used again.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
 -- name: idempotency_delete_expired

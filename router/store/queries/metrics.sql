@@ -2,7 +2,7 @@
 -- (emailrouter/metrics/database_metrics.py).
 
 -- name: metrics_queue
--- The pending deliveries: scheduled, parked, and the age of the oldest. From one index.
+-- The pending deliveries: scheduled, parked, and the age of the oldest. Reads one index only.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(next_attempt_at) AS waiting, COUNT(*) - COUNT(next_attempt_at) AS parked, MIN(id) AS oldest
       FROM deliveries WHERE state = 'pending') q

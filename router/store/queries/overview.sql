@@ -78,7 +78,7 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- The pending deliveries of a workspace: scheduled, parked, and the oldest. From one index.
+-- The pending deliveries of a workspace: scheduled, parked, and the oldest. Reads one index only.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p

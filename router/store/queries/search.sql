@@ -16,7 +16,7 @@ WHERE tm.message_id = :message_id
 ORDER BY t.id;
 
 -- name: search_upsert
--- Stores the indexed words of a ticket. If its index position is taken, it gets the next free one.
+-- Stores the indexed words of a ticket. If the index position is taken, the ticket gets the next free position.
 INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
 VALUES (
     :ticket_id, :workspace_id,

@@ -90,7 +90,7 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias_and_status
--- Tickets at one alias in one status, newest first. COALESCE as above.
+-- Tickets at one alias in one status, newest first. COALESCE keeps SQLite from using the index of the workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
