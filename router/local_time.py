@@ -31,7 +31,7 @@ _AREAS = (
     "Pacific/",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# 1 January of the years 2 and 9999: `datetime` can represent these in every zone.
+# The first and the last time to show, which `datetime` can represent in every zone: 1 January of 2 and of 9999.
 _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (2, 9999))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4_PREFIXES = (26, 21)  # prefix lengths: a small hosting customer, a small provider
-_WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths: one site (RFC 6177), one provider
+_WIDER_IPV4_PREFIXES = (26, 21)  # prefix lengths of the networks of a small hosting customer and of a small provider
+_WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths of the networks of one site (RFC 6177) and of one provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

@@ -29,7 +29,7 @@ from router.side_tasks import SideTasks
 
 # Polling finds work after a lost wake-up. The interval is also the resolution of retry times.
 POLL_INTERVAL_SECONDS = 0.5
-# Rarely needed: only after a clock was set back, and the deliveries that this delayed have waited for hours.
+# The interval is long because a repair is needed only after a clock was set back.
 REPAIR_INTERVAL_SECONDS = 600.0
 # Delays between attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
@@ -163,7 +163,7 @@ class Dispatcher:
                         outcome = await self._send(claimed)
                         completed = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - jitter, not a secret
         except Exception:
-            # The lease expires and the claims of the delivery are counted, so the number of retries is bounded.
+            # The lease expires, and the claims of the delivery are counted, so the number of retries is bounded.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._workers[integration_id]
@@ -189,7 +189,7 @@ class Dispatcher:
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= batch.integration.lease_until:
-                # The process was suspended for longer than its lease: another one may be sending it.
+                # The process was suspended for longer than its lease: another process may be sending the batch.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(batch)

@@ -18,8 +18,8 @@ from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
 RETRY_PERIOD: Micros = 86_400 * SECOND
-MAX_DOMAINS = 50  # in one query
-MAX_INTEGRATIONS = 20  # for one domain
+MAX_DOMAINS = 50  # domains with a pending alert that one query reads
+MAX_INTEGRATIONS = 20  # integrations that receive the alert of one domain
 TITLE = "Domain alert"
 
 log = structlog.get_logger()
@@ -32,8 +32,8 @@ class DomainAlerts:
         self._database = database
         self._clock = clock
         self._poster = poster
-        # (domain, time of its alert, integration) that received it, so that one unavailable integration does not
-        # repeat the alert for the others.
+        # The (domain, time of the alert, integration) of each posted alert: while one integration is unavailable, the
+        # others do not receive the alert again.
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:

@@ -19,9 +19,9 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# Between two transactions of a task: other processes on a SQLite file need gaps of this length to get the lock.
+# The pause between two transactions of a task, in which other processes can lock the SQLite file.
 PAUSE_SECONDS = 0.02
-# How often due tasks are checked, plus or minus jitter.
+# The maximum time between two checks for due tasks; jitter shortens it by up to half.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()
@@ -76,7 +76,8 @@ class Maintenance:
                 continue  # retried at the next check
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # Processes try to claim a shared task more often than it is due: the last one that ran it may be gone.
+            # A process tries to claim a shared task more often than it is due: the process that ran it last may have
+            # ended.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

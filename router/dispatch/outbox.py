@@ -286,7 +286,7 @@ class Outbox:
                 )
             else:
                 via = "text" if batch.form == "text" else ""
-                # The statement keeps a parked delivery parked; one that was unparked meanwhile needs a time.
+                # The statement keeps a parked delivery parked; a delivery that was unparked meanwhile needs a time.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
                     "dispatch_reschedule",

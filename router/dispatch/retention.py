@@ -27,7 +27,7 @@ MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
 # Clocks of several hosts differ: a fingerprint is kept this much longer than it is used.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
-# The periods that `router.ratelimit.request_limiter` and `router.admin.idempotency` use.
+# The retention periods of `router.ratelimit.request_limiter` and `router.admin.idempotency`.
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 
@@ -152,7 +152,7 @@ class Retention:
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
     async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
-        """Erases a ticket in one transaction; if it has many chunks, erases these first, in steps."""
+        """Erases a ticket in one transaction; if it has many chunks, erases these first, in several transactions."""
         while True:
             async with self._database.transaction() as transaction:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
@@ -181,7 +181,7 @@ class Retention:
 
 
 async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
-    """Locks the ticket and its deliveries. False if one is pending or locked by another transaction."""
+    """Locks the ticket and its deliveries. Returns False if a delivery is pending, or locked by another transaction."""
     if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)

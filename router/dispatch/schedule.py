@@ -14,7 +14,7 @@ from router.model import Micros
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 
-# The wait after the 1st, 2nd, ... failed attempt; more than 27 hours in total. The last repeats until max_age.
+# The waits after the 1st, 2nd, ... failed attempt, more than 27 hours in total. The last wait repeats until max_age.
 WAIT_SECONDS: tuple[int, ...] = (
     5,
     30,
@@ -31,7 +31,7 @@ MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
 # Up to this many failures, Retry-After replaces the wait from WAIT_SECONDS; later it can only lengthen it.
 MAX_TRUSTED_FAILURES = 3
 
-# The interval between probes of a failing integration.
+# The shortest and the longest interval between two probes of a failing integration.
 MIN_PROBE_INTERVAL: Micros = 5 * _MINUTE * SECOND
 MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 

@@ -18,7 +18,7 @@ from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
-# The maximum length of the text passed to a channel; every channel shows less.
+# The maximum number of characters of the text passed to a channel; every channel shows a shorter text.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 

@@ -24,9 +24,9 @@ import dns.nameserver
 import dns.rcode
 
 EDNS_RETRY_SECONDS = 600.0  # after this time EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # in a message, questions included; a large zone apex has about 100 TXT records
+MAX_RECORDS = 200  # records of a message, questions included; a large zone apex has about 100 TXT records
 MAX_READS = 6_000  # slices read to decode a message; 200 MX records with long names need 5,000
-_MAX_DATAGRAMS = 16  # read for each UDP request; more indicate a flood of forged responses
+_MAX_DATAGRAMS = 16  # datagrams read for each UDP request; more indicate a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 
 

@@ -25,7 +25,7 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # of one answer; domains have a few
+_MAX_VALUES = 50  # values of one answer; domains have a few
 _MAX_TXT_LENGTH = 1000  # characters of one TXT value
 _UDP_PAYLOAD = 1232  # bytes (DNS flag day 2020): never fragmented; larger responses use TCP
 

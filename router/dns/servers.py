@@ -23,8 +23,8 @@ _log = structlog.get_logger()
 RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
 MAX_SERVERS = 8  # glibc uses 3; further ones would not be reached within a query's lifetime
-MAX_SKIPPED = 5  # logged lines
-POLL_SECONDS = 1.0  # between two checks of the file, which a query triggers
+MAX_SKIPPED = 5  # invalid lines that are logged
+POLL_SECONDS = 1.0  # minimum time between two checks of the file; a query triggers a check
 DNS_PORT = 53
 # Used if the file names no server, as glibc does (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"

@@ -35,7 +35,8 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-# Time limit for the body of a 2xx response. It is only displayed, and the integration stays leased meanwhile.
+# Time limit for reading the body of a 2xx response. The body is only displayed, and the integration stays leased
+# while it is read.
 _BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
