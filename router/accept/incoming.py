@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router.model import Message, Micros
 from router.routing.route import Target
 
-# Message-ID lookups at an alias for one message: 100 references at up to 10 aliases, fewer at more aliases. A
+# Maximum number of Message-ID lookups for one message: 100 references at up to 10 aliases, fewer at more aliases. A
 # lookup takes about 20 microseconds on SQLite, in addition to those of the tickets it finds.
 MAX_LOOKUPS = 1000
 # Maximum number of tickets that one lookup of a Message-ID at an alias returns, newest first. A legitimate
@@ -20,7 +20,7 @@ MAX_TICKETS = 20
 # Maximum number of tickets that are considered for one message: 20 for each lookup with up to 50 lookups, fewer with
 # more, one with 1000. Each ticket costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
-# Participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
+# Maximum number of participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
 # microseconds.
 MAX_PARTICIPANT_ROWS = 2000
 # The weight of an alias, a lookup and a participant in a group: the number of bytes that the database writes in the

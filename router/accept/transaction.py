@@ -23,7 +23,7 @@ from router.store.database import Row, Statement, StatementGenerator
 
 # Messages are stored in chunks of this size, so memory use is constant for any size.
 CHUNK_BYTES = 256 * 1024
-# The maximum content of one statement; larger ones are slower on PostgreSQL.
+# The maximum content that one statement writes; larger statements are slower on PostgreSQL.
 MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)
@@ -281,7 +281,7 @@ def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[No
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)
-    latest: dict[str, Micros] = {}  # replies of the same group are newer
+    latest: dict[str, Micros] = {}  # a reply in the same group can be newer than the ticket's first message
     for entry in new_entries:
         latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
     rows = yield Statement("accept_reserve_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])

@@ -23,8 +23,8 @@ from router.ratelimit.sliding_window import RateLimit, RateLimitStatus
 from router.store.database import Database, QueryExecutor
 
 FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
-PRUNE_SECONDS = 3600.0  # between two deletions of old windows
-# No limit reads older windows: twice the longest one.
+PRUNE_SECONDS = 3600.0  # minimum time between two deletions of old windows
+# Twice the length of the longest window: no limit reads older windows.
 RETENTION_SECONDS = 2 * 86400
 # How long requests that were running at the end of a window may still increase its count.
 _SETTLING_TIME: Micros = 2_000_000

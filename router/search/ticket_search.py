@@ -22,7 +22,7 @@ from router import ids
 from router.search.terms import SLOT_BITS, SearchQuery
 from router.store.database import Database, Row
 
-# List scan: tickets in the first step in multiples of the page size, then tickets in each step.
+# List scan: the tickets of the first step, in multiples of the page size, and the tickets of each further step.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
 # Index scan: the target number of matches in multiples of the page size, which doubles with each step; its maximum; and
 # the multiple of the target that is too many.
@@ -56,7 +56,7 @@ class TicketSearch:
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
         self._uses_prefix = bool(search_query.prefix)  # whether the index lookup includes the prefix
-        self._match_counts = Counter[str]()  # scanned tickets with all complete words, and with the prefix
+        self._match_counts = Counter[str]()  # numbers of scanned tickets with all complete words, and with the prefix
         self._list_query = list_query
         self._filters = filters
         # The index contains the alias; other filters are checked for each match.
@@ -67,7 +67,7 @@ class TicketSearch:
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
-        self._dense_since = 0  # from this time to the searched part there were too many matches
+        self._dense_since = 0  # the range from this time to the searched part had too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
         """Returns the newest matching tickets before an id, as rows of `tickets`."""

@@ -29,7 +29,7 @@ from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
 LINK_FACT = "first_link"
-# The id of the API key in the file.
+# The name of the value that contains the id of the API key in the first-login file.
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"

@@ -19,11 +19,12 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
-# These two count in memory, per process. The limit by address is higher, because a whole office can share an address.
+# Each process applies these two limits with counts in memory. The limit by address is higher, because a whole office
+# can share an address.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# These two count in the database, for all processes. A sliding window allows less than twice its limit in any hour,
-# so at most 100 failures of an account (OWASP ASVS 2.2.1).
+# These two limits apply to all processes together, with counts in the database. A sliding window allows less than twice
+# its limit in any hour, so an account has at most 100 failures (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
 # Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to

@@ -31,7 +31,7 @@ from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
 TOKEN_BYTES = 20  # 160 bits: the token of another workspace cannot be guessed
-MAX_CONCURRENT_CHECKS = 8  # per batch
+MAX_CONCURRENT_CHECKS = 8  # checks of one batch that run at the same time
 BATCH_SIZE = 200
 # After this time, another process can check a domain whose checking process was killed.
 CLAIM_DURATION: Micros = 600 * SECOND

@@ -24,8 +24,8 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# The limit at which each count stops, for a day, a status or an alias. The limit on messages counts those of all
-# workspaces together.
+# The limit at which each count stops, for a day, a status or an alias. For messages, it limits the scanned rows,
+# which belong to all workspaces.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000

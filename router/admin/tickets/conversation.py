@@ -24,7 +24,7 @@ MAX_MESSAGES = 50
 # The maximum total of text, quoted text and HTML in one result. Five such results fit into the spare memory of a
 # process. The contents of two messages never exceed this total (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
-# Bounds the memory for contents; further reads wait.
+# The number of reads at the same time, which bounds the memory for contents; further reads wait.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500

@@ -15,7 +15,7 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# The number of messages in memory is bounded by the content store.
+# The content store bounds the number of messages in memory.
 MAX_CONCURRENT_MESSAGES = 4
 
 

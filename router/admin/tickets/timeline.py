@@ -21,7 +21,7 @@ from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
-MAX_EXCERPT_LENGTH = 40_000  # characters, of messages other than the first and the newest
+MAX_EXCERPT_LENGTH = 40_000  # characters of a message that is neither the first nor the newest
 MAX_LINKS = 5000  # recipients of the messages of one page or section
 # How many of the newest messages are examined to find one from the ticket's sender.
 MAX_REPLY_SEARCH = 200
