@@ -115,7 +115,7 @@ def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[di
                 }
             )
     claimed = {_fingerprint_key(row) for row in (yield Statement("accept_claim_fingerprint", claims))}
-    # A key that was claimed now has one new message; all others with it, in this group too, are repeats.
+    # A key that was claimed now has one new message; all other messages with the key, in this group too, are repeats.
     repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
     wanted_counts = [

@@ -3,7 +3,7 @@
 `claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, a retry of
 the same request gets the stored response, and a different request with the same key is rejected. If the process dies
 between the two calls, it is unknown whether the request took effect. Retries are then rejected until the claim times
-out, and the key can be claimed again.
+out; after that, the key can be claimed again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.model import Micros
 from router.store.database import Database
 
 RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
-# Longer than the longest request.
+# The time after which a key without a response can be claimed again; longer than the longest request.
 CLAIM_TIMEOUT: Micros = 300 * SECOND
 CLEANUP_SECONDS = 3600.0
 MAX_KEY_LENGTH = 255

@@ -29,7 +29,7 @@ from router.side_tasks import SideTasks
 
 # Polling finds work after a lost wake-up. The interval is also the resolution of retry times.
 POLL_INTERVAL_SECONDS = 0.5
-# The interval is long because a repair is needed only after a clock was set back.
+# A repair is rarely needed: after a clock was set back, or after an integration was deleted during an accept.
 REPAIR_INTERVAL_SECONDS = 600.0
 # Delays between attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0

@@ -19,9 +19,9 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# The pause between two transactions of a task, in which other processes can lock the SQLite file.
+# The pause between two transactions of a task, long enough for other processes to lock the SQLite file.
 PAUSE_SECONDS = 0.02
-# The maximum time between two checks for due tasks; jitter shortens it by up to half.
+# The maximum wait before the next check for due tasks; jitter shortens it by up to half.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()

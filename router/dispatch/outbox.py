@@ -39,10 +39,10 @@ class DeliveryBatch:
 
 @dataclass(frozen=True, slots=True)
 class NotSent(SendRetry):
-    """Nothing was sent, for a temporary reason on our side.
+    """Nothing was sent, for a temporary reason in this installation.
 
     The delivery is retried after the first wait of the schedule, whatever the attempt number. The later waits are for
-    failing endpoints, and restarts of our own database must not add up to hours.
+    failing endpoints, and restarts of the database must not add up to hours.
     """
 
 

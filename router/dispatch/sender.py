@@ -21,7 +21,7 @@ class TicketSender:
     """Implements `router.dispatch.dispatcher.DeliverySender`.
 
     Args:
-        link_base: `public_url`, or None while that is a loopback address: then messages contain no links.
+        link_base: `public_url`; None if `public_url` is a loopback address: then messages contain no links.
     """
 
     def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:

@@ -30,7 +30,7 @@ from router.model import Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
-_MAX_SHOWN_VALUES = 10  # found values of a record that are stored and displayed
+_MAX_SHOWN_VALUES = 10  # found values of a record that are shown; enough to recognise the zone
 _MAX_VALUE_LENGTH = 200
 _MAX_GUESSES = 3  # names to check for a misplaced record
 _MAX_ALTERNATES = 3  # further name servers to query if the first one does not verify the domain

@@ -21,7 +21,7 @@ from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
 # Unused for longer than this, a connection must answer a probe: one round trip (0.1 ms on one host, 0.5 ms in a
-# data centre), at most 20 times a second. Busy connections never pay it. The dispatcher polls twice a second, so
+# data centre), at most 20 times a second. Busy connections are never probed. The dispatcher polls twice a second, so
 # a longer time would trust a dead connection.
 PROBE_AFTER_SECONDS = 0.05
 # The time limit for the probe (or `connect_timeout`, if that is less). It takes milliseconds; a lost packet is resent

@@ -142,7 +142,8 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # Not opened by aiosqlite: its thread would outlive a failure and call an event loop that may be closed.
+            # aiosqlite does not open the file: its thread would outlive a failure and call an event loop that may be
+            # closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)

@@ -3,7 +3,7 @@
 
 -- name: overview_mails
 -- The number of messages of each day, and how many rows were scanned for it: messages have no index by workspace.
--- days: JSON; for each day the first and last id without prefix.
+-- days: JSON; for each day its first id and the first id of the next day, both without prefix.
 SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m

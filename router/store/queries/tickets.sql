@@ -40,7 +40,7 @@ WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first: the newest of a page of each status.
+-- Tickets of one user at one alias, newest first: the newest tickets of one page for each status.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -70,7 +70,7 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first: the newest of a page of each status.
+-- Tickets at one alias, newest first: the newest tickets of one page for each status.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
