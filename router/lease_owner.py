@@ -33,7 +33,7 @@ def new_lease_owner() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Returns whether `owner`, which is not the current name of this process, is certainly dead."""
+    """Returns whether the process of `owner` is certainly dead. Do not pass the current name of this process."""
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")
     if machine != _MACHINE_ID or not pid.isdigit():

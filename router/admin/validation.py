@@ -29,7 +29,7 @@ _FORBIDDEN_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
 MAX_NAME_LENGTH = 200
 MAX_NOTE_LENGTH = 20_000
-MAX_NUMBER_DIGITS = 12  # in a ticket number
+MAX_NUMBER_DIGITS = 12  # digits of a ticket number
 
 
 def validate_line(

@@ -162,7 +162,7 @@ class Outbox:
         )
 
     def _latest_plausible(self, now: Micros) -> Micros:
-        """Leases and probes after this time were written with a wrong clock."""
+        """Returns the latest plausible time: later leases and probes were written with a wrong clock."""
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(

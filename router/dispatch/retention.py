@@ -83,7 +83,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases all expired rows. Raises `Unavailable`; committed steps stay committed."""
+        """Erases all expired rows. Raises `Unavailable`; committed transactions stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -190,6 +190,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # ordered: the last chunk of each message wins
+    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered, so this is the last chunk
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

@@ -38,7 +38,7 @@ class FailureThrottle:
     def __init__(self, clock: Clock, limit: RateLimit) -> None:
         self._clock = clock
         self._limit = limit
-        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # key -> (window start, previous, current)
+        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # window start, previous and current count
 
     def check(self, key: str) -> None:
         """Raises `RateLimited` if the key has too many failures."""

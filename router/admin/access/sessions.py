@@ -27,7 +27,7 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# The limit for known devices, and the same for unknown devices. A verification takes 19 MiB and about 20 ms of CPU time.
+# The limit for known devices, and the same for unknown ones. A verification takes 19 MiB and about 20 ms of CPU time.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
 # Further failures of an account within this time are logged, but not recorded in the audit log.

@@ -16,7 +16,7 @@ from router.store.database import Database, fetch_models
 MAX_LISTED = 50
 # A deliverer runs a maintenance task every minute; long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
-# A queued delivery that is older, and not parked, is a problem.
+# A queued delivery that is older than this, and not parked, is a problem.
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# Takes one or two seconds on a large database.
+# The newest messages that are checked, which takes one or two seconds on a large database.
 MAX_MESSAGES = 20_000
 
 
