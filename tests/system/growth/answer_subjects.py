@@ -24,7 +24,7 @@ from router.unicode_text import is_visible
 from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_MESSAGE = 65535  # bytes of a DNS message over TCP
+_MESSAGE = 65535  # maximum bytes of a DNS message over TCP
 _NAME = dns.name.from_text("example.com.")
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 _OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))

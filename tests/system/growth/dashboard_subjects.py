@@ -28,7 +28,7 @@ from tests.system.growth.http_subjects import make_request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_PAGE = 524288  # characters of a message's text or HTML
+_PAGE = 524288  # maximum characters of a message's text or HTML
 _IMAGE = 100_000  # bytes of each image of a message
 _ACTOR = Actor("ws_1", "admin")
 

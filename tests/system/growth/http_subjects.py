@@ -37,8 +37,8 @@ from router.network import address_key
 from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_HEAD = 8190  # aiohttp: limit of a line and of a field
-_HEADS = 65536  # the shape, repeated as many fields
+_HEAD = 8190  # maximum bytes of a line and of a field in aiohttp
+_HEADS = 65536  # maximum bytes of a head, in which the shape may be many fields
 _BODY = 1048576  # [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")
@@ -199,7 +199,7 @@ class _NoDatabase:
 
 
 _ACTOR = Actor("ws_1", "admin")
-_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # was quadratic: each quotation mark was tried as a start
+_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # a fixed defect: each mark was tried as a start
 SUBJECTS = (
     Subject("http: a request's head", parse_request_head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),
     Subject(

@@ -22,8 +22,8 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-MAX_STEP_SECONDS = 0.05  # of the longest step
-BATCH = 8  # random shapes of a subject in one child process
+MAX_STEP_SECONDS = 0.05  # CPU time of the longest step
+BATCH = 8  # number of random shapes of a subject in one child process
 
 
 def rank(growth: Growth) -> tuple[bool, float, float]:

@@ -28,7 +28,7 @@ from tests.system.growth.shapes import FEW_UNITS, HEADER, MIME, PARAMETERS, Shap
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 262144  # [smtp] max_header_bytes
-_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
+_MAIL = 1 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
@@ -212,7 +212,7 @@ _CALENDAR = (
         b"MO,",
     ),
 )
-_LOCAL_PARTS = (Shape(b'"a"@'),)  # was quadratic: each copied the phrase before it
+_LOCAL_PARTS = (Shape(b'"a"@'),)  # a fixed quadratic defect: each address copied the phrase before it
 SUBJECTS = (
     Subject("headers: From", make_header_parser(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
     Subject(

@@ -22,10 +22,10 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # CPU time for twice the input, twice in a row; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # of the larger input; below this, noise of clock and allocator dominates
+MAX_FACTOR = 2.5  # of CPU time in each of two consecutive doublings of the input; n log n stays below 2.2
+MIN_STEP_SECONDS = 0.010  # CPU time of the larger input; in a shorter step, noise of clock and allocator dominates
 RUNS = 5
-CALL_SECONDS = 3.0  # CPU time of one call; the call on half the input took a fraction of a second
+CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input took a fraction of a second
 # Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes
 # about 200. The HTML bomb that this limit is for needed 32,000.
 MAX_MEMORY_FACTOR = 600
@@ -146,7 +146,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until: float) -> None:
-    # Memory is limited too: excessive use ends with a MemoryError or a kill.
+    # The address space is limited too, to 6 GiB: excessive use ends with a MemoryError or a kill.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     gc.freeze()
     gc.disable()
@@ -156,7 +156,7 @@ def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until
 
 def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: float) -> Growth:
     inputs, seconds, traced = list[bytes](), list[float](), 0.0
-    subject.run(shape.build(1))  # loads modules
+    subject.run(shape.build(1))  # the first call loads modules
     _reset_peak()
     before = _status("VmRSS")
     for size in _sizes(subject.limit):
@@ -170,7 +170,8 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
     resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
     if seconds[-1] > MIN_STEP_SECONDS and _is_suspect(_factors(seconds)):
         _improve(pipe, subject.run, inputs, seconds)
-        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:  # growth or a single jump?
+        # One more size shows whether the factor is growth or a single jump.
+        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW_SECONDS:
             inputs.append(shape.build(2 * len(inputs[-1])))
             seconds.append(float("inf"))
             _improve(pipe, subject.run, inputs, seconds)

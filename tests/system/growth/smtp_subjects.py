@@ -26,7 +26,7 @@ from tests.system.growth.subject import Subject, decode_text
 
 _LINE = commands.MAIL_LINE_LIMIT
 _BUFFER = Bounds.command_buffer_bytes
-_MAIL = 2 << 20  # less than the allowed 50 MiB, but enough to show growth
+_MAIL = 2 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
 _HEAD = 262144  # [smtp] max_header_bytes
 
 _DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, None, None)

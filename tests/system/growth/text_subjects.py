@@ -20,7 +20,7 @@ from router.unicode_security import deceptive_domain, safe_identifier, safe_line
 from tests.system.growth.shapes import HTML, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
+_MAIL = 1 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
 _TEXT = DEFAULT_LIMITS.text
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 _CHARSETS = (
@@ -127,11 +127,11 @@ _HISTORY = (
 )
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
-# Exceeded the depth limit undetected.
+# Shapes of a fixed defect: they exceeded the depth limit undetected.
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
-_BLOCKS = (b"<li>", b"<p>", b"<td>")  # the size of the output was the product of both
-_MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
-_PARAGRAPH = (Shape(b"a \n"),)  # was quadratic: each line copied the paragraph
+_BLOCKS = (b"<li>", b"<p>", b"<td>")  # a fixed defect: each block repeated every open element
+_MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # a fixed defect: normalising was quadratic
+_PARAGRAPH = (Shape(b"a \n"),)  # a fixed quadratic defect: each line copied the paragraph
 SUBJECTS = (
     Subject("charsets: decoding", decode_charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
     Subject("charsets: text without a label", detect_charset, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
