@@ -32,7 +32,7 @@ from tests.system.restart.load import under_load
 # All tables except the rate limit counters, which change without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
-Backup = Callable[[str], Coroutine[None, None, str]]  # maps a file name to the URL of the restored copy
+Backup = Callable[[str], Coroutine[None, None, str]]  # backs up to a file name, returns the URL of the restored copy
 
 
 def _sqlite_backups(folder: Path) -> Backup:

@@ -218,7 +218,7 @@ async def _compare_deliveries(
                 found.not_posted.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
             if times > sent + lost:
-                # Only a missing response explains it; the recorded reason is reported.
+                # Only a missing response explains the additional posts; the recorded reason is reported.
                 found.unanswered_reasons.update(
                     reason for d in deliveries for reason in unanswered_reasons_by_delivery[d]
                 )

@@ -38,7 +38,7 @@ MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
 RECOVERY_SECONDS = 60
-LEASE_SECONDS = 3  # as in `system_under_test`
+LEASE_SECONDS = 3  # the same value as in `system_under_test`
 SETTINGS: dict[str, object] = {
     "delivery.digest_after": 60,
     "database.connect_timeout": "2s",

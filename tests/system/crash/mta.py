@@ -57,7 +57,7 @@ class QueueingMta:
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> the id in the 250
-        self.rejected: list[str] = []  # 5yz
+        self.rejected: list[str] = []  # the 5yz replies
         self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
         self.deferred_count = 0
         self.lost_connections = 0  # connections that ended without a reply
@@ -105,7 +105,7 @@ class QueueingMta:
                 f"last replies: {list(self.deferred)[-5:]}, rejected: {self.rejected[:5]}"
             ) from None
         if not condition():
-            await asyncio.gather(*(task for task in self._tasks if task.done()))  # raises what ended it
+            await asyncio.gather(*(task for task in self._tasks if task.done()))  # raises the exception of a task
 
     def _failed(self) -> bool:
         return any(task.done() for task in self._tasks)

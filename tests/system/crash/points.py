@@ -125,7 +125,7 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
                     results: Sequence[Any] = end.value
                     return results
 
-        core.commit_group = watched  # type: ignore[attr-defined]  # where the writers take it from
+        core.commit_group = watched  # type: ignore[attr-defined]  # the name that `core` passes to the writers
 
     return CrashPoint(meaning, put)
 

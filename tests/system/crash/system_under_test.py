@@ -23,7 +23,7 @@ from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 
 DOMAIN = "crash.test"
-# Larger than one stored chunk, so that a kill can fall between two.
+# Bytes of a large message: more than one stored chunk, so that a kill can fall between two chunks.
 _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 

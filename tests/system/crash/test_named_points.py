@@ -53,7 +53,7 @@ DELIVER = (
 )
 LIFE = ("key-stored", "server-starting", "server-started", "draining", "drained", "dispatcher-stops")
 MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
-RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # see test_retention
+RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # test_retention visits these
 SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
 MAILS = 6
 
@@ -76,13 +76,13 @@ def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
 async def run_until_killed(
     system: SystemUnderTest, mta: QueueingMta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
 ) -> None:
-    """Starts the program and sends messages until it dies at the point. `stop`: terminate it once it is ready."""
+    """Starts the program and sends messages until it dies at the point. `stop`: terminates the program when ready."""
     mta.queue(system.new_mails(mails, large=5, replies=4))
     program = await system.launch("serve", options=("--kill-at", point, *system.clock_options), **settings)
     try:
         await system.wait_ready(program)
     except AssertionError:
-        pass  # some points are reached before it is ready
+        pass  # some points are reached before the program is ready
     else:
         if stop:
             await program.terminate()
@@ -112,7 +112,7 @@ def test_every_point_is_visited() -> None:
     assert visited == POINTS.keys() - {
         "migration-statement-pg",
         "notifying",
-    }  # MIGRATION covers the first, test_processes the second
+    }  # MIGRATION covers the first point, test_processes the second
     assert len(visited) >= 20
 
 

@@ -14,7 +14,7 @@ FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
 async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
-    """The later waits of the schedule are for failing endpoints."""
+    """The longer waits later in the retry schedule apply only to failing endpoints."""
     outboxes = Outboxes(Installation(store))
     await outboxes.seed()
     for _ in range(6):

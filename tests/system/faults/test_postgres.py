@@ -32,7 +32,7 @@ SETTINGS: dict[str, object] = {
     "database.pool_size": 4,
 }
 MAILS = 12
-SMALL_DISK_BYTES = 40 * 1024 * 1024  # two empty databases are 18 MiB
+SMALL_DISK_BYTES = 40 * 1024 * 1024  # two empty databases occupy 18 MiB
 OWN_SESSIONS = "application_name = 'emailrouter'"
 
 

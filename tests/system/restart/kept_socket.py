@@ -16,7 +16,7 @@ from tests.support.process import Program
 
 SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 
-# Receives the sockets from the test and becomes the program, with the same process id.
+# This script receives the sockets from the test, then executes the program with the same process id.
 _ACTIVATE = """
 import os, socket, sys
 path, names = sys.argv[1], sys.argv[2].split(":")

@@ -24,7 +24,7 @@ class SenderLoad:
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)  # connections without a greeting, and the reason
+    rejected: list[str] = field(default_factory=list)  # the reason for each connection without a greeting
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
