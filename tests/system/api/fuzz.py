@@ -119,7 +119,7 @@ async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse
         print(f"not done within {arguments.minutes} minutes")
         return 1
     finally:
-        if process.returncode is None:  # on SIGINT it reports its findings so far
+        if process.returncode is None:  # on SIGINT schemathesis reports its findings so far
             process.send_signal(signal.SIGINT)
             try:
                 await asyncio.wait_for(process.wait(), 30)

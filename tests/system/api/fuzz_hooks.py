@@ -19,7 +19,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.generation import GenerationMode
 
 _FACTS: dict[str, Any] = json.loads(os.environ["API_FUZZ"])
-_KEPT = 200  # latest ids per kind
+_KEPT = 200  # number of latest ids that are stored for each kind
 _KINDS = {
     "users": "user",
     "keys": "key",
@@ -79,7 +79,7 @@ def _make_valid(case: Any) -> None:
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
     if case.operation.path == "/auth/password" and not _responses["DELETE /auth/sessions/{id}"][204]:
-        body["password"] = "short"  # a valid one would end the session that the other call deletes
+        body["password"] = "short"  # a valid password would end the session that the other call deletes
     if body or case.body is not NOT_SET:
         case.body = body
 
@@ -92,7 +92,7 @@ def after_call(context: Any, case: Any, response: Any) -> None:
         try:
             _store_ids(json.loads(response.content))
         except ValueError:
-            return  # not JSON but a message
+            return  # the content is text, not JSON
 
 
 def _is_odd(text: str) -> bool:

@@ -13,7 +13,7 @@ DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
 
 @dataclass
 class Class:
-    """A class definition. above: its bases and decorators, as dotted names."""
+    """A class definition. `above`: the bases and decorators of the class, as dotted names."""
 
     place: str
     attributes: set[str] = field(default_factory=set)

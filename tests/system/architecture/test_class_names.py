@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from tests.system.architecture.test_house import ROOT, tracked
 
-# Names with one meaning and two forms; each with the reason.
+# Class names that several modules may define, with the meaning that the classes share.
 SHARED = {"MxRecord": "an MX record, as name servers return it and as the API displays it"}
 
 

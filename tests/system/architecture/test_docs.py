@@ -39,7 +39,7 @@ def exists(module: str) -> bool:
         return False
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # `package` is a module
+    except ModuleNotFoundError:  # `package` is a module without submodules
         return hasattr(__import__(package, fromlist=[name]), name)
 
 
@@ -53,7 +53,7 @@ def resolves(dotted: str) -> bool:
             continue
         for part in parts[length:]:
             if part in getattr(found, "__annotations__", {}):
-                return True  # an attribute of instances
+                return True  # an attribute of instances, declared by an annotation
             if not hasattr(found, part):
                 return False
             found = getattr(found, part)

@@ -184,7 +184,7 @@ def test_impossible_document_is_rejected_before_any_change(text: str, expected: 
 
 
 def test_equivalent_spellings_are_no_change() -> None:
-    """A file written by hand: surrounding spaces, other Unicode normalisation, unnecessary quotes in addresses."""
+    """A file written by hand may differ from an export in case, spaces, Unicode normalisation and quotes."""
     domain = Domain("dom_1", "ws_1", "b.test", "active", "", "[]", 0, None, None)
     alias = Alias("alias_1", "ws_1", "dom_1", "b.test", "support", "support", "int_1", "active", 0)
     user = User("user_1", "ws_1", "eve@b.test", "Ève", "agent", None, 0, None)

@@ -97,7 +97,7 @@ async def test_unknown_role_database_and_host(
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """The error may be temporary: a role of the program would retry; a command fails with the reason."""
+    """The error may be temporary: a serving process would retry, but a command fails with the reason."""
     await assert_fails(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
@@ -163,7 +163,7 @@ async def test_server_without_free_connections_is_retried(
 async def test_asynchronous_commits_are_reported(
     postgres_url: str, administrator: asyncpg.Connection, dns_server: DnsStandIn, tmp_path: Path
 ) -> None:
-    """`check` warns: it is allowed, but then accepted mail may be lost in a crash."""
+    """`check` only warns: asynchronous commits are allowed, but a crash may then lose accepted mail."""
     cli = CommandLine(tmp_path, {**program_settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
     (await cli("migrate")).ok()
     name = urlsplit(postgres_url).path[1:]

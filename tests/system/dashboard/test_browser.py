@@ -56,7 +56,7 @@ async def test_hostile_message_has_no_effect(site: ServedInstallation, window: W
     await expect(page.get_by_text("Quoted text (2 lines)", exact=True)).to_be_focused()
     assert await find_axe_violations(page) == []
     assert await page.evaluate("window.hacked") is None
-    # Opened directly, it has an opaque origin too.
+    # The HTML of a message also has an opaque origin when it is opened directly.
     view = await site.services.tickets.get(site.actor, ticket)
     await page.goto(f"{site.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
     await expect(page.get_by_text("after all")).to_be_visible()
@@ -86,7 +86,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
     await site.create_alias()
     ticket = await site.accept_ticket()
-    async with open_window(chromium_browser, javascript=False) as window:  # so that the page is not updated
+    async with open_window(chromium_browser, javascript=False) as window:  # without JavaScript the page is not updated
         page = await sign_in(site, window, "agent")
         await page.goto(f"{site.root}/tickets/{ticket}")
         await site.services.tickets.claim(site.actor, ticket)

@@ -9,7 +9,7 @@ from tests.support.browser import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PARTS = 3  # distributes the pages over the workers
+PARTS = 3  # number of tests that share the pages, so that several workers can run them
 
 
 async def test_every_page_is_visited() -> None:

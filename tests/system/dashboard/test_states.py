@@ -74,7 +74,7 @@ EXTREME = (
     "/manage/audit",
 )
 
-PARTS = 2  # distributes the lists over the workers
+PARTS = 2  # number of tests that share the lists, so that several workers can run them
 
 
 @dataclass(frozen=True)
