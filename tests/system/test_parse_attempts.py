@@ -183,7 +183,7 @@ async def test_concurrent_readers_both_get_the_contents(installation: Installati
 
 @pytest.mark.parametrize(("content", "statements"), [(mails.plain(), 0), (HTML, 1)])
 async def test_number_of_statements_for_an_attempt(installation: Installation, content: bytes, statements: int) -> None:
-    """One statement in its own transaction; none for a message that needs no worker."""
+    """An attempt takes one statement in its own transaction; a message that needs no worker takes none."""
     executed: list[str] = []
     run = installation.store.database.execute
 

@@ -29,7 +29,7 @@ POISONED = (
 LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
 
 
-_before: set[int] = set()  # workers of other tests, which run until this process ends
+_before: set[int] = set()  # PIDs of the workers of other tests, which run until this process ends
 
 
 @pytest.fixture(autouse=True)

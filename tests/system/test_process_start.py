@@ -15,8 +15,8 @@ from tests.support.slack import SlackStandIn
 from tests.support.waiting import child_pids, is_alive, process_state, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
-# The kernel re-parents orphans to a subreaper as to PID 1. This needs no privilege and survives exec.
-# Resets signals that the test run ignores (`nohup`, background jobs).
+# Becomes a subreaper, to which the kernel re-parents orphans as to PID 1; needs no privilege and survives exec.
+# Also resets signals that the test run ignores (`nohup`, background jobs).
 _SUBREAPER = f"""
 import ctypes, os, signal, sys
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -104,7 +104,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
 )
 async def test_signal_before_handlers_are_installed(number: signal.Signals, code: int) -> None:
-    """PID 1 itself would ignore it."""
+    """PID 1 itself would ignore the signal."""
     source = (
         "from emailrouter import process_start; process_start.prepare(); "
         "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"

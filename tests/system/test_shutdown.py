@@ -34,7 +34,7 @@ async def test_finished_step_logs_nothing_and_propagates_errors() -> None:
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_hanging_step_is_logged_and_abandoned(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
-    """Also if it ignores its cancellation."""
+    """The step is abandoned even if it ignores its cancellation."""
     monkeypatch.setattr(shutdown, "SLOW_STEP_SECONDS", 0.01)
     monkeypatch.setattr(shutdown, "CANCEL_SECONDS", 0.01)
     end = asyncio.Event()

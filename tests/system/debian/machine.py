@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# Missing in debootstrap's smallest variant; procps, which other installations have, provides /bin/kill.
+# Packages that debootstrap's smallest variant lacks; procps, which other installations have, provides /bin/kill.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]

@@ -13,7 +13,7 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Four concurrent senders, each message in its own connection, for some seconds, and API requests concurrently. A
+# Runs four senders, which open a connection for each message, and API requests concurrently for some seconds. A
 # connection that gets no greeting is `refused`. Any later failure is `deferred`: a mail server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
@@ -162,7 +162,7 @@ def test_exclusive_units(machine: Machine) -> str:
 
 
 def test_empty_database(machine: Machine) -> str:
-    """Step 8 with PostgreSQL: `migrate`, then `init` prints the first login, only once."""
+    """Runs step 8 with PostgreSQL: `migrate`, then `init` prints the first login, only once."""
     commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate

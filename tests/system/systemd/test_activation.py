@@ -18,9 +18,9 @@ from tests.support.smtp import send_mail
 needs_activate = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="this machine has no systemd-socket-activate"
 )
-# Runs its arguments in this process; `Program` starts Python.
+# Replaces Python, which `Program` starts, by the command in the arguments, in the same process.
 _EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-_FIRST = 3  # sd_listen_fds(3)
+_FIRST = 3  # the first inherited descriptor: SD_LISTEN_FDS_START in sd_listen_fds(3)
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:

@@ -40,7 +40,7 @@ async def test_waiting_for_the_database_sets_the_status_and_survives_sighup(tmp_
     async with ServiceManager(tmp_path) as manager:
         env = {
             "NOTIFY_SOCKET": manager.path,
-            "database.url": f"postgresql://nobody@localhost/none?host={tmp_path}",  # no server socket
+            "database.url": f"postgresql://nobody@localhost/none?host={tmp_path}",  # the directory has no server socket
             "database.connect_timeout": "1s",
             "server.data_dir": str(tmp_path),
         }
@@ -59,7 +59,7 @@ async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
         heartbeats = asyncio.create_task(send_heartbeats(notifier, lambda: ended))
         await manager.wait_for_line("WATCHDOG=1", 3)
         ended = "dispatcher"
-        await heartbeats  # no further heartbeats
+        await heartbeats  # returns, so there are no further heartbeats
 
 
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])

@@ -45,7 +45,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @needs_analyze
 def test_systemd_accepts_every_line(tmp_path: Path) -> None:
-    """An unknown key is only reported on stderr, with exit code 0. The program must exist, so another replaces it."""
+    """An unknown key is only reported on stderr, with exit code 0. The program must exist: /bin/true replaces it."""
     for path in UNITS:
         (tmp_path / path.name).write_text(path.read_text().replace(PROGRAM, "/bin/true"))
     verified = run("systemd-analyze", "verify", "--man=no", *(tmp_path / path.name for path in UNITS))
@@ -54,7 +54,7 @@ def test_systemd_accepts_every_line(tmp_path: Path) -> None:
 
 @needs_analyze
 def test_unknown_key_is_detected(tmp_path: Path) -> None:
-    """The previous test can fail."""
+    """Proves that the previous test can fail."""
     text = (FOLDER / "emailrouter-api.service").read_text().replace(PROGRAM, "/bin/true")
     (tmp_path / "wrong.service").write_text(text.replace("UMask=", "UMusk="))
     assert "UMusk" in run("systemd-analyze", "verify", "--man=no", tmp_path / "wrong.service").stderr
@@ -174,7 +174,7 @@ def test_directories_are_created(tmp_path: Path) -> None:
 
 
 MIB = 1024 * 1024
-_CONNECTION = 100 * 1024  # bytes: buffers and TLS
+_CONNECTION = 100 * 1024  # bytes of a connection: its buffers and TLS state
 _PROGRAM = 150 * MIB
 _SIZES = {"M": MIB, "G": 1024 * MIB}
 
