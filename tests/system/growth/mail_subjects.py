@@ -163,7 +163,7 @@ _ADDRESSES = (
     b"<",
     b'"',
 )
-# The elements before the content, with indefinite lengths.
+# The elements of signed-data before its content, with indefinite lengths.
 _SIGNED_DATA = bytes.fromhex("308006092a864886f70d010702a080308002010131800000308006092a864886f70d010701a080")
 _ELEMENTS = (
     b"\x24\x80",

@@ -65,7 +65,7 @@ async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn,
         assert event["message_id"].startswith("msg_")
 
 
-async def _exercise_program(  # noqa: PLR0917 - every part of the installation
+async def _exercise_program(  # noqa: PLR0917 - a parameter for each part of the installation
     call: Any, dns: DnsStandIn, slack: SlackStandIn, smtp: str, private: dict[str, str], email: str
 ) -> None:
     """Runs the setup, sign-ins, failed sign-ins, rejected requests, and many messages with an unreliable Slack."""
