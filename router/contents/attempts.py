@@ -19,7 +19,8 @@ from router.mail import parse
 from router.model import Micros
 from router.store.database import Database, QueryExecutor
 
-# Two attempts, each with a worker start, doubled for the database and for clock differences between hosts.
+# Microseconds. The time of two attempts, each with a worker start, is doubled to allow for the database and for clock
+# differences between hosts.
 MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class ParseAttempts:
         row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
         if row is None:
             return  # the other attempt has just ended, or the message was erased
-        own = row["owner"] == self._owner  # could not be deleted because the database was unavailable
+        own = row["owner"] == self._owner  # the record could not be deleted because the database was unavailable
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")

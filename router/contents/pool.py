@@ -29,14 +29,14 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# Larger messages cost more than the 20 ms that a thread may take from the event loop (the GIL).
+# Parsing a larger message takes more than the 20 ms for which a thread may block the event loop (by the GIL).
 MAX_SMALL_BYTES = 64 * 1024
-# Small messages with more boundaries than this cost as much; a worker parses them too.
+# A small message with more lines that start with `--` takes as long; a worker parses it too.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2
-# Wall clock time. It ends a worker that does not reach its own CPU limit because it does not run: it was stopped, or
-# the machine is overloaded. Half of the default lease on an integration.
+# Wall clock time for one message. The limit ends a worker that cannot reach its own CPU limit because it was stopped or
+# the machine is overloaded. It is half of the default lease on an integration.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024
@@ -176,7 +176,7 @@ class _Worker:
     async def start(command: Sequence[str]) -> _Worker:
         """Starts a worker and waits until it is ready. Raises `Unavailable` if it does not start."""
         try:
-            # It parses untrusted input, so its environment contains no secrets.
+            # The worker parses untrusted input, so its environment contains no secrets.
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={})
         except OSError as error:
             raise Unavailable(f"cannot start a parser process: {error}") from error
@@ -247,6 +247,6 @@ def is_small(content: bytes) -> bool:
 
 
 def _parse_here(content: bytes) -> ParsedMessage:
-    """Parses in this process. Raises `HtmlNotAllowed`."""
+    """Parses in this process. Raises `HtmlNotAllowed` if the message has HTML."""
     contents = parse.parse(content, html=False)
     return ParsedMessage(contents, terms.message_words(contents.text, contents.quoted))

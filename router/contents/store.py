@@ -28,7 +28,7 @@ from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# A message is kept in memory as a whole while it is parsed.
+# This bounds memory: a whole message is kept in memory while it is parsed.
 MAX_CONCURRENT_PARSES = 4
 # Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
@@ -50,7 +50,7 @@ class ContentStore:
         self._parser = parser or Parser()
         self._attempts = ParseAttempts(database, clock)
         self._parse_slots = asyncio.Semaphore(MAX_CONCURRENT_PARSES)
-        self._parsed_up_to = ""  # every message up to this ID is parsed
+        self._parsed_up_to = ""  # `parse_missing` skips messages up to this ID: all of them are parsed
         self._parse_task: asyncio.Task[None] | None = None
 
     async def get(self, message_id: str) -> Contents:
@@ -164,7 +164,7 @@ class ContentStore:
                 if isinstance(outcome, Exception):
                     all_parsed = False
                     log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
-            if all_parsed:  # so that not every search checks every message again
+            if all_parsed:  # later searches need not check these messages again
                 self._parsed_up_to = max(horizon, self._parsed_up_to)
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))
@@ -175,7 +175,7 @@ class ContentStore:
         async with self._database.transaction() as transaction:
             await transaction.fetch_all("contents_lock_tickets", message_id=message_id)
             if await transaction.fetch_one("contents_lock_message", message_id=message_id) is None:
-                return  # erased in the meantime
+                return  # the message was erased in the meantime
             await transaction.execute(
                 "contents_upsert",
                 message_id=message_id,

@@ -38,16 +38,16 @@ RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
 # CPU time for one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the
-# bounds of `router.mail.html_sanitizer` about 1 s. Messages queued behind an endless one wait this long.
+# bounds of `router.mail.html_sanitizer` about 1 s. A message whose parsing does not end delays others by this time.
 CPU_SECONDS = 2.0
 # Address space. The interpreter with its libraries takes 25 MiB, the worst HTML within the bounds another 25 MiB. A
 # message exists in several copies (raw, translated, decoded). Two workers and their parent fit into 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 MEMORY_PER_MESSAGE_BYTE = 8
-# Left for a message even if the interpreter itself needs more: a C library may map its whole locale archive, 200 MiB of
-# address space without memory cost.
+# Address space that is left for a message even if the interpreter needs more than usual: a C library may map its whole
+# locale archive, which takes 200 MiB of address space but no memory.
 HEADROOM_BYTES = 112 * 1024 * 1024
-# Higher than every other process: if the machine runs out of memory, this process is killed, not its parent.
+# The maximum of oom_score_adj: if the machine runs out of memory, the kernel kills this process, not its parent.
 OOM_SCORE = "1000"
 # Other processes on the machine have priority.
 NICENESS = 10
@@ -76,7 +76,7 @@ def serve(
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     with suppress(OSError):  # a service manager may forbid a lower priority; it then stays unchanged
         os.nice(NICENESS)
-    with suppress(OSError):  # not Linux, or /proc is not writable: the kernel then selects by size
+    with suppress(OSError):  # not Linux, or /proc is not writable: the kernel then selects a process by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     base = max(BASE_MEMORY_BYTES, _mapped_bytes() + HEADROOM_BYTES)
     requests, responses = sys.stdin.buffer, sys.stdout.buffer
