@@ -15,8 +15,8 @@ from router.mail.quotes.lines import Lines, read_lines
 from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
-MAX_TEXT_LENGTH = 262144  # characters that are examined; text after them stays with its part
-_MAX_LINES = 20_000  # further lines also stay with their part
+MAX_TEXT_LENGTH = 262144  # maximum number of characters that are examined; later text belongs to the last part
+_MAX_LINES = 20_000  # maximum number of lines that are examined; later lines also belong to the last part
 
 
 def split(

@@ -16,12 +16,12 @@ from itertools import islice
 from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters_only
 from router.unicode_text import normalize
 
-MAX_LENGTH = 400  # characters of an attribution; bounds the text that patterns are matched against
+MAX_LENGTH = 400  # maximum length of an attribution in characters; bounds the text that patterns are matched against
 _MAX_FOLDED_LINES = 5
-_MAX_VERB_LENGTH = 40  # characters at the end of a line that are searched for a verb
-_MAX_ENDING_LENGTH = 2  # letters of a gender ending: `(a)`, `/la`
+_MAX_VERB_LENGTH = 40  # number of characters at the end of a line that are searched for a verb
+_MAX_ENDING_LENGTH = 2  # maximum number of letters of a gender ending: `(a)`, `/la`
 _MAX_OPENING_WORDS = 3
-_MAX_WEEKDAY_LENGTH = 4  # letters of an abbreviated day of the week
+_MAX_WEEKDAY_LENGTH = 4  # maximum number of letters of an abbreviated day of the week
 _MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
@@ -92,8 +92,8 @@ _SENTENCE_PHRASES = re.compile(
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
-_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` before the address at the end
-_YEAR = r"(?:14|19|20|25)\d\d"  # including the Persian, Islamic and Buddhist calendars
+_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # a word such as `by` before the final address, in a text without addresses
+_YEAR = r"(?:14|19|20|25)\d\d"  # also years of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
     rf"\d{{1,2}}(?!\d)\D{{1,18}}{_YEAR}(?!\d)|{_YEAR}(?!\d)\D{{1,16}}\d{{1,2}}(?!\d|[:.h]\d))"
@@ -113,7 +113,7 @@ _MIN_OWN_WORDS = 3  # at least this many words before a full stop are a sentence
 # The end of `p.m.`, of a Russian year, of a date with an abbreviated month (`24. aug.`).
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
-_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap shorter lines
+_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap lines before this number of characters
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 

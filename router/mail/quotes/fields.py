@@ -22,13 +22,13 @@ from router.mail.quotes.lines import Lines, letters_only, strip_marks
 
 FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
-_MAX_LABEL_LENGTH = 30  # characters before the colon
-_MAX_LINES = 24  # lines of a block, including a long list of recipients
-_MAX_FOLDED_LINES = 6  # lines of one field
-_MAX_VALUE_LENGTH = 1000  # characters of a value that are examined
+_MAX_LABEL_LENGTH = 30  # maximum number of characters before the colon
+_MAX_LINES = 24  # maximum number of lines of a block, including a long list of recipients
+_MAX_FOLDED_LINES = 6  # maximum number of lines of one field
+_MAX_VALUE_LENGTH = 1000  # maximum number of characters of a value that are examined
 _SEPARATORS = (":", "\uff1a", "|")
 _NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
-_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # in lower case in YAML and similar, never in a block
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case in YAML, but never in a block
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_BY_KIND: dict[FieldKind, str] = {
@@ -77,7 +77,7 @@ _MESSAGE_DU = "message du "
 _FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
 _MIN_KINDS = 3
 _UNKNOWN_LINES = 4
-_MAX_COLUMN_LENGTH = 60  # a line that only contains the date
+_MAX_COLUMN_LENGTH = 60  # maximum number of characters of a line that only contains the date
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
 # Fields of a raw header that no mail program repeats above a quoted message.
 _RAW_HEADER = re.compile(

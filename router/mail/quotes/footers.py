@@ -14,8 +14,8 @@ from router.unicode_text import normalize
 MAX_FOOTER_LENGTH = 160  # a longer line is not a footer
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
-_MAX_PIECE_LENGTH = 12  # characters of a known word in a script without spaces
-_MAX_MODEL_WORDS = 5  # words in the name of an unknown device
+_MAX_PIECE_LENGTH = 12  # maximum number of characters of a known word in a script without spaces
+_MAX_MODEL_WORDS = 5  # maximum number of words in the name of an unknown device
 
 
 _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not decompose
@@ -134,7 +134,7 @@ _SELF_REFERENCES = _word_set(
 _LAST_WORDS = _SENDING_WORDS | _DOWNLOAD_WORDS
 _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
 _ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})  # never last in a footer: `Samsung tablet sent`
-# After a word for sending these introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
+# After a word for sending, these words introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
 _INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # the ending expresses `from`
 _NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")

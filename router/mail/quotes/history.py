@@ -25,16 +25,16 @@ from router.mail.quotes.lines import (
 
 Range = tuple[int, int]
 
-_MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of an attribution
-_MAX_FORM_FIELDS = 20  # lines of a form that are examined above a known field
-_MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
-_MAX_RULES = 4  # lines above the history that are examined for rules
+_MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as the end of an attribution
+_MAX_FORM_FIELDS = 20  # maximum number of lines above a known field that are examined as a form
+_MAX_FIELDS_ABOVE = 4  # maximum number of fields between a rule and an attribution
+_MAX_RULES = 4  # maximum number of lines above the history that are searched for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 _PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks
 # The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED_LINES = 3  # continuation lines of GroupWise's attribution
+_MAX_WRAPPED_LINES = 3  # maximum number of continuation lines of GroupWise's attribution
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
@@ -67,8 +67,8 @@ class _HistorySearch:
         self.lines = lines
         self.end = end
         self.checks_left = _MAX_ATTRIBUTIONS
-        self.top = lines.next_line(-1)  # the first non-empty line
-        self.has_other_marks = False  # lines with a mark other than `>` were found
+        self.top = lines.next_line(-1)  # index of the first non-empty line
+        self.has_other_marks = False  # whether lines with a quote mark other than `>` were found
         self.history: list[Range] = []
         self.find_last_lines()
 

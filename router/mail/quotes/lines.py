@@ -12,15 +12,16 @@ from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a", "\u1366")
 MAX_HEADING_LENGTH = 120
-_MAX_CLOSING_LENGTH = 40  # the last line of a folded attribution (`> wrote:`)
+_MAX_CLOSING_LENGTH = 40  # maximum number of characters of the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
 _RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
-# Direction marks and zero-width characters that mail programs put around names and dates; special spaces.
+# Direction marks and zero-width characters that mail programs put around names and dates are removed. Special
+# spaces become ordinary ones.
 _CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 _CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
-# The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width ones.
+# The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width digits become ASCII digits.
 _CHARACTER_MAP |= {
     zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)
 }

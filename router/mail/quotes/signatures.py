@@ -12,14 +12,14 @@ from itertools import takewhile
 from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
-MAX_SIGNATURE_LINES = 16  # non-empty lines of a signature, without a confidentiality notice
-_MAX_LINES = 60  # lines that are examined, including a confidentiality notice
+MAX_SIGNATURE_LINES = 16  # maximum number of non-empty lines of a signature without its confidentiality notice
+_MAX_LINES = 60  # maximum number of lines that are examined, including a confidentiality notice
 _MAX_LINE_LENGTH = 100  # a longer line is a sentence or a confidentiality notice
 _MAX_FOOTERS = 30
-_MAX_PLAIN_LINE_LENGTH = 60  # characters of a line below `--`; `--` can also be a drawn rule
+_MAX_PLAIN_LINE_LENGTH = 60  # maximum number of characters of a line below `--`, which can also be a drawn rule
 _MAX_NAME_WORDS = 4
-_MAX_SENDER_LENGTH = 200  # characters of the sender's name and address
-_MIN_PART_LENGTH = 3  # letters of a part of a name that is found inside a longer word (`karlkunde@...`)
+_MAX_SENDER_LENGTH = 200  # maximum number of characters of the sender's name and address that are compared
+_MIN_PART_LENGTH = 3  # minimum number of letters of a name that may be part of a longer word (`karlkunde@...`)
 _DELIMITER = "-- "
 _LOOSE_DELIMITERS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
@@ -30,8 +30,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # words, if the signature has a longer sentence too
-_MIN_PLAIN_SENTENCE_WORDS = 4  # words, below a delimiter that can also be a drawn rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # minimum number of words if the signature has a longer sentence too
+_MIN_PLAIN_SENTENCE_WORDS = 4  # minimum number of words below a delimiter that can also be a drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")

@@ -9,7 +9,7 @@ from router.mail.quotes.lines import letters_only
 
 SubjectKind = Literal["reply", "forward", ""]
 
-_MAX_PREFIX_LENGTH = 24  # characters before the colon
+_MAX_PREFIX_LENGTH = 24  # maximum number of characters before the colon
 # A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may precede the colon. A list's name may precede the prefix.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
 _TAG_BEFORE_PREFIX = re.compile(
