@@ -14,7 +14,7 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Not counted: elements that never nest in themselves, and void elements.
+# Elements that do not count as depth: those that never nest in themselves, and void elements.
 _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
@@ -38,13 +38,13 @@ class DepthEstimate:
     """Tracks the open elements."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []  # "" for a removed element
+        self._open: list[str] = []  # the names of the open elements, "" for a removed one
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
         # Position and name of open elements. The position of an uncounted element is after the last counted one.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # non-foreign elements
+        self._html: list[tuple[float, str]] = []  # HTML elements, unlike those of `svg` and `math`
 
     def process_tag(self, name: str, *, end: bool) -> int:
         """Processes a tag and returns the depth after it."""

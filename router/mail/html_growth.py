@@ -29,9 +29,9 @@ REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
 Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
 # Memory of an element, as a multiple of the memory of a character of its tag.
 _ELEMENT_COST = 16
-# An end tag clones elements in eight rounds: each time the element and up to three others before the block.
+# An end tag clones elements in up to eight rounds: in each round, the element and up to three others before the block.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
-_MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps three identical open elements
+_MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps at most three identical open elements
 _COMPARISON_COST = 4  # the parser compares each formatting element with all open ones
 
 
@@ -114,7 +114,7 @@ class _Level:
 
     name: str = ""
     open: list[_OpenElement] = field(default_factory=list)
-    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # counts of identical open elements
+    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # number of open elements by name and tag
 
     def append(self, element: _OpenElement) -> None:
         self.open.append(element)
@@ -132,11 +132,11 @@ class _GrowthEstimate:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.levels = [_Level()]
-        self.names = Counter[str]()  # counts of the open elements in `levels`
+        self.names = Counter[str]()  # number of open elements in `levels` by name
         self.blocks = 0
         self.size = 0  # total size of all open formatting elements
         self.cost = 0
-        self.merged = 0  # characters of the attributes of all tags `html` and `body`
+        self.merged = 0  # total characters of the attributes of all `html` and `body` tags
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
         """Processes a tag. Raises `TooComplex`."""
@@ -167,7 +167,7 @@ class _GrowthEstimate:
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
-                self.charge(sum(other.size for other in level[position + 1 :]))  # these are closed too
+                self.charge(sum(other.size for other in level[position + 1 :]))  # these elements are closed too
                 return position
         self.charge(len(level))
         return None

@@ -13,7 +13,7 @@ INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
 """A `blockquote` that editors use to indent (`execCommand("indent")`), not to quote."""
-# Longer attributes are truncated; Word writes about 400 characters.
+# Maximum number of characters of an attribute that are read; Word writes about 400.
 MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)

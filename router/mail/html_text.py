@@ -35,7 +35,7 @@ _NOT_IN_URL = re.compile(r"[\t\n\r]")  # characters that browsers remove (WHATWG
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
-_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # sizes of tracking pixels
+_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # widths and heights of tracking pixels
 # A number with thousands of digits is not a character, and `unescape` raises for it.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -92,10 +92,10 @@ class _TextBuilder:
         self.size = 0  # characters written
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # of the last line; empty lines get the smaller of the depths around them
+        self._last_quote_depth = 0  # depth of the last line; empty lines get the smaller adjacent depth
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._pending_blank_lines = 0  # to be written before the next text
+        self._pending_blank_lines = 0  # number of empty lines to write before the next text
         self._bullet = ""
         self._cell_count = 0
         self._verbatim = False  # whether the line has text with preserved white space
@@ -199,8 +199,8 @@ class _TextExtractor(HTMLParser):
         self.limit = limit
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
-        self.styles = [_Style()]  # one for each open element
-        self.hidden_depth = 0  # number of open elements from the hidden one on
+        self.styles = [_Style()]  # the default style, then the style of each open element
+        self.hidden_depth = 0  # number of open elements from the outermost hidden one inwards
         self.href = ""  # target of the open link
         self.link_text: list[str] = []  # the text of the open link
         self.link_has_image = False  # whether the open link contains an image without a description
