@@ -23,17 +23,17 @@ MAX_SAMPLE_BYTES = 4096
 """Bytes that the detector gets. A sentence is enough, and for some inputs its cost is quadratic."""
 MAX_DETECTIONS = 16
 """Detections per message; later texts use the charset of the last one."""
-# The part of a long line that is examined, around its first non-ASCII byte.
+# Maximum number of bytes of a line that are examined before and after its first non-ASCII byte.
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
-_MIN_UTF_8_CHARACTERS = 4  # with fewer, lines in another charset are no evidence of mixed charsets
+_MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
 _MAX_LINES = 20_000  # a text of this length takes about 10 ms to decode line by line
-_MAX_DECLARATION_BYTES = 8192  # markup declares its charset at its start
+_MAX_DECLARATION_BYTES = 8192  # the start of markup, which is searched for a declaration
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-# Text with this many kana is Japanese. Their bytes are rarely adjacent in other languages.
+# Text with at least `_MIN_KANA` kana is Japanese. In other languages, the two bytes of a kana are rarely adjacent.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")

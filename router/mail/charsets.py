@@ -42,27 +42,26 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
 # Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact character
+_MAX_SKIPPED = 100  # maximum number of damaged characters with which decoding searches for the next intact one
 _SKIP_DAMAGE = "emailrouter-skip-damage"
-_DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three
+_DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three replacement characters
 _KATAKANA = re.compile("[\uff61-\uff9f]")
-# Lead bytes of EUC-JP kana, read as Shift_JIS.
+# The lead bytes of EUC-JP kana, as Shift_JIS decodes them.
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# The start of a Cyrillic word with inverted case. It indicates the wrong one of KOI8 and windows-1251: lowercase
-# letters in KOI8 have the bytes of uppercase letters in windows-1251.
+# The start of a Cyrillic word with inverted case: KOI8 and windows-1251, which swap the case, were confused.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
 _MIN_RANKED = 11  # with fewer letters, their frequencies are not significant
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
-_GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, read as Big5
+_GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, decoded as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
 _NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; damage rarely causes two
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
-# without U+0085, which ends a line
+# U+0085 is not included because it ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
 # Letters of KOI8-U at the positions of box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")

@@ -194,7 +194,7 @@ def clean_text(text: str) -> str:
     if "\r" in text:
         # CR CR LF: a CRLF with an encoded CR, or added by a gateway.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-    if "\f" in text or "\v" in text or "\x85" in text:  # Word separates the lines of a paragraph by VT
+    if "\f" in text or "\v" in text or "\x85" in text:  # Microsoft Word separates the lines of a paragraph by VT
         text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")
     if text.isascii():
         return _NOT_STORABLE.sub("", text)

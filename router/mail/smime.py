@@ -22,7 +22,8 @@ _ENCRYPTED = frozenset(
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
 # Maximum nesting of elements of indefinite length and of string pieces; signed messages have two or three levels.
 _MAX_DEPTH = 16
-# Pieces have at least 1000 bytes, so this is enough for every accepted message.
+# Maximum number of elements that are read. Mail programs write pieces of at least 1000 bytes, so every accepted message
+# has fewer.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 

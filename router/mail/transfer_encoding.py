@@ -33,8 +33,8 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; takes 0.1 s and 40 MB of memory
-_MIN_FULL_LINES = 2  # lines of equal length that establish the line length
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; realigning them takes 0.1 s and 40 MB of memory
+_MIN_FULL_LINES = 2  # minimum number of lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # A complete run, followed by words on the same line.
@@ -42,14 +42,14 @@ _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-
 # A line that must be base64: long, with case changes that words do not have.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED_LENGTH = 20  # base64 characters between two spaces; hardly any word has so many
+_MIN_SPACED_LENGTH = 20  # minimum number of base64 characters between spaces; hardly any word is so long
 # Words of base64 characters in a form that base64 never has: at most one capital, at the start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_PLAIN_WORDS_BYTES = 1024  # a longer unencoded text has other characters
+_MAX_PLAIN_WORDS_BYTES = 1024  # a longer text that is not encoded also contains other characters
 # Minimum ratio of a base64 line's length to its bytes outside the base64 alphabet. Lines with more such bytes are text.
 _NOISE_RATIO = 16
-# Limits on lines that are not base64, and on padded runs; beyond them the rest is one run. They bound the time for a
-# crafted message to 0.5 s. Readable messages have fewer.
+# Maximum numbers of lines that are not base64, and of padded runs; the data beyond is decoded as one run. The limits
+# bound the time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
