@@ -20,7 +20,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
 MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN_BYTES = 255  # RFC 5321 section 4.5.3.1.2
-MAX_MAILBOX_BYTES = 254  # the 256 of a path (RFC 5321 section 4.5.3.1.3) without its angle brackets
+MAX_MAILBOX_BYTES = 254  # a path has 256 with its angle brackets (RFC 5321 section 4.5.3.1.3)
 POSTMASTER = "postmaster"
 
 # C0 and C1 controls, DEL, line and paragraph separators, and lone surrogates (bytes that are not UTF-8).

@@ -13,7 +13,7 @@ import unicodedata
 from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
-# Characters of a subject that are read; the longest prefix below has about 40.
+# Maximum number of characters of a subject that are read; the longest prefix below has about 40.
 _BEGINNING_LENGTH = 120
 
 # Tags that gateways and lists prepend: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Matches folded text.

@@ -27,9 +27,10 @@ _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
 MAX_CONTAINERS = 4
 # The start of a PKCS #7 object, enough to classify it.
 _PKCS7_HEAD_BYTES = 512
-# A larger base64 text is not searched for uuencoded files, because the search decodes it. Less than this is displayed.
+# Maximum size of a base64 text that is searched for uuencoded files: the search decodes all of it. The text that is
+# displayed is shorter than this limit.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
-# The number of uuencoded files that are extracted from the texts of a message.
+# Maximum number of uuencoded files that are extracted from the texts of one message.
 _MAX_BLOCKS = 100
 
 

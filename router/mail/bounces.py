@@ -19,7 +19,8 @@ _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
-# Characters of a bounce's text that are searched; the addresses precede the copy of the message.
+# Maximum number of characters of a bounce's text that are searched. The failed addresses precede the copy of the
+# returned message.
 _MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
 # A line that is an address: bare, in brackets or after a name, optionally with a colon and a reason.

@@ -51,7 +51,7 @@ _ZONE_OFFSETS_MINUTES = {
         )
     )
 }
-_MAX_BYTES = 1024  # RFC 5322 allows comments of any length
+_MAX_BYTES = 1024  # maximum number of bytes that are read; RFC 5322 allows comments of any length
 _MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is an error, or an attempt to be sorted first
 
 

@@ -23,12 +23,12 @@ from router.mail.dates import read_date
 from router.mail.decode import ENCODED_WORD, clean_line, decode_encoded_words, undecodable_bytes
 from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
 
-MAX_ID_BYTES = 998  # one line: RFC 5322 section 2.1.1
+MAX_ID_BYTES = 998  # the maximum length of a line (RFC 5322 section 2.1.1)
 MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # limit on fields with the same name
+MAX_FIELDS = 20  # maximum number of fields with the same name that are read
 MAX_HINT_BYTES = 16384  # the start of the body with the headers of the first parts, searched for a charset label
 HINT_FIELDS = (b"subject", b"from")  # their encoded words indicate the charset of a message
 # Because of DMARC, groups, mailing lists and relays replace the address in From with their own. They keep the author's

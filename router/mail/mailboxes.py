@@ -19,7 +19,7 @@ from router.unicode_text import limit_marks, normalize
 MAX_ADDRESS_LENGTH = 320  # 64 + @ + 255 bytes: RFC 5321 section 4.5.3.1
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
-MAX_VALUE_BYTES = 65536  # addresses of one list
+MAX_VALUE_BYTES = 65536  # maximum size of one address list; the rest is ignored
 
 # Adjacent repetitions match different characters, so that a list of spaces does not cause backtracking.
 _PLAIN_MAILBOX = re.compile(

@@ -33,7 +33,7 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change of the result of `parse` for any message."""
 
-# The number of calendars shown for a message without text. Many messages include the same calendar twice, as
+# Maximum number of calendars shown for a message without text. Many messages include the same calendar twice, as
 # text/calendar and as a file.
 _MAX_CALENDARS = 10
 # Added to the size of each enclosed message, so that many small ones cost no more than a large one.

@@ -34,11 +34,11 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # number of Content-Type fields whose boundary is searched in the whole message
+_MAX_TYPES = 4  # maximum number of Content-Type fields whose boundary is searched for in the whole message
 _MAX_PART_HEADER_BYTES = 65536
 _MAX_ALL_PART_HEADER_BYTES = 1 << 20
-_MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows 70
-_MAX_FALSE_DELIMITERS = 200_000  # lines that start with "--"; each costs a lookup
+_MAX_DELIMITER_BYTES = 512  # more than the 70 that RFC 2046 section 5.1.1 allows
+_MAX_FALSE_DELIMITERS = 200_000  # maximum number of non-delimiter lines that start with "--"; each requires a lookup
 
 
 @dataclass(slots=True)

@@ -63,8 +63,8 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Remaining bytes of bodies. Embedded images in HTML do not count, because they are dropped, and photos are
-        # large.
+        # Bytes of bodies that may still be decoded. Embedded images in HTML do not count: they can be large, and they
+        # are dropped.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
@@ -192,7 +192,7 @@ def _is_stub(plain: str) -> bool:
 
 def unflow(text: str, *, delsp: bool) -> str:
     """Unwraps format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
-    pieces: list[str] = []  # of paragraphs; each paragraph starts with a line ending
+    pieces: list[str] = []  # pieces of paragraphs; each paragraph starts with a line ending
     open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
