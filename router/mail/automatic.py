@@ -202,7 +202,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True
     if b"auto-generated" in submitted and has_absence_beginning(subject):
         return True  # Exchange marks its out-of-office replies as generated
-    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # most messages have none
+    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
         return True
     # An automatic reply of Exchange that has a reverse-path: an inbox rule of the sender's own mailbox sent it.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):

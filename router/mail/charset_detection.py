@@ -33,7 +33,8 @@ _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-# Text with at least `_MIN_KANA` kana is Japanese. In other languages, the two bytes of a kana are rarely adjacent.
+# Text is Japanese if it has at least `_MIN_KANA` kana, and they are at least a third of its non-ASCII characters. In
+# other languages, the two bytes of a kana are rarely adjacent.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")

@@ -85,7 +85,7 @@ def _decode_quoted_printable(data: bytes) -> bytes:
     """Decodes quoted-printable. Ignores spaces after a soft line break (RFC 2045 section 6.7), and keeps a lone `=`."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
-    if b"==" in data:  # `binascii` would decode it as one
+    if b"==" in data:  # `binascii` would decode `==` as one `=`
         data = _LONE_EQUALS_SIGN.sub(b"=3D", data)
     return binascii.a2b_qp(data)
 

@@ -133,10 +133,12 @@ _SELF_REFERENCES = _word_set(
 )
 _LAST_WORDS = _SENDING_WORDS | _DOWNLOAD_WORDS
 _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
-_ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})  # never last in a footer: `Samsung tablet sent`
+# English verbs are not the last word of a footer: `Samsung tablet sent` is not a footer.
+_ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})
 # After a word for sending, these words introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
-_INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # the ending expresses `from`
+# Verbs of languages in which the ending of the device's name expresses `from`; the name may follow directly.
+_INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")
 _NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
     r"\b(?:please|pls|excuse|pardon|sorry|apolog\w*|forgive|bitte|entschuldig\w*|verzeih\w*|merci|desole\w*|veuillez|"
