@@ -20,9 +20,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "docs" / "style.md"
 LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
-# Files that git ignores, and files without words of ours: license, passwords, hashes, pictures.
+# Files that git ignores, and files without text of this project: license, passwords, hashes, pictures.
 SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
-# Messages as other people send them, and what is expected of them.
+# Messages as other systems send them, and the expected results.
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
 # Python modules whose string literals are parts of messages; their names and comments are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
@@ -124,7 +124,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
     any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
     if not any_word.search(split_words(text)):
-        return found  # most files: splitting them into parts takes longer
+        return found  # true for most files; splitting them into parts would take longer
     for part in parts_of(path, text):
         checked = split_words(without_exemptions(part.text))
         for ban in words:
@@ -137,7 +137,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """The files of the project, relative to its root. The unit tier starts no process, so git is not asked."""
+    """The files of the project, relative to its root. The unit tier starts no process, so it does not run git."""
     for top in ROOT.iterdir():
         if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
             yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())
@@ -153,7 +153,7 @@ def test_no_file_contains_a_banned_word() -> None:
         try:
             text = (ROOT / path).read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            continue  # a fixture with bytes that are no text
+            continue  # a fixture with bytes that are not text
         found += violations(path, text, banned)
     assert found == []
 

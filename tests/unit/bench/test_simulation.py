@@ -53,7 +53,7 @@ def test_a_pool_serves_in_order() -> None:
 
 
 def test_messages_of_one_workspace_wait_for_its_row() -> None:
-    """Each flush takes 10 ms: one workspace has a hundred transactions a second, many workspaces share flushes."""
+    """Each flush takes 10 ms: one workspace commits a hundred transactions a second; many share flushes."""
     slow = Layout(0, 10, 8, 0.01, 1e9, 0.0, 1, [4000], clients=10)
     one = simulate(slow, FREE, seconds=5)
     many = simulate(replace(slow, workspaces=1_000), FREE, seconds=5)

@@ -243,7 +243,7 @@ def test_errors_contain_no_secrets(key: str, text: str, directory: Path) -> None
     "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
 )
 def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path) -> None:
-    """A file with a secret may be set for any setting by mistake."""
+    """The `_FILE` variable of any setting may name a file with a secret by mistake."""
     (directory / "secret").write_text(f"\t{SECRET}\n{SECRET}")
     assert key.variable in error_line(environ={f"{key.variable}_FILE": str(directory / "secret")})
 

@@ -53,7 +53,7 @@ def test_invalid_dates(value: str) -> None:
 
 
 def test_years_of_two_digits() -> None:
-    assert read_date(b"1 Jan 50 00:00:00 GMT") is None  # 1950
+    assert read_date(b"1 Jan 50 00:00:00 GMT") is None  # 1950, before the Unix epoch
     assert read_date(b"1 Jan 70 00:00:00 GMT") == 0
     assert read_date(b"1 Jan 2100 00:00:00 GMT") is None
 

@@ -94,7 +94,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("您好请问发票".encode("utf-16-be"), "utf-16be", "您好请问发票"),
         ("ご注文の件です".encode("utf-16-be"), "utf-16", "ご注文の件です"),
         ("ご注文の件です".encode("utf-16-le"), "utf-16", "ご注文の件です"),
-        # A line folded between its escape sequences, and one with a lost sequence.
+        # Lines folded between their escape sequences, and text with a lost escape sequence.
         (b'\x1b$B$"$$\r\n$&$(\x1b(B ok', "iso-2022-jp", "あい\r\nうえ ok"),
         (b'\x1b$B$"$$$\r\n&$(\x1b(B', "iso-2022-jp", "あい\ufffd\r\n\ufffdえ"),
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
@@ -107,7 +107,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         # Simplified Chinese labelled as Big5, where its comma would be a bopomofo letter.
         ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
         ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
-        # Damage does not extend to the next word, and digits after a run of pairs are not part of it.
+        # Damage ends before the next word, and digits after a damaged run of byte pairs stay digits.
         (
             "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),
             "euc-kr",

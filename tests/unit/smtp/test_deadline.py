@@ -69,7 +69,7 @@ def test_silence_expires_at_any_rate() -> None:
 def test_suspended_time_does_not_count() -> None:
     deadline = make_deadline(Phase.CONTENT)
     deadline.suspend(1050.0)
-    deadline.suspend(1060.0)  # a second reason changes nothing
+    deadline.suspend(1060.0)  # a second suspension changes nothing
     assert expiry_reply(deadline, 1e9) is None
     deadline.resume(2050.0)
     deadline.resume(2060.0)

@@ -13,7 +13,7 @@ from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import make_bounds
 
 TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
-# From one address, from the network around it, from the wide network, and from another one.
+# Addresses of one client (IPv6: of one /64), others of its network, others of its wide network, and one outside it.
 IPV4 = (
     ["192.0.2.1"],
     [f"192.0.2.{n}" for n in range(2, 64)],

@@ -99,7 +99,7 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """The address used up its fraction with its own messages; the oldest of them will release memory."""
+    """The address has used up its part of the memory with its own messages; the oldest of them will release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")
@@ -146,7 +146,7 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """The order of events is arbitrary. The messages have one or several senders, two of eight are trusted.
+    """The order of events is arbitrary. Some of the eight clients share an address, and two are trusted.
 
     Each message starts with small pieces: before it is large it never waits.
     """

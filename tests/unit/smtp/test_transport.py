@@ -101,7 +101,7 @@ class FakeLoop:
     async def start_tls(
         self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
     ) -> FakeTransport:
-        """Performs the handshake: calls `during` in the middle of it. The new transport reads."""
+        """Calls `during` in the middle of the handshake. The returned transport reads."""
         assert server_side
         assert transport.reading
         self.during()
