@@ -1,4 +1,4 @@
-"""The core builds its parts when they are needed, and closes those."""
+"""The core builds each part when it is first needed, and closes the parts that it has built."""
 
 from tests.support.installation import Installation
 

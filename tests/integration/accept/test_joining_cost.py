@@ -19,9 +19,7 @@ FLOOD = 400  # tickets with one Message-ID: many times the limit
 
 
 async def _create_flood(installation: Installation, count: int) -> None:
-    """Creates `count` tickets with one Message-ID from Eve, and one ticket with as many messages of another
-    Message-ID.
-    """
+    """Creates `count` tickets that share one Message-ID, and one ticket of `count` messages that share another."""
     bodies = [mail("<same@flood.test>", sender="Eve <eve@flood.test>", extra=[f"X-Number: {n}"]) for n in range(count)]
     bodies += [
         mail(
@@ -56,7 +54,7 @@ async def _count_rows_read(installation: Installation, query: str, **values: obj
         connection.close()
         return steps
     other = await asyncpg.connect(installation.store.url)
-    await other.execute("ANALYZE")  # as autovacuum would
+    await other.execute("ANALYZE")  # updates the statistics, as autovacuum would
     columns = [[values[name]] for name in text.parameters]
     (plan,) = json.loads(await other.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text.postgres}", *columns))
     await other.close()
@@ -148,7 +146,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
         assert max(groups.participants) <= 4 * MAX_PARTICIPANT_ROWS
         assert max(groups.entries) <= 200
         assert sum(groups.entries) == 40 * count
-        # At one alias nothing is dropped.
+        # At one alias, no reference and no participant is dropped.
         before = len(groups.lookups)
         await accept.accept(installation.envelope(), content(99))
         # The sender and the alias itself are participants without a row.
@@ -188,7 +186,7 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
         for n in range(MAX_TICKETS + 1)
         for name in names
     ]
-    for start in range(0, len(bodies), len(names)):  # in the order of `n`: PostgreSQL commits groups concurrently
+    for start in range(0, len(bodies), len(names)):  # one batch for each `n`: PostgreSQL commits groups concurrently
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])
         )

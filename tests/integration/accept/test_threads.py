@@ -221,9 +221,9 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: I
 
 
 async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation: Installation) -> None:
-    """So does one with a null reverse-path, and one of a program that names an older reference.
+    """So does a reply with a null reverse-path, and a program's message that names a known message only in References.
 
-    A message that is a reply at one of its two aliases counts as a reply.
+    A message that is a reply at only one of its two aliases counts as a reply.
     """
     await installation.accept_message(mail("ask"))
     listed = ["List-Id: <x.test>"]

@@ -88,7 +88,7 @@ class Archive:
         self.moment += rng.choice(INTERVALS_MS) if interval is None else interval
         number = self.numbers[workspace] = self.numbers[workspace] + 1
         words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if rng.random() < part}
-        # `anchor` occurs only in old tickets, behind many without it; `kettle` is rare.
+        # `anchor` occurs only in the oldest tickets, so a search passes many newer tickets first; `kettle` is rare.
         words |= {"anchor"} if number < 60 and rng.random() < 0.8 else set()
         words |= {rng.choice(("kettle", "doorbell", "12", "7", "anchored"))} if rng.random() < 0.1 else set()
         tail = "".join(rng.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
@@ -236,7 +236,7 @@ async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store:
 
 @pytest.mark.usefixtures("short_steps")
 async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
-    """Tickets of one millisecond: no range is short enough, but all are found."""
+    """Forty tickets of one millisecond are too many for the shortest range, but all are found."""
     async with archive(store, 6) as tickets:
         await tickets.add_many(10)
         tickets.moment += 365 * 86_400_000

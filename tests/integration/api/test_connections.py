@@ -24,7 +24,7 @@ async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 
 async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
-    """Sends the chunks, one per `TIMEOUT_SECONDS / 10`, and returns everything received, `b""` after a reset."""
+    """Sends a chunk every `TIMEOUT_SECONDS / 10`; returns all bytes received until the close, `b""` after a reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:

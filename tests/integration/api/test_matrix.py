@@ -195,7 +195,7 @@ async def test_not_ready_without_a_database(tmp_path: Path) -> None:
 
 
 async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation) -> None:
-    """NUL in every parameter of every route, also inside a cursor. PostgreSQL would fail for each."""
+    """Sends NUL in every parameter of every route, also inside a cursor. PostgreSQL rejects texts with NUL."""
     admin = served.admin
     for route in ROUTES:
         body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None

@@ -104,7 +104,7 @@ def test_every_page_has_a_required_role() -> None:
 
 def test_every_view_module_is_listed() -> None:
     folder = next(iter(views.__path__))
-    from pathlib import Path  # noqa: PLC0415 - only here
+    from pathlib import Path  # noqa: PLC0415 - used only here
 
     exporting = {
         f"{views.__name__}.{path.stem}"

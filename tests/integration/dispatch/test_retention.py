@@ -102,7 +102,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
     await send(installation, subject="second")
     installation.clock.advance(days=31)
 
-    class ProcessKilled(Exception):  # noqa: N818 - what happens to the process
+    class ProcessKilled(Exception):  # noqa: N818 - an event, not an error
         pass
 
     async def killed() -> None:
@@ -110,7 +110,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
 
     with pytest.raises(ProcessKilled):
         await new_retention(installation, raw=30 * DAY, pause=killed).sweep()
-    assert await installation.count_rows("raw_chunks") == 5  # 6 + 1 chunks, less the first two
+    assert await installation.count_rows("raw_chunks") == 5  # of 6 + 1 chunks, the first two are erased
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, pause=pause).sweep()

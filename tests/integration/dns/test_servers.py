@@ -134,7 +134,7 @@ async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn)
     fresh.replace(path)
     assert isinstance(await resolver.query_mx("a.test"), DnsFailure)
     path.unlink()
-    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))  # 127.0.0.1 by default
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))  # without a file: 127.0.0.1
     path.symlink_to("target")
     (tmp_path / "target").write_bytes(b"nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))

@@ -51,12 +51,12 @@ async def test_metrics_match_database(store: Store) -> None:
     integration = await seeds.insert_integration(database, workspace)
     now = clock.now()
     events = [
-        # message, state, parked, seconds since it was accepted
+        # message, state of its delivery, whether it is parked, seconds since the message was accepted
         ("a", "delivered", False, 900),
         ("b", "pending", True, 600),
         ("c", "pending", False, 300),
         ("d", "dead", False, 1200),
-        ("e", None, False, 100),  # its alias has no integration
+        ("e", None, False, 100),  # no delivery: its alias has no integration
     ]
     for number, (name, state, parked, ago) in enumerate(events):
         await _message(database, workspace, name, now - ago * SECOND)
@@ -78,7 +78,7 @@ async def test_metrics_match_database(store: Store) -> None:
                 now=now,
                 created=now - ago * SECOND,
             )
-    await _message(database, workspace, "f", now)  # an error of the program: no ticket
+    await _message(database, workspace, "f", now)  # a message without a ticket, as left by a program error
     await seeds.execute(database, "UPDATE integrations SET status = 'failing'")
 
     database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
@@ -161,7 +161,7 @@ async def _ticket(database: Database, workspace: str, name: str, number: int, no
         number=number,
         now=now,
     )
-    for recipient in ("support@example.com", "support+tag@example.com"):  # two recipients are one ticket event
+    for recipient in ("support@example.com", "support+tag@example.com"):  # two recipients count as one ticket event
         await seeds.execute(
             database,
             "INSERT INTO ticket_messages (ticket_id, message_id, recipient, tag, joined_by, created_at) "

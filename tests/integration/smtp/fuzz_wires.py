@@ -14,7 +14,7 @@ from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningSmtpServer
 
 MAX_ITERATIONS = 20_000  # iterations of the event loop in one round
-# The second and the third share a /64; the last one is trusted.
+# The second and the third address share a /64; the last one is trusted.
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
 
@@ -168,7 +168,7 @@ def _fake_start_tls(peers: list[FuzzPeer], rng: random.Random) -> Any:
         peer.handshake_offsets.append(peer.fed_bytes)
         secured = FuzzTransport(peer.address, tls=True)
         secured.protocol = protocol
-        secured.closing = transport.closing  # the transport reads after a handshake, as on both loops
+        secured.closing = transport.closing  # the new transport reads, as on both event loops
         peer.transport = secured
         peer.written.append(secured.written)
         for _ in range(rng.randrange(5)):

@@ -44,7 +44,7 @@ LISTED = FakeBlockListResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
 
 @asynccontextmanager
 async def run_concurrently(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs work concurrently with the dialogue, and raises its error."""
+    """Runs `work` concurrently with the dialogue; raises the error if `work` has failed."""
     task = asyncio.ensure_future(work)
     try:
         yield
@@ -93,7 +93,7 @@ async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
         yield
 
 
-# Functions that run together with a dialogue.
+# Contexts in which a dialogue runs, by its name. tests/system runs only the dialogues without one.
 PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
@@ -101,8 +101,8 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-many-from-address": occupy_connection,
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
-    "listed": lambda _server: nullcontext(),  # its settings need a resolver
-    "session-timeout": lambda _server: nullcontext(),  # a separate program for it would take too long
+    "listed": lambda _server: nullcontext(),  # not for tests/system: its settings need a resolver
+    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: a program for it takes too long
 }
 
 
@@ -135,6 +135,6 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO have none, and are functions."""
+    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO have none; functions build them."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

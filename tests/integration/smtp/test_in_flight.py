@@ -50,14 +50,14 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Large messages past its half wait. Its small messages and those of others continue."""
+    """Its large messages wait once it uses half. Its small messages and all messages of others continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
         greedy = [await start_data(server) for _ in range(3)]
         await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
         await server.mails.accept_started.wait()
-        server.mails.gate = None  # for other addresses
+        server.mails.gate = None  # messages of other addresses are accepted at once
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
         await wait_until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
@@ -126,7 +126,7 @@ async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
             assert (await good.read_reply()).code == 250
         await second.send_line("BDAT 0 LAST")
         assert str(await second.read_reply()).startswith("452 4.3.1")
-        # The oldest never waits, and its message is complete.
+        # The oldest message never waits and is accepted.
         await first.send_line("BDAT 0 LAST")
         assert (await first.read_reply()).code == 250
         assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)

@@ -15,7 +15,7 @@ from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store, sqlite_store
 
-TIMES = 20  # more than the number of connections
+TIMES = 20  # cancelled callers, more than there are connections
 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))

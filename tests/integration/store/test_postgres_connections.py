@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("probe_every_connection")
 
 SHOW = build_query("show", "SELECT :name", "SELECT current_setting(:name) AS value")
 CONCURRENT_CONNECTIONS = 3  # connections that a test uses concurrently
-UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server; TLS files are read before connecting
+UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server listens here; TLS files are read before
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
         assert (
             found.relay.connection_count <= CONCURRENT_CONNECTIONS + 2
-        )  # the new connection, and one that cancels the statement
+        )  # plus the new connection, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
@@ -216,7 +216,7 @@ async def test_keepalive_is_enabled_on_every_connection(postgres_server: Postgre
         await own.close()
 
 
-# One second: the statement that sets the values of the program runs under these.
+# The limits are one second because the statement that sets the program's own values runs under them.
 FOREIGN = {
     "default_transaction_isolation": "serializable",
     "lock_timeout": "1s",
@@ -238,7 +238,7 @@ async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None
         shown = [await own.fetchval(f"SHOW {setting}") for setting in FOREIGN]
         await own.close()
         assert shown == ["read committed", "0", "30s", "30s", "on"]
-        for _ in range(2):  # the same pooled connection, returned in between
+        for _ in range(2):  # uses the same pooled connection, which is returned in between
             async with database.transaction() as transaction:
                 rows = [await transaction.fetch_one("show", name=setting) for setting in FOREIGN]
                 assert [row and row["value"] for row in rows] == shown

@@ -30,7 +30,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         task.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with store.database.transaction() as transaction:  # after a COMMIT that continues without its caller
+        async with store.database.transaction() as transaction:  # begins after a COMMIT without its caller
             before = await transaction.fetch_one("routing_version")
             await transaction.execute("routing_increment_version")
         assert before is not None
@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, mo
     failures: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
     database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load_catalog(), readers=1, busy_timeout=1)
-    for _ in range(50):  # the thread and the end of the loop race
+    for _ in range(50):  # repeated, because the thread races with the end of the event loop
         with pytest.raises(Unavailable, match="unable to open database file"):
             asyncio.run(database.open())
     for thread in set(threading.enumerate()) - {threading.current_thread()}:
