@@ -19,7 +19,7 @@ def highest_count(days: tuple[DayCounts, ...]) -> int:
 
 async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
     other = await installation.add_workspace()
-    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last day is outside the thirty days
+    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last message is older than thirty days
     await insert_past_messages(installation, *(PastMessage(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
     await insert_past_messages(installation, PastMessage(1.0, 91), workspace_id=other.workspace_id)
     found = await read_overview(installation)

@@ -86,5 +86,5 @@ async def test_counts_survive_a_restart(store: Store) -> None:
     clock.advance(60)
     after = new_limiter(store, clock)
     clock.advance(30)
-    assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of 7, rounded down
+    assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of the previous 7, rounded down
     await after.close()

@@ -39,7 +39,7 @@ async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
         lines = await setup.run_checks()
     assert line_texts(lines, "fail") == []
-    # Not possible in a test on loopback.
+    # These checks cannot pass in a test on loopback.
     expected = {"user", "configuration", "smtp port"}
     assert {line.check for line in lines if line.status == "warn"} <= expected, line_texts(lines, "warn")
     for check in (

@@ -50,7 +50,7 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Its large messages wait once it uses half. Its small messages and all messages of others continue."""
+    """Once an address uses half, its large messages wait. Its small messages and those of other addresses continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()

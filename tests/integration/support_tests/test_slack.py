@@ -103,7 +103,7 @@ async def test_script_is_followed_by_the_default(slack: SlackStandIn, http: aioh
 @pytest.mark.parametrize("behaviour", [Reset(), PartialResponse()])
 async def test_broken_responses(slack: SlackStandIn, behaviour: Reset | PartialResponse) -> None:
     slack.script("general", behaviour)
-    async with aiohttp.ClientSession() as http:  # a new connection: aiohttp retries on a reused one
+    async with aiohttp.ClientSession() as http:  # a session without open connections
         with pytest.raises(aiohttp.ClientError):
             await post(http, slack.url(), {"text": "a"})
     assert [seen.status for seen in slack.posts] == [None]
