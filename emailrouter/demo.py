@@ -31,7 +31,7 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # on an idle machine each step takes a few hundredths of a second
+STEP_SECONDS = 15.0  # time limit of a step, which takes a few hundredths of a second on an idle machine
 
 Print = Callable[[str], None]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-_MAX_BODY = 1024 * 1024  # bytes; the Slack channel sends far smaller payloads
-_MAX_UNREAD = 100  # messages; when full, a post gets its response only after one is read
+_MAX_BODY = 1024 * 1024  # maximum bytes of a post; the Slack channel sends far smaller payloads
+_MAX_UNREAD = 100  # maximum length of the queue; when it is full, a post waits for its response until a message is read
 
 
 @dataclass(frozen=True, slots=True)

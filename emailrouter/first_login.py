@@ -96,7 +96,7 @@ def _format_link(login: FirstLogin, address: str) -> str:
 def _write_private_file(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)  # an existing file keeps its mode otherwise
+        os.fchmod(file.fileno(), 0o600)  # `os.open` does not change the mode of an existing file
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-# About 4,000 lines, a few seconds of a busy process.
+# Maximum size of the queue, in bytes: about 4,000 lines, a few seconds of a busy process.
 BACKLOG_BYTES = 1024 * 1024
 # Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0
@@ -55,7 +55,7 @@ class LineWriter:
         self._writing = False
         self._queue: deque[_PendingLine] = deque()
         self._queued_bytes = 0
-        self._is_line_incomplete = False  # a dropped line was partly written
+        self._is_line_incomplete = False  # whether a dropped line was partly written
         self._unreported = 0
         self._thread: threading.Thread | None = None
         self.dropped = 0
@@ -115,7 +115,7 @@ class LineWriter:
 
     def _write_queue(self) -> None:
         """Writes as much as the stream accepts now. The lock must be held."""
-        if self._writing:  # called during a write, whose loop continues with the new line
+        if self._writing:  # a call during a write: the loop of that write continues with the new line
             return
         self._writing = True
         try:
@@ -187,7 +187,7 @@ def _descriptor(stream: TextIO | None) -> int:
 def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
     """Returns a non-blocking write function, and the socket or descriptor opened for it.
 
-    The function writes what the stream accepts, returns its length, and raises BlockingIOError if that is nothing.
+    The function writes what the stream accepts, returns its length, and raises BlockingIOError if it accepts nothing.
     The original descriptor stays in blocking mode, because every process with the same stream shares that mode.
     """
     if descriptor < 0:

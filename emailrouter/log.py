@@ -26,11 +26,11 @@ from router.unicode_security import safe_line
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-# Characters. Useful values, such as recipients and reasons, have at most a few hundred.
+# Maximum length of a value, in characters. Useful values, such as recipients, have at most a few hundred.
 MAX_VALUE_LENGTH = 8192
-# Characters. The traceback of a deep recursion has about 100,000.
+# Maximum length of a line, in characters. The traceback of a deep recursion has about 100,000.
 MAX_LINE_LENGTH = 262144
-# Longer integers are not logged: Python refuses to convert very long ones to text.
+# Maximum size of a logged integer, in bits: Python refuses to convert very large integers to text.
 _MAX_BITS = 256
 
 _NUMBERS = logging.getLevelNamesMapping()

@@ -41,7 +41,7 @@ _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
 def prepare() -> None:
     """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
     _open_standard_streams()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if inherited as ignored, exit codes would be lost
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were inherited as ignored, exit codes would be lost
     if os.getpid() == 1 or _is_subreaper():
         _continue_in_child()
 
@@ -52,8 +52,8 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
-            os.set_inheritable(opened, True)  # otherwise closed in every child (PEP 446)
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is `number`
+            os.set_inheritable(opened, True)  # otherwise it is closed in every child (PEP 446)
         if getattr(sys, name) is None:
             # A new descriptor: the standard number may be in use by another part of the process.
             null = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - stays open
@@ -74,7 +74,7 @@ def _continue_in_child() -> None:
     """Returns in a child process. This process forwards signals, reaps, and exits as the child does.
 
     Reaping in the program itself would race with asyncio and subprocess for the exit codes of their own children.
-    It also frees the program from the rule that PID 1 ignores signals without a handler.
+    A child process is also exempt from the rule that PID 1 ignores signals without a handler.
     """
     # Blocked before the fork, so that no signal is lost in between.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)

@@ -15,9 +15,9 @@ import structlog
 
 from config.schema import Config
 
-# Time after which a running step is logged.
+# Time after which a step that is still running is logged.
 SLOW_STEP_SECONDS = 3.0
-# Time for a cancelled step to end.
+# Maximum time that a cancelled step gets to end.
 CANCEL_SECONDS = 1.0
 
 # Time limits of the steps. SMTP: after [smtp] shutdown_grace, 10 s for commits and 2 s to close.
@@ -31,12 +31,12 @@ OUTCOME_SECONDS = 10.0
 DISPATCHER_SECONDS = 2.0
 # One commit each for the request counts of the last second and the last use of keys.
 RATE_LIMITS_SECONDS = 3.0
-# For background tasks, which are only cancelled.
+# Time limit for background tasks, which are only cancelled.
 BACKGROUND_SECONDS = 2.0
-# The parts of the core. The connections of queued commits are closed by now, nothing is being sent, and idle parser
-# processes end with their input.
+# Time limits of the core's parts. The connections of queued commits are closed by now, nothing is being sent, and idle
+# parser processes end with their input.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
-# For a running scrape.
+# Time limit for a running scrape.
 METRICS_SECONDS = 2.0
 # 3 s for running statements, 2 s to return their connections.
 DATABASE_SECONDS = 6.0

@@ -105,7 +105,7 @@ class Core:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        """Built, not yet running."""
+        """The dispatcher, built but not yet running."""
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
 
         return deliver.build_dispatcher(self)

@@ -17,7 +17,7 @@ from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
 from router.store.sqlite import SqliteDatabase
 
-# Microseconds. A worker that would wait longer than this for its rate limit releases its lease.
+# Microseconds. A worker that would have to wait longer than this for the rate limit releases its lease.
 MAX_LEASE_WAIT = 2_000_000
 # SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25

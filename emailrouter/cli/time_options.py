@@ -29,7 +29,7 @@ def parse_future_time(_: click.Context, parameter: click.Parameter, value: str |
 def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
     if value is None:
         return None
-    if value.isdigit():  # ambiguous: seconds, days or a year
+    if value.isdigit():  # a number without a unit is ambiguous: seconds, days or a year
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
         return SystemClock().now() + sign * to_micros(parse_duration(value))

@@ -24,7 +24,7 @@ FRESH_SECONDS = 5.0
 # If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
 QUERY_SECONDS = 5.0
-# Number of newest messages in the loss audit; takes a few milliseconds.
+# Number of newest messages that the loss audit checks, which takes a few milliseconds.
 AUDITED_MESSAGES = 1000
 
 log = structlog.get_logger()

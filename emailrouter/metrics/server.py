@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from config.values import Address
 from emailrouter.metrics.database_metrics import DatabaseMetrics
 
-# Time for a running scrape when the server stops.
+# Maximum time that `stop` waits for a running scrape.
 SHUTDOWN_SECONDS = 1.0
 
 
