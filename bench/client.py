@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """A reply and the event loop's times of connect and reply. Code 0: connection lost or timeout."""
+    """A reply, and the event loop's times at connect and reply. Code 0: connection lost or timeout."""
 
     code: int
     text: str
@@ -23,7 +23,7 @@ class SmtpResult:
 
     @property
     def seconds(self) -> float:
-        """From the start of the connection to the reply."""
+        """Seconds from the start of the connection to the reply."""
         return self.replied_at - self.started_at
 
 

@@ -20,7 +20,7 @@ from router.search import terms
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Of 1000 tickets, 900 belong to the first alias, 95 to the second, the others to further ones. The newest 20,000 are
+# Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases. The newest 20,000 are
 # mostly open, nearly all older ones are resolved. A quarter is assigned, mostly to one agent.
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""

@@ -24,13 +24,13 @@ from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
 _MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
-_PROBES_A_SESSION = 50  # stay below the limit of idle commands
+_PROBES_A_SESSION = 50  # stays below the server's limit of commands without a message
 _MIB = 1048576
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A kind of attack. scale: factor for the numbers of clients."""
+    """A kind of attack. scale: factor by which the numbers of clients are multiplied."""
 
     kinds: Sequence[str]
     seconds: float

@@ -1,6 +1,6 @@
 """Replace this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-Before that, it asks the kernel to end the process when its parent (process PARENT) dies, and raises the limit of file
+Before that, asks the kernel to end this process when its parent (process PARENT) dies, and raises the limit of file
 descriptors. `--port` opens 127.0.0.1:N with SO_REUSEPORT and passes it as systemd does (LISTEN_FDS,
 LISTEN_PID), so that any number of processes can share a port.
 """

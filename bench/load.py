@@ -58,7 +58,7 @@ class LoadResult:
     seconds: float = 0.0
     cpu: float = 0.0
     refused: dict[str, int] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)  # of each message, from MAIL or the connection to its 250
+    latencies: list[float] = field(default_factory=list)  # seconds from MAIL, or from the connection, to each 250
 
 
 def filler_body(size: int, header_size: int) -> bytes:
@@ -154,7 +154,7 @@ class LoadSession(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the greeting."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
         """Collect reply lines. A reply is complete when its last line has a space after the code."""

@@ -63,7 +63,7 @@ class MinimalSmtp(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the greeting."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses of asyncio.Transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not asyncio.Transport
         self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:

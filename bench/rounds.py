@@ -15,7 +15,7 @@ from bench.load import Load
 from bench.senders import LoadError, LoadSender
 from bench.servers import HANDSHAKE, RunningServer
 
-_SETTLE = 0.05  # seconds for a server to finish work after its last reply
+_SETTLE = 0.05  # seconds that a server gets to finish its work after the last reply
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Results:
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
     """Send the load once. Raises `LoadError`."""
-    if server.name == HANDSHAKE:  # the same connections without a message
+    if server.name == HANDSHAKE:  # makes the same connections, without messages
         load = replace(load, handshake=True, starttls=False)
     cpu, database = server.cpu_seconds(), server.database_cpu() if server.database_cpu else 0.0
     sent = await sender.send(load, server.port)

@@ -26,8 +26,8 @@ from bench.simulation import Costs, Layout, SimulationResult, find_sustained_rat
 
 KB, MB = 1_000, 1_000_000
 # Costs of Email Router on PostgreSQL, from bench/README.md. `bench.accept` (one connection for each message) and
-# `bench.data` measured the messages, `bench.deliver` the deliveries, `--here` the WAL bytes. Other CPUs differ by a
-# factor.
+# `bench.data` measured the messages, `bench.deliver` the deliveries, `--here` the WAL bytes. On other CPUs
+# the costs differ by a factor.
 COSTS = Costs(
     receive=0.68e-3,
     receive_per_byte=3.9e-9,

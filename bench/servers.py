@@ -49,7 +49,7 @@ class RunningServer:
     children: list[Child]
     database_cpu: Callable[[], float] | None = None
     spool: Path | None = None
-    has_grandchildren: bool = field(default=False)  # children that start processes themselves
+    has_grandchildren: bool = field(default=False)  # whether its children start processes themselves
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes since their start."""

@@ -202,7 +202,7 @@ class SimulationResult:
         return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait_quantile(0.99) < 1.0
 
 
-CONNECTIONS = 2  # connections of a process that write groups: `router.store.postgres_writer`
+CONNECTIONS = 2  # per process, for writing groups: see `router.store.postgres_writer`
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
 # Statements of a group during which the workspaces' rows are locked: the tickets and the commit.
 LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2

@@ -86,7 +86,7 @@ class HostileClient:
             self.writer.write(b"E")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRIP_SECONDS):
-                    await self.reader.read(1)  # any reply is followed by a close
+                    await self.reader.read(1)  # after any reply the server closes
                     raise EOFError
 
     async def flood(self, piece: bytes) -> None:
