@@ -20,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 Scheme = Literal["light", "dark"]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
-# The headless shell takes two thirds of the CPU time of the others.
+# In order of preference: the headless shell takes two thirds of the CPU time of the others.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 

@@ -36,14 +36,15 @@ from typing import TextIO
 # Importing these has no side effects. Commands import only what they need, so all modules are listed here.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
-# The interpreter or (SSL_CERT_FILE) an imported module reads these once. A child with other values must be executed.
+# The interpreter or (SSL_CERT_FILE) an imported module reads these once. A child with other values must be
+# started by executing Python.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MAX_REQUEST_BYTES = 200_000  # bytes of a request: environment and command line
+_MAX_REQUEST_BYTES = 200_000  # maximum size of a request, mainly environment and command line
 _PR_SET_PDEATHSIG = 1
 
 
 def can_share_server(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
-    """Whether a process started with environment `of` may fork a child with environment `env`."""
+    """Whether a server that was started with `server_env` may fork a child with environment `env`."""
     return all(
         {name: value for name, value in env.items() if name.startswith(prefix)}
         == {name: value for name, value in server_env.items() if name.startswith(prefix)}

@@ -42,7 +42,7 @@ class ForkedProcess:
         answer = self._channel.recv(100)
         asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()
-        # Without an answer the fork server is gone, and its children with it.
+        # An empty answer means that the fork server has died, and its children with it.
         self.returncode = int(answer) if answer else -signal.SIGKILL
 
 
@@ -63,7 +63,7 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
 async def fork(
     args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int
 ) -> ForkedProcess:
-    """Fork a program. words: module and arguments. limit: maximum bytes of a line of output."""
+    """Fork a program. args: module and its arguments. limit: maximum bytes of a line of output."""
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
         given.write(stdin or b"")
         given.seek(0)

@@ -1,4 +1,4 @@
-"""The parsing worker with a parser that obeys the message, for tests of what survives it.
+"""The parsing worker with a parser that fails as the message requests, for tests of what survives such a failure.
 
 A message that contains `endless` is parsed for ever, `abort` ends the process like a crash in C code, `stop` stops it,
 `hungry` allocates all memory, and `unbounded` has no limit on the growth of its HTML. Others are parsed normally.
@@ -13,7 +13,7 @@ from router.mail.contents import Contents
 
 
 def parse_or_obey(content: bytes) -> Contents:
-    """Parse a message, or do what it says."""
+    """Parse a message, or fail as it requests."""
     if b"endless" in content:
         while True:
             pass

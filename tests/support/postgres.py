@@ -100,9 +100,9 @@ class PostgresServer:
     """A server with databases; see the module's docstring."""
 
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
-        self.url = url  # connection to the maintenance database
+        self.url = url  # of the maintenance database
         self._control = control
-        # On an external server names are unique to this process; on ours all workers share templates.
+        # On an external server, names of databases are unique to this process; on our own, all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
         self._tablespace = ""
         self._created: set[str] = set()

@@ -121,7 +121,7 @@ def _wheel_install() -> Path | None:
 
 
 def _can_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether `user` can enter the folder and run its programs, judged by mode bits: the user has no other groups."""
+    """Whether `user` can enter the folder and run its programs, by the mode bits and without other groups."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(

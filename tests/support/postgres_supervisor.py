@@ -7,9 +7,8 @@ and prints one JSON line, `{"control": path}` or `{"error": text}`.
 
 Test processes connect to the Unix socket `control` and stay connected. When the last of them is gone, for any reason,
 the supervisor stops the server and removes its directory. Until the first one connects, an open standard input counts
-as a connection. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_` methods. Standard
-library
-only: it also runs under another Python than the tests.
+as a connection. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_` methods. Only the
+standard library is imported, because the Python that runs this script may not be that of the tests.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 USER = "emailrouter"  # the server's superuser
-# Below the ephemeral range, so that nothing else gets the port while the server is stopped.
+# Below the ephemeral range, so that the kernel assigns the port to no other program while the server is stopped.
 _PORTS = range(20_000, 32_000)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -116,14 +115,14 @@ class PostgresProcess:
         self.process = None
         end = time.monotonic() + _STOP_SECONDS
         while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
-            time.sleep(0.005)  # they still hold the shared memory, and the next start would fail
+            time.sleep(0.005)  # until they end they hold the shared memory, and a start would fail
         with contextlib.suppress(FileNotFoundError):
             (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
 
     def do_pause(self) -> None:
         """Send SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
         _signal_all(self._all_pids(), signal.SIGSTOP)
-        _signal_all(self._all_pids(), signal.SIGSTOP)  # processes that were just started
+        _signal_all(self._all_pids(), signal.SIGSTOP)  # again, for processes started in between
 
     def do_resume(self) -> None:
         _signal_all(reversed(self._all_pids()), signal.SIGCONT)
@@ -176,7 +175,7 @@ class PostgresProcess:
 
 
 def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[socket.socket]) -> None:
-    """Serve until the last client is gone. It may wait for the end: this process closes its connection by exiting."""
+    """Serve until the last client is gone. Its connection closes only when this process exits: it can wait for that."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)

@@ -1,10 +1,10 @@
 """The real program as a child process that tests signal and kill.
 
-`Program` starts `python -m emailrouter ARGS` in its own process group, by a fork of a process that has imported it
-where `tests.support.fork_server` can (`fresh=True` executes it). It reads the output in the background, bounded, and
-follows the JSON log lines on stderr: `ready()` waits for `{"event": "ready", "smtp": [...], "api": "..."}`. However a
-test ends, `async with` leaves no process behind; on Linux neither does a killed test run. Only processes started here
-are signalled.
+`Program` starts `python -m emailrouter ARGS` in its own process group: where possible as a fork of a process that has
+imported the program (`tests.support.fork_server`), with `fresh=True` always by executing Python. It reads the output in
+the background, bounded, and follows the JSON log lines on stderr: `ready()` waits for `{"event": "ready", "smtp":
+[...], "api": "..."}`. However a test ends, `async with` leaves no process behind; on Linux neither does a killed test
+run. Only processes started here are signalled.
 
 Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
@@ -26,7 +26,7 @@ from tests.support.forked import ForkedProcess, can_fork, fork
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_LINES = 20_000  # lines of each stream; the oldest are dropped
+KEPT_LINES = 20_000  # maximum number of lines of each stream; the oldest are dropped
 _LINE_LIMIT = 4 * 1024 * 1024
 
 # Variables of the machine's service manager or user that would influence a test.
@@ -214,7 +214,7 @@ class Program:
         return self.log_events(name)
 
     async def wait_until(self, condition: Callable[[], bool], description: str, *, timeout: float = 20) -> None:
-        """Wait until `true()` holds; it is checked after every line of output."""
+        """Wait until `condition()` is true; it is called after every line of output."""
         try:
             async with asyncio.timeout(timeout), self._output_changed:
                 await self._output_changed.wait_for(lambda: condition() or not self._open_streams)

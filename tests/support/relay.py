@@ -28,7 +28,7 @@ class Relay:
         self._connections: list[RelayedConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._last = 0.0  # the loop's time of the last traffic
+        self._last = 0.0  # time of the event loop at the last traffic
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)

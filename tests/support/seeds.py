@@ -1,4 +1,7 @@
-"""Rows for tests, written by the store's own queries: a workspace, a verified domain, an integration, aliases."""
+"""Rows for tests, written by the store's own queries: a workspace, a verified domain, an integration, aliases.
+
+The store's queries write them, so that a seed cannot contain what the product could not write.
+"""
 
 from router import ids
 from router.clock import SECOND, SystemClock
@@ -7,7 +10,7 @@ from router.store.database import Database
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Written by the store's queries, so that a seed cannot contain what the product could not write.
+# Microseconds since the epoch; the time of every seeded row.
 NOW = SystemClock().now()
 
 

@@ -62,7 +62,7 @@ class SlackStandIn:
     ) -> None:
         self.posts: deque[Post] = deque(maxlen=keep)
         self.port = 0
-        self.peak: defaultdict[str, int] = defaultdict(int)  # maximum of concurrent requests, for each path
+        self.peak: defaultdict[str, int] = defaultdict(int)  # largest number of concurrent requests, by path
         self._ssl = ssl_context
         self._max_body = max_body
         self._scripts: defaultdict[str, deque[Behaviour]] = defaultdict(deque)

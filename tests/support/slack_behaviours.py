@@ -70,7 +70,7 @@ class Post:
     headers: dict[str, str]
     payload: Any  # the decoded JSON; None if it is not JSON
     raw: bytes
-    at: float  # the loop's time in seconds
+    at: float  # time of the event loop, in seconds
     status: int | None = None
     answer: str = ""
 

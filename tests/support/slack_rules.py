@@ -80,7 +80,7 @@ def _errors_of_block(block: dict[str, Any], where: str) -> Iterator[str]:
         case "rich_text":
             yield from _rich_text_errors(block, where)
         case _:
-            pass  # a divider has no text; we send no images, videos and markdown
+            pass  # a divider has no text; we send no images, videos or markdown
 
 
 def _section_errors(block: dict[str, Any], where: str) -> Iterator[str]:

@@ -4,7 +4,8 @@
 
 mounts it and executes the command. The file system is a tmpfs in a private mount namespace, which the kernel removes
 with its last process; other processes see it only through `/proc/PID/root`. It needs root or permission to create a
-user namespace. Standard library only: it also runs under another Python than the tests.
+user namespace. Only the standard library is imported, because the Python that runs this
+script may not be that of the tests.
 """
 
 import ctypes

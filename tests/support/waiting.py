@@ -35,7 +35,7 @@ def child_pids(pid: int) -> list[int]:
 
 
 async def wait_until(condition: Callable[[], bool], description: str, *, timeout: float = 10) -> None:
-    """Poll until `true()` holds."""
+    """Poll until `condition()` is true."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:

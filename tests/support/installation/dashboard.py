@@ -1,4 +1,4 @@
-"""Tests use the dashboard over plain HTTP through a `FormClient` with its own cookies."""
+"""A client of the dashboard over plain HTTP, for tests; each `FormClient` has its own cookies."""
 
 import re
 from dataclasses import dataclass, field

@@ -43,7 +43,7 @@ class ApiReply:
 
 
 class ApiClient:
-    """A client of the API with one key, or without."""
+    """A client of the API with one key, or without a key."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
         self._session = session
@@ -166,7 +166,7 @@ class ServedInstallation(Installation):
         """Accept a message as the SMTP server does; return its message id. The clock is not advanced.
 
         Args:
-            to: whole addresses; by default `support` of `DOMAIN`.
+            to: targets or whole addresses; by default `support` of `DOMAIN`.
         """
         chosen = to or (f"support@{DOMAIN}",)
         targets = [one if isinstance(one, Target) else await self.resolve(one) for one in chosen]
@@ -175,7 +175,7 @@ class ServedInstallation(Installation):
 
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
-    """Settings without request limits unless a test sets them. own: further settings of `[api]`."""
+    """Settings without request limits. own: settings of `[api]` that override these."""
     found: dict[str, object] = {
         f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
     }
@@ -193,7 +193,7 @@ async def serve_api(
     login: FirstLogin | None = None,
     real_time: bool = False,
 ) -> AsyncIterator[ServedInstallation]:
-    """An API process. login: of an existing workspace, for a second process over the same store."""
+    """An API process. login: the first login of an existing workspace, for a second process over the same store."""
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
         "admin@example.org"

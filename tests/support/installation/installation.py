@@ -52,8 +52,8 @@ class Installation:
     """`await installation.seed()` adds a workspace with `support` and `billing` at one domain and integration.
 
     Args:
-        settings: Override `SETTINGS`.
-        wake: `recording_wake` if None; "dispatcher" is the core's own, which the test runs.
+        settings: They override `SETTINGS`.
+        wake: `recording_wake` if None; "dispatcher" for the dispatcher of the core, which the test runs.
         real_time: The core uses the machine's clock instead of `clock`.
         write: Replaces the accept transaction.
     """
@@ -228,7 +228,7 @@ class Installation:
         return user.id, key.plaintext
 
     async def add_actor(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
-        """Add a user; return its actor. actor: who adds it, for another workspace."""
+        """Add a user; return its actor. actor: the user who adds it, if in another workspace."""
         creator = actor or self.actor
         email = f"{role}-{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(creator, email=email, role=role)
