@@ -29,7 +29,7 @@ test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL serve
 test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tests (tests/README.md)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
-# The tiers that run in the processes of pytest. The system tier is not measured: it kills the programs that it starts.
+# Measures the tiers that run in the processes of pytest, not the system tier, which kills the programs that it starts.
 # The floor is one per cent below the measured coverage (83 %).
 COVERAGE_FLOOR ?= 82
 cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
@@ -76,7 +76,7 @@ api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both database
 debian-walk: $(VENV)/ready ## Run the commands of docs/operations.md on a fresh Debian under systemd-nspawn (root)
 	$(BIN)/python -m tests.system.debian.walk $(ARGS)
 
-# The lock files hold hashes and no addresses: each machine configures its own package index.
+# The lock files contain hashes but no index URLs: each machine configures its own package index.
 lock: $(VENV)/ready ## Update the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --extra dev pyproject.toml -o requirements-dev.lock
