@@ -2,8 +2,8 @@
 
 `bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite. Every list is then requested from the
 started program with its filters, from deep pages and with searches, one request at a time. Prints median and p99 in
-milliseconds, the CPU milliseconds of the program and of PostgreSQL, and what exceeds 50 ms. `--plans` prints the query
-plans.
+milliseconds, the CPU milliseconds of the program and of PostgreSQL, and marks medians over 50 ms. `--plans` prints the
+query plans.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def known_slow_searches(dataset: Dataset) -> list[str]:
     never = [f"q={quote(word)}" for word in ("invoice odd.", "invoice odd")] + [f"q=desk.&{main}"]
     of_none = ["in", "invo", "invoice.", "prin", "printer.", "hello invoice", "hello prin", "t2x0 t3x0 t5x0"]
     none = [f"q={quote(word)}&{more}" for word in of_none for more in many if busy in more]
-    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]  # match nearly all tickets
+    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]  # nearly all matches are resolved
     return [*old, *never, *none, *(f"q={quote(word)}&{open_}" for word in resolved)]
 
 

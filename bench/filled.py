@@ -26,9 +26,9 @@ _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_pro
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
 _ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
-# `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`; `desk` in every third ticket
-# of all aliases but the first; `telefax` in every third of the older half; `order1` is a prefix of 111,111 of a million
-# words.
+# `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`; `desk` is in every third
+# ticket of all aliases but the first; `telefax` is in every third ticket of the older half; of a million tickets,
+# 111,112 have a word that begins with `order1`.
 _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 150 = 0 THEN ' printer' ELSE '' END
     || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
     || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END

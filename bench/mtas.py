@@ -147,7 +147,7 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
     (etc / "master.cf").write_text(_MASTER.format(port=port))
-    # After changing users it no longer gets the signal of its parent's death: a limit for the worst case.
+    # After a change of user the kernel sends no signal at the parent's death: the timeout ends a forgotten server.
     argv = ["timeout", "1800", str(libraries / "sbin" / "master"), "-c", str(etc), "-d"]
     return PreparedServer(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
 

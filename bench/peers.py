@@ -121,12 +121,12 @@ class TlsHandshake(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once: `loop.start_tls` keeps the protocol."""
+        """Called once per connection: `loop.start_tls` does not call it again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer the request for TLS, as a server does after STARTTLS."""
-        self._transport.pause_reading()  # until `start_tls` reads; otherwise the first bytes of the handshake are lost
+        self._transport.pause_reading()  # `start_tls` resumes; otherwise the first bytes of the handshake are lost
         self._transport.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
 

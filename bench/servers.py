@@ -29,7 +29,7 @@ ALL = (*OURS, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 @dataclass(frozen=True)
 class Options:
-    """Where other servers are, and how many processes each server has.
+    """Where the other servers are installed, and how many processes each server has.
 
     before: another checkout of this project with its environment in `.venv`, such as the commit before a change.
     """
