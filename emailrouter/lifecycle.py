@@ -189,7 +189,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
-    # Excludes the existing objects from later collections, which would take 20 ms longer.
+    # Excludes the existing objects from later garbage collections, each of which would otherwise take 20 ms longer.
     gc.collect()
     gc.freeze()
     log.info("ready", **ready_facts(process))

@@ -32,7 +32,8 @@ _NOT_FORWARDED = frozenset(
         signal.SIGTRAP,
     }
 )
-# sigaction(2), si_code. A terminal signals the whole foreground process group, including the program.
+# si_code (sigaction(2)) of a signal that the kernel sent. Signals of a terminal are not forwarded, because the terminal
+# signals the whole foreground process group, including the program.
 _SI_KERNEL = 0x80
 # Variables with the PID of the process that they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
 _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")

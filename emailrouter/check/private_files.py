@@ -37,6 +37,6 @@ def _database_files(database: Path) -> list[Path]:
 def _is_shared(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
-    except OSError:  # missing or not accessible: reported by the check of the database
+    except OSError:  # missing or not accessible, which the check of the database reports
         return False
     return bool(stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO))

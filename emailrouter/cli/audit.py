@@ -8,7 +8,7 @@ from api.schema.operations import AuditAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, collect_pages, paging_options, to_rows, with_context
 
 OPERATOR = "(operator)"
-UNKNOWN = "(unknown)"  # failed sign-in
+UNKNOWN = "(unknown)"  # actor of a failed sign-in
 
 
 @click.group(cls=WorkspaceGroup, name="audit")

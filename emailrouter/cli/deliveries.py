@@ -99,10 +99,10 @@ async def replay(
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     replayed = 0
-    while True:  # each call queues one transaction of deliveries
+    while True:  # each call queues the deliveries of one transaction
         count = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
         replayed += count
-        if not count or state == "pending":  # these stay pending, so the loop would not end
+        if not count or state == "pending":  # replayed deliveries stay pending: the loop would not end
             break
     context.print_result(to_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 
