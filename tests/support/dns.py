@@ -54,7 +54,7 @@ class DnsStandIn:
     def __init__(self) -> None:
         self.queries: list[tuple[str, str]] = []  # (lower-case name without the trailing dot, upper-case type)
         self.port = 0
-        self.edns_failure: EdnsFailure | None = None  # the reaction to queries with EDNS (RFC 6891)
+        self.edns_failure: EdnsFailure | None = None  # how queries with EDNS (RFC 6891) fail
         self.edns_queries = 0  # number of queries with EDNS
         self._zone: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}

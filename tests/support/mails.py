@@ -13,7 +13,7 @@ CUSTOMER = "Ada Customer <ada@customer.test>"
 SUPPORT = "support@example.org"
 DATE = "Tue, 01 Jan 2030 12:00:00 +0000"
 
-_ASCII = SMTP.clone(cte_type="7bit")  # valid without 8BITMIME too
+_ASCII = SMTP.clone(cte_type="7bit")  # so that messages are also valid without 8BITMIME
 _numbers = itertools.count(1)
 
 
@@ -155,7 +155,7 @@ def of_size(size: int, *, subject: str = "Large", message_id: str | None = None)
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(size - len(head), 78)
     assert size >= len(head) + 2, "too small for its header"
-    if rest == 1:  # a line needs two bytes: move one from the line before
+    if rest == 1:  # a line needs two bytes for CR LF: merge the last byte into the line before
         lines, rest = lines - 1, 79
     last = b"x" * (rest - 2) + b"\r\n" if rest else b""
     return head + (b"x" * 76 + b"\r\n") * lines + last

@@ -1,4 +1,4 @@
-"""Assertions for every Slack payload: Slack's rules, slack-sdk's models, and ours."""
+"""Assertions for every Slack payload: Slack's rules, slack-sdk's models, and our own rules."""
 
 from collections.abc import Iterator
 from typing import Any

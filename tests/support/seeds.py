@@ -1,6 +1,6 @@
-"""Rows for tests, written by the store's own queries: a workspace, a verified domain, an integration, aliases.
+"""Rows for tests: a workspace, a verified domain, an integration, aliases, tickets.
 
-The store's queries write them, so that a seed cannot contain what the product could not write.
+The store's own queries write the rows, so that a seed cannot contain what the product could not write.
 """
 
 from router import ids
