@@ -31,7 +31,7 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
         fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
         results.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
     if config.delivery.allow_private_networks:
-        fix = "Set [delivery] allow_private_networks = false, unless the webhooks are your own servers"
+        fix = "Set [delivery] allow_private_networks = false, unless the webhooks are on your own servers"
         results.append(warn(name, "webhooks may point to private networks", fix))
     if config.api.listen != "systemd" and not is_loopback(config.api.listen.host):
         fix = "Set [api] listen to 127.0.0.1 behind a TLS proxy, or close the port in the firewall"
