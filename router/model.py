@@ -138,7 +138,7 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
-        sealed_settings: Encrypted JSON.
+        encrypted_settings: Encrypted JSON.
         hint: The masked target.
         last_error: The reason of the last failure.
         probe_at: When a parked delivery of a failing integration is tried.
@@ -149,7 +149,7 @@ class Integration:
     workspace_id: str
     type: str
     name: str
-    sealed_settings: str
+    encrypted_settings: str
     hint: str
     status: IntegrationStatus
     last_error: str

@@ -62,7 +62,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
         if box is None:
             raise DecryptionError("no key")
         dumped = channel.dump_settings(
-            decrypt_settings(box, channel, integration.sealed_settings, allow_private=private)
+            decrypt_settings(box, channel, integration.encrypted_settings, allow_private=private)
         )
     except DecryptionError:
         fix = "Restore the right secret key (see the line `secret key`), or set the webhook URL again"

@@ -50,23 +50,25 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
         rotation = KeyRotationService(core.database, core.clock)
         if server.secret_key is not None and new_key_file is not None:
             key = _next_key(new_key_file, server.secret_key)
-            return await rotation.reseal(server.secret_key.reveal(), key), fingerprint(key)
+            return await rotation.reencrypt_all(server.secret_key.reveal(), key), fingerprint(key)
         old = load_or_create_key(server.data_dir)
         key = key_rotation.write_next_key(server.data_dir)
         try:
-            resealed = await rotation.reseal(old, key)
+            reencrypted_count = await rotation.reencrypt_all(old, key)
         except Refused:
             key_rotation.discard_next_key(server.data_dir)
             raise
         key_rotation.complete_rotation(server.data_dir, fingerprint(key))
-        return resealed, fingerprint(key)
+        return reencrypted_count, fingerprint(key)
 
-    resealed, key_fingerprint = run_with_core(ctx, work, secrets=True)
+    reencrypted_count, key_fingerprint = run_with_core(ctx, work, secrets=True)
     key_path = (new_key_file or server.data_dir / KEY_FILE).absolute()
     if invocation.as_json:
-        console.print_json({"resealed": resealed, "fingerprint": key_fingerprint, "keyFile": str(key_path)})
+        console.print_json({"resealed": reencrypted_count, "fingerprint": key_fingerprint, "keyFile": str(key_path)})
         return
-    click.echo(f"{resealed} secrets were re-encrypted with the new key {key_fingerprint}, which is in {key_path}.")
+    click.echo(
+        f"{reencrypted_count} secrets were re-encrypted with the new key {key_fingerprint}, which is in {key_path}."
+    )
     if new_key_file is not None:
         click.echo("Set server.secret_key to the new key on every host, and restart every process.")
     else:

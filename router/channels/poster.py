@@ -94,7 +94,7 @@ class Poster:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")
         try:
             settings = decrypt_settings(
-                self._box, channel, integration.sealed_settings, allow_private=self._allow_private
+                self._box, channel, integration.encrypted_settings, allow_private=self._allow_private
             )
         except DecryptionError:
             return SendFailure("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")

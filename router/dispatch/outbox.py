@@ -261,7 +261,7 @@ class Outbox:
         if row is None:
             return False
         is_reactivated = batch.probe and row["status"] == "active"
-        return bool(is_reactivated or row["sealed_settings"] != batch.integration.sealed_settings)
+        return bool(is_reactivated or row["encrypted_settings"] != batch.integration.encrypted_settings)
 
     async def _record_delivered(self, transaction: QueryExecutor, batch: DeliveryBatch, now: Micros) -> None:
         await transaction.execute_many(

@@ -105,7 +105,7 @@ class DocumentApplier:
         if current is None:
             return ReferencedSettings(settings, is_current=False)
         try:
-            stored = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
+            stored = decrypt_settings(self._box, channel, current.encrypted_settings, allow_private=self._allow_private)
         except (DecryptionError, Refused):
             return ReferencedSettings(settings, is_current=False)
         return ReferencedSettings(settings, is_current=channel.dump_settings(stored) == new_settings)

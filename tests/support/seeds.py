@@ -47,17 +47,17 @@ async def insert_domain(
     return domain_id
 
 
-async def insert_integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
-    """Insert a Slack integration with sealed settings; return its id."""
+async def insert_integration(database: Database, workspace_id: str, encrypted: str = "", name: str = "general") -> str:
+    """Insert a Slack integration with encrypted settings; return its id."""
     integration_id = ids.new_id("int")
     await execute(
         database,
-        "INSERT INTO integrations (id, workspace_id, type, name, sealed_settings, hint, created_at) "
-        "VALUES (:id, :workspace_id, 'slack', :name, :sealed, '', :created_at)",
+        "INSERT INTO integrations (id, workspace_id, type, name, encrypted_settings, hint, created_at) "
+        "VALUES (:id, :workspace_id, 'slack', :name, :encrypted, '', :created_at)",
         id=integration_id,
         workspace_id=workspace_id,
         name=name,
-        sealed=sealed,
+        encrypted=encrypted,
         created_at=NOW,
     )
     return integration_id

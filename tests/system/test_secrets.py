@@ -33,18 +33,18 @@ KEY, OTHER = "k" * 44, "o" * 44
 @given(st.text())
 def test_encrypted_text_can_be_decrypted(text: str) -> None:
     box = SecretBox(KEY)
-    sealed = box.encrypt(text)
-    assert sealed.isascii()
-    assert box.encrypt(text) != sealed
-    assert SecretBox(KEY.encode()).decrypt(sealed) == text
+    encrypted = box.encrypt(text)
+    assert encrypted.isascii()
+    assert box.encrypt(text) != encrypted
+    assert SecretBox(KEY.encode()).decrypt(encrypted) == text
 
 
 def test_decryption_requires_the_key_and_the_purpose() -> None:
-    sealed = SecretBox(KEY).encrypt("https://hooks.slack.com/services/x", "integration")
-    changed = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
+    encrypted = SecretBox(KEY).encrypt("https://hooks.slack.com/services/x", "integration")
+    changed = encrypted[:-3] + ("A" if encrypted[-3] != "A" else "B") + encrypted[-2:]
     cases = [
-        (OTHER, sealed, "integration"),
-        (KEY, sealed, "session"),
+        (OTHER, encrypted, "integration"),
+        (KEY, encrypted, "session"),
         (KEY, changed, "integration"),
         (KEY, "", "integration"),
         (KEY, "\ud800", "integration"),
@@ -53,7 +53,7 @@ def test_decryption_requires_the_key_and_the_purpose() -> None:
         with pytest.raises(DecryptionError) as caught:
             SecretBox(key).decrypt(text, purpose)
         assert "hooks" not in str(caught.value)
-    assert SecretBox(KEY).decrypt(sealed) == "https://hooks.slack.com/services/x"
+    assert SecretBox(KEY).decrypt(encrypted) == "https://hooks.slack.com/services/x"
 
 
 def test_box_with_a_new_and_an_old_key() -> None:

@@ -30,7 +30,7 @@ class KeyRotationService:
         self._database = database
         self._clock = clock
 
-    async def reseal(self, old: str, new: str) -> int:
+    async def reencrypt_all(self, old: str, new: str) -> int:
         """Encrypts all secrets with `new`, makes it the key of the installation, and returns the number of secrets.
 
         Raises:
@@ -39,17 +39,17 @@ class KeyRotationService:
         box = SecretBox([new, old])
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            rows = await transaction.fetch_all("operator_sealed_settings")
+            rows = await transaction.fetch_all("operator_encrypted_settings")
             for row in rows:
                 try:
-                    sealed = box.reencrypt(row["sealed_settings"])
+                    encrypted = box.reencrypt(row["encrypted_settings"])
                 except DecryptionError:
                     raise Refused(
                         "conflict",
                         f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "
                         "secret key: set its webhook URL again, or remove it; nothing was changed",
                     ) from None
-                await transaction.execute("operator_update_settings", id=row["id"], sealed_settings=sealed)
+                await transaction.execute("operator_update_settings", id=row["id"], encrypted_settings=encrypted)
             replaced = await transaction.execute(
                 "operator_replace_value", name=FINGERPRINT_FACT, value=fingerprint(new), expected=fingerprint(old)
             )

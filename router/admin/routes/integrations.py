@@ -68,7 +68,7 @@ class IntegrationService:
         """Creates an integration. settings: the fields of its channel (`webhookUrl`). Sends nothing."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
-        sealed, hint = self._poster.encrypt_settings(channel, settings)
+        encrypted, hint = self._poster.encrypt_settings(channel, settings)
         integration_id = ids.new_id("int")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -78,7 +78,7 @@ class IntegrationService:
                 workspace_id=actor.workspace_id,
                 type=type,
                 name=valid_name,
-                sealed_settings=sealed,
+                encrypted_settings=encrypted,
                 hint=hint,
                 created_at=now,
             )
@@ -100,18 +100,18 @@ class IntegrationService:
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)
-            sealed, hint = None, None
+            encrypted, hint = None, None
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
-                sealed, hint = self._poster.encrypt_settings(channel, settings)
+                encrypted, hint = self._poster.encrypt_settings(channel, settings)
             await transaction.execute(
                 "integration_update",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
                 name=None if name is None else validation.validate_line(name, "name"),
-                sealed_settings=sealed,
+                encrypted_settings=encrypted,
                 hint=hint,
             )
             if settings is not None:

@@ -74,7 +74,7 @@ CREATE TABLE integrations (
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     type TEXT NOT NULL,
     name TEXT NOT NULL,
-    sealed_settings TEXT NOT NULL,
+    encrypted_settings TEXT NOT NULL,
     hint TEXT NOT NULL,
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'failing')),
     last_error TEXT NOT NULL DEFAULT '',

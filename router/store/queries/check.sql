@@ -20,7 +20,7 @@ FROM domains ORDER BY name, id LIMIT :limit;
 
 -- name: check_integrations
 -- Integrations of all workspaces.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations ORDER BY name, id LIMIT :limit;
 

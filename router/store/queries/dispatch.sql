@@ -19,12 +19,12 @@ ORDER BY i.paced_at, i.id LIMIT :limit;
 -- Takes or extends the lease of an integration: one process at a time sends to a webhook.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
-RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at,
+RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
 -- The current settings and status, to compare with those that an attempt used.
-SELECT sealed_settings, status FROM integrations WHERE id = :id;
+SELECT encrypted_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
 -- Releases the lease, unless another process has taken it over.

@@ -69,7 +69,7 @@ FROM domains WHERE alert_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit
 
 -- name: domain_alert_integrations
 -- The integrations that receive a domain's tickets: those of its aliases, and the default of the workspace.
-SELECT i.id, i.workspace_id, i.type, i.name, i.sealed_settings, i.hint, i.status, i.last_error, i.failing_since,
+SELECT i.id, i.workspace_id, i.type, i.name, i.encrypted_settings, i.hint, i.status, i.last_error, i.failing_since,
        i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
 FROM integrations i
 WHERE i.workspace_id = :workspace_id AND (

@@ -1,36 +1,36 @@
 -- name: integration_by_id
 -- One integration of a workspace.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock
 -- One integration of a workspace, locked against deletion until the transaction ends.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock_to_delete
 -- One integration of a workspace, locked so that no further alias can refer to it.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_page
 -- Integrations of a workspace, newest first.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: integration_insert
 -- Inserts an integration.
-INSERT INTO integrations (id, workspace_id, type, name, sealed_settings, hint, created_at)
-VALUES (:id, :workspace_id, :type, :name, :sealed_settings, :hint, :created_at);
+INSERT INTO integrations (id, workspace_id, type, name, encrypted_settings, hint, created_at)
+VALUES (:id, :workspace_id, :type, :name, :encrypted_settings, :hint, :created_at);
 
 -- name: integration_update
 -- Changes the name or the settings; NULL leaves a value unchanged.
 UPDATE integrations SET name = COALESCE(CAST(:name AS TEXT), name),
-                        sealed_settings = COALESCE(CAST(:sealed_settings AS TEXT), sealed_settings),
+                        encrypted_settings = COALESCE(CAST(:encrypted_settings AS TEXT), encrypted_settings),
                         hint = COALESCE(CAST(:hint AS TEXT), hint)
 WHERE id = :id AND workspace_id = :workspace_id;
 

@@ -53,13 +53,13 @@ WHERE m.id > :after AND m.received_at >= :since
   AND EXISTS (SELECT 1 FROM raw_chunks r WHERE r.message_id = m.id AND r.n = 0)
 ORDER BY m.id LIMIT :limit;
 
--- name: operator_sealed_settings
+-- name: operator_encrypted_settings
 -- Everything that is encrypted with the secret key, locked until the transaction ends.
-SELECT id, workspace_id, name, sealed_settings FROM integrations ORDER BY id;
+SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
 -- Stores settings that were encrypted with another key.
-UPDATE integrations SET sealed_settings = :sealed_settings WHERE id = :id;
+UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value
 -- Replaces a value of the installation if it is still the expected one.

@@ -85,7 +85,7 @@ async def test_concurrent_changes_of_an_integration_are_both_kept(
     )
     after = await integrations.get(installation.actor, integration_id)
     assert after.name == "Renamed"
-    assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
+    assert (after.hint, after.encrypted_settings) != (before.hint, before.encrypted_settings)
 
 
 async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, interleave: Interleave) -> None:

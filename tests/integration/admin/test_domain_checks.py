@@ -65,8 +65,8 @@ class TwoWorkspaces:
 
     async def add_alias(self, actor: Actor, domain: Domain, name: str, channel: str) -> None:
         database, workspace_id = self.installation.database, actor.workspace_id
-        sealed = self.installation.core.box.encrypt(json.dumps({"webhookUrl": self.slack.url(channel)}))
-        integration = await seeds.insert_integration(database, workspace_id, sealed, name=channel)
+        encrypted = self.installation.core.box.encrypt(json.dumps({"webhookUrl": self.slack.url(channel)}))
+        integration = await seeds.insert_integration(database, workspace_id, encrypted, name=channel)
         await seeds.insert_alias(database, workspace_id, domain.id, name, integration)
 
     def publish_records(self, *domains: Domain, mx: bool = True) -> None:

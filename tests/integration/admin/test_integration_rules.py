@@ -19,9 +19,9 @@ async def test_an_integration_is_created_changed_and_deleted(installation: Insta
     made = await create(installation, "http://127.0.0.1:9/services/T0/B0/general-secret")
     assert (made.type, made.name, made.status) == ("slack", "Support", "active")
     assert made.created_at == installation.clock.now()
-    assert "general" not in made.hint + made.sealed_settings
+    assert "general" not in made.hint + made.encrypted_settings
     changed = await integrations.change(actor, made.id, name="Sales")
-    assert (changed.name, changed.sealed_settings) == ("Sales", made.sealed_settings)
+    assert (changed.name, changed.encrypted_settings) == ("Sales", made.encrypted_settings)
     assert await integrations.get(actor, made.id) == changed
     assert (await integrations.list(actor)).items[0] == changed
     await integrations.delete(actor, made.id)

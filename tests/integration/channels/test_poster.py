@@ -35,7 +35,7 @@ def build_poster(box: SecretBox, client: RecordingClient | None = None, *, allow
 
 
 def build_integration(box: SecretBox, text: str) -> Integration:
-    return replace(INTEGRATION, sealed_settings=box.encrypt(text))
+    return replace(INTEGRATION, encrypted_settings=box.encrypt(text))
 
 
 def failure_reason(result: IntegrationSender | SendOutcome) -> str:
@@ -49,7 +49,7 @@ async def test_payload_is_sent_to_the_encrypted_url() -> None:
     poster = build_poster(box, client)
     settings, hint = poster.encrypt_settings(SLACK, {"webhookUrl": URL})
     assert "very-secret" not in settings + hint
-    sender = poster.prepare(replace(INTEGRATION, sealed_settings=settings))
+    sender = poster.prepare(replace(INTEGRATION, encrypted_settings=settings))
     assert isinstance(sender, IntegrationSender)
     assert "very-secret" not in repr(sender)
     assert isinstance(await sender.send({"text": "Hello"}), SendSuccess)
@@ -78,7 +78,7 @@ def test_settings_that_cannot_be_decrypted(text: str) -> None:
 def test_settings_that_are_no_longer_allowed() -> None:
     box = SecretBox(new_key())
     settings, _ = build_poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
-    integration = replace(INTEGRATION, sealed_settings=settings)
+    integration = replace(INTEGRATION, encrypted_settings=settings)
     assert isinstance(build_poster(box, allow_private=True).prepare(integration), IntegrationSender)
     assert "https" in failure_reason(build_poster(box).prepare(integration))
 

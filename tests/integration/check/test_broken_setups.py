@@ -47,9 +47,9 @@ def _replace_domain_records(setup: CheckedInstallation) -> None:
     setup.dns.remove(f"_emailrouter.{DOMAIN}")
 
 
-async def _reseal(setup: CheckedInstallation, url: str, key: str | None = None) -> None:
-    sealed = SecretBox(key or setup.installation.secret_key).encrypt(json.dumps({"webhookUrl": url}))
-    await setup.installation.execute("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
+async def _replace_webhook(setup: CheckedInstallation, url: str, key: str | None = None) -> None:
+    encrypted = SecretBox(key or setup.installation.secret_key).encrypt(json.dumps({"webhookUrl": url}))
+    await setup.installation.execute("UPDATE integrations SET encrypted_settings = :encrypted", encrypted=encrypted)
 
 
 async def _insert_message_without_ticket(setup: CheckedInstallation) -> None:
@@ -215,19 +215,19 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "set a new webhook URL",
     ),
     "settings encrypted with another key": (
-        lambda s: _reseal(s, "https://hooks.slack.com/services/T0/B0/x", new_key()),
+        lambda s: _replace_webhook(s, "https://hooks.slack.com/services/T0/B0/x", new_key()),
         "fail",
         "cannot be decrypted with the secret key of this host",
         "Restore the right secret key",
     ),
     "unreachable host": (
-        lambda s: _reseal(s, f"https://localhost:{free_port()}/x"),
+        lambda s: _replace_webhook(s, f"https://localhost:{free_port()}/x"),
         "fail",
         "no connection to localhost",
         "firewall",
     ),
     "a certificate for another host": (
-        lambda s: _reseal(s, s.slack.url(host="127.0.0.1")),
+        lambda s: _replace_webhook(s, s.slack.url(host="127.0.0.1")),
         "fail",
         "the certificate of 127.0.0.1 is not valid",
         "ca-certificates",

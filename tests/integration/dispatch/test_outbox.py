@@ -245,7 +245,7 @@ async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outb
 
 async def test_a_response_of_the_old_url_does_not_affect_the_new_one(outboxes: Outboxes) -> None:
     batch = await outboxes.claim_batch()
-    await outboxes.installation.execute("UPDATE integrations SET sealed_settings = 'new'")
+    await outboxes.installation.execute("UPDATE integrations SET encrypted_settings = 'new'")
     again = await outboxes.record_batch(batch, SendFailure("permanent", "no_service", status=404))
     assert isinstance(again, DeliveryBatch)
     assert (await outboxes.integration_row())["status"] == "active"

@@ -286,8 +286,10 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
     assert "No changes." in (await cli("apply", "after.toml", "--prune")).ok().stdout
 
 
-def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:
-    return Integration(integration_id, "ws_1", "slack", name, sealed, "the hint", "active", "", None, None, 0, 0, 0, 0)
+def _integration(integration_id: str, name: str, encrypted: str = "") -> Integration:
+    return Integration(
+        integration_id, "ws_1", "slack", name, encrypted, "the hint", "active", "", None, None, 0, 0, 0, 0
+    )
 
 
 def _apply(url: str | None = None) -> DocumentApplier:

@@ -90,7 +90,7 @@ async def test_kill_between_any_two_steps(
 
     async def rotate() -> None:
         key = write_next_key(tmp_path)
-        await rotation.reseal(old, key)
+        await rotation.reencrypt_all(old, key)
         if step == "after the commit":
             raise Killed
         complete_rotation(tmp_path, fingerprint(key))
@@ -102,13 +102,13 @@ async def test_kill_between_any_two_steps(
     reloaded_box = await load_secret_box(config, store.database)
     row = await store.database.fetch_one("integration_by_id", id=integration_id, workspace_id=workspace_id)
     assert row is not None
-    assert json.loads(reloaded_box.decrypt(row["sealed_settings"])) == {"webhookUrl": "u"}
+    assert json.loads(reloaded_box.decrypt(row["encrypted_settings"])) == {"webhookUrl": "u"}
     committed = step in ("after the commit", "before the new name")
     assert (load_or_create_key(tmp_path) != old) is committed
     # A later rotation succeeds.
     current = load_or_create_key(tmp_path)
     next_key = write_next_key(tmp_path)
-    assert await rotation.reseal(current, next_key) == 1
+    assert await rotation.reencrypt_all(current, next_key) == 1
     assert complete_rotation(tmp_path, fingerprint(next_key)) == next_key
 
 
@@ -122,12 +122,12 @@ async def test_undecryptable_secret_stops_rotation_before_any_change(store: Stor
     await store.database.execute("installation_insert", name="secret_key", value=fingerprint(old))
     rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
-        await rotation.reseal(old, new_key())
+        await rotation.reencrypt_all(old, new_key())
     row = await store.database.fetch_one("integration_by_id", id=good, workspace_id=workspace_id)
     assert row is not None
-    assert SecretBox(old).decrypt(row["sealed_settings"]) == "good"
+    assert SecretBox(old).decrypt(row["encrypted_settings"]) == "good"
     with pytest.raises(Refused):
-        await rotation.reseal(new_key(), new_key())
+        await rotation.reencrypt_all(new_key(), new_key())
 
 
 def _empty(folder: Path) -> Path:
