@@ -18,8 +18,8 @@ class Outboxes:
     def __init__(self, installation: Installation, limits: OutboxLimits = LIMITS) -> None:
         self.installation = installation
         self.clock = installation.clock
-        self.one = Outbox(installation.database, self.clock, "one", limits)
-        self.two = Outbox(installation.database, self.clock, "two", limits)
+        self.first = Outbox(installation.database, self.clock, "one", limits)
+        self.second = Outbox(installation.database, self.clock, "two", limits)
         self.delivery_ids: list[str] = []
 
     async def seed(self, deliveries: int = 1) -> None:
@@ -58,7 +58,7 @@ class Outboxes:
     async def claim_and_record(
         self, finished: CompletedBatch | None = None, *, by: Outbox | None = None, stop: bool = False
     ) -> object:
-        return await (by or self.one).claim_and_record(self.integration_id, finished, DIGEST, stop=stop)
+        return await (by or self.first).claim_and_record(self.integration_id, finished, DIGEST, stop=stop)
 
     async def claim_batch(self, *, by: Outbox | None = None) -> DeliveryBatch:
         found = await self.claim_and_record(by=by)

@@ -137,28 +137,28 @@ class SlackStandIn:
         path = self._path_of(name)
         return [post for post in self.posts if post.path == path]
 
-    def delivered(self, name: str | None = None) -> list[Post]:
+    def accepted_posts(self, name: str | None = None) -> list[Post]:
         """The posts that were answered 2xx, which users see in the channel."""
         return [post for post in self.posts_to(name) if post.status is not None and 200 <= post.status < 300]
 
     async def wait_for(
-        self, n: int = 1, path: str | None = None, *, timeout: float = 10, delivered: bool = False
+        self, n: int = 1, path: str | None = None, *, timeout: float = 10, accepted: bool = False
     ) -> list[Post]:
         """Wait for at least `n` posts (to `path`, a path or the name of a channel).
 
-        `delivered` counts only posts that were answered 2xx. Raises TimeoutError with what was received instead.
+        `accepted` counts only posts that were answered 2xx. Raises TimeoutError with what was received instead.
         """
-        found = self.delivered if delivered else self.posts_to
+        posts_to = self.accepted_posts if accepted else self.posts_to
         try:
             async with asyncio.timeout(timeout), self._changed:
-                await self._changed.wait_for(lambda: len(found(path)) >= n)
+                await self._changed.wait_for(lambda: len(posts_to(path)) >= n)
         except TimeoutError:
             seen = [f"{post.path} -> {post.status} {post.answer} {post.text[:60]!r}" for post in self.posts]
             raise TimeoutError(
-                f"Slack stand-in: waited {timeout} s for {n} {'delivered ' if delivered else ''}posts"
-                f" to {path or 'any path'}, {len(found(path))} came; all posts: {seen or 'none'}"
+                f"Slack stand-in: waited {timeout} s for {n} {'accepted ' if accepted else ''}posts"
+                f" to {path or 'any path'}, received {len(posts_to(path))}; all posts: {seen or 'none'}"
             ) from None
-        return found(path)
+        return posts_to(path)
 
     # --- internals
 

@@ -134,7 +134,7 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
     message_id = running.send(mail, "support@example.org")
     assert running.send(mail, "support+again@example.org") == message_id, "a duplicate gets the same ID"
 
-    (post,) = await slack.wait_for(1, "support", delivered=True)
+    (post,) = await slack.wait_for(1, "support", accepted=True)
     assert_slack_accepts(post.payload)
     posted = json.dumps(post.payload, ensure_ascii=False)
     for fact in (
@@ -175,7 +175,7 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
     reply["In-Reply-To"] = "<one@customer.test>"
     reply.set_content("It is still not here.\n")
     running.send(reply, "support@example.org")
-    await slack.wait_for(2, "support", delivered=True)
+    await slack.wait_for(2, "support", accepted=True)
     ticket = await call("GET", f"/api/emails/tickets/{listed['id']}")
     assert ticket["status"] == "open"
     assert ticket["assignedTo"] == claimed["assignedTo"]

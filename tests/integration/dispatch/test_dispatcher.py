@@ -143,7 +143,7 @@ async def test_a_webhook_that_hangs_delays_no_other(installation: Installation, 
     await wait_until(lambda: len(slack.posts_to("stuck")) == 1, "the request that hangs")
     for n in range(10):
         await installation.accept_message(mails.plain(subject=f"Mail {n}"))
-    await slack.wait_for(10, "general", delivered=True)
+    await slack.wait_for(10, "general", accepted=True)
     hang.release()
     await wait_delivered(installation, 11)
 

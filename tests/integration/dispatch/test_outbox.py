@@ -43,27 +43,27 @@ async def test_a_success_marks_delivered_and_releases_the_lease(outboxes: Outbox
 async def test_no_second_process_sends_to_a_leased_webhook(outboxes: Outboxes) -> None:
     await outboxes.queue_delivery(2)
     await outboxes.claim_batch()
-    assert await outboxes.one.find_ready_integrations(10) == []
-    assert await outboxes.claim_and_record(by=outboxes.two) is None
+    assert await outboxes.first.find_ready_integrations(10) == []
+    assert await outboxes.claim_and_record(by=outboxes.second) is None
     outboxes.clock.advance(61)
-    assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration_id]
-    await outboxes.claim_batch(by=outboxes.two)
-    assert await outboxes.claim_and_record(by=outboxes.one) is None
+    assert await outboxes.second.find_ready_integrations(10) == [outboxes.integration_id]
+    await outboxes.claim_batch(by=outboxes.second)
+    assert await outboxes.claim_and_record(by=outboxes.first) is None
 
 
 async def test_after_a_crash_the_attempt_is_lost_and_repeated(outboxes: Outboxes) -> None:
     await outboxes.claim_batch()
     outboxes.clock.advance(61)
-    await outboxes.claim_batch(by=outboxes.two)
+    await outboxes.claim_batch(by=outboxes.second)
     assert [a["outcome"] for a in await outboxes.attempt_rows()] == ["lost", "open"]
 
 
 async def test_deliveries_of_a_dead_process_are_due_at_once(outboxes: Outboxes) -> None:
     await outboxes.claim_batch()
-    assert await outboxes.two.lease_owners() == ["one"]
-    await outboxes.two.release_owner("one")
-    assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration_id]
-    assert (await outboxes.claim_batch(by=outboxes.two)).attempts == (2,)
+    assert await outboxes.second.lease_owners() == ["one"]
+    await outboxes.second.release_owner("one")
+    assert await outboxes.second.find_ready_integrations(10) == [outboxes.integration_id]
+    assert (await outboxes.claim_batch(by=outboxes.second)).attempts == (2,)
 
 
 async def test_a_delivery_fails_after_too_many_claims(outboxes: Outboxes) -> None:
@@ -80,11 +80,11 @@ async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes)
     """A process that was paused until its lease expired has sent the message: its outcome is recorded."""
     batch = await outboxes.claim_batch()
     outboxes.clock.advance(61)
-    again = await outboxes.claim_batch(by=outboxes.two)
+    again = await outboxes.claim_batch(by=outboxes.second)
     assert await outboxes.record_batch(batch, SendSuccess(200)) is None
     assert (await outboxes.delivery_row())["state"] == "delivered"
     assert (await outboxes.integration_row())["lease_owner"] == "two"
-    await outboxes.two.claim_and_record(
+    await outboxes.second.claim_and_record(
         outboxes.integration_id, CompletedBatch(again, SendRetry(None, "timed out"), 0.0), DIGEST
     )
     assert (await outboxes.delivery_row())["state"] == "delivered"
@@ -104,10 +104,10 @@ async def test_retry_after_pauses_the_whole_webhook(store: Store) -> None:
     await outboxes.seed(2)
     await outboxes.record_batch(await outboxes.claim_batch(), SendRetry(30.0, "rate limited", status=429))
     assert (await outboxes.delivery_row())["next_attempt_at"] == outboxes.clock.now() + 30 * SECOND
-    assert await outboxes.one.find_ready_integrations(10) == []
+    assert await outboxes.first.find_ready_integrations(10) == []
     assert await outboxes.claim_and_record() is None
     outboxes.clock.advance(30)
-    assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration_id]
+    assert await outboxes.first.find_ready_integrations(10) == [outboxes.integration_id]
     assert (await outboxes.claim_batch()).deliveries[0].id in outboxes.delivery_ids
 
 
@@ -187,10 +187,10 @@ async def test_a_permanent_failure_parks_everything_and_probes(store: Store) -> 
     for n in range(3):
         row = await outboxes.delivery_row(n)
         assert (row["state"], row["next_attempt_at"], row["parked_at"]) == ("pending", None, outboxes.clock.now())
-    assert await outboxes.one.find_ready_integrations(10) == []
+    assert await outboxes.first.find_ready_integrations(10) == []
 
     outboxes.clock.advance(300)
-    assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration_id]
+    assert await outboxes.first.find_ready_integrations(10) == [outboxes.integration_id]
     probe = await outboxes.claim_batch()
     assert probe.probe
     assert len(probe.deliveries) == 1
@@ -238,7 +238,7 @@ async def test_a_stop_records_the_outcome_and_opens_no_attempt(store: Store) -> 
 async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outboxes) -> None:
     """An integration deleted at the moment of a commit leaves a delivery that no worker would claim."""
     await outboxes.installation.execute("DELETE FROM integrations")
-    await outboxes.one.repair()
+    await outboxes.first.repair()
     row = await outboxes.delivery_row()
     assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")
 

@@ -41,7 +41,7 @@ async def test_message_is_recorded_and_answered(slack: SlackStandIn, http: aioht
     assert seen.headers["Content-Type"] == "application/json"
     assert seen.raw == b'{"text": "h\\u00e9llo"}'
     assert before <= seen.at <= asyncio.get_running_loop().time()
-    assert slack.delivered("support") == [seen]
+    assert slack.accepted_posts("support") == [seen]
     assert slack.posts_to("general") == []
 
 
@@ -114,12 +114,12 @@ async def test_hanging_request_is_answered_when_released(slack: SlackStandIn, ht
     slack.script("general", first, second)
     posts = [asyncio.create_task(post(http, slack.url(), {"text": name})) for name in "ab"]
     await slack.wait_for(2)
-    assert slack.delivered() == []
+    assert slack.accepted_posts() == []
     assert slack.peak[slack.path()] == 2
     first.release()
     second.release()
     assert await asyncio.gather(*posts) == [(200, "ok")] * 2
-    await slack.wait_for(2, delivered=True)
+    await slack.wait_for(2, accepted=True)
 
 
 async def test_stop_aborts_hanging_requests_and_restarts_on_the_same_port(
@@ -156,12 +156,12 @@ async def test_request_ends_when_the_client_disconnects(slack: SlackStandIn) -> 
         with pytest.raises(TimeoutError):
             await post(http, slack.url(), {"text": "a"})
     await slack.wait_for(1)
-    assert slack.delivered() == []
+    assert slack.accepted_posts() == []
 
 
 async def test_wait_timeout_lists_the_received_posts(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
     await post(http, slack.url(), {"text": "only this"})
-    with pytest.raises(TimeoutError, match=r"2 posts to other, 0 came; all posts: .*only this"):
+    with pytest.raises(TimeoutError, match=r"2 posts to other, received 0; all posts: .*only this"):
         await slack.wait_for(2, path="other", timeout=0.01)
 
 

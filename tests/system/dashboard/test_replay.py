@@ -43,7 +43,7 @@ async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> Non
             slack.default("general", None)
             await page.get_by_role("button", name="Retry").click()
             await expect(page.get_by_text("Queued for redelivery.")).to_be_visible()
-            (post,) = await slack.wait_for(1, "general", delivered=True)
+            (post,) = await slack.wait_for(1, "general", accepted=True)
             assert b"Stuck door" in post.raw
             await program.wait_event("delivery.sent")
             await page.get_by_role("link", name="Trace message").click()

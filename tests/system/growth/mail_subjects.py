@@ -129,7 +129,7 @@ def parse_enclosed_message(data: bytes) -> object:
     return mail_parser.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
-def normalise_addresses(data: bytes) -> None:
+def normalize_addresses(data: bytes) -> None:
     """Normalises addresses and chooses a ticket by Message-ID and author."""
     value = decode_text(data)
     normalize_address(value)
@@ -229,7 +229,7 @@ SUBJECTS = (
     Subject("headers: any lines", make_header_parser(b""), _HEAD, (*_FIELDS, MIME)),
     Subject("headers: a date", read_date, 1024, (*PLAIN, (b"(a", b")", b"1 ", b"1:", b"Aug ", b"Mon Aug "))),
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE_BYTES, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
-    Subject("mailboxes, threads: comparing", normalise_addresses, 998),
+    Subject("mailboxes, threads: comparing", normalize_addresses, 998),
     Subject("decode: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
     Subject("decode: parameters", parse_parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("automatic: classification", classify_message, 65536, _FIELDS),

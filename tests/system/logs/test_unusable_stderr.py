@@ -74,7 +74,7 @@ async def send_mails(host: str, port: int, numbers: range) -> list[int]:
 
 
 async def assert_each_delivered_once(installation: Installation, slack: SlackStandIn, count: int) -> None:
-    await slack.wait_for(count, delivered=True)
+    await slack.wait_for(count, accepted=True)
 
     async def are_recorded() -> bool:
         return await installation.count_rows("deliveries", "state = 'delivered'") == count

@@ -32,7 +32,7 @@ async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: Slack
                 program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
                 await program.ready()
             await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
-        await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
+        await slack.wait_for(len(load.accepted), accepted=True, timeout=60)
         await program.terminate()
         await _assert_nothing_lost_or_duplicated(load, requests, installation, slack)
 
@@ -57,7 +57,7 @@ async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn
                 assert await running[role].terminate() == 0
                 running[role] = await start(role)
             await load.wait_for_more(MESSAGES_BETWEEN_RESTARTS)
-        await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
+        await slack.wait_for(len(load.accepted), accepted=True, timeout=60)
         for program in running.values():
             await program.terminate()
         await _assert_nothing_lost_or_duplicated(load, requests, installation, slack)
@@ -79,5 +79,5 @@ async def _assert_nothing_lost_or_duplicated(
     assert len(kept) == len(load.accepted)
     assert {row["tickets"] for row in kept} == {1}
     # A drain records the outcome of every attempt, so nothing is sent twice.
-    assert len(slack.delivered()) == len(load.accepted) == await installation.count_rows("attempts")
+    assert len(slack.accepted_posts()) == len(load.accepted) == await installation.count_rows("attempts")
     assert await installation.count_rows("deliveries", "state = 'delivered'") == len(load.accepted)

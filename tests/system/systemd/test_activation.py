@@ -64,7 +64,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         assert facts["smtp"] == [f"{host}:{first}", f"{host}:{second}"]
         reply = await send_mail(host, second, "ada@customer.test", ["support@example.org"], mails.plain())
         assert reply.code == 250, reply
-        assert len(await slack.wait_for(2, delivered=True)) == 2
+        assert len(await slack.wait_for(2, accepted=True)) == 2
 
         # systemd passes them blocking and inheritable: accept could block, and a child could keep the port open.
         for descriptor in (_FIRST, _FIRST + 1):
