@@ -40,7 +40,6 @@ class Cookies:
         self._trusted = trusted_proxies
 
     def session_token(self, request: web.Request) -> str | None:
-        """The session token of the request, or None."""
         return request.cookies.get(self._session)
 
     def device_token(self, request: web.Request) -> str:
@@ -57,7 +56,6 @@ class Cookies:
         self._set(request, response, self._device, device, devices.COOKIE_LIFETIME // SECOND)
 
     def remove_session(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Deletes the session cookie."""
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:

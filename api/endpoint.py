@@ -38,7 +38,6 @@ class Endpoint(DeclaredHandler):
         self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Serves a request."""
         # A download has no overall time limit, so it must not wait for a body.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
         ids = dict(request.match_info)

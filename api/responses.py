@@ -23,7 +23,6 @@ def json(answer: Answer, status: int = 200) -> web.Response:
 
 
 def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:
-    """An error response."""
     response = json(Error(error=ErrorDetail(code=code, message=message, field=field)), STATUS[code])
     response[ERROR] = (code, message)
     return response

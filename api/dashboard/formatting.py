@@ -85,7 +85,6 @@ def pluralize(number: int, singular: str, plural: str = "") -> str:
 
 
 def status_label(value: str) -> str:
-    """Returns the label of a ticket's status."""
     return STATUS_LABELS.get(value, value)
 
 

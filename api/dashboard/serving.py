@@ -40,7 +40,6 @@ class PageEndpoint(DeclaredHandler):
         self.body_limit = page.body_limit(max_body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Handles one request."""
         request[ENDPOINT_STARTED] = True
         # The dashboard sends bodies with POST only. An event stream has no time limit and must not wait for a body.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""

@@ -36,7 +36,6 @@ _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The middleware."""
     try:
         return await handler(request)
     except Refused as refusal:
@@ -85,7 +84,6 @@ def _may_log(request: web.Request) -> bool:
 
 
 def _log_fields(request: web.Request) -> dict[str, str]:
-    """Fields that identify the request in the log."""
     return {"request_id": request[REQUEST_ID], "method": request.method, "path": request.path}
 
 

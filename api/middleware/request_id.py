@@ -20,7 +20,6 @@ _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The middleware."""
     given = request.headers.get(HEADER, "")
     request[REQUEST_ID] = given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
     return await handler(request)

@@ -18,7 +18,6 @@ _NONE = "none"
 
 
 def request_metrics(meter: Meter) -> Middleware:
-    """The middleware."""
 
     @web.middleware
     async def record(request: web.Request, handler: Handler) -> web.StreamResponse:

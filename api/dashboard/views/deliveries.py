@@ -69,7 +69,6 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 async def show_delivery(visit: Visit) -> HtmlPage:
-    """Shows one delivery with its attempts."""
     view = await visit.services.deliveries.get(visit.actor, visit.path_params["id"])
     delivery = view.delivery
     tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])

@@ -28,7 +28,6 @@ async def show_overview(visit: Visit) -> HtmlPage | Redirect:
 
 
 def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
-    """Returns the template context of the charts."""
     labels = [local.format_day(day.date) for day in overview.days]
 
     def points(counts: Iterable[int]) -> list[ChartPoint]:

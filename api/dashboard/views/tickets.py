@@ -61,7 +61,6 @@ def _requested_filters(visit: Visit, *names: str) -> dict[str, str | None]:
 
 
 async def _filter_context(visit: Visit, filters: dict[str, str | None]) -> dict[str, Any]:
-    """Returns the template context of the filters."""
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
     return {
         "filters": filters,
