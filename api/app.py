@@ -54,7 +54,7 @@ def build_app(
             rate_limit(services.rate_limits, settings),
             permission(public_url),
         ],
-        # `api.body` reads the bodies and applies the limits of the routes.
+        # A second safeguard: `api.body` reads the bodies and applies the limit of each route.
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(on_prepare)

@@ -1,7 +1,8 @@
 """Reads request bodies and decodes JSON objects, with limits on size, depth and containers.
 
-Rejects what RFC 8259 leaves to implementations: encodings other than UTF-8, duplicate names,
-non-finite and very large numbers, NUL and unpaired surrogates. An empty body is an empty object.
+Rejects input that JSON parsers treat differently (RFC 8259) or databases cannot store: encodings other
+than UTF-8, duplicate names, non-finite and very large numbers, NUL and unpaired surrogates. An empty
+body is an empty object.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Maximum number of arrays and objects. A container takes up to 100 times its size in memory, and
-# garbage collection takes more than linear time. Brackets in strings count too; the longest string,
-# a note, has 20,000 characters.
+# Maximum number of arrays and objects. In memory, each takes up to 100 times its size in the body, and
+# garbage collection takes more than linear time. Brackets in strings count too, so the limit exceeds
+# the 20,000 characters of the longest string, a note.
 MAX_CONTAINERS = 30_000
 # Maximum body size for routes that need no authentication or take no body. Every sign-in form is smaller.
 SMALL_BODY_BYTES = 4096
 # Maximum length of a Content-Type in characters. aiohttp parses it in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-_MAX_DIGITS = 18  # of an integer; no number in the API has more, and 18 digits fit in 64 bits
+# Maximum number of digits of an integer. 18 digits fit in 64 bits; no number in the API has more.
+_MAX_DIGITS = 18
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -45,8 +47,8 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it, because the request has been authenticated and the
-    declared size is acceptable.
+    Sends `100 Continue` if the client expects it: at this point the request has been authenticated and
+    its declared size is acceptable.
     """
     declared = request.content_length
     if declared is not None and declared > limit:

@@ -59,10 +59,7 @@ class Cookies:
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Sets a cookie.
-
-        `Lax` rather than `Strict`, so that links in Slack open with the session.
-        """
+        """Sets a cookie. It is `SameSite=Lax` rather than `Strict`, so that links in Slack open with the session."""
         response.set_cookie(
             name,
             value,

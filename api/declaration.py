@@ -16,7 +16,7 @@ from router.model import Role
 class Declaration(Protocol):
     """The declaration of a route or page.
 
-    role: the lowest role that may call it; None needs no authentication.
+    role: the lowest role that may call it; None if it needs no authentication.
     """
 
     @property

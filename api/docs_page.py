@@ -1,4 +1,4 @@
-"""`/api/docs`: a plain HTML page of all calls. It loads no resources and runs no scripts."""
+"""`/api/docs`: a plain HTML page that describes all calls. It loads no resources and runs no scripts."""
 
 from __future__ import annotations
 

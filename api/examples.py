@@ -1,7 +1,7 @@
 """The examples of the OpenAPI document: the requests and responses of docs/api.md.
 
-docs/api.md is the source, and its commands are tested. `python -m api.examples` copies them to
-`examples.json`, which is part of the package; a test compares the two.
+docs/api.md is the source, and its commands are tested. `python -m api.examples` copies the examples to
+`examples.json`, which is part of the package; a test compares the two files.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ COPY = Path("api/examples.json")
 _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
-# Variables of the document: values of those that the reader sets, id prefixes of the others.
+# Values of the variables that readers of docs/api.md set themselves.
 _VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",
     "PASSWORD": "a long passphrase",
 }
+# Id prefixes of the variables that contain ids.
 _IDS = {
     "DOMAIN": "dom",
     "INTEGRATION": "int",
@@ -62,7 +63,7 @@ def parse_document(text: str) -> dict[str, dict[str, Any]]:
 
 
 def _substitute(command: str, text: str) -> str:
-    """Replaces each variable with the first id of its kind in the document."""
+    """Replaces each `$NAME` with the document's first id of that type, or with its value in `_VARIABLES`."""
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])

@@ -34,7 +34,7 @@ class Call(Generic[B, Q]):
         body: The decoded body.
         query: The decoded query string.
         request: The aiohttp request, needed only for streams and cookies.
-        address: Client address, determined past trusted proxies.
+        address: Address of the client: the nearest one that is not a trusted proxy.
     """
 
     services: Services
@@ -53,7 +53,7 @@ class Call(Generic[B, Q]):
         return self.caller.actor
 
 
-# Any: the models differ from route to route, which a list of routes cannot express.
+# `Any`, because the models differ between routes, which the type of a list of routes cannot express.
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer | web.StreamResponse | None]]
 
 
@@ -66,15 +66,15 @@ class Route:
         path: Path below `/api`, with `{name}` for parameters.
         handler: Coroutine that performs the call.
         summary: Summary in the OpenAPI document.
-        role: The lowest role that may call it; None needs no authentication.
+        role: The lowest role that may call it; None if it needs no authentication.
         answer: Model of the response; None for 204 and for streams.
         body: Model of the request body.
         query: Model of the query string.
-        status: Status of success.
+        status: HTTP status of a successful response.
         creates: Whether it accepts `Idempotency-Key`.
         secret: Whether the response contains a secret and must not be stored.
         media: Media type of a streamed response.
-        errors: Error codes in addition to those of all calls of its kind.
+        errors: Error codes in addition to those that `openapi.errors_of` derives.
         max_body: Maximum body size in bytes; None for the default (`body_limit`).
     """
 
@@ -104,12 +104,12 @@ class Route:
 
     @property
     def operation_id(self) -> str:
-        """The operation id in OpenAPI, such as `get_domains_id_verify`."""
+        """The operation id in OpenAPI, such as `post_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
         return "_".join([self.method.lower(), *parts])
 
     @property
     def tag(self) -> str:
-        """The tag in OpenAPI: the noun of the path."""
+        """The tag in OpenAPI: the collection that the path names, such as `domains`."""
         parts = [part for part in self.path.split("/") if part and not part.startswith("{")]
         return parts[1] if parts[0] == "emails" else parts[0]

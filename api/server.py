@@ -1,6 +1,6 @@
 """The HTTP server of the API. Stopping it lets running requests finish.
 
-Malformed HTTP is answered with a JSON error like any other. Idle connections and incomplete request
+A malformed request gets a JSON error, like every other error. Idle connections and incomplete request
 heads time out, and `connection_limits` limits the number of connections.
 """
 
@@ -22,17 +22,17 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# How long an idle connection stays open. Longer than the 60 s of nginx and load balancers, because the side that
-# sends requests must close first.
+# How long an idle connection stays open. Longer than the 60 s of nginx and load balancers, so that the proxy closes
+# first: otherwise it may send a request on a connection that is just being closed.
 KEEPALIVE_SECONDS = 75.0
 # Maximum number of open connections. Each takes a file descriptor and about 100 KiB.
 MAX_CONNECTIONS = 1000
 # How long a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# Maximum wait on stop for the first request of a new connection. Browsers also open connections
-# that stay idle.
+# Maximum wait on stop for the first request of a new connection. Short, because browsers also open
+# connections that stay idle.
 FIRST_REQUEST_SECONDS = 0.5
-# Maximum waits on stop for running requests, and then for cancelled ones.
+# Maximum waits on stop: for running requests, and after that for cancelled requests.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
 # Maximum number of aborted requests that a log event lists.
@@ -61,7 +61,7 @@ class _HttpConnection(RequestHandler):
         if self._admitted:
             super().connection_made(transport)
         else:
-            # No response: there is no request yet.
+            # Sends no response, because there is no request yet.
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -132,7 +132,7 @@ class _HttpConnection(RequestHandler):
 class ApiServer:
     """Listens on one address or on sockets from systemd.
 
-    `address` is the bound address, also for port 0.
+    After `start`, `address` has the actual port, even if port 0 was requested.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class ApiServer:
                 manager.pre_shutdown()
                 try:
                     async with asyncio.timeout(grace):
-                        # aiohttp waits for its own limit twice and cancels no request before that.
+                        # aiohttp cancels requests when its own limit expires, so that limit must exceed `grace`.
                         await manager.shutdown(grace + 1)
                 except TimeoutError:
                     connections = [each for each in manager.connections if isinstance(each, _HttpConnection)]

@@ -1,4 +1,4 @@
-"""Static files, read once and served under a name that contains their digest, so that caches can keep them."""
+"""Static files, read once and served under names that contain their digests, so that caches can keep them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Assets:
         content, media = asset
         response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        # An SVG that is opened directly is a document of its own.
+        # For an SVG file that is opened directly: the browser treats it as a document.
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )

@@ -1,4 +1,4 @@
-"""Small charts as inline SVG, without scripts or external resources. Pure.
+"""Small charts as inline SVG, without scripts or external resources. All functions are pure.
 
 Widths are percentages and heights are pixels, so that a chart fits any page without scaling its text. No information
 is conveyed by colour alone: charts contain their numbers, parts of a bar have different patterns, and the page has
@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 HEIGHT = 120  # pixels, of a column chart
 _TOP, _BOTTOM = 20, 22  # pixels, for the maximum above and the labels below the columns
 _MIN_HEIGHT = 2.0  # pixels, so that every value above 0 is visible
-# Percent of the width: text closer than this to an edge is aligned to that edge.
+# Text closer than this to an edge, in percent of the width, is aligned to that edge.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -33,7 +33,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     """Returns a chart with a column for each point; only the maximum and the first and last labels are displayed.
 
     Args:
-        name: Unique on the page.
+        name: Prefix of the element ids, unique on the page.
         title: The chart in one sentence, for screen readers.
     """
     maximum = max((point.value for point in points), default=0)
@@ -118,7 +118,7 @@ def _svg_text(x: float, y: float, text: str, kind: str) -> Markup:
 
 
 def _format_number(number: float) -> str:
-    """Returns the number with at most two decimals, to keep the page small."""
+    """Returns the number with at most two decimals, which keeps the page small."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 

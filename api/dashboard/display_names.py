@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from api.dashboard.page import Visit
 
-# Keyed by id prefix.
+# Placeholders for removed objects, keyed by id prefix.
 _REMOVED = {"user": "removed user", "int": "removed integration"}
 
 

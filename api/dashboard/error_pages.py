@@ -38,8 +38,8 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
     """Returns the middleware.
 
     Args:
-        renderer: Returns the renderer, which is created after the middleware.
-        public_url: Origin of the dashboard; forms of other origins are never shown again.
+        renderer: Returns the renderer of the pages.
+        public_url: URL of the dashboard. Forms that other origins sent are never shown again.
     """
     forms = RefusedFormReader(url_origin(public_url))
 
@@ -79,7 +79,7 @@ def _is_page(request: web.Request) -> bool:
     """Whether to answer with a page: for a page's route, and for a browser's request outside the API."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
-    # `OPTIONS *` and CONNECT have no path.
+    # The target of `OPTIONS *` and CONNECT is not a path and has no leading slash.
     first = "/" + request.path.removeprefix("/").partition("/")[0]
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 

@@ -1,4 +1,4 @@
-"""Formats times, sizes, counts and states for display. Pure, except for the template filters' access to the context."""
+"""Formats times, sizes, counts and states. The functions are pure, except that template filters read the context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
-    """Returns `3 hours ago`; the date after 31 days."""
+    """Returns a text such as `3 hours ago`, or the date of a time more than 31 days ago."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
         return local.format_date(at)
@@ -32,7 +32,7 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 
 
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
-    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or UTC alone if that is the user's time zone."""
+    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or only UTC if that is the user's time zone."""
     utc = UTC_TIME.format_minute(at)
     text = local.format_minute(at)
     return utc if local.timezone == UTC_TIME.timezone else f"{text} ({utc})"
@@ -65,7 +65,7 @@ def _local_time(context: Context) -> LocalTime:
 
 
 def format_size(nbytes: int) -> str:
-    """Returns `1.4 MB`, in powers of ten."""
+    """Returns a size such as `1.4 MB`; the units are powers of 1000 bytes."""
     if nbytes < 1000:
         return f"{nbytes} byte{'' if nbytes == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
@@ -89,7 +89,7 @@ def status_label(value: str) -> str:
 
 
 def format_duration(duration: Micros) -> str:
-    """Returns `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
+    """Returns a duration such as `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
     seconds = duration / SECOND
     if seconds < 1:
         text = f"{duration // 1000} ms"
@@ -105,7 +105,7 @@ def format_duration(duration: Micros) -> str:
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
-    """Returns `3 failed deliveries` and so on for every count above 0; a capped count has a `+`."""
+    """Returns a text such as `3 failed deliveries` for each count above 0. A capped count has a `+`."""
     counted_nouns = (
         (counts.failed, "failed delivery", "failed deliveries"),
         (counts.parked, "parked delivery", "parked deliveries"),

@@ -37,7 +37,7 @@ class Redirect:
     """A redirect (303) to another page of the dashboard.
 
     Attributes:
-        path: Local and percent-encoded.
+        path: Path on this server, percent-encoded.
         flash: Key of `FLASH_MESSAGES`; the target page shows the message once.
     """
 
@@ -54,7 +54,7 @@ class Visit:
 
     Attributes:
         query, form: The first value of each name. Texts that the database cannot store were rejected.
-        client_address: IP address of the client, behind trusted proxies.
+        client_address: IP address of the client: the nearest one that is not a trusted proxy.
         error: Why the form is shown again.
     """
 
@@ -69,7 +69,7 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        """The signed-in user; every page with a role has one."""
+        """The signed-in user. Raises RuntimeError on a page without a role."""
         if self.caller is None:
             raise RuntimeError("a page without a role has no actor")
         return self.caller.actor
@@ -98,8 +98,8 @@ class PageRoute:
         role: Minimum role; None for a public page.
         form_view: Handler that shows the form again when `handler` raises `Refused`.
         media: Content type of a streaming response, else "".
-        is_fragment: Loaded into another page and never opened on its own.
-        max_body: Largest form in bytes; None selects the default of the route's kind.
+        is_fragment: Whether the response is a part of a page, which is not refreshed automatically.
+        max_body: Largest form in bytes; None selects the default (`body.effective_limit`).
     """
 
     method: Literal["GET", "POST"]
@@ -127,7 +127,7 @@ class PageRoute:
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A link in the main navigation, shown to users with its role, in the order of `position`."""
+    """A link in the main navigation for users with at least this role. Links are sorted by `position`."""
 
     label: str
     path: str

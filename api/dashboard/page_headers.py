@@ -8,8 +8,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# For the HTML of a message, shown in a frame: runs no script and sends no request, whatever the sanitiser missed. Links
-# open a new window. Inline styles are allowed for `display:none`, the only style that the sanitiser passes.
+# For the HTML of a message in a frame. It runs no script and sends no request, even if the sanitiser missed something.
+# Links open a new window. Inline styles are allowed for `display:none`, the only style that the sanitiser permits.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -20,7 +20,7 @@ def set_page_headers(response: web.StreamResponse) -> None:
     """Sets the headers of a dashboard page; `api.middleware.headers` sets those of every response."""
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     # Not `no-referrer`: browsers then send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site
-    # (plain HTTP to a host other than localhost) they could not be distinguished from forms of another site.
+    # (plain HTTP to a host other than localhost), these could not be distinguished from forms of another site.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -1,4 +1,4 @@
-"""Validates untrusted redirect targets: the page to open after sign-in. Pure.
+"""Validates untrusted redirect targets: the page to open after sign-in. All functions are pure.
 
 Everything that is not plainly a local path becomes "/". Browsers treat `//host`, `/\\host` and paths with tabs or
 line breaks as URLs of other hosts.

@@ -1,7 +1,7 @@
 """The fields of a rejected form, which the error page offers to submit again.
 
-It never contains a secret (`SECRET_FIELDS`), and never a form sent by another site: that site's text would appear on
-a dashboard page, above a button that submits it.
+They never include a secret (`SECRET_FIELDS`). A form sent by another site is never shown: that site's text would
+appear on a dashboard page, above a button that submits it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ SECRET_FIELDS: Mapping[str, str] = {
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }
-# Maximum size of a body that is read. Fits a note of 20,000 characters of four bytes each, percent-encoded.
+# Maximum size of a body that is read after a rejection. A note of 20,000 characters of four bytes each fits,
+# percent-encoded.
 MAX_BYTES = 256 * 1024
 # Maximum number of bodies read concurrently after a rejection. Bounds the memory that clients with a forged cookie use.
 MAX_CONCURRENT_READS = 32
@@ -104,7 +105,7 @@ def _is_body_readable(request: web.Request) -> bool:
 
     A browser drops the session cookie when the session ends and when the user signs out in another tab; the device
     cookie stays. Without either cookie the request is rejected before its body is read. A client that sends `Expect`
-    gets no 100 response.
+    gets no 100 response, so its body is not read.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""
@@ -112,7 +113,7 @@ def _is_body_readable(request: web.Request) -> bool:
 
 
 def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
-    """Sorts the fields of a form that was sent to `action` and rejected with `status`."""
+    """Sorts the fields of a form sent to `action` and rejected with `status` into shown, hidden and secret ones."""
     public_fields = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
     text_fields = {name: value for name, value in public_fields.items() if _is_free_text(name, value)}
     return RefusedForm(

@@ -12,11 +12,11 @@ from router.mail.quotes.subjects import classify_subject
 
 MAX_LINK_LENGTH = 2000  # characters; common mail programs accept this many
 MAX_SUBJECT_BYTES = 500  # each byte takes up to three characters in the link
-MIN_SUBJECT_BYTES = 60  # with very many addresses the link exceeds its limit rather than omit one
+MIN_SUBJECT_BYTES = 60  # kept even if very many addresses make the link exceed MAX_LINK_LENGTH
 
 
 def build_mailto(addresses: Sequence[str], subject: str) -> str:
-    """Returns a link to `addresses`; the subject gets `Re:` unless it has a reply prefix. "" without an address."""
+    """Returns a link to `addresses`, or "" if there are none. The subject gets `Re:` unless it has a reply prefix."""
     if not addresses:
         return ""
     reply_subject = subject if classify_subject(subject, "") == "reply" else f"Re: {subject}".strip()

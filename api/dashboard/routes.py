@@ -32,7 +32,7 @@ class Dashboard:
 
     @property
     def middleware(self) -> Middleware:
-        """The error pages; must wrap `api.middleware.errors`."""
+        """The middleware that shows error pages. It must wrap `api.middleware.errors`."""
         return error_pages(lambda: self._renderer, self._public_url)
 
     def register_routes(

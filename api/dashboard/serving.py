@@ -1,6 +1,6 @@
 """The aiohttp handler of a page: parses the form, runs the page's handler and renders the result.
 
-A `Refused` from a use case shows the form again with the reason and the user's input; other errors pass on to the
+A `Refused` from a use case shows the form again with the reason and the user's input; other errors reach the
 error middleware. A successful POST answers with a redirect, so that a reload does not repeat it.
 """
 
@@ -23,7 +23,7 @@ from router.errors import Refused
 from router.services import Services
 
 MAX_FIELDS = 200
-# Set before the body of a request is read; FORM_FIELDS is set once the form is parsed.
+# ENDPOINT_STARTED is set before the body of a request is read, FORM_FIELDS after the form is parsed.
 ENDPOINT_STARTED = web.RequestKey("reached", bool)
 FORM_FIELDS = web.RequestKey("form", dict[str, str])
 

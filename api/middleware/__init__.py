@@ -1,1 +1,1 @@
-"""The middlewares of the application; `api.app` lists them from the outside in."""
+"""The middlewares of the application. `api.app` lists them from the outermost to the innermost."""

@@ -29,7 +29,7 @@ _MAX_CREDENTIAL = 200
 
 
 def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
-    """The middleware. It keeps the failures of each address in memory."""
+    """Builds the middleware. It counts the failures of each address in memory."""
     attempts = FailureThrottle(clock, FAILURES)
 
     @web.middleware

@@ -1,7 +1,7 @@
 """Security headers of every response.
 
-They forbid caching, MIME sniffing and use by other sites, and show no version numbers. Responses
-that need another Cache-Control or Content-Security-Policy set it before.
+They forbid caching, MIME sniffing and loading by other sites, and reveal no version numbers. A response
+that needs another Cache-Control or Content-Security-Policy has it before `set_headers` runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def set_headers(response: web.StreamResponse) -> None:
 async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
     """Sets Strict-Transport-Security (RFC 6797).
 
-    An aiohttp signal, connected if `public_url` is HTTPS. Responses over plain HTTP get the field too:
+    An aiohttp signal handler, connected if `public_url` is HTTPS. Responses over plain HTTP get the field too:
     a proxy may terminate TLS without reporting it. Browsers ignore the field over plain HTTP (RFC 6797
     section 8.1).
     """

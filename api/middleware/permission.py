@@ -22,7 +22,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def permission(public_url: str) -> Middleware:
-    """The middleware. public_url: address of the dashboard's own pages."""
+    """Builds the middleware. public_url: the URL of the dashboard."""
     origin = url_origin(public_url)
 
     @web.middleware
@@ -53,7 +53,7 @@ def url_origin(public_url: str) -> str:
 
 
 def is_from_own_page(request: web.Request, origin: str) -> bool:
-    """Whether the request was not caused by another site."""
+    """Returns False if a page of another site caused the request."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")

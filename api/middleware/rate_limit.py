@@ -25,14 +25,14 @@ MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
 # Automatic requests per minute and user: enough for 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that
 # refresh at each poll of the change feed (`change_feed.POLL_SECONDS`). `static/app.js` refreshes less
-# often. A client that forges the header gets no more than this.
+# often. A client that forges `REFRESH_HEADER` gets no more than this limit.
 AUTOMATIC_REQUESTS = 1200
 # Header that `static/app.js` sends with a refresh. Other sites cannot set it (CORS).
 REFRESH_HEADER = "X-Page-Refresh"
 
 
 def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
-    """The middleware. A limit of 0 means no limit."""
+    """Builds the middleware. A setting of 0 means no limit."""
     by_key = RateLimit(settings.requests_per_minute, MINUTE_SECONDS)
     by_workspace = RateLimit(settings.requests_per_day, DAY_SECONDS)
     by_user = RateLimit(settings.session_requests_per_minute, MINUTE_SECONDS)

@@ -26,7 +26,10 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
-    """Sets the headers of every response just before it is sent; an aiohttp signal."""
+    """An aiohttp signal handler that sets the headers of every response just before it is sent.
+
+    It also ends the time limit of a streamed response.
+    """
     assigned = request.get(REQUEST_ID)
     if assigned is not None:
         response.headers[HEADER] = assigned

@@ -1,7 +1,7 @@
 """Limits every request to `[api] request_timeout`, including slow bodies and a slow database.
 
-For streams and downloads the limit ends when the response starts; each chunk then has its own
-(`resources.messages`).
+For event streams and downloads the limit ends when the response starts. Each chunk of a download then
+has its own limit (`resources.messages`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OWN_MODULES = ("api.", "router.")
 
 
 def time_limit(limit: timedelta) -> Middleware:
-    """The middleware. A request over the limit is answered with 503."""
+    """Builds the middleware. `errors` answers a request over the limit with 503."""
 
     @web.middleware
     async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,7 +36,7 @@ def time_limit(limit: timedelta) -> Middleware:
 
 
 def innermost_call(error: TimeoutError) -> str:
-    """The innermost function of this program that the request waited in, with its query if any.
+    """The innermost function of this program that the request waited in, with its database query if it has one.
 
     Reads the traceback of the cancellation, so requests that finish in time have no overhead.
     """

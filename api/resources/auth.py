@@ -15,7 +15,7 @@ from router.model import Actor
 
 
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
-    """Returns the session token in a cookie only: scripts cannot read it, other sites cannot send it."""
+    """Returns the session token only in a cookie. Scripts cannot read it; other sites can send it only with a link."""
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device_token(call.request)

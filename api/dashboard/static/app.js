@@ -63,7 +63,7 @@
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (checkbox && !checkbox.checked && event.key !== "?")) return;
-    // Checkboxes take no text; the one in the shortcuts dialog keeps the focus briefly after the dialog closes.
+    // Shortcuts work in checkboxes: the one in the shortcuts dialog keeps the focus briefly after the dialog closes.
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
@@ -104,8 +104,8 @@
   addEventListener("pageshow", () => { submissions = new WeakMap(); });
 
   // Live regions (`data-live`) follow changes: the page is fetched again and its differences are applied. Only the
-  // visible tab listens, because browsers limit the connections to one host. A form with an error does not follow
-  // changes, because its URL is not that of a page.
+  // visible tab listens, because browsers limit the connections to one host. A page with a form error does
+  // not follow changes, because its URL is that of the form's action.
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
@@ -131,8 +131,8 @@
       setTimeout(listen, isClosed ? 30000 : 2000);
     });
   }
-  // Polls while a delivery or a DNS check is pending, which causes no event: often at first, then less often, at most
-  // 60 times.
+  // Polls while a delivery or a DNS check is pending, because its result causes no event. The interval grows, and the
+  // page polls at most 60 times.
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
     if (pollTimer || document.hidden || pollCount >= 60 || !liveRegions.some((region) => region.dataset.poll === "yes")) return;

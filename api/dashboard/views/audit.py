@@ -8,7 +8,7 @@ from typing import Any
 from api.dashboard import display_names, manage
 from api.dashboard.page import HtmlPage, PageRoute, Visit
 
-# Paths of the pages that show a target, keyed by id prefix.
+# Paths of the pages that show a target, keyed by the prefix of its id.
 _FOLDERS = {
     "dom": "/manage/domains",
     "alias": "/manage/aliases",

@@ -15,7 +15,7 @@ ACTIVITY_PATH = "/activity"
 MAX_FAILED_SHOWN = 10
 # Any of these query parameters selects the list of deliveries.
 _LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
-# Value of the query parameter and its label.
+# Values of the query parameter `state` with their labels.
 STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
 
 
@@ -87,7 +87,7 @@ async def replay(visit: Visit) -> Redirect:
 
 
 async def replay_many(visit: Visit) -> Redirect:
-    """Retries the deliveries of a list, up to the limit of the use case."""
+    """Retries the deliveries of a list, at most `MAX_REPLAYED`."""
     await visit.services.deliveries.replay_many(
         visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
     )

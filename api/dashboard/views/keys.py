@@ -1,4 +1,4 @@
-"""`/manage/keys`: API keys. The key itself is only in the response to its creation; a reload creates no second key."""
+"""`/manage/keys`: API keys. A key is shown only in the response that creates it; a reload creates no second key."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def show_list(visit: Visit) -> HtmlPage:
 async def create(visit: Visit) -> HtmlPage:
     """Creates a key and shows it.
 
-    The response contains the key, so it cannot be a redirect. Instead, the form's token prevents that a repeated
-    submission creates a second key.
+    The response contains the key, so it cannot be a redirect. Instead, the form's token prevents a repeated submission
+    from creating a second key.
     """
     idempotency = visit.services.idempotency
     claim = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")

@@ -13,15 +13,17 @@ from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found_error
 
-# Attached images are embedded in the frame as data URIs, because the sandboxed frame sends no cookie.
+# Maximum number and total bytes of the attached images in a frame. They are embedded as data URIs, because the
+# sandboxed frame sends no cookie.
 MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
 # Maximum number of characters of all data URIs in one frame: the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# Maximum bytes read for the images of a frame. Each image reads the whole message: twenty reads of 30 MB take seconds.
+# Maximum bytes read for the images of a frame. Reading an image reads the whole message, and twenty reads of 30 MB
+# take seconds.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
-# Image types that cannot contain scripts. Not SVG.
+# Image types that cannot contain scripts, which excludes SVG.
 _IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _FRAME_HTML = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Message</title><base target="_blank">'
@@ -32,7 +34,7 @@ _FRAME_HTML = (
 
 
 async def show_html(visit: Visit) -> web.Response:
-    """Returns the sanitised HTML, for a frame."""
+    """Returns the sanitised HTML for display in a frame."""
     view = await _get_message(visit)
     if not view.contents.html:
         raise not_found_error("HTML")
@@ -43,7 +45,7 @@ async def show_html(visit: Visit) -> web.Response:
 
 
 async def show_text(visit: Visit) -> web.Response:
-    """Returns the full text: new and quoted."""
+    """Returns the new text followed by the quoted text."""
     contents = (await _get_message(visit)).contents
     return _text_response(contents.text + (f"\n\n{contents.quoted}" if contents.quoted else ""))
 

@@ -18,10 +18,9 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Maximum bytes of HTML on a page for the texts, and for the file lists, of the messages between the first and the
-# newest one. The first and the newest message are shown in full.
+# Maximum bytes of HTML for the texts on a page. The first and the newest message are shown in full and not counted.
 MAX_TEXT_BYTES = 40_000
-MAX_FILE_LIST_BYTES = 20_000
+MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
 MIN_TEXT_BYTES = 600  # shown of each message, even beyond MAX_TEXT_BYTES
 MIN_FILES = 3  # shown of each message, even beyond MAX_FILE_LIST_BYTES
 _FILE_LINK_BYTES = 200  # size of the HTML of a file's link, without the file name
@@ -103,7 +102,7 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """Returns the entries, oldest first. Newer messages use up the size limits before older ones."""
+    """Returns the entries, oldest first. The size limits apply to newer messages first."""
     text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
     for entry in reversed(timeline.entries):

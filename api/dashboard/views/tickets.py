@@ -1,4 +1,4 @@
-"""`/tickets`: the lists of unassigned tickets, the user's own and all tickets, with filters and search."""
+"""`/tickets`: the lists of unassigned tickets, of the user's tickets and of all tickets, with filters and search."""
 
 from __future__ import annotations
 
