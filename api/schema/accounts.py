@@ -57,10 +57,7 @@ class WorkspaceAnswer(Answer):
 
 
 class WorkspaceChange(Body):
-    """Fields to change.
-
-    `defaultIntegrationId: null`: mail to the postmaster is posted to no integration.
-    """
+    """Fields to change. With `defaultIntegrationId: null`, mail to the postmaster is posted to no integration."""
 
     name: Name | None = None
     default_integration_id: Id | None = None
@@ -112,7 +109,7 @@ class UserCreate(Body):
 
 
 class UserChange(Body):
-    """Fields to change. `timezone: null`: the time zone of the workspace."""
+    """Fields to change. `timezone: null` selects the time zone of the workspace."""
 
     name: str | None = None
     role: RoleName | None = None
@@ -185,7 +182,7 @@ class KeyList(Answer):
 class KeyCreate(Body):
     """A new API key for the authenticated or another user.
 
-    Its role is that of the user unless a lower one is given.
+    The key has the role of that user unless a lower role is given.
     """
 
     name: Name
@@ -209,7 +206,7 @@ class PasswordChange(Body):
 
 
 class SessionAnswer(Answer):
-    """A session. `current`: the session of this request."""
+    """A session. `current`: whether it is the session of this request."""
 
     id: str
     address: str

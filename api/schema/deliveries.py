@@ -16,7 +16,7 @@ DeliveryStateName = Annotated[str, Field(json_schema_extra={"enum": ["pending", 
 class DeliveryAnswer(Answer):
     """Delivery of a ticket event to an integration.
 
-    `parked`: held until the failing integration works again.
+    `parked`: whether it waits until the failing integration works again.
     """
 
     id: str
@@ -66,7 +66,7 @@ class DeliveryList(Answer):
 class AttemptAnswer(Answer):
     """A delivery attempt.
 
-    `status` is the HTTP status, null without a response. `outcome` is `open` while it runs.
+    `status` is the HTTP status, null without a response. `outcome` is `open` while the attempt runs.
     """
 
     n: int
@@ -116,7 +116,7 @@ class DeliveryListParameters(PageParameters):
 class Replay(Body):
     """Deliveries to retry.
 
-    `dead` ones unless `state` is `pending`; of all integrations unless one is given.
+    Without `state`, these are dead deliveries; without `integrationId`, deliveries of all integrations.
     """
 
     integration_id: str | None = None

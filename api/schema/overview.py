@@ -14,7 +14,7 @@ from router.model import Domain, DomainStatus, Integration, IntegrationStatus
 
 
 class DayAnswer(Answer):
-    """Counts of a day in UTC. `dead`: deliveries of its messages that failed permanently."""
+    """Counts of a day in UTC. `dead`: deliveries of the day's messages that failed permanently."""
 
     date: date
     mails: int
@@ -80,10 +80,10 @@ def _in_units(value: int | None, unit: int) -> int | None:
 class OverviewAnswer(Answer):
     """Statistics of the workspace.
 
-    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: those of each
-    alias, most first. `claim`, `resolve` and `delivery` cover the same days; they are taken from a
-    random sample where there are many messages. `capped`: a count stopped at 10,000; the real value
-    is at least that.
+    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: unresolved tickets of each
+    alias, largest number first. `claim`, `resolve` and `delivery` cover the same days; with many tickets or
+    messages, they are estimated from a random sample. `capped`: whether a count stopped at 10,000; the real
+    value is at least that.
     """
 
     days: list[DayAnswer]
@@ -121,7 +121,7 @@ class OverviewAnswer(Answer):
 class DelivererAnswer(Answer):
     """Status of the delivery processes.
 
-    `alive`: one reported within the last ten minutes; each reports about once a minute.
+    `alive`: whether a process reported within the last ten minutes; each reports about once a minute.
     """
 
     alive: bool
@@ -129,10 +129,10 @@ class DelivererAnswer(Answer):
 
 
 class QueueAnswer(Answer):
-    """Numbers of deliveries that are not delivered.
+    """Numbers of queued, parked and permanently failed deliveries.
 
-    `parked`: held for a failing integration. `oldestAt`: when the oldest undelivered one was
-    created.
+    `parked`: deliveries that wait until their failing integration works again. `oldestAt`: when the oldest
+    queued or parked delivery was created.
     """
 
     waiting: int
@@ -142,7 +142,7 @@ class QueueAnswer(Answer):
 
 
 class TroubleAnswer(Answer):
-    """A failing integration, or one whose last delivery needed a retry."""
+    """A failing integration, or an active one whose last delivery or test failed."""
 
     id: str
     name: str
@@ -166,7 +166,7 @@ class TroubleAnswer(Answer):
 class DoubtAnswer(Answer):
     """A domain that is unverified or has missing records.
 
-    `misses`: consecutive checks that found no record.
+    `misses`: consecutive automatic checks that found neither record.
     """
 
     id: str
@@ -191,7 +191,7 @@ class DoubtAnswer(Answer):
 class HealthAnswer(Answer):
     """Delivery status of the workspace.
 
-    `integrations` and `domains` list those with problems, at most 50 each.
+    `integrations` and `domains` list at most 50 integrations and 50 domains with problems.
     """
 
     deliverer: DelivererAnswer

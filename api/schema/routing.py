@@ -142,8 +142,8 @@ class DomainDetail(DomainAnswer):
 class DomainChange(Body):
     """Fields to change.
 
-    `mxManagedUpstream`: the MX records point to another relay, which forwards the mail. The TXT
-    record alone verifies the domain.
+    `mxManagedUpstream`: whether the MX records point to another relay, which forwards the mail. If so, the
+    TXT record alone verifies the domain.
     """
 
     mx_managed_upstream: bool
@@ -157,7 +157,7 @@ class DomainCreate(Body):
 
 
 class DomainDeleteParameters(QueryParameters):
-    """`force`: also delete the aliases of the domain."""
+    """`force`: whether to delete the aliases of the domain too."""
 
     force: BoolParameter = False
 

@@ -32,7 +32,7 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
 ]
-# Omitted on the last page.
+# The cursor of the next page, omitted on the last page.
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
 
@@ -58,7 +58,7 @@ class Answer(_CamelCaseModel):
 
 
 class Body(_CamelCaseModel):
-    """Base of request bodies. codes: error codes of invalid fields, where not `invalid_request`."""
+    """Base of request bodies. codes: error codes for invalid fields, if other than `invalid_request`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
@@ -69,7 +69,7 @@ class EmptyBody(Body):
 
 
 class QueryParameters(_CamelCaseModel):
-    """Base of query strings. codes: as in `Body`."""
+    """Base of query strings. codes: see `Body`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
@@ -92,8 +92,8 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# Limits for the OpenAPI document only; the use cases enforce them with their own codes and
-# messages.
+# These limits are only for the OpenAPI document; the use cases enforce them with their own error codes
+# and messages.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]

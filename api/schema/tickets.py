@@ -98,8 +98,8 @@ class MailboxAnswer(Answer):
 class MessageAnswer(Answer):
     """A message of the conversation.
 
-    `text` is the new text, `quoted` the quoted text, `html` sanitised HTML. `replyTo` are the
-    mailboxes of Reply-To. `originalFrom` is the author if a group or list has replaced From. Both
+    `text` is the new text, `quoted` the quoted text, `html` sanitised HTML. `replyTo` are the mailboxes of
+    Reply-To. `originalFrom` is the author if a group or list has replaced From. `replyTo` and `originalFrom`
     are unverified. `failedRecipients` are the undeliverable addresses that a bounce reports.
     """
 
@@ -166,9 +166,9 @@ class EventAnswer(Answer):
 class TicketDetail(TicketAnswer):
     """A ticket with its first and newest messages, its deliveries and its events.
 
-    Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16
-    MB together. `messageCount` is the number of all messages. `nextCursor` continues the list of
-    messages with those that are left out.
+    Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16 MB
+    together. `messageCount` is the number of all messages. `nextCursor` is the cursor of the messages that
+    are left out.
     """
 
     messages: list[MessageAnswer]
@@ -192,7 +192,7 @@ class TicketDetail(TicketAnswer):
 class TicketMessages(Answer):
     """A page of messages of a ticket, newest first.
 
-    It is shorter if the contents exceed 16 MB together.
+    The page has fewer messages than `limit` if their contents exceed 16 MB together.
     """
 
     messages: list[MessageAnswer]
