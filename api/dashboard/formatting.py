@@ -59,7 +59,7 @@ def _relative_time(context: Context, at: Micros) -> str:
 
 
 def _local_time(context: Context) -> LocalTime:
-    """Returns the formatter of the page's user."""
+    """Returns the formatter for the time zone and locale of the page's user."""
     local: LocalTime = context["local_time"]
     return local
 

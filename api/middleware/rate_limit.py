@@ -39,7 +39,7 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
     automatic = RateLimit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
     def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, RateLimit]:
-        """Returns the limits of this request by the key under which it is counted."""
+        """Returns the limits of this request by the keys under which it is counted."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):

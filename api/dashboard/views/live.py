@@ -19,7 +19,7 @@ MAX_MARKER_LENGTH = 40
 async def stream_changes(visit: Visit) -> web.StreamResponse:
     """Streams the event `changed` without further data.
 
-    Query parameters: `seen` is the newest id that the page shows, `trouble` its `AttentionCounts.fingerprint`.
+    Query parameters: `seen` is the newest id and `trouble` the `AttentionCounts.fingerprint` that the page shows.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
     feed = request.app[CHANGE_FEED]
