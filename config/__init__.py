@@ -2,5 +2,5 @@
 
 `load` reads them, `schema` declares them, `reference` renders the sample file and the
 documentation. No other package reads the environment or a configuration file, and this one imports
-no other package.
+no other package of the program.
 """

@@ -19,7 +19,7 @@ from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
-# Without --config, the first of these that exists is read.
+# Without --config, the first of these files that exists is read.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 

@@ -41,7 +41,7 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
 }
 # Parameters known to libpq or common in URLs, but without effect: the program always does what they request.
 _IGNORED: dict[str, tuple[str, ...]] = {
-    "connect_timeout": (),  # applied by `PostgresUrl.connect_timeout`
+    "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),
     "keepalives_idle": (),
     "keepalives_interval": (),
@@ -107,7 +107,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     forwarded = urlencode(
         [(name, value) for name, value in parameters if name in _FORWARDED], safe="/", quote_via=quote
     )
-    # asyncpg ends the login at the first @, this module at the last: escape those in a password.
+    # asyncpg ends the login at the first @, this module at the last: escape each @ in the password.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
     dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{forwarded}" if forwarded else "")

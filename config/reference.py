@@ -1,7 +1,7 @@
 """Renders the sample `emailrouter.toml` and `docs/configuration.md` from the schema.
 
-Both are the same on every host, and the sample loads to the built-in defaults; tests verify both.
-`python -m config.reference` writes the files.
+Both files are the same on every host, and loading the sample gives the built-in defaults; tests
+verify this. `python -m config.reference` writes the files.
 """
 
 import json

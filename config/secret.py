@@ -17,7 +17,7 @@ from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
-# Shorter values are usually chosen by a human; `openssl rand -base64 32` prints 44 characters.
+# In characters. Shorter values are usually chosen by a human; `openssl rand -base64 32` prints 44 characters.
 MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
@@ -133,7 +133,7 @@ class DatabaseUrl:
 def redact(value: object) -> str:
     """Returns the part of an invalid secret that may be shown, else `***`.
 
-    That is a whole SQLite URL, or the scheme of another database URL. Nothing after the scheme is
+    The part is a whole SQLite URL, or the scheme of another database URL. Nothing after the scheme is
     shown, because the position of the password in an invalid URL is ambiguous.
     """
     if not isinstance(value, str):

@@ -62,7 +62,7 @@ def computed_setting(
 
 
 def no_default() -> None:
-    """The factory of a key without a default."""
+    """Returns None; the factory for a key without a default."""
 
 
 @dataclass(frozen=True)

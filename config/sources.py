@@ -84,8 +84,8 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # A misspelled name would silently create a new secret key. Other credentials of the unit
-            # are less similar.
+            # If a misspelled name were ignored, a new secret key would be created. Credentials for
+            # other purposes are less similar.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
@@ -126,7 +126,10 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 
 
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
-    """Converts text to the type of the setting's sample. Text that is not a number stays text."""
+    """Converts text to the type of the setting's sample.
+
+    Text that is not a number or boolean is returned unchanged, for the validation to report.
+    """
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:
         return source

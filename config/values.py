@@ -139,7 +139,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def parse_positive_duration(value: object) -> timedelta:
-    """Like `parse_duration`, but rejects zero: such a timeout would fail every operation."""
+    """Like `parse_duration`, but rejects zero: every operation would fail with a timeout of zero."""
     duration = parse_duration(value)
     if not duration:
         raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")

@@ -1,4 +1,4 @@
-"""Make a release of a clean checkout: changelog, version, wheel, sdist, SBOM, checksums, commit and tag.
+"""Makes a release of a clean checkout: changelog, version, wheel, sdist, SBOM, checksums, commit and tag.
 
 Usage: python packaging/release.py VERSION
 
@@ -34,11 +34,11 @@ LOCKED = re.compile(r"^([\w.-]+)==([\w.]+)((?:[^\n]*\\\n)*.*)", re.MULTILINE)
 
 
 class ReleaseError(Exception):
-    """Why there can be no release."""
+    """The release cannot be made; the text is the reason."""
 
 
 def run(*command: str, **environment: str) -> str:
-    """Run a command in the checkout and return its output. Raises ReleaseError with what it printed."""
+    """Runs a command in the checkout and returns its output. Raises ReleaseError with the output if it fails."""
     done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ReleaseError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}".rstrip())
@@ -46,7 +46,7 @@ def run(*command: str, **environment: str) -> str:
 
 
 def check(version: str) -> None:
-    """Raise ReleaseError unless a release of this version can be made here."""
+    """Raises ReleaseError unless a release of this version can be made from this checkout."""
     if not VERSION.fullmatch(version):
         raise ReleaseError(f"VERSION must be a semantic version such as 1.2.0, not {version!r}")
     if changed := run("git", "status", "--porcelain"):
@@ -58,7 +58,7 @@ def check(version: str) -> None:
 
 
 def write_version(version: str, day: str) -> None:
-    """Move the unreleased entries of the changelog below the version, and set the version of the project."""
+    """Moves the unreleased entries of the changelog below the version, and sets the version of the project."""
     changelog, project = (ROOT / name for name in CHANGED)
     heading = f"## [Unreleased]\n\n## [{version}] - {day}\n\n"
     changelog.write_text(UNRELEASED.sub(heading, changelog.read_text(encoding="utf-8"), count=1), encoding="utf-8")
@@ -71,14 +71,17 @@ def write_version(version: str, day: str) -> None:
 
 
 def build(folder: Path, epoch: int) -> None:
-    """Build wheel and sdist into the folder. epoch: the time of every file in them, in seconds since 1970."""
+    """Builds the wheel and the sdist in the folder.
+
+    `epoch` is the modification time of every file in them, in seconds since 1970.
+    """
     for kind in ("wheel", "sdist"):
         call = f"import sys; from hatchling.build import build_{kind}; build_{kind}(sys.argv[1])"
         run(sys.executable, "-c", call, str(folder), SOURCE_DATE_EPOCH=str(epoch))
 
 
 def components() -> Iterator[Component]:
-    """The packages of requirements.lock, with the hashes of the files that pip accepts for each."""
+    """Yields the packages of requirements.lock, with the hashes of the files that pip accepts for each."""
     for name, version, rest in LOCKED.findall((ROOT / "requirements.lock").read_text(encoding="utf-8")):
         hashes = [
             HashType(alg=HashAlgorithm.SHA_256, content=each) for each in re.findall(r"sha256:([0-9a-f]{64})", rest)
@@ -90,7 +93,7 @@ def components() -> Iterator[Component]:
 
 
 def write_sbom(path: Path, version: str) -> None:
-    """Write a CycloneDX 1.6 document of the program and the packages that it runs with."""
+    """Writes a CycloneDX 1.6 document that lists the program and its dependencies."""
     program = Component(
         name="emailrouter", version=version, type=ComponentType.APPLICATION, bom_ref=f"emailrouter@{version}"
     )
@@ -101,14 +104,14 @@ def write_sbom(path: Path, version: str) -> None:
 
 
 def write_checksums(folder: Path) -> None:
-    """Write SHA256SUMS in the format of sha256sum(1)."""
+    """Writes SHA256SUMS in the format of sha256sum(1)."""
     files = sorted(folder.iterdir())
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 
 def release(version: str) -> Path:
-    """Make the release and return the folder with its files. Raises ReleaseError."""
+    """Makes the release and returns the folder with its files. Raises ReleaseError."""
     check(version)
     start = run("git", "rev-parse", "HEAD").strip()
     now = datetime.now(UTC)
