@@ -82,7 +82,7 @@ def timestamp_ms(text: str) -> int:
 
 
 def to_int(text: str) -> int:
-    """Returns the 128-bit number of an id, which has the same order."""
+    """Returns the 128-bit number of an id. The numbers have the same order as the ids."""
     return int(text.partition("_")[2].translate(_TO_BASE32_DIGITS), 32)
 
 

@@ -14,7 +14,10 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def _read_machine_id() -> str:
-    """Identifies the boot of this machine and the process namespace, within which process ids are comparable."""
+    """Returns a text that identifies the boot of this machine and the process namespace.
+
+    Process ids are comparable only within both.
+    """
     parts = []
     for path in map(Path, _MACHINE_ID_FILES):
         try:
@@ -33,7 +36,10 @@ def new_lease_owner() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Returns whether the process of `owner` is certainly dead. Do not pass the current name of this process."""
+    """Returns whether the process of `owner` is certainly dead.
+
+    Do not pass the current name of this process: a name with its process id counts as that of an earlier process.
+    """
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")
     if machine != _MACHINE_ID or not pid.isdigit():

@@ -31,7 +31,8 @@ _AREAS = (
     "Pacific/",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The first and the last time to show, which `datetime` can represent in every zone: 1 January of 2 and of 9999.
+# The earliest and the latest time to show, in microseconds: 1 January of the years 2 and 9999. `datetime` can represent
+# them in every zone.
 _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (2, 9999))
 
 
@@ -101,7 +102,7 @@ def _load_zone(name: str) -> tzinfo:
 
 
 def zone_label(local: datetime) -> str:
-    """The abbreviation of the zone at this time, such as `CET`; `UTC+05:45` for a zone that has none."""
+    """Returns the zone's abbreviation at this time, such as `CET`, or `UTC+05:45` if the zone has none."""
     return f"{local:%Z}" if f"{local:%Z}".isalpha() else f"UTC{local.isoformat()[-6:]}"
 
 

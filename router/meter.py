@@ -29,16 +29,16 @@ class Meter(Protocol):
 
         Args:
             aliases: The number of distinct aliases, counted before the transaction.
-            ticketed: How many of them got a ticket event.
-            duplicates: How many of them already had the message.
+            ticketed: The number of these aliases that got a ticket event.
+            duplicates: The number of these aliases that already had the message.
             queued: The number of queued deliveries.
         """
 
     def record_commit(self, seconds: float) -> None:
-        """Records the time of a message in the group commit, successful or not."""
+        """Records how long a message waited for its group commit, successful or not."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """Records a parsed message. `failed`: it could not be parsed, and its source is shown."""
+        """Records a parsed message; `failed` means that it could not be parsed and that its source is shown."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         """Records a finished request to an integration.

@@ -1,4 +1,4 @@
-"""The data model as frozen dataclasses (SPEC.md section 2).
+"""The data model as frozen dataclasses.
 
 Field names are the column names of `store/migrations`, so that rows are converted without a mapping. Times are
 microseconds since the epoch (`Micros`), None if the event has not happened. A text that a message lacks is `""`. Ids
@@ -112,8 +112,8 @@ class Domain:
             domain.
         misses: The number of rechecks in a row that found neither record.
         missing_since: The time of the first of these rechecks.
-        alert: The pending alert for the integrations.
-        alert_at: The time of the alert; None if there is none.
+        alert: The text of the pending alert to the domain's integrations.
+        alert_at: When the alert was queued; None if no alert is pending.
     """
 
     id: str
@@ -138,10 +138,11 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
-        encrypted_settings: Encrypted JSON.
-        hint: The masked target.
+        sealed_settings: Encrypted JSON.
+        hint: The target, masked for display.
         last_error: The reason of the last failure.
         probe_at: When a parked delivery of a failing integration is tried.
+        probe_interval: The time from one such try to the next, in microseconds.
         paced_at: The earliest time of the next request.
     """
 
@@ -300,6 +301,7 @@ class Attempt:
     Attributes:
         n: The number of the attempt.
         outcome: `open` until the request has finished.
+        latency: The response time, in microseconds.
         answer: The start of the response body.
     """
 

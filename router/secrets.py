@@ -28,7 +28,7 @@ INTEGRATION_PURPOSE = "integration"  # `purpose` when encrypting integration set
 _KEY_BYTES = 32
 _MIN_KEY_LENGTH = 16  # characters, as for `[server] secret_key`
 
-# Without 0, O, 1, I and l, because keys may be read out or typed.
+# Does not contain 0, O, 1, I and l, because keys may be read out or typed.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _API_KEY_PREFIX = "er_"
 _API_KEY_LENGTH = 44  # the alphabet has 57 characters, so 256 bits need 43.9
@@ -40,7 +40,7 @@ MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
-# Limits for a stored hash: a manipulated row must not cause the allocation of gigabytes.
+# Limits for a stored hash, the memory in KiB: a manipulated row must not cause the allocation of gigabytes.
 _PASSWORD_HASH = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _MAX_MEMORY, _MAX_PASSES, _MAX_LANES = 256 * 1024, 10, 8
 
@@ -95,7 +95,7 @@ class SecretBox:
         return f"SecretBox({len(self._keys)} keys)"
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        """Returns the cached keys of a purpose; there are few purposes."""
+        """Returns the keys of a purpose. The cache has no limit: there are few purposes."""
         if purpose not in self._fernets:
             self._fernets[purpose] = MultiFernet([Fernet(_derive_key(key, purpose)) for key in self._keys])
         return self._fernets[purpose]
@@ -191,7 +191,8 @@ def hash_api_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# --- passwords: hashing takes up to some tenths of a second and must run in a thread.
+# --- passwords. Hashing takes tens of milliseconds, or over a second at the limits of a stored hash, and must run in a
+# thread.
 
 
 def new_password() -> str:

@@ -31,7 +31,7 @@ from router.ratelimit.request_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of the API and the command line.
+    """The services of the core, one in each field.
 
     `ready` raises `Unavailable` or `SchemaMismatch` when requests would fail (see `router.store.migrate`).
     """

@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-# Consecutive non-starters in NFKD (UAX 15, Stream-Safe Text Format); no writing system needs as many.
+# Maximum number of consecutive non-starters in NFKD (UAX 15, Stream-Safe Text Format); no writing system needs as many.
 MAX_MARKS = 30
 # A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
 _MIN_LONG_RUN = MAX_MARKS // 3
