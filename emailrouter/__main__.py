@@ -1,4 +1,4 @@
-"""`python -m emailrouter`, the same as `emailrouter`."""
+"""Runs the command line: `python -m emailrouter` is the same as the command `emailrouter`."""
 
 from emailrouter.cli import main
 

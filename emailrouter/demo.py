@@ -1,4 +1,4 @@
-"""`emailrouter demo`: the whole program on this machine; only Slack and the DNS are stand-ins.
+"""Runs `emailrouter demo`: the whole program on this machine, with local stand-ins for Slack and the DNS.
 
 Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program over REST, sends one
 message by SMTP and raises `DemoFailed` unless the ticket and the Slack message appear. Leaves no files behind.
@@ -42,7 +42,7 @@ class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the cod
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Addresses of a running demo, and its API key."""
+    """A running demo: URL of the API, host and port of the SMTP server, first login, and stand-ins."""
 
     api: str
     smtp: tuple[str, int]
@@ -71,7 +71,7 @@ async def run_demo(echo: Print) -> AsyncIterator[Demo]:
 
 
 def build_config(folder: Path, nameserver: str) -> Config:
-    """Configuration with free ports, a temporary database, and webhooks on loopback allowed."""
+    """Returns a configuration with free ports, a temporary database, and webhooks on loopback allowed."""
     settings = {
         "SERVER__HOSTNAME": HOSTNAME,
         "SERVER__DATA_DIR": str(folder),
@@ -83,12 +83,12 @@ def build_config(folder: Path, nameserver: str) -> Config:
         "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
     }
     empty = folder / "demo.toml"
-    empty.touch()  # otherwise a configuration file of this machine would be read
+    empty.touch()  # an empty file, so that no configuration file of this machine is read
     return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
 
 
 async def run_steps(demo: Demo, echo: Print) -> None:
-    """Processes one message, step by step. Raises `DemoFailed`."""
+    """Sends one message and checks the ticket and the Slack message. Raises `DemoFailed`."""
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
@@ -108,7 +108,7 @@ async def run_steps(demo: Demo, echo: Print) -> None:
 
 
 class _Api:
-    """A client of the REST API."""
+    """A client of the REST API. Raises `DemoFailed` for every failed request."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str) -> None:
         self._http = http

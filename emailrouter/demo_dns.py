@@ -17,7 +17,10 @@ _TTL = 1  # seconds
 
 
 class DemoDns(asyncio.DatagramProtocol):
-    """A DNS server; `run_dns` starts one. `dns.add("example.org", "MX", "10 mx1.example.org.")` adds a record."""
+    """A DNS server, started by `run_dns`.
+
+    `dns.add("example.org", "MX", "10 mx1.example.org.")` adds a record.
+    """
 
     def __init__(self) -> None:
         self.address = ""  # `127.0.0.1:port`, the format of `[dns] nameservers`

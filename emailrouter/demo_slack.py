@@ -27,12 +27,12 @@ class SlackMessage:
 
     @property
     def text(self) -> str:
-        """The plain-text fallback, "" without one."""
+        """The plain-text fallback; "" if the message has none."""
         return str(self.payload.get("text", ""))
 
 
 class DemoSlack:
-    """The webhooks; `run_slack` serves them. `messages` contains each message that was answered `200 ok`."""
+    """The webhooks that `run_slack` serves. `messages` receives each message that is answered with `200 ok`."""
 
     def __init__(self) -> None:
         self.port = 0

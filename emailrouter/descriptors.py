@@ -11,13 +11,13 @@ from config.schema import Config
 from emailrouter.assembly import SQLITE_READERS, Role
 from router.errors import ConfigurationFault
 
-# For listening sockets, pipes of parser processes, DNS queries, the log, certificates being reloaded, and connections
-# that are closed immediately after they are accepted.
+# Number of descriptors for listening sockets, pipes of parser processes, DNS queries, the log, certificates being
+# reloaded, and connections that are closed immediately after they are accepted.
 OTHER_DESCRIPTORS = 256
 
 
 def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
-    """Maximum number of file descriptors that a process with these roles uses, by setting or kind."""
+    """Returns the maximum number of file descriptors of a process with these roles, by setting or kind of file."""
     needed = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
         needed["SQLite"] = 3 * (SQLITE_READERS + 2)

@@ -1,7 +1,7 @@
 """The first login of an installation, shown once by `init`, or by `serve` with an empty embedded database.
 
-`serve` prints it on a terminal. Without one it writes `data_dir/first-login` (mode 0600), and the log contains only
-the path. Using the setup link deletes the file (`router.admin.access.setup_link`).
+`serve` prints it on a terminal. Without a terminal, `serve` writes `data_dir/first-login` (mode 0600), and the log
+contains only the path. Using the setup link deletes the file (`router.admin.access.setup_link`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 def default_email(config: Config) -> str:
-    """Default address of the first admin: at this host if its name is a domain, else at example.com."""
+    """Returns the default address of the first admin: at this host's domain name, or at example.com if it has none."""
     return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
 
 
@@ -48,7 +48,7 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
 
 
 def _print_on_terminal(text: str) -> bool:
-    """Prints the text on the terminal. Returns False without a terminal or on an error: the caller must store it."""
+    """Prints the text on the terminal. Returns False if that is not possible; the caller must then store the text."""
     if not sys.stderr.isatty():
         return False
     try:
@@ -60,7 +60,7 @@ def _print_on_terminal(text: str) -> bool:
 
 
 def first_address(config: Config) -> str:
-    """URL for the first visit: `public_url`, or the address of the API if `public_url` is a loopback address."""
+    """Returns the URL for the first visit: `public_url`, or the API's address if `public_url` is a loopback address."""
     listen = config.api.listen
     if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
         return config.server.public_url

@@ -53,7 +53,7 @@ async def open_database(
 ) -> AnyDatabase:
     """Opens the database and applies or checks its schema.
 
-    Retries while it is unavailable, until `stop` is set; without `stop` it tries once.
+    Retries while the database is unavailable, until `stop` is set; without `stop`, tries once.
 
     Args:
         on_wait: Called with the reason before each wait.
@@ -124,7 +124,7 @@ async def run_roles(
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
-    """Addresses of the process, for the `ready` log event."""
+    """Returns the addresses of the process, for the `ready` log event."""
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
@@ -199,7 +199,7 @@ def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
 async def _open_unless_stopped(
     opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Shutdown
 ) -> AnyDatabase | None:
-    """Awaits `opening`, with a time limit once a stop was requested; None if it was abandoned."""
+    """Awaits `opening`; after a stop request, only for a limited time. Returns None if `opening` was abandoned."""
     task = asyncio.ensure_future(opening)
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -213,7 +213,7 @@ async def _open_unless_stopped(
 
 
 def find_ended_task(process: Process) -> str:
-    """Name of a background task that has ended; "" while all run."""
+    """Returns the name of a background task that has ended; "" while all of them run."""
     if process.writer is not None and not process.writer.is_alive:
         return "accept-writer"
     return next((task.get_name() for task in process.background_tasks if task.done()), "")
@@ -247,7 +247,7 @@ class _BackgroundTasks:
     """Failures of background tasks.
 
     Attributes:
-        main_task: Cancelled by the first failure, except during a shutdown.
+        main_task: The task to cancel at the first failure, except during a shutdown.
     """
 
     main_task: asyncio.Task[Any] | None
@@ -272,7 +272,7 @@ class _BackgroundTasks:
 
 @asynccontextmanager
 async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
-    """Runs the background tasks. At the end the dispatcher is awaited, the others are cancelled."""
+    """Runs the background tasks. At the end, waits for the dispatcher and cancels the other tasks."""
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database

@@ -3,7 +3,8 @@
 A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. If the
 reader is slow, lines are queued in memory, in order and up to `BACKLOG_BYTES`, and a thread writes them when the stream
 is writable. Lines beyond that, and lines that cannot be written (closed pipe, terminal that hung up, full disk), are
-dropped and counted. Every new line retries; the first success writes a line with the number of dropped lines before it.
+dropped and counted. Every new line is an attempt to write again; when one succeeds, the number of dropped lines is
+written before it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from typing import TextIO
 BACKLOG_BYTES = 1024 * 1024
 # Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0
-# A pipe that poll(2) reports writable accepts this much (POSIX.1-2017, PIPE_BUF).
+# A pipe that poll(2) reports writable accepts this many bytes (POSIX.1-2017, PIPE_BUF).
 _PIPE_BYTES = select.PIPE_BUF
-# How often the thread checks that the stream still exists.
+# Interval at which the thread checks that the stream still exists.
 _POLL_SECONDS = 1.0
 
 Write = Callable[[bytes], int]
@@ -43,7 +44,7 @@ class _PendingLine:
 
 
 class LineWriter:
-    """Thread-safe. `render_notice` renders the line that reports a number of dropped lines."""
+    """Writes lines to one stream; thread-safe. `render_notice` renders the line that reports how many were dropped."""
 
     def __init__(self, stream: TextIO | None, render_notice: Callable[[int], str]) -> None:
         self._notice = render_notice
@@ -115,7 +116,7 @@ class LineWriter:
 
     def _write_queue(self) -> None:
         """Writes as much as the stream accepts now. The lock must be held."""
-        if self._writing:  # a call during a write: the loop of that write continues with the new line
+        if self._writing:  # a reentrant call: the loop that is already running writes the new line
             return
         self._writing = True
         try:
@@ -177,7 +178,7 @@ class LineWriter:
 
 
 def _descriptor(stream: TextIO | None) -> int:
-    """The descriptor of the stream; -1 without one."""
+    """Returns the file descriptor of the stream; -1 if it has none."""
     try:
         return -1 if stream is None else stream.fileno()
     except (AttributeError, OSError, ValueError):

@@ -39,7 +39,10 @@ log = structlog.get_logger()
 
 
 class _LevelFilter:
-    """Drops events below level `number`. Implemented as a processor, because cached loggers keep their class."""
+    """Drops events below level `number`.
+
+    It is a processor because structlog caches loggers with their class, which could not change with the level.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -74,7 +77,7 @@ class _LineLogger:
 
 
 class _Logger(structlog.BoundLoggerBase):
-    """The methods of a structlog logger, none of which raises."""
+    """A structlog logger whose methods never raise."""
 
     def debug(self, event: str, **fields: Any) -> None:
         self._log_event("debug", event, fields)
@@ -113,14 +116,14 @@ class _Logger(structlog.BoundLoggerBase):
             event = str(_safe_value(event))
             try:
                 self._proxy_to_logger(level, event, exc_info=exc_info, **plain)
-            except Exception:  # noqa: BLE001 - a processor fails with any value
+            except Exception:  # noqa: BLE001 - a processor fails even with safe values
                 self._logger.msg(_render_line(level, event, plain))
         except Exception:  # noqa: BLE001 - the line cannot be rendered at all
             self._logger.writer.drop()
 
 
 class _Handler(logging.Handler):
-    """Handler for the standard library's records. Needs no lock: `LineWriter` is thread-safe."""
+    """Writes the records of the standard library's loggers. Needs no lock: `LineWriter` is thread-safe."""
 
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -160,7 +163,7 @@ def _truncate(value: str | bytes) -> str:
 
 
 def _safe_value(value: object) -> str | int | float | None:
-    """A value that renders without calling methods of the original value, which may raise."""
+    """Returns a value that renders without calling methods of the original value, which may raise."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value  # type: ignore[return-value]
@@ -177,7 +180,7 @@ def _render_line(level: str, event: str, fields: Mapping[str, object]) -> str:
 
 
 def configure_logging(log_format: Format, level: Level) -> None:
-    """Configures logging, once, before the first event. `auto` is console on a terminal, else JSON."""
+    """Configures logging. Must be called once, before the first event. `auto` is console on a terminal, else JSON."""
     terminal = _is_terminal(sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -219,7 +222,7 @@ def set_level(level: Level) -> None:
 
 
 def dropped_lines() -> int:
-    """Number of lines that this process could not write."""
+    """Returns the number of lines that this process could not write."""
     lines = structlog.get_config()["logger_factory"]
     return lines.writer.dropped if isinstance(lines, _LineLogger) else 0
 

@@ -32,7 +32,10 @@ async def open_existing_database(config: Config) -> AnyDatabase:
 
 @asynccontextmanager
 async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
-    """Opens a core. With `secrets` it can encrypt and decrypt; raises `WrongSecretKey` for another host's key."""
+    """Opens a core. With `secrets`, the core can encrypt and decrypt.
+
+    Raises `WrongSecretKey` if the secret key of this host is not that of the database.
+    """
     database = await open_existing_database(config)
     try:
         box = await load_secret_box(config, database) if secrets else _NoSecretBox()
@@ -46,7 +49,10 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
 
 
 class _NoSecretBox(SecretBox):
-    """For commands that use no secrets: they neither create the key nor fail if it is missing or wrong."""
+    """A `SecretBox` for commands that use no secrets.
+
+    These commands neither create the secret key nor fail if it is missing or wrong.
+    """
 
     def __init__(self) -> None:
         super().__init__(new_key())

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
-# The default action applies to signals of job control and crashes; the reaper receives every other signal.
+# Signals of job control and crashes: the reaper keeps their default action and waits for every other signal.
 _NOT_FORWARDED = frozenset(
     {
         signal.SIGTSTP,
@@ -62,7 +62,7 @@ def _open_standard_streams() -> None:
 
 
 def _is_subreaper() -> bool:
-    """Whether orphaned descendants are re-parented to this process (PR_SET_CHILD_SUBREAPER)."""
+    """Returns whether orphaned descendants are re-parented to this process (PR_SET_CHILD_SUBREAPER)."""
     found = ctypes.c_int(0)
     try:
         ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)

@@ -20,25 +20,26 @@ SLOW_STEP_SECONDS = 3.0
 # Maximum time that a cancelled step gets to end.
 CANCEL_SECONDS = 1.0
 
-# Time limits of the steps. SMTP: after [smtp] shutdown_grace, 10 s for commits and 2 s to close.
+# Time limits of the steps, in seconds.
+# SMTP server, added to [smtp] shutdown_grace: 10 s for commits and 2 s to close.
 SMTP_SECONDS = 12.0
-# 1 s for requests of new connections, 10 s for running requests, 2 s to abort them (api.server).
+# API server: 1 s for requests of new connections, 10 s for running requests, 2 s to abort them (api.server).
 API_SECONDS = 13.0
-# Added to [delivery] timeout, for loading the message text and recording the outcome. If the database is unavailable,
-# the outcome is lost and the delivery is sent again.
+# Running deliveries, added to [delivery] timeout: for loading the message text and recording the outcome. If the
+# database is unavailable, the outcome is lost and the delivery is sent again.
 OUTCOME_SECONDS = 10.0
 # Added to the time limit of the dispatcher, so that the workers that it cancels can end.
 DISPATCHER_SECONDS = 2.0
-# One commit each for the request counts of the last second and the last use of keys.
+# One commit for the request counts of the last second, and one for the times when API keys were last used.
 RATE_LIMITS_SECONDS = 3.0
 # Time limit for background tasks, which are only cancelled.
 BACKGROUND_SECONDS = 2.0
-# Time limits of the core's parts. The connections of queued commits are closed by now, nothing is being sent, and idle
-# parser processes end with their input.
+# Time limits for closing the core's parts. By then, the SMTP connections are closed, nothing is being sent, and parser
+# processes are idle: they exit when their input is closed.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
 # Time limit for a running scrape.
 METRICS_SECONDS = 2.0
-# 3 s for running statements, 2 s to return their connections.
+# Closing the database: 3 s for running statements, 2 s to return their connections.
 DATABASE_SECONDS = 6.0
 
 log = structlog.get_logger()
@@ -66,7 +67,7 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """Runs one step for at most `seconds`; raises what it raises."""
+        """Runs one step for at most `seconds`. Exceptions of the step are raised."""
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:
@@ -90,7 +91,7 @@ class Shutdown:
 
 
 def max_shutdown_seconds(config: Config, roles: frozenset[str]) -> float:
-    """Maximum duration of a shutdown of these roles, in seconds."""
+    """Returns the maximum duration of a shutdown of these roles, in seconds."""
     smtp = config.smtp.shutdown_grace.total_seconds() + SMTP_SECONDS if "smtp" in roles else 0.0
     api = API_SECONDS if "api" in roles else 0.0
     deliver = (

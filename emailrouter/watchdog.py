@@ -69,7 +69,7 @@ async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) ->
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """WatchdogSec of the unit; None without one, or if it is for another process."""
+    """Returns WatchdogSec of the unit in seconds; None if it is not set, or meant for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")

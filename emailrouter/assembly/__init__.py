@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Role = Literal["smtp", "api", "deliver"]
 ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 
-# Threads that read SQLite concurrently; more than the number of cores have no effect.
+# Number of threads that read SQLite concurrently; more threads than cores have no effect.
 SQLITE_READERS = 4
 
 
@@ -63,7 +63,7 @@ class Process:
 
 
 def build_database(config: Config, queries: Catalog) -> AnyDatabase:
-    """Builds the configured database, not yet open."""
+    """Builds the configured database without opening it."""
     settings = config.database
     if settings.url.path is not None:
         return SqliteDatabase(
@@ -132,6 +132,6 @@ def _build_metrics_server(listen: Address, process: Process, meter: PrometheusMe
 
 
 def link_base(config: Config) -> str | None:
-    """Base URL of links to tickets; None if `public_url` is a loopback address, which recipients cannot open."""
+    """Returns the base URL of links to tickets; None if `public_url` is a loopback address that others cannot open."""
     host = urlsplit(config.server.public_url).hostname or ""
     return None if is_loopback(host) else config.server.public_url

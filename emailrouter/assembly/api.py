@@ -11,7 +11,7 @@ from emailrouter.assembly.core import Core
 
 
 def build_server(core: Core) -> ApiServer:
-    """Builds the server, not yet listening."""
+    """Builds the server without starting it."""
     settings = core.config.api
     app = build_app(
         core.services,

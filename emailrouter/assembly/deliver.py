@@ -17,11 +17,11 @@ from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
 from router.store.sqlite import SqliteDatabase
 
-# Microseconds. A worker that would have to wait longer than this for the rate limit releases its lease.
+# Maximum time, in microseconds, that a worker waits for the rate limit. For a longer wait, it releases its lease.
 MAX_LEASE_WAIT = 2_000_000
 # SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
-# Intervals of the maintenance tasks.
+# Intervals of the maintenance tasks, in microseconds.
 RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 
 

@@ -9,7 +9,7 @@ from smtp.server import Server
 
 
 def build_server(core: Core) -> Server:
-    """Builds the server, not yet listening."""
+    """Builds the server without starting it."""
     config = core.config
     return Server(
         config.smtp,

@@ -1,4 +1,4 @@
-"""Checks the DNS: name servers, the host name, the MX hosts, and both records of every domain."""
+"""Checks the DNS: name servers, the host name, the MX hosts, and the MX and TXT records of every domain."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def _check_addresses(context: CheckContext, host: str, name: str) -> list[
 
 
 async def domains(context: CheckContext) -> list[CheckResult]:
-    """Queries both records of every domain; stores nothing."""
+    """Queries the MX and TXT records of every domain; stores nothing."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS + 1)

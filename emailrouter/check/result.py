@@ -25,15 +25,15 @@ class CheckResult:
 
 
 def ok(check: str, text: str, offer: str = "") -> CheckResult:
-    """A result without a problem. `offer` is an optional action."""
+    """Returns a result without a problem. `offer` is an optional action."""
     return CheckResult(check, "ok", text, offer)
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """A result for something that works but needs attention."""
+    """Returns a result for something that works but needs attention."""
     return CheckResult(check, "warn", text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> CheckResult:
-    """A result for something that does not work or will soon fail; `emailrouter check` then exits with 1."""
+    """Returns a result for something that does not work or will soon fail; `emailrouter check` then exits with 1."""
     return CheckResult(check, "fail", text, fix)

@@ -1,4 +1,4 @@
-"""Checks the database: writable, clock, secret key, loss audit and queue; and the user that runs the check."""
+"""Checks the user that runs the check, and the database: write access, clock, secret key, loss audit and queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """Checks that the database accepts writes. Opening it is checked before."""
+    """Checks that the database accepts writes. `run` reports a database that cannot be opened."""
     opened = context.database
     if opened is None:
         return []
@@ -133,7 +133,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
 
 
 async def user(_: CheckContext) -> list[CheckResult]:
-    """Warns if run as root, whose permissions differ from those of the program's user."""
+    """Warns if the check runs as root: root's permissions differ from those of the program's user."""
     if os.geteuid() != 0:
         return []
     fix = "runuser -u emailrouter -- emailrouter check"

@@ -205,7 +205,7 @@ def _run(command: click.Group) -> NoReturn:
 
 
 def _refusal_text(error: Refused) -> str:
-    """The error's message, preceded by the name of the field unless the message begins with it."""
+    """Returns the error's message, preceded by the name of the field unless the message begins with it."""
     if error.field is None or error.message.startswith(f"{error.field} "):
         return error.message
     return f"{error.field}: {error.message}"

@@ -52,7 +52,7 @@ class CommandContext:
         return self.core.services
 
     def acting_as(self, user_id: str) -> CommandContext:
-        """A copy that acts on behalf of a user."""
+        """Returns a copy that acts on behalf of a user."""
         return replace(self, actor=replace(self.actor, user_id=user_id))
 
     # --- output
@@ -96,7 +96,7 @@ class CommandContext:
     # --- names
 
     async def display_names(self, ids: Iterable[str | None]) -> dict[str, str]:
-        """Addresses of users and names of integrations by ID; empty with `--json`, which prints IDs."""
+        """Returns addresses of users and names of integrations by ID; empty with `--json`, which prints IDs."""
         if self.as_json:
             return {}
         found = await self.services.display_names.resolve(self.actor, ids)
@@ -149,7 +149,7 @@ class WorkspaceGroup(console.Group):
 def with_context(
     *, secrets: bool = False
 ) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
-    """Turns a coroutine into a command. It returns the exit code, None for 0; `secrets` loads the secret key."""
+    """Turns a coroutine that returns an exit code, or None for 0, into a command. `secrets` loads the secret key."""
 
     def decorate(work: Callable[Concatenate[CommandContext, P], Awaitable[int | None]]) -> Callable[P, int | None]:
         @functools.wraps(work)
@@ -242,12 +242,12 @@ async def collect_pages(
 
 
 def to_json(answer: Answer) -> Json:
-    """An answer of the API as JSON."""
+    """Converts an answer of the API to JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
 def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
-    """A page of answers of the API as JSON."""
+    """Converts the items of a page to answers of the API as JSON."""
     return Page(tuple(to_json(shape(item)) for item in page.items), page.next_cursor)
 
 

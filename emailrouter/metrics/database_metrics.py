@@ -1,8 +1,8 @@
 """Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
-The database is queried at most every `FRESH_SECONDS`, and for at most a twentieth of the time. If it does not respond,
-`emailrouter_store_up` is 0 and the other metrics are absent. Every process of a database exports the same values: use
-their `max`, not their sum.
+The database is queried at most every `FRESH_SECONDS`, and the queries take at most about a twentieth of the time. If
+the database does not respond, `emailrouter_store_up` is 0 and the other metrics are absent. Every process of a database
+exports the same values: use their `max`, not their sum.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from router.store.database import Row
 FRESH_SECONDS = 5.0
 # If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
-QUERY_SECONDS = 5.0
+QUERY_SECONDS = 5.0  # time limit of all queries of one read
 # Number of newest messages that the loss audit checks, which takes a few milliseconds.
 AUDITED_MESSAGES = 1000
 
@@ -76,11 +76,11 @@ class DatabaseMetrics(Collector):
         return result
 
     def describe(self) -> Iterator[Metric]:
-        """The metrics without values, so that registration does not query the database."""
+        """Yields the metrics without values; the registry takes their names from here."""
         yield from _build_families({}, 0)
 
     def collect(self) -> Iterator[Metric]:
-        """The values of the last read."""
+        """Yields the metrics with the values of the last read."""
         up = GaugeMetricFamily(
             "emailrouter_store_up",
             "Whether the last query for metrics from the database succeeded.",

@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 
 from router.meter import ParseResult
 
+# Upper bounds of the histograms' buckets, in seconds.
+
 # A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay; after 30 s they get 451.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 # Webhooks usually respond in 0.1 to 1 s; `[delivery] timeout` is 10 s.
@@ -106,7 +108,7 @@ class PrometheusMeter:
         dropped_lines: Callable[[], int] = int,
         side_task_failures: Callable[[], int] = int,
     ) -> None:
-        """`dropped_lines` and `side_task_failures` return counts of other parts of the process, at each scrape."""
+        """`dropped_lines` and `side_task_failures` return counts kept elsewhere in the process, read at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)

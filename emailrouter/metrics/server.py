@@ -35,7 +35,7 @@ class MetricsServer:
         return str(Address(host, port))
 
     async def start(self) -> None:
-        """Starts to listen."""
+        """Starts listening. Raises OSError if the address cannot be used."""
         application = web.Application()
         application.router.add_get("/metrics", self._handle_request)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
