@@ -1,6 +1,7 @@
-# `make help` lists the targets. They create .venv from the locked requirements; after that none needs the network.
+# `make help` lists the targets. They create .venv from the locked requirements. After that, only `make lock` and
+# `make debian-walk` need the network.
 
-# The machine's default Python when it is recent enough, else the newest other one.
+# The machine's default Python if it is 3.11 or later, else the newest installed one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,11 +18,11 @@ demo: $(VENV)/ready ## Turn one message into a ticket and a Slack post, without 
 serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this checkout
 	$(BIN)/emailrouter serve $(ARGS)
 
-# pytest caches compiled test modules whatever the user's environment says: this halves the time of collection.
+# Lets pytest cache compiled test modules even if the user's environment forbids it: this halves the time of collection.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Two workers more than cores, because tests wait for the programs that they start. worksteal: the longest tests are
-# adjacent modules, and idle workers take tests from busy ones.
+# Two workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
+# tests from busy ones: the longest tests are in adjacent modules, which one worker would get.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL server that the tests start
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -42,7 +43,7 @@ SECONDS ?= 900
 fuzz-smtp: $(VENV)/ready ## Send random sessions to the SMTP server for SECONDS, continuing the last run
 	$(BIN)/python -m tests.system.smtp.fuzz --seconds $(SECONDS) $(ARGS)
 
-# docs/reliability.md describes the method. FLEET=1: six processes over one PostgreSQL.
+# docs/reliability.md describes the method of `make crash`. FLEET=1 runs six processes with one PostgreSQL database.
 KILLS ?= 200
 DATABASE ?= sqlite
 CRASH_SECONDS ?= 3600
@@ -65,7 +66,7 @@ format: $(VENV)/ready ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Half of SECONDS each for random messages and for random shapes of the cost-growth test; state is kept in .fuzz/.
+# Spends half of SECONDS on random messages and half on random shapes of the cost-growth test; .fuzz/ keeps the state.
 fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, continuing the last run
 	nice -n 19 $(BIN)/python -m tests.unit.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
 	nice -n 19 $(BIN)/python -m tests.system.growth.long --seconds $$(( $(SECONDS) / 2 ))
