@@ -59,12 +59,10 @@ class SourceValue:
 
 
 def invalid_value_error(setting: Setting, source: SourceValue, allowed: str) -> ConfigError:
-    """Returns the error for a value that is not allowed."""
     return ConfigError(f"{source.origin}: {setting.name} = {_display_value(setting, source, source.value)}: {allowed}")
 
 
 def unknown_setting_error(origin: str, name: str, nearest: str) -> ConfigError:
-    """Returns the error for a name that is not a setting."""
     return ConfigError(f"{one_line(origin)}: {one_line(name)} is not a setting; did you mean {nearest}?")
 
 

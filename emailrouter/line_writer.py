@@ -171,7 +171,6 @@ class LineWriter:
                     self._thread = None
 
     def _wait_until_writable(self, seconds: float) -> None:
-        """Waits until the stream is writable, at most `seconds`."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         poll.poll(seconds * 1000)

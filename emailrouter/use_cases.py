@@ -44,7 +44,6 @@ from smtp.replies import Reply
 
 
 def build_services(core: Core) -> Services:
-    """Builds every use case of one core."""
     config, database, clock = core.config, core.database, core.clock
     changed = core.routing_cache.invalidate
     tester = TestMailService(database, clock, core.routing_cache, _LazyAcceptor(core), hostname=config.server.hostname)
@@ -105,7 +104,6 @@ def build_domain_checks(core: Core) -> DomainCheckService:
 
 
 def build_resolver(config: Config) -> DnsResolver:
-    """Builds a resolver for `[dns] nameservers`."""
     return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])
 
 
@@ -119,5 +117,4 @@ def _reply_to_recipient(refusal: Refusal | None) -> str:
 
 
 def _format_reply(reply: Reply) -> str:
-    """The reply as a line of SMTP."""
     return f"{reply.code} {reply.enhanced} {reply.text}"

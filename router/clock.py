@@ -20,8 +20,6 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The system clock."""
-
     def now(self) -> Micros:
         return time.time_ns() // 1000
 

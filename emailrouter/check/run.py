@@ -88,7 +88,6 @@ async def run(config: Config) -> list[CheckResult]:
 
 
 async def run_checks(context: CheckContext) -> list[CheckResult]:
-    """Returns the results of every check for this context."""
     found = await asyncio.gather(*(_run_check(check, context) for check in CHECKS))
     return [result for results in found for result in results]
 

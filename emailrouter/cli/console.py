@@ -63,7 +63,6 @@ def _set_json_output(ctx: click.Context, _: click.Parameter, value: bool) -> Non
 
 
 def get_invocation(ctx: click.Context) -> Invocation:
-    """The `Invocation` of this command line."""
     found: Invocation = ctx.find_root().ensure_object(Invocation)
     return found
 
@@ -138,7 +137,6 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def print_json(data: object) -> None:
-    """Prints JSON."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 

@@ -18,8 +18,6 @@ SHUTDOWN_SECONDS = 1.0
 
 
 class MetricsServer:
-    """`start` raises OSError when the address cannot be used."""
-
     def __init__(self, listen: Address, registry: CollectorRegistry, database_metrics: DatabaseMetrics) -> None:
         self._listen = listen
         self._registry = registry
