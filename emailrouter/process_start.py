@@ -95,7 +95,10 @@ def _continue_in_child() -> None:
 
 
 def _reap_until_end(program: int) -> NoReturn:
-    """Exits with the program's exit code, or 128 plus the number of the signal that ended it."""
+    """Forwards signals and reaps children until the program ends.
+
+    Then exits with the program's exit code, or 128 plus the number of the signal that ended it.
+    """
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # inherited sockets: only the program may keep their ports open
     wanted = signal.valid_signals() - _NOT_FORWARDED
     while True:
