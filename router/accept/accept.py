@@ -1,7 +1,7 @@
-"""From an envelope and its content to a committed message: implements `router.ports.Acceptor`.
+"""Commits received messages: implements `router.ports.Acceptor`.
 
-Returns only after the commit. Reads only the header, in bounded time; a message with an unreadable header is accepted
-all the same. Never replies to the client and never delivers: it wakes the deliverer.
+`Accept.accept` returns only after the commit. It reads only the header, in bounded time, and also accepts a message
+with an unreadable header. It never replies to the client and never delivers: it wakes the deliverer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
-        # After the commit only side tasks run: an exception would turn the 250 into a 451.
+        # The meter is called after the commit, so it is a side task: an exception would turn the 250 into a 451.
         self._meter = side_tasks.wrap_meter(meter)
         self._free_space = free_space
 
@@ -123,7 +123,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """Identifies a message by its reverse-path and bytes (SPEC.md section 5), but not by its recipients."""
+    """Returns the hash of reverse-path and bytes that identifies a message (SPEC.md section 5), without recipients."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)

@@ -12,27 +12,26 @@ from router.model import Message, Micros
 from router.routing.route import Target
 
 # Maximum number of Message-ID lookups for one message: 100 references at up to 10 aliases, fewer at more aliases. A
-# lookup takes about 20 microseconds on SQLite, in addition to those of the tickets it finds.
+# lookup takes about 20 microseconds on SQLite, plus the time for the tickets that it finds.
 MAX_LOOKUPS = 1000
 # Maximum number of tickets that one lookup of a Message-ID at an alias returns, newest first. A legitimate
 # Message-ID is in one ticket; more than a few tickets indicate abuse.
 MAX_TICKETS = 20
-# Maximum number of tickets that are considered for one message: 20 for each lookup with up to 50 lookups, fewer with
-# more, one with 1000. Each ticket costs two index lookups: 10 microseconds on SQLite.
+# Maximum number of tickets that are considered for one message: 20 for each lookup if there are up to 50 lookups, fewer
+# for more lookups, and one for each of 1000 lookups. A ticket costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
-# Maximum number of participants written for one message: 200 at up to 10 aliases, fewer at more aliases. A row takes 2
-# microseconds.
+# Maximum number of participants written for one message: 200 at up to 10 aliases, fewer at more aliases. Writing the
+# row of a participant takes 2 microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# The weight of an alias, a lookup and a participant in a group: the number of bytes that the database writes in the
-# same time. Limiting the weight of a group therefore limits its duration. The first alias of a message has no weight.
+# The weights of an alias, a lookup and a participant: the number of content bytes that the database writes in the same
+# time. Limiting the weight of a group of messages therefore limits the duration of its transaction. The first alias of
+# a message has no weight.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceShare:
-    """The part of a message that belongs to one workspace: its own message row, and the accepted recipients by
-    alias.
-    """
+    """The part of a message for one workspace: a message row of its own, and the accepted recipients by alias."""
 
     message: Message
     by_alias: tuple[tuple[Target, ...], ...]
@@ -44,11 +43,11 @@ class IncomingMail:
 
     Attributes:
         fingerprint: `""` for a message that is never treated as a repeat.
-        reference_ids: Newest first; shortened by `limit_per_alias`.
+        reference_ids: The Message-IDs that the message refers to, newest first; shortened by `limit_per_alias`.
         participants: Normalised addresses, the sender first; shortened by `limit_per_alias`.
         author: As in `HeaderFacts`; the reverse-path if there is no From header.
         relayed_reply_ids: As in `HeaderFacts`.
-        horizon: Older fingerprints do not count as repeats.
+        horizon: Fingerprints accepted before this time do not count as repeats.
     """
 
     shares: tuple[WorkspaceShare, ...]
@@ -67,7 +66,7 @@ class IncomingMail:
 
     @property
     def max_tickets_per_lookup(self) -> int:
-        """How many tickets of a Message-ID at an alias are considered; at least one."""
+        """The maximum number of tickets that are considered for one Message-ID at one alias; at least one."""
         lookups = max(1, self.aliases * len(self.reference_ids))
         return max(1, min(MAX_TICKETS, MAX_CANDIDATES // lookups))
 
@@ -80,7 +79,7 @@ class IncomingMail:
 
 
 def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:
-    """Returns as many leading values as fit `maximum` when each counts once for each alias; at least one."""
+    """Shortens `values` so that their number times `aliases` is at most `maximum`, but keeps at least one value."""
     return values[: max(1, maximum // max(1, aliases))]
 
 
@@ -101,7 +100,9 @@ class AcceptEntry:
 
     @property
     def thread_key(self) -> str:
-        """Identifies the alias of a conversation. Without an alias it includes the workspace, because an address
-        can move to another.
+        """Identifies the alias of a conversation.
+
+        Mail to a postmaster without an alias is identified by workspace and address, because the address can move to
+        another workspace.
         """
         return self.target.alias_id or f"{self.target.workspace_id} {self.target.address}"

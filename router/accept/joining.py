@@ -45,7 +45,7 @@ class _Participants:
 
 
 def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the ticket id of each entry: that of the conversation it replies to at the same alias, or a new one.
+    """Sets the ticket id of each entry to the conversation that it continues at the same alias, or to a new ticket.
 
     Messages are processed in their order, so a reply can join a ticket that the same group opens.
     """
@@ -76,10 +76,11 @@ def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 def _choose_ticket(
     entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
 ) -> StatementGenerator[threads.JoinedTicket | None]:
-    """Returns the conversation that a message with references joins, None if it opens one."""
+    """Returns the ticket that a message with references joins, or None if the message opens a new ticket."""
     author = entry.mail.author
     found = _candidate_pairs(entry, tickets_by_reference)
-    # An earlier message of this group may have joined an older ticket that no reference of this message names.
+    # An earlier message of this group may have joined a ticket that was not a candidate when participants were first
+    # read.
     yield from participants.read((ticket_id, author) for _, ticket_id in found)
     candidates = [
         threads.Candidate(ticket_id, reference, participants.get(ticket_id)) for reference, ticket_id in found
@@ -98,7 +99,7 @@ def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[s
 
 
 def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
-    """Reads the newest tickets at an alias that the references may refer to, oldest first."""
+    """For each alias and referenced Message-ID, reads the newest tickets with that message; sorted oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
         max_tickets = entry.mail.max_tickets_per_lookup
@@ -121,7 +122,7 @@ def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[d
 
 
 def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
-    """Clears `automatic` of messages that are a person's reply at one of their aliases."""
+    """Clears `automatic` of each message that counts as a person's reply at one or more of its aliases."""
     replies = {
         entry.message.id
         for entry in new_entries
@@ -133,11 +134,11 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 
 
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Writes the participants of the tickets of the group.
+    """Writes the participants of the tickets of the group, except the sender and the alias of each message.
 
-    The row of a ticket contains its first sender and its own address. Most messages have no other participants, so
-    this saves writing a page. The sender of a reply is a participant already; otherwise the reply would not have
-    joined the ticket.
+    The row of a ticket contains its first sender and its own address. The sender of a reply is a participant already;
+    otherwise the reply would not have joined the ticket. Most messages have no other participants, so omitting these
+    two saves writing a database page.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

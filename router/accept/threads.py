@@ -20,7 +20,8 @@ from router.mail.mailboxes import normalize_address
 class Candidate:
     """An earlier message at the same alias that a reference may name, with its ticket.
 
-    `participants` are the normalised addresses of the whole ticket, or at least the sender if it takes part.
+    `participants` are normalised addresses. They may be incomplete, but contain the author of the new message if the
+    author takes part in the ticket.
     """
 
     ticket_id: str
@@ -37,13 +38,13 @@ class JoinedTicket:
 
 
 def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> JoinedTicket | None:
-    """Returns the ticket that a message joins, None if it opens one.
+    """Returns the ticket that a message joins, or None if the message opens a new ticket.
 
     Args:
-        reference_ids: Newest first, as `HeaderFacts.reference_ids`.
+        reference_ids: The Message-IDs that the message refers to, newest first, as in `HeaderFacts.reference_ids`.
         author: The author of the message; the reverse-path if no header names one.
-        candidates: Of the same alias only. If a Message-ID is in several tickets, the first one in which the
-            sender participates is chosen.
+        candidates: Earlier messages at the same alias. If a Message-ID is in several tickets, the first ticket in which
+            the author participates is chosen.
     """
     sender = normalize_address(author)
     if "@" not in sender or not candidates:
@@ -62,7 +63,7 @@ def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
     """Whether a person wrote a message that is marked automatic only because a list or a rule forwarded it.
 
     Args:
-        joined_by: The Message-ID by which a ticket was joined, `""` for none.
+        joined_by: The Message-ID by which the message joined a ticket; `""` if it joined none.
     """
     return joined_by != "" and joined_by in relayed_reply_ids
 

@@ -21,7 +21,7 @@ from router.accept.joining import clear_automatic_of_replies, join_conversations
 from router.model import Message, Micros
 from router.store.database import Row, Statement, StatementGenerator
 
-# Messages are stored in chunks of this size, so memory use is constant for any size.
+# Messages are stored in chunks of this size, so reading a message of any size needs constant memory.
 CHUNK_BYTES = 256 * 1024
 # The maximum content that one statement writes; larger statements are slower on PostgreSQL.
 MAX_STATEMENT_BYTES = 1024 * 1024
@@ -99,7 +99,10 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
 
 
 def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
-    """Returns the id of the first message of each fingerprint key: an earlier one, or one of this group."""
+    """Claims the fingerprints of the group; returns the id of the first message of each fingerprint key.
+
+    The first message is an earlier message or a message of this group.
+    """
     first: dict[tuple[str, str], str] = {}
     claims = []
     for entry in entries:
@@ -115,7 +118,8 @@ def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[di
                 }
             )
     claimed = {_fingerprint_key(row) for row in (yield Statement("accept_claim_fingerprint", claims))}
-    # A key that was claimed now has one new message; all other messages with the key, in this group too, are repeats.
+    # A key that was just claimed has one new message. All other messages with the key are repeats, also within this
+    # group.
     repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
     wanted_counts = [
@@ -275,9 +279,9 @@ def _queue_deliveries(
 
 
 def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Writes the new tickets last, because their numbers lock the workspace until the commit.
+    """Writes the new tickets last, because reserving their numbers locks the workspace until the commit.
 
-    Foreign keys of the rows written before are deferred to the commit.
+    The rows written before refer to these tickets; the database checks their foreign keys only at the commit.
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)
@@ -314,7 +318,10 @@ def _build_result(
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
 ) -> Committed:
-    """Returns the id of the first new message; if every alias already has the message, the id of the original."""
+    """Returns the result with the id of the first new message row of the mail.
+
+    If every alias had already received the message, the id is that of the earlier message.
+    """
     shares = [share.message.id for share in mail.shares]
     new = [message_id for message_id in shares if message_id in counts.ticketed]
     first_target = mail.shares[0].by_alias[0][0]
