@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from router.routing.route import Target
 
-# The protocol of a test message (`POST /api/aliases/{id}/test`); RFC 3848 defines those of SMTP sessions.
+# The protocol of a test message (`POST /api/aliases/{id}/test`); RFC 3848 defines the protocols of SMTP sessions.
 TEST_PROTOCOL = "TEST"
 
 

@@ -25,6 +25,5 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
 
 
 async def read_blocked_senders(transaction: QueryExecutor, workspace_id: str) -> BlockedSenderSet:
-    """Reads the blocked senders of a workspace."""
     rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
     return BlockedSenderSet(row["sender"] for row in rows)

@@ -1,4 +1,8 @@
-"""Routes one recipient: verified domain -> exact alias -> subaddress -> catch-all -> refusal. Pure."""
+"""Decides where one recipient is routed. Pure.
+
+The domain must be verified. The first match decides: the exact alias, the alias without the tag (subaddress), the
+catch-all. A recipient without a match is refused.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class Target:
 
     Attributes:
         recipient: The mailbox as the client sent it.
-        alias_key: Identifies the alias when duplicates are detected: its id, or the address without an alias.
+        alias_key: Identifies the alias for duplicate detection: its id, or the address if there is no alias.
         address: The alias as an address, `*@domain` for the catch-all.
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
         tag: The part of the local part after `+`, or `""`.
@@ -50,7 +54,7 @@ class DomainFacts:
     Attributes:
         domain: The active domain, else a pending one, else None.
         aliases: The existing aliases among `candidate_keys`, if the domain is active.
-        default_integration_id: That of the workspace, for a postmaster without an alias.
+        default_integration_id: The default integration of the workspace, for mail to a postmaster without an alias.
     """
 
     domain: Domain | None
@@ -72,8 +76,8 @@ def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
     """Returns the target of the first matching alias: exact, without the tag, catch-all (SPEC.md section 5).
 
-    A disabled alias refuses its mail, which is not passed on to the catch-all. The postmaster is an exception: its mail
-    is always accepted (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
+    Mail to a disabled alias is refused and does not go to the catch-all. Mail to the postmaster is an exception: it is
+    always accepted (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
     """
     domain = facts.domain
     if domain is None:

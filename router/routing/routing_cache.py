@@ -3,8 +3,8 @@
 The cache is invalidated when the version number of the routes in the database changes. The version is read at most
 every `CHECK_INTERVAL` seconds and only while mail arrives. A change takes effect within that time on every host, and
 immediately in the process that made it (`invalidate`). Refusals and catch-all matches are never cached, so a new alias
-works immediately everywhere; equal concurrent queries are merged. While the database is unavailable, cached recipients
-raise `Unavailable` as well, because no mail could be accepted.
+works immediately everywhere. Equal concurrent queries are merged. While the database is unavailable, resolving a cached
+recipient raises `Unavailable` too, because no mail could be accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_tar
 from router.routing.senders import BlockedSenderSet
 from router.store.database import Database, fetch_model
 
-# Seconds; SPEC.md section 5 allows one second, which leaves time for a slow query.
+# Seconds. A change must take effect within one second (SPEC.md section 5), so half a second remains for a slow query.
 CHECK_INTERVAL = 0.5
 
 
@@ -29,8 +29,6 @@ class RoutingCache:
     """Resolves recipients; one instance for each process.
 
     Args:
-        database: The database.
-        clock: The clock.
         size: The maximum number of cached targets.
         hosts: The host names of this installation; mail to their postmaster goes to the first workspace.
     """
@@ -41,7 +39,7 @@ class RoutingCache:
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
-        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id; the number of entries is limited
+        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id; entries per workspace are limited
         self._pending_queries: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
@@ -81,7 +79,7 @@ class RoutingCache:
         """Discards the cache after this process has committed a change of a domain or an alias."""
         self._targets.clear()
         self._blocked_senders.clear()
-        self._pending_queries.clear()  # later callers must not share an answer from before the change
+        self._pending_queries.clear()  # their results may predate the change
         self._generation += 1
 
     async def _refresh(self) -> None:
@@ -124,7 +122,7 @@ class RoutingCache:
         return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
-        """Returns the first workspace's target, or None if the host name is a verified domain with its own aliases."""
+        """Returns the target in the first workspace, if any. None if the host name is a verified domain."""
         if mailbox.domain:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.is_active:

@@ -44,7 +44,7 @@ def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
 
 
 class BlockedSenderSet:
-    """A set of normalised entries."""
+    """A set of entries that `normalize_entry` returned."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
@@ -59,7 +59,12 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Returns the entry that blocks a reverse-path (None: `<>`) or a peer address, or None."""
+        """Returns the entry that blocks the sender or the peer address, or None.
+
+        Args:
+            sender: The reverse-path; None for the null reverse-path.
+            peer: The IP address of the client.
+        """
         if sender is not None and sender.domain:
             domain = sender.domain_key
             for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):

@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from router import ids
 from router.unicode_text import normalize
 
-MAX_TEXT_LENGTH = 65536  # indexed characters of a message, about 10,000 words
-# Characters of a text in compatibility form: Hangul triples in length, a few ligatures grow eighteenfold.
+MAX_TEXT_LENGTH = 65536  # indexed characters of a text, about 10,000 words
+# Maximum characters of a text in compatibility form, in which Hangul triples in length and a few ligatures grow
+# eighteenfold.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
-# Distinct words of a message; a ticket has up to twice as many. Words of maximum length still fit a tsvector (1 MiB).
+# Maximum distinct words of a message. A ticket has up to twice as many, which fit into a tsvector (1 MiB) even if all
+# of them have the maximum length.
 MAX_WORDS = 3500
 MAX_WORD_LENGTH = 32  # indexed characters of a word; longer than host and product names, shorter than base64
 MAX_QUERY_LENGTH = 1000  # characters of a search query
 MAX_QUERY_WORDS = 16  # words of a search query
-# Characters of a prefix: a single letter matches a large part of all words.
+# Minimum characters of a prefix, because a single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
 # An index position consists of a millisecond and the slot of a ticket within that millisecond.
 SLOT_BITS = 15
@@ -55,7 +57,7 @@ def ticket_terms(
 ) -> list[str]:
     """Returns all terms of a ticket: its workspace, number and alias, then its words.
 
-    The first three start with `_`, so no word of a text and no query prefix matches them.
+    The terms of workspace, number and alias start with `_`, so no word of a text and no query prefix matches them.
     """
     own_terms = [_workspace_term(workspace_id), _number_term(number), *([_alias_term(alias_id)] if alias_id else ())]
     return list(dict.fromkeys([*own_terms, *existing, *added]))[: 2 * MAX_WORDS]
@@ -72,9 +74,9 @@ class SearchQuery:
         scope: The workspace term.
         complete: The complete words.
         prefix: The last word, if it may be incomplete.
-        complete_needles: The condition `complete` for a search without the index. The terms of a ticket, separated and
-            surrounded by spaces, must contain at least one string of each tuple.
-        prefix_needles: The condition `prefix` in the same form.
+        complete_needles: The same condition as `complete`, for a search without the index. The terms of a ticket,
+            separated and surrounded by spaces, must contain at least one string of each tuple.
+        prefix_needles: The same condition as `prefix`, in the form of `complete_needles`.
     """
 
     scope: str
@@ -87,8 +89,9 @@ class SearchQuery:
         """Returns the JSON parameter of the SQL queries `search_...`.
 
         Args:
-            complete_only: Look up only complete words in the index, and check the prefix for each match. An index reads
-                all words with the prefix before it returns a match; which method is faster depends on the words.
+            complete_only: Look up only complete words in the index, and check the prefix for each match. An index
+                lookup reads all words with the prefix before it returns a match, so which method is faster depends on
+                the words.
         """
         return json.dumps(
             {
@@ -135,7 +138,7 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 
     Args:
         scope: The workspace expression.
-        parts: Alternatives; a ticket contains one word of each part.
+        parts: Each part lists alternative words; a matching ticket contains at least one word of each part.
         has_prefix: Whether the first word of the last part is a prefix.
     """
     queries = [[f"'{word}'" for word in part] for part in parts]
@@ -158,8 +161,9 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 def index_position(ticket_id: str) -> int:
     """Returns a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
 
-    The lowest `SLOT_BITS` are a random slot in the lower half of the range. If the slot is taken, `search_upsert` uses
-    the next one. The upper half is reserved for that, so positions of different milliseconds keep their order.
+    The lowest `SLOT_BITS` bits are a random slot in the lower half of all slots. If the slot is taken, `search_upsert`
+    uses the next free one. The upper half is reserved for that, so positions of different milliseconds keep their
+    order.
     """
     timestamp_ms, slot = divmod(ids.to_int(ticket_id) >> _OMITTED_BITS, 1 << SLOT_BITS - 1)
     return timestamp_ms << SLOT_BITS | slot

@@ -24,15 +24,16 @@ from router.store.database import Database, Row
 
 # List scan: the tickets of the first step, in multiples of the page size, and the tickets of each further step.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
-# Index scan: the target number of matches in multiples of the page size, which doubles with each step; its maximum; and
-# the multiple of the target that is too many.
+# Index scan: the target number of matches of the first step, in multiples of the page size; the maximum target, because
+# the target doubles with each step; the multiple of the target above which a range is reduced and read again.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
-# The maximum growth of the range from step to step. A prefix makes PostgreSQL read all words that start with it,
-# whatever the range: so with a prefix the scan takes few large steps.
+# The maximum factor by which the range grows from step to step, without and with a prefix. For a prefix, PostgreSQL
+# reads all words that start with it in every step, whatever the range, so few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# Index scan: only complete words are looked up if the prefix matches this many times more tickets.
+# Index scan: only complete words are looked up if the prefix matches more than this many times as many tickets.
 PREFIX_EXCESS = 8
-# The longest range is the age of all tickets divided by this: PostgreSQL reads a whole range before it returns a match.
+# The longest range is the time since the oldest ticket divided by this number, because PostgreSQL reads a whole range
+# before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -46,8 +47,6 @@ class TicketSearch:
         """Prepares the search.
 
         Args:
-            database: The database.
-            search_query: The parsed search query.
             list_query: The name of the SQL query of the ticket list.
             filters: The parameters of `list_query`.
             limit: The maximum number of tickets.
@@ -63,7 +62,7 @@ class TicketSearch:
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # tickets from this id on have been searched
+        self._before = ""  # tickets with this id and newer ones are searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
@@ -117,7 +116,7 @@ class TicketSearch:
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
-        """Runs one index scan, or reduces the range after too many matches; returns False at the end."""
+        """Runs one index scan, or reduces the range after too many matches; returns False once all is searched."""
         newest_ms = ids.timestamp_ms(self._before)
         range_ms = min(self._range_ms, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
