@@ -19,8 +19,8 @@ from router.mail import parse
 from router.model import Micros
 from router.store.database import Database, QueryExecutor
 
-# Microseconds. The time of two attempts, each with a worker start, is doubled to allow for the database and for clock
-# differences between hosts.
+# Microseconds: the time of two attempts, each with the start of a worker, doubled to allow for slow databases and for
+# clock differences between hosts.
 MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
 
 log = structlog.get_logger()
@@ -59,7 +59,8 @@ class ParseAttempts:
         row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
         if row is None:
             return  # the other attempt has just ended, or the message was erased
-        own = row["owner"] == self._owner  # the record could not be deleted because the database was unavailable
+        # An own record remains if the database was unavailable when it had to be deleted.
+        own = row["owner"] == self._owner
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")

@@ -29,19 +29,20 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# Parsing a larger message takes more than the 20 ms for which a thread may block the event loop (by the GIL).
+# A thread that parses blocks the event loop, because it holds the GIL: at most 20 ms for a message of this size.
 MAX_SMALL_BYTES = 64 * 1024
-# A small message with more lines that start with `--` takes as long; a worker parses it too.
+# Maximum number of lines that start with `--`; a small message with more of them takes as long as a larger message.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2
 # Wall clock time for one message. The limit ends a worker that cannot reach its own CPU limit because it was stopped or
-# the machine is overloaded. It is half of the default lease on an integration.
+# the machine is overloaded. The value is half of the default lease on an integration.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024
 
-# Isolated (-I): imports depend neither on the environment nor on the working directory, only on this program's path.
+# Isolated mode (-I): imports depend neither on the environment nor on the working directory, only on the path of this
+# program.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from router.contents.worker import main; main()"
 WORKER_COMMAND = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
 
@@ -242,7 +243,7 @@ class _Worker:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether parsing the message without HTML is faster than sending it to a worker."""
+    """Whether a thread can parse the message, without HTML, before it blocks the event loop for too long."""
     return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 

@@ -40,16 +40,17 @@ PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 # CPU time for one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the
 # bounds of `router.mail.html_sanitizer` about 1 s. A message whose parsing does not end delays others by this time.
 CPU_SECONDS = 2.0
-# Address space. The interpreter with its libraries takes 25 MiB, the worst HTML within the bounds another 25 MiB. A
-# message exists in several copies (raw, translated, decoded). Two workers and their parent fit into 512 MiB.
+# The address space is limited to the base plus a multiple of the size of the message, which exists in several copies
+# (raw, translated, decoded). The interpreter with its libraries takes 25 MiB, the worst HTML within the bounds another
+# 25 MiB. Two workers and their parent fit into 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 MEMORY_PER_MESSAGE_BYTE = 8
-# Address space that is left for a message even if the interpreter needs more than usual: a C library may map its whole
-# locale archive, which takes 200 MiB of address space but no memory.
+# Minimum address space that remains for a message if the interpreter needs more than usual: a C library may map its
+# whole locale archive, which takes 200 MiB of address space but no memory.
 HEADROOM_BYTES = 112 * 1024 * 1024
 # The maximum of oom_score_adj: if the machine runs out of memory, the kernel kills this process, not its parent.
 OOM_SCORE = "1000"
-# Other processes on the machine have priority.
+# Increment of the nice value: other processes on the machine have priority.
 NICENESS = 10
 
 ParseFunction = Callable[[bytes], Contents]
@@ -59,7 +60,8 @@ ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 def main() -> None:
     """Runs the worker, with standard error redirected to /dev/null.
 
-    Standard error is the parent's log, whose reader may have stopped; the parent logs how the worker ended.
+    The inherited standard error is the log of the parent, and the process that reads it may have stopped. The parent
+    logs how the worker ended.
     """
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -74,7 +76,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    with suppress(OSError):  # a service manager may forbid a lower priority; it then stays unchanged
+    with suppress(OSError):  # a service manager may forbid it; the priority then stays unchanged
         os.nice(NICENESS)
     with suppress(OSError):  # not Linux, or /proc is not writable: the kernel then selects a process by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
@@ -112,7 +114,7 @@ def _build_attachment_response(extract_attachment: ExtractFunction, content: byt
 
 
 def _mapped_bytes() -> int:
-    """Address space of this process in bytes (proc(5)), 0 if unknown."""
+    """Returns the size of the address space of this process in bytes (proc(5)), or 0 if it is unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:

@@ -18,7 +18,7 @@ from router.store.database import Database, QueryExecutor
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """A counted attempt; `remaining` is the number of further attempts that may fail now."""
+    """A counted attempt; `remaining` is the number of attempts that may still fail before the limit is reached."""
 
     scope: str
     window_start: int
@@ -30,8 +30,6 @@ class CountedAttempt:
 
 
 class AttemptLimiter:
-    """Limits attempts in one database."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock

@@ -1,8 +1,8 @@
 """Limits failed sign-in attempts by client address, to prevent password guessing.
 
 Counts are kept in memory for this process: a restart clears them, and each process has its own limit. Only failures
-count. The key is the address, alone or with the account, so a client cannot lock out another one. The number of keys
-is limited; the least recently used ones are removed first.
+count. The key is the client's address, alone or with the account, so a client cannot lock out other addresses. The
+number of keys is limited; the least recently used keys are removed first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class FailureThrottle:
             raise rate_limit_error(self._limit, previous, current, now)
 
     def record_failure(self, key: str) -> None:
-        """Counts a failure."""
         start, previous, current = self._current_counts(key)
         self._counts[key] = start, previous, current + 1
         self._counts.move_to_end(key)

@@ -2,7 +2,7 @@
 
 `DatabaseRateLimiter` (PostgreSQL) counts each request in a transaction that does not wait for the disk.
 `ProcessRateLimiter` (SQLite, one host) counts in memory; every second it adds its counts to the database and reads
-those of other processes. A refused request is counted in none of its scopes. `sliding_window` has the arithmetic.
+those of other processes. A refused request is counted in none of its scopes. `sliding_window` defines the arithmetic.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
 PRUNE_SECONDS = 3600.0  # minimum time between two deletions of old windows
 # Twice the length of the longest window: no limit reads older windows.
 RETENTION_SECONDS = 2 * 86400
-# How long requests that were running at the end of a window may still increase its count.
+# Microseconds after the end of a window during which requests that were running may still increase its count.
 _SETTLING_TIME: Micros = 2_000_000
 
 log = structlog.get_logger()
@@ -39,8 +39,8 @@ class RateLimiter(Protocol):
         """Counts one request in every scope, or in none if a limit is reached.
 
         Args:
-            limits: By scope (`key:...`, `workspace:...`, `person:...`). All callers use the same order of scopes, which
-                prevents deadlocks.
+            limits: The limits by scope, such as `key:...` or `workspace:...`. All callers use the same order of scopes,
+                which prevents deadlocks.
 
         Returns:
             The status of the most restrictive limit; None if no limit is set.
@@ -133,6 +133,8 @@ class _WindowCounts:
     """The counts of one scope.
 
     Attributes:
+        start: The start of the current window in Unix seconds.
+        previous: The count of the previous window.
         written: The count of the current window in the database.
         new: Requests of the current window that are not written yet.
         unwritten: Counts of earlier windows that are not written yet, by window start.
@@ -218,7 +220,7 @@ class ProcessRateLimiter:
             counts.unwritten = {}
             if counts.new:
                 pending.append((scope, counts.start, counts.new))
-                # Moved to `written`, so each request counts once; the value from the database replaces it.
+                # Moved to `written`, so each request counts once. The database returns the exact count later.
                 counts.written, counts.new = counts.written + counts.new, 0
         return pending
 

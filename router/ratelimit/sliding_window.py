@@ -1,8 +1,9 @@
 """The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
 A request at `now` is allowed if `previous * remaining_time / length + current + 1 <= limit`, where `remaining_time` is
-that of the current window (SPEC.md section 6). Therefore the boundary of two windows never admits twice the limit.
-Refused requests are not counted. Pure; integer arithmetic gives the same result in every process.
+the time until the current window ends (SPEC.md section 6). Therefore a client cannot make twice the limit of requests
+around the boundary of two windows. Refused requests are not counted. Pure; integer arithmetic gives the same result in
+every process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from router.model import Micros
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """`requests` in every `seconds`; 0 requests means unlimited."""
+    """A limit of `requests` in each window of `seconds`; 0 requests means no limit."""
 
     requests: int
     seconds: int
@@ -30,7 +31,6 @@ class RateLimitStatus:
     """The result for one request, and the values of the rate limit headers.
 
     Attributes:
-        allowed: Whether the request is allowed.
         limit: The number of requests in a window.
         remaining: The remaining number of requests.
         reset: The end of the window in Unix seconds.
@@ -80,5 +80,5 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
 
 
 def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
-    """Returns a refusal, else the status with the fewest remaining requests; None if the list is empty."""
+    """Returns the refusal, else the status with the fewest remaining requests; None if the list is empty."""
     return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)
