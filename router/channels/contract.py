@@ -26,7 +26,7 @@ FailureKind = Literal["permanent", "rejected", "payload"]
 class TicketNotification:
     """One ticket event: a new ticket or a reply.
 
-    All texts except `status`, `link`, `automatic` and `checks` come from the message and may contain any code point,
+    The subject, text, names, addresses, file names and warnings are untrusted input: they may contain any code point,
     including lone surrogates.
 
     Attributes:
@@ -195,7 +195,7 @@ class Channel(Protocol[S]):
 
         Args:
             values: The JSON object.
-            allow_private: `[delivery] allow_private_networks`.
+            allow_private: The value of the setting `[delivery] allow_private_networks`.
 
         Raises:
             Refused: A setting is invalid; `field` names it.
@@ -226,13 +226,9 @@ class Channel(Protocol[S]):
         """
         ...
 
-    def render_test(self, message: TestMessage) -> Payload:
-        """Renders a test message."""
-        ...
+    def render_test(self, message: TestMessage) -> Payload: ...
 
-    def render_alert(self, alert: OperatorAlert) -> Payload:
-        """Renders an alert."""
-        ...
+    def render_alert(self, alert: OperatorAlert) -> Payload: ...
 
     async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
         """Sends the payload with one request of at most `timeout` seconds.

@@ -48,12 +48,12 @@ class IntegrationSender:
 
 
 class Poster:
-    """Sends to integrations.
+    """Encrypts the settings of integrations and prepares senders for them.
 
     Args:
-        channels: By integration type.
-        allow_private: `[delivery] allow_private_networks`.
-        timeout: `[delivery] timeout` in seconds.
+        channels: The channels by integration type.
+        allow_private: The value of the setting `[delivery] allow_private_networks`.
+        timeout: The value of the setting `[delivery] timeout` in seconds.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Block Kit elements built from untrusted text.
 
-Guarantees: the text contains no control characters, direction overrides or lone surrogates, and truncation never
-splits a grapheme cluster. Lengths are UTF-16 code units, the strictest interpretation of Slack's limits. Untrusted
-text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `escape` produces text for
-fields that Slack does parse. No `mrkdwn` object is ever created. Pure.
+`normalize_text` removes control characters, direction overrides and lone surrogates. Truncation splits a grapheme
+cluster only if the cluster is longer than `_MAX_CLUSTER_LENGTH`. Lengths are UTF-16 code units, the strictest
+interpretation of Slack's limits. Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack
+never parses; only `escape` produces text for fields that Slack does parse. No `mrkdwn` object is ever created. Pure.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def normalize_line(text: str) -> str:
 def truncate(text: str, limit: int) -> str:
     """Truncates to `limit` UTF-16 units, including the final `ELLIPSIS`.
 
-    Never splits combining character sequences, emoji sequences or CR LF.
+    Splits a combining character or emoji sequence only if the sequence is longer than `_MAX_CLUSTER_LENGTH`.
     """
     if len(text) * 2 <= limit or utf16_length(text) <= limit:
         return text
@@ -143,7 +143,6 @@ def bullet_list(items: Sequence[Sequence[Element]]) -> Element:
 
 
 def rich_text_block(parts: Sequence[Element]) -> Element:
-    """Builds a rich text block."""
     return {"type": "rich_text", "elements": list(parts)}
 
 

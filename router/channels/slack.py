@@ -36,7 +36,7 @@ from router.outbound.client import ForbiddenAddressError, HttpResponse, Outbound
 from router.unicode_text import has_long_marks
 
 MAX_URL_LENGTH = 1000
-MAX_RETRY_AFTER_SECONDS = 3600.0  # a longer Retry-After is reduced to this
+MAX_RETRY_AFTER_SECONDS = 3600.0  # a longer Retry-After is reduced to this value
 _WHITESPACE = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
@@ -97,7 +97,7 @@ class SlackChannel:
 
         Args:
             values: The JSON object.
-            allow_private: Allows private addresses and `http://`.
+            allow_private: Whether private addresses and `http://` are allowed.
 
         Raises:
             Refused: The URL is invalid (`invalid_webhook_url`).
@@ -131,7 +131,6 @@ class SlackChannel:
         return slack_message.render_test(message)
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
-        """Renders an alert."""
         return slack_message.render_alert(alert)
 
     async def send(self, client: HttpClient, settings: SlackSettings, payload: Payload, timeout: float) -> SendOutcome:
@@ -153,7 +152,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
     Args:
         response: The HTTP response.
-        now: The current time (aware), for a `Retry-After` date.
+        now: The current time (an aware `datetime`), with which a date in `Retry-After` is compared.
     """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:

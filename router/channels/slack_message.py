@@ -75,7 +75,7 @@ def render_digest(entries: Sequence[DigestEntry]) -> Payload:
         (80, True),
         (40, True),
         (20, False),
-    ):  # crafted or many long lines need a second pass
+    ):  # only crafted text or many long lines need a second pass
         payload = _render_digest(entries, limit, with_links=with_links)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -199,7 +199,7 @@ def _shorten_all(lines: Sequence[str]) -> list[str]:
 
 
 def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bool]:
-    """Returns the text within `limit` units, and whether it is incomplete."""
+    """Returns the text within `limit` UTF-16 units, and whether it is incomplete."""
     full_text = rt.normalize_text(notification.text)
     if not is_visible(full_text):
         return "(no text)", notification.truncated
@@ -254,13 +254,13 @@ def _format_subject(subject: str, limit: int) -> str:
 
 
 def _shorten(text: str, limit: int) -> str:
-    """Returns one line of at most `limit` units, or "" if no character is visible."""
+    """Returns one line of at most `limit` UTF-16 units, or "" if no character is visible."""
     line = rt.normalize_line(text)
     return rt.truncate(line, limit) if is_visible(line) else ""
 
 
 def _attachment_lines(notification: TicketNotification) -> list[str]:
-    """Returns a line for each of the first attachments, and one with the number of further ones."""
+    """Returns a line for each of the first attachments, and a line with the number of further attachments."""
     shown = [
         f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
         for name, size in notification.attachments[:_MAX_ATTACHMENTS]
@@ -314,7 +314,7 @@ def _safe_link(url: str | None) -> str:
 
 
 def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bool) -> Payload:
-    """Renders a digest with at most `limit` units for each subject, sender and alias."""
+    """Renders a digest with at most `limit` UTF-16 units for each subject, sender and alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
         groups.setdefault(_format_address(entry.address, limit) or "(none)", []).append(entry)

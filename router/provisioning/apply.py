@@ -41,7 +41,7 @@ from router.provisioning.plan import (
 )
 from router.secrets import DecryptionError, SecretBox
 
-# Returns the value of a reference; None if it is not set.
+# Returns the value of a reference, or None if the reference is not set.
 ResolveReference = Callable[[str], str | None]
 
 
@@ -50,10 +50,10 @@ class DocumentApplier:
 
     Args:
         services: The use cases.
-        channels: The channels by type.
+        channels: The channels by integration type.
         box: Decrypts stored settings.
         resolve: Resolves references to secrets.
-        allow_private: `[delivery] allow_private_networks`.
+        allow_private: The value of the setting `[delivery] allow_private_networks`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class DocumentApplier:
         self._allow_private = allow_private
 
     def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
-        """Plans the changes. prune: delete objects that are not in the document.
+        """Plans the changes. With `prune`, the plan deletes objects that are not in the document.
 
         Raises:
             InvalidDocument: The document is inconsistent.

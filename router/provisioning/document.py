@@ -35,7 +35,10 @@ class _Section(BaseModel):
 
 
 class WorkspaceDefinition(_Section):
-    """The workspace. default_integration: a reference as in aliases, `""` for none. None keeps the current value."""
+    """The settings of the workspace. A field that is None keeps the current value.
+
+    `default_integration` is the name or id of an integration, as in aliases; `""` removes the default integration.
+    """
 
     name: str | None = None
     default_integration: str | None = None
@@ -44,7 +47,7 @@ class WorkspaceDefinition(_Section):
 
 
 class IntegrationDefinition(_Section):
-    """An integration. id: only if several integrations have the same name; aliases then refer to the id."""
+    """An integration. If several have the same name, each has an `id`, and aliases refer to the id."""
 
     id: str | None = None
     name: str
@@ -58,7 +61,7 @@ class IntegrationDefinition(_Section):
 
 
 class AliasDefinition(_Section):
-    """An alias. integration: None keeps the integration of an existing alias."""
+    """An alias. If `integration` is None, an existing alias keeps its integration."""
 
     address: str
     integration: str | None = None
@@ -66,7 +69,10 @@ class AliasDefinition(_Section):
 
 
 class UserDefinition(_Section):
-    """A user, without password and keys. timezone: `""` uses the time zone of the workspace, None keeps the current."""
+    """A user, without password and keys.
+
+    If `timezone` is `""`, the user has the time zone of the workspace; None keeps the current value.
+    """
 
     email: str
     name: str = ""
@@ -78,7 +84,8 @@ class UserDefinition(_Section):
 class WorkspaceDocument(_Section):
     """The document. A section that is missing is None.
 
-    mx_managed_upstream: the domains whose MX records point to an upstream relay; it is cleared for all other domains.
+    `mx_managed_upstream` lists the domains whose MX records point to an upstream relay. All other domains lose this
+    setting.
     """
 
     domains: list[str] | None = None
@@ -121,7 +128,7 @@ def parse(text: str) -> WorkspaceDocument:
 
 
 def render(document: WorkspaceDocument, *, head: str = "") -> str:
-    """Renders a document as TOML. head: text for a comment at the top."""
+    """Renders a document as TOML. The lines of `head` become a comment at the top."""
     return "\n".join(_render_lines(document, head)) + "\n"
 
 
@@ -152,7 +159,7 @@ def _render_pairs(entry: dict[str, Any]) -> list[str]:
 
 
 def _render_value(value: object) -> str:
-    """Renders a string or boolean. JSON and TOML agree, except that TOML requires DEL to be escaped."""
+    """Renders a string or boolean as TOML: as in JSON, but TOML also requires DEL to be escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

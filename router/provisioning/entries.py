@@ -1,4 +1,4 @@
-"""Normalization of the entries of a `WorkspaceDocument`, and the references between them. Pure."""
+"""Normalisation of the entries of a `WorkspaceDocument`, and the references between them. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
 
 
 def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
-    """Normalizes the names in the document. Raises `InvalidDocument` for an invalid name.
+    """Normalises the names in the document. Raises `InvalidDocument` for an invalid name.
 
     Args:
         document: The document.
@@ -122,7 +122,7 @@ def new_local_part(address: str, domain: str, location: str) -> str:
 
 
 def normalize_blocked_sender(text: str) -> str:
-    """Normalizes a blocked sender. Raises `InvalidDocument`."""
+    """Normalises a blocked sender. Raises `InvalidDocument` if it is invalid."""
     try:
         return normalize_entry(text)
     except ValueError as error:
@@ -147,10 +147,10 @@ def match_integrations(
 
 
 class IntegrationReferences:
-    """Resolves references of aliases and the workspace to integrations: a unique name or an id.
+    """Resolves the references of aliases and of the workspace to integrations: a unique name or an id.
 
-    Integrations of the document take precedence over those of the workspace. An integration that the plan creates has
-    no id until then.
+    Integrations of the document take precedence over those of the workspace. An integration that is new in the document
+    has no id until the plan is executed.
     """
 
     def __init__(self, existing: Sequence[Integration]) -> None:
@@ -165,7 +165,7 @@ class IntegrationReferences:
             self._ids[integration.name] = integration.id
 
     def add_entry(self, entry: IntegrationDefinition, current: Integration | None, location: str) -> None:
-        """Adds an integration of the document. current: the existing integration, if any."""
+        """Adds an integration of the document. `current` is the existing integration, or None for a new one."""
         if entry.ref in self._in_document:
             raise InvalidDocument(
                 f"{location}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by id"
@@ -182,7 +182,6 @@ class IntegrationReferences:
             raise InvalidDocument(f"{location}: integration name {ref!r} is ambiguous: refer to it by its id")
 
     def set_created(self, entry: IntegrationDefinition, integration: Integration) -> None:
-        """Sets the id of a created integration."""
         self._ids[entry.ref] = integration.id
 
     def find_id(self, ref: str) -> str | None:

@@ -60,7 +60,7 @@ class ReferencedSettings:
 
 
 ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], ReferencedSettings]
-"""Resolves the reference of an entry. The text is its location in the document, for errors."""
+"""Resolves the reference of an entry. The `str` is the location of the entry in the document, for errors."""
 
 
 def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool) -> Plan:
@@ -69,7 +69,10 @@ def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: 
 
 
 class _Planner:
-    """Builds one plan. `_late_steps` depend on other steps: removals, and changes of users that lose the admin role."""
+    """Builds one plan.
+
+    `_late_steps` depend on other steps: removals, and changes of users after which the user is not an active admin.
+    """
 
     def __init__(
         self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool

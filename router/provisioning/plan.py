@@ -16,7 +16,7 @@ Kind = Literal["workspace"] | Removable
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change for display. detail: old and new values, without secrets."""
+    """A change for display. `detail` contains old and new values, without secrets."""
 
     action: Literal["add", "change", "remove"]
     kind: Kind
@@ -43,7 +43,7 @@ class AddIntegration:
 
 @dataclass(frozen=True, slots=True)
 class ChangeIntegration:
-    """Changes an integration. settings: None keeps the current settings."""
+    """Changes an integration. If `settings` is None, the current settings are kept."""
 
     integration: Integration
     entry: IntegrationDefinition
@@ -86,7 +86,7 @@ class ChangeWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Removes an object. key: its id, or the text of a blocked sender."""
+    """Removes an object. `key` is its id, or the text of a blocked sender."""
 
     kind: Removable
     key: str
@@ -112,8 +112,8 @@ class Plan:
     """The changes in order of execution.
 
     Attributes:
-        integration_refs: The integrations that steps refer to; execution adds created ones.
-        domain_ids: The ids of domains by name; execution adds created ones.
+        integration_refs: The integrations that steps refer to; execution adds the integrations that it creates.
+        domain_ids: The ids of domains by name; execution adds the domains that it creates.
         changes: The changes for display.
         steps: One step for each change.
         unmanaged: Objects that are not in the document and are deleted only with `prune`.
