@@ -1,4 +1,4 @@
-"""Idempotent requests (the `Idempotency-Key` header): each runs at most once per key.
+"""Idempotent requests (the `Idempotency-Key` header): each request runs at most once per key.
 
 `claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, a retry of
 the same request gets the stored response, and a different request with the same key is rejected. If the process dies
@@ -89,7 +89,7 @@ class IdempotencyService:
         return StoredResponse(row["status"], row["answer"])
 
     async def store_response(self, claim: IdempotencyClaim, status: int, body: str | None) -> None:
-        """Stores the response for retries. body: None if it contains a secret."""
+        """Stores the response for retries. `body` is None if the response contains a secret."""
         await self._database.execute(
             "idempotency_store", scope=claim.scope, key=claim.key, at=claim.claimed_at, status=status, answer=body
         )

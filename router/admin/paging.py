@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. next_cursor: None on the last page."""
+    """One page of a list. `next_cursor` is None on the last page."""
 
     items: tuple[T, ...]
     next_cursor: str | None
@@ -38,11 +38,11 @@ class PageRequest:
 
     @property
     def row_limit(self) -> int:
-        """One row more than the page: its presence shows that there is a next page."""
+        """The page size plus one: an extra row shows that there is a next page."""
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """Builds the page from the queried rows. key: the id of a row."""
+        """Builds the page from the queried rows. `key` returns the id of a row."""
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
@@ -59,7 +59,6 @@ def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequ
 
 
 def encode_cursor(position: str) -> str:
-    """Encodes a position in a list as a cursor."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 

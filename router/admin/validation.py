@@ -1,6 +1,6 @@
 """Validation of texts from users and programs: bounded length, no deceptive characters.
 
-Each function returns the normalized value or raises `Refused` with the field's name. Control characters, NUL,
+Each function returns the normalised value or raises `Refused` with the field's name. Control characters, NUL,
 directional overrides and lone surrogates are always rejected: they can corrupt logs, terminals and the database, or
 mislead readers. Pure.
 """

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated actor. scope: identifies the API key or session of the request."""
+    """An authenticated actor. `scope` identifies the API key or session of the request."""
 
     actor: Actor
     scope: str

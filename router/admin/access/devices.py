@@ -23,7 +23,7 @@ _MAX_COOKIE_LENGTH = 1000  # characters; a valid cookie has about 300
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """The contents of a cookie. id: random, the key of the failure counter."""
+    """The contents of a cookie. `id` is random and is the key of the failure counter."""
 
     id: str
     user_id: str
@@ -35,8 +35,6 @@ class KnownDevice:
 
 
 class DeviceCookies:
-    """Issues and reads device cookies."""
-
     def __init__(self, box: SecretBox, clock: Clock) -> None:
         self._box = box
         self._clock = clock

@@ -19,7 +19,7 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A created key. plaintext: returned only here."""
+    """A created key. `plaintext` is the key itself, which is returned only here."""
 
     key: ApiKey
     plaintext: str
@@ -31,7 +31,7 @@ def lower_role(one: Role, other: Role) -> Role:
 
 
 class KeyService:
-    """Admins manage all keys of the workspace; other users see their own."""
+    """Manages API keys. Admins manage all keys of the workspace; other users manage only their own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -60,7 +60,10 @@ class KeyService:
         user_id: str | None = None,
         expires_at: Micros | None = None,
     ) -> NewKey:
-        """Creates a key for the actor's user or the given one. role: the user's role by default, or a lower one."""
+        """Creates a key for the actor's user or the given user.
+
+        `role` must not exceed the user's role, which is the default.
+        """
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")

@@ -27,7 +27,7 @@ def check_password(password: str, email: str) -> None:
 
     Args:
         password: The new password.
-        email: The user's address, normalized by `normalize_email`.
+        email: The user's address, normalised by `normalize_email`.
     """
     if len(password) > secrets.MAX_PASSWORD_LENGTH or len(safe_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(
@@ -49,14 +49,14 @@ def check_password(password: str, email: str) -> None:
 
 
 def _period(text: str) -> int:
-    """Returns the length of the shortest prefix of which the text is a repetition."""
+    """Returns the length of the shortest sequence that gives the text when it is repeated."""
     return (text + text).find(text, 1)
 
 
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
-    """Whether the password consists of the user's address, a part of it, or its domain.
+    """Whether the password consists of the user's address, a part of the address, or its domain.
 
-    A subdomain of this domain, and any address or URL whose host is the domain or a subdomain, count too.
+    Subdomains of the domain count too, as does any address or URL with the domain or a subdomain as its host.
 
     Args:
         plain: The password without spaces, in lower case; a repeated text is reduced to one repetition.

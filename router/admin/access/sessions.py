@@ -27,7 +27,8 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# The limit for known devices, and the same for unknown ones. A verification takes 19 MiB and about 20 ms of CPU time.
+# Maximum concurrent password verifications for known devices, and as many for unknown devices. A verification takes 19
+# MiB and about 20 ms of CPU time.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
 # Further failures of an account within this time are logged, but not recorded in the audit log.
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session of a user who has just signed in. token, device_cookie: the secrets for the two cookies."""
+    """A session of a user who has just signed in. `token` and `device_cookie` are the secrets for the two cookies."""
 
     token: str
     user: User
@@ -49,7 +50,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user and workspace of an actor. user: None for the operator at the command line."""
+    """The user and workspace of an actor. `user` is None for the operator at the command line."""
 
     actor: Actor
     user: User | None
@@ -58,7 +59,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One session of a user. id: identifies the session in `Caller.scope` and `SessionService.end`; not a secret."""
+    """One session of a user. `id` is not a secret; it identifies the session in `SessionService.end`."""
 
     id: str
     address: str
@@ -76,7 +77,7 @@ class SessionService:
         self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
         self._verification_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
-        # Two semaphores, so that attempts from known devices never wait behind a flood of others.
+        # A separate semaphore, so that attempts from known devices never wait behind a flood of other attempts.
         self._known_device_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
 
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
@@ -215,7 +216,6 @@ class SessionService:
         return self._devices.issue(replace(user, password_hash=password_hash))
 
     async def get_identity(self, actor: Actor) -> Identity:
-        """Returns the user and the workspace of the actor."""
         user = None
         if actor.user_id is not None:
             user = await fetch_model(
@@ -227,9 +227,9 @@ class SessionService:
     async def _record_failure(
         self, account: str, counter_key: str, user: User | None, attempt: CountedAttempt, address: str
     ) -> None:
-        """Logs a failure. The first failure of each hour is also recorded in the audit log.
+        """Logs a failure. The first failure of an account in each hour is also recorded in the audit log.
 
-        The limit prevents guessing from filling the audit log. The same statements run for nonexistent users, so that
+        This limit prevents guessing from filling the audit log. The same statements run for nonexistent users, so that
         the timing does not reveal which users exist.
         """
         actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]

@@ -1,11 +1,11 @@
 """The setup link: lets the first admin of an installation choose an email address and a password.
 
-The link contains a 256-bit token; its hash is stored as a fact of the installation. The link works once and expires
-after `LINK_LIFETIME`. It also becomes invalid when the admin's initial password changes. Opening the page does not
-invalidate the link, because programs that preview links open it too.
+The link contains a 256-bit token; only the hash of the token is stored, in the table `installation`. The link works
+once and expires after `LINK_LIFETIME`. It also becomes invalid when the admin's initial password changes. Opening the
+page does not invalidate the link, because programs that preview links open it too.
 
 If the first login was written to a file, completing the setup deletes the file on this host and revokes the API key in
-it: both are then unneeded copies of secrets.
+the file: both are then unneeded copies of secrets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
 LINK_FACT = "first_link"
-# The name of the value that contains the id of the API key in the first-login file.
+# The name of the value in the table `installation` that is the id of the API key in the first-login file.
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"
@@ -40,7 +40,6 @@ log = structlog.get_logger()
 
 
 def new_token() -> str:
-    """Generates the token of a link."""
     return random.token_urlsafe(32)
 
 
@@ -59,9 +58,7 @@ class SetupLinkService:
     """Validates setup links and completes the setup. Counts failures in memory, so use one instance per process.
 
     Args:
-        database: The database.
-        clock: The clock.
-        file: The path of the first-login file on this host, if it was written.
+        file: The path of the first-login file. The file exists only if it was written on this host.
     """
 
     def __init__(self, database: Database, clock: Clock, file: Path) -> None:
@@ -87,7 +84,7 @@ class SetupLinkService:
         return link[0]
 
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Sets email address, name and password of the first admin. Uses up the link and deletes the file."""
+        """Sets email address, name and password of the first admin. Invalidates the link and deletes the file."""
         await self.find_user(token, address=address)
         new_email = normalize_email(email)
         new_name = validation.validate_line(name, "name") if name else ""

@@ -19,8 +19,8 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
-# Each process applies these two limits with counts in memory. The limit by address is higher, because a whole office
-# can share an address.
+# Each process applies these two limits with counts in memory. The limit by address is higher, because all users in an
+# office can have the same address.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
 # These two limits apply to all processes together, with counts in the database. A sliding window allows less than twice
@@ -38,7 +38,7 @@ class SignInClient:
 
     Attributes:
         address: The IP address or network under which failures are counted.
-        account: The normalized email address; `""` if the text is not an address.
+        account: The normalised email address; `""` if the text is not an address.
         counter_key: The counter of the account, also for nonexistent accounts.
         device_id: The known device; `""` for an unknown device.
     """

@@ -27,7 +27,7 @@ def parse_role(value: str) -> Role:
 
 
 def normalize_email(email: str) -> str:
-    """Normalizes an email address for comparison: case-insensitive, domain in A-labels."""
+    """Normalises an email address for comparison: case-insensitive, domain in A-labels."""
     try:
         mailbox = parse_mailbox(validation.validate_line(email, "email", max_length=254))
         if not mailbox.domain or mailbox.domain.startswith("["):
@@ -104,8 +104,8 @@ class UserService:
     ) -> User:
         """Changes the given fields.
 
-        A new password ends the user's sessions. Disabling also revokes the user's keys; enabling restores neither.
-        clear_timezone: use the time zone of the workspace.
+        A new password ends the user's sessions. Disabling also revokes the user's keys; enabling restores neither. With
+        `clear_timezone`, the user gets the time zone of the workspace.
         """
         new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)

@@ -46,7 +46,10 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DnsPolicy:
-    """The settings of domain checks. mx_hosts: (host, priority) pairs of `[server] mx_hosts`; others from `[dns]`."""
+    """The settings of domain checks.
+
+    `mx_hosts` are the (host, priority) pairs of `[server] mx_hosts`; the other settings are in `[dns]`.
+    """
 
     mx_hosts: tuple[tuple[str, int], ...]
     verification: Literal["auto", "mx", "txt", "mx+txt"]
@@ -67,7 +70,7 @@ class DomainCheckResult:
 
 
 class DomainCheckService:
-    """Checks domains. on_routing_change: called after the commit of a change that affects routing."""
+    """Checks domains. `on_routing_change` is called after the commit of a change that affects routing."""
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class DomainCheckService:
         checked = 0
         while True:
             now = self._clock.now()
-            # A due time after this one was written with a wrong clock; the check is due now.
+            # A due time after `latest_due` was written with a wrong clock; such a check is due now.
             latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE
@@ -105,7 +108,7 @@ class DomainCheckService:
             )
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
-                    raise outcome  # after all checks have ended
+                    raise outcome  # only after all checks of the batch have ended
             checked += len(due)
             if len(due) < BATCH_SIZE:
                 return checked
@@ -119,7 +122,7 @@ class DomainCheckService:
             await self.check(domain, None)
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
-        """Queries the DNS and saves the result. actor: who requested the check; None for a recheck."""
+        """Queries the DNS and saves the result. `actor` is the user who requested the check; None for a recheck."""
         result = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)

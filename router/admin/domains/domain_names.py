@@ -1,7 +1,7 @@
-"""Validation and normalization of mail domain names.
+"""Validation and normalisation of mail domain names.
 
-Pure except for the list of public suffixes, a file of the package `publicsuffixlist`. It is loaded on first use (about
-30 ms, 1 MB) and kept in memory.
+Pure except for the list of public suffixes, a file of the package `publicsuffixlist`. The list is loaded on first use
+(about 30 ms, 1 MB) and kept in memory.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _public_suffixes() -> PublicSuffixList:
     """Returns the suffixes under which registries register names for anyone, such as `co.uk` and `*.ck`.
 
     The private section of the list (`github.io`) is excluded: these domains have an owner and can receive mail. A
-    top-level domain that is not on the list (`test`) is the only public suffix below itself.
+    top-level domain that is not on the list (`test`) is a public suffix, but the names below it are not.
     """
     return PublicSuffixList(only_icann=True)
 

@@ -44,10 +44,8 @@ class DomainService:
     """Manages the domains of the actor's workspace.
 
     Args:
-        database: The database.
-        clock: The clock.
         checks: Queries the DNS.
-        mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
+        mx_hosts: The (host, priority) pairs of `[server] mx_hosts`.
         on_routing_change: Called after the commit of a change that affects routing.
     """
 

@@ -14,10 +14,10 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# A count stops here, which bounds its cost.
+# Each count stops at this number, which bounds its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# How many failed deliveries are examined to list those that can be replayed.
+# Maximum number of failed deliveries that are examined to list those that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
 # Maximum number of workspaces in the cache of one process.
 MAX_CACHED_WORKSPACES = 1000

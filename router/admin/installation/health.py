@@ -14,7 +14,8 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# A deliverer runs a maintenance task every minute; long tasks and busy hosts can delay it.
+# Without a maintenance task for this long, the deliverer counts as stopped. A deliverer runs such a task every minute,
+# which long tasks and busy hosts can delay.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
 # A queued delivery that is older than this, and not parked, is a problem.
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
@@ -31,7 +32,7 @@ class Health:
         oldest_at: When the oldest message with a queued or parked delivery was received.
         deliverer_seen_at: None if there never was a deliverer.
         deliverer_alive: A deliverer was seen within `DELIVERER_TIMEOUT`.
-        integrations: Failing integrations, and active ones whose last message or test failed.
+        integrations: Failing integrations, and active integrations whose last message or test failed.
         domains: Domains with missing records (`misses`) and unverified domains.
     """
 
@@ -50,8 +51,6 @@ class Health:
 
 
 class HealthService:
-    """Reports the health of a workspace."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock

@@ -3,10 +3,10 @@
     accepted = ticketed + repeated             per message, counted in aliases
     expected = delivered + pending + dead      per ticket event with an integration
 
-The row of a message contains two numbers: the aliases it was accepted for, and those of them that had already received
-the same message. Its links contain the tickets and the integrations that expect a delivery. All rows are written in one
-transaction, so a difference between the two sides indicates a bug, a database fault or a manual change. Reads only;
-checks the newest `MAX_MESSAGES`.
+The row of a message contains two numbers: the aliases that it was accepted for, and how many of these aliases had
+already received the same message. The recipients of a message refer to its tickets and to the integrations that expect
+a delivery. All rows are written in one transaction, so a difference between the two sides of an equation indicates a
+bug, a database fault or a manual change. Reads only; checks the newest `MAX_MESSAGES` messages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# The newest messages that are checked, which takes one or two seconds on a large database.
+# Maximum number of newest messages to check. The check takes one or two seconds on a large database.
 MAX_MESSAGES = 20_000
 
 
@@ -27,7 +27,7 @@ class LossAuditReport:
     Attributes:
         messages: Messages checked.
         accepted: Aliases that messages were accepted for.
-        repeated: Of these, aliases that had already received the same message.
+        repeated: Accepted aliases that had already received the same message.
         events: Ticket events.
         expected: Ticket events with an integration, which expect a delivery.
         delivered: Delivered deliveries.

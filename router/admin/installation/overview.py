@@ -2,8 +2,7 @@
 
 Contains numbers only, no personal data. A day begins at midnight in the given time zone, UTC by default. The cost is
 bounded: a count stops at `MAX_COUNTED` (see `capped`), and durations are taken from a sample of about `SAMPLE_SIZE`
-rows. The numbers of open tickets are always current; those of the thirty days are cached for `CACHE_SECONDS`. Reads
-only.
+rows. The numbers of open tickets are always current; the other numbers are cached for `CACHE_SECONDS`. Reads only.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ MAX_CACHED_WORKSPACES = 200
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The counts of one day. dead: failed deliveries of its messages that were not replayed."""
+    """The counts of one day. `dead` counts failed deliveries of the day's messages that were not replayed."""
 
     date: date
     messages: int
@@ -72,7 +71,10 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """Statistics of a duration over `count` samples. percentile: the 90th or 95th. Both are None without samples."""
+    """Statistics of a duration over `count` samples.
+
+    `percentile` is the 90th or 95th percentile. It and `median` are None without samples.
+    """
 
     count: int
     median: Micros | None
@@ -125,7 +127,7 @@ class OverviewService:
         self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
-        """Returns the overview of the actor's workspace. timezone: determines the bounds of the days."""
+        """Returns the overview of the actor's workspace. `timezone` determines when a day begins and ends."""
         month = await self._get_month(actor.workspace_id, timezone)
         values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
         status, aliases = await asyncio.gather(

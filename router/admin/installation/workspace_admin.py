@@ -29,8 +29,6 @@ class WorkspaceContents:
 
 
 class WorkspaceAdminService:
-    """Creates and erases workspaces of the installation."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -58,7 +56,8 @@ class WorkspaceAdminService:
     async def erase(self, workspace_id: str) -> None:
         """Erases a workspace except its audit log.
 
-        Its domains are closed first. After an interruption, the next call completes the work.
+        Its domains are deleted first, so that no more mail is accepted. After an interruption, the next call completes
+        the work.
         """
         actor = Actor(workspace_id, "admin")
         async with self._database.transaction() as transaction:

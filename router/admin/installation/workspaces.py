@@ -30,7 +30,10 @@ class WorkspaceService:
         timezone: str | None = None,
         locale: str | None = None,
     ) -> Workspace:
-        """Changes the given fields. clear_default_integration: mail to the postmaster goes to no integration."""
+        """Changes the given fields.
+
+        With `clear_default_integration`, mail to a postmaster without an alias goes to no integration.
+        """
         if timezone is not None:
             validation.validate_timezone(timezone)
         async with self._database.transaction() as transaction:

@@ -37,7 +37,7 @@ class LocalPart:
 
 
 class AliasService:
-    """Manages aliases. on_routing_change: called after the commit of a change that affects routing."""
+    """Manages aliases. `on_routing_change` is called after the commit of a change that affects routing."""
 
     def __init__(
         self, database: Database, clock: Clock, tester: TestMailService, *, on_routing_change: Callable[[], None]
@@ -171,7 +171,7 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) 
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
-    """Fetches the domain of an alias. Raises `not_found` rather than a validation error: the domain is in the path."""
+    """Fetches the domain of an alias. Raises `not_found` for the field `domainId` if the domain does not exist."""
     domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")
@@ -192,7 +192,7 @@ def _parse_status(value: str) -> AliasStatus:
 
 
 def normalize_local_part(text: str, domain: str) -> LocalPart:
-    """Normalizes a local part that needs no quotes (RFC 5321 section 4.1.2). Raises `Refused("invalid_alias")`."""
+    """Normalises a local part that needs no quotes (RFC 5321 section 4.1.2). Raises `Refused("invalid_alias")`."""
     line = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if line == CATCH_ALL:
         return LocalPart(CATCH_ALL, CATCH_ALL)

@@ -1,6 +1,6 @@
 """The blocked senders of a workspace: addresses, domains (`@spam.example`) and networks.
 
-A blocked sender is identified by its normalized text.
+A blocked sender is identified by its normalised text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ class BlockedSenderService:
         return request.to_page(rows, lambda blocked: blocked.sender)
 
     async def list_all(self, workspace_id: str) -> tuple[str, ...]:
-        """Returns all blocked senders of a workspace."""
         return tuple(
             row["sender"] for row in await self._database.fetch_all("blocked_sender_list", workspace_id=workspace_id)
         )

@@ -30,7 +30,7 @@ class DeliveryView:
 
 
 class DeliveryService:
-    """Lists and replays deliveries. max_age: `[delivery] max_age`."""
+    """Lists and replays deliveries. `max_age` is the setting `[delivery] max_age`."""
 
     def __init__(self, database: Database, clock: Clock, wake: Waker, *, max_age: Micros) -> None:
         self._database = database
@@ -75,7 +75,6 @@ class DeliveryService:
         return request.to_page(rows, lambda delivery: delivery.id)
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
-        """Returns a delivery and its attempts."""
         delivery = await _fetch_delivery(self._database, actor, delivery_id)
         attempts = await fetch_models(
             self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, limit=MAX_ATTEMPTS

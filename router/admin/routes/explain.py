@@ -1,7 +1,7 @@
 """Explains step by step how a message would be routed. Nothing is sent or stored.
 
-The function that the SMTP server uses decides (`router.routing.route.route_recipient`), with current data. Domains of
-other workspaces are treated as unknown.
+The decision is made by the same function as in the SMTP server (`router.routing.route.route_recipient`), with current
+data. Domains of other workspaces are treated as unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SAMPLE_TEXT = "The text of the message appears here."
 
 @dataclass(frozen=True, slots=True)
 class ExplanationStep:
-    """A step of the routing decision. ok: the step did not reject the message."""
+    """A step of the routing decision. `ok` is false if the step found a problem or did not choose its alias."""
 
     step: str
     ok: bool
@@ -35,7 +35,7 @@ class ExplanationStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The result and its steps. reply: the SMTP reply to RCPT. preview: the payload for the integration."""
+    """The result and its steps. `reply` is the SMTP reply to RCPT; `preview` is the payload for the integration."""
 
     recipient: str
     accepted: bool
@@ -49,7 +49,10 @@ class Explanation:
 
 
 class ExplanationService:
-    """Explains routing decisions. format_reply: formats the SMTP reply for a refusal, or for an acceptance (None)."""
+    """Explains routing decisions.
+
+    `format_reply` formats the SMTP reply for a refusal, or for an acceptance (None).
+    """
 
     def __init__(
         self,

@@ -28,7 +28,10 @@ REMOVED_REASON = "the integration was removed"
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """The response of the endpoint to a test message. status: the HTTP status; None without an HTTP response."""
+    """The response of the endpoint to a test message.
+
+    `status` is the HTTP status, or None if there was no HTTP response.
+    """
 
     __test__ = False  # not a test class of pytest
 
@@ -65,7 +68,7 @@ class IntegrationService:
         return await _fetch_integration(self._database, actor, integration_id)
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
-        """Creates an integration. settings: the fields of its channel (`webhookUrl`). Sends nothing."""
+        """Creates an integration. `settings` are the fields of the channel (`webhookUrl`). Sends nothing."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
         encrypted, hint = self._poster.encrypt_settings(channel, settings)

@@ -40,7 +40,10 @@ class TestMail:
 
 
 class TestMailService:
-    """Sends test messages through the acceptor of the SMTP server. hostname: the domain of Message-ID and sender."""
+    """Sends test messages through the acceptor of the SMTP server.
+
+    `hostname` is the domain of the Message-ID and the sender.
+    """
 
     __test__ = False
 

@@ -21,10 +21,10 @@ from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketM
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
-# The maximum total of text, quoted text and HTML in one result. Five such results fit into the spare memory of a
-# process. The contents of two messages never exceed this total (`router.mail.contents.ParseLimits`).
+# The maximum total size of text, quoted text and HTML in one result. Five such results fit into the spare memory of a
+# process. The contents of two messages never exceed this size (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
-# The number of reads at the same time, which bounds the memory for contents; further reads wait.
+# Maximum number of concurrent reads, which bounds the memory for contents; further reads wait.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message of a ticket with its contents. links: the recipients that link it to the ticket."""
+    """A message of a ticket with its contents. `links` are the recipients that link the message to the ticket."""
 
     message: Message
     links: tuple[TicketMessage, ...]
@@ -141,7 +141,7 @@ class ConversationReader:
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        for message_id in await self._contents.list_unparsed(message_ids):  # slow, so not while holding a slot
+        for message_id in await self._contents.list_unparsed(message_ids):  # parsing is slow, so it uses no slot
             await self._contents.get(message_id)
         views: list[MessageView] = []
         remaining = MAX_CONTENT_BYTES

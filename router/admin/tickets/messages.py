@@ -39,7 +39,7 @@ class RawMessage:
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """An event in the processing of a message. detail: JSON values, named as in the API."""
+    """An event in the processing of a message. `detail` contains JSON values, named as in the API."""
 
     at: Micros
     event: str
@@ -112,7 +112,7 @@ class MessageService:
         return RawMessage(message, headers, first_chunk, chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
-        """Returns an attachment. n: its number in the list of attachments."""
+        """Returns an attachment. `n` is its number in the list of attachments."""
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:

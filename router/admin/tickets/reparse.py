@@ -1,7 +1,7 @@
 """Parses stored messages again, for example after an upgrade. No status changes, and nothing is sent.
 
-Messages are processed oldest first, in batches, each in its own transaction. After an interruption, the work can be
-resumed from the time of the last message. A message whose raw content was erased keeps its text.
+Messages are read in batches, oldest first; each message is stored in its own transaction. After an interruption, the
+work can be resumed from the time of the last message. A message whose raw content was erased keeps its text.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# The content store bounds the number of messages in memory.
+# The content store parses this many messages at the same time; more would wait.
 MAX_CONCURRENT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
-    """The progress of a run. message_count: the number of messages parsed so far."""
+    """The progress of a run. `message_count` is the number of messages parsed so far."""
 
     message_count: int
     last_message_id: str

@@ -33,7 +33,8 @@ MAX_NEWEST = 200
 class TicketFilter:
     """The filters of a list; None does not filter.
 
-    q: a ticket number, or words of sender, subject and text. All words must match; the last one matches as a prefix.
+    `q` is a ticket number, or words of sender, subject and text. All words must match; the last one matches as a
+    prefix.
     """
 
     status: str | None = None
@@ -87,8 +88,7 @@ class TicketService:
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """Returns the id suffixes of the newest messages and events, which sort by time. If they change, the lists
-        changed.
+        """Returns the id suffixes of the newest messages and events. A different result shows that the lists changed.
 
         Only the newest `MAX_NEWEST` messages and events of all workspaces are searched, to bound the cost. If other
         workspaces add more than that between two calls, a change is detected with the next message or event.

@@ -23,7 +23,7 @@ from router.store.database import Database, fetch_model, fetch_models
 MAX_ENTRIES = 30
 MAX_EXCERPT_LENGTH = 40_000  # characters of a message that is neither the first nor the newest
 MAX_LINKS = 5000  # recipients of the messages of one page or section
-# How many of the newest messages are examined to find one from the ticket's sender.
+# Maximum number of newest messages that are examined to find a message from the ticket's sender.
 MAX_REPLY_SEARCH = 200
 # Greater than the suffix of any id, whose first character is at most 7.
 MAX_ID_SUFFIX = "z" * 26
@@ -64,7 +64,10 @@ class MessageExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """A message or an event. omitted_before: the number of entries directly before it that are not in the section."""
+    """A message or an event.
+
+    `omitted_before` is the number of entries directly before this entry that are not in the section.
+    """
 
     event: TicketEvent
     excerpt: MessageExcerpt | None
@@ -78,7 +81,10 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A section, oldest first. reply_addresses: the recipients of a reply to the ticket's sender, possibly none."""
+    """A section of a timeline, oldest entry first.
+
+    `reply_addresses` are the recipients of a reply to the ticket's sender; there may be none.
+    """
 
     ticket: Ticket
     entries: tuple[TimelineEntry, ...]
@@ -95,7 +101,6 @@ class MessageBounds:
 
 
 async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBounds:
-    """Fetches number, first and newest message of a ticket."""
     row = await database.fetch_one("ticket_message_ends", ticket_id=ticket.id)
     return MessageBounds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageBounds(0, "", "")
 
@@ -127,18 +132,20 @@ def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessag
 
 
 class TimelineReader:
-    """Reads sections of timelines."""
-
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
 
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
-        """Reads the newest section, or the one before the position `before`. Raises `Refused` if it is invalid."""
+        """Reads the newest section, or the section before the position `before`.
+
+        Raises:
+            Refused: `before` is not a valid position.
+        """
         if before is not None and not ids.is_well_formed(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
         items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
-        # Entries can be omitted only directly before these items.
+        # Entries can be omitted only directly before the first item and before the messages added below.
         after_gap = {item.id for item in items[:1]}
         bounds = await fetch_message_bounds(self._database, ticket)
         for message_id in (bounds.first,) if before else (bounds.first, bounds.newest):
@@ -232,7 +239,7 @@ class TimelineReader:
 
 
 def _strip_tag(address: str) -> str:
-    """Returns a normalized address without its subaddress (RFC 5233)."""
+    """Returns a normalised address without its subaddress (RFC 5233)."""
     local, _, domain = normalize_address(address).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
 
