@@ -40,8 +40,6 @@ class IdempotencyClaim:
 
 
 class IdempotencyService:
-    """Reserves keys and stores responses."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock

@@ -36,7 +36,6 @@ _MAX_CLUSTER_LENGTH = 32  # code points; crafted text can have unlimited combini
 
 
 def utf16_length(text: str) -> int:
-    """Returns the length in UTF-16 code units."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 

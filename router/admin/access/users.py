@@ -183,7 +183,6 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
 
 
 def email_in_use() -> Refused:
-    """Returns the error for an email address of another user."""
     return Refused("conflict", "This email address is already in use", "email")
 
 

@@ -24,8 +24,6 @@ FINGERPRINT_FACT = "secret_key"  # a name in the table `installation`
 
 
 class KeyRotationService:
-    """Encrypts all secrets with a new key."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
