@@ -18,7 +18,7 @@ _Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
 
 class _Participants:
-    """The participants of tickets: those that were queried, and those that the group adds."""
+    """The participants of tickets: those read from the database, and those that messages of the group add."""
 
     def __init__(self) -> None:
         self._by_ticket: dict[str, set[str]] = {}
@@ -89,7 +89,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Pairs each reference with the newest tickets that it may refer to, within the limit for one message."""
+    """Pairs each reference with the newest tickets that contain the message, within the limit for one message."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)

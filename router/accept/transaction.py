@@ -2,7 +2,7 @@
 
 `commit_group` writes a message with its bytes for each workspace, exactly one ticket (new or joined) for each
 distinct alias, and a delivery for each alias with an integration. It writes nothing for an alias that received the
-same message within the window. Everything is committed, or nothing. It is a statement generator
+same message within the window. Everything is committed, or nothing. The function is a statement generator
 (`router.store.database`) and decides only by values that the database returned in the same transaction.
 """
 

@@ -217,7 +217,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
     text = value.strip()
     if len(text) > MAX_URL_LENGTH:
         raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")
-    if _WHITESPACE.search(text):  # `urlsplit` removes some of these silently
+    if _WHITESPACE.search(text):  # `urlsplit` removes some of these characters silently
         raise _invalid_url("it must not contain spaces or control characters")
     try:
         parts = _split_url(text)
@@ -247,7 +247,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
 
 
 def _split_url(text: str) -> SplitResult:
-    if has_long_marks(text):  # `urlsplit` and `idna` take quadratic time for such a host
+    if has_long_marks(text):  # `urlsplit` and `idna` take quadratic time for long sequences of marks
         raise _invalid_url("the host name is not valid")
     return urlsplit(text)
 

@@ -1,6 +1,7 @@
-"""Parses messages without blocking the event loop: small ones without HTML in a thread, all others in a worker process.
+"""Parses messages without blocking the event loop.
 
-This process never parses HTML: the parser in the thread stops at the first part that it would parse as HTML
+Small messages without HTML are parsed in a thread, all other messages in a worker process. This process never parses
+HTML: the parser in the thread stops at the first part that it would parse as HTML
 (`router.mail.contents.HtmlNotAllowed`), and a worker parses the message instead.
 
 `parse` and `extract_attachment` finish in bounded time for any message. A message that takes too long or crashes its
@@ -97,7 +98,7 @@ class Parser:
                 propagate.
 
         Raises:
-            UnparsableMessage: See the module.
+            UnparsableMessage: Parsing took too long or crashed the worker.
             Unavailable: No worker could be started.
         """
         if is_small(content):
@@ -243,7 +244,7 @@ class _Worker:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether a thread can parse the message, without HTML, before it blocks the event loop for too long."""
+    """Whether the message, if it has no HTML, can be parsed in a thread without blocking the event loop for long."""
     return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class ContentStore:
-    """The contents of the stored messages. Create one per process, and close it after its users."""
+    """The contents of the stored messages. Create one per process, and close it after the objects that use it."""
 
     def __init__(
         self, database: Database, clock: Clock, meter: Meter = NULL_METER, parser: Parser | None = None

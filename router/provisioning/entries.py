@@ -30,7 +30,7 @@ def index_unique(section: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K
 
 
 def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
-    """Applies a validation rule. Converts its `Refused` to `InvalidDocument` with the location."""
+    """Applies a validation rule. Raises `InvalidDocument` with the location instead of `Refused`."""
     try:
         return rule(text)
     except Refused as refused:
@@ -189,5 +189,5 @@ class IntegrationReferences:
         return self._ids.get(ref)
 
     def find_name(self, integration_id: str | None) -> str | None:
-        """Returns the name for display."""
+        """Returns the name of an integration for display, or the id if the integration is unknown."""
         return None if integration_id is None else self._names.get(integration_id, integration_id)

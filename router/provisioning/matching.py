@@ -291,7 +291,7 @@ class _Planner:
     def _plan_removal(self, name: str, step: Remove) -> None:
         if not self._prune:
             self._plan.unmanaged.append(f"{step.kind} {name}")
-        elif step.kind == "alias":  # before all other removals, which depend on it
+        elif step.kind == "alias":  # removed before its domain and its integration
             self._add_change(Change("remove", step.kind, name), step)
         else:
             self._late_steps.append((Change("remove", step.kind, name), step))

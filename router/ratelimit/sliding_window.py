@@ -69,7 +69,7 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
     length = limit.length
     time = now
     if current >= limit.requests:
-        # The current window is full. In the next window, it is the previous one.
+        # The current window is full. In the next window, its count is the previous count.
         time = (now // length + 1) * length
         previous, current = current, 0
     if previous > 0:

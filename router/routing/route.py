@@ -68,7 +68,7 @@ class DomainFacts:
 
 
 def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """Returns the local keys that can match the mailbox: its own, the one without tag, and the catch-all."""
+    """Returns the local keys that can match the mailbox: its own, the key without the tag, and the catch-all."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 

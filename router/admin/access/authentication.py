@@ -1,7 +1,8 @@
 """Authentication by API key or session cookie.
 
-The hash is looked up in the database for every request, so a revocation takes effect with the next request. The time
-of last use is written in the background, at most once a minute; a failure of that write never affects the request.
+The hash of the key or token is looked up in the database for every request, so a revocation takes effect with the next
+request. The time of last use is written in the background, at most once a minute; a failure of that write never affects
+the request.
 """
 
 from __future__ import annotations

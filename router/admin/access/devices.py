@@ -1,8 +1,8 @@
 """Known devices: a cookie proves that its user signed in on the device before (OWASP, "Device Cookies").
 
 Failures on a known device are counted separately, so its user can sign in while others guess the password. The cookie
-is encrypted with the secret key and bound to the user and the password hash: a new password invalidates it on every
-device. It never authenticates a user.
+is encrypted with the secret key and bound to the user and the password hash: a new password invalidates the user's
+cookies on all devices. A cookie never authenticates a user.
 """
 
 from __future__ import annotations

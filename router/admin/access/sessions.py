@@ -177,7 +177,7 @@ class SessionService:
         """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
 
         Args:
-            actor: The actor of the user.
+            actor: Determines the user.
             current: The current password.
             new: The new password.
             keep_session_id: The id of the session that does not end.

@@ -3,8 +3,8 @@
 Guarantees that a name is active in at most one workspace. A workspace takes a name over only if a user requests the
 check, its own TXT record is published and the TXT record of the other workspace is gone. The other workspace's domain
 then becomes pending and gets a new token, so that its old record no longer verifies it. `router.dns.verification_state`
-decides what a recheck changes. A status change is logged, audited and queued as an alert to the domain's integrations
-(`router.dispatch.domain_alerts`), within its transaction.
+decides what a recheck changes. A status change is logged. Its audit entry and its alert to the domain's integrations
+(`router.dispatch.domain_alerts`) are written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from router.store.database import Database, QueryExecutor, fetch_models
 TOKEN_BYTES = 20  # 160 bits: the token of another workspace cannot be guessed
 MAX_CONCURRENT_CHECKS = 8  # checks of one batch that run at the same time
 BATCH_SIZE = 200
-# After this time, another process can check a domain whose checking process was killed.
+# After this time, another process can check a domain if the process that claimed the check was killed.
 CLAIM_DURATION: Micros = 600 * SECOND
 
 log = structlog.get_logger()

@@ -1,9 +1,9 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
 A domain is `pending_verification` until a check finds its required records, and then `active`. It stays active until
-rechecks have not found the records for days (`router.dns.verification_state`). A single failed check is shown in
-`records` but does not stop mail. A name is active in at most one workspace. Other workspaces can add the same name and
-take it over with their TXT record (`domain_checks`).
+rechecks over several days have found none of its records (`router.dns.verification_state`). A single failed check is
+shown in `records` but does not stop mail. A name is active in at most one workspace. Other workspaces can add the same
+name and take it over with their TXT record (`domain_checks`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class DomainService:
     async def create(self, actor: Actor, name: str) -> DomainView:
         """Adds an unverified domain. Raises `domain_taken` if the workspace already has it.
 
-        A domain that is active in another workspace can be added: taking it over requires its TXT record.
+        A domain that is active in another workspace can be added; taking it over requires this workspace's TXT record.
         """
         domain = Domain(
             id=ids.new_id("dom"),

@@ -19,7 +19,7 @@ FIRST_WORKSPACE_NAME = "Email Router"
 
 @dataclass(frozen=True, slots=True)
 class FirstLogin:
-    """The credentials of the first admin. They are displayed once and never stored."""
+    """The credentials of the first admin. The database contains only hashes of them."""
 
     workspace_id: str
     user_id: str

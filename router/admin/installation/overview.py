@@ -73,7 +73,7 @@ class AliasOpenTickets:
 class DurationStatistics:
     """Statistics of a duration over `count` samples.
 
-    `percentile` is the 90th or 95th percentile. It and `median` are None without samples.
+    `percentile` is the 90th or 95th percentile. `median` and `percentile` are None without samples.
     """
 
     count: int

@@ -1,7 +1,7 @@
 """Reads a ticket with its messages, deliveries and events, and its messages in pages.
 
-Counts are bounded by the constants below, and the contents of messages by `MAX_CONTENT_BYTES`, because one message can
-have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
+Counts are bounded by the constants below, and the contents of messages by `MAX_CONTENT_BYTES`, because the contents of
+one message can have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
 """
 
 from __future__ import annotations

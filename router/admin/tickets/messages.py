@@ -93,7 +93,7 @@ class MessageService:
         return tuple(await fetch_models(self._database, Message, query, **values))
 
     async def _find_ticket_id(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
-        """Returns the id of a ticket of the workspace, searched by number unless it is None."""
+        """Returns the id of a ticket of the workspace, found by `number`, or by `ticket_id` if `number` is None."""
         if number is None:
             row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
         else:

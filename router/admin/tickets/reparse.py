@@ -15,7 +15,7 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# The content store parses this many messages at the same time; more would wait.
+# The content store parses this many messages at the same time; further messages would wait.
 MAX_CONCURRENT_MESSAGES = 4
 
 

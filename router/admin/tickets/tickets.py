@@ -33,8 +33,8 @@ MAX_NEWEST = 200
 class TicketFilter:
     """The filters of a list; None does not filter.
 
-    `q` is a ticket number, or words of sender, subject and text. All words must match; the last one matches as a
-    prefix.
+    `q` is a ticket number, or words of sender, subject and text. All words must match; the last word matches as
+    a prefix.
     """
 
     status: str | None = None

@@ -35,9 +35,9 @@ class MessageExcerpt:
 
     Attributes:
         message: The message.
-        links: The recipients by which it belongs to the ticket.
+        links: The recipients by which the message belongs to the ticket.
         text: The new text, perhaps truncated.
-        is_full: The text is to be displayed completely.
+        is_full: The text is displayed without being shortened.
         is_truncated: `text` is not the complete new text.
         quoted_lines: The number of lines of quoted text.
         has_html: The message has an HTML part.
