@@ -109,7 +109,6 @@ class Contents:
 
     @staticmethod
     def from_json(stored: str) -> Contents:
-        """Parses the result of `to_json`."""
         fields = json.loads(stored)
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
         for name in ("warnings", "failed_recipients"):

@@ -140,7 +140,6 @@ def _split_quoted(text: str, facts: HeaderFacts) -> tuple[str, str]:
 def _describe_attachments(
     files: Sequence[File], html: str, limits: ParseLimits
 ) -> tuple[tuple[Attachment, ...], list[str]]:
-    """Returns the list of attachments, and warnings about them."""
     warnings: list[str] = []
     attachments: list[Attachment] = []
     for n, file in enumerate(files[: limits.attachments], 1):

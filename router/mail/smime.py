@@ -95,7 +95,6 @@ class _BerReader:
         return self._data[start:end]
 
     def skip(self, tag: int) -> None:
-        """Skips an element and its contents."""
         self._at = self.enter(tag) or self._find_end_of_contents()
 
     def read_string(self) -> bytes:

@@ -178,7 +178,6 @@ def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
 
 
 def _is_spaced_base64(line: bytes) -> bool:
-    """Whether a line is base64 with spaces."""
     *before, last = line.split()
     if last.translate(None, _BASE64).strip(b"="):
         return False
