@@ -20,7 +20,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
 MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN_BYTES = 255  # RFC 5321 section 4.5.3.1.2
-MAX_MAILBOX_BYTES = 254  # a path has 256 with its angle brackets (RFC 5321 section 4.5.3.1.3)
+MAX_MAILBOX_BYTES = 254  # a path has at most 256, including its angle brackets (RFC 5321 section 4.5.3.1.3)
 POSTMASTER = "postmaster"
 
 # C0 and C1 controls, DEL, line and paragraph separators, and lone surrogates (bytes that are not UTF-8).
@@ -71,8 +71,8 @@ def local_key(local_part: str) -> str:
     """Returns an unquoted local part case-folded and composed (NFC). Idempotent."""
     if local_part.isascii():
         return local_part.lower()
-    # Unicode's canonical caseless matching (D145) decomposes before folding. The second round is needed because
-    # folding some letters (U+0345 and those that contain it) changes their decomposition.
+    # Unicode's canonical caseless matching (D145) decomposes before folding. Both are repeated because folding
+    # some letters (U+0345 and letters that contain it) changes their decomposition.
     folded = normalize("NFD", local_part).casefold()
     return normalize("NFC", normalize("NFD", folded).casefold())
 
@@ -90,7 +90,7 @@ def domain_key(domain: str) -> str:
         return domain
     if domain.isascii():
         return domain.lower().removesuffix(".")
-    if has_long_marks(domain):  # `idna` normalises the domain
+    if has_long_marks(domain):  # `idna` normalises long runs of marks in quadratic time
         raise AddressError(_TOO_MANY_MARKS)
     try:
         return idna.encode(domain, uts46=True, transitional=False).decode("ascii").lower().removesuffix(".")
@@ -113,7 +113,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
         raise AddressError("the address contains a control character or invalid UTF-8")
     if not text.isascii() and len(text.encode()) > MAX_MAILBOX_BYTES:
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
-    if has_long_marks(text):  # rejected, not truncated: two addresses must never become equal
+    if has_long_marks(text):  # rejected, because truncation could make two addresses equal
         raise AddressError(_TOO_MANY_MARKS)
     if text.startswith('"'):
         local, original, remaining = _parse_quoted_local_part(text)
@@ -150,7 +150,7 @@ def _describe_dot_string_error(local: str) -> str:
 
 
 def _check_domain(domain: str) -> None:
-    """Raises `AddressError` unless this is a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
+    """Raises `AddressError` unless the text is a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
     if domain.startswith("["):
         _check_address_literal(domain)
         return

@@ -39,11 +39,11 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A leaf that can be downloaded.
+    """A leaf of the MIME tree that can be downloaded.
 
     Attributes:
-        related: The part is in a multipart/related and not its root (RFC 2387).
-        kind: `""` to derive it from the content type and the filename.
+        related: The part is in a multipart/related and is not its root (RFC 2387).
+        kind: `""` to derive the kind from the content type and the filename.
     """
 
     part: Part
@@ -97,7 +97,7 @@ def _classify(part: Part) -> AttachmentKind:
     if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
         return "signed"
     if kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        # Only for unreadable objects; `router.mail.smime` classifies all others.
+        # `router.mail.smime` classifies all objects that it can read; the others are classified here.
         smime_type = part.parameters.get("smime-type", "").lower()
         if smime_type in ("signed-data", "certs-only") or name.endswith((".p7s", ".p7c")):
             return "signed"

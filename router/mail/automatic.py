@@ -1,7 +1,9 @@
 """Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
-The result is the message's mark: one word, or `""` for an ordinary message. It is stored with the message and
-keeps it from reopening a ticket (`router.accept.threads.should_reopen`). It never rejects, hides or delays a message.
+The result is the message's mark: one word, or `""` for an ordinary message. The mark is stored with the message. A
+message with a mark does not reopen a ticket (`router.accept.threads.should_reopen`), but it is never rejected, hidden
+or delayed because of the mark.
+
 `classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
 
 Group addresses and forwarding rules add header fields that also mark a person's reply. Whether a marked message is such
@@ -28,7 +30,7 @@ from router.mail.automatic_subjects import (
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-# Fields that only automatic replies have: Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others.
+# Fields that only automatic replies have. Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others write them.
 _REPLY_FIELDS = frozenset(
     {
         b"x-autoreply",
@@ -41,8 +43,8 @@ _REPLY_FIELDS = frozenset(
         b"x-mail-autoreply",
     }
 )
-# Fields with a value that identifies an automatic reply: iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder, and
-# programs whose name says so.
+# Fields with a value that identifies an automatic reply. iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder and
+# others write them. X-Mailer counts if the program's name contains a word such as `autoresponder`.
 _REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
@@ -118,7 +120,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
         return "list"
     if b"list" in _first_tokens(fields, b"precedence"):
         return "list"
-    # RFC 3834 section 5: a program sent any message with a value other than "no"; this one is not a reply.
+    # RFC 3834 section 5: an Auto-Submitted value other than "no" means that a program sent the message.
     if _is_bulk_mail(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
@@ -128,8 +130,8 @@ def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = 
     """Returns the mark of a message by its header's mark and the null reverse-path (RFC 5321 section 4.5.5).
 
     Only notifications and automatic replies have `MAIL FROM:<>`. If the header has no mark, such a message is a bounce,
-    with two exceptions: the subject says that someone is absent, or the message names the one it replies to, which
-    delivery reports do not.
+    with two exceptions: the subject says that someone is absent, or the message has an In-Reply-To, which delivery
+    reports do not have.
 
     Args:
         automatic: The mark of the header.
@@ -150,7 +152,8 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     sender.
 
     Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message
-    has Resent fields, or names a mailbox other than the sender's that forwards it or owns the rule.
+    has Resent fields, a field with the forwarding mailbox, or a field with the owner of an inbox rule who is not the
+    sender.
 
     Args:
         automatic: The mark of `classify_header`.
@@ -175,7 +178,7 @@ def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether this is a bounce, by report type (RFC 3464), fields of Exim and Exchange, or sender and subject."""
+    """Whether the report type (RFC 3464), a field of Exim or Exchange, or sender and subject identify a bounce."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):
@@ -190,7 +193,7 @@ def _is_delivery_report(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether a program replied: out of office, receipts (RFC 8098), abuse reports (RFC 5965) and others."""
+    """Whether the message is an out-of-office reply, a receipt (RFC 8098), an abuse report (RFC 5965) or similar."""
     submitted = _first_tokens(fields, b"auto-submitted")
     if b"auto-replied" in submitted or b"auto-notified" in submitted or _is_generated_reply(fields):
         return True
@@ -204,7 +207,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
         return True
-    # An automatic reply of Exchange that has a reverse-path: an inbox rule of the sender's own mailbox sent it.
+    # Automatic replies that an inbox rule of Exchange sends for the sender's own mailbox have a reverse-path.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
@@ -271,7 +274,7 @@ def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractS
 
     There may be several such fields, because a program that forwards a message may add its own.
     """
-    if name not in fields:  # most messages have none of these fields
+    if name not in fields:  # most messages have no such field
         return _NO_TOKENS
     values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])
     return {words[0].strip(b'"') for words in values if words}

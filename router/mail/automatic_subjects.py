@@ -30,7 +30,7 @@ def _fold(text: str) -> str:
     """Removes case and accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
-    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish I folds to i as well
+    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # the Turkish dotless i becomes i
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
@@ -38,7 +38,7 @@ def _parse_phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
-# Written before the colon by Exchange, Outlook.com, cPanel and others. People do not start subjects like this.
+# Phrases that Exchange, Outlook.com, cPanel and others write before the colon. People do not start subjects like this.
 _REPLY_PREFIXES = _parse_phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
     "automated reply|automated response|automatic response|vacation reply|vacation response|"
@@ -62,7 +62,7 @@ _REPLY_PREFIXES = _parse_phrases(
     "përgjigje automatike|ymateb awtomatig|ateb awtomatig|freagra uathoibríoch|risposta awtomatika|"
     "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
-# Written before the colon by Zimbra, GroupWise, older Exchange, and also by people.
+# Phrases that Zimbra, GroupWise and older releases of Exchange write before the colon. People write them too.
 _ABSENCE_PREFIXES = _parse_phrases(
     "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
     "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
@@ -88,7 +88,7 @@ _REPLY_BEGINNINGS = (
     ),
 )
 
-# Reports of failed or delayed delivery by qmail, Exim, Postfix, Sendmail, Exchange and Domino.
+# First words of reports of failed or delayed delivery by qmail, Exim, Postfix, Sendmail, Exchange and Domino.
 _FAILURE_BEGINNINGS = tuple(
     _parse_phrases(
         "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"
@@ -110,7 +110,7 @@ _FAILURE_BEGINNINGS = tuple(
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
-# Delivery reports about success (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
+# First words of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
 _DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
@@ -135,7 +135,7 @@ def has_auto_reply_prefix(subject: str) -> bool:
 def is_absence_phrase(subject: str) -> bool:
     """Whether the subject is an absence phrase, alone, in brackets or before a colon.
 
-    This shows that a program wrote the message only if the message is also a reply.
+    The phrase shows that a program wrote the message only together with other evidence, such as In-Reply-To.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:

@@ -12,7 +12,7 @@ from router.mail.decode import decode_encoded_words
 from router.mail.structure import Part, decode_body, read_structure
 from router.mail.text_parts import TextDecoder, TextPiece
 
-# Text types that are files. Any other text type is read as plain text (RFC 2046 section 4.1.4).
+# Text types that are files. Unknown text types are displayed as plain text (RFC 2046 section 4.1.4).
 _TEXT_FILES = frozenset(
     {
         *("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf"),
@@ -22,13 +22,13 @@ _TEXT_FILES = frozenset(
 )
 # Alternatives for other devices; they are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# The maximum number of signed messages that are opened, nested or not. Each is copied. A triple-wrapped message
-# contains two.
+# Maximum number of S/MIME signed messages that are opened, nested or not. The content of each is copied in memory. A
+# triple-wrapped message (RFC 2634) contains two.
 MAX_CONTAINERS = 4
-# The start of a PKCS #7 object, enough to classify it.
+# Number of bytes at the start of a PKCS #7 object that are decoded to classify it.
 _PKCS7_HEAD_BYTES = 512
-# Maximum size of a base64 text that is searched for uuencoded files: the search decodes all of it. The text that is
-# displayed is shorter than this limit.
+# Maximum size of a base64 text that is searched for uuencoded files, because the search decodes the whole text. The
+# limit on displayed text is lower.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
 # Maximum number of uuencoded files that are extracted from the texts of one message.
 _MAX_BLOCKS = 100
@@ -37,8 +37,8 @@ _MAX_BLOCKS = 100
 class BodyParts:
     """The leaves of a tree of parts, as text pieces and files (RFC 2046 section 5.1).
 
-    S/MIME signed-data is read as the message inside. It is also listed as a file, after the files of that message.
-    uuencoded files in plain text are files.
+    S/MIME signed-data is read like the message that it contains. It is also listed as a file, after the files of that
+    message. uuencoded files in plain text are listed as files.
 
     Raises:
         HtmlNotAllowed: A part is HTML, and the decoder does not allow that.
@@ -63,7 +63,8 @@ class BodyParts:
             if kind == "multipart/alternative":
                 self._read_alternative(part)
             elif kind == "multipart/related":
-                # RFC 2387 section 3.2: the root is first unless `start` names it; the first readable part is used.
+                # The root is the first part, unless `start` names another (RFC 2387 section 3.2). `start` is not read:
+                # the first readable part is used.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
                 for child in part.children:
                     self._read(child, related=child is not root)
@@ -110,7 +111,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Reads the first plain text and the last HTML of a multipart/alternative, and the files of all its forms."""
+        """Reads the first plain text, the last HTML and the files of all alternatives of a multipart/alternative."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces

@@ -1,4 +1,4 @@
-"""Failed recipients of bounces and the reasons, from reports (RFC 3464) and the free forms of older servers."""
+"""Finds the failed recipients of bounces, and the reasons, in reports (RFC 3464) and in the text of older servers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ MAX_RECIPIENTS = 50
 # returned message.
 _MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
-# A line that is an address: bare, in brackets or after a name, optionally with a colon and a reason.
+# A line that consists of an address (bare, in brackets or after a name), or starts with an address and a colon.
 _ADDRESS_LINE = re.compile(
     r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
     rf"({_ADDRESS})"
     r"[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
 )
-# The address that was expanded to the failed one: "generated" in Exim, "expanded" in Postfix and sendmail.
+# The address that was expanded to the failed address. Exim writes "generated"; Postfix and sendmail, "expanded".
 _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
-# Characters that RFC 3461 section 4 encodes in an address; sendmail reports the encoded form.
+# The characters + and =, encoded as in RFC 3461 section 4; sendmail reports addresses in this form.
 _XTEXT = re.compile(r"\+(2B|3D)")
 # An encoded character in an address of the type utf-8 (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -145,9 +145,9 @@ def failed_recipients(
 ) -> tuple[str, ...]:
     """Returns the addresses that a bounce reports as failed, as they were in the original message.
 
-    The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are
-    an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address in the
-    text. The result is empty if a report only covers delivered or delayed mail.
+    The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that
+    consist of an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address
+    in the text. The result is empty if a report only covers delivered or delayed mail.
 
     Args:
         failures: As `read_reports` returned them.

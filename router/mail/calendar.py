@@ -15,12 +15,12 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # a larger calendar contains an embedded file; the rest is not read
+MAX_BYTES = 1 << 20  # maximum number of bytes that are read; a larger calendar contains an embedded file
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
 _MAX_VALUE_LENGTH = 998  # maximum number of characters of a one-line value
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
-# A name, parameters with optionally quoted values, and the value after the first colon outside quotes.
+# A property up to its value: a name, parameters with optionally quoted values, and the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]{1,64})=("[^"]*+"|[^";]*+)')
 _ESCAPED = re.compile(r"\\([\\;,nN])")
@@ -250,7 +250,7 @@ def _time_parts(found: _Property) -> tuple[str, str, str]:
 
 
 def _join_time(day: str, time: str, zone: str) -> str:
-    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows names are like "(UTC+01:00) Berlin"
+    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # a zone of Windows: "(UTC+01:00) Berlin"
     return " ".join(part for part in (day, time, zone) if part)
 
 

@@ -1,7 +1,7 @@
 """Finds the charset of text without a usable label.
 
 The sources are the text's own declaration, the rest of the message, and detection by language. chardet detects
-languages, on a bounded sample of the non-ASCII lines. It takes 40 MB and is loaded on first use.
+languages, on a bounded sample of the non-ASCII lines. The library takes 40 MB of memory and is loaded on first use.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from router.mail.charsets import (
 )
 
 MAX_SAMPLE_BYTES = 4096
-"""Bytes that the detector gets. A sentence is enough, and for some inputs its cost is quadratic."""
+"""Maximum number of bytes that chardet examines, in quadratic time for some inputs. A sentence is enough."""
 MAX_DETECTIONS = 16
-"""Detections per message; later texts use the charset of the last one."""
+"""Maximum number of detections per message; later texts use the charset that was detected last."""
 # Maximum number of bytes of a line that are examined before and after its first non-ASCII byte.
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
 _MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
-_MAX_LINES = 20_000  # a text of this length takes about 10 ms to decode line by line
+_MAX_LINES = 20_000  # maximum number of lines that are decoded one by one, which takes about 10 ms
 _MAX_DECLARATION_BYTES = 8192  # the start of markup, which is searched for a declaration
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
@@ -106,9 +106,10 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """Returns the numbers of the lines that are not UTF-8, if the other lines contain twice as many UTF-8 characters.
+    """Returns the numbers of the lines that are not UTF-8, if the other lines are; otherwise `[]`.
 
-    A line in another charset is valid UTF-8 by accident only if it has just one or two non-ASCII characters.
+    The other lines must contain at least two UTF-8 characters for each returned line. A line in another charset is
+    valid UTF-8 by accident only if it has just one or two non-ASCII characters.
     """
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []

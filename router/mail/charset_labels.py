@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Labels in messages -> Python codecs. A subset is mapped to the superset that mail programs use under its name.
+# Maps labels in messages to codecs. The label of a subset has the codec of the superset that programs send under it.
 _CODECS = {
     name: codec_name
     for codec_name, names in {
@@ -71,17 +71,17 @@ _DOS_PAGES = (437, 720, 737, 775, 850, 852, 855, 856, 857, 858, 860, 861, 862, 8
 _CODECS |= {f"cp{n}": f"cp{n}" for n in (*range(1250, 1259), *_DOS_PAGES)}
 _CODECS |= {f"iso8859{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)}
 
-# 7-bit codecs: ASCII bytes may have another meaning in them.
+# 7-bit codecs, in which ASCII bytes may encode other characters.
 ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
 SEVEN_BIT = ISO_2022 | {"utf_7", "hz"}
 WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-# Short texts in these charsets can be valid UTF-8 by accident, so the label is tried first.
+# Short texts in these charsets can be valid UTF-8 by accident, so the label is tried before UTF-8.
 MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
 # Charsets of languages that mostly use ASCII letters.
 WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
 
-# Charsets that mail programs send under another label. EUC-JP is tried before Shift_JIS: most of its bytes are
-# half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
+# Charsets that mail programs send under another label. EUC-JP is tried before Shift_JIS: EUC-JP is often valid
+# Shift_JIS (half-width katakana), but Shift_JIS is hardly ever valid EUC-JP.
 _JAPANESE = ("euc_jp", "cp932")
 SIBLINGS = {
     **dict.fromkeys(ISO_2022 - {"iso2022_kr"}, _JAPANESE),

@@ -38,11 +38,11 @@ _COMMON_LEADS = {
     "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
 }
 _PAIRS_AHEAD = 12
-_NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # never part of a two-byte character
+_NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are never part of a two-byte character
 # Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # maximum number of damaged characters with which decoding searches for the next intact one
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact one
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three replacement characters
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -50,7 +50,7 @@ _KATAKANA = re.compile("[\uff61-\uff9f]")
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# The start of a Cyrillic word with inverted case: KOI8 and windows-1251, which swap the case, were confused.
+# A Cyrillic word that starts in inverted case: KOI8 was decoded as windows-1251, or windows-1251 as KOI8.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
 _MIN_RANKED = 11  # with fewer letters, their frequencies are not significant
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.
@@ -177,7 +177,7 @@ def _decode_seven_bit(data: bytes, name: str) -> str | None:
 
 def _decode_escaped(data: bytes, name: str) -> str:
     if name == "iso2022_kr" and b"\x1b$)C" not in data:
-        data = b"\x1b$)C" + data  # a header or a fragment may lack the designation of SO
+        data = b"\x1b$)C" + data  # a header or a fragment may lack the designation for SO
     # Python's codecs pass SO and SI through, and differ in the state after the end of a line.
     plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
     text = decode_strict(data, name) if plain else None
@@ -185,9 +185,9 @@ def _decode_escaped(data: bytes, name: str) -> str:
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """Decodes UTF-8 and tolerates some damage: a split character does not make the text another charset.
+    """Decodes UTF-8, possibly with some damage such as a split character; None for other text.
 
-    U+0080 to U+009F are quotes, dashes or the euro sign, from programs that treat windows-1252 as ISO 8859-1.
+    U+0080 to U+009F become quotes, dashes or the euro sign: some programs treat windows-1252 as ISO 8859-1.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -223,7 +223,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
         text = decode_strict(data, name)
-        # Bytes that a Western charset leaves undefined are common in Shift_JIS; its other bytes are in any range.
+        # Undefined bytes indicate Shift_JIS, which has non-ASCII bytes in any range: bytes below A0 count too.
         if name in WESTERN and is_mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _decode_damaged(data, name) if text is None else text
@@ -232,13 +232,13 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
         text, doubtful = _prefer_sibling(data, name, text)
         return text, doubtful or "\ufffd" in text
     texts = (_decode_damaged(data, sibling) for sibling in SIBLINGS.get(name, ()))
-    # Bytes of other charsets become half-width katakana in Shift_JIS.
+    # Text in another charset becomes half-width katakana if it is decoded as Shift_JIS.
     likely = (text for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _non_ascii_count(text))
     return next(((text, True) for text in likely), None)
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Returns `text`, unless it is unlikely in charset `name`; then the (doubtful) text in a sibling charset."""
+    """Returns `text`, or the text in a sibling charset if `text` is unlikely in `name`; and whether it is doubtful."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -251,7 +251,7 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether `other` confirms the sibling charset: some texts really use half-width katakana or only capitals."""
+    """Whether `other` confirms the sibling charset; some intact texts use half-width katakana or only capitals."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
@@ -286,7 +286,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 def _decode_damaged(data: bytes, name: str) -> str | None:
     """Decodes with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
-        return None  # if the charset is wrong, the start of the text is usually damaged enough
+        return None  # with a wrong charset, the start of the text is usually damaged too
     if name in _HIGH_PAIRS:
         data = _HIGH_RUN.sub(lambda run: _mark_odd_byte(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")

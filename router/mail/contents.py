@@ -40,7 +40,7 @@ class Attachment:
         n: Its number, starting with 1.
         filename: Safe as a filename, never empty.
         size: The number of decoded bytes.
-        inline: An image that the HTML displays, by `content_id` unless that is `""`.
+        inline: The attachment is an image that the HTML displays, by `content_id` unless that is `""`.
     """
 
     n: int
@@ -78,7 +78,7 @@ class Contents:
     Attributes:
         text: The new text.
         quoted: Quoted history and the signature, split off the text.
-        html: Sanitised, `""` for a message without HTML.
+        html: Sanitised HTML, `""` for a message without HTML.
         warnings: What was repaired, guessed or truncated, for display.
         reply_to, original_from: See `router.mail.originator_fields`.
         failed_recipients: The failed addresses of a bounce.
@@ -104,7 +104,7 @@ class Contents:
         return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:
-        """Serializes for a worker's response."""
+        """Serialises the contents for the response of a worker process."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @staticmethod

@@ -107,7 +107,7 @@ def strip_comments(text: str) -> str:
 
 
 def _expand_year(digits: str) -> int:
-    """Expands two digits to 1950 to 2049, and adds 1900 to three digits (RFC 5322 section 4.3)."""
+    """Expands two digits to a year from 1950 to 2049, and adds 1900 to three digits (RFC 5322 section 4.3)."""
     year = int(digits)
     return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 

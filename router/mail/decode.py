@@ -1,4 +1,4 @@
-"""Decodes header fields: encoded words (RFC 2047), parameters (RFC 2231), lenient base64, and cleans text.
+"""Decodes encoded words (RFC 2047) and parameters (RFC 2231) of header fields, and lenient base64; cleans text.
 
 Every function returns a result for any bytes and any label in linear time and never raises. A PostgreSQL TEXT column
 can store the results of `clean_line` and `clean_text`: they contain no NUL and no lone surrogates.
@@ -26,7 +26,7 @@ _PARAMETER = re.compile(
     rb'(?:"((?:[^"\\]|\\.)*)"|([^;]*))',
     re.DOTALL,
 )
-# Parameters with unquoted values that contain parentheses: `name=report (1).pdf`.
+# Parameters whose unquoted values may contain parentheses that are not comments: `name=report (1).pdf`.
 _FILE_NAMES = ("name", "filename")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -100,7 +100,7 @@ def _decode_word(text: bytes, encoding: bytes) -> bytes:
 
 
 def decode_base64_leniently(text: bytes) -> bytes:
-    """Decodes base64, ignoring padding, line endings and stray characters; drops a lone last character."""
+    """Decodes base64, ignoring padding, line endings, stray characters and a last character that completes no byte."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
@@ -148,7 +148,7 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """Joins the pieces of a parameter; the first one has charset and language (RFC 2231 section 4)."""
+    """Joins the pieces of a parameter; the first piece contains charset and language (RFC 2231 section 4)."""
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -167,7 +167,7 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 def safe_filename(text: str) -> str:
     """Returns a safe filename without path, control and direction characters and reserved device names.
 
-    At most 120 characters, keeping the extension; `""` if nothing is left.
+    The name has at most 120 characters, including the extension; it is `""` if nothing is left.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
@@ -192,7 +192,7 @@ def clean_line(text: str, limit: int) -> str:
 def clean_text(text: str) -> str:
     """Returns multi-line text with LF line endings, without control characters and lone surrogates."""
     if "\r" in text:
-        # CR CR LF: a CRLF with an encoded CR, or added by a gateway.
+        # CR CR LF is a CRLF after a CR that was encoded or that a gateway added.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if "\f" in text or "\v" in text or "\x85" in text:  # Microsoft Word separates the lines of a paragraph by VT
         text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")

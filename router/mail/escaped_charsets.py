@@ -16,7 +16,7 @@ from operator import sub
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
 # A line that ends without the escape sequence or shift back to ASCII.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# The text after an open line that was folded: the closing sequence follows without another designation.
+# The text after a line that was folded between its escape sequences. The next switch is back to ASCII.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -28,7 +28,8 @@ _Decoder = Callable[[bytes], str]
 
 _HIGH = bytes(number | 0x80 for number in range(256))
 _LOW = bytes(number & 0x7F for number in range(256))
-# JIS X 0208 as Shift_JIS: two rows share a lead byte, so the trail byte depends on the parity of the row.
+# Tables that convert JIS X 0208 to Shift_JIS. Two rows have the same lead byte, so odd and even rows have different
+# trail bytes.
 _SJIS_LEAD = bytes((n + 1 >> 1) + (0x70 if n < 0x5F else 0xB0) & 0xFF for n in range(256))
 _SJIS_ODD_TRAIL = bytes(n + (0x1F if n < 0x60 else 0x20) & 0xFF for n in range(256))
 _SJIS_EVEN_TRAIL = bytes(n + 0x7E & 0xFF for n in range(256))
@@ -48,15 +49,15 @@ codecs.register_error(_PAIR_ERRORS, _skip_pair)
 
 
 def has_open_line(data: bytes) -> bool:
-    """Whether a line ends in a set other than ASCII."""
+    """Whether any line ends without the escape sequence or shift back to ASCII."""
     return _OPEN_LINE.search(data) is not None
 
 
 def decode_iso2022(data: bytes) -> str:
     """Decodes text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
 
-    A line that was folded between its escape sequences continues in the set of the previous line. Bytes above 127
-    outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    A line that was folded between its escape sequences continues in the character set of the previous line. Bytes above
+    127 outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
     pieces: list[str] = []
     decode: _Decoder = _decode_ascii
@@ -90,7 +91,10 @@ def decode_iso2022(data: bytes) -> str:
 
 
 def restore_escapes(data: bytes) -> bytes:
-    """Inserts escape characters that a gateway removed from ISO-2022-JP: before `$B` and `(B` around pairs."""
+    """Inserts the escape characters (ESC) that a gateway removed from ISO-2022-JP.
+
+    `$@` or `$B`, and the next `(B` or `(J`, get an ESC if only two-byte characters are between them.
+    """
     pieces: list[bytes] = []
     position, opened = 0, -1
     for match in _BARE_SWITCH.finditer(data):
@@ -123,7 +127,7 @@ def decode_euc_jp(data: bytes) -> str:
 
 
 def decode_hz(data: bytes) -> str:
-    """Decodes HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most up to the end of the line."""
+    """Decodes HZ (RFC 1843): text from `~{` to `~}`, or to the end of the line, is GB 2312."""
     pieces: list[str] = []
     position = 0
     for match in _HZ.finditer(data):
@@ -151,7 +155,7 @@ def _decode_katakana(data: bytes) -> str:
 
 
 def _decode_pairs(data: bytes, decode: _Decoder) -> str:
-    """Decodes the pairs of a 94 x 94 set, with spaces and controls between them."""
+    """Decodes the pairs of a 94 x 94 character set, with spaces and controls between them."""
     if data.isalnum() and len(data) % 2 == 0:
         return decode(data)
     pieces = [""]
@@ -176,10 +180,12 @@ def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
 
 
 def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
-    """Returns the index of the extra byte in a run of pairs: most pairs before and after it have a common lead byte.
+    """Returns the index of the extra byte in a run of pairs.
+
+    The index is chosen so that as many pairs as possible, before and after it, have a common lead byte.
 
     Args:
-        common: Lead bytes of the most frequent characters; a repeated one counts twice.
+        common: Lead bytes of the most frequent characters; a lead byte that occurs twice counts twice.
         prefer_first: Return the first of several candidates instead of the last.
     """
     weights = bytearray(256)
@@ -192,7 +198,7 @@ def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = F
 
 
 def _decode_jis_x_0208(pairs: bytes) -> str:
-    """Decodes JIS X 0208 with the NEC and IBM rows 13 and 89 to 92, which only a superset of Shift_JIS has."""
+    """Decodes JIS X 0208 and its NEC and IBM extensions (rows 13 and 89 to 92), which only CP932 supports."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
     except UnicodeDecodeError:
@@ -209,7 +215,7 @@ def _decode_jis_x_0208(pairs: bytes) -> str:
 
 def _decode_gb2312(pairs: bytes) -> str:
     text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
-    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs that GB 2312 does not have
+    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs that GB 2312 does not define to private use
 
 
 def _decode_ks_x_1001(pairs: bytes) -> str:
@@ -236,7 +242,7 @@ _LEADS: dict[_Decoder, bytes] = {
     _decode_gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
     _decode_ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
 }
-# Escape sequence without ESC -> decoder. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
+# Decoders by escape sequence without ESC. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
 _DECODERS: dict[bytes, _Decoder] = {
     b"(B": _decode_ascii,
     b"(J": _decode_roman,

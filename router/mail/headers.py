@@ -1,4 +1,4 @@
-"""Parses the header of a message before every `250`: fast, bounded, and with a result for any bytes.
+"""Parses the header of a message before the message is accepted: fast, bounded, with a result for any bytes.
 
 `read_headers` never raises and takes linear time in `max_bytes`. A usual message takes tens of microseconds, so it may
 run on the event loop. Texts can be stored (no NUL, no lone surrogates) and are truncated to their limits. The domains
@@ -46,7 +46,7 @@ _FIELD_NAMES = (
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
-# The end of a field's name; a longer pattern would be tried at each byte of a header without a colon.
+# The last byte of a field's name, and the colon. A pattern of the whole name is slow for a header without a colon.
 _FIELD = re.compile(rb"[!-9;-~][ \t]*:")
 _KNOWN_FIELD = re.compile(
     rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
@@ -97,7 +97,7 @@ class HeaderBlock(NamedTuple):
     Attributes:
         data: Its bytes; each LF ends a line.
         body_start: The offset of the body.
-        has_bare_cr: Lines end with bare CR; the body needs the same translation.
+        has_bare_cr: Lines end with bare CR. `data` has LF instead; the caller must convert the body.
     """
 
     data: bytes
@@ -107,7 +107,7 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Finds the header, after any empty lines and an mbox line. The header is empty if there is no field."""
+    """Finds the header, after any empty lines and an mbox `From ` line. The header is empty if there is no field."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
@@ -238,8 +238,8 @@ def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
     """Returns the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown.
 
-    The first that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and From, the first
-    label in the body, the detected charset.
+    Returns the first of these that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and
+    From, the first label in the body, the detected charset.
 
     Args:
         raw: The bytes of the header that no label covers.
@@ -249,7 +249,7 @@ def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> s
             return label
     if decode_labelled(raw, ""):
         return ""
-    # A body in raw bytes has the same charset and is longer than a name.
+    # A body in raw 8-bit bytes has the same charset, and is a longer sample than a name.
     label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
     return label if can_decode(raw, label) else detect_charset(raw)
 
@@ -298,8 +298,8 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
     """Returns the address of the author.
 
-    Lists replace the From of members whose domain has a DMARC policy by their own address. They keep the member's
-    address in one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
+    If a member's domain has a DMARC policy, mailing lists replace the address in From by their own. They keep the
+    member's address in one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """
     if b"list-id" not in fields:
         return from_address
@@ -333,7 +333,7 @@ def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
 
 
 def _parse_message_ids(value: bytes) -> list[str]:
-    """Returns message IDs without brackets, ignoring other words. Without any bracket, words with `@` count."""
+    """Returns message IDs without brackets. If there are no brackets, words with `@` count, or the only word."""
     if not value:
         return []
     text = _decode_raw(value, "utf-8")

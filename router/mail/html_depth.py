@@ -1,8 +1,8 @@
-"""Estimates how deeply the elements of HTML nest while it is parsed, in constant time per tag on average.
+"""Estimates how deeply elements nest while HTML is parsed, in constant time per tag on average.
 
-An end tag reduces the depth only if the HTML standard closes an element for it. A parser ignores an end tag without a
-matching open element, and one for an element that it cannot close (13.2.6.4.7). The real depth is at most a few times
-the estimate.
+An end tag reduces the depth only if a parser closes an element for it. According to the HTML standard (13.2.6.4.7),
+parsers ignore an end tag if no matching element is open, or if the element cannot be closed there. The real depth is at
+most a few times the estimate.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# An end tag closes the element and everything inside it, but no element outside the current scope.
+# Elements that an end tag closes together with everything inside them, but not from inside a nested scope.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
-# Scopes: an end tag inside cannot close an element outside.
+# Elements that are scopes: an end tag inside a scope cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements: the end tag of an element that is neither a block nor a scope does not pass them.
+# "Special" elements of the standard. Inside one, an end tag can close only blocks and scopes outside it.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
-# An end tag removes the element from the open ones, even if a special element is open inside it.
+# Elements that an end tag removes from the open elements even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
 _CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
 
 class DepthEstimate:
-    """Tracks the open elements."""
+    """Tracks the open elements and estimates their depth."""
 
     def __init__(self) -> None:
         self._open: list[str] = []  # the names of the open elements, "" for a removed one
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Position and name of open elements. The position of an uncounted element is after the last counted one.
+        # Position and name of open elements. The position of an uncounted element is between those of counted ones.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # HTML elements, unlike those of `svg` and `math`
+        self._html: list[tuple[float, str]] = []  # HTML elements, not those of `svg` and `math`
 
     def process_tag(self, name: str, *, end: bool) -> int:
         """Processes a tag and returns the depth after it."""
@@ -85,7 +85,7 @@ class DepthEstimate:
         if position < scope:
             return
         barriers = self._special
-        if name in _FOREIGN:  # a foreign element ends where HTML starts inside it
+        if name in _FOREIGN:  # an HTML element inside a foreign element keeps it open
             barriers = self._html
         elif name in _BLOCKS or name in _SCOPES:
             barriers = []

@@ -1,4 +1,4 @@
-"""Estimates in one linear pass how much larger HTML becomes when it is parsed, before anything parses it.
+"""Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
 The HTML standard reopens formatting elements that the end of a block closed ("reconstruct the active formatting
 elements", 13.2.4.3), and copies them if they are closed in the wrong order ("adoption agency algorithm", 13.2.6.4.7).
@@ -18,21 +18,22 @@ from router.mail.html_depth import DepthEstimate
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
-"""Levels of open elements; the sanitiser's time is quadratic in them."""
+"""Maximum depth of open elements; the sanitiser takes quadratic time in the depth."""
 MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
-"""A tag may exceed the length or the number of attributes, but not both: the sanitiser compares each attribute with all
-previous ones. A few attributes may be long: the path of a drawing, an image in a style."""
+"""Maximum numbers of characters and attributes of a tag. A tag may exceed one of them, but not both: the sanitiser
+compares each attribute with all previous ones. A few attributes may be long, such as the path of a drawing or an image
+in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
-"""Characters of tags that parsing may add, about 100,000 elements."""
+"""Maximum number of characters of tags that parsing may add, which are about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The limit for shorter HTML: a base plus an amount per character, so that the cost of parsing stays proportional.
+"""The limit for shorter HTML is a base plus an amount per character, so that the cost of parsing stays proportional.
 Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
-# Memory of an element, as a multiple of the memory of a character of its tag.
+# Memory of an element without its name and attributes, in characters of a tag.
 _ELEMENT_COST = 16
-# An end tag clones elements in up to eight rounds: in each round, the element and up to three others before the block.
+# An end tag clones elements in up to eight rounds. Each round clones the element and up to three elements inside it.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
 _MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps at most three identical open elements
-_COMPARISON_COST = 4  # the parser compares each formatting element with all open ones
+_COMPARISON_COST = 4  # cost per open formatting element: the parser compares each new one with all of them
 
 
 def _name_set(text: str) -> frozenset[str]:
@@ -42,11 +43,11 @@ def _name_set(text: str) -> frozenset[str]:
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
 # Elements whose start tags close no other element.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
-# Elements that never nest in themselves; any other may be between a formatting element and its end tag.
+# Elements that never nest in themselves. All other elements that are not inline count as blocks.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
-# Scopes: an end tag inside cannot close an element outside.
+# Elements that are scopes: an end tag inside a scope cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
-# The attributes of a repeated tag are compared with those of the first one and added to it.
+# Elements that exist once. The attributes of a repeated tag are compared with those of the first tag and added to it.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 
@@ -70,7 +71,7 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yields name, whether it is an end tag, and attributes of each tag. Skips the same text as an HTML parser."""
+    """Yields (name, is an end tag, attributes) for each tag. Skips comments and raw text, as an HTML parser does."""
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
         position = token.end()
@@ -110,7 +111,7 @@ class _OpenElement:
 
 @dataclass(slots=True)
 class _Level:
-    """The open elements of a table, cell or other scope, including the outermost level."""
+    """The open formatting elements of a table, a cell or another scope, or outside all scopes."""
 
     name: str = ""
     open: list[_OpenElement] = field(default_factory=list)
@@ -127,7 +128,7 @@ class _Level:
 
 
 class _GrowthEstimate:
-    """Adds up, at each tag that can close elements, all formatting elements that may be reopened."""
+    """Adds up, at each tag that can close elements, the sizes of all formatting elements that may be reopened."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -154,7 +155,7 @@ class _GrowthEstimate:
 
     def open_formatting(self, name: str, tag: str) -> None:
         level = self.levels[-1]
-        # Links do not nest: the new one ends the old one.
+        # Links do not nest: a new link ends the open one.
         if name == "a" and (position := self.find_last_open("a")) is not None:
             self.close_formatting(position, always=True)
         self.charge(_COMPARISON_COST * len(level.open))
@@ -173,7 +174,13 @@ class _GrowthEstimate:
         return None
 
     def close_formatting(self, position: int, *, always: bool = False) -> None:
-        """Processes an end tag. It moves the element into up to eight inner blocks; with more, it stays open."""
+        """Processes the end tag of a formatting element.
+
+        The tag moves the element into up to eight inner blocks. With more blocks, the element stays open.
+
+        Args:
+            always: Close the element in any case.
+        """
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
         if inside:

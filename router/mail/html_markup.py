@@ -1,6 +1,6 @@
 """Removes invisible parts of HTML, so that a limit truncates less of what readers see.
 
-The sanitiser processes the results like any other HTML; nothing here makes HTML safe. Takes linear time.
+The results are not safe: they must be sanitised like any other HTML. Takes linear time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _DRAWING_ELEMENTS = _name_set(
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
 )
 _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
-# An embedded image: it is never displayed, and images often are most of the bytes. The last one may be truncated.
+# An embedded image (`data:` URI). Embedded images are never displayed, but often make up nearly all of the HTML. The
+# closing quotation mark is missing if the HTML was truncated inside the image.
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
@@ -52,7 +53,7 @@ def _keep_body_style(html: str) -> str:
 
 
 def strip_data_uris(html: bytes) -> bytes:
-    """Removes embedded images from undecoded HTML."""
+    """Removes embedded images from HTML whose charset is not decoded yet."""
     return _DATA_URI.sub(b'""', html)
 
 
@@ -69,12 +70,13 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
         kept.append(text)
         size += len(text)
         position = token.end()
-        if token["name"] is None:  # a comment, a doctype
+        if token["name"] is None:  # a comment or a doctype
             position += html.startswith(">", position) and not html.startswith("<!--", token.start())
             continue
         name, tag = token["name"].lower(), token[0]
         if not token["end"]:
-            # Foreign elements have other rules. Text after an unclosed tag or raw text element is part of it.
+            # Stop at foreign elements, which have other rules. Stop at unclosed tags and unclosed raw text elements too,
+            # because they include all later text.
             end = END_OF_RAW_TEXT[name].search(html, position) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")
@@ -130,7 +132,7 @@ def _visible_attributes(tag: str, attributes: str) -> str:
         name = name.strip().lower()
         if name not in allowed or name in seen:
             continue
-        seen.add(name)  # the first of two equal names counts
+        seen.add(name)  # of attributes with the same name, the first counts
         filtered = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
         if name == "style" and filtered:
             kept.append(f' style="{filtered}"')

@@ -17,10 +17,12 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Character references (`&nbsp;`) cost about 3 µs each. HTML that consists of numeric references has half as many.
+# Maximum number of character references (`&nbsp;`), which take about 3 µs each. HTML of the maximum length that only
+# consists of numeric references (`&#1234;`) has half as many.
 MAX_REFERENCES = 150_000
-# For each of these characters, the sanitiser scans the rest of the text. The cost is their number times the length of
-# the text, summed over all texts except short ones. A cost of a billion takes about 20 ms.
+# For each of these characters, the sanitiser scans the text up to the next tag. The cost of a text between two tags is
+# the number of these characters times the length of the text in characters. `MAX_ESCAPING_COST` limits the sum for all
+# texts longer than `_SHORT_TEXT_LENGTH`. A cost of a billion takes about 20 ms.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
 # Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.

@@ -12,7 +12,7 @@ HIDDEN = "display:none"
 INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
-"""A `blockquote` that editors use to indent (`execCommand("indent")`), not to quote."""
+"""The style of a `blockquote` that editors insert to indent text (`execCommand("indent")`), not to quote."""
 # Maximum number of characters of an attribute that are read; Word writes about 400.
 MAX_STYLE_LENGTH = 16384
 

@@ -36,7 +36,7 @@ _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
 _PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # widths and heights of tracking pixels
-# A number with thousands of digits is not a character, and `unescape` raises for it.
+# A reference with thousands of digits, which is no character and for which `unescape` raises.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
@@ -50,7 +50,7 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Returns text without structure, for HTML that cannot be processed otherwise."""
+    """Returns the text without its structure, for HTML that `sanitized_to_text` cannot process."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
@@ -92,7 +92,7 @@ class _TextBuilder:
         self.size = 0  # characters written
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # depth of the last line; empty lines get the smaller adjacent depth
+        self._last_quote_depth = 0  # depth of the last line; an empty line gets the smaller depth of the adjacent lines
         self._lines: list[str] = []
         self._line: list[str] = []
         self._pending_blank_lines = 0  # number of empty lines to write before the next text
@@ -136,7 +136,7 @@ class _TextBuilder:
         self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
-        """Starts a list item. `value` is its number if it is not the next one."""
+        """Starts a list item. `value` is its declared number, `""` for the next number."""
         if not self.list_counters:
             self._bullet = "- "
             return
@@ -156,7 +156,7 @@ class _TextBuilder:
         """Finishes the current line.
 
         Args:
-            blank_lines: Empty lines after it.
+            blank_lines: The number of empty lines after the line.
             keep_blank: Keep the line if it is empty.
         """
         if self._struck:
@@ -200,7 +200,7 @@ class _TextExtractor(HTMLParser):
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # the default style, then the style of each open element
-        self.hidden_depth = 0  # number of open elements from the outermost hidden one inwards
+        self.hidden_depth = 0  # number of open hidden elements, including those inside a hidden element
         self.href = ""  # target of the open link
         self.link_text: list[str] = []  # the text of the open link
         self.link_has_image = False  # whether the open link contains an image without a description
@@ -241,7 +241,7 @@ class _TextExtractor(HTMLParser):
             self.href = _NOT_IN_URL.sub("", values.get("href") or "").strip()
             self.link_text.clear()
             self.link_has_image = False
-            if tag == "area":  # a link in an image
+            if tag == "area":  # a link in an image map
                 self.write_image(values)
                 self.end_link()
         elif tag == "img":
@@ -296,7 +296,7 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Writes the target of the link, unless its text already contains it or the link is empty."""
+        """Writes the target of the link, unless the text of the link is the target or the link is empty."""
         href, self.href = self.href, ""
         scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()
@@ -312,7 +312,7 @@ class _TextExtractor(HTMLParser):
 
 
 def _is_same_link(shown: str, target: str) -> bool:
-    """Whether the text of a link is its target."""
+    """Whether the text of a link is its target, ignoring case, the scheme, `www.` and a final slash."""
 
     def bare(text: str) -> str:
         text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")

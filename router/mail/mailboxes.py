@@ -1,8 +1,8 @@
 """Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, and tolerates invalid syntax.
 
-One pass in linear time that never raises. Groups are flattened. A comment becomes the name if there is no other name.
-Encoded words are decoded after the structure is parsed (RFC 2047 section 5). They are also decoded inside quotes, where
-they are common although not allowed. Envelope recipients are parsed by `router.mail.address`.
+Parsing takes one pass in linear time and never raises. Groups are flattened. A comment becomes the name if there is no
+other name. Encoded words are decoded after the structure is parsed (RFC 2047 section 5). They are also decoded inside
+quotes, where they are common although not allowed. Envelope recipients are parsed by `router.mail.address`.
 """
 
 from __future__ import annotations

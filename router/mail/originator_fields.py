@@ -1,6 +1,7 @@
-"""Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
+"""Reads Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
 
-Reads only the header in linear time and never raises. Nothing is verified: a field contains what its sender wrote.
+Only the header is read, in linear time. No function raises. Nothing is verified: a field contains what its sender
+wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from router.mail.contents import NamedMailbox
 from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
-MAX_REPLY_TO = 20  # a person's message has one or two such addresses
+MAX_REPLY_TO = 20  # maximum number of addresses; a person's message has one or two
 
 _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 

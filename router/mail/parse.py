@@ -5,7 +5,7 @@ shown as text with a warning. The raw message is the source of truth; a newer pa
 `PARSER_VERSION` is stored with the result. All text can be stored in PostgreSQL.
 
 The functions are pure and must not run on the event loop: a large message takes tens of milliseconds. HTML is only
-parsed with `html=True`; only the limits of the worker process (`router.contents.worker`) bound its cost.
+parsed with `html=True`. Only the limits of the worker process (`router.contents.worker`) bound the cost of HTML.
 
 Attachments are numbered from 1 in the order of the message. `extract_attachment` finds them by number in the raw bytes,
 so they are stored only once.
@@ -31,7 +31,7 @@ from router.unicode_security import deceptive_domain
 from router.unicode_text import is_visible
 
 PARSER_VERSION = 4
-"""Incremented by each change of the result of `parse` for any message."""
+"""Incremented by each change that alters the result of `parse` for any message."""
 
 # Maximum number of calendars shown for a message without text. Many messages include the same calendar twice, as
 # text/calendar and as a file.
@@ -170,7 +170,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """For a message without text: returns the text of its calendars, or if there is none, of its enclosed messages."""
+    """Returns the text of the calendars of a message without text, or if there is none, of its enclosed messages."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:

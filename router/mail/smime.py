@@ -13,7 +13,7 @@ from router.mail.headers import find_header_block, read_fields
 
 Pkcs7 = Literal["signed", "encrypted", "other"]
 
-# Content types of RFC 5652 and RFC 5083, encoded: 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
+# Encoded content types of RFC 5652 and RFC 5083: 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _ENCRYPTED = frozenset(
     bytes.fromhex(oid)
@@ -45,7 +45,7 @@ def extract_signed(data: bytes, name: str) -> bytes | None:
     """Returns the MIME entity inside signed-data; None for other data and other content.
 
     Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Text without a header only counts as an
-    entity if the object has the name of a signed message or no name.
+    entity if the object has the name of a signed message (`smime.p7m`) or no name.
     """
     reader = _BerReader(data)
     try:

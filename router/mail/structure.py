@@ -43,7 +43,7 @@ _MAX_FALSE_DELIMITERS = 200_000  # maximum number of non-delimiter lines that st
 
 @dataclass(slots=True)
 class Part:
-    """A node of the tree; only a multipart has children.
+    """A node of the tree of MIME parts; only a multipart has children.
 
     Attributes:
         content_type: `type/subtype` in lower case, text/plain if missing or invalid (RFC 2045 section 5.2).
@@ -124,9 +124,9 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """Decodes an encoded multipart if its delimiters are not readable otherwise; returns the content.
+    """Decodes the body of a multipart if it has no readable delimiters; returns the content with the decoded body.
 
-    RFC 2045 section 6.4 forbids encoding a multipart, but SAP does it.
+    RFC 2045 section 6.4 forbids encoding a multipart, but SAP encodes multiparts.
     """
     boundary = root.parameters.get("boundary", "").encode("utf-8", "replace")
     body, whole = decode_body(root)
@@ -187,7 +187,7 @@ class _TreeBuilder:
         self.close_parts(len(content), 0)
 
     def open_multipart(self, part: Part) -> None:
-        """Opens a multipart. If that is not possible, it becomes a text leaf."""
+        """Opens a multipart. A multipart that cannot be opened becomes a text leaf."""
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
             # The declared boundary is missing or unused: use the first delimiter line instead.
@@ -251,14 +251,14 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Returns the charset of raw bytes in a part's header: the message's, or else the part's own."""
+        """Returns the charset of raw bytes in a part's header: the message's if it fits, otherwise the part's own."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Returns the position at which a header that exceeds its limit is truncated."""
+        """Returns the position at which the header at `start` is truncated if it exceeds its limit."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit

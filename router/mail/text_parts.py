@@ -68,7 +68,7 @@ class TextDecoder:
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
-        """Decodes a part. This is the only place that creates HTML.
+        """Decodes a part. Only this method decodes HTML.
 
         Raises:
             HtmlNotAllowed: The part is HTML, and HTML may not be parsed.
@@ -101,7 +101,7 @@ class TextDecoder:
         if is_truncated:
             self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
-            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before its line ending
+            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the CRLF
         if not is_complete:
             self.warnings.append(malformed_warning(part))
         label = part.parameters.get("charset", "")
@@ -111,7 +111,7 @@ class TextDecoder:
         return clean_text(text)
 
     def _decode_enriched(self, text: str) -> str:
-        """Converts text/enriched (RFC 1896), parsed as HTML; all such parts share the limit of HTML."""
+        """Converts text/enriched (RFC 1896) to text by parsing it as HTML. All such parts have one common limit."""
         text = text.replace("\n", "<br>")
         if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
@@ -181,7 +181,7 @@ def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLim
 
 
 def _is_stub(plain: str) -> bool:
-    """Whether plain text only points to the HTML."""
+    """Whether the plain text only refers the reader to the HTML."""
     content = plain.strip().lower()
     return (
         len(content) < 400

@@ -1,6 +1,6 @@
 """Decodes Content-Transfer-Encoding (RFC 2045 section 6).
 
-Any bytes produce a result in linear time, and the result tells whether all data could be decoded. Text, the list of
+Any bytes produce a result in linear time. The result includes whether all data could be decoded. Text, the list of
 attachments and downloads use the same decoders.
 
 Base64 in a message often has several runs. Gateways append a second padded run, and lists and virus scanners insert or
@@ -37,7 +37,7 @@ _MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; realigning them takes 0.1
 _MIN_FULL_LINES = 2  # minimum number of lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
-# A complete run, followed by words on the same line.
+# A base64 run that ends with padding, followed by other text on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
 # A line that must be base64: long, with case changes that words do not have.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
@@ -45,7 +45,7 @@ _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
 _MIN_SPACED_LENGTH = 20  # minimum number of base64 characters between spaces; hardly any word is so long
 # Words of base64 characters in a form that base64 never has: at most one capital, at the start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_PLAIN_WORDS_BYTES = 1024  # a longer text that is not encoded also contains other characters
+_MAX_PLAIN_WORDS_BYTES = 1024  # maximum size of plain words; longer text also contains other characters
 # Minimum ratio of a base64 line's length to its bytes outside the base64 alphabet. Lines with more such bytes are text.
 _NOISE_RATIO = 16
 # Maximum numbers of lines that are not base64, and of padded runs; the data beyond is decoded as one run. The limits
@@ -154,7 +154,7 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yields runs of base64 lines and lines of words in their order, each with whether it is words."""
+    """Yields (is words, data) for runs of base64 lines and runs of lines of words, in their order."""
     start = position = 0
     for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, position)

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# A line with at most 63 bytes, two extra characters, and spaces; the end of a longer line is not searched.
+# A line of at most 63 encoded bytes, with two extra characters and trailing spaces. Longer lines do not match.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
 _FULL_LINE_LENGTH = 61  # characters of a line that encodes 45 bytes, the maximum that encoders write
 # Encoders may append a checksum to a line.
 _MAX_EXTRA_CHARACTERS = 2
-# The largest message that is accepted by default (50 MB) has fewer full lines; a crafted message has shorter lines.
+# Maximum number of lines that are decoded. The largest message that is accepted by default (50 MB) has fewer full
+# lines; only a crafted message has more lines, which are shorter.
 _MAX_LINES = 1_000_000
 
 
@@ -51,7 +52,7 @@ def _is_complete(line: bytes, *, was_full: bool) -> bool:
     """Whether a line has the length that its first character declares.
 
     Args:
-        was_full: A full line precedes. Trailing spaces may be lost in transit, so a line after it may be shorter.
+        was_full: A full line precedes. Later lines may be shorter, because trailing spaces may be lost in transit.
     """
     size = (line[0] - 32) & 63
     needed = 1 + (size * 4 + 2) // 3  # some encoders do not pad the last group

@@ -1,8 +1,9 @@
-"""Splits the text of a message into new text and quoted text: quoted history and signature, which are kept.
+"""Splits the text of a message into new text and quoted text.
 
-`split` never splits off text without evidence. Only replies are searched for history: messages whose header names
-another message, whose subject has a reply prefix, or that quote one of their recipients. In all other messages only the
-signature is split off. A forwarded message counts as new text. If no new text would be left, all of the text is new.
+Quoted text is the quoted history and the signature; no text is deleted. `split` never splits off text without evidence.
+Only replies are searched for history: messages whose header names another message, whose subject has a reply prefix, or
+that quote one of their recipients. In all other messages only the signature is split off. A forwarded message counts as
+new text. If no new text would be left, all of the text is new.
 docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
 """
 
@@ -15,8 +16,8 @@ from router.mail.quotes.lines import Lines, read_lines
 from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
-MAX_TEXT_LENGTH = 262144  # maximum number of characters that are examined; later text belongs to the last part
-_MAX_LINES = 20_000  # maximum number of lines that are examined; later lines also belong to the last part
+MAX_TEXT_LENGTH = 262144  # maximum number of characters that are examined; later text is added to the last part
+_MAX_LINES = 20_000  # maximum number of lines that are examined; later lines are also added to the last part
 
 
 def split(
@@ -45,7 +46,7 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        # The footer counts as new text if there is no other, as below a picture sent from a phone.
+        # If the footer is the only text, it is new text: for example, a phone sent only a picture.
         new, quoted = _partition(lines, history)
     if not new:
         return text.strip("\n"), ""

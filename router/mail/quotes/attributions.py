@@ -1,10 +1,10 @@
 """Attribution lines: the line above a quote that says who wrote it and when, in the forms of many mail programs and
 languages.
 
-An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. How
-much is needed depends on the lines below. Quoted lines are evidence of their own. Lines without quote marks are not;
-above them, a line that is part of a sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions:
-at most five lines and 400 characters are examined.
+An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. Less
+is required above lines with quote marks, which are evidence too. Above lines without quote marks, a line that is part
+of a sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions: at most five lines and 400
+characters are examined.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ _JOINED_VERBS = re.compile(
     "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# Mail programs neither write in the first person nor ask questions.
+# Mail programs neither write in the first person nor ask for anything.
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
-# Excludes days and months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
+# Excludes words that are days or months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
 _NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
-# `Your colleague wrote`: mail programs name the author instead.
+# Words as in `Your colleague wrote`; mail programs write the author's name instead.
 _SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
@@ -73,15 +73,15 @@ _SENDER_WORDS = re.compile(
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
     rf"{_NOT_BEFORE_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
-# `You wrote`: The Bat! writes this above quoted lines, and customers above text that they repeat.
+# Words as in `You wrote`. The Bat! writes this above quoted lines; without quote marks, the customer wrote it.
 _READER_WORDS = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
-# `The driver wrote`, `schrieb der Fahrer`: mail programs write no article.
+# Phrases such as `The driver wrote` or `schrieb der Fahrer`; mail programs write no article.
 _THING_PHRASES = re.compile(
     r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
     r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
 )
-# `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`: sentences.
+# Phrases of sentences: `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`.
 _SENTENCE_PHRASES = re.compile(
     r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
     r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
@@ -92,7 +92,7 @@ _SENTENCE_PHRASES = re.compile(
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
-_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # a word such as `by` before the final address, in a text without addresses
+_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # a word such as `by` before the final address, which is removed
 _YEAR = r"(?:14|19|20|25)\d\d"  # also years of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
@@ -110,7 +110,7 @@ _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
 _MIN_OWN_WORDS = 3  # at least this many words before a full stop are a sentence; fewer are an abbreviated day
-# The end of `p.m.`, of a Russian year, of a date with an abbreviated month (`24. aug.`).
+# A full stop that does not end a sentence: after `p.m.`, a Russian year or an abbreviated month (`24. aug.`).
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
 _MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap lines before this number of characters
@@ -234,7 +234,7 @@ def _can_introduce_text(text: str, bare: str, *, verb: bool) -> bool:
         complete = verb and time and date and _has_short_opening(text) and text.rstrip("*_ ").endswith(COLONS)
         return complete and not _READER_WORDS.search(text) and not _THING_PHRASES.search(text)
     if verb:
-        return time or _has_short_opening(text.partition("@")[0])  # `Your colleague Ana <...> wrote on 5 May`
+        return time or _has_short_opening(text.partition("@")[0])  # not `Your colleague Ana <...> wrote on 5 May`
     if not (time and date):
         return False
     words = _split_words(bare)

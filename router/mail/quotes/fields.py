@@ -72,7 +72,7 @@ _LABELS_BY_KIND: dict[FieldKind, str] = {
 _LABELS: dict[str, FieldKind] = {
     letters_only(label): kind for kind, labels in _LABELS_BY_KIND.items() for label in labels.split("/")
 }
-_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # Latvian; an abbreviation of `number` in English
+_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # `from` in Latvian, but `number` in English
 _MESSAGE_DU = "message du "
 _FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
 _MIN_KINDS = 3
@@ -135,7 +135,7 @@ def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = 
     """Returns the end of a block with known labels, 0 if there is none.
 
     Args:
-        nested: A field above starts a block.
+        nested: The line is inside a block that is examined, so the search must not nest further.
     """
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):

@@ -122,7 +122,7 @@ _FILLERS_BY_LANGUAGE = {
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
 _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
-# Next to these words `telephone` is a means of sending; only a brand or a program counts as a device.
+# Words for `by`. After them, `telephone` is not a device that sent a message; only a brand or a program counts.
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
@@ -137,7 +137,7 @@ _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
 _ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})
 # After a word for sending, these words introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
-# Verbs of languages in which the ending of the device's name expresses `from`; the name may follow directly.
+# Verbs of languages in which the ending of the device's name expresses `from`. The name may directly follow the verb.
 _INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")
 _NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
@@ -150,7 +150,7 @@ _EXCUSE_REASON = re.compile(
     r"concis|refus|battitura|typefout|tikfout|kortheid|slafejl|skrivefeil|stavfel|literowk|bledy|preklep"
 )
 _SENT_FROM_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
-# Programs whose names have another meaning.
+# Footers of programs whose names are also ordinary words. Only the whole line counts.
 _WHOLE_LINES = frozenset(
     {
         "sent from mail",
@@ -245,9 +245,10 @@ def _has_digit(word: str) -> bool:
 
 
 def _is_unknown_model_line(shown: str) -> bool:
-    """Whether the line is `Sent from my` with a name: capitalised words or words with digits, one like a model.
+    """Whether the line is `Sent from my` with the name of an unknown device.
 
-    Only in English, because nouns of other languages can be capitalised.
+    Each word of the name is capitalised or has a digit. At least one word has a digit, is in capitals or is a known
+    name. Other languages are not supported, because their nouns may be capitalised.
     """
     match = _SENT_FROM_MY.match(shown)
     if match is None:

@@ -2,7 +2,8 @@
 
 History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
 quoted lines without new text after them. If new text follows a single quote, only that quote is history. If new text is
-between quoted lines, the quoted lines stay with it. Nothing at or below the heading of a forwarded message is history.
+between quoted lines, the quoted lines count as new text too. Nothing at or below the heading of a forwarded message is
+history.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _MAX_FIELDS_ABOVE = 4  # maximum number of fields between a rule and an attribut
 _MAX_RULES = 4  # maximum number of lines above the history that are searched for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-_PROMPT = ">>>"  # the prompt of Python; replies quote with fewer marks
+_PROMPT = ">>>"  # the prompt of Python; quoted lines of replies start with fewer marks
 # The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
 _MAX_WRAPPED_LINES = 3  # maximum number of continuation lines of GroupWise's attribution
@@ -164,12 +165,12 @@ class _HistorySearch:
         while stop < len(lines.texts) and (lines.quoted[stop] or not lines.texts[stop]):
             stop += 1
         if self.last_quoted >= stop:
-            return after  # answers between quoted lines
+            return after  # new text is between quoted lines
         self.add_range(first, stop)
         return stop
 
     def take_top_quote(self, number: int) -> int:
-        """Adds quoted lines at the top of the text that start with an attribution; the answer is below."""
+        """Adds quoted lines at the top of the text that start with an attribution; the new text is below."""
         return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
@@ -184,7 +185,8 @@ class _HistorySearch:
         match = None if self.has_other_marks else _OTHER_MARK.match(self.lines.texts[number])
         if match is None or not match[0].endswith(" "):
             return match is not None
-        return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])  # not a heading
+        # A mark on one line only, such as `# `, is a heading.
+        return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])
 
     def mark_quoted(self, start: int) -> None:
         """Treats the lines from `start` on with the same mark as quoted."""
@@ -200,7 +202,7 @@ class _HistorySearch:
         return is_rule(next(above, ""))
 
     def is_history(self, number: int) -> bool:
-        """Whether the quoted lines at the end are history; below `The program says:` they are new text."""
+        """Whether quoted lines at the end are history. Below a line such as `The program says:` they are new text."""
         first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True

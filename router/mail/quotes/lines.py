@@ -87,7 +87,7 @@ _FORWARDED = _phrase_set(
     "転送されたメッセージ/メッセージを転送/転送/转发邮件/转发的邮件/转发邮件信息/转发的消息/轉寄郵件/轉寄的郵件/"
     "轉寄訊息/전달된 메시지/전달 메시지/전달된 메일"
 )
-# Apple Mail writes these above a forwarded message, without dashes.
+# Headings that Apple Mail writes above a forwarded message, without dashes.
 _FORWARD_STARTS = _phrase_set(
     "Begin forwarded message/Anfang der weitergeleiteten Nachricht/Anfang der weitergeleiteten E-Mail/"
     "Début du message réexpédié/Début du message transféré/Inicio del mensaje reenviado/Inizio messaggio inoltrato/"
@@ -173,7 +173,7 @@ def is_original_heading(text: str) -> bool:
 
 
 def is_original_phrase(text: str) -> bool:
-    """Whether the line is such a heading without dashes, as some programs write it above a header block."""
+    """Whether the line is `Original Message` or a translation without dashes, as some programs write above fields."""
     return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 

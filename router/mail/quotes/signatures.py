@@ -1,4 +1,4 @@
-"""Finds the start of the signature at the end of a text: after `-- ` (RFC 3676 section 4.3), and device footers.
+"""Finds the start of the signature at the end of a text: the line `-- ` (RFC 3676 section 4.3) or a device footer.
 
 A signature is short and at the end. A `--` without its space can also be a drawn rule. The lines below it then only
 count as a signature if they have contact details, or are only a name.
@@ -88,7 +88,7 @@ def _find_footers(lines: Lines, start: int, end: int) -> int:
 
 
 def _continues_sentence(above: str, text: str) -> bool:
-    """Whether the line completes a sentence: `My mails are refused when they are`, `sent from my iPhone`."""
+    """Whether `text` continues a sentence of the line above: `My mails bounce if they are`, `sent from my iPhone`."""
     return text.partition(" ")[0].islower() and above != "" and not above.endswith(_SENTENCE_OR_LABEL_ENDS)
 
 
@@ -128,8 +128,8 @@ def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_lis
 def _is_content_below(lines: Lines, number: int, start: int) -> bool:
     """Whether the lines below the delimiter are content.
 
-    A line with a colon introduces them (`My new address:`), or the delimiter is an empty comment of SQL, Lua or Haskell
-    below another one.
+    They are if a line with a colon introduces them (`My new address:`), or if the delimiter is an empty comment of SQL,
+    Lua or Haskell below another comment.
     """
     last = _last_nonempty_line(lines, start, number)
     if last < start:
