@@ -102,7 +102,8 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
     """Parses `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
 
     Args:
-        local_part_limit: In bytes. Rewritten reverse-paths (SRS, VERP) need more than 64.
+        local_part_limit: The maximum length of the local part in bytes. Rewritten reverse-paths (SRS, VERP) need more
+            than 64.
 
     Raises:
         AddressError: The text is not a mailbox.

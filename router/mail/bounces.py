@@ -178,7 +178,7 @@ def _lines_above_copy(text: str) -> Iterator[str]:
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
     """Maps each failed address on a line of its own to the recipient of the original message.
 
-    The recipient is the same address, or the address that was expanded to it.
+    The recipient is the failed address itself, or the address that was expanded to the failed address.
     """
     found: dict[str, str] = {}
     last = ""

@@ -1,4 +1,4 @@
-"""Calendar parts (RFC 5545, iTIP RFC 5546) as text: what, when, where and who, for a message without other text.
+"""Converts calendar parts (RFC 5545, iTIP RFC 5546) to text: what, when, where and who. Used if there is no other text.
 
 Times are shown as written, with their time zone; nothing is converted. Alarms, time zones and free-busy lists are
 skipped. Any input produces a result in linear time.
@@ -96,7 +96,7 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
         charset: The charset label of the data; the default is UTF-8 (RFC 5545 section 3.1.4).
         method: The `method` parameter of the Content-Type, used if the calendar has no METHOD.
     """
-    # Lines may be folded between any two bytes, also inside a character (section 3.1).
+    # Lines may be folded between any two bytes, also inside a character (RFC 5545 section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
     method, components = _parse_components(text, method.upper())
     texts = [_format_component(component, method) for component in components[:_MAX_EVENTS]]
@@ -250,7 +250,7 @@ def _time_parts(found: _Property) -> tuple[str, str, str]:
 
 
 def _join_time(day: str, time: str, zone: str) -> str:
-    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # a zone of Windows: "(UTC+01:00) Berlin"
+    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows already writes "(UTC+01:00) Berlin"
     return " ".join(part for part in (day, time, zone) if part)
 
 

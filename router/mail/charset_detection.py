@@ -81,7 +81,7 @@ class CharsetDecoder:
         return self._decode(data, label, declared)
 
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
-        """Decodes UTF-8 in which the lines `numbers` have another charset: a footer, a quote, a damaged line."""
+        """Decodes UTF-8 in which the lines `numbers`, such as a footer, have another charset or are damaged."""
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")

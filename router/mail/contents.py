@@ -65,7 +65,7 @@ class AttachmentData:
 
 @dataclass(frozen=True, slots=True)
 class NamedMailbox:
-    """An address of a header field, with a domain, and its display name or `""`."""
+    """An address with a domain from a header field, and its display name, `""` if it has none."""
 
     address: str
     name: str

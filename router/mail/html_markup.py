@@ -75,8 +75,8 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
             continue
         name, tag = token["name"].lower(), token[0]
         if not token["end"]:
-            # Stop at foreign elements, which have other rules. Stop at unclosed tags and unclosed raw text elements too,
-            # because they include all later text.
+            # Stop at foreign elements, which have other rules, and at unclosed tags and raw text elements, which
+            # include all later text.
             end = END_OF_RAW_TEXT[name].search(html, position) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")

@@ -1,7 +1,7 @@
 """The CSS properties of a `style` attribute that decide whether text is visible and how its white space is displayed.
 
 Pure functions in linear time. The cascade is only applied within one attribute: the last valid declaration of a
-property counts, and an important one takes precedence (CSS Cascade 4, section 6). Style sheets are not read.
+property counts, and one with `!important` takes precedence (CSS Cascade 4, section 6). Style sheets are not read.
 """
 
 from __future__ import annotations

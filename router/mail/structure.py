@@ -47,8 +47,8 @@ class Part:
 
     Attributes:
         content_type: `type/subtype` in lower case, text/plain if missing or invalid (RFC 2045 section 5.2).
-        content: The bytes of the whole message (bare CR replaced by LF), or of the container of the part. The body is
-            `content[start:end]`.
+        content: The bytes that contain the part: the whole message (bare CR replaced by LF), the message inside a
+            signed message, or a decoded text. The body is `content[start:end]`.
     """
 
     content_type: str

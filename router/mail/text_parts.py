@@ -50,7 +50,7 @@ class RenderedText:
 
 
 class TextDecoder:
-    """Decodes the text parts of one message, which share the limits.
+    """Decodes the text parts of one message. The limits apply to all parts together.
 
     Args:
         html: Whether HTML may be parsed.

@@ -1,8 +1,8 @@
 """The trace header fields that are added to a message when it is exported (RFC 5321 section 4.4).
 
 The raw message is stored unchanged; `Return-Path` and `Received` are generated on each export from the stored envelope.
-Everything a peer supplied (HELO, addresses) is untrusted and reduced to printable ASCII that cannot end a field, a
-comment or a clause.
+Everything a peer supplied is untrusted and reduced to characters that cannot end a field, a comment or a clause. Only
+addresses may contain non-ASCII characters.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
     """Returns `Return-Path` and `Received` of a stored message, with CRLF line endings.
 
     Args:
-        recipients: The envelope recipients that the reader may know. The `for` clause is only written for exactly one;
-            several would disclose blind copies (RFC 5321 section 7.6).
+        recipients: The envelope recipients that the reader may see. The `for` clause is only written for exactly one
+            recipient; several would disclose blind copies (RFC 5321 section 7.6).
     """
     # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]

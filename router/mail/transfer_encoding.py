@@ -33,7 +33,7 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; realigning them takes 0.1 s and 40 MB of memory
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64, which takes 0.1 s and 40 MB of memory to realign
 _MIN_FULL_LINES = 2  # minimum number of lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
@@ -68,7 +68,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
     """Decodes data; returns the bytes, and whether all of `data` could be decoded.
 
     Args:
-        encoding: A result of `parse_mechanism`; an unknown one leaves the bytes unchanged.
+        encoding: A result of `parse_mechanism`; an unknown mechanism leaves the bytes unchanged.
         keep_text: Include lines of plain words around base64, for displayed text but not for files. Words after the
             padding on the same line are always dropped (RFC 2045 section 6.8).
     """

@@ -1,5 +1,4 @@
-"""Attribution lines: the line above a quote that says who wrote it and when, in the forms of many mail programs and
-languages.
+"""Finds attributions: lines above a quote that say who wrote the quoted text and when, in many forms and languages.
 
 An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. Less
 is required above lines with quote marks, which are evidence too. Above lines without quote marks, a line that is part
@@ -22,7 +21,7 @@ _MAX_VERB_LENGTH = 40  # number of characters at the end of a line that are sear
 _MAX_ENDING_LENGTH = 2  # maximum number of letters of a gender ending: `(a)`, `/la`
 _MAX_OPENING_WORDS = 3
 _MAX_WEEKDAY_LENGTH = 4  # maximum number of letters of an abbreviated day of the week
-_MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that starts with a date
+_MAX_LEAD_LENGTH = 40  # maximum number of characters before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
     "en": "wrote writes",
@@ -67,7 +66,7 @@ _NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
 # Words as in `Your colleague wrote`; mail programs write the author's name instead.
 _SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
-    r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
+    r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # `je` is French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|"
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"

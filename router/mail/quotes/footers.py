@@ -126,8 +126,8 @@ _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
-# A footer starts with a word for sending or a reference to itself, or ends with the verb. `The mail was sent from
-# Outlook` is a sentence.
+# A footer starts with a word for sending or with a reference to itself (`This mail`), or ends with a word for sending.
+# `The mail was sent from Outlook` is a sentence.
 _SELF_REFERENCES = _word_set(
     "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
 )

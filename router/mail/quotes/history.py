@@ -136,7 +136,7 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Returns the first line index of an attribution whose last line also starts the quoted text, else -1."""
+        """Returns the first line of an attribution whose last line also starts the quoted text, -1 if there is none."""
         texts = self.lines.texts
         original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
@@ -156,7 +156,7 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Adds the quoted lines from `after` on, together with their introduction from `first` on."""
+        """Adds the quoted lines from `after` on, with their introduction from `first` on; returns the next line."""
         lines = self.lines
         if after > self.last_own:
             self.cut_from(first)
@@ -189,7 +189,7 @@ class _HistorySearch:
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])
 
     def mark_quoted(self, start: int) -> None:
-        """Treats the lines from `start` on with the same mark as quoted."""
+        """Marks all lines from `start` on as quoted that start with the same mark."""
         self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
