@@ -1,9 +1,9 @@
 """A resolver that limits concurrent queries, merges equal ones, and caches records.
 
-Rechecks of all domains share it: name servers receive few queries at a time, and one answer serves every workspace that
-has added the same domain. Only existing records are cached, for at most their TTL and `MAX_CACHE_SECONDS`. Missing
-records and failures are queried each time. `uncached` has the same limit without the cache, for users who have just
-changed their records.
+The rechecks of all domains share one resolver: name servers receive few queries at a time, and one answer serves every
+workspace that has added the same domain. Only existing records are cached, for at most their TTL and
+`MAX_CACHE_SECONDS`. Missing records and failures are queried each time. `uncached` has the same limit without the
+cache, for users who have just changed their records.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from router.clock import Clock
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
 
-MAX_CONCURRENT = 16
+MAX_CONCURRENT = 16  # queries
 MAX_CACHE_SECONDS = 300.0
-CACHE_SIZE = 2000
+CACHE_SIZE = 2000  # answers
 
 _Key = tuple[str, str]
 
@@ -77,7 +77,7 @@ class CachingResolver:
 
 
 class _UncachedResolver:
-    """Queries without a cache, within the shared limit."""
+    """Queries without a cache, within the concurrency limit of the `CachingResolver`."""
 
     def __init__(self, resolver: RecordResolver, slots: asyncio.Semaphore) -> None:
         self._resolver = resolver

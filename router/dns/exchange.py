@@ -1,7 +1,7 @@
 """A query to one name server, for dnspython's resolver.
 
-Guarantees: a server that does not support EDNS (RFC 6891: it returns an error or does not respond) is queried without
-EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that cannot be decoded raises
+Guarantees: a server that returns an error or no response to a query with EDNS (RFC 6891) is queried without EDNS
+for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that cannot be decoded raises
 `dns.exception.FormError`, so dnspython queries the next server.
 """
 
@@ -67,7 +67,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
         except (OSError, EOFError, dns.exception.FormError) as error:
             if edns_response is not None:
                 return edns_response
-            if isinstance(error, TimeoutError):  # an OSError, after which dnspython would not retry this server
+            if isinstance(error, TimeoutError):  # after an OSError, dnspython would not retry this server
                 raise dns.exception.Timeout from None
             raise
 
@@ -83,7 +83,10 @@ class NameServer(dns.nameserver.Do53Nameserver):
         return response
 
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
-        """Sends the requests in turn and returns the first response to any of them. All have the same id."""
+        """Sends the requests in turn and returns the first valid response.
+
+        All requests must have the same id.
+        """
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
@@ -112,7 +115,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
 
 
 def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
-    """Decodes a response; a truncated one is returned incomplete.
+    """Decodes a response; a truncated response is returned incomplete.
 
     Returns:
         None for a message that does not match the request (RFC 5452 section 9.1).
@@ -138,7 +141,7 @@ class _ReadLimitedBytes(bytes):
     """A message that can be sliced at most `MAX_READS` times.
 
     dnspython reads each label, pointer, string and number as a slice. A record of 60 kB can contain 60,000 names or
-    strings, which blocked the event loop for up to 330 ms.
+    strings. Without the limit, decoding them would block the event loop for up to 330 ms.
     """
 
     _reads = 0

@@ -18,14 +18,14 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
-_SIMILARITY_RATIO = 0.85  # `difflib` ratio: one or two letters of a host name differ
+_SIMILARITY_RATIO = 0.85  # minimum `difflib` ratio of a misspelling: one or two letters of a host name differ
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCheck:
-    """The status of a record, and how to fix it ("" if it is ok)."""
+    """The status of a record, and how to fix the record ("" if the status is `ok`)."""
 
     status: RecordStatus
     fix: str = ""
@@ -42,7 +42,7 @@ def txt_value(token: str) -> str:
 
 
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-    """Formats (host, priority) pairs as `10 mx1.example.net`, highest priority first."""
+    """Formats (host, priority) pairs as `10 mx1.example.net`, highest priority (lowest number) first."""
     return tuple(f"{priority} {host}" for priority, host in sorted((p, normalize_host(h)) for h, p in hosts))
 
 
@@ -59,7 +59,8 @@ def check_mx(
 ) -> RecordCheck:
     """Checks the MX records of a domain.
 
-    They are correct if they include one of `mx_hosts` and no other host has an equal or lower preference value.
+    They are correct if they include one of `mx_hosts`, and no host outside `mx_hosts` has an equal or lower preference
+    value.
 
     Args:
         domain: The domain in A-label form.
@@ -104,7 +105,7 @@ def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | 
 
 
 def propagation_hint(name: str, kind: str) -> str:
-    """Explains that the name servers of the domain return different records."""
+    """Explains that the queried name servers return different records."""
     return (
         f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
         "The change is propagating; check again in an hour."
@@ -114,7 +115,7 @@ def propagation_hint(name: str, kind: str) -> str:
 def check_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, misplaced_at: Sequence[str] = ()
 ) -> RecordCheck:
-    """Checks the verification TXT record: one value must be the expected one; others are ignored.
+    """Checks that one TXT record has the verification value; other TXT records are ignored.
 
     Args:
         domain: The domain in A-label form.
@@ -189,7 +190,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Seq
 
 
 def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
-    """Explains how `host` differs from the expected host, "" if it is unrelated."""
+    """Explains how `host` differs from `expected_host`; returns "" if the two are unrelated."""
     if host.startswith(f"{expected_host}."):
         zone = host[len(expected_host) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):

@@ -1,7 +1,7 @@
 """DNS queries that return failures as values.
 
 Guarantees: a query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for
-DNS or network failures. "No such record" and "query failed" are different results, because only the first one means
+DNS or network failures. "No such record" and "query failed" are different results, because only "no such record" means
 that the owner must change the domain. Names are absolute. Results are not cached; see `router.dns.caching_resolver`.
 """
 
@@ -25,9 +25,9 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # values of one answer; domains have a few
+_MAX_VALUES = 50  # values used of one answer; domains usually have a few
 _MAX_TXT_LENGTH = 1000  # characters of one TXT value
-_UDP_PAYLOAD = 1232  # bytes (DNS flag day 2020): never fragmented; larger responses use TCP
+_UDP_PAYLOAD = 1232  # bytes of a UDP response that is never fragmented (DNS flag day 2020); larger ones use TCP
 
 V = TypeVar("V")
 
@@ -49,7 +49,7 @@ class DnsRecords(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class NoDnsRecord:
-    """No such record exists; `alias` as in `DnsRecords`."""
+    """The name has no such record; `alias` is the target of a CNAME, or ""."""
 
     alias: str = ""
 
@@ -93,8 +93,8 @@ class DnsResolver:
         nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`, which is read again on changes.
         timeout: Seconds for one server.
         lifetime: Seconds for a query, over all servers and attempts.
-        resolv_conf: The path of the file.
-        poll_seconds: The minimum time between two checks of the file.
+        resolv_conf: The path of resolv.conf.
+        poll_seconds: The minimum time between two checks of resolv.conf.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class DnsResolver:
         return DnsRecords(tuple(sorted(values)[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def resolve(self, name: str, record_type: str, /) -> tuple[str, ...]:
-        """Queries records of a type (`A`, `PTR`, ...) as text; empty if there are none or the query fails."""
+        """Returns the records of a type (`A`, `PTR`, ...) as text; empty if there are none or the query fails."""
         answer = await self._query_texts(name, dns.rdatatype.from_text(record_type))
         return answer.values if isinstance(answer, DnsRecords) else ()
 
@@ -152,7 +152,7 @@ class DnsResolver:
         return answer
 
     async def query_tlsa(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Queries the TLSA records of `_25._tcp.HOST`, in zone file format."""
+        """Queries the TLSA records of a name such as `_25._tcp.mx.example.com`, in zone file format."""
         return await self._query_texts(name, dns.rdatatype.TLSA)
 
     async def _query_texts(

@@ -1,7 +1,8 @@
 """The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
 
 Guarantees: there is always a list of servers, whatever the file contains and whether or not it can be read. Invalid
-lines are skipped and logged once. Only `nameserver` lines are used: names are absolute, and time limits are settings.
+lines are skipped and logged once. Only `nameserver` lines are used, because queried names are absolute, and time limits
+come from the configuration.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """The parsed file.
+    """The parsed resolv.conf.
 
     Attributes:
         hosts: IP addresses.
@@ -46,7 +47,7 @@ class ResolvConf:
 
 
 def parse_resolv_conf(data: bytes) -> ResolvConf:
-    """Parses the file's content. Lines with a port are skipped, as glibc does."""
+    """Parses the content of resolv.conf. Lines with a port are skipped, as glibc does."""
     hosts: dict[str, None] = {}
     skipped: list[str] = []
     for line in data.removeprefix(_BOM).splitlines():
@@ -119,7 +120,7 @@ def _read_file(path: Path) -> tuple[bytes | None, str]:
     try:
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        )  # without O_NONBLOCK, a FIFO would wait for a writer
+        )  # without O_NONBLOCK, opening a FIFO would wait for a writer
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None, "it is not a regular file"

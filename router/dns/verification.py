@@ -1,7 +1,8 @@
-"""Verifies a domain by its DNS records: expected records, found records, and how to fix them.
+"""Verifies a domain by its DNS records, and reports the expected and found records and how to fix them.
 
 Guarantees: `check_domain` makes a small number of concurrent queries and never raises for DNS failures. The result
-always contains both records, whatever the mode. A failed query never counts as a missing record. Nothing is stored.
+always contains the MX and the TXT record, whatever the mode. A failed query never counts as a missing record. Nothing
+is stored.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from router.model import Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
-_MAX_SHOWN_VALUES = 10  # found values of a record that are shown; enough to recognise the zone
-_MAX_VALUE_LENGTH = 200
+_MAX_SHOWN_VALUES = 10  # found values shown for each record; enough to recognise the zone
+_MAX_VALUE_LENGTH = 200  # characters of each shown value
 _MAX_GUESSES = 3  # names to check for a misplaced record
 _MAX_ALTERNATES = 3  # further name servers to query if the first one does not verify the domain
 
@@ -76,7 +77,7 @@ class VerificationResult:
 def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[RecordReport, ...]:
-    """Returns both records before the first check: `missing`, with the values to add."""
+    """Returns the reports before the first check: both records are `missing`, with the values to add."""
     missing = NoDnsRecord()
     mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
     return (
@@ -101,7 +102,7 @@ async def check_domain(
         domain: A-label form, lower case.
         token: The verification token.
         mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
-        mode: The records that verify the domain: `[dns] verification` with `auto` resolved.
+        mode: The records that verify the domain, from `[dns] verification`; `auto` is replaced by a concrete mode.
         resolver: Its `alternates` are queried as well if the domain is not verified.
         now: Microseconds since the epoch, for `checked_at`.
         upstream: The MX records belong to another relay that forwards mail; only the TXT record verifies the domain.
@@ -169,7 +170,7 @@ def dump_records(records: Sequence[RecordReport]) -> str:
 
 
 def load_records(text: str) -> tuple[RecordReport, ...]:
-    """Deserialises records; () for an empty column or an unknown format."""
+    """Deserialises records; returns () for an empty column or an unknown format."""
     try:
         rows = json.loads(text or "[]")
         return tuple(
@@ -223,7 +224,10 @@ async def _find_misplaced_mx(
 async def _find_misplaced_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, resolver: RecordResolver
 ) -> list[str]:
-    """Finds the expected TXT value at the apex or at names with an appended zone name."""
+    """Returns other names that have the expected TXT value.
+
+    The names are the domain itself, the verification names of its parents, and names with an appended zone name.
+    """
     expected = txt_value(token)
     if isinstance(answer, DnsFailure) or expected in _values(answer):
         return []

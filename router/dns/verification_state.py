@@ -20,18 +20,18 @@ MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
 # The first miss is often a change in progress, so the alert is sent at the second.
 ALERT_MISSES = 2
-# The maximum time between checks of a domain with misses, and of a domain that was just added.
+# Maximum time between checks of a domain with misses, and of an unverified domain younger than NEW_DOMAIN_AGE.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY
-JITTER = 0.1
+JITTER = 0.1  # intervals vary by up to 10% in both directions
 
 Change = Literal["", "verified", "failing", "recovered", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationState:
-    """The verification state; `change` is the transition to report, or `""`."""
+    """The verification state of a domain; `change` is the transition to report, or `""`."""
 
     status: DomainStatus
     misses: int = 0
