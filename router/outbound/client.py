@@ -2,11 +2,12 @@
 
 Guarantees:
 
-- It connects only to public addresses. The address of each socket is checked when it is opened, so DNS cannot change
-  it between check and use.
+- It connects only to public addresses, unless `allow_private` is set. Each address is checked when its socket is
+  opened, so DNS cannot change it between check and use.
 - It follows no redirects, uses no proxy or credentials from the environment, and stores no cookies.
-- It reads at most `answer_excerpt` bytes of a body. Every call ends within its timeout, including name resolution.
-- A call whose status line was received returns an `HttpResponse`, even if the rest is malformed.
+- It returns at most `answer_excerpt` bytes of a body, and reads at most one byte more. Every call ends within its
+  timeout, including name resolution.
+- A call whose status line was received returns an `HttpResponse`, even if the response is malformed after it.
 - It never retries, and never exposes the path or query of a URL, which are secrets, in errors or logs.
 """
 
@@ -94,7 +95,7 @@ class OutboundClient:
     Args:
         allow_private: `[delivery] allow_private_networks`.
         timeout: The default timeout of a call in seconds.
-        answer_excerpt: The maximum number of bytes read from a body.
+        answer_excerpt: The maximum number of bytes of a body that `HttpResponse.excerpt` contains.
         ssl_context: For tests; by default the system's trust store is used.
         resolver: For tests; by default the system's resolver is used.
     """
@@ -192,7 +193,7 @@ class OutboundClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` has its own timeout
                 trust_env=False,
-                auto_decompress=False,  # only identity is accepted; a decompression bomb is not expanded
+                auto_decompress=False,  # only identity encoding is accepted; a decompression bomb is not expanded
                 headers={
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json; charset=utf-8",
@@ -220,7 +221,7 @@ class OutboundClient:
 
 def _parse_url(url: str) -> URL:
     try:
-        parsed_url = URL(url, encoded=True)  # unchanged: the path of a webhook must not be normalised
+        parsed_url = URL(url, encoded=True)  # encoded: yarl must not normalise the path of a webhook
     except ValueError:
         raise OutboundError("invalid URL") from None
     if parsed_url.scheme not in ("http", "https") or not parsed_url.raw_host or parsed_url.raw_host.startswith("."):
@@ -243,7 +244,7 @@ def _to_outbound_error(
 
 
 def _describe_error(error: Exception, host: str) -> str:
-    """Describes the error for users. It names only the host: aiohttp's own texts contain the whole URL."""
+    """Describes the error for users. Only the host is named: aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,6 +1,7 @@
 """Records the first bytes of each response, in case aiohttp cannot parse it.
 
-aiohttp parses status line and header section together: if a field is malformed it raises, and the status is lost.
+aiohttp parses status line and header section together: if a field is malformed, it raises an exception and the status
+is lost.
 """
 
 from __future__ import annotations
