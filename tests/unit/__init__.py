@@ -1,1 +1,1 @@
-"""Pure functions: no process, no socket, no database."""
+"""Tests of pure functions: they start no process, open no socket and use no database."""

@@ -1,4 +1,4 @@
-"""The limit of file descriptors is raised to what the configuration needs; otherwise the program does not start."""
+"""The file descriptor limit is raised to what the configuration needs; if that fails, the program does not start."""
 
 import resource
 

@@ -29,7 +29,7 @@ MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
 # A media type, an SQL function, an ASN.1 type, metrics with public names, and the usual name of an absence notice.
 TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_audit_owed(_total)?|out_of_office")
 QUOTATION = re.compile(r'"[^"]*"')
-# The quotes around a literal are no quotation marks.
+# The delimiters of a string literal are not quotation marks.
 DELIMITERS = re.compile(r"""^\w*(?P<quotes>\"{3}|'{3}|["'])(?P<content>.*)(?P=quotes)$""", re.DOTALL)
 RELEASED = re.compile(r"^## \[\d", re.MULTILINE)
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", re.MULTILINE)
@@ -37,7 +37,7 @@ ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", 
 
 @dataclass(frozen=True)
 class Text:
-    """A part of a file. line: where it begins."""
+    """A part of a file, which begins at `line`."""
 
     line: int
     text: str
@@ -52,7 +52,7 @@ class Ban:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The word in any case, with any separators and line ends between its parts."""
+        """Matches the word in any case, with any separators and line ends between its parts."""
         parts = r"[\W_]+".join(re.split(r"\W+", self.word))
         return re.compile(rf"(?<![^\W_]){parts}(?![^\W_])", re.IGNORECASE)
 
@@ -64,12 +64,12 @@ def bans() -> list[Ban]:
 
 
 def split_words(text: str) -> str:
-    """Separate the words of CamelCase identifiers."""
+    """Separates the words of CamelCase identifiers."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
 
 
 def without_exemptions(text: str) -> str:
-    """Remove tokens of protocols, and quotations from paragraphs that name an RFC; line numbers stay."""
+    """Removes protocol tokens, and quotations from paragraphs that name an RFC; line numbers do not change."""
 
     def without_quotations(paragraph: str) -> str:
         if not re.search(r"RFC \d", paragraph):
@@ -80,7 +80,7 @@ def without_exemptions(text: str) -> str:
 
 
 def parts_of_python(source: str, *, with_literals: bool) -> Iterator[Text]:
-    """The names, docstrings, comments and, if asked for, other string literals of a Python module."""
+    """Yields the names, docstrings, comments and, with `with_literals`, other string literals of a Python module."""
     comments: list[tokenize.TokenInfo] = []
     previous = tokenize.NEWLINE
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -114,7 +114,7 @@ def is_module(path: str) -> bool:
 
 
 def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
-    """The banned words of a file, each with its line and the word to use."""
+    """Returns the banned words of a file, each with its line and the word to use."""
     found = []
     words = [ban for ban in banned if ban.scope != "modules"]
     for ban in banned:
@@ -124,7 +124,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
     any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
     if not any_word.search(split_words(text)):
-        return found  # true for most files; splitting them into parts would take longer
+        return found  # most files have no banned word, and this search is faster than splitting a file into parts
     for part in parts_of(path, text):
         checked = split_words(without_exemptions(part.text))
         for ban in words:
@@ -137,7 +137,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """The files of the project, relative to its root. The unit tier starts no process, so it does not run git."""
+    """Yields the files of the project, relative to its root, without git: the unit tier starts no process."""
     for top in ROOT.iterdir():
         if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
             yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Validation and normalization of domain names."""
+"""Validation and normalisation of domain names."""
 
 import pytest
 from hypothesis import given

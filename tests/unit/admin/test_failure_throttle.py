@@ -1,4 +1,4 @@
-"""Failures are throttled by key."""
+"""Failures are throttled separately for each key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Validation and normalization of local parts."""
+"""Validation and normalisation of local parts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ratios are computed within a round, and targets use their median."""
+"""Each ratio compares two servers within one round, and targets are checked against the median ratio."""
 
 from bench.comparison import BASE, PerformanceTarget
 from bench.rounds import Measurement, Results, format_spread, format_table

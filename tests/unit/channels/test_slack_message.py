@@ -68,7 +68,7 @@ NOTIFICATIONS = {
 
 
 def _golden(name: str, payload: Payload) -> None:
-    """Compares with the golden file. To update it, delete it, run the test twice and review the difference."""
+    """Compares with a golden file. To update the file, delete it, run the test twice and review the difference."""
     path = GOLDEN / f"{name}.json"
     text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
     if not path.exists():

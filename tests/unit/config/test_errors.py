@@ -23,7 +23,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def error_line(text: str = "", environ: dict[str, str] | None = None) -> str:
-    """Returns the error for a file and an environment."""
+    """Loads a file and an environment; returns the error, which must be one line without secrets."""
     Path("emailrouter.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(None, environ or {})

@@ -1,4 +1,4 @@
-"""Schedule and pacing as pure arithmetic, tested by properties."""
+"""The retry schedule and pacing as pure arithmetic, tested by properties."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 
 
 class GatedResolver:
-    """Answers once `release` is set, and counts queries."""
+    """A resolver that answers once `release` is set, and records its queries."""
 
     def __init__(self) -> None:
         self.answer: DnsRecords[str] | NoDnsRecord | DnsFailure = DnsRecords(("x",), ttl=60)

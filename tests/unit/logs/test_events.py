@@ -16,7 +16,7 @@ def _is_event_name(first: ast.expr | None) -> bool:
 
 
 def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
-    """Return (location, level, first argument) of every log call: `log.warning(...)`, `_log.info(...)`."""
+    """Yields (location, level, first argument) of every log call: `log.warning(...)`, `_log.info(...)`."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

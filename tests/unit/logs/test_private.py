@@ -1,4 +1,4 @@
-"""The check for private data in the logs of the whole suite detects it."""
+"""The check of the logs of the whole suite finds private data."""
 
 import pytest
 

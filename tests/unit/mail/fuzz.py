@@ -1,9 +1,10 @@
 """Fuzzes everything that parses and displays a message: header, contents, attachments, search terms, Slack message.
 
 `check(content)` asserts the invariants for any bytes. `python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz
-SECONDS=900`) runs it on mutations of tests/corpus and continues where the last run stopped. The folder (`--state`,
-`.fuzz`) stores the count, the messages with a new result (a warning, a kind of part, a new structure) and the failures.
-Minimise a failure manually and add it to tests/corpus. Exits with 1 after a failure.
+SECONDS=900`) runs it on mutations of tests/corpus and continues where the last run stopped. The state folder
+(`--state`, by default `.fuzz`) stores the number of runs, the failures, and the messages with a new result: a new
+warning, kind of part or structure. Minimise a failure manually and add it to tests/corpus. The exit status is 1 after a
+failure.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from tests.support.payloads import assert_valid_payload
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
-# CPU time of this process, independent of other programs on the machine.
+# Maximum CPU time for one message; unlike elapsed time, it does not depend on other programs on the machine.
 SLOW_SECONDS = 1.0
 MAX_MUTATION_BYTES = 200_000
 
-# Tokens of messages and tokens that have broken parsers, one literal per line.
+# Tokens that occur in messages or that have made parsers fail; the file has one bytes literal per line.
 TOKENS: tuple[bytes, ...] = tuple(
     ast.literal_eval(line) for line in Path(__file__).with_name("fuzz_tokens.txt").read_text().splitlines()
 )

@@ -1,4 +1,4 @@
-"""Any bytes: no exception, and results that can be stored and respect the limits."""
+"""For any bytes, parsing raises no exception, and its results can be stored and respect the limits."""
 
 from __future__ import annotations
 

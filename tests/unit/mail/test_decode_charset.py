@@ -63,7 +63,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("איפה ההזמנה".encode("cp1255") + b"\xff", "windows-1255", "איפה ההזמנה\ufffd"),
         ("Grüße aus Köln".encode("cp1252") + b"\x81", "iso-8859-1", "Grüße aus Köln\ufffd"),
         (b"a\xed\xa0\xbd\xed\xb8\x80b", "utf-8", "a\U0001f600b"),
-        # Labels of a subset, a sibling or another language.
+        # The label names a subset, a related charset or a charset of another language.
         ("Grüße – 10 €".encode("cp1252"), "iso-8859-15", "Grüße – 10 €"),
         (b"\xa35, \xa310, \xa315, \xa320", "iso-8859-1", "£5, £10, £15, £20"),
         (b"\xc4\xd6\xdc", "iso-8859-1", "ÄÖÜ"),
@@ -75,7 +75,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("똠방각하".encode("cp949"), "euc-kr", "똠방각하"),
         ("嘅喺啲".encode("big5hkscs"), "big5", "嘅喺啲"),
         ("①髙﨑㈱".encode("cp932"), "shift_jis", "①髙﨑㈱"),
-        # Labels that fit by chance, revealed by kana, private-use characters or letter case.
+        # Wrong labels without decoding errors; kana, private-use characters or letter case reveal them.
         ("よろしくお願いします。".encode("euc_jp"), "shift_jis", "よろしくお願いします。"),
         ("住所は東京都千代田区です".encode("euc_jp"), "shift_jis", "住所は東京都千代田区です"),
         ("ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ".encode("cp932"), "shift_jis", "ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ"),
@@ -104,7 +104,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("مرحبا، لم يصل".encode("iso8859_6"), "iso-8859-6", "مرحبا، لم يصل"),
         # Controls that represent characters of windows-1252.
         ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
-        # Simplified Chinese labelled as Big5, where its comma would be a bopomofo letter.
+        # Simplified Chinese labelled as Big5: in Big5 the bytes of its comma are a bopomofo letter.
         ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
         ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
         # Damage ends before the next word, and digits after a damaged run of byte pairs stay digits.

@@ -39,7 +39,7 @@ def encode_cms(content: bytes, kind: str = SIGNED) -> bytes:
 
 
 def encode_streamed(inner: bytes) -> bytes:
-    """Encodes as BER with indefinite lengths and nested string pieces."""
+    """Encodes signed-data in BER with indefinite lengths, and its content as nested pieces."""
     pieces = b"".join(encode_element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
     digests = b"\x31\x80" + b"\x30\x80" + encode_element(6, b"\x2a") + END + END
     content = (

@@ -19,14 +19,14 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b"HTTP/1.1\t200\tOK\r\n", 200),
         (b"HTTP/1.0 202 Gr\xfc\xdfe \x00\r\n", 202),
         (b"\r\nHTTP/1.1 204 No Content\r\n", 204),
-        (b"HTTP/1.1 200 O", 200),  # closed within the reason phrase
+        (b"HTTP/1.1 200 O", 200),  # the connection was closed within the reason phrase
         (b"HTTP/1.1 600 what\r\n", 600),
         (b"HTTP/1.1 101 Switching Protocols\r\n", 101),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\n", 503),
         (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nretry-after: 9\r\n\r\nHTTP/1.1 200 OK\r\n", 200),
         (b"HTTP/1.1 100 Continue\r\nHTTP/1.1 404 Not Found\r\n", 404),  # the empty line is missing
         (b"HTTP/1.1 100 Continue\r\n\r\n", None),
-        (b"http/1.1 200 OK\r\n", None),  # RFC 9112 2.3: case-sensitive
+        (b"http/1.1 200 OK\r\n", None),  # case-sensitive (RFC 9112 section 2.3)
         (b"HTTP/11 200 OK\r\n", None),
         (b"HTTP/1.1 2000 OK\r\n", None),
         (b"HTTP/1.1 20\r\n", None),

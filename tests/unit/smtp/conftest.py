@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
 
-# Compares the readers with their references for longer than a test run:
+# A profile that compares the readers with their references for longer than a normal test run:
 # `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
 settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 

@@ -48,7 +48,7 @@ def test_byte_by_byte(stream: bytes) -> None:
 
 
 def test_every_short_stream_split_at_every_boundary() -> None:
-    """Reads all short sequences of CR, LF, NUL, dot and a letter, the means of SMTP smuggling, before a final dot."""
+    """Tries all short sequences of CR, LF, NUL, dot and a letter: SMTP smuggling uses such sequences."""
     for length in range(6):
         for data in itertools.product(b"\r\n\0.a", repeat=length):
             stream = b"x" + bytes(data) + b"QUIT\r\n.\r\nrest"

@@ -1,4 +1,4 @@
-"""`smtp.deadline`: each phase has its limit, and time without reading never counts."""
+"""`smtp.deadline`: each phase has its limit, and pauses in reading never count for content."""
 
 import pytest
 from hypothesis import given

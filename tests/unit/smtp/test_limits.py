@@ -13,7 +13,8 @@ from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import make_bounds
 
 TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
-# Addresses of one client (IPv6: of one /64), others of its network, others of its wide network, and one outside it.
+# Addresses of one client (for IPv6, of one /64), other addresses of its network and of its wide network, and an address
+# outside the wide network.
 IPV4 = (
     ["192.0.2.1"],
     [f"192.0.2.{n}" for n in range(2, 64)],

@@ -18,7 +18,7 @@ SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
 
 @dataclass(eq=False)
 class FakeMail:
-    """A message that stops growing while the quota tells it to wait."""
+    """A message that receives no more bytes while the quota makes it wait."""
 
     quota_key: str | None
     waits: bool = False
@@ -71,7 +71,7 @@ def test_ipv6_64_shares_one_quota() -> None:
 
 
 def test_large_mails_complete_one_after_another() -> None:
-    """The oldest message exceeds the limit. If all partly received messages waited, none would become complete."""
+    """The oldest message may exceed the limit. If all partly received messages waited, none would become complete."""
     memory = QuotaHarness(1_000_000, largest=900_000)
     senders = [FakeMail(f"192.0.2.{n}") for n in range(4)]
     for sender in senders:
@@ -99,7 +99,7 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """The address has used up its part of the memory with its own messages; the oldest of them will release memory."""
+    """An address has used up its part of the memory. Its oldest message resumes once other messages release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")

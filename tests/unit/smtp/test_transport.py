@@ -23,7 +23,7 @@ from tests.support.smtp_doubles import make_bounds
 
 
 class FakeTransport(asyncio.Transport):
-    """The asyncio transport. Fails if it is paused or resumed twice."""
+    """A stand-in for the asyncio transport. Pausing or resuming it twice fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Timer:
 
 
 class CompletedFuture:
-    """A future for a coroutine that the test resumes itself."""
+    """A future that suspends the awaiting coroutine until the test resumes it."""
 
     def done(self) -> bool:
         return True
@@ -83,7 +83,7 @@ class CompletedFuture:
 
 
 class FakeLoop:
-    """The parts of an event loop that `Transport` uses: a time and timers."""
+    """The parts of an event loop that `Transport` uses: the time, timers and the TLS handshake."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The test messages have the structure that their builders promise, according to another parser than the product's."""
+"""The test messages have the structure that their builders promise, according to a parser other than the product's."""
 
 from collections.abc import Callable
 from email import message_from_bytes

@@ -268,7 +268,7 @@ REPLY_CASES = [
         "Oui.\n\nde : Ana <ana@example.org>\ndate : 05/05/2026 09:15\nà : eva@example.net\nobjet : Lampe\n\nLaquelle ?",
         "Oui.",
     ),
-    # Fields of Yandex above its attribution.
+    # Yandex: header fields above the attribution.
     (
         (
             "Да.\n\n----------------\n"

@@ -1,4 +1,4 @@
-"""Signatures at the end of a text: after the delimiter, short, and without content."""
+"""Signatures at the end of a text: short blocks after the delimiter that contain no message text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New text and quoted text, by the evidence in the message."""
+"""New text and quoted text are separated only if there is evidence of a quote."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_answer_below_one_quote() -> None:
 
 
 def test_answer_below_quoted_lines_under_a_header_block() -> None:
-    """The answer is new text if the quote is at the top of the message, and history if new text is above."""
+    """Text below the quote is new if the quote begins the message, and quoted text if new text is above the quote."""
     for quote in (
         "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
         "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\n> Which one?\n> Ana",
