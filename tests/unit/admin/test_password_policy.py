@@ -10,7 +10,6 @@ IDN = "ada@xn--bcher-kva.example"  # bücher.example
 
 
 def rejection_message(password: str, email: str = EMAIL) -> str:
-    """Returns the message for a rejected password."""
     with pytest.raises(Refused) as refused:
         check_password(password, email)
     assert (refused.value.code, refused.value.field) == ("invalid_request", "password")

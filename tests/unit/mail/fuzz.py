@@ -188,7 +188,6 @@ def run(seconds: float, state: _State) -> int:
 
 
 def main() -> int:
-    """Runs the command line."""
     options = argparse.ArgumentParser(description="Fuzz the parsing and display of messages.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--state", type=Path, default=Path(".fuzz"))

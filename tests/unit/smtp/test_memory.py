@@ -37,7 +37,6 @@ class QuotaHarness:
         self.quota = MemoryQuota(make_bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
 
     def receive(self, sender: FakeMail, nbytes: int) -> None:
-        """Receives more bytes of a message."""
         sender.nbytes += nbytes
         self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
 

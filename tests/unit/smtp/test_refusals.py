@@ -14,8 +14,6 @@ from tests.support.smtp_doubles import make_bounds
 
 
 class CountingMeter(NullMeter):
-    """Counts rejections by reason."""
-
     def __init__(self) -> None:
         self.reasons: Counter[str] = Counter()
 
