@@ -1,1 +1,1 @@
-"""The store on both databases, and servers of this process on port 0."""
+"""Tests of the store on both databases, and of servers that run in the test process on port 0."""

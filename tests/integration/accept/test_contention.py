@@ -1,4 +1,4 @@
-"""Deadlocks between hosts on PostgreSQL."""
+"""Deadlocks between transactions on PostgreSQL."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) ->
         ]
         while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.01)
-        await other.execute(touch, first)  # the group holds the first and waits for the second
+        await other.execute(touch, first)  # the group commit has locked the first ticket and waits for the second
         await other.execute("COMMIT")
         await other.close()
         await asyncio.gather(*accepting)

@@ -71,7 +71,7 @@ def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_correspondence_joins_as_specified(installation: Installation, seed: int) -> None:
-    """Few Message-IDs and few senders, so that one Message-ID is in many tickets. Groups have random sizes."""
+    """There are few Message-IDs and senders, so that one Message-ID is in many tickets. Groups have random sizes."""
     rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
     sent = [
@@ -115,7 +115,7 @@ async def test_random_correspondence_joins_as_specified(installation: Installati
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation: Installation, at_once: bool) -> None:
-    """A participant of only the oldest of 21 tickets cannot join it; one of the next ticket can."""
+    """Of 21 tickets, a participant of only the oldest cannot join it; a participant of only the second oldest can."""
     mails = [
         mail("<same@form.test>", sender=sender_address(f"p{n}"), extra=[f"X-Number: {n}"])
         for n in range(MAX_TICKETS + 1)

@@ -77,7 +77,7 @@ async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation
 
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
-    """Exchange replaced the Message-ID in transit; Apple Mail replies with an unknown one."""
+    """Exchange replaced the Message-ID in transit, so the reply of Apple Mail refers to an unknown one."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -119,7 +119,7 @@ async def test_a_message_that_refers_to_itself(installation: Installation) -> No
 
 
 async def test_strangers_who_reply_to_a_newsletter_stay_apart(installation: Installation) -> None:
-    """The alias received the newsletter too. Those who reply are not its sender and do not know each other."""
+    """The alias also received the newsletter. The people who reply are not its sender and do not know each other."""
     found = await accept_in_order(
         installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
@@ -221,9 +221,10 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: I
 
 
 async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation: Installation) -> None:
-    """So does a reply with a null reverse-path, and a program's message that names a known message only in References.
+    """A reply with a null reverse-path also stays automatic.
 
-    A message that is a reply at only one of its two aliases counts as a reply.
+    The same applies to a program's message that names a known message only in References. A message that is a reply at
+    only one of its two aliases counts as a reply.
     """
     await installation.accept_message(mail("ask"))
     listed = ["List-Id: <x.test>"]

@@ -1,4 +1,4 @@
-"""Blocked sender use cases, on both databases: normalization, pagination, removal."""
+"""Blocked sender use cases, on both databases: normalisation, pagination, removal."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code

@@ -1,7 +1,7 @@
 """Concurrent changes by two users: neither is lost, and none fails with an internal error.
 
 On PostgreSQL, two transactions run concurrently; `interleave` runs one of them between the reads and the writes of the
-other. SQLite serializes transactions, so these tests run on PostgreSQL only.
+other. SQLite serialises transactions, so these tests run on PostgreSQL only.
 """
 
 import asyncio

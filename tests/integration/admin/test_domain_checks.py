@@ -41,7 +41,8 @@ class TwoWorkspaces:
 
     def new_check_service(self) -> DomainCheckService:
         """Builds the check service of another process."""
-        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no query times out
+        # The time limits are so long that no query times out.
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = CachingResolver(resolver, self.clock)
         database = self.installation.database

@@ -1,4 +1,4 @@
-"""Domain use cases, on both databases: ownership, normalization, deletion. DNS checks: test_domain_checks.py."""
+"""Domain use cases, on both databases: ownership, normalisation, deletion. DNS checks: test_domain_checks.py."""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation, seeded_installation

@@ -25,7 +25,7 @@ from tests.support.stores import Store, sqlite_store
 EMAIL = "grace@example.org"
 PASSWORD = "correct horse battery"
 UNAUTHORIZED, LIMITED = ("unauthorized", None), ("rate_limited", None)
-# An address that imitates the end of another log line.
+# An email address that imitates the end of another log line.
 FORGED = r'"\"address\": \"192.0.2.6\", \"event\": \"sign_in.failed"@example.org'
 HOUR = RateLimit(requests=5, seconds=3600)
 
@@ -39,7 +39,7 @@ def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
-    """For behaviour that does not depend on the database."""
+    """An installation on SQLite, for behaviour that does not depend on the database."""
     async with sqlite_store(tmp_path) as store, seeded_installation(store) as found:
         yield found
 

@@ -21,7 +21,7 @@ from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store, sqlite_store
 
-OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains their suffixes
+OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains the ends of these ids
 ALIASES, ASSIGNEES = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
 # Milliseconds between two tickets: from 0 to 300 days.
 INTERVALS_MS = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
@@ -31,7 +31,7 @@ QUERIES += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order a
 
 @dataclass(frozen=True)
 class KnownTicket:
-    """A stored ticket. words: None if its message is not parsed yet."""
+    """A stored ticket; `words` is None if its message is not parsed yet."""
 
     id: str
     number: int
@@ -129,7 +129,7 @@ class Archive:
         )
 
     async def add_many(self, count: int) -> None:
-        """Adds `count` tickets to both workspaces."""
+        """Adds `count` tickets; about three of four belong to the workspace `OURS`."""
         for _ in range(count):
             await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
 
@@ -150,7 +150,7 @@ class Archive:
         return sorted((ticket.id for ticket in known if ticket.matches(wanted)), reverse=True)
 
     def add_random_filters(self, q: str) -> TicketFilter:
-        """Returns a filter with the query and random further conditions, mostly none."""
+        """Returns a filter with the query and up to three random conditions."""
         rng = self.rng
         status = rng.choice((None, None, None, *TICKET_STATUSES))
         return TicketFilter(

@@ -19,7 +19,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 
 async def audited_address(served: ServedInstallation, forwarded: list[str]) -> str:
-    """The address in the audit log of a change that was requested with this header."""
+    """Changes the workspace with these X-Forwarded-For fields; returns the client address in the audit log."""
     headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
     async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
         assert response.status == 200
@@ -32,7 +32,7 @@ async def audited_address(served: ServedInstallation, forwarded: list[str]) -> s
         ([], "127.0.0.1"),
         ([CLIENT], CLIENT),
         ([f" {CLIENT} "], CLIENT),
-        ([f"10.0.0.1, {CLIENT}"], CLIENT),  # written by the client
+        ([f"10.0.0.1, {CLIENT}"], CLIENT),  # the client itself sent 10.0.0.1
         ([f"10.0.0.1, {CLIENT}, 192.0.2.7"], CLIENT),
         ([f"10.0.0.1, {CLIENT}", "2001:db8:1::7"], CLIENT),
         ([f"::ffff:{CLIENT}"], CLIENT),

@@ -28,7 +28,7 @@ def decode_json(data: bytes) -> Any:
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> None:
-    """Reads the rest of a response whose status line was read."""
+    """Reads the part of a response after the status line."""
     fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
     await reader.readexactly(length)
@@ -58,7 +58,7 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 
 def test_number_of_containers_is_limited() -> None:
-    """Arrays and objects could take 100 times `max_body_bytes` of memory, and seconds of garbage collection."""
+    """Unlimited arrays and objects could take 100 times `max_body_bytes` of memory, and seconds to collect."""
     maximum = body.MAX_CONTAINERS - 2
     assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
     for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):

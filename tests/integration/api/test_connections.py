@@ -1,4 +1,4 @@
-"""Idle, slow, stalled and too many connections are closed while others are served."""
+"""Idle, slow and stalled connections, and those over the limit, are closed while others are served."""
 
 import asyncio
 import socket

@@ -105,7 +105,7 @@ async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInsta
         stream = await limited.anonymous.request("HEAD", "//live", headers=cookie)
         assert (refreshed.status, stream.status) == (200, 200)
         assert refreshed.headers["X-RateLimit-Limit"] == "1200"
-    # The header has no effect on other requests.
+    # The refresh header has no effect on other requests.
     for method, path in (("GET", "/domains"), ("POST", "//account/password"), ("GET", "//tickets/1/messages/1/html")):
         answer = await limited.anonymous.request(method, path, headers=cookie | {REFRESH_HEADER: "1"})
         assert answer.headers["X-RateLimit-Limit"] == "8", path
@@ -122,7 +122,7 @@ class RequestStub(dict[Any, Any]):
 
 
 async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
-    """One ticket every 3 s and five open pages, with the settings of the sample file. Forged headers are limited."""
+    """One ticket every 3 s and five open pages, with the default settings. Refresh requests have their own limit."""
     clock = FakeClock()
     async with sqlite_store(tmp_path) as store:
         limits = ProcessRateLimiter(store.database, clock)

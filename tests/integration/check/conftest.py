@@ -1,4 +1,4 @@
-"""The installation that the tests of the checks start from."""
+"""The correct setup from which the tests of the checks start."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

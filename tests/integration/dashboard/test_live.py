@@ -76,7 +76,8 @@ async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallatio
     served.clock.advance(CACHE_SECONDS)
     async with asyncio.timeout(10):
         await stream.changed.wait()
-        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page with the old state
+        # The stream of a page that still shows the old state is notified at once.
+        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()
     current = feed.open_stream(workspace, "~", attention_shown=(await attention.get_counts(served.actor)).fingerprint)
     current.update(frozenset(), (await attention.get_counts(served.actor)).fingerprint)
     assert not current.changed.is_set()

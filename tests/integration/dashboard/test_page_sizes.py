@@ -12,7 +12,7 @@ LENGTH = 60_000  # characters of each message
 
 
 def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:
-    """Returns a message whose every byte takes five bytes of HTML."""
+    """Returns a message of `&` characters, each of which takes five bytes of HTML."""
     named = f'--b\r\nContent-Type: application/x-a\r\nContent-Disposition: attachment; filename="{"&" * 180}'
     parts = "".join(f'{named}{k}"\r\n\r\nx\r\n' for k in range(files))
     return (
@@ -74,7 +74,7 @@ async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -
 
 
 async def test_text_with_many_escapes_is_truncated(sqlite_served: ServedInstallation) -> None:
-    """Truncation by the average size per character exceeds the limit; later messages still show their beginning."""
+    """The only message of a ticket is shown in full, although its HTML is larger than `MAX_PAGE_BYTES`."""
     await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
     mail = heavy_message(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))

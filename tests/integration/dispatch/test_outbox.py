@@ -236,7 +236,7 @@ async def test_a_stop_records_the_outcome_and_opens_no_attempt(store: Store) -> 
 
 
 async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outboxes) -> None:
-    """An integration deleted at the moment of a commit leaves a delivery that no worker would claim."""
+    """An integration that is deleted during a commit leaves a delivery that no worker would claim."""
     await outboxes.installation.execute("DELETE FROM integrations")
     await outboxes.first.repair()
     row = await outboxes.delivery_row()

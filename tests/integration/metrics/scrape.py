@@ -25,7 +25,7 @@ class MetricValues:
 
 
 async def scrape(address: str) -> MetricValues:
-    """Scrapes `[metrics] listen` and parses strictly."""
+    """Scrapes the metrics at `address` and parses the response strictly."""
     async with (
         aiohttp.ClientSession(headers={"Accept": OPENMETRICS}) as http,
         http.get(f"http://{address}/metrics") as response,

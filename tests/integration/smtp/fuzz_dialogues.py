@@ -30,7 +30,7 @@ PIECES = [
 
 
 def random_content(rng: random.Random) -> bytes:
-    """Returns the content of a message, mostly dangerous bytes; some are large."""
+    """Returns the content of a message, made of pieces that are dangerous for a reader; some contents are large."""
     mail = b"".join(rng.choices(PIECES, k=rng.randrange(12)))
     if rng.random() < 0.15:
         mail += b"z" * rng.choice([65_000, 70_000, 99_000, 100_000, 101_000, 260_000])
@@ -81,7 +81,7 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 
 def split(rng: random.Random, data: bytes) -> list[bytes]:
-    """Returns the data as packets."""
+    """Splits the data into packets of random sizes."""
     if rng.random() < 0.1 and len(data) < 3000:
         return [data[position : position + 1] for position in range(len(data))]
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 1, 3, 10, 30])))

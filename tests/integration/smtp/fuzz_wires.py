@@ -23,7 +23,7 @@ class InvariantError(Exception):
 
 
 class FuzzTransport(asyncio.Transport):
-    """The server's side of a connection: what it wrote, and whether it reads."""
+    """The server's transport of a connection; records what the server writes and whether it reads."""
 
     def __init__(self, peer: str, *, tls: bool = False) -> None:
         self._tls = tls
@@ -76,7 +76,7 @@ class FuzzPeer:
     address: str
     data: bytes
     unsent: list[bytes]
-    resets: bool  # whether the connection is lost instead of closed
+    resets: bool  # whether the connection may be reset
     fed_bytes: int = 0
     ended: bool = False
     handshake_offsets: list[int] = field(default_factory=list)

@@ -112,7 +112,7 @@ async def test_connection_is_one_task_that_runs_handle_client() -> None:
         async def _handle_client(self) -> None:
             started.append(self)
             assert self._handler_coroutine is asyncio.current_task()
-            transport = cast("asyncio.Transport", self.transport)  # uvloop's transports are not subclasses
+            transport = cast("asyncio.Transport", self.transport)  # uvloop's transports are not subclasses of it
             transport.write(b"220 mx\r\n")
             transport.close()
 

@@ -102,7 +102,7 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
     "listed": lambda _server: nullcontext(),  # not for tests/system: its settings need a resolver
-    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: a program for it takes too long
+    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: a program only for it takes too long
 }
 
 
@@ -135,6 +135,9 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4. The greeting and the replies to HELO and EHLO have none; functions build them."""
+    """RFC 2034 section 4 requires the codes.
+
+    The greeting and the replies to HELO and EHLO have none. They are not constants, so this test does not check them.
+    """
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

@@ -1,4 +1,4 @@
-"""DNS block lists: queried for the client's address, and ignored while they do not answer."""
+"""DNS block lists are queried for the client's address, and ignored while they do not answer."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class FakeBlockListResolver:
-    """A resolver that knows a few names."""
+    """A resolver with fixed records that can fail, or wait for `gate`."""
 
     records: dict[str, list[str]] = field(default_factory=dict)
     failure: Exception | None = None

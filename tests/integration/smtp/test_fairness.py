@@ -47,7 +47,7 @@ async def test_command_flood_yields_to_other_connections(command: bytes) -> None
 
 
 async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk that read all buffered bytes each time would take quadratic time."""
+    """Reading all buffered bytes for each chunk would take quadratic time."""
     pieces: list[bytes] = []
 
     class RecordingChunkReader(ChunkReader):

@@ -1,4 +1,4 @@
-"""The memory for messages, shared by all connections: when none is left, reading pauses, then 452."""
+"""All connections share the memory for messages: when it is used up, reading pauses, and later the reply is 452."""
 
 import asyncio
 
@@ -181,7 +181,7 @@ async def test_mail_that_waited_too_long_is_rejected() -> None:
         assert (reply.code, reply.enhanced) == (452, "4.3.1")
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
-        # the rejected session continues
+        # the session of the rejected message continues
         await second.command("MAIL FROM:<a@client.test>", 250)
         await second.command("RCPT TO:<support@example.com>", 250)
         assert (await second.data(b"retry\r\n")).code == 250

@@ -63,7 +63,7 @@ async def test_a_failed_transaction_is_rolled_back_before_the_error_is_raised(st
 
 
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
-    """The BEGIN of the writer continues in the connection's thread up to the busy timeout, before the next writer."""
+    """The BEGIN of a cancelled writer continues in the connection's thread until it gets the lock or times out."""
     path = tmp_path / "emailrouter.db"
     async with sqlite_store(tmp_path) as store:
         await seeds.insert_workspace(store.database)

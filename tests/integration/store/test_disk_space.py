@@ -40,7 +40,7 @@ async def test_the_disk_is_checked_at_intervals(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_a_moved_directory_does_not_count_as_a_full_disk(tmp_path: Path) -> None:
-    """`DatabaseFile.check` rejects the message with the reason."""
+    """`DatabaseFile.check` rejects the message instead, with the correct reason."""
     folder, away, clock = tmp_path / "data", tmp_path / "away", FakeClock()
     folder.mkdir()
     free_space = FreeSpaceCheck(folder / "mail.db", 1 << 62, clock)

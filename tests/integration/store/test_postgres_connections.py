@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("probe_every_connection")
 
 SHOW = build_query("show", "SELECT :name", "SELECT current_setting(:name) AS value")
 CONCURRENT_CONNECTIONS = 3  # connections that a test uses concurrently
-UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server listens here; TLS files are read before
+UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server listens here; TLS files are read before connecting
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.stores import sqlite_store
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, steps: int) -> None:
-    """Cancelled after any number of loop steps: at BEGIN, in the body, at COMMIT."""
+    """The task is cancelled after `steps` iterations of the event loop: at BEGIN, in the body or at COMMIT."""
     async with sqlite_store(tmp_path) as store:
         await seeds.insert_workspace(store.database)
 
@@ -30,7 +30,7 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         task.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with store.database.transaction() as transaction:  # begins after a COMMIT without its caller
+        async with store.database.transaction() as transaction:  # begins after the COMMIT of the cancelled task
             before = await transaction.fetch_one("routing_version")
             await transaction.execute("routing_increment_version")
         assert before is not None

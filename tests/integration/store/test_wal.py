@@ -1,4 +1,4 @@
-"""The WAL after a long-running reader of another program is truncated when it is unused; nothing waits for that."""
+"""The WAL is truncated once a long-running reader of another program has ended; nothing waits for the reader."""
 
 import os
 import sqlite3
