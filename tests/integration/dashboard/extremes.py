@@ -26,7 +26,6 @@ class ExtremeIds:
 
 
 async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> ExtremeIds:
-    """Fills the installation."""
     services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
     person = await services.users.create(

@@ -8,7 +8,6 @@ from tests.support.installation import Installation
 
 
 async def record_attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
-    """Records a finished delivery attempt."""
     database, now = installation.database, installation.clock.now()
     row = await database.fetch_one("dispatch_begin_attempt", id=delivery_id, until=now)
     assert row is not None

@@ -79,7 +79,7 @@ async def wait_delivered(installation: Installation, n: int) -> None:
     for _ in range(200):
         if await done():
             return
-        await asyncio.sleep(0.02)  # polls the database
+        await asyncio.sleep(0.02)
     rows = await installation.execute("SELECT state, last_error FROM deliveries")
     raise AssertionError(f"not {n} delivered, but: {rows}")
 

@@ -10,8 +10,6 @@ from tests.support.slack import SlackStandIn
 
 
 class TestTls:
-    """Uses certificates of a test authority."""
-
     authority = trustme.CA()
 
     def _server_context(self, certificate: trustme.LeafCert) -> ssl.SSLContext:

@@ -39,7 +39,6 @@ class RecordingCache:
         return await self.cache.resolve(parse_mailbox(address))
 
     async def add_alias(self, name: str) -> str:
-        """Adds an alias and returns its id."""
         target = await self.installation.add_alias(name)
         assert target.alias_id is not None
         return target.alias_id

@@ -28,7 +28,6 @@ ENDS = [
 ]
 
 
-# PROXY headers by version.
 PROXY_HEADERS = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": header_v2("192.0.2.7")}
 
 
