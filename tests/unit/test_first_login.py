@@ -1,4 +1,4 @@
-"""The address in the first login: `public_url`, or the address of the API."""
+"""The address to open for the first sign-in: `public_url`, or the address of the API."""
 
 import pytest
 

@@ -207,7 +207,7 @@ async def test_only_a_persons_message_reopens_a_ticket(installation: Installatio
 
 
 async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: Installation) -> None:
-    """The list puts its own address into From; a member's reply joins through the list and without it."""
+    """The list puts its own address into From. A member's reply joins the ticket both through the list and directly."""
     listed = ["List-Id: <news.mail.test>"]
     news = "via News <news@mail.test>"
     found = await accept_in_order(

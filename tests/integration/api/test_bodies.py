@@ -58,7 +58,10 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 
 def test_number_of_containers_is_limited() -> None:
-    """Unlimited arrays and objects could take 100 times `max_body_bytes` of memory, and seconds to collect."""
+    """Unlimited arrays and objects could take 100 times `max_body_bytes` of memory.
+
+    Their garbage collection could take seconds.
+    """
     maximum = body.MAX_CONTAINERS - 2
     assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
     for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: executed once, same response, rejected for another request."""
+"""`Idempotency-Key`: the request is executed once, repeats get its response, and another request is rejected."""
 
 import asyncio
 

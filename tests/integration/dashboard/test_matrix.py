@@ -1,4 +1,4 @@
-"""Every page with every role, generated from the route table; also cross-site forms and foreign objects."""
+"""Every page with every role, generated from the route table; cross-site forms and objects of other workspaces."""
 
 import re
 
