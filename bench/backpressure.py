@@ -27,7 +27,6 @@ _LARGE = 25 * _MIB
 
 
 async def main() -> None:
-    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="20 senders")
     parser.add_argument("--senders", type=int, default=100)

@@ -59,7 +59,6 @@ class CorpusMessage:
 
 
 async def main() -> int:
-    """Parse the command line and run; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--pattern", default="*.eml", help="glob of the files to send (*.eml)")

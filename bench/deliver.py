@@ -35,7 +35,6 @@ _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": (
 
 
 async def main() -> None:
-    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--mails", type=int, default=300, help="messages of each latency")

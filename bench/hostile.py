@@ -49,7 +49,6 @@ class Observations:
 
 
 async def main() -> None:
-    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the clients, for 6 s")
     parser.add_argument("--seconds", type=float, default=40.0)

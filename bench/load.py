@@ -87,12 +87,10 @@ class LoadGenerator:
         self.body = filler_body(load.size, len(self.next_header()))
 
     def next_header(self) -> bytes:
-        """The header of the next message."""
         self._number += 1
         return f"{self._head}Message-ID: <{self._number:08}.{self._run_id}@sender.test>\r\n\r\n".encode()
 
     def next_rcpt(self) -> bytes:
-        """The RCPT command of the next message."""
         return next(self._recipients)
 
     def record_refusal(self, reason: str, count: int) -> None:
@@ -255,7 +253,6 @@ def _own_cpu_seconds() -> float:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Parse the command line, run, and print the result."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description="A load of mails by SMTP.")
     parser.add_argument("address", metavar="HOST:PORT")
     parser.add_argument("--to", dest="recipient", default=Load.recipient)

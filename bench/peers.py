@@ -62,7 +62,6 @@ class MinimalSmtp(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the greeting."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are not asyncio.Transport
         self._transport.write(b"220 minimal\r\n")
 
@@ -166,13 +165,11 @@ async def sink(port: int, cert: Path | None, key: Path | None) -> None:
 
 
 async def minimal(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serve `MinimalSmtp`."""
     context = server_context(cert, key) if cert and key else None
     await _listen(lambda: MinimalSmtp(context), port)
 
 
 async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serve `TlsHandshake`."""
     context = server_context(cert, key) if cert and key else None
     await _listen(lambda: TlsHandshake(context), port)
 
@@ -206,7 +203,6 @@ async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> No
 
 
 def main(argv: Sequence[str]) -> None:
-    """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description="A server to compare with.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--port", type=int, required=True)

@@ -159,7 +159,6 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Parse the command line and attack."""
     parser = argparse.ArgumentParser(prog="python -m bench.swarm", description="Hostile SMTP clients.")
     parser.add_argument("port", type=int)
     parser.add_argument("--to", dest="recipient", required=True)

@@ -13,7 +13,6 @@ from router.mail.contents import Contents
 
 
 def parse_or_obey(content: bytes) -> Contents:
-    """Parse a message, or fail as it requests."""
     if b"endless" in content:
         while True:
             pass

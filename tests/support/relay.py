@@ -53,7 +53,6 @@ class Relay:
         return len(self._connections)
 
     def drop_connections(self) -> None:
-        """Silently drop all connections."""
         for connection in self._connections:
             connection.dropped = True
 

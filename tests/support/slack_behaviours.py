@@ -52,8 +52,6 @@ class LargeResponse:
 
 @dataclass(frozen=True)
 class RedirectResponse:
-    """Answer with a redirect."""
-
     to: str
     status: int = 302
 

@@ -215,7 +215,6 @@ class Installation:
         return await self.execute(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
 
     async def count_rows(self, table: str, where: str = "1 = 1") -> int:
-        """The number of rows."""
         (row,) = await self.execute(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
         assert isinstance(row["n"], int)
         return row["n"]

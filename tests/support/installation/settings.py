@@ -43,6 +43,5 @@ def make_config(settings: Mapping[str, object]) -> Config:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `127.0.0.1:2525`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

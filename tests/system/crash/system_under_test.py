@@ -174,7 +174,6 @@ class SystemUnderTest:
         return await self.database.count_undelivered() == 0
 
     async def audit(self, mta: QueueingMta, *, paused: bool = False) -> Findings:
-        """See `tests.system.crash.audit`."""
         return await audit(
             self.database,
             acknowledged=mta.acknowledged,
