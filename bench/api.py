@@ -1,9 +1,9 @@
-"""Measure every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
+"""Measures every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
 `bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite. Every list is then requested from the
-started program with its filters, from deep pages and with searches, one request at a time. Prints median and p99 in
-milliseconds, the CPU milliseconds of the program and of PostgreSQL, and marks medians over 50 ms. `--plans` prints the
-query plans.
+started program with its filters, from deep pages and with searches, one request at a time. Prints for each call the
+median and p99 in milliseconds and the CPU milliseconds of the program and of PostgreSQL, and marks medians over 50 ms.
+`--plans` prints the query plans.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from tests.support.process import Program
 from tests.support.stores import Store
 
 TICKETS = {"sqlite": 100_000, "postgres": 1_000_000}
-TARGET = 50.0
-TIMES = 100
+TARGET = 50.0  # milliseconds, for the median of a call
+TIMES = 100  # requests of each call
 
 
 def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
-    """Return the query strings to measure, by the path of the list."""
+    """Returns the query strings to measure, by the path of the list."""
     ticket, delivery = dataset.id("ticket", dataset.count // 10), dataset.id("dlv", dataset.count // 10)
     deep = f"cursor={paging.encode_cursor(ticket)}"
     busy, other = dataset.users[0], dataset.users[7]
@@ -75,7 +75,10 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
 
 
 def searches(dataset: Dataset, deep: str) -> list[str]:
-    """Frequent, rare and absent words, prefixes and combinations; first pages, deep pages and filtered lists."""
+    """Returns the query strings of searches for frequent, rare and absent words, prefixes and combinations.
+
+    Each search is combined with the first page, a deep page, a page of 200, and filters.
+    """
     number = dataset.count // 2
     words = [f"{word}." for word in ("hello", "invoice", "printer", "refund", f"order{number}", "nobodywrote")]
     words += ["he", "hel", "in", "invo", "prin", "order77", "t6", "nobody", str(number), f"%23{number}"]
@@ -90,9 +93,9 @@ def searches(dataset: Dataset, deep: str) -> list[str]:
 
 
 def known_slow_searches(dataset: Dataset) -> list[str]:
-    """Searches that are known to take longer than the target.
+    """Returns the query strings of searches that are known to take longer than the target.
 
-    They combine frequent words or filters that rarely or never occur together, or words of old tickets only.
+    They combine frequent words or filters that rarely or never occur together, or contain only words of old tickets.
     """
     _, many = _filters(dataset)
     main, busy, open_ = f"aliasId={dataset.aliases[0]}", f"assignedTo={dataset.users[0]}", "status=open"
@@ -105,7 +108,7 @@ def known_slow_searches(dataset: Dataset) -> list[str]:
 
 
 def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Filters that few tickets match, and filters that many match."""
+    """Returns the filters that few tickets match, and those that many tickets match."""
     main, small, busy, other = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.users[7]
     few = ["status=waiting", "status=in_progress", f"aliasId={small}", f"assignedTo={other}"]
     many = ["status=open", "status=resolved", f"aliasId={main}", f"assignedTo={busy}"]
@@ -116,14 +119,17 @@ def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
 
 @dataclass
 class CallTimes:
-    """Milliseconds of each request, and the mean CPU milliseconds of program and PostgreSQL."""
+    """Milliseconds of each request of one call, and the mean CPU milliseconds of the program and PostgreSQL."""
 
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
-    """Request each call from the started program; known slow ones last."""
+    """Starts the program and requests each call `times` times, or for 3 s if that is shorter.
+
+    Calls that are known to be slow are measured last.
+    """
     unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     measurements: dict[str, CallTimes] = {}
     async with (
@@ -171,7 +177,7 @@ class _RecordingDatabase:
 
 
 async def print_plans(dataset: Dataset) -> None:
-    """Print the plan of each query behind each call."""
+    """Prints the plans of the queries that each call runs."""
     database = dataset.installation.database
     await database.open()
     recorder = _RecordingDatabase(database)
@@ -181,7 +187,7 @@ async def print_plans(dataset: Dataset) -> None:
             (),
             {"workspace_id": dataset.installation.workspace_id, "user_id": dataset.users[0], "key": dataset.key},
         )
-        store = Store(dataset.installation.kind, dataset.installation.url, catalog.load_catalog(), recorder)  # type: ignore[arg-type]  # it forwards to one
+        store = Store(dataset.installation.kind, dataset.installation.url, catalog.load_catalog(), recorder)  # type: ignore[arg-type]  # it forwards to a database
         async with serve_api(store, login=login, real_time=True) as served:
             for path, queries in cases(dataset).items():
                 for query in queries:
@@ -198,7 +204,7 @@ async def print_plans(dataset: Dataset) -> None:
 
 
 async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
-    """Return the query plan of a catalogue query with these parameter values, one line each."""
+    """Returns the lines of the plan of a catalogue query with these parameter values."""
     query = catalog.load_catalog()[name]
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
@@ -215,7 +221,7 @@ async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values
 
 
 def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
-    """Print the measurements; return whether every list meets its target."""
+    """Prints the measurements and returns whether every list meets its target."""
     known = {f"/emails/tickets?{query}" for query in known_slow_searches(dataset)}
     print(f"\n{dataset.installation.kind}, {dataset.count:,} tickets: ms (median, p99), CPU ms of program and database")
     over = 0
@@ -230,7 +236,7 @@ def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
 
 
 def list_paths() -> set[str]:
-    """The paths of all lists of a workspace, so that a new list is measured too."""
+    """Returns the paths of all lists of a workspace. `main` compares them with `cases`, so that none is forgotten."""
     return {
         route.path
         for route in ROUTES

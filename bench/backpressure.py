@@ -1,4 +1,4 @@
-"""Measure memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
+"""Measures memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
 100 senders offer a message of 25 MB each at once and retry one second after a temporary rejection. Meanwhile 20 small
 messages a second are sent, each until it is accepted. Targets: all messages are accepted, and the smtp process stays
@@ -45,7 +45,7 @@ async def main() -> None:
 
 
 async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Send the large messages; return for each the tries, the seconds until its 250, and whether it was accepted."""
+    """Sends the large messages. Returns for each the tries, the seconds until its 250, and whether it was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -65,7 +65,7 @@ async def _send_large_messages(port: int, recipient: str, count: int, timeout: f
 
 
 async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
-    """Send small messages until `stop`; return for each when it was accepted, and after how many seconds."""
+    """Sends small messages until `stop`. Returns for each when it was accepted, and after how many seconds."""
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Send one message in one SMTP session and time it.
+"""Sends one message in one SMTP session and times it.
 
 `send` waits for each reply before the next command. It returns the decisive reply: the reply to the message, or the
 earlier rejection. It never raises for what a server does: a lost connection is a result with code 0.
@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """A reply, and the event loop's times at connect and reply. Code 0: connection lost or timeout."""
+    """A reply with the times, in seconds of the event loop, before the connection and at the reply.
+
+    Code 0 means that the connection was lost or timed out.
+    """
 
     code: int
     text: str
@@ -36,7 +39,7 @@ async def send(
     local: str = "127.0.0.1",
     timeout: float = 30.0,
 ) -> SmtpResult:
-    """Send a message to 127.0.0.1:port.
+    """Sends a message to 127.0.0.1:port.
 
     Args:
         content: dot-stuffed bytes with the end of data, in one or more pieces.
@@ -57,7 +60,7 @@ async def send(
                 code, text = await _reply(reader)
             if code == 354:
                 writer.writelines(content)
-                # No `drain`: a server may reject while we are still sending.
+                # No `drain`: a server may reject the message before it is sent completely.
                 code, text = await _reply(reader)
             answer = SmtpResult(code, text, began, loop.time())
             if code:
@@ -87,7 +90,7 @@ def percentile(values: Sequence[float], fraction: float) -> float:
 
 
 def format_durations(values: Sequence[float]) -> str:
-    """Seconds as `median 3.1 ms, p99 8.0 ms, max 9.9 ms`."""
+    """Formats seconds as `median 3.1 ms, p99 8.0 ms, max 9.9 ms`."""
     if not values:
         return "nothing measured"
     middle, high, maximum = (1000 * value for value in (percentile(values, 0.5), percentile(values, 0.99), max(values)))

@@ -1,4 +1,4 @@
-"""Options, runs over one and two processes, targets and report of `bench.accept` and `bench.data`."""
+"""The command line, the measurements and the report that all comparisons of servers have in common."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TWO_PROCESS_SERVERS = ("ours, SQLite", "ours, PostgreSQL", "stock Sink", HARAKA
 
 @dataclass(frozen=True)
 class PerformanceTarget:
-    """The ratio of `BASE` to `server` in `case`: at most `bound` for CPU, at least `bound` for the rate."""
+    """A bound of the ratio of `BASE` to `server` in `case`: a maximum for CPU, a minimum for the rate."""
 
     case: str
     server: str
@@ -33,7 +33,7 @@ class PerformanceTarget:
     bound: float
 
     def format_verdict(self, results: Results) -> str:
-        """One line: met, missed or not measured."""
+        """Returns a line of the report: the target, and whether it is met, missed or not measured."""
         ratios = results.ratios(
             self.case, BASE, self.server, (lambda f: f.cpu) if self.quantity == "CPU" else (lambda f: f.rate)
         )
@@ -49,7 +49,7 @@ class PerformanceTarget:
 def main(
     description: str, cases: Sequence[Case], two_process_cases: Sequence[Case], targets: Sequence[PerformanceTarget]
 ) -> None:
-    """Parse the command line of a comparison and run it.
+    """Parses the command line of a comparison and runs it.
 
     Args:
         two_process_cases: cases that are also measured with two processes of each server.

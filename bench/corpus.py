@@ -1,7 +1,7 @@
-"""Send the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
+"""Sends the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
 Every `.eml` file (see `--pattern`) is sent by SMTP to `emailrouter serve`, each to an alias of its own, so each must
-become one ticket and one Slack post. Reports rejections, missing tickets and contents, payloads that Slack
+become one ticket and one Slack post. Reports rejections, missing tickets and contents, payloads that Slack's rules
 (`slack_rules`) or slack-sdk's models reject, errors in the log, and the time from 250 to Slack. Lists doubtful
 messages: undecodable ones, slow ones, those with warnings of the parser, and those without text although Python's email
 package finds some. Exit code 1 if a guarantee is broken.
@@ -107,7 +107,7 @@ async def _send_all(port: int, mails: list[CorpusMessage], concurrency: int) -> 
 
 
 async def _wait_until_delivered(slack: SlackStandIn, count: int) -> None:
-    """Wait until all posts have arrived, or none arrives for ten seconds."""
+    """Waits until `count` posts have arrived, or until none has arrived for ten seconds."""
     seen, since = len(slack.posts), time.monotonic()
     while seen < count and time.monotonic() - since < 10:
         await asyncio.sleep(0.1)
@@ -116,7 +116,7 @@ async def _wait_until_delivered(slack: SlackStandIn, count: int) -> None:
 
 
 async def _read_tickets(installation: BenchInstallation, mails: list[CorpusMessage]) -> None:
-    """Read tickets and texts from the database."""
+    """Adds the tickets, the texts and the parser's warnings from the database to the messages."""
     by_address = {mail.recipient: mail for mail in mails}
     database = installation.database
     await database.open()
@@ -160,12 +160,12 @@ def _check_posts(slack: SlackStandIn, mails: list[CorpusMessage]) -> None:
                 parsed = Block.parse(block)
                 assert parsed is not None
                 parsed.validate_json()
-            except Exception as error:  # noqa: BLE001 - any error of its models is a finding about this message
+            except Exception as error:  # noqa: BLE001 - any error of slack-sdk's models is a finding about this message
                 to.failures.append(f"slack-sdk: {error}")
 
 
 def _assess(mail: CorpusMessage) -> None:
-    """Add the failures and warnings of a message."""
+    """Derives the failures and warnings of a message from its results."""
     answer = mail.result
     assert answer is not None
     if answer.code != 250:

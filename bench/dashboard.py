@@ -1,8 +1,8 @@
-"""Measure every page of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
+"""Measures every page of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
 
-`bench.filled` creates 100,000 tickets with events and Message-IDs. Every page of `views` is then requested from the
-started program by a signed-in admin, one request at a time. Prints size and time (median, maximum) of each, and what
-exceeds 100 kB or 100 ms.
+`bench.filled` creates 100,000 tickets, to which events and Message-IDs are added. A signed-in admin then requests every
+page of `api.dashboard.views` from the started program, one request at a time. Prints the size and the median and
+maximum time of each URL, and marks those over 100 kB or 100 ms.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ TICKETS = 100_000
 TIMES = 15
 TARGET_MS = 100.0
 TARGET_BYTES = 100_000
-# Forms and redirects: their size does not depend on the data.
+# Pages that are not measured: forms, redirects and others whose size does not depend on the number of tickets.
 _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
-    """The URLs of each page: first pages, deep pages, filters and searches."""
-    number = dataset.count - 3000  # delivered and assigned
+    """Returns the URLs to measure, by the path of the page: first pages, deep pages, filters and searches."""
+    number = dataset.count - 3000  # the next ticket is delivered and assigned
     deep = paging.encode_cursor(dataset.id("ticket", dataset.count // 10))
     ticket, delivery, message = (dataset.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
     main, small, busy, hook = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.integrations[0]
@@ -84,7 +84,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
 
 
 async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
-    """Add what `create_dataset` omits; return an admin's cookie and an id for each page of `/manage`."""
+    """Adds what `create_dataset` omits. Returns an admin's cookie, and an id for each kind of object in `/manage`."""
     database = dataset.installation.database
     await database.open()
     try:
@@ -119,7 +119,7 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
-    """Bytes and milliseconds of each URL."""
+    """Requests each URL `times` times. Returns the bytes of its response and the milliseconds of each request."""
     token, others = await add_manage_data(dataset)
     urls = visits(dataset, others)
     missing = {page.path for page in PAGES if page.method == "GET"} - set(urls) - _CONSTANT_PAGES
@@ -148,7 +148,7 @@ async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple
 
 
 def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> bool:
-    """Print the measurements; return whether every page meets its targets."""
+    """Prints the measurements and returns whether every page meets its targets."""
     print(f"\n{kind}, {count:,} tickets: kB, ms (median, maximum)")
     over = 0
     for path, (size, durations) in found.items():

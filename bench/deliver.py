@@ -1,11 +1,11 @@
-"""Measure the delivery from `250` to Slack: `python -m bench.deliver [--quick]`.
+"""Measures the delivery from `250` to Slack: `python -m bench.deliver [--quick]`.
 
-Latency: one message after another on an idle system, from the client's 250 to the complete request at the Slack
-stand-in; in one process (`serve`) and in two (`smtp` and `deliver`), on both databases. Target: a median below 50 ms,
-or below the polling interval for two processes over SQLite.
+The latency is measured on an idle system with one message after another, from the client's 250 to the complete request
+at the Slack stand-in: with one process (`serve`) and with two (`smtp` and `deliver`), on both databases. The target is
+a median below 50 ms, or below the polling interval for two processes over SQLite.
 
-Rate: deliveries a second of one `deliver` process with a full outbox, to one and to twenty webhooks without pacing.
-The stand-in shares the machine.
+The rate is the deliveries a second of one `deliver` process with a full outbox, to one and to twenty webhooks without
+pacing. The stand-in runs on the same machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 20
-_WARM_UP = 5
+_WARM_UP = 5  # messages that are sent before the measurement
 _MARK = re.compile(rb"latency-(\d+)-")
 _TARGET = 0.050  # seconds from 250 to Slack, median
 
@@ -81,7 +81,7 @@ async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[s
 
 
 async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float]:
-    """Send messages one by one; return the times of the replies, without those of the warm-up."""
+    """Sends messages one by one. Returns the times of the replies, without those of the warm-up."""
     answered: dict[int, float] = {}
     for n in range(-_WARM_UP, mails):
         subject = f"latency-{n}-" if n >= 0 else "warm up"
@@ -118,7 +118,7 @@ async def _measure_rate(kind: Kind, folder: Path, webhooks: int, deliveries: int
 
 
 async def _wait_for_posts(slack: SlackStandIn, count: int, *, timeout: float) -> None:
-    """Poll until `count` posts have arrived; a notification for each would slow the stand-in down."""
+    """Polls until `count` posts have arrived; a notification for each would slow the stand-in down."""
     end = time.monotonic() + timeout
     while len(slack.posts) < count:
         if time.monotonic() > end:

@@ -1,8 +1,8 @@
-"""Create a large installation by SQL; 1,000,000 tickets take some minutes.
+"""Creates a large installation by SQL; 1,000,000 tickets take some minutes.
 
-One ticket a minute, the last one a minute ago, each with a delivery, a message without raw bytes, and words for
-searches: frequent and rare ones, and some that only the older half has. Comments say which words and filters occur
-together often, rarely or never.
+The tickets are one minute apart; the newest is a minute old. Each has a delivery, a message without raw bytes, and
+words for searches: frequent words, rare words, and words that only the older half of the tickets has. The comments of
+the constants say which words and filters occur together often, rarely or never.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
 # Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases. The newest 20,000 are
-# mostly open, nearly all older ones are resolved. A quarter is assigned, mostly to one agent.
+# mostly open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
@@ -33,17 +33,17 @@ _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 15
     || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
     || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END
     || CASE WHEN n < {count} / 2 AND n % 3 = 0 THEN ' telefax' ELSE '' END || ' order' || n"""
-# Filler: each ticket has one of the words t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on.
+# Filler words: each ticket has one of t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on for each number.
 _TEXT = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
 _TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
 _APART = 60_000  # milliseconds between two tickets
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the alphabet of `router.ids`
-_MINUTE = 60_000_000
+_MINUTE = 60_000_000  # microseconds
 
 
 @dataclass
 class Dataset:
-    """Ids and size of a created installation."""
+    """Ids and size of a created installation. last: time of the newest ticket, in milliseconds since the epoch."""
 
     installation: BenchInstallation
     count: int
@@ -54,12 +54,12 @@ class Dataset:
     integrations: list[str] = field(default_factory=list)
 
     def id(self, prefix: str, number: int) -> str:
-        """The id of the ticket, delivery or message with this number, as `_id` writes it in SQL."""
+        """Returns the id of the ticket, delivery or message with this number. The SQL of `_id` computes the same id."""
         time_ms = self.last - (self.count - number) * _APART
         return f"{prefix}_{''.join(_DIGITS[time_ms >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 
     def describe_call(self, call: str) -> str:
-        """A call with names instead of the ids of users and aliases."""
+        """Returns the call with names instead of the ids of users and aliases."""
         names = {self.users[0]: "BUSY", self.users[7]: "OTHER", self.aliases[0]: "MAIN", self.aliases[9]: "SMALL"}
         for one, name in names.items():
             call = call.replace(one, name)
@@ -67,7 +67,7 @@ class Dataset:
 
 
 async def create_dataset(installation: BenchInstallation, count: int) -> Dataset:
-    """Write all rows; the database is closed afterwards."""
+    """Writes all rows and closes the database."""
     database = installation.database
     await database.open()
     try:
@@ -155,7 +155,7 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
 
 
 async def run_statement(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:
-    """Run a statement that may take an hour; return its rows."""
+    """Runs a statement that may take an hour and returns its rows."""
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
             return [dict(row) for row in await session.execute_fetchall(statement)]

@@ -1,8 +1,8 @@
-"""Measure legitimate mail during an attack: `python -m bench.hostile [--quick]`.
+"""Measures legitimate mail during an attack: `python -m bench.hostile [--quick]`.
 
-`bench.swarm` attacks one `emailrouter smtp`. This program sends 20 messages a second from other addresses, and every
-20 ms measures the time of a reply on a separate connection: the stalls of the server's event loop. Its own stalls are
-printed next to them. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open; all other
+`bench.swarm` attacks one `emailrouter smtp`. Meanwhile this program sends 20 messages a second from other addresses.
+Every 20 ms it times a reply on a separate connection, which shows the stalls of the server's event loop, and it prints
+its own stalls too. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open; all other
 limits are the defaults. Targets: all messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over
 250 ms. `--apart` attacks with one kind after the other.
 """
@@ -23,14 +23,14 @@ from bench.processes import Child, cpu_seconds, end_on_sigterm, peak_bytes, prog
 from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
-_MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
-_PROBES_A_SESSION = 50  # stays below the server's limit of commands without a message
+_MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02  # seconds
+_PROBES_A_SESSION = 50  # commands; stays below the server's limit of commands without a message
 _MIB = 1048576
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A kind of attack. scale: factor by which the numbers of clients are multiplied."""
+    """An attack by clients of these kinds. scale: factor by which the numbers of clients are multiplied."""
 
     kinds: Sequence[str]
     seconds: float
@@ -40,7 +40,7 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Sessions with a message, reply times of the probe connection, and delays of this program itself."""
+    """Results of the sessions with a message, and seconds: probe replies and delays of this program itself."""
 
     answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
@@ -111,7 +111,7 @@ async def _mail(port: int, recipient: str, end: float, observations: Observation
 
 
 async def _probe(port: int, end: float, observations: Observations) -> None:
-    """Send RSET and time its reply repeatedly, on a connection that is reopened regularly."""
+    """Sends RSET and times its reply repeatedly. Each connection is replaced after `_PROBES_A_SESSION` commands."""
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         try:

@@ -1,7 +1,7 @@
-"""Installations for benchmarks: a workspace, a verified domain, aliases and webhooks.
+"""Creates installations for benchmarks: a workspace, a verified domain, aliases and webhooks.
 
-`bench_installation("sqlite" | "postgres", folder, ...)` yields one without a running program. PostgreSQL is a separate
-server on disk with fsync on, and its CPU time can be read (`database_cpu`). `BenchInstallation.env` has the program's
+`bench_installation("sqlite" | "postgres", folder, ...)` yields an installation without a running program. PostgreSQL is
+a separate server on disk with fsync on; `database_cpu` returns its CPU time. `BenchInstallation.env` has the program's
 default settings, except for limits that a benchmark on one machine would reach.
 """
 
@@ -25,11 +25,11 @@ from tests.support.process import environment
 
 Kind = Literal["sqlite", "postgres"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
-# Settings that the tests' server reduces, at PostgreSQL's defaults.
+# PostgreSQL's defaults for settings that `tests.support.postgres` reduces.
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 
-# Settings of test installations that are dropped: a benchmark measures the program's defaults.
+# Settings of test installations that are removed, because a benchmark measures the program's defaults.
 _DEFAULT = ("smtp.min_free_bytes", "dns.nameservers")
 _SETTINGS: dict[str, object] = {
     "server.hostname": f"mx.{DOMAIN}",
@@ -43,7 +43,7 @@ _SETTINGS: dict[str, object] = {
 
 
 class BenchInstallation(Installation):
-    """A test installation with the settings of a started program (`tests.support.process.environment`)."""
+    """A test installation. `env` is its settings for a started program (`tests.support.process.environment`)."""
 
     database_cpu: Callable[[], float] | None = None
 
@@ -75,7 +75,7 @@ async def bench_installation(
     webhook: Callable[[str], str] | None = None,
     migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
 ) -> AsyncIterator[BenchInstallation]:
-    """Create an installation; the aliases `support`, `alias1`, ... use the webhooks `team0`, `team1`, ... in turn.
+    """Creates an installation. The aliases `support`, `alias1`, ... use the webhooks `team0`, `team1`, ... in turn.
 
     Args:
         kind: the database.
@@ -116,7 +116,7 @@ def _server_cpu(server: PostgresServer) -> Callable[[], float]:
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a new certificate with a P-256 key; return both paths."""
+    """Writes a new certificate with a P-256 key and returns the paths of the certificate and of the key."""
     issued = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
     chain, key = folder / "cert.pem", folder / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)

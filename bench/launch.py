@@ -1,7 +1,7 @@
-"""Replace this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
+"""Replaces this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-Before that, asks the kernel to end this process when its parent (process PARENT) dies, and raises the limit of file
-descriptors. `--port` opens 127.0.0.1:N with SO_REUSEPORT and passes it as systemd does (LISTEN_FDS,
+First requests SIGKILL from the kernel for the death of the parent process PARENT, and raises the limit of file
+descriptors. `--port` listens on 127.0.0.1:N with SO_REUSEPORT and passes the socket as systemd does (LISTEN_FDS,
 LISTEN_PID), so that any number of processes can share a port.
 """
 
@@ -19,7 +19,7 @@ _FIRST_SYSTEMD_FD = 3
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepare this process and replace it. Does not return."""
+    """Prepares this process and replaces it by PROGRAM. Does not return."""
     split = argv.index("--")
     parent, options, program = int(argv[0]), argv[1:split], argv[split + 1 :]
     with contextlib.suppress(OSError, AttributeError):  # Linux only
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def pass_socket(port: int) -> None:
-    """Listen on the port, on the descriptor that sd_listen_fds(3) expects."""
+    """Listens on the port and moves the socket to the descriptor that sd_listen_fds(3) expects."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -4,9 +4,9 @@
 
 It runs in a process of its own and prints one JSON line, the `LoadResult`. Every session is a protocol that writes
 prebuilt bytes and reads only the first digit of each reply, one command at a time, as `smtp-source` does. Each message
-has its own Message-ID, so none is a duplicate. `--per-connection` sets the messages of a connection (0: all of a
-session), `--starttls` uses TLS, and `--handshake` makes only a connection and a TLS handshake (the server is
-`bench.peers handshake`). A rejected message is counted and not retried.
+has its own Message-ID, so none is a duplicate. `--per-connection` sets the messages per connection; 0 distributes all
+messages over `--concurrency` connections. `--starttls` uses TLS. `--handshake` makes only a connection and a TLS
+handshake, with `bench.peers handshake` as the server. A rejected message is counted and not retried.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ class LoadResult:
 
 
 def filler_body(size: int, header_size: int) -> bytes:
-    """A body that fills a message to `size` bytes after a header of `header_size`, with the end of data."""
+    """Returns a body with the end of data that extends a header of `header_size` bytes to a message of `size` bytes."""
     lines, remainder = divmod(max(size - header_size, 0), len(_LINE))
     last = b"x" * (remainder - 2) + b"\r\n" if remainder > 2 else b""
     return _LINE * lines + last + b".\r\n"
 
 
 class LoadGenerator:
-    """A running load: counts remaining messages and replies."""
+    """Sends one load, and counts the remaining messages and the replies."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -94,11 +94,11 @@ class LoadGenerator:
         return next(self._recipients)
 
     def record_refusal(self, reason: str, count: int) -> None:
-        """Count messages that the server rejected."""
+        """Counts messages that were not accepted, by reason."""
         self.result.refused[reason] = self.result.refused.get(reason, 0) + count
 
     async def run(self, host: str, port: int) -> LoadResult:
-        """Send the whole load."""
+        """Sends all messages of the load."""
         started_at, cpu = time.perf_counter(), _own_cpu_seconds()
         async with asyncio.timeout(self.load.timeout):
             await asyncio.gather(*(self._session(host, port) for _ in range(self.load.concurrency)))
@@ -107,7 +107,7 @@ class LoadGenerator:
         return self.result
 
     async def _session(self, host: str, port: int) -> None:
-        """Open one connection after another until nothing remains."""
+        """Opens one connection after another until no message remains."""
         loop = asyncio.get_running_loop()
         per_connection = self.load.per_connection or -(-self.load.mails // self.load.concurrency)
         while self.remaining > 0:
@@ -137,7 +137,7 @@ class LoadGenerator:
 
 
 class LoadSession(asyncio.Protocol):
-    """One connection with `count` messages. `done` is set when it ends, for any reason."""
+    """One connection with `count` messages. `done` is set when the connection ends, for any reason."""
 
     def __init__(self, generator: LoadGenerator, count: int, done: asyncio.Future[None]) -> None:
         self._generator = generator
@@ -151,11 +151,11 @@ class LoadSession(asyncio.Protocol):
         self._step = "greeting"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the greeting."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not asyncio.Transport
+        """Stores the transport. The server's greeting starts the dialogue."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
-        """Collect reply lines. A reply is complete when its last line has a space after the code."""
+        """Collects reply lines. A reply is complete when its last line has a space after the code."""
         received = self._buffer + data if self._buffer else data
         if (
             not received.endswith(b"\r\n")
@@ -170,7 +170,7 @@ class LoadSession(asyncio.Protocol):
             self._send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Count the messages that were not sent as rejected."""
+        """Counts the remaining messages as not accepted."""
         if self._remaining and self._step != "tls":
             self._generator.record_refusal("connection lost", self._remaining)
             self._remaining = 0
@@ -178,7 +178,7 @@ class LoadSession(asyncio.Protocol):
             self._done.set_result(None)
 
     def _send_next(self) -> None:  # noqa: PLR0912 - a dialogue is a list of steps
-        """Send what follows after the received reply."""
+        """Sends the command or content that follows the received reply."""
         transport = self._transport
         assert transport is not None
         match self._step:
@@ -232,7 +232,7 @@ class LoadSession(asyncio.Protocol):
         self._send_next()
 
     def _end_refused(self, reply: bytes) -> None:
-        """End the session and count its messages under this reply."""
+        """Ends the session and counts its remaining messages under this reply."""
         self._generator.record_refusal(reply.decode(errors="replace").strip(), self._remaining)
         self._remaining = 0
         if self._transport is not None:
@@ -240,7 +240,10 @@ class LoadSession(asyncio.Protocol):
 
 
 def insecure_context() -> ssl.SSLContext:
-    """A TLS client without verification. Every handshake is a full one: Python does not resume sessions by itself."""
+    """Returns a TLS client context that verifies nothing.
+
+    Every handshake is a full one, because Python does not resume sessions by itself.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

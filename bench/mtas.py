@@ -1,9 +1,9 @@
-"""Haraka and Postfix for comparison: a configuration in a temporary folder for the installed copy.
+"""Configures installed copies of Haraka and Postfix in a temporary folder, for comparison.
 
 Both accept every message to the benchmark's domain. Haraka discards it. Postfix writes it to its queue on disk before
-its 250 and holds it there (`HOLD`). Neither its queue manager nor its delivery is measured, because our delivery is not
-measured either; the queue is emptied after each measurement. Postfix needs root, because it changes to other users:
-accounts that every Debian has and that run nothing else.
+its 250 and keeps it there (`HOLD`). Neither its queue manager nor its delivery is measured, because the delivery of
+Email Router is not measured either; the queue is emptied after each measurement. Postfix needs root, because its
+processes run as other users: accounts that every Debian has and that run nothing else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True)
 class PreparedServer:
-    """How to start a server. spool: folder with messages to remove after a measurement, or None."""
+    """The command line and environment of a server. spool: folder with messages to remove after a measurement."""
 
     argv: list[str]
     env: dict[str, str]
@@ -55,7 +55,7 @@ class PreparedServer:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """The program from the command line or from PATH, or None."""
+    """Returns the program from the command line, else `haraka` from PATH; None if it is not installed."""
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
@@ -63,19 +63,19 @@ def find_haraka(named: str | None) -> Path | None:
 
 
 def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: tuple[Path, Path]) -> PreparedServer:
-    """Configure Haraka to accept and discard, with `nodes` workers if there are several processes."""
+    """Configures Haraka to accept and discard messages, with a cluster of workers if `processes` is more than 1."""
     config = folder / "config"
     config.mkdir(parents=True)
     nodes = f"nodes={processes}\n" if processes > 1 else ""
     (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\n{nodes}")
-    # This file replaces Haraka's own completely, and some keys have no default: start from a copy.
+    # The file replaces Haraka's own completely and some keys have no default, so it starts as a copy.
     own = (program.resolve().parent.parent / "config" / "connection.ini").read_text()
     (config / "connection.ini").write_text(re.sub(r"(?m)^bytes=.*", f"bytes={_MAX_MESSAGE}", own))
     (config / "plugins").write_text("tls\nrcpt_to.in_host_list\nqueue/discard\n")
     (config / "host_list").write_text(f"{DOMAIN}\n")
     (config / "log.ini").write_text("[main]\nlevel=warn\n")
     (config / "me").write_text(f"mx.{DOMAIN}\n")
-    # Otherwise Haraka generates them, which takes minutes of CPU during the measurement.
+    # Without this file Haraka generates the parameters, which takes minutes of CPU during the measurement.
     parameters = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"]
     subprocess.run([*parameters, "-out", str(config / "dhparams.pem")], check=True, capture_output=True)
     (config / "tls.ini").write_text("dhparam=dhparams.pem\n")
@@ -85,7 +85,7 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """Return the root folder of Postfix, `named` or `/`; None if it has no Postfix or the user is not root."""
+    """Returns the root folder of Postfix, `named` or `/`; None if Postfix is not there or the user is not root."""
     root = Path(named or "/")
     if not (root / "usr/lib/postfix/sbin/master").is_file():
         if named:
@@ -95,7 +95,7 @@ def find_postfix(named: str | None) -> Path | None:
 
 
 def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> PreparedServer:
-    """Configure Postfix with its queue in `folder`."""
+    """Configures Postfix with its queue in `folder`."""
     libraries = root / "usr/lib/postfix"
     etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
     for path in (etc, spool, data):

@@ -1,9 +1,10 @@
 """Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
-- minimal: SMTP by a plain asyncio protocol that stores and checks nothing and knows one dialogue: the lowest cost that
-  is possible in Python.
-- smtp: our `smtp.server` with an acceptor that discards, to separate the cost of SMTP from that of the commit.
+- minimal: a plain asyncio protocol that knows one dialogue, checks nothing and stores nothing. It shows the lowest cost
+  that is possible in Python.
+- smtp: Email Router's `smtp.server` with an acceptor that discards messages. It separates the cost of SMTP from that of
+  the commit.
 - handshake: one TLS handshake for each connection, with one byte before and after it.
 
 All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends at SIGTERM.
@@ -43,7 +44,7 @@ _MAX_MESSAGE = 52428800
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.2 and later with this certificate."""
+    """Returns a server context for TLS 1.2 and later with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
@@ -62,11 +63,11 @@ class MinimalSmtp(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not asyncio.Transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not asyncio.Transport
         self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Answer command lines. Discard message content except for bytes that may start the end of data."""
+        """Answers command lines. Discards message content except for bytes that may start the end of data."""
         self._buffer = buffer = self._buffer + data if self._buffer else data
         if self._securing:  # a reply before `start_tls` returns would be in plain text
             return
@@ -120,12 +121,12 @@ class TlsHandshake(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once per connection: `loop.start_tls` does not call it again."""
+        """Stores the transport. `loop.start_tls` does not call this method again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer the request for TLS, as a server does after STARTTLS."""
-        self._transport.pause_reading()  # `start_tls` resumes; otherwise the first bytes of the handshake are lost
+        """Answers the request for TLS, as a server does after STARTTLS."""
+        self._transport.pause_reading()  # otherwise the first bytes of the handshake are lost; `start_tls` resumes
         self._transport.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
 
@@ -136,7 +137,7 @@ class TlsHandshake(asyncio.Protocol):
 
 
 class AcceptAllRouting:
-    """Routing that knows every recipient."""
+    """Routing that accepts every recipient."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:
         """See `router.ports.RecipientResolver`."""
@@ -157,7 +158,7 @@ async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> Non
 
 
 async def sink(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serve aiosmtpd without changes."""
+    """Serves aiosmtpd's `Sink` with the unchanged `SMTP` class."""
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # logging would distort the measurement
     context = server_context(cert, key) if cert and key else None
     handler = Sink()
@@ -175,7 +176,7 @@ async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
 
 
 async def smtp(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serve our SMTP server, including logs and limits, with an acceptor that discards."""
+    """Serves Email Router's SMTP server, including logs and limits, with an acceptor that discards messages."""
     log.configure_logging("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}
@@ -194,7 +195,7 @@ KINDS: dict[str, Callable[[int, Path | None, Path | None], Awaitable[None]]] = {
 
 
 async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> None:
-    """Serve until SIGTERM."""
+    """Serves until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await KINDS[kind](port, cert, key)

@@ -1,4 +1,4 @@
-"""Child processes of a benchmark: started, measured by /proc, and ended with the benchmark.
+"""Starts the child processes of a benchmark, measures them by /proc, and ends them with the benchmark.
 
 `Child` runs a program in its own process group with its log in a file, because reading a pipe would cost CPU that the
 load needs. `cpu_seconds` and `peak_bytes` work for any process. Linux only. Only processes that were started here are
@@ -64,7 +64,7 @@ class Child:
         self.stop()
 
     def start(self) -> None:
-        """Start the program; standard output and error go to `log`."""
+        """Starts the program; standard output and error go to `log`."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd=self._folder,
@@ -73,7 +73,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id; only after `start`."""
+        """The process id. Available after `start`."""
         assert self._process is not None
         return self._process.pid
 
@@ -82,7 +82,7 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
-        """Block until the log has a line `{"event": "ready", ...}`; return it."""
+        """Blocks until the log has a line `{"event": "ready", ...}` and returns that event."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for event in self.events():
@@ -104,7 +104,7 @@ class Child:
         return found
 
     def stop(self) -> int:
-        """Send SIGTERM, wait, then send SIGKILL to the group; return the exit code."""
+        """Sends SIGTERM and, if the program has not ended after 20 s, SIGKILL to its group. Returns the exit code."""
         process = self._process
         if process is None:
             return 0
@@ -119,25 +119,25 @@ class Child:
 
 
 def end_on_sigterm() -> None:
-    """End the benchmark at SIGTERM as at Ctrl-C: children are stopped and the folder is removed."""
+    """Makes SIGTERM end the benchmark like Ctrl-C: children are stopped and the temporary folder is removed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def temporary_folder() -> Path:
-    """Create a folder that is removed at exit, also when SIGTERM arrives outside any `finally`."""
+    """Creates a folder that is removed at exit, also when SIGTERM arrives outside any `finally`."""
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def program_command(role: str, checkout: Path | None = None) -> list[str]:
-    """The command for a role of the program, from this checkout or from another one with its own `.venv`."""
+    """Returns the command for a role of the program, from this checkout or from another one with its own `.venv`."""
     python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
     return [python, "-m", "emailrouter", role]
 
 
 def module_command(name: str, *args: str) -> list[str]:
-    """The command for a module of this folder."""
+    """Returns the command that runs a Python module of this checkout."""
     return [sys.executable, "-m", name, *args]
 
 
@@ -162,7 +162,10 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
-    """User and system time of all threads and of reaped children, in steps of 10 ms."""
+    """Returns the user and system time of all threads and of reaped children of a process, in steps of 10 ms.
+
+    descendants: includes the living descendants.
+    """
     ticks = 0
     for number in process_tree(pid) if descendants else [pid]:
         if fields := _stat(number):
@@ -171,12 +174,12 @@ def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
 
 
 def peak_bytes(pid: int) -> int:
-    """Peak resident memory since the start or since `forget_peak` (VmHWM); 0 if the process is gone."""
+    """Returns the peak resident memory of a process since its start (VmHWM); 0 if the process is gone."""
     return _status(pid, "VmHWM:")
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory (VmRSS); 0 if the process is gone."""
+    """Returns the resident memory of a process (VmRSS); 0 if the process is gone."""
     return _status(pid, "VmRSS:")
 
 
@@ -189,7 +192,7 @@ def _status(pid: int, key: str) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may contain anything; empty if the process is gone."""
+    """Returns the fields of /proc/PID/stat after the name, which may contain any text; empty if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

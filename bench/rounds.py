@@ -20,10 +20,10 @@ _SETTLE = 0.05  # seconds that a server gets to finish its work after the last r
 
 @dataclass(frozen=True)
 class Case:
-    """One load.
+    """A load that is measured on each server.
 
-    seconds: duration of a measurement. without: servers that do not take part. Only a case over TLS is compared with
-    the bare handshake.
+    seconds: approximate duration of a measurement. without: names of servers that are not measured, by default the bare
+    TLS handshake, which is compared only with loads over TLS.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Messages a second, and CPU milliseconds for a message of the server's processes and of its PostgreSQL."""
+    """Messages a second, and CPU milliseconds per message: of the server's processes and of its PostgreSQL."""
 
     rate: float
     cpu: float
@@ -44,13 +44,13 @@ class Measurement:
 
 @dataclass
 class Results:
-    """measurements[case][server]: one for each round, None for a failure."""
+    """Measurements and failures. `measurements[case][server]` has one for each round, None for a failure."""
 
     measurements: dict[str, dict[str, list[Measurement | None]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def add(self, case: str, server: str, measurement: Measurement | None) -> None:
-        """Add the measurement of the next round."""
+        """Adds the measurement of the next round."""
         self.measurements.setdefault(case, {}).setdefault(server, []).append(measurement)
 
     def ratios(self, case: str, server: str, base: str, get_value: Callable[[Measurement], float]) -> list[float]:
@@ -61,8 +61,8 @@ class Results:
 
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
-    """Send the load once. Raises `LoadError`."""
-    if server.name == HANDSHAKE:  # makes the same connections, without messages
+    """Sends the load once and returns the measurement. Raises `LoadError`."""
+    if server.name == HANDSHAKE:  # the handshake server gets the same connections, without messages
         load = replace(load, handshake=True, starttls=False)
     cpu, database = server.cpu_seconds(), server.database_cpu() if server.database_cpu else 0.0
     sent = await sender.send(load, server.port)
@@ -76,7 +76,7 @@ async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Meas
 async def compare(
     cases: Sequence[Case], servers: Sequence[RunningServer], sender: LoadSender, *, rounds: int, budget: float
 ) -> Results:
-    """Measure all cases on all servers, `rounds` times. No round starts after `budget` seconds.
+    """Measures all cases on all servers, `rounds` times. No round starts after `budget` seconds.
 
     A first small load, which also warms the server up, determines how many messages a measurement needs.
     """
@@ -111,7 +111,7 @@ async def _messages_for(case: Case, server: RunningServer, sender: LoadSender) -
 
 
 def format_table(results: Results, base: str) -> str:
-    """A Markdown table: medians of each case and server, and the ratio of `base` to it."""
+    """Returns a Markdown table: medians of each case and server, and the ratios of `base` to that server."""
     lines = [
         f"| case | server | mails/s | CPU ms/mail | {base}: rate ratio | {base}: CPU ratio |",
         "|---|---|---|---|---|---|",
@@ -132,7 +132,7 @@ def format_table(results: Results, base: str) -> str:
 
 
 def format_spread(ratios: Sequence[float]) -> str:
-    """Median, minimum and maximum: `0.31 (0.29-0.34)`."""
+    """Formats ratios as median, minimum and maximum: `0.31 (0.29-0.34)`."""
     if not ratios:
         return "-"
     return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"

@@ -1,9 +1,9 @@
-"""Simulate 10, 1,000 and 100,000 messages a second: `python -m bench.scaling [--here]`.
+"""Simulates 10, 1,000 and 100,000 messages a second: `python -m bench.scaling [--here]`.
 
 No available machine is large enough, so `bench.simulation` runs with `COSTS`, which the other benchmarks measured. For
 each scenario it prints how a layout of today's hardware performs, its busiest part, and the highest sustained rate.
 `--here` measures 4 KB messages on this machine with its own PostgreSQL, with 1, 20 and 200 senders, and prints the
-measured next to the simulated rates. docs/scaling.md has the results.
+measured and the simulated rates. docs/scaling.md has the results.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COSTS = Costs(
     log=8 * KB,
     log_per_byte=1.1,
 )
-# A hundred messages: mostly small, on average 100 KB.
+# Sizes of a hundred messages in bytes: mostly small, on average 100 KB.
 SIZES = (*[4 * KB] * 85, *[100 * KB] * 14, 8 * MB)
 
 
@@ -52,7 +52,7 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    """Each rate with a suitable layout; 100,000 first with an unsuitable one."""
+    """Returns the layouts to simulate for each rate. No layout with one database sustains 100,000 messages a second."""
     one = Layout(10, 1, 1, 2e-3, 200 * MB, 0.05e-3, 20, SIZES, posts=10)
     many = Layout(1_000, 4, 8, 1e-3, 500 * MB, 0.3e-3, 1_000, SIZES, posts=1_000)
     biggest = Layout(100_000, 300, 64, 0.5e-3, 2_000 * MB, 0.3e-3, 100_000, SIZES, posts=100_000)
@@ -67,7 +67,7 @@ def scenarios() -> list[Scenario]:
 
 
 def report() -> None:
-    """Print the table."""
+    """Simulates the scenarios and prints the results as a table."""
     print(
         "| layout | sustained | busiest part | time to the 250 (median, p99) | highest sustained rate, busiest part |"
     )
@@ -98,7 +98,7 @@ def _rounded(rate: float) -> str:
 
 
 async def compare_with_this_machine() -> None:
-    """Measure this machine, simulate it, and print both."""
+    """Measures and simulates this machine, and prints both results."""
     folder = temporary_folder()
     async with bench_installation("postgres", folder) as installation:
         database = await asyncpg.connect(installation.url)
@@ -106,7 +106,7 @@ async def compare_with_this_machine() -> None:
             port = smtp_port(smtp.wait_ready())
 
             async def measure(clients: int, mails: int, size: int = 4 * KB) -> tuple[float, float, float, float]:
-                """Messages a second; for a message: CPU seconds of smtp and database, and WAL bytes."""
+                """Returns messages a second and, per message, CPU seconds of smtp and database, and WAL bytes."""
                 before = (
                     cpu_seconds(smtp.pid),
                     installation.database_cpu() if installation.database_cpu else 0,

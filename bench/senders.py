@@ -1,4 +1,4 @@
-"""Generate load with Postfix's `smtp-source` if it is installed, else with `bench.load`, in a separate process.
+"""Generates load with Postfix's `smtp-source` if it is installed, else with `bench.load`, in a separate process.
 
 `smtp-source` is written in C and leaves more of the machine to the server. It has no TLS, so `bench.load` does
 STARTTLS. A load that was not accepted completely raises `LoadError` with the server's reply.
@@ -20,7 +20,7 @@ from bench.load import Load
 
 @dataclass(frozen=True)
 class SendResult:
-    """Accepted messages and the seconds they took."""
+    """The number of accepted messages, and the seconds that they took."""
 
     mails: int
     seconds: float
@@ -38,11 +38,11 @@ class LoadSender:
 
     @property
     def name(self) -> str:
-        """The generator, for the report."""
+        """The name of the generator in the report."""
         return "smtp-source" if self.smtp_source else "built-in"
 
     async def send(self, load: Load, port: int) -> SendResult:
-        """Send a load to 127.0.0.1:port. Raises `LoadError`."""
+        """Sends a load to 127.0.0.1:port. Raises `LoadError`."""
         if self.smtp_source is None or load.starttls or load.handshake:
             return await send_with_built_in(load, port)
         return await self._smtp_source(self.smtp_source, load, port)
@@ -58,7 +58,7 @@ class LoadSender:
 
 
 def choose_sender(option: str | None) -> LoadSender:
-    """The sender for the option: a path, `none`, or None to search PATH."""
+    """Returns the sender for the option `--smtp-source`: a path, `none`, or None to search PATH."""
     if option == "none":
         return LoadSender(None)
     found = shutil.which(option or "smtp-source")
@@ -68,7 +68,7 @@ def choose_sender(option: str | None) -> LoadSender:
 
 
 async def send_with_built_in(load: Load, port: int) -> SendResult:
-    """Run the built-in generator in a separate process. Raises `LoadError`."""
+    """Runs the built-in generator in a separate process. Raises `LoadError`."""
     command = [sys.executable, "-m", "bench.load", f"127.0.0.1:{port}", "--to", load.recipient]
     command += ["--size", str(load.size), "--mails", str(load.mails), "--concurrency", str(load.concurrency)]
     command += ["--per-connection", str(load.per_connection), "--timeout", str(load.timeout)]
@@ -80,7 +80,7 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
 
 
 def _library_path(program: Path) -> dict[str, str]:
-    """The environment for a copy that was unpacked, not installed, with its libraries next to it."""
+    """Returns the environment for a program that was unpacked, not installed, next to its libraries."""
     beside = program.parent.parent / "lib" / "postfix"
     return {"LD_LIBRARY_PATH": str(beside)} if beside.is_dir() else {}
 

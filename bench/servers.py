@@ -1,7 +1,7 @@
-"""The servers of a comparison, each started for the whole run and idle while another is measured.
+"""Starts the servers of a comparison for the whole run. A server is idle while another is measured.
 
-Ours are durable: `emailrouter smtp` with every limit, log line and commit of the product. A server that is not
-installed is skipped and named.
+The servers in `OURS` are durable: `emailrouter smtp` with every limit, log line and commit of the product. A server
+that is not installed is skipped, and its name is printed.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class RunningServer:
     has_grandchildren: bool = field(default=False)  # whether its children start processes themselves
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its processes since their start."""
+        """Returns the seconds of user and system time of all its processes since their start."""
         return sum(cpu_seconds(child.pid, descendants=self.has_grandchildren) for child in self.children)
 
     def peak_memory(self) -> int:
-        """The sum of the peak memory of its processes, in bytes."""
+        """Returns the sum of the peak memory of its processes, in bytes."""
         pids = [
             pid
             for child in self.children
@@ -65,7 +65,7 @@ class RunningServer:
         return sum(peak_bytes(pid) for pid in pids if is_alive(pid))
 
     def empty_spool(self) -> None:
-        """Remove queued messages: a growing queue would slow the next measurement."""
+        """Removes queued messages, because a growing queue would slow the next measurement."""
         if self.spool is not None:
             for mail in self.spool.rglob("*"):
                 if mail.is_file():
@@ -73,7 +73,7 @@ class RunningServer:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every comparison has."""
+    """Adds the options that every comparison has."""
     parser.add_argument("--smtp-source", metavar="PATH", help="Postfix's load generator; `none` for the built-in one")
     parser.add_argument("--haraka", metavar="PATH", help="the program, if it is not in PATH")
     parser.add_argument("--postfix", metavar="ROOT", help="the root that it is unpacked under, if not /")
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @asynccontextmanager
 async def started_servers(names: Sequence[str], options: Options, folder: Path) -> AsyncIterator[list[RunningServer]]:
-    """Start the servers, each in its own folder; stop all at the end."""
+    """Starts the servers, each in its own folder, and stops all at the end."""
     tls = write_certificate(folder)
     async with AsyncExitStack() as stack:
         found = []
@@ -119,7 +119,7 @@ async def _start_ours(
     *,
     checkout: Path | None = None,
 ) -> RunningServer:
-    """Start our program. checkout: the source tree that creates the schema and runs the server; None for this tree."""
+    """Starts Email Router. checkout: the source tree that creates the schema and runs; None for this tree."""
     of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
     migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
     kind = (OURS | BEFORE)[name]
@@ -156,7 +156,7 @@ async def _start_mta(
 
 
 def _wait_for_port(child: Child, port: int, timeout: float = 20) -> None:
-    """Block until the server greets; these programs do not log it."""
+    """Blocks until the server sends its greeting, because Haraka and Postfix log no `ready` event."""
     end = time.monotonic() + timeout
     while time.monotonic() < end and child.is_running():
         try:

@@ -2,10 +2,10 @@
 
 A message costs CPU of its receiving process (one thread) and joins the group that the process writes next. It is
 answered when the transaction of its group is flushed. A group costs round trips, CPU of the database, the row locks of
-its workspaces (from the last statements to the end of the flush), and a part of a flush: transactions that commit
-during one flush share the next. Each delivery costs CPU of the database and a flush.
+its workspaces (from the last statements to the end of the flush), and a part of a flush, because all transactions that
+commit during one flush share the next. Each delivery costs CPU of the database and a flush.
 
-Pure: simulated time only, and the same seed gives the same numbers.
+Pure: time is only simulated, and the same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class EventQueue:
         self._order = itertools.count()
 
     def schedule(self, delay: float, resume: Resume) -> None:
-        """Call `resume` after `delay` seconds."""
+        """Calls `resume` after `delay` seconds."""
         heapq.heappush(self._events, (self.now + delay, next(self._order), resume))
 
     def wait(self, seconds: float) -> Wait:
-        """Return a wait of this length."""
+        """Returns a wait of this many seconds."""
         return lambda resume: self.schedule(seconds, resume)
 
     def start(self, steps: Steps) -> None:
-        """Run a simulated process from one wait to the next."""
+        """Runs a simulated process from one wait to the next."""
 
         def resume() -> None:
             wait = next(steps, None)
@@ -58,7 +58,7 @@ class EventQueue:
 
 
 class Pool:
-    """Several servers with one queue, first come, first served: cores, or a lock if there is one server."""
+    """Several servers with one queue, first come, first served: the cores of a machine, or a lock with one server."""
 
     def __init__(self, timeline: EventQueue, servers: int) -> None:
         self._timeline = timeline
@@ -68,7 +68,7 @@ class Pool:
         self.busy = 0.0
 
     def acquire(self, resume: Resume) -> None:
-        """A wait for a free server; `release` returns it."""
+        """Waits for a free server, which `release` returns."""
         if self._free:
             self._free -= 1
             resume()
@@ -76,7 +76,7 @@ class Pool:
             self._waiting.append(resume)
 
     def release(self) -> None:
-        """Pass the server to the next in the queue."""
+        """Passes the server to the next process in the queue."""
         if self._waiting:
             self._timeline.schedule(0.0, self._waiting.popleft())
         else:
@@ -159,10 +159,10 @@ class Costs:
 class Layout:
     """A configuration of hosts.
 
-    rate: messages that arrive in a second. clients: if not 0, that many senders instead, each of which sends its next
-    message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages, equally frequent.
-    posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for each message (the
-    product does not implement it).
+    rate: messages that arrive in a second. clients: if not 0, the number of senders that replace `rate`: each sends its
+    next message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages, equally
+    frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for each
+    message (the product does not implement it).
     """
 
     rate: float
@@ -204,7 +204,7 @@ class SimulationResult:
 
 CONNECTIONS = 2  # per process, for writing groups: see `router.store.postgres_writer`
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
-# Statements of a group during which the workspaces' rows are locked: the tickets and the commit.
+# Round trips and CPU of a group while the workspaces' rows are locked: the tickets and the commit.
 LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2
 
 
@@ -237,7 +237,7 @@ class _Process:
             model.timeline.start(self.write_groups())
 
     def write_groups(self) -> Steps:
-        """Write groups on one connection until the queue is empty."""
+        """Writes groups on one connection until the queue is empty."""
         model, costs, trip = self.model, self.model.costs, self.model.layout.round_trip
         while self.queue:
             group = [self.queue.popleft()]
@@ -281,24 +281,24 @@ class _Model:
         self.result = SimulationResult()
 
     def generate_arrivals(self) -> Steps:
-        """Messages with exponential inter-arrival times, for a random process and workspace."""
+        """Generates messages with exponential inter-arrival times, for a random process and workspace."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.rate))
             self.receive(lambda: None)
 
     def receive(self, on_reply: Resume) -> None:
-        """Let a message arrive; `on_reply` is called at its 250."""
+        """Adds an arriving message; `on_reply` is called at its 250."""
         self.result.arrived += 1
         process = self.random.choice(self.processes)
         size = self.random.choice(self.layout.sizes)
         self.timeline.start(process.receive(size, self.random.randrange(self.layout.workspaces), on_reply))
 
     def start_client(self) -> None:
-        """A sender whose next message follows its 250."""
+        """Starts a sender that sends its next message after each 250."""
         self.receive(self.start_client)
 
     def generate_deliveries(self) -> Steps:
-        """Deliveries: one transaction records the last outcome and opens the next attempt."""
+        """Generates deliveries: one transaction records the last outcome and opens the next attempt."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.posts))
             self.timeline.start(self._deliver())
@@ -309,7 +309,7 @@ class _Model:
 
 
 def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> SimulationResult:
-    """Simulate `seconds` of operation, starting idle."""
+    """Simulates `seconds` of operation of an idle system."""
     model = _Model(layout, costs, seed)
     for _ in range(layout.clients):
         model.start_client()
@@ -332,9 +332,9 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
 def find_sustained_rate(
     layout: Layout, costs: Costs, *, mails: int = 20_000, rounds: int = 9
 ) -> tuple[float, SimulationResult]:
-    """Search the highest sustained rate, within a few per cent, from the layout's rate on.
+    """Searches the highest sustained rate to within a few per cent, starting with the layout's rate.
 
-    mails: arrivals of each trial, so that a trial takes as long at any rate. Returns the rate and its result.
+    mails: arrivals of each trial, so that every trial takes equally long. Returns the rate and its result.
     """
     low, high = 0.0, 0.0
     rate, best = layout.rate, SimulationResult()

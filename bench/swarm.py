@@ -1,8 +1,8 @@
 """Hostile SMTP clients: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
-2,000 connections send one byte in 10 s, half of them in a command and half in DATA; 200 send NOOP without end; others
-send lines and messages without end. A closed connection is reopened after 20 ms until the time is over. The clients
-use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line with the
+2,000 connections send one byte in 10 s, half of them in a command and half in DATA. 200 send NOOP without end, 20 send
+a line without end, and 20 a message without end. A closed connection is reopened after 20 ms until the time is over.
+The clients use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line with the
 connections that were made, rejected and closed by the server, for each kind.
 """
 
@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvloop
 
 _COUNTS = {"slow command": 1000, "slow data": 1000, "noop": 200, "endless line": 20, "endless data": 20}
-_PER_ADDRESS = 15  # below the product's default of 20
-_PER_NETWORK = 4  # addresses of one /26, below three times the default
+_PER_ADDRESS = 15  # connections; below the product's default limit of 20
+_PER_NETWORK = 4  # addresses of one /26: 60 connections, which is its limit (three times 20)
 _RECONNECT_SECONDS = 0.02
 _DRIP_SECONDS = 10.0
 _PIECE = b"x" * 65536
@@ -43,7 +43,7 @@ class HostileClient:
         self._counts = counts
 
     async def run(self, delay: float) -> None:
-        """Open one connection after another until cancelled."""
+        """Opens one connection after another until cancelled."""
         await asyncio.sleep(delay)
         while True:
             try:
@@ -64,7 +64,7 @@ class HostileClient:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def command(self, command: str) -> None:
-        """Send a command and read its reply. Raises EOFError for a rejection."""
+        """Sends a command, or nothing if it is empty, and reads one reply. Raises EOFError for a rejection."""
         if command:
             self.writer.write(f"{command}\r\n".encode())
         while True:
@@ -76,21 +76,21 @@ class HostileClient:
             raise EOFError
 
     async def envelope(self) -> None:
-        """Send the commands up to the 354."""
+        """Reads the greeting and sends the commands up to DATA."""
         for command in ("", "EHLO h.test", "MAIL FROM:<h@h.test>", f"RCPT TO:<{self.recipient}>", "DATA"):
             await self.command(command)
 
     async def drip(self) -> None:
-        """Send one byte every ten seconds until the server closes."""
+        """Sends one byte every ten seconds until the server closes the connection."""
         while True:
             self.writer.write(b"E")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRIP_SECONDS):
-                    await self.reader.read(1)  # after any reply the server closes
+                    await self.reader.read(1)  # the server closes the connection after any reply
                     raise EOFError
 
     async def flood(self, piece: bytes) -> None:
-        """Send as fast as the server reads."""
+        """Sends `piece` repeatedly, as fast as the server reads."""
         while True:
             self.writer.write(piece)
             await self.writer.drain()
@@ -137,7 +137,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
 
 
 async def attack(port: int, recipient: str, seconds: float, scale: float, kinds: Sequence[str]) -> Counter[str]:
-    """Run the hostile clients of these kinds for `seconds`; return the counts of what happened to them."""
+    """Runs the hostile clients of these kinds for `seconds`. Returns the number of events by client and event."""
     counts: Counter[str] = Counter()
     tasks = []
     number = 0
