@@ -48,7 +48,7 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Window:
-    """A browser context with its own cookies. `errors` collects what its pages must not do."""
+    """A browser context with its own cookies. `errors` collects console errors, exceptions and foreign requests."""
 
     context: BrowserContext
     errors: list[str] = field(default_factory=list)

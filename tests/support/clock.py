@@ -25,7 +25,7 @@ class FakeClock:
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
-        """Advance both clocks and return the new wall-clock time. Raises ValueError for a negative step."""
+        """Advances both clocks and returns the new wall-clock time. Raises AssertionError for a negative step."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         assert passed >= timedelta(0), "time does not run backwards: use set()"
         self._now += passed // timedelta(microseconds=1)
@@ -33,7 +33,7 @@ class FakeClock:
         return self._now
 
     def set(self, wall: datetime) -> None:
-        """Set the wall clock; the monotonic clock is unchanged."""
+        """Sets the wall clock; the monotonic clock is unchanged."""
         self._now = _micros(wall)
 
 

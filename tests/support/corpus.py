@@ -6,5 +6,5 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 
 
 def corpus_mail(name: str) -> bytes:
-    """The raw bytes of a message of tests/corpus."""
+    """Returns the raw bytes of tests/corpus/NAME.eml."""
     return (CORPUS / f"{name}.eml").read_bytes()

@@ -17,8 +17,8 @@ A `.dialog` file is one connection, line by line. Its comments give the reason f
     expect-close                                the server closes without further output; nothing may follow
 
 `${name}` is a variable, `${text*600}` repeats the text 600 times. One space after `C:` and the like is not part of the
-text. The greeting is read like every other line. Only `expect-close` detects lines that the dialogue did not expect:
-end with it where an additional reply would be an error.
+text. The greeting is read like every other line. Only `expect-close` detects additional lines from the server, so a
+dialogue ends with it where an additional reply would be an error.
 """
 
 import re
@@ -49,9 +49,9 @@ async def run_dialog(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> None:
-    """Play a dialogue.
+    """Plays a dialogue.
 
-    Raises AssertionError with file, line, expected, received and history where the server differs.
+    Raises AssertionError with the file, the line, the expected and received text, and the exchange so far.
     """
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)
@@ -67,7 +67,7 @@ async def run_dialog(
 
 
 def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    """(line number, verb, text) of each step, with variables replaced."""
+    """Returns (line number, verb, text) for each step, with variables replaced."""
     steps: list[tuple[int, str, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -118,7 +118,7 @@ async def _run_step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLC
 
 
 def unescape(text: str) -> bytes:
-    """The bytes that `C<<` sends: text is encoded as UTF-8, escapes are bytes."""
+    """Returns the bytes that `C<<` sends: text is encoded as UTF-8, escapes are bytes."""
     data = bytearray()
     end = 0
     for match in _ESCAPE.finditer(text):

@@ -1,8 +1,9 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It answers what `set` declared (a CNAME together with its target). A name without records is NXDOMAIN, a name with other
-records an empty answer. `fail` makes a name misbehave until `restore`. An answer too large for UDP is truncated with
-the TC bit and complete over TCP. Every query is in `queries`, in order. It never queries another server.
+It answers with the records that `set` declared; a CNAME is answered together with its target. A name without records
+is NXDOMAIN, and a name with records of other types gets an empty answer. `fail` makes queries for a name fail until
+`restore`. An answer too large for UDP is truncated with the TC bit and complete over TCP. Every query is in `queries`,
+in order. It never queries another server.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ class _Question:
 class DnsStandIn:
     """A DNS server for tests.
 
-    Usage: `async with DnsStandIn() as server: server.set("example.org", "MX", "10 mx.ours.test.")`.
+    Usage: `async with DnsStandIn() as server: server.set("example.org", "MX", "10 mx1.host.test.")`.
     """
 
     def __init__(self) -> None:
@@ -107,7 +108,7 @@ class DnsStandIn:
     # --- set up by tests
 
     def set(self, name: str, rdtype: str, *values: str, ttl: int = 1) -> None:
-        """Set the records of a name and type, in zone-file form; without a value there are none.
+        """Sets the records of a name and type, in zone-file form; without values, removes them.
 
         A TXT value is split into strings of 255 bytes. The name of a PTR record may be an IP address.
         """
@@ -119,19 +120,19 @@ class DnsStandIn:
             records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_make_rdata(kind, value) for value in values])
 
     def remove(self, name: str) -> None:
-        """Remove all records of a name: NXDOMAIN."""
+        """Removes all records of a name, so that it is NXDOMAIN."""
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
-        """Make queries for this name (and type, if given) fail. TRUNCATED applies to UDP only."""
+        """Makes queries for this name (and type, if given) fail. TRUNCATED applies to UDP only."""
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
-        """Delay answers about this name."""
+        """Delays answers about this name."""
         self._delays[_name(name)] = seconds
 
     def restore(self, name: str) -> None:
-        """Undo `fail` and `delay` for this name."""
+        """Undoes `fail` and `delay` for this name."""
         owner = _name(name)
         self._delays.pop(owner, None)
         for key in [key for key in self._failures if key[0] == owner]:
@@ -144,7 +145,10 @@ class DnsStandIn:
         return self.queries.count((_name_text(_name(name)), rdtype.upper()))
 
     async def wait_for(self, name: str, rdtype: str, n: int = 1, *, timeout: float = 10) -> None:
-        """Wait for the n-th query. Raises TimeoutError with the queries that were received instead."""
+        """Waits until the name and type were queried `n` times.
+
+        Raises TimeoutError with the queries that were received instead.
+        """
         try:
             async with asyncio.timeout(timeout), self._query_received:
                 await self._query_received.wait_for(lambda: self.query_count(name, rdtype) >= n)
@@ -156,7 +160,7 @@ class DnsStandIn:
     # --- internals
 
     def handle_datagram(self, wire: bytes, address: tuple[str, int]) -> None:
-        """Handle a datagram of the protocol."""
+        """Starts a task that answers a UDP query."""
         task = asyncio.get_running_loop().create_task(self._answer_udp(wire, address))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

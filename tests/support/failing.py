@@ -11,7 +11,7 @@ from router.meter import NullMeter
 
 
 class FailingError(Exception):
-    """Raised by every class of this module."""
+    """The error that every object of this module raises."""
 
 
 def _raise_failure(*_: object, **__: object) -> NoReturn:
@@ -19,14 +19,14 @@ def _raise_failure(*_: object, **__: object) -> NoReturn:
 
 
 class FailingMeter(NullMeter):
-    """See `router.meter.Meter`."""
+    """A meter that raises at every call."""
 
     record_connection = record_refusal = record_accept = record_routing = record_commit = _raise_failure
     record_parse = record_attempt = record_delivery = record_request = _raise_failure
 
 
 class FailingWake:
-    """See `router.ports.Waker`."""
+    """A waker that raises at every call."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         raise FailingError(list(integration_ids))
@@ -34,7 +34,7 @@ class FailingWake:
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
-    """Make every log call of `events` raise; yield the names of the other logged events."""
+    """Makes every log call for one of `events` raise. Yields the names of the other events that were logged."""
     logged_events: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:
@@ -45,7 +45,7 @@ def failing_log(*events: str) -> Iterator[list[str]]:
 
     processors = structlog.get_config()["processors"]
     before = processors[:]
-    processors[:] = [processor]  # in place: loggers in use keep the list
+    processors[:] = [processor]  # changed in place, because existing loggers refer to this list
     try:
         yield logged_events
     finally:

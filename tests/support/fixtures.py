@@ -1,4 +1,4 @@
-"""Fixtures of integration and system tests. `tests.support` documents what they return."""
+"""Fixtures of integration and system tests. The modules of `tests.support` document the yielded objects."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
 @pytest.fixture(autouse=True)
 def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After each test: no started program has logged a key, webhook, password or text of a message."""
+    """Fails a test if a program that it started has logged a key, webhook, password or text of a message."""
     started: list[Program] = []
     start = Program.start
 

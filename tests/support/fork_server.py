@@ -1,7 +1,7 @@
 """Starts the program without importing it each time: a process that has imported it forks for every start.
 
-A forked child is a real process with its own pid, session, pipes and signals; only its imports, more than half a
-second, were done before. `ForkServer` is the client in the test process. This module, run as `python -m
+A forked child is a real process with its own pid, session, pipes and signals. It only skips the imports, which take
+more than half a second. `ForkServer` is the client in the test process. This module, run as `python -m
 tests.support.fork_server FD PARENT`, is the server. A request is one datagram with the child's standard streams and one
 end of its status channel. The server sends the child's pid on that channel and, after the child has ended, its exit
 status. The child stays a zombie until the test has closed the channel, so its pid is not reused.
@@ -33,13 +33,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# Importing these has no side effects. Commands import only what they need, so all modules are listed here.
+# The server imports all modules of these packages, because each command imports only the modules that it needs.
+# Importing them has no side effects.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
-# The interpreter or (SSL_CERT_FILE) an imported module reads these once. A child with other values must be
-# started by executing Python.
+# Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.
+# A child with other values must be started by executing Python.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MAX_REQUEST_BYTES = 200_000  # maximum size of a request, mainly environment and command line
+_MAX_REQUEST_BYTES = 200_000  # of a request, which is mainly environment and command line
 _PR_SET_PDEATHSIG = 1
 
 
@@ -69,7 +70,10 @@ class ForkServer:
     def start(
         self, module: str, args: Sequence[str], env: Mapping[str, str], cwd: Path, streams: tuple[int, int, int]
     ) -> tuple[int, socket.socket]:
-        """Return the child's pid and status channel; the caller closes `streams`. Raises OSError."""
+        """Starts a child and returns its pid and status channel; the caller closes `streams`.
+
+        Raises OSError if the server is gone.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         umask = os.umask(0o077)
         os.umask(umask)
@@ -82,7 +86,7 @@ class ForkServer:
         return int(answer), ours
 
     def close(self) -> None:
-        """Stop the server and all children that still run."""
+        """Stops the server and all children that still run."""
         if self._owner != os.getpid():
             return  # forked children must not clean up
         self._control.close()
@@ -91,7 +95,7 @@ class ForkServer:
 
 @dataclass(frozen=True)
 class ForkRequest:
-    """What to run; `files` are the standard streams and the status channel."""
+    """A program to run. `files` are the descriptors of its standard streams and of the status channel."""
 
     module: str
     args: list[str]
@@ -112,7 +116,7 @@ class _ForkLoop:
         self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
 
     def serve(self) -> ForkRequest | None:
-        """Fork for each request. Returns in the child what to run, and in the parent None at the end."""
+        """Forks for each request. Returns the request in the child, and None in the server when the client is gone."""
         while True:
             for file, _ in self._poll.poll():
                 if file == self._control.fileno():
@@ -142,12 +146,12 @@ class _ForkLoop:
         pidfd = os.pidfd_open(pid)
         self._running[pidfd] = (pid, channel)
         self._poll.register(pidfd, select.POLLIN)
-        with contextlib.suppress(OSError):  # the test process is gone: end its child
+        with contextlib.suppress(OSError):  # the test process is gone; the child ends with the server
             channel.send(str(pid).encode())
         return False
 
     def _detach_child(self, request: ForkRequest, channel: socket.socket, parent: int) -> None:
-        """Close everything in the child that belongs to the server."""
+        """Starts a session for the child, closes the server's descriptors, and installs the standard streams."""
         os.setsid()
         die_with_parent(parent)
         self._control.close()
@@ -182,10 +186,10 @@ class _ForkLoop:
 
 
 def restore_signals() -> None:
-    """Set ignored signals to their default action, whatever the test run inherited.
+    """Sets ignored signals to their default action, whatever the test run inherited.
 
-    A shell starts background commands with SIGINT ignored, `nohup` with SIGHUP. The two signals that the interpreter
-    itself ignores are left alone.
+    A shell starts background commands with SIGINT ignored, and `nohup` starts its command with SIGHUP ignored. The two
+    signals that the interpreter itself ignores are not changed.
     """
     for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -193,7 +197,7 @@ def restore_signals() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Request SIGKILL from the kernel when the parent dies, and check that it has not died already."""
+    """Requests SIGKILL from the kernel for the death of the parent, and exits if the parent has died already."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -201,7 +205,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def run_module(request: ForkRequest) -> None:
-    """Run the module as `python -m` does, and exit as it does."""
+    """Runs the module as `python -m` does, and exits as it does."""
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
@@ -220,9 +224,9 @@ def run_module(request: ForkRequest) -> None:
 
 
 def exit_process(code: int) -> None:
-    """Exit as the interpreter does, but without destroying every object. Returns if a stream is closed.
+    """Exits as the interpreter does, but without destroying every object. Returns if a stream is closed.
 
-    Destroying objects copies memory that is shared with the server: two thirds of the cost of a short command.
+    Destroying the objects would copy memory that is shared with the server: two thirds of the cost of a short command.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads
     atexit._run_exitfuncs()
@@ -233,7 +237,7 @@ def exit_process(code: int) -> None:
 
 
 def open_streams() -> None:
-    """Open the standard streams over the new files, as the interpreter opened them at the start."""
+    """Replaces the standard streams by streams over the new descriptors, with the same encoding."""
     sys.stdin = sys.__stdin__ = _text_stream(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _text_stream(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _text_stream(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
@@ -244,7 +248,7 @@ def _text_stream(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOW
 
 
 def main() -> None:
-    """`FD PARENT`: the control socket, and the process with which this one ends."""
+    """Runs the server. The arguments are the descriptor of the control socket and the pid of the test process."""
     restore_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which then close the socket
     die_with_parent(int(sys.argv[2]))

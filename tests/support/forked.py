@@ -17,7 +17,7 @@ Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
 
 class ForkedProcess:
-    """pid, returncode (None while it runs; negative: the signal), and its output as streams."""
+    """A forked program. returncode: None while it runs; negative if a signal ended it."""
 
     def __init__(self, pid: int, channel: socket.socket, stdout: Output, stderr: Output):
         self.pid = pid
@@ -29,12 +29,12 @@ class ForkedProcess:
         asyncio.get_running_loop().add_reader(channel, self._read_exit_status)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal. The pid is not reused before the exit status is read."""
+        """Sends a signal. The pid is not reused before the exit status is read."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def close(self) -> None:
-        """Close the pipes after they were read to the end."""
+        """Closes the pipes, which must have been read to the end."""
         self._stdout.close()
         self._stderr.close()
 
@@ -54,7 +54,10 @@ def _fork_server() -> ForkServer:
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether this command can be forked: under pytest, on Linux, for `-m MODULE ...`, in the same locale."""
+    """Whether this command can be forked: under pytest, on Linux, for `-m MODULE ...`.
+
+    The environment must also have the values that the fork server read at its start.
+    """
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
     return can_share_server(env, _fork_server().env)
@@ -63,7 +66,7 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
 async def fork(
     args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int
 ) -> ForkedProcess:
-    """Fork a program. args: module and its arguments. limit: maximum bytes of a line of output."""
+    """Forks a program. args: module and its arguments. limit: maximum bytes of a line of output."""
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
         given.write(stdin or b"")
         given.seek(0)

@@ -1,6 +1,6 @@
-"""Finds what must never be in the log: checked in every line of every program that tests start.
+"""Finds secrets in log lines. Every line of every program that tests start is checked.
 
-What only one test can know, such as its passwords and messages, is checked by `test_redaction`.
+Secrets that only one test knows, such as its passwords and messages, are checked by `test_redaction`.
 """
 
 import re
@@ -17,7 +17,7 @@ _PATTERNS = {
 
 
 def find_secrets(lines: Iterable[bytes]) -> set[str]:
-    """Descriptions of secrets in these lines. Lines that are not JSON are not log lines."""
+    """Returns descriptions of the secrets in these lines. Lines that are not JSON are not log lines."""
     return {
         f"{what}: {text}"
         for text in (line.decode(errors="replace") for line in lines if line.startswith(b"{"))

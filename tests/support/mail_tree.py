@@ -4,5 +4,5 @@ from router.mail.structure import Part
 
 
 def leaves(part: Part) -> list[Part]:
-    """Return the parts without children, in the order of the message."""
+    """Returns the parts without children, in the order of the message."""
     return [leaf for child in part.children for leaf in leaves(child)] if part.children else [part]

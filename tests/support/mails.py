@@ -1,6 +1,6 @@
-"""Test messages as bytes in the form after DATA (without dot-stuffing), with CR LF line endings.
+"""Builds test messages as bytes, as sent after DATA but without dot-stuffing, with CR LF line endings.
 
-Builders take the header fields that tests need and use plausible values for the rest. Each message has its own
+Builders take the header fields that tests need and use plausible values for all others. Each message has its own
 Message-ID unless one is given; two calls with the same `message_id` return the same bytes.
 """
 
@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 
 def new_message_id() -> str:
-    """Return a unique Message-ID with angle brackets."""
+    """Returns a unique Message-ID with angle brackets."""
     return f"<{next(_numbers)}.test@customer.test>"
 
 
@@ -29,7 +29,7 @@ def mail(
     extra: Sequence[str] = (),
     body: str = "Hello.",
 ) -> bytes:
-    """Return a minimal message with the fields that threading needs; `extra` are additional header lines."""
+    """Returns a minimal message with the fields that threading needs; `extra` are additional header lines."""
     lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
     if message_id:
         lines.append(f"Message-ID: {message_id}")
@@ -45,7 +45,7 @@ def plain(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """Return a plain text message; `headers` are added unchanged."""
+    """Returns a plain text message; `headers` are added unchanged."""
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
@@ -58,7 +58,7 @@ def html(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """Return an HTML message; with `text`, a multipart/alternative of both."""
+    """Returns an HTML message; with `text`, a multipart/alternative of both."""
     message = _message(subject, from_, to, message_id, None, text)
     if text is None:
         message.set_content(markup, subtype="html")
@@ -80,7 +80,7 @@ def with_attachment(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """Return a multipart/mixed with one attachment; subject, sender and filename are not ASCII."""
+    """Returns a multipart/mixed with one attachment; subject, sender and filename are not ASCII."""
     message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return _to_bytes(message)
@@ -96,13 +96,13 @@ def reply_to(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """Return a reply to the Message-ID `parent` with quoted text; `references` are earlier IDs."""
+    """Returns a reply to the Message-ID `parent` with quoted text; `references` are earlier IDs."""
     headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 
 def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, message_id: str | None = None) -> bytes:
-    """Return a delivery status notification (RFC 3464); send it with `MAIL FROM:<>`."""
+    """Returns a delivery status notification (RFC 3464), to be sent with `MAIL FROM:<>`."""
     sender = "Mail Delivery System <mailer-daemon@mx.customer.test>"
     headers = {"Auto-Submitted": "auto-replied"}
     message = _message("Undelivered Mail Returned to Sender", sender, to, message_id, headers, None)
@@ -127,7 +127,7 @@ def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, messag
 def out_of_office(
     parent: str = "<sent@example.org>", *, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None
 ) -> bytes:
-    """Return an automatic reply (RFC 3834) to the Message-ID `parent`."""
+    """Returns an automatic reply (RFC 3834) to the Message-ID `parent`."""
     headers = {
         "Auto-Submitted": "auto-replied",
         "X-Auto-Response-Suppress": "All",
@@ -140,18 +140,18 @@ def out_of_office(
 
 
 def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None) -> bytes:
-    """Return a message of a mailing list (RFC 2919, RFC 2369)."""
+    """Returns a message of a mailing list (RFC 2919, RFC 2369)."""
     headers = {"List-Id": "News <news.customer.test>", "List-Unsubscribe": "<mailto:leave@customer.test>"}
     return _to_bytes(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
 
 
 def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@example.org") -> bytes:
-    """Return a message with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
+    """Returns a message with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
     return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
 
 
 def of_size(size: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
-    """Return a plain text message of exactly `size` bytes, in lines of 78."""
+    """Returns a plain text message of exactly `size` bytes, in lines of 78 bytes."""
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(size - len(head), 78)
     assert size >= len(head) + 2, "too small for its header"

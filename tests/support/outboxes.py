@@ -31,7 +31,7 @@ class Outboxes:
         return self.installation.integration_id
 
     async def queue_delivery(self, number: int) -> str:
-        """Create a ticket with a delivery that is due now; return the delivery's id."""
+        """Creates a ticket with a delivery that is due now and returns the delivery's id."""
         now = self.clock.now()
         ticket, delivery = ids.new_id("ticket"), ids.new_id("dlv")
         await self.installation.execute(

@@ -1,4 +1,4 @@
-"""Assertions for every Slack payload: Slack's rules, slack-sdk's models, and our own rules."""
+"""Assertions for every Slack payload: Slack's rules, slack-sdk's models, and the rules of Email Router."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.slack_rules import block_errors, rejection_reason
 
 
 def assert_slack_accepts(payload: dict[str, Any]) -> None:
-    """Fail with every error that Slack's rules and slack-sdk's models find in the blocks."""
+    """Raises AssertionError with the errors that Slack's rules and slack-sdk's models find in the blocks."""
     blocks = payload.get("blocks", [])
     found = list(block_errors(blocks))
     assert not found, found
@@ -23,7 +23,7 @@ def assert_slack_accepts(payload: dict[str, Any]) -> None:
 
 
 def iter_objects(value: object) -> Iterator[dict[str, Any]]:
-    """Every object of a payload."""
+    """All objects of a payload, at any depth."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -31,7 +31,7 @@ def iter_objects(value: object) -> Iterator[dict[str, Any]]:
 
 
 def iter_strings(value: object) -> Iterator[str]:
-    """Every string of a payload."""
+    """All strings of a payload, at any depth."""
     if isinstance(value, str):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -39,7 +39,7 @@ def iter_strings(value: object) -> Iterator[str]:
 
 
 def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Assert everything that holds for every payload. links: the only URLs that it may contain."""
+    """Asserts everything that holds for every payload. links: the only URLs that it may contain."""
     assert rejection_reason(payload) is None
     assert list(block_errors(payload.get("blocks", []))) == []
     for block in payload.get("blocks", []):
@@ -73,7 +73,7 @@ def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> Non
 
 
 def _assert_text_has_no_markup(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Assert that the top-level text, which Slack parses, contains no markup except our own link."""
+    """Asserts that the top-level text, which Slack parses, contains no markup except one of `links` at its end."""
     assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
     text = payload["text"]

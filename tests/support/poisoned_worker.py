@@ -1,7 +1,8 @@
 """The parsing worker with a parser that fails as the message requests, for tests of what survives such a failure.
 
 A message that contains `endless` is parsed for ever, `abort` ends the process like a crash in C code, `stop` stops it,
-`hungry` allocates all memory, and `unbounded` has no limit on the growth of its HTML. Others are parsed normally.
+`hungry` allocates all memory, and `unbounded` has no limit on the growth of its HTML. All other messages are parsed
+normally.
 """
 
 import os

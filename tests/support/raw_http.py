@@ -13,7 +13,10 @@ After = Literal["keep", "close", "reset"]
 
 @dataclass(frozen=True)
 class ScriptedResponse:
-    """The pieces of one response, each in its own segment where the network permits, and what follows them."""
+    """The pieces of one response, each in its own segment where the network permits.
+
+    after: what the server does with the connection after the response.
+    """
 
     pieces: tuple[bytes, ...]
     after: After = "keep"

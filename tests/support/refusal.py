@@ -8,7 +8,7 @@ from router.errors import ErrorCode, Refused
 
 
 async def refused_code(call: Awaitable[object]) -> tuple[ErrorCode, str | None]:
-    """Code and field of the `Refused` that the call must raise."""
+    """Returns the code and field of the `Refused` that the call must raise."""
     with pytest.raises(Refused) as refused:
         await call
     return refused.value.code, refused.value.field

@@ -1,6 +1,6 @@
 """Rows for tests: a workspace, a verified domain, an integration, aliases, tickets.
 
-The store's own queries write the rows, so that a seed cannot contain what the product could not write.
+SQL statements write the rows directly, without the product's services. Only the schema checks them.
 """
 
 from router import ids
@@ -15,7 +15,7 @@ NOW = SystemClock().now()
 
 
 async def insert_workspace(database: Database, name: str = "Acme") -> str:
-    """Insert a workspace; return its id."""
+    """Inserts a workspace and returns its id."""
     workspace_id = ids.new_id("ws")
     await execute(
         database,
@@ -30,7 +30,7 @@ async def insert_workspace(database: Database, name: str = "Acme") -> str:
 async def insert_domain(
     database: Database, workspace_id: str, name: str = "example.com", status: str = "active"
 ) -> str:
-    """Insert a domain, verified by default; return its id."""
+    """Inserts a domain, verified by default, and returns its id."""
     domain_id = ids.new_id("dom")
     # The next check is tomorrow: programs in tests must not query the machine's name servers.
     await execute(
@@ -47,8 +47,8 @@ async def insert_domain(
     return domain_id
 
 
-async def insert_integration(database: Database, workspace_id: str, encrypted: str = "", name: str = "general") -> str:
-    """Insert a Slack integration with encrypted settings; return its id."""
+async def insert_integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
+    """Inserts a Slack integration with sealed settings and returns its id."""
     integration_id = ids.new_id("int")
     await execute(
         database,
@@ -72,7 +72,7 @@ async def insert_alias(
     *,
     status: str = "active",
 ) -> str:
-    """Insert an alias; return its id."""
+    """Inserts an alias and returns its id."""
     alias_id = ids.new_id("alias")
     await execute(
         database,
@@ -92,7 +92,7 @@ async def insert_alias(
 
 
 async def insert_ticket(database: Database, workspace_id: str, number: int) -> str:
-    """Insert an open, unassigned ticket without messages; return its id."""
+    """Inserts an open, unassigned ticket without messages, and returns its id."""
     ticket_id = ids.new_id("ticket")
     await execute(
         database,
@@ -108,7 +108,7 @@ async def insert_ticket(database: Database, workspace_id: str, number: int) -> s
 
 
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
-    """Run a statement with named parameters on either database; return its rows."""
+    """Runs a statement with named parameters on either database and returns its rows."""
 
     query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):

@@ -1,13 +1,13 @@
 """A stand-in for Slack's incoming webhooks: an HTTP(S) server on 127.0.0.1 and a free port.
 
-- Every complete request is in `posts`, in order of arrival, before it is answered.
+- Every complete request is added to `posts`, in order of arrival, before it is answered.
 - A valid message to `/services/T.../B.../...` is answered `200 ok`, others with Slack's errors (`no_service`,
   `invalid_payload`, `no_text`, `invalid_blocks`) by the rules in `slack_rules`.
 - A test can script each path: a queue of behaviours for the next requests (`script`), and the behaviour when the queue
   is empty (`default`). A scripted behaviour ignores the payload.
 
-It keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` bytes of a request. It never opens a
-connection.
+The stand-in keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` bytes of a request. It
+never opens a connection.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ class SlackStandIn:
         await self.stop()
 
     async def start(self, port: int = 0) -> None:
-        """Listen; with the port of an earlier start, at the same address."""
+        """Listens on a free port, or on the port of an earlier start."""
         self._stopping.clear()
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
@@ -93,7 +93,7 @@ class SlackStandIn:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening and close every connection; `posts` stay. `start(slack.port)` restarts it."""
+        """Stops listening and closes every connection, but keeps `posts`. `start(slack.port)` restarts the server."""
         self._stopping.set()
         if self._runner is not None:
             runner, self._runner = self._runner, None
@@ -109,11 +109,11 @@ class SlackStandIn:
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
 
     def script(self, name: str, *behaviours: Behaviour) -> None:
-        """Queue behaviours for the next requests to this channel, or to a path with a leading `/`."""
+        """Queues behaviours for the next requests. name: a channel, or a path with a leading `/`."""
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """The behaviour when nothing is queued; None answers as Slack does."""
+        """Sets the behaviour for requests without a queued behaviour; None answers as Slack does."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)
@@ -121,11 +121,11 @@ class SlackStandIn:
             self._defaults[path] = behaviour
 
     def remove_webhook(self, name: str) -> None:
-        """Remove the webhook: 404 `no_service` from now on."""
+        """Removes the webhook, so that requests get 404 `no_service`."""
         self._removed_paths.add(self._path_of(name))
 
     def restore_webhook(self, name: str) -> None:
-        """Undo `remove_webhook`."""
+        """Undoes `remove_webhook`."""
         self._removed_paths.discard(self._path_of(name))
 
     # --- for assertions in tests
@@ -144,7 +144,7 @@ class SlackStandIn:
     async def wait_for(
         self, n: int = 1, path: str | None = None, *, timeout: float = 10, accepted: bool = False
     ) -> list[Post]:
-        """Wait for at least `n` posts (to `path`, a path or the name of a channel).
+        """Waits until there are `n` posts, and returns them. path: a path or the name of a channel; None for all.
 
         `accepted` counts only posts that were answered 2xx. Raises TimeoutError with what was received instead.
         """
@@ -232,7 +232,7 @@ class SlackStandIn:
         return FixedResponse(400, wrong) if wrong else FixedResponse()
 
     async def _wait_for_release(self, hang: Hang) -> None:
-        """Wait for the release; when the stand-in stops, the connection ends without a response."""
+        """Waits for the release. If the stand-in stops first, the connection ends without a response."""
         waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -282,7 +282,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _reset_connection(request: web.BaseRequest) -> web.StreamResponse:
-    """Reset the connection: with a linger time of zero the kernel sends RST instead of FIN."""
+    """Resets the connection: with a linger time of zero the kernel sends RST instead of FIN."""
     transport = request.transport
     if transport is not None:
         sock = transport.get_extra_info("socket")

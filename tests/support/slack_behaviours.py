@@ -1,4 +1,4 @@
-"""How the Slack stand-in can answer a request, and what it records of one. Values only."""
+"""The behaviours of the Slack stand-in for a request, and the record of a request. Values only."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FixedResponse:
-    """Answer with exactly this."""
+    """Answers with this status, body and headers."""
 
     status: int = 200
     body: str | bytes = "ok"
@@ -16,7 +16,7 @@ class FixedResponse:
 
 @dataclass(frozen=True, eq=False)
 class Hang:
-    """Do not answer until `release()` (then `200 ok`), the client's close, or the stand-in's stop."""
+    """Answers `200 ok` after `release()`; never answers if the client closes or the stand-in stops before."""
 
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -26,7 +26,7 @@ class Hang:
 
 @dataclass(frozen=True)
 class SlowResponse:
-    """Answer `body` in pieces of `per_chunk` bytes, `seconds` before each piece."""
+    """Answers with `body` in pieces of `per_chunk` bytes, and waits `seconds` before each piece."""
 
     seconds: float
     per_chunk: int = 1
@@ -35,17 +35,17 @@ class SlowResponse:
 
 @dataclass(frozen=True)
 class Reset:
-    """Reset the TCP connection without an answer."""
+    """Resets the TCP connection without an answer."""
 
 
 @dataclass(frozen=True)
 class PartialResponse:
-    """Announce 100 bytes, send some, and close the connection."""
+    """Announces 100 bytes, sends one, and closes the connection."""
 
 
 @dataclass(frozen=True)
 class LargeResponse:
-    """Answer 200 with a chunked body of `nbytes` bytes."""
+    """Answers 200 with a chunked body of `nbytes` bytes."""
 
     nbytes: int
 
@@ -61,7 +61,7 @@ Behaviour = FixedResponse | Hang | SlowResponse | Reset | PartialResponse | Larg
 
 @dataclass
 class Post:
-    """A received request; `status` is that of its complete answer, else None."""
+    """A received request. `status` is None until the request was answered completely."""
 
     method: str
     path: str

@@ -1,7 +1,7 @@
 """Slack's rules for a message to an incoming webhook. `rejection_reason` returns the error that Slack would answer.
 
-Contains the rules of Slack's Block Kit reference that our messages could violate; everything else passes. Lengths count
-code points. Pure.
+Contains the rules of Slack's Block Kit reference that messages of Email Router could violate; everything else passes.
+Lengths count code points. Pure.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _KNOWN_RICH = {"rich_text_section", "rich_text_list", "rich_text_preformatted", 
 
 
 def rejection_reason(payload: Any) -> str | None:
-    """None for a valid message, else the body of the 400: `no_text`, `invalid_blocks` and so on."""
+    """Returns None for a valid message, else the body of Slack's 400: `no_text`, `invalid_blocks` and so on."""
     if not isinstance(payload, dict):
         return "invalid_payload"
     blocks, text, attachments = (payload.get(key) for key in ("blocks", "text", "attachments"))
@@ -80,7 +80,7 @@ def _errors_of_block(block: dict[str, Any], where: str) -> Iterator[str]:
         case "rich_text":
             yield from _rich_text_errors(block, where)
         case _:
-            pass  # a divider has no text; we send no images, videos or markdown
+            pass  # a divider has no text; Email Router sends no images, videos or markdown
 
 
 def _section_errors(block: dict[str, Any], where: str) -> Iterator[str]:

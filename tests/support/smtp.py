@@ -107,7 +107,7 @@ class RawSmtp:
         return await self.read_reply() if expect is None else await self.expect(expect)
 
     async def data(self, content: bytes) -> SmtpReply:
-        """Sends DATA and the content; returns the reply to it, or that to DATA if it is not 354."""
+        """Sends DATA and the content. Returns the reply to the content, or the reply to DATA if that is not 354."""
         reply = await self.command("DATA")
         if reply.code != 354:
             return reply
@@ -130,7 +130,7 @@ class RawSmtp:
     # Receiving.
 
     async def read_line(self) -> str:
-        """Returns one line of a reply without its end. Bytes that are not UTF-8 become surrogates."""
+        """Returns one line of a reply without CR LF. Bytes that are not UTF-8 become surrogates."""
         return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
     async def read_reply(self) -> SmtpReply:
@@ -267,7 +267,7 @@ async def send_mail(
 async def send_mail_pipelined(
     host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
 ) -> SmtpReply:
-    """Like `send_mail`; MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
+    """Sends like `send_mail`, but MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
     client = await RawSmtp.connect(host, port, timeout=timeout)
     async with client:
         await client.command("EHLO client.test", 250)

@@ -139,7 +139,7 @@ async def running_server(
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningSmtpServer]:
-    """Runs a server with these `[smtp]` settings; `bounds` replaces bounds that follow from them."""
+    """Runs a server with these `[smtp]` settings; `bounds` replaces values that are derived from the settings."""
     recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(

@@ -16,7 +16,7 @@ from router.store.sqlite import SqliteDatabase
 from tests.support.postgres import PostgresServer
 
 KINDS = ("sqlite", "postgres")
-BUSY_TIMEOUT = 10.0
+BUSY_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,18 @@ class Store:
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:
-    """A SQLite database, not open."""
+    """Returns a SQLite database that is not open."""
     return SqliteDatabase(path, catalog.load_catalog(), readers=3, busy_timeout=BUSY_TIMEOUT)
 
 
 def postgres_database(url: str) -> PostgresDatabase:
-    """A PostgreSQL database, not open."""
+    """Returns a PostgreSQL database that is not open."""
     return PostgresDatabase(url, catalog.load_catalog(), pool_size=5, connect_timeout=10, statement_timeout=30)
 
 
 @asynccontextmanager
 async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
-    """A new file in `folder`."""
+    """Yields an open database with the current schema, in a new file in `folder`."""
     database = sqlite_database(folder / "emailrouter.db")
     await database.open()
     try:
@@ -53,7 +53,7 @@ async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def postgres_store(server: PostgresServer) -> AsyncIterator[Store]:
-    """A new database on `server`, dropped at the end."""
+    """Yields an open, new database with the current schema on `server`; drops the database at the end."""
     template = await server.build_template("schema", _migrate)
     url = await server.create_database(template)
     database = postgres_database(url)

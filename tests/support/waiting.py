@@ -1,4 +1,4 @@
-"""Waiting for conditions of other processes, files and the kernel, by polling."""
+"""Waits for conditions of other processes, files and the kernel, by polling."""
 
 import asyncio
 import time
@@ -20,10 +20,10 @@ def is_alive(pid: int) -> bool:
 
 
 def child_pids(pid: int) -> list[int]:
-    """The child processes of all threads of a process, including zombies.
+    """Returns the child processes of all threads of a process, including zombies.
 
-    The children of a thread that ends pass to another thread, which may have been read already; then all are read
-    again.
+    The children of a thread that ends pass to another thread, which may have been read already. All threads are then
+    read again.
     """
     while True:
         try:
@@ -35,7 +35,7 @@ def child_pids(pid: int) -> list[int]:
 
 
 async def wait_until(condition: Callable[[], bool], description: str, *, timeout: float = 10) -> None:
-    """Poll until `condition()` is true."""
+    """Polls until `condition()` is true."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:

@@ -42,7 +42,7 @@ class ShiftedClock:
 
 @dataclass(frozen=True, slots=True)
 class CheckedInstallation:
-    """A test changes settings, files, DNS or rows and reads the `lines` of the check."""
+    """An installation to check. A test changes its settings, files, DNS records or rows and calls `run_checks`."""
 
     installation: Installation
     folder: Path
@@ -60,7 +60,10 @@ class CheckedInstallation:
         return make_config(self.settings)
 
     async def run_checks(self, **replacements: Any) -> list[CheckResult]:
-        """Run the checks of `emailrouter check` and return their lines."""
+        """Runs the checks of `emailrouter check` and returns their results.
+
+        replacements: fields of `CheckContext`.
+        """
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
             self.config,
@@ -73,7 +76,7 @@ class CheckedInstallation:
         return await run.run_checks(replace(found, **replacements))
 
     def write_certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
-        """Write chain and key; see `trustme.CA.issue_cert`."""
+        """Issues a certificate and writes its chain and key. The arguments are those of `trustme.CA.issue_cert`."""
         leaf = self.authority.issue_cert(*names, **options)
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         (self.folder / "chain.pem").write_bytes(chain)
@@ -132,18 +135,18 @@ def free_port() -> int:
 
 
 def make_statvfs(**values: int) -> Any:
-    """A `statvfs` of a disk of 100 GB, half full, with these fields replaced."""
+    """Returns a `statvfs` for a disk of 100 GB that is half full, with these fields replaced."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
 
 
 def line_texts(lines: list[CheckResult], status: str) -> list[str]:
-    """The lines of a status, as text."""
+    """Returns the results with this status as text."""
     return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
 
 
 def assert_line(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
-    """Assert that a line of this status has the text and the fix."""
+    """Asserts that a result with this status contains the text and the fix."""
     found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
     assert found, line_texts(lines, "fail") + line_texts(lines, "warn")
     assert any(fix in line.fix for line in found), [line.fix for line in found]

@@ -1,4 +1,4 @@
-"""An installation that is operated by commands, each a process of its own."""
+"""An installation that is operated by commands, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class CommandLine:
 
 
 async def initialise(folder: Path, url: str | None = None) -> CommandLine:
-    """A new installation with its first workspace, user and key. url: an empty PostgreSQL database."""
+    """Creates an installation with its first workspace, user and key.
+
+    url: an empty PostgreSQL database; None for a new SQLite file in `folder`.
+    """
     cli = CommandLine(folder, program_settings(url or f"sqlite:///{folder / 'emailrouter.db'}", folder))
     if url is not None:
         (await cli("migrate")).ok()

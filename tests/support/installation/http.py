@@ -51,7 +51,7 @@ class ApiClient:
         self.key = key
 
     async def request(self, method: str, path: str, body: Any = None, **options: Any) -> ApiReply:
-        """Send one request; `path` is below /api unless it begins with `//`. body: sent as JSON."""
+        """Sends one request. `path` is below /api unless it begins with `//`; `body` is sent as JSON."""
         url = self.root + (path[1:] if path.startswith("//") else f"/api{path}")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= options.pop("headers", {})
@@ -92,7 +92,7 @@ class ServedInstallation(Installation):
 
     @property
     def actor(self) -> Actor:
-        """The admin."""
+        """The admin as the actor of use cases."""
         return Actor(self.login.workspace_id, "admin", user_id=self.login.user_id)
 
     @property
@@ -106,7 +106,7 @@ class ServedInstallation(Installation):
     async def add_client(
         self, role: Role, email: str | None = None, *, actor: Actor | None = None
     ) -> tuple[ApiClient, str]:
-        """Add a user with a key of that role; return the client and the user's id."""
+        """Adds a user with a key of that role and returns the client and the user's id."""
         asker = actor or self.actor
         user = await self.services.users.create(
             asker, email=email or f"{role}-{mails.new_message_id()[1:-1]}", role=role, password=None
@@ -115,7 +115,7 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), user.id
 
     async def create_workspace(self) -> tuple[ApiClient, Actor]:
-        """Add another workspace; return the client and the actor of its admin."""
+        """Adds another workspace and returns the client and the actor of its admin."""
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
@@ -124,7 +124,7 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 
     async def create_domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
-        """Add a domain that is active without DNS; return its id."""
+        """Adds a domain that is active without DNS and returns its id."""
         view = await self.services.domains.create(actor or self.actor, name)
         await self.database.execute(
             "domain_record_check",
@@ -146,14 +146,14 @@ class ServedInstallation(Installation):
     async def create_integration(
         self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None
     ) -> str:
-        """Add an integration; return its id."""
+        """Adds an integration and returns its id."""
         made = await self.services.integrations.create(
             actor or self.actor, type="slack", name="Support", settings={"webhookUrl": url}
         )
         return made.id
 
     async def create_alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
-        """Add a domain, an integration and an alias; return their ids."""
+        """Adds a domain, an integration and an alias, and returns their ids."""
         domain_id, integration_id = await self.create_domain(domain), await self.create_integration()
         made = await self.services.aliases.create(
             self.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
@@ -163,7 +163,7 @@ class ServedInstallation(Installation):
     async def accept_message(
         self, content: bytes | None = None, *to: Target | str, reverse_path: str = "ada@customer.test"
     ) -> str:
-        """Accept a message as the SMTP server does; return its message id. The clock is not advanced.
+        """Accepts a message as the SMTP server does and returns its id. The clock is not advanced.
 
         Args:
             to: targets or whole addresses; by default `support` of `DOMAIN`.
@@ -193,7 +193,10 @@ async def serve_api(
     login: FirstLogin | None = None,
     real_time: bool = False,
 ) -> AsyncIterator[ServedInstallation]:
-    """An API process. login: the first login of an existing workspace, for a second process over the same store."""
+    """Serves API and dashboard in this process.
+
+    login: the first login of an existing workspace, for a second server over the same store.
+    """
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
         "admin@example.org"

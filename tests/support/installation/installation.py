@@ -1,7 +1,7 @@
 """An installation in a test: an open database, its settings, and the core over both.
 
-Nothing runs that a test did not start. Rows are written directly (`tests.support.seeds`); the product's own `Accept`
-accepts messages. `tests.support.installation.http` adds the HTTP API.
+No task or server runs that a test did not start. Rows are written directly (`tests.support.seeds`); the product's own
+`Accept` accepts messages. `tests.support.installation.http` adds the HTTP API.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from tests.support.installation.settings import SETTINGS, make_config
 from tests.support.stores import Store
 
 SENDER = "ann@customer.test"
-# Tables without an id column.
+# Sort order of the tables without an id column.
 _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}
 
 
@@ -49,10 +49,10 @@ class RecordingWake:
 
 
 class Installation:
-    """`await installation.seed()` adds a workspace with `support` and `billing` at one domain and integration.
+    """A core over a store. `seed()` adds a workspace with the aliases `support` and `billing` of one domain.
 
     Args:
-        settings: They override `SETTINGS`.
+        settings: Settings that override `SETTINGS`.
         wake: `recording_wake` if None; "dispatcher" for the dispatcher of the core, which the test runs.
         real_time: The core uses the machine's clock instead of `clock`.
         write: Replaces the accept transaction.
@@ -123,14 +123,14 @@ class Installation:
     async def seed(
         self, domain: str = "example.com", aliases: Iterable[str] = ("support", "billing"), *, webhook: str = ""
     ) -> None:
-        """Add a workspace, a verified domain, an integration and aliases."""
+        """Adds a workspace, a verified domain, an integration and aliases."""
         await self.seed_domain(domain)
         self.integration_id = await self.add_integration(webhook=webhook)
         for name in aliases:
             await self.add_alias(name)
 
     async def seed_domain(self, domain: str) -> None:
-        """Add a workspace and a verified domain."""
+        """Adds a workspace and a verified domain."""
         self.domain_name = domain
         self.workspace_id = await seeds.insert_workspace(self.database)
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
@@ -144,42 +144,45 @@ class Installation:
         return found
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
-        """Add an integration; return its id. webhook: its URL, needed only for sending."""
-        encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
-        return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name)
+        """Adds an integration and returns its id. webhook: its URL, needed only for sending."""
+        sealed = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
+        return await seeds.insert_integration(self.database, self.workspace_id, sealed, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
-        """Add an alias of the domain. integration_id: by default the first integration; None for none."""
+        """Adds an alias of the domain and returns its target.
+
+        integration_id: by default the first integration; None for no integration.
+        """
         chosen = self.integration_id if integration_id == "" else integration_id
         self.aliases[name] = await seeds.insert_alias(self.database, self.workspace_id, self.domain_id, name, chosen)
         return self.target(name, integration_id=chosen)
 
     def target(self, name: str, *, tag: str = "", integration_id: str | None = "") -> Target:
-        """The routing target of an alias."""
+        """Returns the routing target of an alias."""
         alias, address = self.aliases[name], f"{name}@{self.domain_name}"
         recipient = f"{name}+{tag}@{self.domain_name}" if tag else address
         chosen = self.integration_id if integration_id == "" else integration_id
         return Target(recipient, self.workspace_id, alias, alias, address, chosen, tag)
 
     def envelope(self, *to: Target | str, reverse_path: str = SENDER) -> Envelope:
-        """An envelope. to: targets or names of aliases; by default `support`."""
+        """Returns an envelope. to: targets or names of aliases; by default `support`."""
         targets = tuple(self.target(one) if isinstance(one, str) else one for one in to or ("support",))
         return Envelope(reverse_path, targets, "192.0.2.7", "customer.test", "ESMTP")
 
     async def resolve(self, address: str) -> Target:
-        """The routing target of an address, which must have one."""
+        """Returns the routing target of an address, which must have one."""
         found = await self.core.routing_cache.resolve(parse_mailbox(address))
         assert isinstance(found, Target), found
         return found
 
     async def accept_message(self, content: bytes | None = None, *to: Target | str, reverse_path: str = SENDER) -> str:
-        """Advance the clock by a second and accept a message; return its id. to: as for `envelope`."""
+        """Advances the clock by a second, accepts a message and returns its id. to: as for `envelope`."""
         self.clock.advance(1)
         envelope = self.envelope(*to, reverse_path=reverse_path)
         return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
 
     async def accept_ticket(self, content: bytes | None = None, *to: Target | str) -> str:
-        """Accept a message with `accept_message`; return the id of its ticket."""
+        """Accepts a message with `accept_message` and returns the id of its ticket."""
         row = await self.database.fetch_one(
             "message_recipients", message_id=await self.accept_message(content, *to), limit=1
         )
@@ -188,7 +191,7 @@ class Installation:
 
     @asynccontextmanager
     async def run_dispatcher(self) -> AsyncIterator[None]:
-        """Run the core's dispatcher during the block; at its end every outcome is recorded."""
+        """Runs the core's dispatcher during the block. When the block ends, every outcome is recorded."""
         dispatcher = self.core.dispatcher
         running = asyncio.create_task(dispatcher.run())
         try:
@@ -202,12 +205,12 @@ class Installation:
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
 
     async def set_status(self, status: str) -> None:
-        """Set the status of every ticket."""
+        """Sets the status of every ticket."""
         for ticket in (await self.tickets.list(self.actor)).items:
             await self.tickets.set_status(self.actor, ticket.id, status)
 
     async def execute(self, statement: str, **values: object) -> list[dict[str, object]]:
-        """Run a statement; return its rows."""
+        """Runs a statement and returns its rows."""
         return await seeds.execute(self.database, statement, **values)
 
     async def all_rows(self, name: str) -> list[dict[str, object]]:
@@ -220,26 +223,26 @@ class Installation:
         return row["n"]
 
     async def add_user_with_key(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
-        """Add a user with a key; return the user's id and the key."""
+        """Adds a user with a key and returns the user's id and the key."""
         email = email or f"{role}{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
         return user.id, key.plaintext
 
     async def add_actor(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
-        """Add a user; return its actor. actor: the user who adds it, if in another workspace."""
+        """Adds a user and returns its actor. actor: the creator, if the user belongs to another workspace."""
         creator = actor or self.actor
         email = f"{role}-{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(creator, email=email, role=role)
         return Actor(user.workspace_id, role, user_id=user.id)
 
     async def add_workspace(self) -> Actor:
-        """Add a workspace; return an admin of it without a user."""
+        """Adds a workspace and returns an admin of it without a user."""
         return Actor(await seeds.insert_workspace(self.database, "Other"), "admin")
 
     @asynccontextmanager
     async def open_database(self) -> AsyncIterator[None]:
-        """Keep the database open during the block."""
+        """Keeps the database open during the block, and closes the core at its end."""
         await self.database.open()
         try:
             yield
@@ -248,5 +251,5 @@ class Installation:
             await self.database.close()
 
     async def close(self) -> None:
-        """Close the core; the database stays open."""
+        """Closes the core; the database stays open."""
         await self.core.close()

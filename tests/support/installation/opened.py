@@ -1,4 +1,4 @@
-"""Context managers for installations."""
+"""Creates installations for tests: over an open store, or for a started program."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ def program_installation(url: str, folder: Path, settings: Mapping[str, object] 
 
 
 def closed_store(url: str) -> Store:
-    """The database at a URL. It is not open."""
+    """Returns a store for the database at a URL. The database is not open."""
     if url.startswith("sqlite:///"):
         return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
     return Store("postgres", url, catalog.load_catalog(), postgres_database(url))

@@ -28,13 +28,16 @@ UNPACED: Mapping[str, object] = {
 
 
 def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str, object]:
-    """For `Program(env=...)` and `run_cli(env=...)`. key: None lets the program create its secret key in `folder`."""
+    """Returns settings for `Program(env=...)` and `run_cli(env=...)`.
+
+    key: the secret key; None lets the program create one in `folder`.
+    """
     own = {} if key is None else {"server.secret_key": key}
     return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
 
 
 def make_config(settings: Mapping[str, object]) -> Config:
-    """The configuration with these settings and defaults, without file and environment."""
+    """Returns the configuration with these settings and defaults, without file and environment."""
     document: dict[str, dict[str, object]] = {}
     for key, value in settings.items():
         section, _, name = key.partition(".")
