@@ -53,10 +53,9 @@ class DatabaseReader:
 
 
 class NamespaceDatabaseReader(DatabaseReader):
-    """Reads a SQLite database in another mount namespace from a copy, because SQLite cannot open it through
-    /proc.
+    """Reads a copy of a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
 
-    A copy made during a write may be inconsistent; then it is repeated.
+    A copy that is made during a write may be inconsistent. The copy is then repeated.
     """
 
     def __init__(self, path: Path, copies: Path) -> None:

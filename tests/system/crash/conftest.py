@@ -10,7 +10,7 @@ from tests.support.stores import KINDS
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of database; a test that uses it runs on both."""
+    """The kind of database. A test that uses it runs on both."""
     return str(request.param)
 
 

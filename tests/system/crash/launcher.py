@@ -1,14 +1,14 @@
 """Starts the real program with faults injected: `python -m tests.system.crash.launcher [OPTIONS] -- serve ...`.
 
-    --kill-at POINT[:n]   sends itself SIGKILL at the n-th visit of the point (default 1)
-    --stop-at POINT[:n]   sends itself SIGSTOP there, so that a test can act at that moment
+    --kill-at POINT[:n]   sends SIGKILL to this process at the n-th visit of the point (default 1)
+    --stop-at POINT[:n]   sends SIGSTOP to this process there, so that a test can act at that moment
     --clock FILE          shifts the clock by the microseconds in the file, read on every call
     --hurry               runs maintenance tasks continuously instead of four times a minute
     --small-disk DIR:SIZE mounts a file system of this many bytes at the directory, visible to this process only;
                           existing files are copied
     --obey-modes          drops root's capability to ignore file modes, as for a service user
 
-Options may be repeated. The arguments after `--` are those of the program. After the signal nothing else runs: no
+Options may be repeated. The arguments after `--` are those of the program. After SIGKILL nothing else runs: no
 `finally`, no `atexit`, no buffer is flushed.
 """
 
@@ -57,7 +57,7 @@ def shift_clock(path: Path) -> None:
 
 
 def mount_small_disk(folder: Path, size: int) -> None:
-    """Mounts a small file system in a namespace of this process, with the files of the directory."""
+    """Mounts a small file system at the directory, in a namespace of this process, and copies the files to it."""
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     mount(folder, size)
     for name, content in kept.items():
@@ -66,7 +66,7 @@ def mount_small_disk(folder: Path, size: int) -> None:
 
 
 def drop_capabilities(argv: Sequence[str]) -> None:
-    """Restarts this process without the capabilities; without effect for a user that has none."""
+    """Restarts this process without the capabilities to ignore file modes. Other users than root have none."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -74,7 +74,7 @@ def drop_capabilities(argv: Sequence[str]) -> None:
 
 
 def launch(argv: Sequence[str]) -> None:
-    """Applies the options and becomes the program."""
+    """Applies the options and runs the program in this process."""
     split = argv.index("--")
     options, arguments = list(argv[:split]), argv[split + 1 :]
     if "--hurry" in options:

@@ -54,7 +54,7 @@ def print_line(text: str) -> None:
 
 @dataclass(slots=True)
 class RunResult:
-    """Counts of the run, in addition to the findings of the audit."""
+    """Counts of the run that the findings of the audit do not contain."""
 
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -115,7 +115,7 @@ class Crasher:
         self.run.kills[role] += 1
         self._fleet[place] = program = await self._system.launch(role)
         if self._random.random() < 0.1:
-            # Kill it at a random moment of its start.
+            # Kill the restarted program at a random moment of its start.
             with contextlib.suppress(TimeoutError):
                 await program.wait_until(lambda: False, "a random moment", timeout=self._random.uniform(0.0, 1.0))
             await program.kill()
@@ -155,10 +155,10 @@ async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
 
 
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
-    """Runs the whole test."""
+    """Runs the whole test and returns its counts and findings."""
     own = asyncio.current_task()
     assert own is not None
-    # An interrupted run must not leave files either.
+    # SIGTERM cancels the run, so that an interrupted run leaves no files either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:

@@ -168,7 +168,7 @@ class QueueingMta:
             r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
         ]
         if not accepted or not answers[-1].startswith(b"3"):
-            # Deferred or rejected; an accepted recipient without DATA would be a fault.
+            # All recipients were deferred or rejected. With an accepted recipient, DATA may only be deferred.
             assert not accepted or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_RETRY_SECONDS)
             return False

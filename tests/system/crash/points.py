@@ -152,7 +152,7 @@ class _CommitTracer:
 
 
 def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """Builds a point at the COMMIT of the group commit, on either database: before or after it."""
+    """Builds a point before the COMMIT of the group commit, or after it if `done`, on either database."""
 
     def put(trigger: Trigger) -> None:
         first, then = (None, trigger) if done else (trigger, None)

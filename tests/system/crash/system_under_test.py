@@ -1,6 +1,6 @@
 """A complete installation for one test: database, Slack stand-in, sender, and the program as real processes.
 
-`async with system_under_test(kind, folder, ...) as system` yields it without a running program.
+`async with system_under_test(kind, folder, ...) as system` yields the installation without a running program.
 `system.start()` starts processes; the sender uses those that are ready. At the end `wait_delivered()` waits
 for all deliveries and `audit()` compares the result.
 """
@@ -28,7 +28,7 @@ _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 
 
-# Pacing, digests and limits by address are disabled; leases are short enough for a test to wait for their expiry.
+# Pacing, digests and limits by address are disabled. Leases are so short that a test can wait for their expiry.
 _SETTINGS: dict[str, object] = {
     "smtp.max_connections_per_ip": 1000,
     "smtp.max_mails_per_minute_per_ip": 0,
@@ -107,13 +107,14 @@ class SystemUnderTest:
         return [address for program, address in self._smtp_addresses.items() if program.running()]
 
     def environment(self, **settings: object) -> dict[str, object]:
-        """The settings of the program; `section__key=value` adds a setting, other keywords add environment
-        variables.
+        """Returns the settings of the program.
+
+        `section__key=value` adds a setting, other keywords add environment variables.
         """
         return {**self.installation.settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """Starts the program without waiting; with options it is started by the launcher."""
+        """Starts the program without waiting. With `options`, the launcher starts it."""
         command: tuple[str, ...] = ("-m", "emailrouter")
         if options:
             command = ("-m", "tests.system.crash.launcher", *options, "--")
@@ -229,7 +230,8 @@ async def system_under_test(
 
     Args:
         kind: `sqlite` (in `folder`) or `postgres` (a new database on `server()`).
-        aliases: The number of aliases, each with its own webhook; or `webhooks`, their names.
+        aliases: The number of aliases, each with its own webhook.
+        webhooks: The names of the aliases and their webhooks, instead of a number.
         slack: A stand-in owned by the caller.
     """
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Concurrent senders: exactly one ticket and one post for each message, whichever processes handled it."""
+"""Concurrent senders: each message gets exactly one ticket and one post, whichever processes handle it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Kills the program at each named point and restarts it: nothing acknowledged is lost or duplicated.
 
-One installation is killed at one point after the other; each start recovers from the previous kill. Death by
-SIGKILL proves that the process reached the point.
+One installation is killed at one point after the other; each start recovers from the previous kill. The exit by SIGKILL
+proves that the process reached the point.
 """
 
 import os
@@ -46,7 +46,7 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "releasing-leases",  # needs a lease of a dead process: the one killed at the previous point
+    "releasing-leases",  # needs a lease of the process that was killed at the previous point
     "outcome-written",
     "leases-released",
     "outcome-committed",
@@ -58,14 +58,15 @@ SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked
 MAILS = 6
 
 
-# Points that depend on the database: the short run visits them on both.
+# Points that depend on the kind of database. The short run visits them on both databases.
 ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
-    """The short run visits most points on one database; `CRASH_POINTS=all` (`make crash`) visits all on both.
+    """Returns the points of a chain that this run visits.
 
-    Starting the program takes almost a second, and there are about a hundred starts.
+    The short run visits each point on one database, except those in `ON_BOTH`. `CRASH_POINTS=all` (`make crash`) visits
+    all on both. Starting the program takes almost a second, and there are about a hundred starts.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)
@@ -76,7 +77,10 @@ def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
 async def run_until_killed(
     system: SystemUnderTest, mta: QueueingMta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
 ) -> None:
-    """Starts the program and sends messages until it dies at the point. `stop`: terminates the program when ready."""
+    """Starts the program and sends messages until it dies at the point.
+
+    stop: terminates the program when it is ready, for points of the shutdown.
+    """
     mta.queue(system.new_mails(mails, large=5, replies=4))
     program = await system.launch("serve", options=("--kill-at", point, *system.clock_options), **settings)
     try:
@@ -112,7 +116,7 @@ def test_every_point_is_visited() -> None:
     assert visited == POINTS.keys() - {
         "migration-statement-pg",
         "notifying",
-    }  # MIGRATION covers the first point, test_processes the second
+    }  # MIGRATION covers the first point on PostgreSQL; no test kills at the second
     assert len(visited) >= 20
 
 

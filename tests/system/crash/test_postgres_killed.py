@@ -1,4 +1,4 @@
-"""PostgreSQL is killed under load and restarted: the program continues without a restart."""
+"""PostgreSQL is killed under load and restarted. The program continues without a restart."""
 
 from pathlib import Path
 

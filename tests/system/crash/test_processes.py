@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: killed and restarted in turn, and one stopped until its lease expires."""
+"""Several processes on one PostgreSQL are killed and restarted in turn, or stopped until a lease expires."""
 
 import random
 from collections.abc import Callable
@@ -19,8 +19,9 @@ USERS = 4
 async def test_servers_deliverers_and_apis_are_killed_in_turn(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Messages are accepted, delivered and claimed meanwhile; no message has two tickets, no ticket two
-    assignees.
+    """Messages are accepted, delivered and claimed meanwhile.
+
+    No message gets two tickets, and no ticket gets two assignees.
     """
     unlimited: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     async with (
@@ -94,7 +95,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 async def test_a_deliverer_stopped_past_its_lease(
     server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
 ) -> None:
-    """Another one takes over when the lease expires. The stopped one sends nothing that it had not sent."""
+    """Another deliverer takes over when the lease expires. The stopped deliverer sends nothing more once resumed."""
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta() as mta:
         await system.start("smtp")
         sleeper = await system.start("deliver", options=("--stop-at", point))

@@ -17,7 +17,7 @@ KEEP: dict[str, object] = {"retention.raw_messages": "1d", "retention.resolved_t
 
 
 async def test_killed_during_retention(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    """Ten messages: the tickets with even numbers were resolved long ago; one of them has a pending delivery."""
+    """Of ten tickets, those with even numbers were resolved long ago. One of these has a pending delivery."""
     async with system_under_test(kind, tmp_path, server, aliases=2, settings=KEEP) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(system.addresses[n % 2],), large=5))

@@ -1,7 +1,7 @@
-"""Repeated messages (the sender did not see the 250) through the real program: one message, one ticket.
+"""Sends messages again, like a sender that did not receive the 250: one message, one ticket.
 
-Repeats have the same reverse-path, bytes and alias within the window. The list of recipients is not part of
-it, and neither is the Message-ID alone, which the sender chooses.
+A message is a repeat if reverse-path, bytes and alias are the same within the window. The list of recipients is not
+compared. The Message-ID alone is not sufficient, because the sender chooses it.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def test_a_repeated_message(kind: str, server: Callable[[], PostgresServer
         assert await client.send(content, f"TEAM0@{DOMAIN}") == first, "one alias, whatever its spelling"
         assert await client.send(content, f"team0+tag@{DOMAIN}") == first
         assert await client.tickets() == 1
-        # Another sender, or other bytes with the same Message-ID, is another message.
+        # A message from another sender, or with other bytes and the same Message-ID, is a new message.
         assert await client.send(content, reverse_path="eve@customer.test") != first
         assert await client.send(content.replace(b"Subject: ", b"Subject: Re ")) != first
         assert await client.tickets() == 3
@@ -77,7 +77,7 @@ async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], Po
 async def test_a_device_that_sends_the_same_bytes_every_day(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Without Message-ID and Date a message is never a repeat; with one, it is within the window."""
+    """Without Message-ID and Date a message is never a repeat. With one of them, it is a repeat within the window."""
     async with running_client(kind, tmp_path, server) as client:
         bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
         for day in range(3):
