@@ -187,7 +187,7 @@ async def print_plans(dataset: Dataset) -> None:
             (),
             {"workspace_id": dataset.installation.workspace_id, "user_id": dataset.users[0], "key": dataset.key},
         )
-        store = Store(dataset.installation.kind, dataset.installation.url, catalog.load_catalog(), recorder)  # type: ignore[arg-type]  # it forwards to a database
+        store = Store(dataset.installation.kind, dataset.installation.url, catalog.load_catalog(), recorder)  # type: ignore[arg-type]  # the recorder forwards to a database
         async with serve_api(store, login=login, real_time=True) as served:
             for path, queries in cases(dataset).items():
                 for query in queries:

@@ -24,7 +24,7 @@ from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
 _MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02  # seconds
-_PROBES_A_SESSION = 50  # commands; stays below the server's limit of commands without a message
+_PROBES_A_SESSION = 50  # RSET commands; below the server's limit of commands without a message
 _MIB = 1048576
 
 
@@ -40,7 +40,7 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Results of the sessions with a message, and seconds: probe replies and delays of this program itself."""
+    """Sessions with a message, and times in seconds: of probe replies, and delays of this program itself."""
 
     answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)

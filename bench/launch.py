@@ -1,6 +1,6 @@
 """Replaces this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-First requests SIGKILL from the kernel for the death of the parent process PARENT, and raises the limit of file
+First asks the kernel to kill this process when the parent process PARENT dies, and raises the limit of file
 descriptors. `--port` listens on 127.0.0.1:N with SO_REUSEPORT and passes the socket as systemd does (LISTEN_FDS,
 LISTEN_PID), so that any number of processes can share a port.
 """

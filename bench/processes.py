@@ -30,7 +30,7 @@ _STOP_SECONDS = 20.0
 
 
 class Child:
-    """A running program, ended at the end of the block.
+    """A program that runs during the block.
 
     Usage: `with Child("sink", [...], folder=...) as child: child.wait_ready()`.
 

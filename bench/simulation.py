@@ -50,7 +50,7 @@ class EventQueue:
         resume()
 
     def run(self, until: float) -> None:
-        """Process all events up to the time `until`."""
+        """Processes all events up to the time `until`."""
         while self._events and self._events[0][0] <= until:
             self.now, _, resume = heapq.heappop(self._events)
             resume()

@@ -209,7 +209,7 @@ class DnsStandIn:
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
     def _edns_failure_response(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
-        """The answer of a server without EDNS, or of one that knows only a later version (BADVERS)."""
+        """The answer of a server without EDNS, or of a server with only a later version of EDNS (BADVERS)."""
         if how == "SILENT":
             return None
         response = dns.message.make_response(message)

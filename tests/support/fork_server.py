@@ -40,7 +40,7 @@ PRELOADED = ("emailrouter", "tests.system.crash.points")
 # Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.
 # A child with other values must be started by executing Python.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MAX_REQUEST_BYTES = 200_000  # of a request, which is mainly environment and command line
+_MAX_REQUEST_BYTES = 200_000  # limit of one request, mainly environment and command line
 _PR_SET_PDEATHSIG = 1
 
 
@@ -197,7 +197,7 @@ def restore_signals() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Requests SIGKILL from the kernel for the death of the parent, and exits if the parent has died already."""
+    """Asks the kernel to kill this process when the parent dies, and exits if the parent has died already."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -91,7 +91,7 @@ class _SupervisorClient:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.recv(1)
         except OSError:
-            pass  # already gone
+            pass  # the supervisor is already gone
         finally:
             self._socket.close()
 

@@ -250,7 +250,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _stop_when_parent_dies() -> None:
-    """Requests SIGINT, a fast shutdown, from the kernel for the death of this supervisor (Linux)."""
+    """Asks the kernel to send the server SIGINT, a fast shutdown, when this supervisor dies (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGINT)
 

@@ -23,7 +23,7 @@ class ScriptedResponse:
 
 
 class RawHttpServer:
-    """`RawHttpServer(first, second)`: the n-th request gets the n-th response, later requests the last one.
+    """`RawHttpServer(first, second)`: the n-th request gets the n-th response, later requests get the last.
 
     requests: every request, head and body. connections: the number of accepted connections.
     """
