@@ -185,7 +185,7 @@ async def main() -> int:
     parser.add_argument("--minutes", type=float, default=30, help="for each database")
     parser.add_argument("--seed", type=int)
     arguments, options = parser.parse_known_args()
-    arguments.schemathesis_options = options  # passed on to schemathesis
+    arguments.schemathesis_options = options
     results = [await fuzz_database(kind, arguments) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 

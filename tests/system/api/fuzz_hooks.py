@@ -41,7 +41,6 @@ for _id in _FACTS["ids"]:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Adjusts a request before it is sent."""
     path: str = case.operation.path
     if _needs_success(case):
         _make_valid(case)

@@ -112,7 +112,6 @@ def build(machine: Machine) -> None:
 
 
 def start_slack(machine: Machine) -> None:
-    """Starts the Slack server."""
     issue(machine, SLACK, "/var/lib/surroundings/slack")
     machine.run("systemctl enable --now surroundings-slack.service")
 

@@ -157,7 +157,6 @@ def _print(text: str) -> None:
 
 
 def main() -> int:
-    """Parses the arguments and runs the walk; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.system.debian.walk")
     parser.add_argument("--mirror", help="URL of the Debian mirror (default: that of debootstrap)")
     parser.add_argument(

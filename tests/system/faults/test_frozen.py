@@ -212,7 +212,6 @@ async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
 
 
 async def wait_until_answered(client: StatusClient) -> None:
-    """Waits until the API answers again."""
 
     async def answered() -> bool:
         return await client.get("/api/domains") == 200

@@ -99,7 +99,6 @@ def process_slack_response(data: bytes) -> None:
 
 
 def validate_webhook_url(data: bytes) -> None:
-    """Validates a webhook URL."""
     value = decode_text(data)
     for url in (value, f"https://{value}", f"https://a.example/{value}", f"https://{value}/a", f"https://[{value}]/a"):
         with suppress(Refused):

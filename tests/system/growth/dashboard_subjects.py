@@ -122,7 +122,6 @@ def _renderer() -> Renderer:
 
 
 def render_ticket_page(data: bytes) -> None:
-    """Renders the page of a ticket."""
     timeline = _timeline(data)
     visit = Visit(
         services=cast("Any", None),

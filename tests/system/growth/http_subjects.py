@@ -82,7 +82,6 @@ def parse_request_head(data: bytes) -> None:
 
 
 def evaluate_header_fields(data: bytes) -> None:
-    """Evaluates the fields of a request."""
     value = as_field_value(data)
     web_request = make_request(
         X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value

@@ -63,7 +63,6 @@ def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst
 
 
 def main() -> int:
-    """Runs the command line."""
     options = argparse.ArgumentParser(description="Measure how cost grows with untrusted input.")
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--table", action="store_true", help="measure the shapes of `make test` once, print a table")

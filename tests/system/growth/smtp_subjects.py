@@ -137,7 +137,6 @@ def check_recipient(data: bytes) -> None:
 
 
 def parse_peer_address(data: bytes) -> None:
-    """Parses the address of a peer."""
     network.address_key.cache_clear()
     network.network_keys.cache_clear()
     value = decode_text(data)

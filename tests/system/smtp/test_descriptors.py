@@ -15,7 +15,6 @@ MAIL = ("a@client.test", ["support@example.org"])
 
 
 def count_descriptors(pid: int) -> int:
-    """Returns the number of open descriptors of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
