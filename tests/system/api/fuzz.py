@@ -1,8 +1,8 @@
 """Runs schemathesis against the started program on both databases: `make api-fuzz`.
 
 Runs all phases with `--examples` (200) per operation. Fails on a 5xx, on a response that the OpenAPI document does not
-allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request of each), and if a database
-takes longer than `--minutes`. DNS, Slack and the databases are stand-ins; nothing leaves the machine.
+allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request for each), and if a database
+takes longer than `--minutes`. DNS and Slack are stand-ins and the databases are temporary; nothing leaves the machine.
 """
 
 # ruff: noqa: T201 - a command that prints its result
@@ -37,7 +37,7 @@ from tests.support.stores import KINDS
 from tests.system.api import fuzz_good
 
 MAILS = 30
-# Without `positive_data_acceptance`: a schema cannot express which ids exist and which names are taken.
+# The check `positive_data_acceptance` is omitted: a schema cannot express which ids exist and which names are taken.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -62,7 +62,7 @@ class FuzzTarget:
 
 
 async def prepare(installation: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
-    """Creates an API key of an admin, some tickets, and the objects for a valid request of each call."""
+    """Creates an admin with an API key, some tickets, and the objects for a valid request of each call."""
     actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await UserService(installation.database, clock).create(actor, **login, role="admin")

@@ -52,7 +52,7 @@ class RequestBuilder:
         return created
 
     async def create_tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
-        """Creates tickets at an alias, each with one message and one delivery, and reserves their ids."""
+        """Creates tickets for an alias, each with one message and one delivery, and reserves their ids."""
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.request("GET", "/emails/tickets?limit=200"))["tickets"]
         details = [
@@ -84,7 +84,7 @@ async def valid_requests(
     good = ValidRequests(reserved_ids=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         builder = RequestBuilder(http, url, good)
-        for route in ROUTES:  # lists need no objects
+        for route in ROUTES:  # requests for lists need no objects
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
         await _add_accounts(builder, good, login)

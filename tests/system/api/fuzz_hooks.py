@@ -1,7 +1,7 @@
 """Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
 
-They protect the user and the API key of the run, replace every webhook URL by one of the stand-in, and replace half of
-the ids and credentials by existing ones. They send a valid request of each call until it succeeds once
+The hooks protect the user and the API key of the run, and replace every webhook URL by one of the Slack stand-in. They
+replace half of the ids and credentials by existing ones. They send a valid request of each call until it succeeds once
 (`tests.system.api.fuzz_good`), and count the responses of each call.
 """
 
@@ -64,7 +64,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _needs_success(case: Any) -> bool:
-    """Whether to send the valid request: the call has not succeeded yet and the case is a positive one."""
+    """Whether to send the valid request: the call has not succeeded yet, and the random case is meant to be valid."""
     label = case.operation.label
     good = _FACTS["good"].get(label)
     if good is None or _responses[label][good["status"]]:
@@ -78,14 +78,14 @@ def _make_valid(case: Any) -> None:
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
     if case.operation.path == "/auth/password" and not _responses["DELETE /auth/sessions/{id}"][204]:
-        body["password"] = "short"  # a valid password would end the session that the other call deletes
+        body["password"] = "short"  # a valid password would end the session that DELETE /auth/sessions/{id} needs
     if body or case.body is not NOT_SET:
         case.body = body
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Counts a response and remembers its ids."""
+    """Counts a response and stores its ids."""
     _responses[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:
@@ -95,7 +95,7 @@ def after_call(context: Any, case: Any, response: Any) -> None:
 
 
 def _is_odd(text: str) -> bool:
-    """True for half of all texts, always the same for a text."""
+    """Whether the checksum of a text is odd: true for half of all texts, and always the same for one text."""
     return bool(zlib.crc32(text.encode("utf-8", "replace")) % 2)
 
 
@@ -108,7 +108,10 @@ def _choose_id(kind: str, value: str) -> str:
 
 
 def _local_url(url: str) -> str:
-    """Replaces a URL by one of the stand-in, half of them dead. Malformed URLs are kept."""
+    """Replaces a URL by one of two URLs of the Slack stand-in: a working webhook or a removed one.
+
+    Returns URLs without a host and malformed URLs unchanged.
+    """
     try:
         has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:

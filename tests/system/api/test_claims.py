@@ -27,7 +27,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
             async def claim(root: str, key: str) -> list[tuple[int, str, str]]:
-                """One user claims all tickets in the same order as the others, so every ticket is contested."""
+                """Claims all tickets as one user, in the order of all other users, so every ticket is contested."""
                 answers = []
                 for ticket in tickets:
                     headers = {"Authorization": f"Bearer {key}"}
@@ -54,7 +54,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
         assert await installation.count_rows("ticket_events", "kind = 'claimed'") == TICKETS
-        assert len(set(winners.values())) > 1  # true only if the claims overlapped
+        assert len(set(winners.values())) > 1  # only overlapping claims have several winners
 
 
 async def create_tickets(installation: Installation) -> list[str]:

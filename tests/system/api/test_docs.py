@@ -38,7 +38,7 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
-    """The preconditions of the document: an API key, a ticket with a dead delivery, correct DNS records."""
+    """Creates the preconditions of the document: an API key, a ticket with a dead delivery, correct DNS records."""
     await served.create_alias("office", "office.example")
     await served.accept_ticket(
         mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example"
@@ -66,9 +66,10 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
 
 
 async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiReply:
-    """Runs a command of the document in a shell; the id of a created object is stored in its variable.
+    """Runs a command of the document in a shell.
 
-    A `.curlrc` in the folder makes curl silent and appends the status to its output.
+    If the command creates an object, stores the id of the object in the variable of its kind. A `.curlrc` in the folder
+    makes curl silent and appends the status to its output.
     """
     env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
     process = await asyncio.create_subprocess_exec(
@@ -88,7 +89,10 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
 
 
 def _shape(value: Any) -> Any:
-    """The fields of all levels: lists by their first item, free-form objects by name."""
+    """Returns the field names on all levels, without values.
+
+    A list is represented by its first item. A free-form object is represented by its name only.
+    """
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
     if isinstance(value, list):
@@ -97,7 +101,7 @@ def _shape(value: Any) -> Any:
 
 
 def test_openapi_examples_match_the_document() -> None:
-    """`python -m api.examples` updates them. Every request and response body has an example."""
+    """`python -m api.examples` updates the examples. Every request and response body has an example."""
     assert examples() == parse_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:
         example = examples()[f"{route.method} {route.path}"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 FILE_LINES, FUNCTION_LINES, ATTRIBUTES = 350, 50, 15
-# Classes with one of these as base or decorator declare their attributes.
+# Classes with one of these bases or decorators declare their attributes and have no limit.
 DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
 
 
@@ -21,10 +21,13 @@ class Class:
 
 
 def oversized(sources: Mapping[str, str]) -> dict[str, int]:
-    """What exceeds a limit, with its size. sources: texts of modules by their path, such as `smtp/server.py`.
+    """Returns the modules, functions and classes that exceed a limit, with their sizes.
 
-    A function counts from its `def` to its last line. The attributes of a class include those of its bases among the
-    sources; a class that declares its attributes (`DECLARING`) has no limit.
+    A function counts from its `def` to its last line. The attributes of a class include those of its bases, if
+    the bases are among the sources. A class that declares its attributes (`DECLARING`) has no limit.
+
+    Args:
+        sources: The texts of modules by path, such as `smtp/server.py`.
     """
     found = {path: text.count("\n") for path, text in sources.items() if text.count("\n") > FILE_LINES}
     classes: dict[str, Class] = {}
@@ -59,7 +62,7 @@ def _definitions(
 
 
 def _assigned(node: ast.AST) -> Iterator[str]:
-    """The attributes that a class assigns on `self`, without those of nested classes."""
+    """Yields the attributes that a class assigns on `self`, without those of nested classes."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Attribute(ast.Name("self"), attribute, ast.Store()):
@@ -70,7 +73,7 @@ def _assigned(node: ast.AST) -> Iterator[str]:
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """The imported names of a module and their dotted names."""
+    """Returns the dotted name of each name that a module imports."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -95,7 +98,7 @@ def _dotted(node: ast.expr, names: Mapping[str, str], module: str) -> str:
 
 
 def _lineage(dotted: str, classes: Mapping[str, Class]) -> set[str]:
-    """A class, its bases and their bases, and the decorators of all of them."""
+    """The dotted names of a class, of its bases and their bases, and of the decorators of all of them."""
     found = {dotted}
     for each in classes[dotted].above if dotted in classes else ():
         found |= _lineage(each, classes)

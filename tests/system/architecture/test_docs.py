@@ -10,7 +10,7 @@ import pytest
 from tests.system.architecture.test_house import SOURCES, name
 
 ROOT = Path(__file__).parents[3]
-# Documents of the current state; a decision record may name what no longer exists.
+# Documents of the current state. Decision records are omitted, because they may name what no longer exists.
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "tests" / "README.md"])
 LINKING = sorted(
     path
@@ -24,7 +24,7 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# In other documents `smtp.` and `api.` are prefixes of settings, and `emailrouter.` of units.
+# Only flow.md: in other documents `smtp.` and `api.` also begin names of settings, and `emailrouter.` names of units.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -33,7 +33,7 @@ _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests
 
 
 def exists(module: str) -> bool:
-    """Whether there is such a module, or such a name in a module."""
+    """Whether a dotted name is a module, or a name in a module."""
     package, _, name = module.rpartition(".")
     if find_spec(package) is None:
         return False
@@ -44,7 +44,7 @@ def exists(module: str) -> bool:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a dotted name is a module or an attribute of one; attributes of instances need an annotation."""
+    """Whether a dotted name is a module or an attribute of one. An attribute of instances needs an annotation."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -85,7 +85,7 @@ def test_links_between_documents_resolve(path: Path) -> None:
     assert broken == []
 
 
-# In docstrings and comments `smtp.` and `api.` also begin settings, so only the core's names are checked.
+# In docstrings and comments `smtp.` and `api.` also begin names of settings, so only names of `router` are checked.
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
     mentioned = {match.rstrip(".") for match in _CORE_NAME.findall(path.read_text(encoding="utf-8"))}

@@ -62,7 +62,7 @@ def test_sql_is_only_in_the_store() -> None:
 
 
 def test_environment_is_read_only_at_the_edges() -> None:
-    """Settings come from `config`, the command line passes the environment, and systemd's protocol uses variables."""
+    """Only `config` and `emailrouter` read `os.environ`. Other packages may use it as the default of a parameter."""
     allowed = {"config", "emailrouter"}
     found = [
         name(p)
@@ -103,7 +103,7 @@ def test_smtp_process_does_not_import_http_code() -> None:
 
 
 def test_no_file_contains_a_package_registry_or_machine_path() -> None:
-    # Split, so that this file does not contain them.
+    # Each string is split, so that this file does not contain it.
     hosts = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "deb." + "debian.org"]
     paths = ["/ro" + "ot/", "/wo" + "rk/"]
     found = []
