@@ -1,8 +1,7 @@
-"""A backup made while mail is accepted restores to a complete installation, with the commands of
-docs/operations.md.
+"""Backups with the commands of docs/operations.md, made while mail is accepted, restore a complete installation.
 
 Every message accepted before the backup began is in the copy, and the copy passes the loss audit. The program
-runs on it. A backup without concurrent changes has the same row counts as the original.
+runs on the copy. A backup without concurrent changes has the same row counts as the original.
 """
 
 import asyncio
@@ -29,14 +28,15 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
-# All tables except the rate limit counters, which change without requests.
+# All tables except that of the rate limit counters, which also change without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
-Backup = Callable[[str], Coroutine[None, None, str]]  # backs up to a file name, returns the URL of the restored copy
+# Takes a file name without its suffix and returns the URL of the restored copy.
+Backup = Callable[[str], Coroutine[None, None, str]]
 
 
 def _sqlite_backups(folder: Path) -> Backup:
-    """`sqlite3 emailrouter.db "VACUUM INTO 'backup.db'"`: one read transaction, unaffected by concurrent writes."""
+    """Returns a function that runs `VACUUM INTO`: one read transaction, unaffected by concurrent writes."""
 
     async def backup(name: str) -> str:
         source, copy = folder / "emailrouter.db", folder / f"{name}.db"
@@ -54,7 +54,7 @@ def _sqlite_backups(folder: Path) -> Backup:
 
 
 def _postgres_backups(server: PostgresServer, url: str, folder: Path) -> Backup:
-    """`pg_dump --format=custom`, then `pg_restore` into an empty database."""
+    """Returns a function that runs `pg_dump --format=custom`, then `pg_restore` into an empty database."""
 
     async def backup(name: str) -> str:
         dump = folder / f"{name}.dump"

@@ -1,4 +1,4 @@
-"""Measurements of child processes, and that no child survives."""
+"""The CPU time and memory of child processes are measured, and no child survives its test."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A workspace as a file: an applied export changes nothing."""
+"""Workspace documents: applying an unchanged export changes nothing."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Any workspace: repeated names, names with TOML syntax, aliases without integration."""
+    """Generates any workspace, also with repeated names, names with TOML syntax, and aliases without an integration."""
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]
@@ -293,7 +293,7 @@ def _integration(integration_id: str, name: str, encrypted: str = "") -> Integra
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
-    """A `DocumentApplier` for plans only, which call no use case."""
+    """Returns a `DocumentApplier` that can only plan, because a plan calls no service."""
     services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
     return DocumentApplier(services, CHANNELS, BOX, lambda _: url, allow_private=False)
 

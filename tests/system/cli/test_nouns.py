@@ -160,7 +160,7 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     (await cli("integration", "remove", "two", "--yes")).ok()
     cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
     assert "secret_key is missing" in await cli.error_line("integration", "change", "one", "--name", "x", code=2)
-    # Commands without secrets neither need the key nor create one.
+    # Commands that use no secrets neither need the secret key nor create one.
     assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
 
@@ -273,7 +273,7 @@ async def _version(cli: CommandLine) -> int:
 
 
 async def _create_ticket(cli: CommandLine) -> None:
-    """Creates a ticket of a verified domain by a test message."""
+    """Creates a ticket by a test message to an alias of a verified domain."""
     async with DnsStandIn() as dns:
         dns.set("example.org", "MX", "10 mx1.host.test.")
         cli.env["dns.nameservers"] = [dns.address]

@@ -16,7 +16,7 @@ ROLE = "mistaken"  # a role without grants, created once for the whole server
 NO_LOGIN = "mistaken_nologin"
 FOLDER = "/nonexistent"
 
-# Parameters of the URL, the text in the error, and the exit code.
+# Parameters of the URL, and the text that the error must contain.
 PARAMETERS = [
     ("channel_binding=require", "channel_binding must be one of disable, prefer"),
     ("sslmode=maybe", "sslmode must be one of disable, allow"),
@@ -36,7 +36,7 @@ PARAMETERS = [
 
 
 def alter_url(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """The URL with the given parts replaced, and a password that must not be printed."""
+    """Replaces the given parts of a URL, and its password by one that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
@@ -52,7 +52,7 @@ async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, comma
 
 @pytest.fixture
 async def administrator(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the database of the test, with both roles."""
+    """A connection to the database of the test, after the roles `ROLE` and `NO_LOGIN` were created."""
     connection = await asyncpg.connect(postgres_url)
     for role, login in ((ROLE, "LOGIN"), (NO_LOGIN, "NOLOGIN")):
         try:

@@ -1,4 +1,4 @@
-"""`reparse` changes only texts, only of messages with raw content, and only of the selected ones."""
+"""`reparse` replaces the text of the selected messages. A message whose raw content was erased keeps its text."""
 
 from pathlib import Path
 

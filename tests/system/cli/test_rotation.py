@@ -1,4 +1,4 @@
-"""Key rotation: afterwards the new key decrypts everything, and a kill between any two lines loses nothing."""
+"""After a key rotation the new key decrypts everything. A kill between any two steps loses nothing."""
 
 import json
 from pathlib import Path

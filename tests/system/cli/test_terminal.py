@@ -21,7 +21,7 @@ Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
 async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
-    """Runs a command on a terminal and answers its prompt; returns the exit code and the later output."""
+    """Runs a command on a terminal and answers its prompt. Returns the exit code and the output after the prompt."""
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -56,14 +56,14 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 def reads_answer(pid: int) -> bool:
     """Whether a process waits in a system call whose first argument is 0: `read` of standard input.
 
-    A user cannot send a signal in the microseconds between the prompt and this call.
+    Tests answer only then: no user could send a signal in the microseconds between the prompt and this call.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
-    """The next opened file must not become standard output."""
+    """A file that the program opens must not get the descriptor of a closed standard stream."""
     command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, sys.executable, cwd=cli.folder, env=environment(cli.env)
