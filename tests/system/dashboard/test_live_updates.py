@@ -14,7 +14,7 @@ from tests.system.dashboard.test_browser import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Runs without a repaint in between, because a browser moves the focus from a hidden element only then.
+# Runs all steps before the next repaint, because a browser moves the focus from a hidden element only at a repaint.
 CLOSE_LIST_AND_PRESS_KEY = """() => {
   document.getElementById("keys").showModal();
   document.getElementById("keys-on").focus();
@@ -40,7 +40,7 @@ async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> N
     await page.wait_for_load_state()
     await page.keyboard.down("r")
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
-    for _ in range(3):  # the next page still gets repeated key events
+    for _ in range(3):  # the key is still down, so the next page gets repeated key events
         await page.keyboard.down("r")
     await page.keyboard.up("r")
     await page.keyboard.press("n")

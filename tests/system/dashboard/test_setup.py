@@ -52,7 +52,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.get_by_role("button", name="Add address").click()
             await expect(page.get_by_text("Available once example.org is verified.")).to_be_visible()
 
-            # The page polls by itself; the DNS check is started by the user.
+            # The page updates by itself, but the user starts the DNS check.
             dns.set("example.org", "MX", f"10 {HOST}.")
             await page.get_by_role("button", name="Check records").click()
             await expect(page.get_by_text("example.org is verified and receives mail")).to_be_visible()

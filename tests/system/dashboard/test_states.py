@@ -1,6 +1,6 @@
 """Rare states of pages in a real browser: empty, with extreme content, with rejected forms, and error pages.
 
-They are accessible, fit a phone and keep their controls usable.
+In these states the pages are accessible, fit a phone and keep their controls usable.
 """
 
 from collections.abc import AsyncIterator
@@ -74,7 +74,7 @@ EXTREME = (
     "/manage/audit",
 )
 
-PARTS = 2  # number of tests that share the lists, so that several workers can run them
+PARTS = 2  # the lists are divided among this number of tests, so that several workers can run them
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _picture_name(kind: str, path: str) -> str:
 
 
 async def _page(place: Place, window: Window) -> Page:
-    """Opens one tab for all pages of a test, because a new tab costs as much as a check."""
+    """Opens one tab for all pages of a test, because opening a tab takes as long as a check."""
     await window.sign_in(place.served.root, place.token)
     return await window.open(place.served.root + "/set-up")
 
@@ -207,4 +207,4 @@ async def test_setup_in_progress(window: Window, tmp_path: Path) -> None:
         await window.sign_in(served.root, place.token)
         page = await window.open(served.root + "/set-up")
         await check_page(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
-        await page.close()  # before its event stream ends
+        await page.close()  # closed before the server ends the event stream of the page
