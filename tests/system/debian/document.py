@@ -8,7 +8,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs/operations.md"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of commands. `line` is its position in the document."""
+    """A block of commands. `line` is the number of its first line in the document."""
 
     heading: str
     line: int

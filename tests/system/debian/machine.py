@@ -1,8 +1,8 @@
-"""A Debian booted under a real systemd: debootstrap into a directory, then systemd-nspawn.
+"""A Debian system under a real systemd: installed by debootstrap into a directory, booted by systemd-nspawn.
 
-Its network is a separate loopback: port 25 is free, and no packet leaves or enters. Only scripts run with
-`registries=True` use the network and the resolver of this machine, to fetch packages. `Machine` starts one process and
-ends it; the directory is removed at the end.
+The machine has its own network, a loopback interface: port 25 is free, and no packet leaves or enters. Only scripts
+run with `registries=True` use the network and the resolver of the host, to fetch packages. `Machine` starts one process
+and ends it. The directory is removed at the end.
 
 Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# Packages that debootstrap's smallest variant lacks; procps, which other installations have, provides /bin/kill.
+# Packages that debootstrap's smallest variant lacks. Every ordinary installation has procps, which provides /bin/kill.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -33,7 +33,7 @@ class Machine:
     """A running Debian. Usage: `with Machine(folder, name=name) as machine:`.
 
     Args:
-        authority: The CA certificate of the registries.
+        authority: PEM file of the CA that signed the certificates of the package registries, if it is not public.
     """
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
@@ -60,18 +60,18 @@ class Machine:
     def boot(self) -> None:
         """Boots, and returns when all enabled units have started."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
-        # Independent of the service manager and the resolver of this machine.
+        # The machine does not use the service manager and the resolver of the host.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
         with (self.root.parent / "console").open("ab") as console:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
             )
         self.until(lambda: self._leader() is not None, "its first process")
-        # "degraded": some units of a host cannot start in a container.
+        # "degraded" is normal: some units cannot start in a container.
         self.until(lambda: self._output("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
-        """Shuts down like `poweroff`, with the stop order of the units."""
+        """Shuts down with `poweroff`, so that systemd stops the units in their order. Kills the machine after 120 s."""
         if self._process is None:
             return
         if self._leader() is not None:
@@ -84,7 +84,7 @@ class Machine:
         self._process = None
 
     def close(self) -> None:
-        """Ends the machine and removes its directory."""
+        """Shuts the machine down and removes its directory."""
         try:
             self.shut_down()
         finally:
@@ -107,10 +107,12 @@ class Machine:
     def run(
         self, script: str, *, registries: bool = False, typed: str | None = None, check: bool = True
     ) -> tuple[int, str]:
-        """Runs a script as root in /root; returns its exit code and output. Raises `Failed`.
+        """Runs a script as root in /root; returns its exit code and output.
 
         Args:
-            typed: Input at prompts on a terminal; without it there is no terminal.
+            registries: Whether the script can reach package registries, with the network of the host.
+            typed: Lines to type at prompts. The script has a terminal only if this is given.
+            check: Whether to raise `Failed` for an exit code other than 0.
         """
         setup = "cd /root"
         command = self._enter(registries)
@@ -141,7 +143,7 @@ class Machine:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
-        """The PID of its process 1 on this machine."""
+        """The PID of the machine's process 1, as seen on the host; None if it does not run yet."""
         if self._process is None:
             return None
         if self._process.poll() is not None:
@@ -156,7 +158,7 @@ class Machine:
         namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
         variables = {"HOME": "/root", "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
         if registries:
-            # Otherwise debconf prompts for settings that later commands of the walk set.
+            # Without this, debconf would prompt for settings that later commands of the walk set.
             variables["DEBIAN_FRONTEND"] = "noninteractive"
             if self._authority is not None:
                 variables["PIP_CERT"] = "/outside/authority.pem"
@@ -189,7 +191,7 @@ def _run_on_terminal(command: list[str], typed: str) -> tuple[int, str]:
             if select.select([terminal], [], [], 0.5)[0]:
                 try:
                     output += os.read(terminal, 65536)
-                except OSError:  # the terminal is closed
+                except OSError:  # the command has closed the terminal
                     break
             if lines and output.rstrip(b" ").endswith(b":"):
                 os.write(terminal, lines.pop(0).encode() + b"\n")

@@ -2,9 +2,9 @@
 
 DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
 authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
-`hooks.slack.com`, in its own network. It applies the rules of Slack (`tests/support/slack_rules.py`) and stores the
-posts. Both addresses are public (from the block of RFC 7534, which no host uses) but only reachable in the machine, so
-the protections of the program apply as usual.
+`hooks.slack.com`, in its own network namespace. It applies the rules of Slack (`tests/support/slack_rules.py`) and
+stores the posts. Both addresses are public, from the AS112 block of RFC 7535, but only reachable in the machine. So the
+protections of the program apply as usual.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Tests the units under a real systemd as described in docs/operations.md. Each function raises `Failed`.
+"""Tests the units under a real systemd as described in docs/operations.md. Each test raises `Failed` if it fails.
 
-Waits poll systemd and the program; the test of the watchdog takes its interval.
+The tests poll systemd and the program. The test of the watchdog takes as long as the watchdog's interval.
 """
 
 import json
@@ -13,8 +13,9 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Runs four senders, which open a connection for each message, and API requests concurrently for some seconds. A
-# connection that gets no greeting is `refused`. Any later failure is `deferred`: a mail server would retry.
+# Runs four senders and API requests concurrently, for the number of seconds in the argument. Senders open a connection
+# for each message. A connection without a greeting is `refused`. Any later failure is `deferred`: a mail server would
+# retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -82,7 +83,7 @@ def test_restarts(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    deferred = len(counts["deferred"])  # a session without a message gets 421, and a sender retries
+    deferred = len(counts["deferred"])  # a stop ends sessions without a message with 421; senders retry
     return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
@@ -109,7 +110,10 @@ def test_watchdog(machine: Machine, unit: str) -> str:
 
 
 def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
-    """Exit code 2 with the setting in the log; later connections are refused; it starts when corrected."""
+    """The service exits with code 2 and logs the invalid setting.
+
+    After further connections systemd closes the socket. The service starts once the setting is corrected.
+    """
     machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
     _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
     if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
@@ -130,7 +134,7 @@ def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
 
 
 def test_system_calls(machine: Machine, *units: str) -> str:
-    """Every denied system call kills the process: mail, reload, restart and stop still work."""
+    """Mail, reload, restart and stop work although each denied system call now kills the process."""
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/kill.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
@@ -162,7 +166,7 @@ def test_exclusive_units(machine: Machine) -> str:
 
 
 def test_empty_database(machine: Machine) -> str:
-    """Runs step 8 with PostgreSQL: `migrate`, then `init` prints the first login, only once."""
+    """Runs step 8 of the installation with PostgreSQL: `migrate`, then `init`, which succeeds only once."""
     commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate
@@ -174,7 +178,7 @@ def test_empty_database(machine: Machine) -> str:
 
 
 def test_credential_store(machine: Machine) -> str:
-    """The secret key is in /etc/credstore, for the units and for root's command."""
+    """The units and the commands of root read the secret key from /etc/credstore."""
     machine.run(
         """mkdir -p -m 700 /etc/credstore
         install -m 600 /var/lib/emailrouter/secret_key /etc/credstore/emailrouter.server.secret_key

@@ -2,13 +2,13 @@
 
 The walk sends a message from a real Postfix and expects its ticket and its post to a stand-in for Slack. It continues
 with backup, restore, upgrade, the move to PostgreSQL and a reboot, and tests the documented behaviour of the units
-(`tests.system.debian.trial`). `tests.system.debian.surroundings` replaces the Internet; the document lists what this
-does not cover.
+(`tests.system.debian.trial`). `tests.system.debian.surroundings` replaces the Internet. docs/operations.md lists what
+the walk does not cover.
 
     python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
 
-Requires root, debootstrap and systemd-nspawn, and takes about four minutes. Not part of the test suite, because it
-downloads packages from Debian and a Python registry.
+Requires root, debootstrap and systemd-nspawn, and takes about four minutes. The walk is not part of the test suite,
+because it downloads packages from Debian and a Python registry.
 """
 
 import argparse
@@ -128,7 +128,7 @@ class Walk:
         return sent[0]
 
     def request(self, url: str) -> None:
-        """Requests a URL until it succeeds: nginx reloads in the background."""
+        """Requests a URL until it succeeds, because nginx reloads in the background."""
         command = f"{surroundings.PYTHON} -c 'import urllib.request; urllib.request.urlopen(\"{url}\")'"
         self._machine.until(lambda: self._machine.run(command, check=False)[0] == 0, url)
 
@@ -145,7 +145,7 @@ class Walk:
 
 
 def _certificate_names(block: Block) -> Iterator[str]:
-    """The names of the certificates that the block requests; certbot cannot request them here."""
+    """The names of the certificates that a block requests. certbot cannot request them here."""
     for line in block.text.splitlines():
         if line.startswith("certbot certonly "):
             yield line.split(" -d ")[1].strip()
@@ -182,7 +182,7 @@ def main() -> int:
 
 
 def _copy_checkout(target: Path) -> None:
-    """Copies the files of this checkout, without ignored files."""
+    """Copies the files of this checkout, without those that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT,
