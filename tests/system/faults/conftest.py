@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: a PostgreSQL server that tests may stop, and those of the crash tests."""
+"""Fixtures of the fault tests: a PostgreSQL server that tests may stop, and the fixtures of the crash tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,7 +26,7 @@ def stoppable_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def stoppable_postgres(stoppable_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
-    """Returns the server; it runs again after the test."""
+    """Returns a function that returns the server. After the test the server is resumed or started again."""
     yield lambda: stoppable_server
     await stoppable_server.resume()
     await stoppable_server.start()

@@ -1,4 +1,4 @@
-"""Sends single messages to check the exact reply, and the assertions of the fault tests."""
+"""Sends single messages and checks the exact replies; asserts that the program recovered from a fault."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ REPLY_SECONDS = 30.0
 
 
 async def send_one(system: SystemUnderTest, mail: OutgoingMail | None = None) -> SmtpReply:
-    """Sends one message to the first server; returns the reply to it, or the rejection before it."""
+    """Sends one message to the first server. Returns the reply to it, or the rejection of an earlier command."""
     host, port = system.smtp_addresses()[0]
     chosen = mail or system.new_mails(1)[0]
     return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=REPLY_SECONDS)
@@ -34,10 +34,10 @@ async def require_mounts(folder: Path) -> None:
 
 
 async def assert_recovered(system: SystemUnderTest, mta: QueueingMta) -> None:
-    """Asserts that the program recovered without a restart: everything is accepted and delivered, and the audit
-    passes.
+    """Asserts that the program recovered without a restart.
 
-    The clock is advanced, so that retries are due at once.
+    Everything is accepted and delivered, and the loss audit passes. The clock is advanced, so that retries are
+    due at once.
     """
     await mta.wait_all_accepted()
     system.set_clock(60)

@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
 CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# Everything that queries the database: API calls, pages, streams, downloads, and public endpoints.
+# Requests of every kind that queries the database: API calls, pages, streams, downloads, and public endpoints.
 READS = (
     "/api/domains",
     "/api/emails/tickets?q=word",
@@ -49,7 +49,7 @@ WRITES = (
 
 
 class StatusClient:
-    """A user with an API key; `api` is the address of the process."""
+    """A client with the API key of a user; returns the status of responses. `api` is the address of the process."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
         self._session = session
@@ -73,9 +73,10 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
     ):
         program = await system.start("api")
         client = await new_admin(system, session)
-        assert await client.get("/api/domains") == 200  # so that the pool has a recently used connection
+        assert await client.get("/api/domains") == 200  # the pool now has a recently used connection
         await stoppable_postgres().pause()
-        for _ in range(2):  # requests outnumber connections: they hang in a statement, later while connecting
+        # The pool has two connections. The first requests hang in a statement, later ones while connecting.
+        for _ in range(2):
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
         waited = {event["waiting_in"].partition(" ")[0] for event in program.log_events("api.request_timed_out")}
@@ -94,7 +95,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
 async def test_a_stop_abandons_opening_the_database(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """SIGTERM during the start: the database accepts the connection and does not respond."""
+    """SIGTERM arrives during the start, while the database has accepted the connection but does not respond."""
     async with system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system:
         await stoppable_postgres().pause()
         program = await system.launch("smtp")
@@ -112,7 +113,10 @@ async def test_a_stop_abandons_opening_the_database(
 async def test_a_stop_logs_and_abandons_the_step_that_hangs(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The deliverer waits for a lock: the step is logged and cancelled after its limit, and the other steps run."""
+    """The deliverer waits for a lock.
+
+    The step that stops it is logged and is cancelled at its time limit. The other steps of the shutdown run.
+    """
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
@@ -149,7 +153,7 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 
         await poll_until(
             is_last_use_written, "the use of the key is written"
-        )  # otherwise that write would wait for the lock instead of a request
+        )  # otherwise this write, not that of a request, would wait for the lock
         async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200
             for _ in range(2):
@@ -186,7 +190,7 @@ def no_server() -> PostgresServer:
 
 
 async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> StatusClient:
-    """An admin of the workspace, using the program that was started last."""
+    """Creates an admin. Returns a client for the program that was started last."""
     (key,) = (await system.add_users(1, "admin")).values()
     return StatusClient(session, system.api_addresses()[-1], key)
 

@@ -30,7 +30,10 @@ async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
 
 
 async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
-    """A digest of two is interrupted; the failure of one then parks both, which resets their claims."""
+    """A digest of two deliveries is interrupted.
+
+    The permanent failure of one of them then parks both, which resets their claims.
+    """
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await outboxes.seed(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2

@@ -92,7 +92,7 @@ async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> N
 
 
 async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """Connections stay open and nothing passes; new ones work. No message is rejected.
+    """No data passes on open connections, which stay open; new connections work. No message is rejected.
 
     The statement timeout is longer than the test waits, so a program that waits for it fails the test.
     """
@@ -154,7 +154,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
                 )
             sessions.append(len(ended))
             program.resume()
-        # Parsing is outside of transactions: right after another point there may be no session yet.
+        # Parsing runs outside of transactions. Right after another stop, the program may have no session there yet.
         assert sum(map(bool, sessions)) >= len(places) - 1, sessions
         assert mta.deferred
         await assert_recovered(system, mta)
@@ -222,7 +222,10 @@ async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) ->
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """The disk of the tables; the write-ahead log is on another, because a full log stops the server."""
+    """The disk of the tables is full.
+
+    The write-ahead log is on another disk, because the server stops when the disk of the log is full.
+    """
     await require_mounts(tmp_path)
     async with (
         private_postgres(small_disk=SMALL_DISK_BYTES) as server,

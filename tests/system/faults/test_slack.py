@@ -27,7 +27,7 @@ from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# The messages of these webhooks still arrive in the channel.
+# Webhooks with slow, long or incomplete responses. Their messages still arrive in the channel.
 DELIVERED = {
     "well": None,
     "slow": SlowResponse(0.1),
@@ -40,7 +40,7 @@ PEAK_KIB = 300_000
 
 
 def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
-    """Faults that end, with the reason that the attempt records."""
+    """Faults that end during the test, and the reason that the attempt records for each."""
     return {
         "hangs": (Hang(), "timed out"),
         "limited-until": (FixedResponse(429, "rate_limited", {"Retry-After": "600"}), "429"),
@@ -89,7 +89,7 @@ async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
 
 
 async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -> None:
-    """Every delivery is pending with its reason, which contains no secret."""
+    """Asserts that every delivery is pending with its reason, and that the reason contains no secret."""
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
@@ -109,7 +109,7 @@ async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -
 
 
 async def assert_all_retried_except(system: SystemUnderTest, program: Program, name: str, *, seconds: float) -> None:
-    """After `seconds` everything is delivered except the one with a later Retry-After."""
+    """Asserts that after `seconds` everything is delivered except the post to `name`, which has a later Retry-After."""
     system.set_clock(seconds)
 
     async def left() -> bool:
@@ -126,7 +126,7 @@ def peak_memory(program: Program) -> int:
 
 
 class RedirectedSlack(SlackStandIn):
-    """Every webhook URL leads to another server."""
+    """A stand-in for Slack whose webhook URLs all lead to another server."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Cal
 
 
 async def test_refused_connections(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Messages are accepted, tickets wait, and are delivered when the server listens again."""
+    """Messages are accepted meanwhile. Their tickets are delivered when the server listens again."""
     async with system_under_test("sqlite", tmp_path, server) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         await system.slack.stop()

@@ -26,9 +26,10 @@ def no_server() -> PostgresServer:
 
 @pytest.mark.parametrize("kept_free", [0, MIN_FREE_BYTES])
 async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
-    """A small file system that only the program sees; the test fills it through /proc.
+    """Uses a small file system that only the program sees; the test fills it through /proc.
 
-    Filled completely, the commit itself fails; filled to `min_free_bytes`, messages are rejected before that.
+    If the disk is completely full, the commit itself fails. If less than `min_free_bytes` is free, messages are
+    rejected before the commit.
     """
     folder = tmp_path / "data"
     folder.mkdir()
@@ -117,8 +118,9 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("while_posting", [False, True])
 async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
-    """No `250` and no change while it is moved; the health check says why, and a post in progress is not
-    repeated.
+    """While the file is moved, nothing is answered `250` or changed, and the health check reports the reason.
+
+    A post in progress is not repeated.
     """
     file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
