@@ -88,7 +88,7 @@ def evaluate_mx_records(data: bytes) -> None:
 
 
 def process_slack_response(data: bytes) -> None:
-    """Processes a response of Slack: its raw bytes if aiohttp cannot parse them, its body and its headers."""
+    """Processes the body and headers of a response of Slack, and the raw bytes of one that aiohttp cannot parse."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
     excerpt = client._to_printable(data[:1024])

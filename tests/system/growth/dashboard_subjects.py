@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """Returns a ticket with such messages, the first one complete."""
+    """Returns a ticket with two messages that have the shape in every field: one in full and one as an excerpt."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -185,7 +185,7 @@ def render_html_frame(data: bytes) -> object:
     return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
-# A fixed defect: each `cid:` reference embedded another copy of the image.
+# Shapes of a fixed defect: each `cid:` reference embedded another copy of the image.
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))
 SUBJECTS = (
     Subject(

@@ -38,7 +38,7 @@ from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 8190  # maximum bytes of a line and of a field in aiohttp
-_HEADS = 65536  # maximum bytes of a head, in which the shape may be many fields
+_HEADS = 65536  # maximum bytes of a request head; the shape can form many fields
 _BODY = 1048576  # [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def evaluate_header_fields(data: bytes) -> None:
         web_request = make_request(
             Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value
         )
-        with suppress(Refused, AttributeError):  # valid credentials would be looked up in the database
+        with suppress(Refused, AttributeError):  # well-formed credentials would be looked up in the database
             run_coroutine(auth._authenticate(web_request, cast("Any", None)))
         error_pages._return_path(web_request)
         request_id._VALID_ID.fullmatch(value)
@@ -198,7 +198,8 @@ class _NoDatabase:
 
 
 _ACTOR = Actor("ws_1", "admin")
-_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # fixed quadratic defect: each mark was tried as a start
+# Shapes of a fixed quadratic defect: each quotation mark was tried as the start of a string.
+_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))
 SUBJECTS = (
     Subject("http: a request's head", parse_request_head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),
     Subject(

@@ -50,7 +50,7 @@ def format_table(worst: Sequence[Growth]) -> str:
 
 
 def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
-    """Measures these shapes; returns the number of violations."""
+    """Measures shapes of a subject, updates `worst` and returns the number of violations."""
     violations = 0
     for growth in survey(subject, batch_shapes, until=MAX_STEP_SECONDS):
         if growth.fault():

@@ -49,12 +49,12 @@ def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes],
 
 
 def make_message_parser(before: bytes) -> Callable[[bytes], object]:
-    """Returns a function that parses a whole message."""
+    """Returns a function that appends its input to `before` and parses the result as a message."""
     return lambda data: mail_parser.parse(before + data)
 
 
 def extract_attachments(data: bytes) -> None:
-    """Extracts the last attachment of the list."""
+    """Extracts the last attachment of a message."""
     content = _MULTIPART % b"mixed" + data
     listed = mail_parser.parse(content).attachments
     if listed:
@@ -163,7 +163,7 @@ _ADDRESSES = (
     b"<",
     b'"',
 )
-# The elements of signed-data before its content, with indefinite lengths.
+# The elements of S/MIME signed-data (RFC 5652) before its content, with indefinite lengths.
 _SIGNED_DATA = bytes.fromhex("308006092a864886f70d010702a080308002010131800000308006092a864886f70d010701a080")
 _ELEMENTS = (
     b"\x24\x80",
@@ -267,7 +267,7 @@ SUBJECTS = (
     Subject("structure: the headers of parts", parse_part_headers, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", make_message_parser(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", make_message_parser(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
-    # Was quadratic: with a boundary like a field name, each header was searched through all later parts.
+    # A fixed quadratic defect: with a boundary like a field name, each header was searched through all later parts.
     Subject(
         "parse: a boundary with a colon",
         make_message_parser(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),

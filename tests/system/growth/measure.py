@@ -22,7 +22,7 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # of CPU time in each of two consecutive doublings of the input; n log n stays below 2.2
+MAX_FACTOR = 2.5  # growth of CPU time in each of two consecutive doublings of the input; n log n stays below 2.2
 MIN_STEP_SECONDS = 0.010  # CPU time of the larger input; in a shorter step, noise of clock and allocator dominates
 RUNS = 5
 CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input took a fraction of a second
@@ -31,9 +31,9 @@ CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input t
 MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
 _SLOW_SECONDS = 0.5  # a longer step is measured once per round
-_SUSPECT_FACTOR = 2.35  # a single measurement above this is repeated
-_TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory, which takes ten times as long
-_MAX_TRACE_SECONDS = 0.02  # memory is traced only in measurements that continue to longer steps
+_SUSPECT_FACTOR = 2.35  # if a single measurement exceeds this factor, it is repeated
+_TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory; tracing takes ten times as long
+_MAX_TRACE_SECONDS = 0.02  # memory is traced only if steps may take longer than this
 
 
 class Measurable(Protocol):
@@ -41,7 +41,7 @@ class Measurable(Protocol):
 
     Attributes:
         limit: The maximum size of its input in bytes.
-        base: Its memory in bytes that is independent of the input.
+        base: The memory in bytes that it uses independently of the input.
     """
 
     @property
@@ -101,7 +101,10 @@ class Growth:
 
 
 def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
-    """Yields the growth for each shape, enlarged until a call takes `until` seconds or the limit is reached."""
+    """Yields the growth for each shape.
+
+    The size of a shape is doubled until a call takes `until` seconds or the size reaches the limit of the subject.
+    """
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
     while todo:
@@ -146,7 +149,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until: float) -> None:
-    # The address space is limited too, to 6 GiB: excessive use ends with a MemoryError or a kill.
+    # The address space is limited to 6 GiB: excessive use ends with a MemoryError or a kill.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     gc.freeze()
     gc.disable()
@@ -205,7 +208,10 @@ def _factors(seconds: Sequence[float]) -> list[float]:
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
-    """Whether two consecutive doublings, or the last one, exceed the limit; one slow step alone is not growth."""
+    """Whether the last factor, or the geometric mean of two consecutive ones, exceeds `_SUSPECT_FACTOR`.
+
+    A single slow step cancels out in the mean: it raises one factor and lowers the next.
+    """
     return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 
 

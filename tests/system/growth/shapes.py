@@ -1,7 +1,7 @@
 """Inputs of any size: a prefix, a repeated unit, a suffix. Pure; randomness comes from a generator argument.
 
-Slow patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways, and
-the suffix makes each of them fail.
+Inefficient patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways,
+and the suffix makes each of them fail.
 """
 
 from __future__ import annotations

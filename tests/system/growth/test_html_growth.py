@@ -1,4 +1,4 @@
-"""HTML that grows when it is parsed: it is shown as text beyond the limits, which ordinary HTML never reaches."""
+"""HTML that grows when it is parsed is shown as text beyond limits that ordinary HTML never reaches."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_merged_attributes_exceed_the_limit(name: str) -> None:
         "<p>x" * 20_000,
         "<button>x" * 3000,
         "<ruby>x<rt>y</ruby>" * 3000,
-        "<font color=red><font size=2><b><i><u>" + "<div>x</div>" * 6000,  # unclosed around a long newsletter
+        "<font color=red><font size=2><b><i><u>" + "<div>x</div>" * 6000,  # unclosed elements around a long newsletter
         "<b>" * 1200 + "<p>x" * 3000,  # the parser reopens at most three equal elements
         "<a name=x>" * 1400 + "<p>x" * 5000,  # each link ends the previous one
         "<div>" + "<p><b title=1>x</b> <a href='https://x.example/'><i>y</i></a></p>" * 5000 + "</div>",
@@ -176,7 +176,10 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
-    """Twenty open elements with 3,400 items are within the limits, but their sanitised HTML exceeds the stored size."""
+    """20 open elements with 3,400 items are within the limits.
+
+    Their sanitised HTML is longer than the stored maximum.
+    """
     html = f"<ul><li>{open_elements(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
@@ -199,7 +202,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 
 def test_reopened_elements_stay_small() -> None:
-    """Parses the worst HTML within the limits in a process of its own: a worker needs this much memory."""
+    """The worst HTML within the limits needs at most 64 MiB, measured in a process of its own."""
     html = f"<ul><li>{open_elements(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()

@@ -42,7 +42,7 @@ _CHARSETS = (
 
 
 def make_message_parser(before: bytes) -> Callable[[bytes], object]:
-    """Returns a function that parses a whole message."""
+    """Returns a function that appends its input to `before` and parses the result as a message."""
     return lambda data: mail_parser.parse(before + data)
 
 
