@@ -1,4 +1,4 @@
-"""Lines reach a stream whole and in order, or are counted. A write never waits and never raises."""
+"""Lines reach a stream whole and in order, or are counted as dropped. A write never waits and never raises."""
 
 import errno
 import io
@@ -28,14 +28,14 @@ def render_notice(dropped: int) -> str:
 
 @contextmanager
 def open_stream(descriptor: int) -> Iterator[TextIO]:
-    """The descriptor as a stream; the caller closes it."""
+    """Opens a descriptor as a stream. The caller closes the descriptor."""
     with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
         yield stream
 
 
 @pytest.fixture
 def open_writer() -> Iterator[Callable[[TextIO | None], LineWriter]]:
-    """Creates writers that are closed with the test."""
+    """Returns a function that creates writers, which are closed after the test."""
     with ExitStack() as stack:
         yield lambda stream: stack.enter_context(closing(LineWriter(stream, render_notice)))
 
@@ -114,7 +114,7 @@ async def test_two_writers_of_a_full_pipe_do_not_block_or_change_its_mode(open_w
 
 
 async def test_pipe_that_cannot_be_reopened_is_polled(open_writer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe of another user, as with `runuser`."""
+    """The pipe belongs to another user, as with `runuser`."""
 
     def refuse_open(*_: object) -> int:
         raise PermissionError(errno.EACCES, "another user")
@@ -180,7 +180,7 @@ def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp
     assert target.read_text().splitlines() == ["dropped 3", "first", "second"]
 
 
-# The file can grow by half a line, later without limit. Python ignores SIGXFSZ.
+# The file may grow by half a line, later without limit. Python ignores SIGXFSZ, so that a write at the limit fails.
 _PARTIAL_LINE = """
 import resource, sys
 from emailrouter.line_writer import LineWriter
@@ -235,7 +235,7 @@ def test_ascii_stream(open_writer: Open) -> None:
     assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
 
 
-# A program that logs more than a pipe holds, then exits or crashes.
+# A program that logs more than fits in a pipe, then exits; with an argument it crashes instead.
 _EXIT = """
 import sys
 from emailrouter import log

@@ -53,7 +53,7 @@ def run(
 
 
 def descriptor_target(pid: int | str, number: int) -> str:
-    """The file that a process has open under this number."""
+    """The file that a process has open as this descriptor."""
     return str(Path(f"/proc/{pid}/fd/{number}").readlink())
 
 
@@ -89,7 +89,7 @@ def hang_up(reader: int, _: int) -> None:
 
 
 def fill_stream(_: int, writer: int) -> None:
-    """Fills the stream, whose reader has stopped."""
+    """Fills a stream that nothing reads any more."""
     full = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with contextlib.suppress(BlockingIOError):
         while True:

@@ -32,7 +32,10 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
 
 
 async def wait_until_parked(installation: Installation) -> None:
-    """Waits for the commit of the outcome, which follows the log event; metrics are cached for five seconds."""
+    """Waits until the outcome is committed, which happens after its log event.
+
+    Metrics are cached for five seconds, so an earlier scrape would hide the outcome.
+    """
     async with asyncio.timeout(10):
         while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
             await asyncio.sleep(0.01)
@@ -140,7 +143,7 @@ async def test_certificate_expiry(installation: Installation, tmp_path: Path) ->
     async with Program("smtp", env={**installation.settings, **tls}, cwd=tmp_path) as program:
         address = (await program.ready())["metrics"]
         assert (await scrape(address))(name) == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
-        issue(datetime(2031, 1, 1, tzinfo=UTC))  # the next scrape sees it without a session or a signal
+        issue(datetime(2031, 1, 1, tzinfo=UTC))  # the next scrape reads the new file, without a session or SIGHUP
         assert (await scrape(address))(name) == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
     async with Program("smtp", env=installation.settings, cwd=tmp_path) as program:
         metrics = await scrape((await program.ready())["metrics"])

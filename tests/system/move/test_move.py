@@ -142,7 +142,7 @@ async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
 
 
 async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Inserts at least one row into the main tables."""
+    """Inserts at least one row into each of the main tables."""
     workspace_id = await seeds.insert_workspace(database)
     integration_id = await seeds.insert_integration(database, workspace_id, name=ODD)
     domain_id = await seeds.insert_domain(database, workspace_id)

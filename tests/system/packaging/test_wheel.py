@@ -1,4 +1,7 @@
-"""The wheel, built without a network, contains the program, its data and the files for the host."""
+"""The wheel can be built without a network and is complete.
+
+It contains the program with its data, the systemd files, the sample configuration and the man page.
+"""
 
 import subprocess
 import sys
@@ -25,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def shared(wheel: zipfile.ZipFile) -> dict[str, str]:
-    """The shared data files of the wheel, by path."""
+    """The texts of the wheel's data files, by their path below the installation prefix."""
     return {
         name.partition(".data/data/")[2]: wheel.read(name).decode()
         for name in wheel.namelist()

@@ -77,7 +77,7 @@ class KeptSockets:
     async def _pass_sockets(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
-        # asyncio's socket object has no sendmsg; this one uses the same descriptor.
+        # asyncio's socket object has no sendmsg, so a plain socket uses a duplicate of its descriptor.
         with socket.socket(fileno=os.dup(channel.fileno())) as plain:
             socket.send_fds(plain, [b"!"], [self._listeners[name].fileno() for name in names])
         writer.close()

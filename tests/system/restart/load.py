@@ -1,7 +1,7 @@
-"""Senders that retry each message until it is accepted and record every refused connection, and API clients.
+"""Load during restarts: senders that retry each message until it is accepted, and clients of the API.
 
-A restart must never refuse a connection or close it before the greeting. A 4yz or a connection lost later is
-normal: the sender retries with the same message.
+Senders record each connection that is refused or closed before the greeting, which a restart must never cause. A 4yz
+or a connection lost later is normal: the sender retries with the same message.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ SENDERS = 4
 
 @dataclass
 class SenderLoad:
-    """The result of the senders. `accepted`: the Message-ID of each accepted message and the id in its 250."""
+    """The senders and their results. `accepted`: the id in the 250 reply to each accepted message, by Message-ID."""
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
@@ -31,10 +31,10 @@ class SenderLoad:
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
     accepted_signal: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(0)
-    )  # released with each accepted mail
+    )  # released for each accepted message
 
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
-        """Allows `2 * n` further messages and returns when `n` of them were accepted; the others continue.
+        """Allows `2 * n` further messages and returns when `n` of them were accepted; the sending continues.
 
         This makes the work of a test independent of the duration of a restart.
         """
@@ -45,13 +45,13 @@ class SenderLoad:
             await self._progress.wait_for(lambda: len(self.accepted) >= wanted)
 
     def stop(self) -> None:
-        """Starts no further message."""
+        """Makes the senders start no further message."""
         self._stopping = True
         for _ in range(SENDERS):
             self._allowed.release()
 
     async def send(self) -> None:
-        """One sender: sends one message after the other, each until it is accepted."""
+        """Runs one sender: sends one message after the other, each until it is accepted."""
         while True:
             await self._allowed.acquire()
             if self._stopping:
@@ -104,7 +104,7 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
 
 @dataclass
 class RequestResults:
-    """The result of the requests. `unanswered`: the reason for each without a 200."""
+    """The results of the API requests. `unanswered`: the reason for each request without a 200."""
 
     answered: int = 0
     unanswered: list[str] = field(default_factory=list)

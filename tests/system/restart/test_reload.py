@@ -28,7 +28,7 @@ def issue_certificate(folder: Path) -> ssl.SSLContext:
 
 
 async def handshake(address: str, trusting: ssl.SSLContext) -> int:
-    """Returns the reply code after STARTTLS with a client context; 0 if the certificate is not trusted."""
+    """Returns the reply code to EHLO after STARTTLS with a client context; 0 if the certificate is not trusted."""
     host, port = split_address(address)
     async with await RawSmtp.connect(host, port) as client:
         await client.command("EHLO client.test", 250)
@@ -78,7 +78,7 @@ async def test_the_log_level_is_reloaded(tmp_path: Path, slack: SlackStandIn) ->
             await program.wait_event("smtp.accepted")
             await reload('[server]\nlog_level = "warning"\n', 1)
             await mail()
-            await reload('[server]\nlog_level = "loud"\n', 2)  # the previous level stays
+            await reload('[server]\nlog_level = "loud"\n', 2)  # invalid: the previous level stays
             await mail()
             await reload('[server]\nlog_level = "debug"\n', 3)
             await mail()

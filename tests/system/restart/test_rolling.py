@@ -12,7 +12,7 @@ from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
 from tests.system.restart.load import RequestResults, SenderLoad, send_requests_under_load, under_load
 
-# Number of messages accepted before each restart. As many more may be in transfer, so senders are in all states.
+# Number of messages accepted before each restart. As many more may be in transfer, so that senders are in all states.
 MESSAGES_BETWEEN_RESTARTS = 30
 
 
