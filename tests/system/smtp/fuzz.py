@@ -2,12 +2,12 @@
 
 A round has one to three connections to a real `smtp.server.Server`. Their bytes arrive in random
 pieces, interleaved, over in-memory transports. Seed and number reproduce a round exactly (`--round
-N`). A state file keeps the seed and the next round, so each run continues where the last one ended.
+N`). A state file stores the seed and the next round, so each run continues where the last one ended.
 After each round:
 
 - each reply is one of `smtp.replies`, so it has an enhanced code and no text of an exception;
 - each command line got one reply;
-- each message was accepted exactly if it got `250`, with the bytes that
+- each message was accepted if and only if it got `250`, with the bytes that
   `tests.unit.smtp.test_data.reference` finds in the stream;
 - no memory is reserved, no count is left in `PeerLimits`, no connection in the server, and no
   buffer is too large;

@@ -13,7 +13,7 @@ from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
 MAX_MESSAGE_BYTES = 100_000  # maximum accepted bytes of a message
-DISCARD_LIMIT = 120_000  # bytes; the usual 64 MiB would take a second of each round
+DISCARD_LIMIT = 120_000  # bytes read past the maximum; the default of 64 MiB would take a second of each round
 
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")
 _FIXED = {reply.encoded: reply for reply in vars(replies).values() if isinstance(reply, Reply)}
@@ -119,18 +119,18 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
     if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded]):
         raise InvariantError(f"more replies: {extra_replies!r}")
     if cut_off and accepted[: len(expected)] == expected and all(len(mail) <= MAX_MESSAGE_BYTES for mail in accepted):
-        return  # replies to a pipelined group are sent together, so several may be missing
+        return  # replies to pipelined commands are sent together, so several may be missing
     if accepted not in (expected, [*expected, possible]):
         raise InvariantError(f"accepted {accepted!r}, expected {expected!r} and possible {possible!r}")
 
 
 def _session_continues(line: bytes) -> bool:
-    """Whether the session continues after a rejected line. A line that may be BDAT ends it."""
+    """Whether the session can continue after a line. An invalid line that announces content, such as BDAT, ends it."""
     return not announces_content(line) or (bool(_BDAT.fullmatch(line)) and len(line) <= 510)
 
 
 def _check_content_reply(content_reply: bytes, mail: bytes, expected: list[bytes], *, fails: bool) -> bool:
-    """Checks the reply to a message, and adds an accepted one to `expected`.
+    """Checks the reply to a message. Adds the message to `expected` if it was accepted.
 
     Returns:
         Whether the session is over.
@@ -167,7 +167,7 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
 
 
 def check_nothing_left(server: RunningSmtpServer) -> None:
-    """Checks the counts of a server without connections."""
+    """Checks that a server without connections counts no connection and reserves no memory."""
     limits = server.server._context.limits
     if limits.connection_count or limits._connections or not server.memory.is_unused:
         raise InvariantError(f"left over: {limits.connection_count} {limits._connections!r} {vars(server.memory)!r}")

@@ -63,10 +63,13 @@ async def test_reuse_port() -> None:
 
 
 async def test_waiting_connections_are_accepted_in_batches() -> None:
-    """With one connection per iteration, clients would wait while hostile peers make iterations long."""
+    """An iteration of the event loop accepts several connections.
+
+    Otherwise clients would wait while hostile peers make iterations long.
+    """
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
-        for n in range(80):  # the kernel queues them while the loop is blocked
+        for n in range(80):  # the kernel queues these connections while the loop is blocked
             host, _, port = server.server.addresses[n % 2].rpartition(":")
             clients.enter_context(socket.create_connection((host, int(port))))
         iterations = 0

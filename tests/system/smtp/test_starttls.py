@@ -56,7 +56,7 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """A packet has Finished and the first command: no reply may be sent before `start_tls` returns."""
+    """One packet contains Finished and the first command: no reply may be sent before `start_tls` returns."""
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -234,7 +234,7 @@ def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.
     ) as process:
         os.close(child_terminal)
         output = b""
-        with contextlib.suppress(OSError):  # Linux: the terminal is closed
+        with contextlib.suppress(OSError):  # Linux: the process has closed the terminal
             while b"pass phrase" not in output and (data := os.read(terminal, 4096)):
                 output += data
         process.kill()
