@@ -1,1 +1,1 @@
-"""Started programs: what they do together, when they are killed, and in a browser."""
+"""Tests of started programs: how they work together, when they are killed, and in a browser."""

@@ -44,7 +44,7 @@ def parse_counter() -> ParseCounter:
 async def installation(
     store: Store, parse_counter: ParseCounter, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Installation]:
-    """An installation whose parser obeys the message, see `tests.support.poisoned_worker`."""
+    """An installation whose parser fails if the message demands it, see `tests.support.poisoned_worker`."""
     monkeypatch.chdir(ROOT)
     async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=parse_counter) as found:
         yield found

@@ -191,7 +191,7 @@ async def test_worker_memory_is_limited(poisoned: Parser) -> None:
 
 
 async def test_html_beyond_the_estimate_ends_only_its_worker(poisoned: Parser) -> None:
-    """The limits of the worker end it inside the C code of the real sanitiser."""
+    """The limits of the worker end it inside the native code of the real sanitiser."""
     bomb = b"<ul><li>" + b"".join(b"<b title=%d>" % n for n in range(1400)) + b"<li>x" * 3000
     with pytest.raises(UnparsableMessage):
         await poisoned.parse(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)

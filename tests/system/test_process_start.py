@@ -104,7 +104,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
 )
 async def test_signal_before_handlers_are_installed(number: signal.Signals, code: int) -> None:
-    """PID 1 itself would ignore the signal."""
+    """Without a handler, PID 1 itself would ignore the signal."""
     source = (
         "from emailrouter import process_start; process_start.prepare(); "
         "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
@@ -163,7 +163,7 @@ def _can_unshare() -> bool:
 @pytest.mark.skipif(not _can_unshare(), reason="PID namespaces are not available")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
     async with migrated_installation(tmp_path, slack) as installation:
-        # unshare does not forward signals; the PID of the program outside is that of its child.
+        # unshare does not forward signals. Outside, the PID of the program is that of the child of unshare.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()

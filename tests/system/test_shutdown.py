@@ -1,4 +1,4 @@
-"""The steps of a shutdown: limited, logged, and in total shorter than TimeoutStopSec."""
+"""The steps of a shutdown have time limits, are logged, and in total take less than TimeoutStopSec."""
 
 import asyncio
 import re

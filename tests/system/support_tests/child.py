@@ -1,4 +1,4 @@
-"""A program for `test_fork_server.py`: prints its state, then does what its last argument says."""
+"""A program for `test_fork_server.py`: prints its state, then waits, fails or exits as its last argument demands."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""PostgreSQL for tests, from either source, leaves nothing behind."""
+"""PostgreSQL for tests, from the system or a Python package, leaves no processes or files behind."""
 
 import asyncio
 import json
@@ -218,7 +218,7 @@ async def test_server_stops_when_its_supervisor_is_killed() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="root becomes another user")
 def test_supervisor_runs_as_unprivileged_user() -> None:
-    """As for a developer who is not root, with the system's Python, which that user can run."""
+    """Simulates a developer who is not root. Uses the system's Python, because `nobody` can run it."""
     try:
         nobody = pwd.getpwnam("nobody")
         binaries = find_binaries(RunAs(nobody.pw_uid, nobody.pw_gid))

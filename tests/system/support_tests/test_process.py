@@ -1,4 +1,4 @@
-"""Child processes: settings, output, signals, and that none is left behind."""
+"""Child processes have the right settings, output and signals, and none of them survives its test."""
 
 import json
 import os

@@ -15,7 +15,7 @@ class ServiceManager:
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
-        self.lines: list[str] = []  # one line for each assignment, in order
+        self.lines: list[str] = []  # one `KEY=value` for each item, in order
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._lines_changed = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
@@ -38,7 +38,7 @@ class ServiceManager:
             await self._lines_changed.wait_for(lambda: self.lines.count(line) >= n)
 
     def received_lines(self) -> Iterator[str]:
-        """The received lines without heartbeats and times."""
+        """The received lines without heartbeats, times and status texts."""
         return (line for line in self.lines if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
 
     async def _read(self) -> None:

@@ -24,7 +24,7 @@ _FIRST = 3  # the first inherited descriptor: SD_LISTEN_FDS_START in sd_listen_f
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """`emailrouter serve` behind systemd-socket-activate, which passes only the listed variables."""
+    """`emailrouter serve` behind systemd-socket-activate, which passes only the variables named by `-E`."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
@@ -34,7 +34,10 @@ def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str)
 
 
 def free_port(host: str) -> int:
-    """A free port. The tool does not support port 0; an address used only by this process avoids conflicts."""
+    """A free port, because systemd-socket-activate does not support port 0.
+
+    An address used only by this process avoids conflicts.
+    """
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -66,7 +69,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         assert reply.code == 250, reply
         assert len(await slack.wait_for(2, accepted=True)) == 2
 
-        # systemd passes them blocking and inheritable: accept could block, and a child could keep the port open.
+        # systemd passes sockets blocking and inheritable: accept could block, and a child could keep the port open.
         for descriptor in (_FIRST, _FIRST + 1):
             assert flags(program.pid, descriptor) & os.O_NONBLOCK
             assert flags(program.pid, descriptor) & os.O_CLOEXEC

@@ -54,7 +54,7 @@ def test_systemd_accepts_every_line(tmp_path: Path) -> None:
 
 @needs_analyze
 def test_unknown_key_is_detected(tmp_path: Path) -> None:
-    """Proves that the previous test can fail."""
+    """Proves that `test_systemd_accepts_every_line` can fail."""
     text = (FOLDER / "emailrouter-api.service").read_text().replace(PROGRAM, "/bin/true")
     (tmp_path / "wrong.service").write_text(text.replace("UMask=", "UMusk="))
     assert "UMusk" in run("systemd-analyze", "verify", "--man=no", tmp_path / "wrong.service").stderr
@@ -70,7 +70,7 @@ def test_exposure_level_is_low(path: Path) -> None:
 
 
 def test_all_services_have_the_same_sandbox() -> None:
-    """The lines between the comment and [Install] are the same in all units."""
+    """The lines between the comment `# Sandbox.` and [Install] are the same in all units."""
     sandboxes = {path.read_text().partition("# Sandbox.")[2].partition("[Install]")[0] for path in SERVICES}
     assert len(sandboxes) == 1
     assert "" not in sandboxes
@@ -184,7 +184,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def needed_memory(name: str) -> int:
-    """The sum of the limits of the program, by role of the unit."""
+    """The bytes of memory that a unit needs when its role reaches all limits of the program."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
     worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
@@ -195,7 +195,7 @@ def needed_memory(name: str) -> int:
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path) -> None:
-    """With fewer the program does not start, and in the sandbox it cannot raise the hard limit."""
+    """With fewer descriptors the program does not start, and in the sandbox it cannot raise the hard limit."""
     (files,) = unit(path.name)["Service"]["LimitNOFILE"]
     config = Config()
     large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
