@@ -163,7 +163,7 @@ def _can_unshare() -> bool:
 @pytest.mark.skipif(not _can_unshare(), reason="PID namespaces are not available")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
     async with migrated_installation(tmp_path, slack) as installation:
-        # unshare does not forward signals. Outside, the PID of the program is that of the child of unshare.
+        # unshare does not forward signals, so the test uses the PID of its child, which is PID 1 in the namespace.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()

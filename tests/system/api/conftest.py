@@ -1,4 +1,4 @@
-"""The fixtures of `tests.integration.api.conftest`."""
+"""Re-exports the fixtures of `tests.integration.api.conftest`."""
 
 from tests.integration.api.conftest import served, sqlite_served
 

@@ -54,7 +54,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class FuzzTarget:
-    """A running program, and the facts that the hooks need."""
+    """A running program, and the facts that `tests.system.api.fuzz_hooks` needs."""
 
     url: str
     key: str

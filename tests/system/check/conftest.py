@@ -1,4 +1,4 @@
-"""The fixtures of `tests.integration.check.conftest`."""
+"""Re-exports the fixtures of `tests.integration.check.conftest`."""
 
 from tests.integration.check.conftest import setup
 

@@ -1,4 +1,4 @@
-"""The commands of each noun: field names as in the API, errors and exit codes."""
+"""The commands of each noun, such as `domain`: field names as in the API, errors and exit codes."""
 
 import os
 import re

@@ -86,7 +86,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
     await site.create_alias()
     ticket = await site.accept_ticket()
-    async with open_window(chromium_browser, javascript=False) as window:  # without JavaScript the page stays as it is
+    async with open_window(chromium_browser, javascript=False) as window:  # without JavaScript, pages do not update
         page = await sign_in(site, window, "agent")
         await page.goto(f"{site.root}/tickets/{ticket}")
         await site.services.tickets.claim(site.actor, ticket)

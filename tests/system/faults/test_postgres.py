@@ -154,7 +154,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
                 )
             sessions.append(len(ended))
             program.resume()
-        # Parsing runs outside of transactions. Right after another stop, the program may have no session there yet.
+        # Parsing runs outside of transactions. Right after another stop, the program may have no session yet.
         assert sum(map(bool, sessions)) >= len(places) - 1, sessions
         assert mta.deferred
         await assert_recovered(system, mta)

@@ -25,7 +25,7 @@ ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 async def test_every_table_is_listed(store: Store) -> None:
     """A table added by a migration must be in the list, or it would not be copied."""
     if isinstance(store.database, SqliteDatabase):
-        # A full-text index has tables of its own; its content is in ticket_search.
+        # The tables of the full-text index are not moved: the index is rebuilt from ticket_search.
         asked = (
             "SELECT name FROM sqlite_master t WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND NOT EXISTS ("
             "SELECT 1 FROM sqlite_master v WHERE v.sql LIKE 'CREATE VIRTUAL%' "

@@ -1,4 +1,4 @@
-"""`make release`: its files, changelog entry, commit and tag, and the checkouts that it rejects."""
+"""`make release` creates the files, changelog entry, commit and tag. A rejected or failed release changes nothing."""
 
 import hashlib
 import json

@@ -88,7 +88,8 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 async def assert_counted_once(server: RunningSmtpServer) -> None:
     """Asserts that the end of a connection was counted once, even if it was reported twice."""
-    async with await RawSmtp.connect(server.host, server.port):  # connecting takes some iterations of the event loop
+    # Connecting takes some iterations of the event loop, in which a second report would arrive.
+    async with await RawSmtp.connect(server.host, server.port):
         assert server.server._context.limits.connection_count == 1
 
 

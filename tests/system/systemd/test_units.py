@@ -103,7 +103,7 @@ def test_one_process_and_three_roles_conflict() -> None:
 
 
 def test_starting_unit_waits_for_free_ports() -> None:
-    """systemd stops a conflicting unit before starting the other only if they are ordered."""
+    """systemd waits for the stop of a conflicting unit before the start only if the units are ordered."""
     for one, role in (
         ("emailrouter.socket", "emailrouter-smtp.socket"),
         ("emailrouter-http.socket", "emailrouter-api.socket"),
@@ -116,7 +116,7 @@ def test_starting_unit_waits_for_free_ports() -> None:
 
 @pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
 def test_restarts_by_connections_are_limited(name: str) -> None:
-    """A start takes half a second, so the default limit of systemd (20 in 2 s) would never apply."""
+    """A start takes half a second, so systemd's default limit of 20 activations in 2 s would never apply."""
     socket = unit(name)["Socket"]
     assert int(socket["TriggerLimitIntervalSec"][0]) / int(socket["TriggerLimitBurst"][0]) > 1
 
