@@ -37,7 +37,6 @@ class Content:
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the message is larger than the limit."""
         return self.size > self.limit
 
     @property

@@ -51,7 +51,6 @@ class Listeners:
         await self._create(host, port, reuse_port=reuse_port or None)
 
     async def listen_on_socket(self, sock: socket.socket) -> None:
-        """Listens on an open socket."""
         await self._create(sock=sock)
 
     def close(self) -> None:

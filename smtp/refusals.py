@@ -79,7 +79,6 @@ class NetworkRefusals:
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
 
     def add_transaction(self, peer: str, reason: str, refused: int) -> None:
-        """Counts the rejections of a transaction."""
         self._refused.add(address_key(peer), reason, refused)
 
     def log(self) -> None:

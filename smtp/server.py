@@ -104,7 +104,6 @@ class Server:
 
     @property
     def connection_count(self) -> int:
-        """The number of open connections."""
         return len(self._connections)
 
     @property

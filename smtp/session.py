@@ -112,7 +112,6 @@ class Session:
         self.tls = tls
 
     def handle_RSET(self) -> Reply:
-        """Ends the transaction."""
         self.end_transaction()
         return self._count_idle_command(replies.OK)
 
@@ -201,7 +200,6 @@ class Session:
 
     @property
     def has_refused_chunk(self) -> bool:
-        """Whether a chunk of the transaction was rejected."""
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:

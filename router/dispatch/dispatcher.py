@@ -241,7 +241,6 @@ def _log_internal_error(batch: DeliveryBatch, fault: Exception) -> None:
 
 
 def _log_outcome(batch: DeliveryBatch, outcome: SendOutcome) -> None:
-    """Writes one log line for each delivery."""
     for delivery, attempt in zip(batch.deliveries, batch.attempts, strict=True):
         facts = {
             "delivery_id": delivery.id,

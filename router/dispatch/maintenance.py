@@ -63,7 +63,6 @@ class Maintenance:
             await self.run_due_tasks()
 
     async def run_due_tasks(self) -> None:
-        """Runs the tasks that are due now."""
         for task in self._tasks:
             if self._clock.monotonic() < self._due_at[task.name]:
                 continue

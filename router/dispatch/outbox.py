@@ -146,7 +146,6 @@ class Outbox:
             await transaction.execute("dispatch_release_owner", owner=owner)
 
     async def lease_owners(self) -> list[str]:
-        """Returns all processes that hold a lease."""
         return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_lease_owners")]
 
     async def _take_lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:

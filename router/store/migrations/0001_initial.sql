@@ -217,7 +217,6 @@ CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, st
     WHERE assigned_to IS NOT NULL;
 -- Retention reads this index, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
--- Contains only the unassigned tickets.
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
