@@ -1,9 +1,10 @@
-"""The SMTP server: receives mail from the internet, replies `250` once the core has committed it.
+"""The SMTP server: receives mail from the internet and replies `250` once the core has committed it.
 
-In the order in which bytes pass: `server` and `listeners` (sockets, deadlines, shutdown);
-`connection` (one task, one method for each command) with `admission`, `proxy` and `tls`;
-`transport` over `lines`, `deadline` and `throttle` (bytes, pauses, time limits); `reception` over
-`data` and `memory` (one message); `session` and `policy` with `commands`, `limits`, `dnsbl` and
-`replies` (the reply to a command). `bounds` defines every limit, `context` what connections share.
-The package never decides where a message goes: `router` does.
+The modules, in the order in which they handle the bytes of a connection: `server` and `listeners`
+(sockets, deadlines, shutdown); `connection` (one task, one method for each command) with
+`admission`, `proxy` and `tls`; `transport` over `lines`, `deadline` and `throttle` (bytes, pauses,
+time limits); `reception` over `data` and `memory` (one message); `session` and `policy` with
+`commands`, `limits`, `dnsbl` and `replies` (the reply to a command). `bounds` defines every limit,
+`context` the objects that connections share. The package never decides where a message goes:
+`router` does.
 """

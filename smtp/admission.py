@@ -1,4 +1,4 @@
-"""Before the greeting: determines the client's address and whether it may connect."""
+"""Determines, before the greeting, the client's address and whether the client may connect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """Returns the canonical form of an address for counts and logs: never IPv4-mapped IPv6."""
+    """Returns the canonical form of an address for counts and logs. It is never an IPv4-mapped IPv6 address."""
     return str(parse_address(host) or host)
 
 
@@ -38,12 +38,12 @@ async def resolve_client_address(transport: Transport, context: ServerContext, p
 
 
 def admit(context: ServerContext, peer: str) -> Reply | None:
-    """Counts the connection for its networks, or returns the reply if there are too many."""
+    """Counts the connection for its networks, or returns the rejection if there are too many connections."""
     limits = context.limits
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.client_connected", peer=peer)  # before counting: if logging fails, nothing is counted
+        _log.debug("smtp.client_connected", peer=peer)  # logged first: if logging fails, nothing is counted
         exhausted_network = limits.admit(peer)
         if exhausted_network is None:
             return None

@@ -27,22 +27,24 @@ class Bounds:
     max_session: float  # a message in transfer is completed first
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
-    data_timeout: float  # between two bytes of content
+    data_timeout: float  # the longest pause between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
 
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
-    commands_per_iteration: int = 16  # about 1 ms of work; then other connections run
+    commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
     max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
-    max_unfinished_mails: int = 300  # MAIL commands since the last complete message; some have no accepted recipient
-    max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; beyond this, 421
+    # MAIL commands since the last complete message. The limit exceeds max_idle_commands, because a client whose
+    # recipients are all rejected never completes a message.
+    max_unfinished_mails: int = 300
+    max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; a longer line gets the reply 421
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
-    max_searched_header_bytes: int = 262144  # searched for Received fields; more would delay other messages
+    max_searched_header_bytes: int = 262144  # bytes searched for Received fields; more would delay other messages
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # enough for some round trips of a slow network
     closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # time limit for all commands of a message, in command timeouts
+    command_timeouts_per_mail: int = 3  # limit for all commands of a message, in multiples of command_timeout
     guaranteed_recipients: int = 100  # a client may always send this many for one message (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
     undelayed_guesses: int = 3  # rejected recipients without a delay; legitimate senders rarely have more
@@ -58,24 +60,24 @@ class Bounds:
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
-    read_bytes: int = 262144  # the maximum that one read returns
+    read_bytes: int = 262144  # the maximum number of bytes that one read returns
     memory_per_address: float = 0.5  # fraction of the memory that the messages of one address may use
-    memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
+    memory_timeout: float = 20.0  # the longest wait; clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
-    # Discarded bytes. At full speed, endless messages would starve other connections; at 50 MB a second
-    # they use a tenth of a core.
-    discard_rate: int = 50_000_000  # bytes a second, all connections together
-    min_discard_pause: float = 0.02  # after each read; limits one connection to about 13 MB a second
-    max_discard_pause: float = 5.0  # half of short_command_timeout
+    # Limits for reading bytes that are discarded, such as the end of a message that is too large. Without
+    # them, such messages would starve other connections; 50 MB a second use a tenth of a core.
+    discard_rate: int = 50_000_000  # bytes a second that all connections together may discard
+    min_discard_pause: float = 0.02  # the pause after each read; limits one connection to about 13 MB a second
+    max_discard_pause: float = 5.0  # the longest pause; half of short_command_timeout, which pauses do not extend
 
     # The server.
     scarce_connections: float = 0.8  # fraction of max_connections from which the command timeout is shorter
     short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # takes about 10 ms, as each connection is only greeted at first
-    deadline_interval: float = 1.0  # between two checks of all deadlines
-    eviction_interval: float = 60.0  # between two evictions of expired counts
-    commit_timeout: float = 10.0  # after the shutdown grace period, for commits in progress
+    accepts_per_iteration: int = 64  # takes about 10 ms, because each connection is only greeted at first
+    deadline_interval: float = 1.0  # the time between two checks of all deadlines
+    eviction_interval: float = 60.0  # the time between two evictions of expired counts
+    commit_timeout: float = 10.0  # time for commits in progress after the shutdown grace period
 
     @classmethod
     def from_settings(cls, settings: SmtpSettings) -> Self:

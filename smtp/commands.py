@@ -1,9 +1,9 @@
 """Parses command lines into typed values (RFC 5321 section 4.1). Pure.
 
-Bytes in; a value, or `CommandError` with the reply, out. The email package is not used: the grammar
-of a command is small and regular. Every pattern is linear in the line, whose length is already
-bounded. Only syntax is checked here: `smtp.session` checks the order of commands, `smtp.policy`
-sizes and addresses.
+A parser returns a value, or raises `CommandError` with the reply. The email package is not used: the
+grammar of a command is small and regular. Each regular expression takes time proportional to the
+length of the line, which is already bounded. Only syntax is checked here: `smtp.session` checks the
+order of commands, `smtp.policy` sizes and addresses.
 
 The parser accepts more than the RFC where existing clients need it: spaces after `FROM:` and at the
 end of a line. It accepts less where no known client is affected: a path requires angle brackets,
@@ -26,19 +26,20 @@ LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The HELO name becomes part of the Received field: it has only visible characters that are no syntax there.
+# The HELO name becomes part of the Received field. Only visible characters without a meaning in that field are allowed.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
 # `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
-_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 # The start of an HTTP request (RFC 9110 section 9, RFC 5789, the preface of HTTP/2) or of a TLS handshake
 # (RFC 8446 5.1).
 _HTTP_OR_TLS = re.compile(
     rb"(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PRI|PUT|TRACE)[ \t\r\n]|\x16\x03", re.IGNORECASE
 )
-_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)  # of HTTP, RTSP, SIP
+# The end of the first line of an HTTP, RTSP or SIP request.
+_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)
 
 
 class CommandError(Exception):
@@ -114,7 +115,7 @@ def split_line(line: bytes) -> tuple[str, str]:
 
 
 def parse_hello(argument: str | None) -> str:
-    """Parses the name in HELO or EHLO. It is not verified (RFC 5321 4.1.4)."""
+    """Parses the name in HELO or EHLO. The name is not verified (RFC 5321 4.1.4)."""
     if argument is None or not _HELLO.fullmatch(argument) or not (name := safe_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
     return name
@@ -145,7 +146,7 @@ def parse_mail(argument: str | None) -> MailCommand:
             raise CommandError(replies.UNKNOWN_PARAMETER)
     # Rewritten reverse-paths (SRS, VERP) have longer local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
-    if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
+    if mailbox is not None and not mailbox.domain:  # `postmaster` without a domain is only valid as a recipient
         raise CommandError(replies.BAD_ADDRESS)
     return MailCommand(mailbox, size, smtputf8)
 
@@ -155,7 +156,7 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
     Args:
         argument: The text after RCPT.
-        smtputf8: Whether MAIL had that parameter.
+        smtputf8: Whether MAIL had the SMTPUTF8 parameter.
 
     Raises:
         CommandError: The argument is invalid.
@@ -167,7 +168,11 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> BdatCommand:
-    """Parses `n [LAST]`. Raises a fatal `CommandError`: the size of what follows is unknown."""
+    """Parses `n [LAST]`.
+
+    Raises:
+        CommandError: The argument is invalid. The error is fatal, because the size of the following content is unknown.
+    """
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)

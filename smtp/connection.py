@@ -54,7 +54,7 @@ class Connection(upstream.SMTP):
     def __init__(
         self, context: ServerContext, registry: Registry, tls: TlsFiles | None, loop: asyncio.AbstractEventLoop
     ) -> None:
-        # asyncio accepts None as the StreamReader; `Transport` reads instead.
+        # The StreamReader is None, which asyncio accepts, because `Transport` reads.
         asyncio.StreamReaderProtocol.__init__(self, cast("asyncio.StreamReader", None), loop=loop)
         self.loop = loop
         self.handler = Session(context, "")
@@ -111,7 +111,7 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after the current message; at once if there is none or its chunk is rejected."""
+        """Ends the session after the current message; at once if no message or only a rejected chunk is in transfer."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -119,7 +119,7 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends the queued replies and `reply`, then closes. The task ends unless it is busy."""
+        """Sends the queued replies and `reply`, then closes the connection. The task then ends, unless it is busy."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
@@ -344,7 +344,7 @@ class Connection(upstream.SMTP):
             reception.release()
 
 
-# Built once; aiosmtpd inspects the class for every connection.
+# Built once, because aiosmtpd would inspect the class for every connection.
 _COMMANDS: dict[str, Callable[[Connection, str | None], Awaitable[None]]] = {
     name.removeprefix("smtp_"): method for name, method in vars(Connection).items() if name.startswith("smtp_")
 }

@@ -1,4 +1,4 @@
-"""What all connections of a server share."""
+"""The objects and settings that all connections of a server share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from smtp.throttle import DiscardThrottle
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The collaborators of a connection.
+    """The objects that a connection works with.
 
     Attributes:
         hostname: The server's name in replies.

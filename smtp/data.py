@@ -1,9 +1,10 @@
 """The content of a message as it arrives, by DATA or BDAT.
 
-Pure and incremental: readers take pieces that are split anywhere, find the end, and return what
-follows it. They do not split lines, so a piece of 256 KiB costs a few searches. Only CR LF . CR LF
-ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); any other CR, LF or NUL is an ordinary byte.
-`Content` bounds the memory: past its limit, bytes are counted and discarded.
+Pure and incremental: a reader receives pieces that are split anywhere, finds the end of the content
+and returns the bytes after it. Readers do not split the content into lines, so a piece of 256 KiB
+costs a few searches. Only CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); any other
+CR, LF or NUL is an ordinary byte. `Content` bounds the memory: past its limit, bytes are counted
+and discarded.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ class DataReader:
     """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
     The first CR LF of the end mark is part of the message. If a piece ends with a possible start of the
-    end mark, those at most four bytes are kept for the next piece. A dot at the start of the message
-    counts as a dot at the start of a line.
+    end mark, this start (at most four bytes) is kept for the next piece. A dot at the start of the
+    message counts as a dot at the start of a line.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
@@ -102,7 +103,7 @@ class DataReader:
     def __init__(self, content: Content) -> None:
         self.content = content
         self._pending = b""
-        self._at_start = True  # nothing was appended yet
+        self._at_start = True  # whether nothing was appended yet
 
     def feed(self, piece: bytes) -> bytes | None:
         """See `ContentReader.feed`."""
@@ -111,7 +112,7 @@ class DataReader:
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # Searching for one byte is 70 times as fast as for three, and base64, as in large messages, has no dot.
+        # Searching for one byte is 70 times as fast as for three. Large messages are mostly base64, which has no dot.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
@@ -131,7 +132,7 @@ class DataReader:
 
 
 def _find_partial_end(block: bytes) -> int:
-    """Returns where a partial end mark at the end of `block` starts; without one, the length of `block`."""
+    """Returns the index of a partial end mark at the end of `block`; without such a mark, the length of `block`."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
             return len(block) - length

@@ -1,8 +1,8 @@
 """The phases of a connection and their time limits.
 
 Pure: the time is an argument, the result a reply. Time in which the server does not read never
-counts against a peer that is sending content. All commands of a message share one limit, and so do
-all its chunks: no command and no chunk restarts it.
+counts against a peer that is sending content. All commands of a message share one time limit, which
+no command restarts. All chunks of a message also share one limit, which no chunk restarts.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Deadline:
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT` while the server pauses reading. Other phases ignore it."""
+        """Stops the clock of `CONTENT` while the server pauses reading. The limits of other phases continue to run."""
         if self._suspended_at is None:
             self._suspended_at = now
 

@@ -20,13 +20,13 @@ from smtp.bounds import Bounds
 
 _log = structlog.get_logger()
 
-_LISTED = ipaddress.ip_network("127.0.0.0/8")  # RFC 5782 2.1
-# Large lists answer with these addresses to resolvers that they do not serve.
+_LISTED = ipaddress.ip_network("127.0.0.0/8")  # the addresses that mean listed (RFC 5782 section 2.1)
+# Large lists return these addresses to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
 
 class BlockListResolver(Protocol):
-    """A DNS resolver. For a name without records it returns none or raises DNSException."""
+    """A DNS resolver. For a name without records, it returns no records or raises DNSException."""
 
     async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]: ...
 
@@ -68,7 +68,7 @@ class BlockLists:
         try:
             records = await self._resolver.resolve(f"{name}.{zone}.", "A")
             return any(_is_listing_record(str(record)) for record in records)
-        except DNSException:  # NXDOMAIN means not listed; a timeout counts as not listed
+        except DNSException:  # NXDOMAIN means not listed, and a timeout counts as not listed
             return False
         except Exception:  # noqa: BLE001 - a failing resolver must not reject mail
             _log.exception("smtp.dnsbl_internal_error", zone=zone)
@@ -76,7 +76,7 @@ class BlockLists:
 
 
 def _query_name(text: str) -> str | None:
-    """Returns an address's bytes or nibbles in reverse order (RFC 5782 sections 2.1, 2.4)."""
+    """Returns an address's bytes or nibbles in reverse order (RFC 5782 2.1, 2.4); None if no list is queried for it."""
     address = parse_address(text)
     if address is None or address.is_loopback:
         return None

@@ -2,8 +2,9 @@
 
 Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A line that is too
 long or contains a bare LF is rejected as a whole, up to its CR LF, so that no part of it is parsed
-as a command. If it starts like BDAT, the rejection ends the session: the announced bytes are not
-commands either. Memory is bounded: bytes that cannot become a command are discarded as they arrive.
+as a command. If a rejected line starts like BDAT, the session ends: the content that BDAT announces
+must not be parsed as commands either. Memory is bounded: bytes that cannot become a command are
+discarded as they arrive.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The sockets belong to the event loop (`loop.create_server`); there is no thread and no aiosmtpd
 Controller. libuv accepts one connection per iteration. While hostile peers make iterations long,
-other clients would wait in the kernel's queue. Each accepted connection is therefore followed by up
-to `accepts_per_iteration` more from the same socket.
+other clients would wait in the kernel's queue. For each connection that libuv accepts, this module
+therefore accepts up to `accepts_per_iteration` more from the same socket.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Listeners:
 
     @property
     def addresses(self) -> list[str]:
-        """`127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket; none after `close`."""
+        """The addresses as text: `127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket. Empty after `close`."""
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
@@ -55,7 +55,7 @@ class Listeners:
 
     def close(self) -> None:
         """Stops listening. Accepted connections continue."""
-        # Not `wait_closed`: since Python 3.12 it also waits for all connections, without a limit.
+        # `wait_closed` is not used: since Python 3.12 it also waits for all connections, without a limit.
         for server in self._servers:
             server.close()
         for sock in self._duplicates:
@@ -85,7 +85,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # No connection is waiting, or no descriptor is free, which the event loop logs.
+                    # Either no connection is waiting, or no file descriptor is free; the event loop logs the latter.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)
@@ -99,7 +99,7 @@ class Listeners:
 
 
 def _address(name: object) -> str:
-    """Formats the name of a socket; that of a Unix socket is its path."""
+    """Formats the name of a socket. The name of a Unix socket is its path."""
     if not isinstance(name, tuple):
         return str(name)
     host, port = name[:2]

@@ -1,4 +1,4 @@
-"""The memory for messages that are being received: which may grow, which must wait.
+"""The memory for messages that are being received: decides which messages may grow and which must wait.
 
 Pure: nothing here waits, reads or knows a connection. The caller pauses and resumes the messages
 that `reserve` and `release` return. The counts are those of one process.
@@ -17,9 +17,9 @@ class QuotaUser(Protocol):
 
     @property
     def quota_key(self) -> str | None:
-        """The address that its memory counts for; None if it may use all of the memory.
+        """The address that the message's memory counts for; None if the message may use all of the memory.
 
-        It never changes; see `PeerLimits.quota_key`.
+        The key never changes; see `PeerLimits.quota_key`.
         """
         ...
 
@@ -82,7 +82,10 @@ class MemoryQuota(Generic[_User]):
         )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
-        """Sets the size of a message, which never shrinks. Returns those that must wait now."""
+        """Reserves `nbytes` for a message, in total; a smaller number than before changes nothing.
+
+        Returns the messages that must wait now.
+        """
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
             return ()
@@ -145,7 +148,7 @@ class MemoryQuota(Generic[_User]):
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message; None without one or while a complete one must first release memory."""
+        """Returns the oldest large message; None if there is none, or if a complete one must first release memory."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None

@@ -1,7 +1,7 @@
 """Counts per minute and network, in bounded memory. Pure.
 
-A full table discards the smallest counts, so a client cannot evict its own large count. To do so,
-it would need larger counts from other networks for half of the table.
+A full table discards the smallest counts, so a client cannot evict its own large count: it would
+need larger counts from other networks for half of the table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class MinuteCounts:
         self._minutes: dict[str, tuple[float, int]] = {}  # by network: start of its minute (monotonic seconds), count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
-        """Counts one for each network. Returns False, and counts none, if one reached its limit."""
+        """Counts one for each network. If one of them has reached its limit, counts nothing and returns False."""
         minutes = self._minutes
         counted = {}
         for network, limit in zip(networks, limits, strict=False):

@@ -1,6 +1,6 @@
-"""The reply that each kind of fact about a message requires; None if the message is accepted. Pure.
+"""Chooses the reply for each kind of fact about a message; None if the message is accepted. Pure.
 
-One function for each kind of fact. Nothing here waits, keeps state or knows a connection.
+There is one function for each kind of fact. Nothing here waits, keeps state or knows a connection.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def declared_size_reply(size: int | None, limit: int) -> Reply | None:
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """Rejects recipients past the limit temporarily; those accepted before stay (RFC 5321 4.5.3.1.10)."""
+    """Rejects recipients past the limit temporarily; recipients accepted before stay (RFC 5321 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` rejected recipients: its own reply, or 421 past the limit.
+    """Returns the reply to the last of `count` rejected recipients: `reply`, or 421 past the limit.
 
-    Some recipients are rejected because they exceed `max_recipients`. For these the limit is at least
+    Some recipients are rejected because they exceed `max_recipients`. For these, the limit is at least
     the number that a client may always send (RFC 5321 section 4.5.3.1.8), so that the message continues
     for the recipients accepted before.
     """

@@ -1,8 +1,8 @@
-"""The PROXY protocol, versions 1 and 2: the client's address as reported by a proxy. Pure.
+"""Parses the header of the PROXY protocol, versions 1 and 2, in which a proxy reports the client's address. Pure.
 
 Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected
-from `trusted_networks` and from no other address: the specification forbids guessing whether one is
-present. aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
+from `trusted_networks` and from no other address: the specification forbids guessing whether a
+header is present. aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: .*)?|(TCP4|TCP6) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))")
 _V1_LIMIT = 107  # bytes with CRLF, section 2.1
 _V2 = b"\r\n\r\n\0\r\nQUIT\n"
-_V2_START = 16  # bytes before the addresses
+_V2_START = 16  # number of bytes before the addresses
 _V2_LIMIT = 2048  # bytes of addresses and TLVs; enough for the names of a certificate
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
-_V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4 and TCP over IPv6: length of an address in bytes
+_V2_ADDRESS = {0x11: 4, 0x21: 16}  # bytes of one address, for TCP over IPv4 and over IPv6
 
 
 class ProxyError(Exception):

@@ -1,7 +1,8 @@
 """One message that is being received, by DATA or by one or more BDAT chunks.
 
-A `Reception` owns the memory of the message's content: it reserves it as bytes arrive, waits when
-none is left, and releases it exactly once, at the end of its `with` block or by `release`.
+A `Reception` owns the memory of the message's content. It reserves memory as bytes arrive and waits
+when none is left. It releases all of the memory exactly once, at the end of its `with` block or by
+`release`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Reception:
 
         Args:
             reader: Finds the end, and appends the content to `self.content`.
-            last: Whether the message ends there, so that it will not grow.
+            last: Whether the message is complete then, so that it will not grow.
 
         Returns:
             False if the connection ends earlier.
@@ -79,7 +80,7 @@ class Reception:
 
     @property
     def received_bytes(self) -> int:
-        """Bytes of content of all chunks."""
+        """The bytes of content that all chunks had so far."""
         return self.content.size
 
     def release(self) -> None:

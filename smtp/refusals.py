@@ -2,8 +2,8 @@
 
 Every rejection is counted at once in the metrics, by the name of its reply, and in the counts of
 one log event. A session has one event for each transaction. A network has one event a minute for
-rejected connections and one for failed TLS handshakes. Further ones, and transactions past the
-limit of log events, are reported as counts.
+rejected connections and one for failed TLS handshakes. Further rejections of a network, and
+transactions past the limit of log events, are reported as counts.
 """
 
 from __future__ import annotations

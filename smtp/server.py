@@ -89,10 +89,10 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # Ordered by arrival, so that of two messages that waited too long for memory the older is rejected.
+        # Ordered by arrival, so that the oldest of the messages that waited too long for memory is rejected first.
         self._connections: dict[Connection, None] = {}
         self._draining = False
-        self._idle = asyncio.Event()  # no connection is open
+        self._idle = asyncio.Event()  # set while no connection is open
         self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
         self._next_eviction = 0.0

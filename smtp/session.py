@@ -1,7 +1,7 @@
 """The state of one SMTP session: handles each command with a call to the core and returns the reply.
 
 `Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
-decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a
+decides nothing else: `smtp.policy` chooses replies, `RecipientResolver` finds the target of a
 recipient, and `Acceptor` commits the message. No method raises: an exception of the core becomes
 `451 4.3.0` (`452 4.3.1` for a full disk) and a log event. Its text is never part of a reply.
 `250 queued` is only returned after a commit, with the message ID that the commit returned.
@@ -41,8 +41,7 @@ class Transaction:
 
     Attributes:
         targets: The targets by recipient, so that a repeated recipient counts once.
-        has_refused_chunk: Whether a BDAT chunk was rejected; then no later one may complete the
-            message.
+        has_refused_chunk: Whether a BDAT chunk was rejected. If so, no later chunk may complete the message.
     """
 
     sender: Mailbox | None
@@ -56,7 +55,7 @@ class Session:
 
     Attributes:
         is_esmtp: Whether the client used EHLO.
-        block_list_query: Its result is the block list that contains the peer, or `""`.
+        block_list_query: The task that returns the block list that contains the peer, or `""`. None without a query.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -80,7 +79,7 @@ class Session:
             self._log_refusals()
 
     def close(self) -> None:
-        """Ends the session."""
+        """Logs the rejections that are not logged yet, and cancels the query of the block lists."""
         self._log_refusals()
         if self.block_list_query is not None:
             self.block_list_query.cancel()
@@ -116,7 +115,7 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_NOOP(self) -> Reply:
-        """Does nothing."""
+        """Counts the idle command; does nothing else."""
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
@@ -133,14 +132,14 @@ class Session:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_MAIL(self, mail: MailCommand) -> Reply:
-        """Starts a transaction."""
+        """Starts a transaction, or rejects the sender."""
         refusal = self._sender_refusal(mail)
         if refusal is not None:
             if not refusal.is_error:
                 self._idle_commands += 1
                 self._count_refusal(refusal, reverse_path=_format_mailbox(mail.mailbox))
             return refusal
-        self._log_refusals()  # rejections of earlier MAIL commands
+        self._log_refusals()  # logs the rejections of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1
@@ -191,7 +190,7 @@ class Session:
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
     def content_refusal(self) -> Reply | None:
-        """Returns the reply if no content may follow (RFC 5321 section 3.3, RFC 3030 section 2)."""
+        """Returns the rejection if no content may follow, else None (RFC 5321 section 3.3, RFC 3030 section 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
@@ -203,7 +202,7 @@ class Session:
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:
-        """Like `content_refusal`, for BDAT: nothing may follow a rejected chunk."""
+        """Returns the rejection of a BDAT chunk: as `content_refusal`, and after a rejected chunk."""
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:
@@ -212,7 +211,7 @@ class Session:
             self.transaction.has_refused_chunk = True
 
     def handle_BDAT(self, size: int) -> Reply:
-        """Accepts a chunk of `size` bytes; an empty one counts as an idle command."""
+        """Accepts a chunk of `size` bytes; an empty chunk counts as an idle command."""
         reply = replies.chunk_reply(size)
         return reply if size else self._count_idle_command(reply)
 

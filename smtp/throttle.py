@@ -1,4 +1,4 @@
-"""The pace of bytes that are read only to be discarded, for all connections of a server. Pure."""
+"""Limits the rate of bytes that are read only to be discarded, over all connections of a server. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificate for STARTTLS: loaded at start, and again when its files change.
+"""The certificate for STARTTLS. It is loaded when the server starts and when its files change.
 
 Open sessions keep the certificate they started with. If the new files cannot be used (incomplete,
 or the key of another certificate), an error is logged once and the previous certificate stays in
@@ -54,7 +54,7 @@ class TlsFiles:
         return self._expires_at
 
     def current_context(self) -> ssl.SSLContext:
-        """Returns the context for the next handshake. Costs two `stat` calls."""
+        """Returns the context for the next handshake; loads the files if they changed. Costs two `stat` calls."""
         try:
             stamp = self._file_stamp()
         except OSError:  # the files are missing for a moment while they are replaced
@@ -65,7 +65,7 @@ class TlsFiles:
         return self._context
 
     def reload(self) -> None:
-        """Loads the files now."""
+        """Loads the files. If they cannot be used, logs an error and keeps the previous certificate."""
         try:
             self._context, self._expires_at = self._load()
         except OSError as error:  # includes ssl.SSLError

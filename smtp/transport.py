@@ -1,9 +1,9 @@
 """The bytes of one connection: lines and content in, replies out, TLS.
 
-Reading is on exactly while no reason to pause is set, so the buffered data is bounded. No byte from
-before a TLS handshake is used after it. **No event of the connection cancels the task**, so a
-client that disconnects after the final dot does not cancel a commit. This module knows no command
-and sends no reply of its own. One task reads and writes; the event loop calls the other methods.
+Reading is paused exactly while at least one reason to pause is set, so the buffered data is bounded. No byte from
+before a TLS handshake is used after it. **No event of the connection cancels the task**, so a client that disconnects
+after the final dot does not cancel a commit. This module knows no command and sends no reply of its own. One task
+reads and writes; the event loop calls the other methods.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PauseReason(Enum):
 
     BUFFER = auto()  # the buffer is full of commands that are not answered yet
     MEMORY = auto()  # no memory is left for messages
-    THROTTLE = auto()  # data was discarded; limit the rate of further data
+    THROTTLE = auto()  # data was discarded, and the rate of further data is limited
 
 
 class Sink(Protocol):
@@ -65,7 +65,7 @@ class Transport:
     Args:
         loop: The event loop of the connection.
         deadline: Follows the phases; suspended while reading is paused.
-        throttle: The pace of discarded bytes.
+        throttle: Limits the rate of discarded bytes.
         bounds: The limits of the buffer, of consecutive commands, and of a handshake.
     """
 
@@ -147,7 +147,7 @@ class Transport:
         """
         deadline = self._deadline
         started: float | None = None
-        # Stop once the peer is gone: it cannot see the reply and will resend.
+        # Stop once the peer is gone: it cannot receive replies and will resend the message.
         while deadline.phase is not CLOSING and not self.is_lost:
             if self._consecutive_commands >= self._bounds.commands_per_iteration:
                 # Answering pipelined commands never waits, so it would starve other connections.
@@ -254,13 +254,13 @@ class Transport:
         if self._deadline.phase is CLOSING:
             raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
-        # `loop.start_tls` resumes reading. A pause that is still set afterwards would be stale.
+        # `loop.start_tls` resumes reading, so a reason to pause that stayed set would be stale.
         self._stop_throttle()
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # Until `start_tls` returns, bytes arrive decrypted but replies would be sent unencrypted. The bytes
-        # are buffered, and nothing is written.
+        # Until `loop.start_tls` returns, bytes arrive decrypted but replies would be sent unencrypted. The
+        # bytes are buffered, and nothing is written.
         try:
             # The timeout of `loop.start_tls` does not cover every way in which a peer disappears.
             async with asyncio.timeout(self._bounds.handshake_timeout):
