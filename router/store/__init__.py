@@ -1,1 +1,1 @@
-"""The only place with SQL: named queries, migrations and the two databases behind one interface."""
+"""Contains all SQL of the program: named queries, migrations, and the two databases behind one interface."""

@@ -1,4 +1,4 @@
-"""Loads the named queries of `queries/*.sql`: one text for both databases.
+"""Loads the named queries of `queries/*.sql`. Most queries have one text for both databases.
 
 A file contains queries in this form:
 
@@ -7,8 +7,8 @@ A file contains queries in this form:
     SELECT ... FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 Parameters are named (`:id`). SQLite takes them unchanged; for PostgreSQL they become `$1`, `$2`, ... in the
-order of first use. A file `NAME.pg.sql` has the PostgreSQL text of the queries that need one; its first lines
-give the reason.
+order of first use. A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that need them. The
+first lines of such a file give the reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _COMMENT = re.compile(r"--[^\n]*")
 class NamedQuery:
     """One statement, with named parameters for SQLite and numbered ones for PostgreSQL.
 
-    `parameters` are in the order of the numbers. `returns_rows` is the same for both databases.
+    Attributes:
+        parameters: The names of the parameters, in the order of their numbers.
+        returns_rows: Whether the statement returns rows, on either database.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Catalog:
 
 @functools.cache
 def load_catalog() -> Catalog:
-    """Reads every file of `queries/`, once. Raises ValueError for an invalid file."""
+    """Reads every file of `queries/` at the first call. Raises ValueError for an invalid file."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"

@@ -29,7 +29,7 @@ class CleanupTasks:
         Args:
             connection: The connection to clean up. A later cleanup of the same connection waits for this one.
             cleanup: Must not raise; an exception is logged as an internal error.
-            seconds: Cancels the cleanup after this time; None if the cleanup has its own limit.
+            seconds: The time after which `cleanup` is cancelled; None if it has its own limit.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task

@@ -18,8 +18,8 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# PostgreSQL detects a deadlock after `deadlock_timeout` (one second). More consecutive conflicts than this indicate a
-# fault.
+# The maximum number of tries of a transaction that ends with conflicts. PostgreSQL detects each deadlock only after
+# `deadlock_timeout` (one second). More consecutive conflicts indicate a fault.
 MAX_CONFLICT_TRIES = 4
 
 
@@ -35,11 +35,11 @@ class QueryExecutor(Protocol):
         ...
 
     async def execute(self, query: str, /, **values: object) -> int:
-        """Executes a statement that writes; returns the number of rows it changed."""
+        """Executes a writing statement; returns the number of rows that it changed."""
         ...
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        """Executes a statement that writes once for each row of values, in one call to the database."""
+        """Executes a writing statement once for each mapping of values in `rows`, in one call to the database."""
         ...
 
 
@@ -66,7 +66,7 @@ class Statement:
     rows: Sequence[Mapping[str, object]]
 
 
-# A transaction as a generator: it yields statements, receives the rows they return, and returns its result. It
+# A transaction as a generator, which yields statements, receives the rows of each, and returns the result. A generator
 # contains no await, so the same code runs in the writer thread of SQLite and on the event loop for PostgreSQL.
 StatementGenerator = Generator[Statement, Sequence[Row], T]
 
@@ -78,7 +78,7 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 def model_from_row(cls: type[T], row: Row) -> T:
     """Builds a dataclass of `router.model` from the columns named like its fields; ignores other columns."""
-    dataclass_type: Any = cls  # `T` is always a dataclass, which its declaration does not say
+    dataclass_type: Any = cls  # `T` is always a dataclass, but its declaration does not state this
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 

@@ -34,7 +34,7 @@ class FreeSpaceCheck:
         self._clock = clock
         self._checked_at = float("-inf")
         self._needed = min_free_bytes
-        self._free = min_free_bytes  # concurrent calls pass until the first result arrives
+        self._free = min_free_bytes  # so that concurrent calls pass until the first result arrives
 
     async def check(self) -> None:
         """Raises `StorageFull` if less than the required space is free."""
@@ -63,7 +63,7 @@ def wal_path(path: Path) -> Path:
 
 
 def file_size(path: Path) -> int:
-    """Returns the size in bytes, 0 for a missing file."""
+    """Returns the size in bytes; 0 if the file is missing or its size cannot be read."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,6 +1,6 @@
 """Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
 
-A group consists of the items that arrived while the previous group was written; no item waits for others.
+A group consists of the items that arrived while the previous group was written; no item waits for a group to fill.
 `GroupLimits` bounds a group; a larger item commits alone. If a group fails, each item is retried
 individually, so that one bad item does not fail the others. If the database is unavailable, all items fail
 without a retry.
@@ -32,7 +32,7 @@ ResultT = TypeVar("ResultT")
 ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
-# Takes items, returns one result for each item in the same order.
+# The transaction of a group: takes the items and returns one result for each, in the same order.
 WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
@@ -58,7 +58,7 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """The maximum size of a group: number of items, and their total weight in bytes."""
+    """The maximum size of a group: the number of items, and their total weight in bytes."""
 
     max_items: int
     max_weight: int
@@ -78,7 +78,7 @@ def should_retry_individually(error: Exception) -> bool:
 
 
 def resolve_futures(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:
-    """Sets the outcome of each future. A cancelled caller is skipped; its item stays committed."""
+    """Sets the outcome of each future. Futures of cancelled callers are skipped; their items stay committed."""
     for future, outcome in zip(futures, outcomes, strict=True):
         if future.done():
             continue

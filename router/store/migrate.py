@@ -1,8 +1,8 @@
 """Migrates a database to the schema of this program, and rejects a newer schema.
 
 Migrations are `migrations/NNNN_*.sql`, applied in order. Each is one transaction together with its row in
-`schema_versions`, so an interruption leaves the schema of the last complete migration. Of two concurrent
-migrations one waits for the other. A migration never breaks a program of the previous version that is still
+`schema_versions`, so an interruption leaves the schema of the last complete migration. If two migrations run
+concurrently, the second waits for the first. A migration never breaks a program of the previous version that is still
 running.
 """
 
@@ -28,7 +28,7 @@ from router.store.sqlite import SqliteDatabase
 
 _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
-# An arbitrary key that nothing else on the server locks: "emailrouter" as a BIGINT.
+# An arbitrary key that nothing else on the server locks: the characters "emailrou" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
 # The time limit for a statement of a migration, and for waiting for a concurrent migration. Creating an index over
 # many messages can take hours.
@@ -40,7 +40,7 @@ _CREATE_VERSION_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration. `text` includes the marked blocks that apply to one database only."""
+    """One migration. `text` contains the statements for both databases, with marked blocks for one database only."""
 
     version: int
     name: str

@@ -1,9 +1,9 @@
 """Copies every row of every table to another database and compares the row counts.
 
-Reads from one consistent snapshot and writes in one transaction. If it is interrupted, the target stays empty
+Reads from one consistent snapshot and writes in one transaction. If the move is interrupted, the target stays empty
 and the move can be repeated; the source is never changed. Rows are copied in batches, so memory use is
 constant. Mail that the source accepts during the move is not copied: stop the program first. Comparing
-`count_rows` afterwards detects this.
+the counts that `move` returns with a later `count_rows` of the source detects such mail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# Every table except `schema_versions`, ordered so that references are satisfied.
+# Every table except `schema_versions`. A table comes after the tables that it references.
 TABLES = (
     "workspaces",
     "users",
@@ -53,10 +53,11 @@ TABLES = (
 )
 # The migrations insert rows into these tables. The move replaces them; they do not make the target non-empty.
 SEEDED_TABLES = frozenset({"versions"})
-# The number of rows of a batch, which is kept in memory: at most 4 MiB of raw messages, or a few hundred texts.
+# The number of rows in a batch. A batch is kept in memory: at most 4 MiB of raw messages (16 chunks of 256 KiB), or
+# the texts of 50 messages.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The time limit for one statement. The configured limits are meant for mail, not for copying whole tables.
+# The time limit for one statement of the move, one week. The configured limits are too short for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
@@ -72,7 +73,7 @@ class TableCounts:
 
 
 class _Endpoint(Protocol):
-    """Source or target of the move, inside one transaction."""
+    """The source or the target of the move, with an open transaction."""
 
     async def tables(self) -> set[str]: ...
 
@@ -95,11 +96,12 @@ async def move(source: AnyDatabase, target: AnyDatabase, report_progress: Report
     """Copies all tables. Both databases must have the schema of this program.
 
     Args:
-        report_progress: Called with table, rows copied so far and rows in total, after each batch.
+        report_progress: Called at the start of each table and after each batch, with the table, the rows copied so
+            far and the rows in total.
 
     Raises:
-        Refused: `conflict` if the target is not empty or the row counts differ. The target stays empty in the second
-            case and unchanged in the first.
+        Refused: `conflict` if a table is missing, the target is not empty or rejects a row, or the row counts differ
+            afterwards. The target stays unchanged.
     """
     async with _open_source(source) as reader, _open_target(target) as writer:
         await _check_tables(reader, writer)

@@ -1,6 +1,6 @@
 """Notifies deliver processes on other hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
 
-A notification is a hint. It can be lost with a connection; the deliverer then finds the work when it polls. A
+A notification is a hint. If it is lost with a connection, the deliverer finds the work when it polls. A
 separate task sends notifications after the commit, many at once, so they cannot delay or fail an accept.
 NOTIFY inside the accept's transaction would serialize the commits of all hosts.
 """
@@ -17,10 +17,10 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
-# PostgreSQL limits a payload to less than 8000 bytes; an id takes 30, and a comma separates two ids.
+# PostgreSQL limits a payload to less than 8000 bytes; an id has 30 bytes, and a comma separates two ids.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# How often a listening connection is checked: otherwise a dead connection would never be noticed.
+# The interval between two checks of a listening connection. Without checks, a dead connection would not be detected.
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()

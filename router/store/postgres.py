@@ -1,7 +1,7 @@
 """Implements `Database` for PostgreSQL with asyncpg: a pool of connections that are opened when needed.
 
-A lost connection, or a server that refuses, restarts or times out, raises `Unavailable`. The pool recovers
-when the server is available again.
+A lost connection raises `Unavailable`, and so does a server that refuses connections, restarts or does not respond in
+time. The pool recovers when the server is available again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class PostgresDatabase:
         self._suspect_before = float("-inf")
 
     async def open(self) -> None:
-        """Creates the pool. It opens no connection, so it works while the server is unavailable."""
+        """Creates the pool. No connection is opened yet, so this succeeds while the server is unavailable."""
         with translate_errors():
             self._pool = await asyncpg.create_pool(
                 min_size=0,
@@ -143,7 +143,7 @@ class PostgresDatabase:
         return await self.connect()
 
     async def is_usable(self, connection: PostgresConnection) -> bool:
-        """Whether an unused connection can be trusted. If it is dead, all idle connections are closed."""
+        """Whether an idle connection may be used. If the server does not respond, closes all idle connections."""
         now = asyncio.get_running_loop().time()
         if connection.is_expired(now) or connection.used_at < self._suspect_before:
             return False
@@ -171,7 +171,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def connection_transaction(self, connection: PostgresConnection) -> AsyncIterator[None]:
-        """A transaction on one connection: commits at the end of the block, rolls back when it raises."""
+        """Runs the block in a transaction on `connection`: commits at its end, or rolls back when it raises."""
         with self.guard_statements(connection), _terminate_on_cancel(connection):
             transaction = connection.transaction()
             await transaction.start()
@@ -191,14 +191,14 @@ class PostgresDatabase:
         return connection
 
     def _discard_idle(self, since: float) -> None:
-        """Closes the pooled connections that were last used before `since`: they may be dead, too."""
+        """Closes the idle connections of the pool that were last used before `since`: they may be dead, too."""
         self._suspect_before = max(self._suspect_before, since)
         for connection in tuple(self._pooled):
             if not connection.is_busy and connection.used_at < since:
                 connection.terminate()
 
     async def _acquire(self, pool: Any) -> tuple[Any, PostgresConnection]:
-        """Returns the pool's proxy, for the release, and the connection behind it. Discards unusable connections."""
+        """Returns the pool's proxy, which the release needs, and its connection. Discards unusable connections."""
         for _ in range(self._pool_size + 1):
             with translate_errors():
                 proxy = await pool.acquire(timeout=self._connect_timeout)
@@ -261,7 +261,7 @@ class PostgresDatabase:
 
 
 async def _mark_busy(proxy: Any) -> None:
-    """The pool's `setup` callback: marks the connection before it leaves the pool, so that it is not closed as
+    """The pool's `setup` callback: marks a connection that leaves the pool as busy, so that it is not closed as
     idle.
     """
     proxy.unwrap().is_busy = True

@@ -1,8 +1,8 @@
-"""A connection to PostgreSQL: how it is opened and configured, and when it is no longer trusted.
+"""Opens and configures connections to PostgreSQL, and determines when a connection must not be used any more.
 
 A firewall can drop the state of a connection silently; a statement would then wait for its whole timeout. TCP
-keep-alive prevents this or detects it. In addition, a connection that was unused for a moment must answer a
-probe before use, and a connection that was idle for long, or is old, is replaced.
+keep-alive prevents or detects this. In addition, a connection that was unused for a moment must answer a probe
+before its next use. A connection that was idle for too long, or is too old, is replaced.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import asyncpg
 from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
-# Unused for longer than this, a connection must answer a probe: one round trip (0.1 ms on one host, 0.5 ms in a
-# data centre), at most 20 times a second. Busy connections are never probed. The dispatcher polls twice a second, so
-# a longer time would trust a dead connection.
+# A connection that was unused for longer must answer a probe before its next use: one round trip (0.1 ms on one host,
+# 0.5 ms in a data centre), at most 20 times a second. Busy connections are never probed. The dispatcher polls twice a
+# second, so its dead connection would never be probed with a limit of 0.5 s or more.
 PROBE_AFTER_SECONDS = 0.05
-# The time limit for the probe (or `connect_timeout`, if that is less). It takes milliseconds; a lost packet is resent
-# after 0.2, 0.6 and 1.4 s. A false alarm costs one new connection.
+# The time limit for a probe (or `connect_timeout`, if that is less). A probe takes milliseconds, or more if a packet is
+# lost and resent after 0.2, 0.6 and 1.4 s. A probe that fails wrongly costs one new connection.
 PROBE_TIMEOUT_SECONDS = 2.0
 # A connection that was idle for longer is replaced without a probe: firewalls drop state after 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0
@@ -34,8 +34,8 @@ MAX_AGE_SECONDS = 1800.0
 # The client waits this much longer than `statement_timeout`, so that the response of the server can arrive.
 CLIENT_GRACE_SECONDS = 2.0
 
-# TCP keep-alive: first probe after 60 s without traffic (NAT may drop state after 120 s), then every 10 s; three
-# without a reply end the connection.
+# TCP keep-alive: first probe after 60 s without traffic (NAT may drop state after 120 s), then every 10 s. Three
+# probes without a reply end the connection.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 3
 
 # The oldest version with every feature that the queries use: MATERIALIZED CTEs came with 12.
@@ -43,14 +43,15 @@ MIN_SERVER_VERSION = 12
 
 APPLICATION_NAME = "emailrouter"
 
-# Settings that the program relies on, set on each connection whatever the defaults are. Excluded: choices of the
-# administrator (search_path, synchronous_commit) and facts about the server (default_transaction_read_only).
+# Settings that the program relies on. They are set on each connection, whatever the defaults are. Settings that the
+# administrator chooses (search_path, synchronous_commit) or that describe the server (default_transaction_read_only)
+# are not changed.
 _SESSION_SETTINGS = {
-    # Claims, ticket numbers and group commits wait for a row lock and then see what was committed meanwhile.
+    # Claims, ticket numbers and group commits wait for a row lock and must then see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
     # statement_timeout also limits waiting for locks; a shorter limit would defer mail because of a busy row.
     "lock_timeout": "0",
-    # Patterns in the queries contain backslashes.
+    # A backslash in a string literal of a query is an ordinary character.
     "standard_conforming_strings": "on",
 }
 
@@ -62,15 +63,17 @@ _TLS_FILES = {
     "sslkey": "postgresql.key",
     "sslcert": "postgresql.crt",
 }
-# Errors that a TLS file cannot cause: the driver reads the files before it connects.
+# Errors that a TLS file cannot cause, because the driver reads the TLS files before it connects.
 _NETWORK_ERRORS = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A connection with its age.
+    """A connection that records its age and its last use.
 
-    `created_at` and `used_at` are times of the event loop: when it was opened, and when it last answered.
-    `is_busy`: taken out of the pool, so it must not be closed as idle.
+    Attributes:
+        created_at: When the connection was opened, in seconds of the event loop's clock.
+        used_at: When the server last responded, in seconds of the same clock.
+        is_busy: Whether the connection was taken out of the pool, so that it must not be closed as idle.
     """
 
     __slots__ = ("created_at", "is_busy", "used_at")
@@ -96,7 +99,7 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
             ("TCP_KEEPCNT", KEEPALIVE_COUNT),
             ("TCP_USER_TIMEOUT", int(connect_timeout * 1000)),
         ):
-            if hasattr(socket, option):  # not on every platform
+            if hasattr(socket, option):  # these options do not exist on every platform
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def is_expired(self, now: float) -> bool:
@@ -124,10 +127,11 @@ async def connect(
         dsn: A PostgreSQL URL, as asyncpg takes it.
         timeout: Seconds for opening and configuring.
         statement_timeout: Seconds for one statement, enforced by the server; the client waits slightly longer.
-        without_server_timeout: The server does not limit statements: for copies and migrations of large tables.
+        without_server_timeout: Disables the limit of the server, but not of the client: for copies and migrations of
+            large tables.
 
     Raises:
-        Unavailable: Or one of its subclasses.
+        Unavailable: The connection failed. A `ConfigurationFault` if an administrator must act.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}
@@ -175,7 +179,7 @@ def _check_server(connection: PostgresConnection) -> None:
             f"the server is PostgreSQL {version.major}.{version.minor}",
             f"version {MIN_SERVER_VERSION} or later is required",
         )
-    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may not report it
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may not report the encoding
     if encoding != "UTF8":
         raise ConfigurationFault(
             f"the database encoding is {encoding}, which cannot store every message",
@@ -206,7 +210,7 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
-    """Returns the file of a parameter (or None) and where it was configured, for messages."""
+    """Returns the file of a parameter (or None), and for messages where the file was configured."""
     if name in query:
         return query[name], f"{name} in database.url"
     file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()
@@ -214,7 +218,7 @@ def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
 
 
 def _describe_hosts(dsn: str) -> str:
-    """Returns the hosts of the URL, for messages."""
+    """Returns the hosts of the URL, for error messages."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
     return unquote(parts.netloc.rpartition("@")[2]) or ",".join(query.get("host", [])) or "the local socket"

@@ -1,8 +1,8 @@
 """Translates errors of PostgreSQL and asyncpg.
 
 The result is `Unavailable` if the fault may end by itself, and `ConfigurationFault` if an administrator must act.
-The text is the first line of the primary message. It never contains the detail, which may quote data, or a
-password.
+Its text is the first line of the primary message. The text contains no password, and not the detail of the error,
+which may quote data.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import asyncpg
 
 from router.errors import ConfigurationFault, SerializationConflict, StorageFull, Unavailable
 
-# Raised by asyncpg for a connection that is lost or does not respond, in addition to errors of the server.
+# The errors that asyncpg raises for a connection that is lost or does not respond; errors of the server are separate.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-# SQLSTATE classes about the state of the server rather than the statement: 08 connection, 25006 read-only, 40003
+# SQLSTATE classes and codes about the server rather than the statement: 08 connection, 25006 read-only, 40003
 # outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
 _CONFLICT_CLASS = "40"  # serialization failure, deadlock
@@ -35,7 +35,8 @@ _FIXES = {
     "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: the clock is not set yet, or a renewal is late.
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED. They end when the clock is set or the certificate
+# is renewed.
 _TRANSIENT_VERIFY_CODES = (9, 10)
 
 
@@ -88,7 +89,7 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
     if isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigurationFault(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
-    if from_asyncpg and "authentication" in first_line(error):  # a method that asyncpg does not support
+    if from_asyncpg and "authentication" in first_line(error):  # asyncpg does not support the method
         return ConfigurationFault(
             text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
         )
@@ -102,14 +103,14 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
         )
     if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(text)
-    # Raised while asyncpg parsed the URL; the text may quote a part of it.
+    # asyncpg raised the error while it parsed the URL. The error's text may quote a part of the URL.
     return ConfigurationFault(
         f"database.url cannot be used ({type(error).__name__})", "check the user, host and parameters in it"
     )
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of the message."""
+    """Returns the first line of the error's message, with single spaces between words."""
     return " ".join(str(error.args[0] if error.args else error).split("\n")[0].split())
 
 

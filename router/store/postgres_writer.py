@@ -1,7 +1,7 @@
-"""Group commit on PostgreSQL: each statement is executed once for the whole group, on separate connections.
+"""Group commit on PostgreSQL: each statement is executed once for the whole group, on two connections outside the pool.
 
-While one connection waits for its commit, the next group is written on the other; more than two connections
-add nothing. A connection that fails is closed, and the next group opens a new one. See `group_commit` for the
+While one connection waits for its commit, the next group is written on the other. More than two connections
+are not faster. A connection that fails is closed, and the next group opens a new one. See `group_commit` for the
 guarantees.
 """
 
@@ -112,8 +112,8 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return outcomes, connection
 
     async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        """Commits all items in one transaction. A single item, which cannot be split further, is retried after a
-        conflict.
+        """Commits all items in one transaction. A single item is retried here after a conflict; a larger group is split
+        instead.
         """
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:

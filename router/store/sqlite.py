@@ -26,9 +26,10 @@ MIN_VERSION = (3, 35, 0)
 # The time limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
 # itself.
 _CLEANUP_SECONDS = 2.0
-# Attempts to open a file that is replaced during each attempt. The program retries within seconds anyway.
+# The maximum number of attempts to open the file, if it is replaced during each attempt. The caller of `open` retries
+# within seconds anyway.
 _OPEN_TRIES = 3
-# Rows that aiosqlite fetches at a time when a cursor is iterated; the default of aiosqlite.
+# The number of rows that aiosqlite fetches at a time when a cursor is iterated; the default of aiosqlite.
 _ITERATION_ROWS = 64
 # The WAL is truncated to this size, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). With a smaller
 # limit it would be truncated and extended again in normal operation.
@@ -36,13 +37,13 @@ WAL_LIMIT = 16 * 1024 * 1024
 
 
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
-    """Returns the settings of every connection.
+    """Returns the PRAGMA statements that configure every connection.
 
     synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
 
     page_size: 8 KiB, for new files only. Larger pages need fewer system calls for the content of a message, which is
     written twice, to the WAL and to the file. Smaller pages cost less for a small message in a large database, because
-    it changes one page of each index (bench/README.md).
+    such a message changes one page of each index (bench/README.md).
 
     secure_delete: deleted rows are overwritten with zeros.
     """
@@ -59,7 +60,7 @@ def connection_settings(busy_timeout: float) -> tuple[str, ...]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors of file, disk and lock into `Unavailable`. Programming errors pass unchanged."""
+    """Translates errors of the file, the disk or a lock into `Unavailable`. Programming errors pass unchanged."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -142,8 +143,8 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # aiosqlite does not open the file: its thread would outlive a failure and call an event loop that may be
-            # closed.
+            # The file is opened here, not by aiosqlite: after a failure, the thread of aiosqlite would continue and
+            # call an event loop that may be closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)
@@ -158,8 +159,8 @@ class SqliteDatabase:
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
-            with suppress(ValueError):  # the connection is closed already
-                await connection.interrupt()  # otherwise the next reader would wait for this result
+            with suppress(ValueError):  # raised if the connection is closed already
+                await connection.interrupt()  # otherwise the next query would wait for this one
             raise
         finally:
             self._idle_readers.put_nowait(connection)
@@ -205,14 +206,14 @@ class SqliteDatabase:
             self.file.check()
         except BaseException:
             # The statement of a cancelled task, including BEGIN and COMMIT, continues in the thread of the
-            # connection. The lock is released only after it has ended and the transaction is rolled back.
+            # connection. The lock is released only after this statement has ended and the rollback is complete.
             await self._cleanups.run(connection, self._roll_back(connection))
             raise
         self.write_lock.release()
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
-            await connection.execute_fetchall("SELECT 1")  # this ends after every earlier statement of the connection
+            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement of the connection
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
@@ -236,6 +237,6 @@ def _open(path: Path) -> sqlite3.Connection:
 def _is_write(statement: str) -> bool:
     """Whether the statement writes, by its first word.
 
-    A WITH can contain an INSERT, but the queries of the catalog do not; a test ensures that.
+    A statement that begins with WITH can write, but no query of the catalog does so; a test ensures that.
     """
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -30,15 +30,15 @@ _FileIdentity = tuple[int, int] | None  # device and inode; None for a missing f
 
 
 def make_private(path: Path) -> None:
-    """Creates the file with mode 0600 regardless of the umask; removes the rights of others from existing files.
+    """Creates the file with mode 0600 regardless of the umask; removes the permissions of others from existing files.
 
-    The mode of a file with another owner stays: `emailrouter check` warns of it. If the file cannot be
-    created, SQLite reports the error when it opens it.
+    The mode of a file with another owner stays unchanged: `emailrouter check` warns of it. If the file cannot be
+    created, SQLite reports the error when it opens the file.
     """
-    real = path.resolve()  # SQLite derives the companion names from the resolved path
+    real = path.resolve()  # SQLite derives the names of -wal and -shm from the resolved path
     with suppress(OSError):
         descriptor = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        os.fchmod(descriptor, FILE_MODE)  # the umask may remove rights of the owner
+        os.fchmod(descriptor, FILE_MODE)  # the umask may have removed permissions of the owner
         os.close(descriptor)
     for file in (real, *(real.with_name(real.name + ending) for ending in COMPANION_SUFFIXES)):
         with suppress(FileNotFoundError, PermissionError):
@@ -110,7 +110,7 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Returns device and inode. None for a missing file, and for one without links that is only open or mounted."""
+    """Returns device and inode; None if the file is missing, or deleted and only still open or mounted (no links)."""
     try:
         current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
     except OSError:

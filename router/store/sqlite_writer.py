@@ -68,7 +68,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        # Not join() in the executor: the interpreter waits for executor threads at exit without a limit.
+        # join() does not run in an executor: at exit, the interpreter waits for executor threads without a limit.
         await self._finished.wait()
         self._thread.join()
 
@@ -92,7 +92,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
-                    self._queue.put(None)  # the loop reads it again after this group
+                    self._queue.put(None)  # the loop reads this None again after the group
                     break
                 if not self._limits.fits(len(group), weight, queued[0]):
                     deferred = queued
@@ -166,8 +166,8 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """Closes the connection after an I/O error; the next group opens a new one, because a broken one does
-        not recover.
+        """Closes the connection, if there is one. The next group opens a new one, because a connection does not recover
+        from an I/O error.
         """
         if self._connection is not None:
             connection, self._connection = self._connection, None

@@ -1,8 +1,8 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
-`journal_size_limit` truncates the file when a writer restarts the log; this module does so without traffic. Accepting
-mail never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the whole log is copied
-and nothing reads or writes.
+`journal_size_limit` truncates the file only when a writer restarts the log; this module also does so without traffic.
+Accepting mail never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the whole log
+is copied and nothing reads or writes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.store.disk_space import file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translate_errors
 
-# Frequent enough to free the space before it is needed.
+# The interval between two checks, short enough to free the space before it is needed.
 CHECK_INTERVAL_SECONDS = 30.0
 
 log = structlog.get_logger()
