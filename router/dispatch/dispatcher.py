@@ -2,8 +2,8 @@
 
 A worker takes the lease of its integration, sends the due deliveries one by one within the pace, and releases
 the lease. Workers are independent: a slow webhook occupies one of `concurrency` slots. New mail wakes the
-dispatcher at once. Every `poll_interval` it also finds deliveries that became due, were written by another
-process, or were left by a killed one.
+dispatcher at once. Every `poll_interval` the dispatcher also finds deliveries that became due, were written by
+another process, or were left by a killed process.
 
 A failed database operation is retried. An outcome is never discarded while the process runs, with one
 exception: an outcome that is not recorded `drain` seconds after `stop` stays an open attempt, and the
@@ -27,11 +27,12 @@ from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
 
-# Polling finds work after a lost wake-up. The interval is also the resolution of retry times.
+# The interval between two polls, which find work after a lost wake-up. Retries are no more precise than this.
 POLL_INTERVAL_SECONDS = 0.5
-# A repair is rarely needed: after a clock was set back, or after an integration was deleted during an accept.
+# The interval between two repairs. A repair is needed only after a clock was set back, or after an integration was
+# deleted during an accept.
 REPAIR_INTERVAL_SECONDS = 600.0
-# Delays between attempts while the database is unavailable.
+# The first and the longest delay between two attempts to record an outcome while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
 log = structlog.get_logger()
@@ -89,12 +90,12 @@ class Dispatcher:
         self._changed.set()
 
     def stop(self) -> None:
-        """Starts nothing new; `run` returns when requests in progress are recorded, or after `drain`."""
+        """Starts no further requests; `run` returns when requests in progress are recorded, or after `drain`."""
         self._stopping.set()
         self._changed.set()
 
     async def run(self) -> None:
-        """Works until `stop`."""
+        """Runs workers until `stop` is called."""
         await self._release_dead_owners()
         poll_at = self._clock.monotonic()
         while not self._stopping.is_set():
@@ -107,7 +108,7 @@ class Dispatcher:
         await self._drain_workers()
 
     async def _drain_workers(self) -> None:
-        """Waits for the workers. A worker that does not end leaves its lease to expire and its attempt open."""
+        """Waits for the workers. If a worker does not end in time, its lease expires and its attempt stays open."""
         if not self._workers:
             return
         workers = {worker: integration_id for integration_id, worker in self._workers.items()}
@@ -144,14 +145,14 @@ class Dispatcher:
                 self._due[integration_id] = None
 
     async def _run_worker(self, integration_id: str) -> None:
-        """The worker of one integration, from its first claim to its last."""
+        """Runs the worker of one integration, from its first claim to its last."""
         try:
             completed: CompletedBatch | None = None
             while True:
                 try:
                     claimed = await self._claim_and_record(integration_id, completed)
                 finally:
-                    if completed is not None:  # reported only when it is recorded, or cannot be recorded
+                    if completed is not None:  # report an outcome only after it was recorded, or recording failed
                         self._report_outcome(completed)
                 completed = None
                 match claimed:
@@ -163,7 +164,7 @@ class Dispatcher:
                         outcome = await self._send(claimed)
                         completed = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - jitter, not a secret
         except Exception:
-            # The lease expires, and the claims of the delivery are counted, so the number of retries is bounded.
+            # The delivery is retried when the lease expires. Its claims are counted, so the retries are bounded.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._workers[integration_id]
@@ -172,7 +173,7 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """See `Outbox.claim_and_record`. Retries until a given outcome is recorded, also while stopping."""
+        """See `Outbox.claim_and_record`. Retries until `completed`, if given, is recorded, also while stopping."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:

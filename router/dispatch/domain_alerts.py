@@ -18,8 +18,8 @@ from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
 RETRY_PERIOD: Micros = 86_400 * SECOND
-MAX_DOMAINS = 50  # domains with a pending alert that one query reads
-MAX_INTEGRATIONS = 20  # integrations that receive the alert of one domain
+MAX_DOMAINS = 50  # the limit of domains with a pending alert that one query reads
+MAX_INTEGRATIONS = 20  # the limit of integrations that receive the alert of one domain
 TITLE = "Domain alert"
 
 log = structlog.get_logger()
@@ -32,12 +32,15 @@ class DomainAlerts:
         self._database = database
         self._clock = clock
         self._poster = poster
-        # The (domain, time of the alert, integration) of each posted alert: while one integration is unavailable, the
-        # others do not receive the alert again.
+        # The (domain, time of the alert, integration) of each posted alert. Integrations in it do not receive the alert
+        # again while another integration is unavailable.
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:
-        """Posts the pending alerts. Returns the number of completed alerts. Raises `Unavailable` for the database."""
+        """Posts the pending alerts. Returns the number of alerts that are completed: posted everywhere, or discarded.
+
+        Raises `Unavailable` if the database is unavailable.
+        """
         done = 0
         after = ""
         while True:

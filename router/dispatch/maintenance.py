@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 async def pause() -> None:
-    """Tasks await this between two transactions."""
+    """Waits between two transactions of a task, so that other processes can lock the SQLite file."""
     await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -36,8 +36,10 @@ async def pause() -> None:
 class MaintenanceTask:
     """A task that runs at intervals.
 
-    `interval`: from one start to the next. `shared`: runs in one process at a time; processes divide the work of
-    other tasks among themselves.
+    Attributes:
+        interval: The time from one start to the next.
+        shared: Whether only one process at a time runs the task. Tasks that are not shared run in all processes, which
+            divide the work.
     """
 
     name: str
@@ -72,11 +74,11 @@ class Maintenance:
             except Unavailable as error:
                 if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged it
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
-                continue  # retried at the next check
+                continue  # the task is retried at the next check
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # A process tries to claim a shared task more often than it is due: the process that ran it last may have
-            # ended.
+            # A process tries to claim a shared task more often than the task is due, because the process that ran the
+            # task last may have ended.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

@@ -18,7 +18,7 @@ from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
-# How a delivery is rendered: as a rich message, as plain text after that was rejected, or in a digest.
+# How a delivery is rendered: as a rich message, as plain text after the rich message was rejected, or in a digest.
 Form = Literal["message", "text", "digest"]
 
 
@@ -26,7 +26,7 @@ Form = Literal["message", "text", "digest"]
 class DeliveryBatch:
     """The open attempts of one request: a single delivery, or several in a digest.
 
-    `attempts` has the attempt number of each delivery, in the same order. `probe`: the request tests a
+    `attempts` has the attempt number of each delivery, in the same order. `probe` states whether the request tests a
     failing integration.
     """
 
@@ -55,7 +55,7 @@ class PacingDelay:
 
 @dataclass(frozen=True, slots=True)
 class CompletedBatch:
-    """The outcome of a batch. `random` in [0, 1) is the jitter of the next attempt."""
+    """A batch with its outcome. `random`, in [0, 1), determines the jitter of the next attempt."""
 
     batch: DeliveryBatch
     outcome: SendOutcome
@@ -104,10 +104,10 @@ class Outbox:
         """Records the finished batch, then opens the next attempts.
 
         Args:
-            stop: Only record the outcome and release the lease.
+            stop: Whether to open no attempt and only release the lease.
 
         Returns:
-            The opened batch, or the delay that the pace requires. None if no work is due; the lease is released then.
+            The opened batch, or the delay that the pace requires. None if the lease was released: nothing is due soon.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -194,7 +194,7 @@ class Outbox:
     async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
-        """Returns one delivery, or a digest if more than `digest_after` are pending."""
+        """Returns one delivery, or a digest if more than `digest_after` are due."""
         if probe:
             return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after
@@ -207,7 +207,7 @@ class Outbox:
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
-        if delivery.attempts:  # not `claims`: parking resets them while an attempt can be open
+        if delivery.attempts:  # `claims` may be 0 while an attempt is open, because parking resets them
             await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
         row = await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
@@ -223,7 +223,7 @@ class Outbox:
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
-        # In one call for a whole digest: a crash before the commit repeats all of it.
+        # One call for a whole digest keeps the transaction short: a crash before the commit repeats the digest.
         await transaction.execute_many(
             "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **result} for d, n in zip(batch.deliveries, batch.attempts, strict=True)],
@@ -285,7 +285,7 @@ class Outbox:
                 )
             else:
                 via = "text" if batch.form == "text" else ""
-                # The statement keeps a parked delivery parked; a delivery that was unparked meanwhile needs a time.
+                # The statement ignores the time of a parked delivery, but the delivery may be unparked by now.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
                     "dispatch_reschedule",

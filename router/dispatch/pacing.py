@@ -1,7 +1,7 @@
-"""The rate at which a webhook is posted to: a steady rate with a small burst, stored as one number.
+"""The rate at which messages are posted to a webhook: a steady rate with a small burst, stored as one number.
 
 This is the generic cell rate algorithm. `paced_at` (microseconds, in the integration's row) is the
-theoretical arrival time of the next message. Because it is stored, the rate holds over restarts and any
+theoretical arrival time of the next message. Because this time is stored, the rate holds over restarts and any
 number of deliver processes. Pure.
 """
 
@@ -36,5 +36,5 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
 
 
 def paced_at_for(at: Micros, per_second: float, burst: int) -> Micros:
-    """Returns the `paced_at` that prevents messages before `at` and a burst at `at`; used after a 429."""
+    """Returns the `paced_at` that prevents messages before `at`, and a burst at `at`. Used after a 429 response."""
     return at + (max(burst, 1) - 1) * send_interval(per_second)

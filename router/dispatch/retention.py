@@ -1,10 +1,10 @@
-"""Erases what is past its retention period: raw messages, resolved tickets, fingerprints and counters.
+"""Erases data past its retention period: raw messages, resolved tickets, fingerprints and counters.
 
-The text of a message stays when its raw bytes are erased; it is parsed first if necessary. A ticket is erased
-only if it was resolved for the whole period and has no pending delivery; a message is erased with its last
+The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A ticket
+is erased only if it was resolved for the whole period and has no pending delivery; a message is erased with its last
 ticket. Each transaction is short (a few chunks of 256 KiB, or a few hundred small rows). The first chunk of a
 message is erased first, and without it the message counts as erased, so an interruption leaves no partial
-message. Concurrent runs only slow each other down.
+message. Concurrent runs do no harm, but slow each other down.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
-# Chunks of raw messages that one transaction erases: 16 MiB, about 30 ms on a slow disk.
+# The maximum number of chunks that one transaction erases: 16 MiB, about 30 ms on a slow disk.
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
-# Clocks of several hosts differ: a fingerprint is kept this much longer than it is used.
+# The clocks of several hosts differ, so a fingerprint is kept this much longer than the duplicate window.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
-# The retention periods of `router.ratelimit.request_limiter` and `router.admin.idempotency`.
+# How long counts of rate limits (`router.ratelimit.request_limiter`) and responses to idempotent requests
+# (`router.admin.idempotency`) are kept.
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 
@@ -120,13 +121,13 @@ class Retention:
                 await _erase_chunks(transaction, erased_rows)
             erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
-                return  # ids sort by time, so all further rows are newer
+                return  # ids sort by time, so all further rows are newer than the horizon
             # A message that cannot be parsed keeps its bytes; the next query starts after it.
             after = max(unreadable, default=after)
             await self._pause()
 
     async def _store_contents(self, rows: Sequence[Row]) -> set[str]:
-        """Parses messages without a stored text; returns those where that failed."""
+        """Parses messages without a stored text; returns the ids of those that could not be parsed."""
         failed = set()
         for message_id in dict.fromkeys(row["message_id"] for row in rows if not row["readable"]):
             try:
@@ -190,6 +191,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered, so this is the last chunk
+    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered by `n`, so the value is the last chunk
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

@@ -1,4 +1,4 @@
-"""When a delivery is retried: a fixed list of waits, and the arithmetic around it.
+"""Computes when a delivery is retried, from a fixed list of waits.
 
 Pure: time and randomness are arguments. Jitter only lengthens a wait, so the list is a lower bound, and
 deliveries that failed together are not retried together.
@@ -28,7 +28,7 @@ WAIT_SECONDS: tuple[int, ...] = (
 JITTER = 0.2  # a wait is lengthened by up to this fraction
 # The longest wait, including jitter.
 MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
-# Up to this many failures, Retry-After replaces the wait from WAIT_SECONDS; later it can only lengthen it.
+# Up to this many failures, Retry-After replaces the wait from WAIT_SECONDS; later it can only lengthen the wait.
 MAX_TRUSTED_FAILURES = 3
 
 # The shortest and the longest interval between two probes of a failing integration.
@@ -43,9 +43,9 @@ def next_attempt(
 
     Args:
         expires_at: Creation plus `[delivery] max_age`, plus the time the delivery was parked. A later attempt is
-            moved to this time, as the last one, unless `retry_after` asks for more.
+            moved to this time and is the last one. If `retry_after` forbids this time, there is no further attempt.
         retry_after: Seconds that the endpoint asked for.
-        random: 0 to 1.
+        random: 0 to 1; determines the jitter.
     """
     if now >= expires_at:
         return None
@@ -61,7 +61,7 @@ def next_attempt(
 
 
 def next_probe_interval(interval: Micros) -> Micros:
-    """Returns the interval until the next probe, given the last one (0: none yet)."""
+    """Returns the interval until the next probe. `interval` is the previous one; 0 before the first probe."""
     return MIN_PROBE_INTERVAL if interval <= 0 else min(interval * 2, MAX_PROBE_INTERVAL)
 
 

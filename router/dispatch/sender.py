@@ -21,7 +21,7 @@ class TicketSender:
     """Implements `router.dispatch.dispatcher.DeliverySender`.
 
     Args:
-        link_base: `public_url`; None if `public_url` is a loopback address: then messages contain no links.
+        link_base: `public_url`, or None if `public_url` is a loopback address. With None, messages contain no links.
     """
 
     def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
@@ -50,7 +50,7 @@ class TicketSender:
         return channel.render_plain(notification) if batch.form == "text" else channel.render(notification)
 
     async def build_notification(self, delivery: Delivery) -> TicketNotification | None:
-        """Returns the notification for a delivery, None if its ticket was erased."""
+        """Returns the notification for a delivery; None if the ticket was erased."""
         row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:
             return None

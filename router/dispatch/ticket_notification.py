@@ -18,7 +18,7 @@ from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
-# The maximum number of characters of the text passed to a channel; every channel shows a shorter text.
+# The maximum number of characters of the text that is passed to a channel. Every channel shows fewer characters.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 
@@ -73,15 +73,14 @@ class NotificationPreview:
         self._link_base = link_base
 
     async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
-        """Renders a payload for each of the latest messages of a ticket, oldest first, as it would be posted
-        now.
+        """Renders a payload for each of the latest messages of a ticket, oldest first, as it would be posted now.
 
         Args:
             kind: An integration type, such as `slack`.
-            plain: Render the plain form, for endpoints that rejected the rich one.
+            plain: Whether to render the plain form, which is for endpoints that rejected the rich form.
 
         Raises:
-            Refused: For an unknown type, or a ticket that is not in the actor's workspace.
+            Refused: The type is unknown, or the ticket is not in the actor's workspace.
         """
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render
