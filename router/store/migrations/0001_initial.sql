@@ -1,4 +1,4 @@
--- The first schema, one text for SQLite and PostgreSQL: times are BIGINT microseconds since the epoch, JSON and ids
+-- The first schema, as one text for SQLite and PostgreSQL. Times are BIGINT microseconds since the epoch, JSON and ids
 -- are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
 
 CREATE TABLE workspaces (
@@ -19,7 +19,7 @@ CREATE TABLE users (
     name TEXT NOT NULL,
     role TEXT NOT NULL CHECK (role IN ('admin', 'agent', 'viewer')),
     password_hash TEXT,
-    -- NULL: the time zone of the workspace.
+    -- NULL means the time zone of the workspace.
     timezone TEXT,
     created_at BIGINT NOT NULL,
     disabled_at BIGINT
@@ -51,14 +51,14 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     verified_at BIGINT,
     checked_at BIGINT,
-    -- 'upstream': the MX records point to another relay that forwards the mail here; then only TXT verifies the
-    -- domain.
+    -- 'upstream': the MX records point to another relay that forwards the mail here; then only TXT verifies the domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- Consecutive rechecks that found neither record, and the time of the first one; see router/dns.
+    -- The number of consecutive rechecks that found no correct record, and the time of the first of these rechecks
+    -- (router/dns/verification_state.py).
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
-    -- The pending alert for the integrations of the domain, and its time.
+    -- The pending alert for the integrations of the domain, and the time of the alert.
     alert TEXT NOT NULL DEFAULT '',
     alert_at BIGINT,
     UNIQUE (workspace_id, name)
@@ -81,8 +81,8 @@ CREATE TABLE integrations (
     failing_since BIGINT,
     probe_at BIGINT,
     probe_interval BIGINT NOT NULL DEFAULT 0,
-    -- Pacing and lease: the earliest time of the next message, the process that sends to this webhook, and until
-    -- when.
+    -- The pacing state (router/dispatch/pacing.py), the process that sends to this webhook, and the time until which it
+    -- may send.
     paced_at BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
     lease_until BIGINT NOT NULL DEFAULT 0,
@@ -104,7 +104,7 @@ CREATE TABLE aliases (
 CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
 CREATE INDEX aliases_by_integration ON aliases (integration_id);
 
--- A counter of routing changes, which caches of other processes and hosts compare.
+-- A counter of routing changes. The routing caches of all processes and hosts compare it to detect changes.
 CREATE TABLE versions (
     name TEXT PRIMARY KEY,
     version BIGINT NOT NULL
@@ -117,8 +117,8 @@ CREATE TABLE installation (
     value TEXT NOT NULL
 );
 
--- No foreign keys to aliases, domains or integrations from here on: messages outlive them, and an alias that is
--- deleted between RCPT and the commit must not fail the commit.
+-- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and an alias that
+-- is deleted between RCPT and the commit must not fail the commit.
 CREATE TABLE messages (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -137,8 +137,8 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the loss audit: how many aliases it was accepted for, and how many of these had already received it.
-    -- Erasing one of its tickets decrements `aliases`.
+    -- For the loss audit: the number of aliases that the message was accepted for, and how many of them had already
+    -- received the same message. Erasing a ticket of the message decrements `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
@@ -155,7 +155,7 @@ CREATE TABLE raw_chunks (
 ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 */
 
--- The parsed contents of a message; created when first needed, and again by a newer parser.
+-- The parsed contents of a message. They are created when first needed, and again by a newer parser.
 CREATE TABLE message_contents (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     text TEXT NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- Messages that a worker is parsing (router/contents/attempts.py); deleted when the contents are stored.
+-- Messages that a worker is parsing (router/contents/attempts.py). A row is deleted when the contents are stored.
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -220,23 +220,24 @@ CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resol
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
-    -- Deferred, here and in deliveries: a new ticket is written last, because its number locks the workspace.
+    -- The reference is checked at the commit, here, in ticket_participants and in deliveries: a new ticket is inserted
+    -- last, because its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    -- The Message-ID of the message and the alias of the conversation: a reply finds the ticket by these.
+    -- The Message-ID of the message and the alias of the conversation. A reply finds the ticket by both.
     rfc_message_id TEXT NOT NULL DEFAULT '',
     thread_key TEXT NOT NULL DEFAULT '',
     recipient TEXT NOT NULL,
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- The integration that got a delivery at the commit: the loss audit compares it with the outbox.
+    -- The integration for which the commit created a delivery. The loss audit compares it with the deliveries.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
--- Finds the newest tickets of a Message-ID at an alias, one lookup each.
+-- Finds the newest tickets that contain a Message-ID at an alias, with one lookup for each ticket.
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
@@ -258,10 +259,11 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
--- The index only; the words are in ticket_search. Each ticket has five additional words for its time ranges of 4.4
--- minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds), each with the end of its workspace
--- id. The index has no order, but a query can contain a few of these; see search_range. Without fastupdate an insert
--- costs 0.3 ms more, and no search has to read an unsorted pending list.
+-- This is only the index; the words are stored in ticket_search. Five additional words of each ticket name the time
+-- ranges that contain the ticket: of 4.4 minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34
+-- milliseconds). Each of them contains the last characters of the workspace id. A GIN index has no order, so a query
+-- for a time range contains some of these words (search_range). Without fastupdate an insert costs 0.3 ms more, and no
+-- search has to read an unsorted pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[
@@ -275,7 +277,7 @@ CREATE INDEX ticket_search_words ON ticket_search
     USING gin (ticket_search_vector(words, index_position, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
--- The index only; the words are in ticket_search. Its tokenizer splits at blanks only.
+-- This is only the index; the words are stored in ticket_search. The tokenizer splits the text at blanks only.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
     words, content = 'ticket_search', content_rowid = 'index_position', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
@@ -321,7 +323,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- The dispatcher always queries the oldest due delivery of an integration; delivered ones are not in this index.
+-- The dispatcher always queries the oldest due delivery of an integration. Delivered deliveries are not in this index.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
@@ -349,7 +351,7 @@ CREATE TABLE rate_windows (
 );
 CREATE INDEX rate_windows_by_time ON rate_windows (window_start);
 
--- Sessions of the dashboard. The token of the cookie is stored as a hash, like API keys.
+-- Sessions of the dashboard. Only a hash of the cookie's token is stored, as for API keys.
 CREATE TABLE sessions (
     hash TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -362,8 +364,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_time ON sessions (expires_at);
 
--- Idempotency keys: a repeated request gets the same response. status 0: still running, or interrupted. answer is
--- NULL if the response contained a secret.
+-- Idempotency keys: a repeated request gets the same response. A status of 0 means that the request is still running or
+-- was interrupted. answer is NULL if the response contained a secret.
 CREATE TABLE idempotent_requests (
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -375,7 +377,7 @@ CREATE TABLE idempotent_requests (
 );
 CREATE INDEX idempotent_requests_by_time ON idempotent_requests (at);
 
--- The audit log. No foreign keys: an entry outlives what it describes.
+-- The audit log. It has no foreign keys, because an entry outlives the objects that it describes.
 CREATE TABLE audit (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL,

@@ -10,7 +10,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.defa
                                         ELSE a.integration_id END;
 
 -- name: accept_claim_fingerprint
--- ORDER BY: two hosts that claim the same fingerprints lock them in the same order.
+-- With ORDER BY, two hosts that claim the same fingerprints lock them in the same order.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 SELECT alias_key, fingerprint, message_id, accepted_at
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
@@ -77,8 +77,9 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- Rows are locked in the order of their ids, to avoid deadlocks between hosts. NO KEY: writing a message of the
--- workspace holds a FOR KEY SHARE lock on it until the commit, and two such transactions would deadlock.
+-- Rows are locked in the order of their ids, to avoid deadlocks between hosts. The lock is NO KEY UPDATE because
+-- inserting a message locks the row of its workspace FOR KEY SHARE until the commit. With FOR UPDATE, two such
+-- transactions would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (

@@ -2,7 +2,7 @@
 -- has the texts that take a whole group as arrays.
 
 -- name: accept_current_integrations
--- The current integration of an alias or its workspace.
+-- The current integration of an alias; without an alias, the default integration of the workspace.
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM workspaces w
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
@@ -11,7 +11,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THE
 WHERE w.id = :workspace_id;
 
 -- name: accept_claim_fingerprint
--- Inserts a fingerprint; returns a row unless it exists within the window.
+-- Inserts a fingerprint, or replaces an expired one. Returns no row if the fingerprint was accepted since `horizon`.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
 ON CONFLICT (alias_key, fingerprint) DO UPDATE
@@ -26,7 +26,7 @@ WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
--- The newest tickets at an alias that contain a Message-ID. Each is found by one index lookup from the previous one,
+-- The newest tickets at an alias that contain a Message-ID. An index lookup finds each ticket from the previous one,
 -- because one ticket can contain a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
@@ -83,7 +83,7 @@ VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_addres
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
 -- name: accept_reopen_ticket
--- Reopens a ticket for a person's reply; returns it if it was not open.
+-- Reopens a ticket for a person's reply. Returns the ticket if it was not open.
 UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;
 

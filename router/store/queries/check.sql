@@ -1,4 +1,4 @@
--- The additional queries of `emailrouter check`.
+-- Queries that only `emailrouter check` needs.
 
 -- name: check_clock
 -- The time of the database's host, in microseconds.

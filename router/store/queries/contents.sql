@@ -4,7 +4,7 @@ SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_unparsed
--- Of the given messages (JSON), those that this parser version has not parsed.
+-- Of the messages with the given ids (JSON), those that neither this parser version nor a newer one has parsed.
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
@@ -18,7 +18,7 @@ WHERE tm.message_id = :message_id ORDER BY t.id;
 SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
--- Stores parsed contents; two concurrent parsers write the same.
+-- Stores parsed contents. Two concurrent parsers write the same contents.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
@@ -33,7 +33,8 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a message is about to be parsed. Changes nothing if it has an attempt already or does not exist.
+-- Records that a message is about to be parsed. Changes nothing if the message has an attempt already or does not
+-- exist.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;

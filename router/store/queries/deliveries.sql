@@ -5,7 +5,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: delivery_page
--- Deliveries of a workspace, newest first; in one state if given.
+-- Deliveries of a workspace, newest first. `state` is optional.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -14,7 +14,7 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_ticket
--- Deliveries of a ticket, newest first; in one state and for one integration if given.
+-- Deliveries of a ticket, newest first. `state` and `integration_id` are optional.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -24,7 +24,7 @@ WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_integration
--- Deliveries of one integration, newest first; in one state if given.
+-- Deliveries of one integration, newest first. `state` is optional.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -41,8 +41,8 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- Deliveries of one integration that failed permanently, newest first. COALESCE keeps SQLite from
--- using the index of the workspace: all deliveries of an integration are in one workspace.
+-- Deliveries of one integration that failed permanently, newest first. COALESCE keeps SQLite from using the index by
+-- workspace, which does not narrow the search: all deliveries of an integration are in one workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -51,8 +51,8 @@ WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
--- Pending deliveries, newest first, found by their integrations; for one integration if given. The subquery uses only
--- the index of pending deliveries; COALESCE keeps SQLite from using the index of all.
+-- Pending deliveries of the integrations of a workspace, newest first. `integration_id` is optional. The subquery uses
+-- only the index of pending deliveries; COALESCE keeps SQLite from using the index of all deliveries.
 SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
        d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM deliveries d
@@ -78,7 +78,8 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- Replays all deliveries in one state in the same way, oldest first, up to a limit for one transaction.
+-- Replays the oldest deliveries in one state as delivery_replay does, up to a limit for one transaction.
+-- `integration_id` is optional.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

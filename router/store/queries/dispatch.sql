@@ -1,9 +1,9 @@
 -- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations without a valid lease that have something to do: due deliveries, or a probe of a failing one. Times
--- after `latest_plausible` were written with a wrong clock. A pending delivery without a next attempt is parked; an
--- accept can still park one while its integration becomes active.
+-- Integrations without a valid lease that are active with due deliveries, or failing with a due probe. Times after
+-- `latest_plausible` were written with a wrong clock. A pending delivery without a next attempt is parked. An accept
+-- can still park a delivery while its integration becomes active, so parked deliveries count as due here.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
@@ -23,8 +23,8 @@ RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_e
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
--- The current settings and status, to compare with those that an attempt used.
-SELECT encrypted_settings, status FROM integrations WHERE id = :id;
+-- The current settings and status of an integration, to compare with those that an attempt used.
+SELECT sealed_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
 -- Releases the lease, unless another process has taken it over.
@@ -43,14 +43,14 @@ SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
 
 -- name: dispatch_release_owner_deliveries
--- Makes the deliveries that a dead process was sending due at once: their outcome was not recorded.
+-- Makes the deliveries of a dead process due at once, if it was sending them: their outcome was not recorded.
 UPDATE deliveries SET next_attempt_at = :now
 WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
     SELECT id FROM integrations WHERE lease_owner = :owner)
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
--- Makes deliveries due whose next attempt is later than any schedule allows: it was computed with a wrong clock.
+-- Makes deliveries due whose next attempt is later than any schedule allows: the time was computed with a wrong clock.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
@@ -68,8 +68,9 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- A pending delivery of a failing integration: the oldest parked one, else the one with the earliest next attempt. Uses
--- the index of pending deliveries, because the integration may have any number of delivered ones.
+-- One pending delivery of a failing integration: the oldest parked delivery, or else the delivery with the earliest
+-- next attempt. The query uses the index of pending deliveries, because the integration may have any number of
+-- other deliveries.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -82,7 +83,8 @@ WHERE state = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
--- Counts the attempt before it is made; until its outcome is recorded, the delivery is due when the lease expires.
+-- Counts the attempt before it is made. Until its outcome is recorded, the delivery is due again when the lease
+-- expires.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
@@ -108,7 +110,7 @@ UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_reschedule
--- Schedules the next attempt, with its time and form.
+-- Schedules the next attempt, with its time and form; a parked delivery stays parked.
 UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:next_attempt_at AS BIGINT) END,
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';
@@ -125,8 +127,8 @@ UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- Makes parked deliveries due and moves their expiry by the time they were parked. NULL as next attempt lets the
--- index of pending deliveries find them.
+-- Makes parked deliveries due and moves their expiry by the time they were parked. The condition on next_attempt_at
+-- makes the query use the index of pending deliveries.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
@@ -143,7 +145,7 @@ UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- Sets the last delivery error of an integration that is not failing; an empty one clears it.
+-- Sets the last delivery error of an integration that is not failing. An empty text clears the error.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans

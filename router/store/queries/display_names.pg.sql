@@ -1,4 +1,4 @@
--- PostgreSQL reads JSON lists with another function than SQLite.
+-- The two databases read JSON lists with different functions.
 
 -- name: display_names
 SELECT id, name, email FROM users

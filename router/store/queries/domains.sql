@@ -24,13 +24,13 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
--- Inserts a domain, unless the workspace has it.
+-- Inserts a domain, unless the workspace already has this domain.
 INSERT INTO domains (id, workspace_id, name, status, token, created_at)
 VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
 ON CONFLICT (workspace_id, name) DO NOTHING;
 
 -- name: domain_record_check
--- Stores the result of a check; a workspace that loses the name gets a new token.
+-- Stores the result of a check. The domain of a workspace that loses the name gets a new token.
 UPDATE domains SET token = :token, records = :records, checked_at = :checked_at, status = :status,
                    verified_at = :verified_at, misses = :misses, missing_since = :missing_since,
                    next_check_at = :next_check_at, alert = :alert, alert_at = :alert_at
@@ -50,14 +50,14 @@ DELETE FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
--- Domains of all workspaces that are due for a check, the longest due first.
+-- Domains of all workspaces that are due for a check. The domain that has been due for the longest time comes first.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible
 ORDER BY next_check_at, id LIMIT :limit;
 
 -- name: domain_claim_check
--- Claims the check of a domain; if the process is killed, another one repeats it later.
+-- Claims the check of a domain. If the process is killed, another process repeats the check later.
 UPDATE domains SET next_check_at = :until
 WHERE id = :id AND (next_check_at <= :now OR next_check_at > :latest_plausible);
 
@@ -78,5 +78,5 @@ WHERE i.workspace_id = :workspace_id AND (
 ORDER BY i.id LIMIT :limit;
 
 -- name: domain_clear_alert
--- Clears a posted alert; a newer one stays.
+-- Clears a posted alert; a newer alert stays.
 UPDATE domains SET alert = '', alert_at = NULL WHERE id = :id AND alert_at = :alert_at;

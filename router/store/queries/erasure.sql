@@ -1,13 +1,14 @@
 -- Erases a ticket, for administrators and for retention (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked until the transaction ends. A message of two tickets is erased with the second one.
+-- The messages of a ticket, locked until the transaction ends. A message that two tickets contain is erased with the
+-- second ticket.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
 -- name: erasure_attempts
--- The attempts of a ticket's deliveries. Deleted before the deliveries, in the order in which a deliverer locks them,
--- to avoid deadlocks.
+-- Deletes the attempts of a ticket's deliveries. A deliverer also locks attempts before deliveries, so deleting the
+-- attempts first avoids deadlocks.
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket
@@ -15,7 +16,7 @@ DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticke
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message
--- Erases a message with its content, unless another ticket contains it too.
+-- Erases a message with its content, unless another ticket also contains the message.
 DELETE FROM messages
 WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
 

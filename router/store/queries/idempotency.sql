@@ -1,5 +1,5 @@
 -- name: idempotency_claim
--- Claims a key for a request; an expired or abandoned key is taken over.
+-- Claims a key for a request, also if the key is expired or abandoned. Returns no row if the key is in use.
 INSERT INTO idempotent_requests (scope, key, request, at)
 VALUES (:scope, :key, :request, :at)
 ON CONFLICT (scope, key) DO UPDATE SET request = excluded.request, status = 0, answer = NULL, at = excluded.at

@@ -7,5 +7,5 @@ INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name)
 SELECT value FROM installation WHERE name = :name;
 
 -- name: installation_delete
--- Deletes a value. Only one of several concurrent calls deletes a row.
+-- Deletes a value. Of several concurrent calls, only one deletes the row.
 DELETE FROM installation WHERE name = :name AND value = :value;

@@ -1,8 +1,9 @@
--- The loss audit: compares the stored rows (router/admin/installation/loss_audit.py and the metrics).
+-- The loss audit: compares the stored rows of messages, tickets and deliveries
+-- (router/admin/installation/loss_audit.py).
 
 -- name: loss_audit_totals
--- The newest messages compared with their rows: accepted = ticketed + repeated aliases, and queued ticket events =
--- delivered + pending + dead.
+-- Counts of the newest messages and of their ticket events and deliveries. Without a loss, accepted = events +
+-- repeated, and queued + duplicated = delivered + pending + dead.
 WITH newest AS (
     SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
@@ -24,7 +25,7 @@ FROM events
 LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id;
 
 -- name: loss_audit_mismatched_messages
--- The examined messages with a wrong number of tickets, or without a delivery that they must have.
+-- Of the newest messages, those with a wrong number of tickets, or without a delivery that they must have.
 SELECT n.id FROM (SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined) n
 WHERE n.aliases - n.repeated <> (
         SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = n.id)
@@ -34,7 +35,7 @@ WHERE n.aliases - n.repeated <> (
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_damaged_messages
--- The examined messages with missing bytes that retention has not begun to erase.
+-- Of the newest messages, those with missing bytes, unless retention has begun to erase them.
 SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :max_examined) n
 LEFT JOIN raw_chunks first ON first.message_id = n.id AND first.n = 0
 WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = n.id))
@@ -50,11 +51,11 @@ WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NUL
 ORDER BY d.id LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
--- The newest tickets without a message.
+-- Of the newest tickets, those without a message.
 SELECT t.id FROM (SELECT id FROM tickets ORDER BY id DESC LIMIT :max_examined) t
 WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- Messages that were answered as repeats, within the retention of their fingerprints.
+-- The number of messages that were answered as repeats, while their fingerprints are kept.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

@@ -1,17 +1,18 @@
--- The metrics that are read from the database, each bounded by an index or a row limit
--- (emailrouter/metrics/database_metrics.py).
+-- The metrics that are read from the database (emailrouter/metrics/database_metrics.py). Each query counts the
+-- rows of a partial index, or of the small table of integrations.
 
 -- name: metrics_queue
--- The pending deliveries: scheduled, parked, and the age of the oldest. Reads one index only.
+-- The numbers of scheduled and of parked deliveries, and the creation time of the oldest of both. The subquery reads
+-- one index only.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(next_attempt_at) AS waiting, COUNT(*) - COUNT(next_attempt_at) AS parked, MIN(id) AS oldest
       FROM deliveries WHERE state = 'pending') q
 LEFT JOIN deliveries d ON d.id = q.oldest;
 
 -- name: metrics_dead
--- Deliveries that failed permanently and were not replayed.
+-- The number of deliveries that failed permanently and were not replayed.
 SELECT COUNT(*) AS dead FROM deliveries WHERE state = 'dead';
 
 -- name: metrics_failing
--- Failing integrations.
+-- The number of failing integrations.
 SELECT COUNT(*) AS failing FROM integrations WHERE status = 'failing';

@@ -15,7 +15,7 @@ SELECT a.id FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE d.workspace_id = :workspace_id AND d.name = :domain AND a.local_key = :local_key;
 
 -- name: operator_integrations
--- A workspace's integrations with a name; more than one is ambiguous.
+-- The integrations of a workspace with a name, at most two: with two, the name is ambiguous.
 SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name ORDER BY id LIMIT 2;
 
 -- name: operator_ticket
@@ -30,15 +30,15 @@ SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM messages WHERE workspace_id = :id) AS messages;
 
 -- name: operator_delete_domains
--- Stops mail for a workspace; aliases are deleted with the domains.
+-- Deletes the domains of a workspace with their aliases, so that the workspace receives no more mail.
 DELETE FROM domains WHERE workspace_id = :id;
 
 -- name: operator_erase_tickets
--- A batch of a workspace's tickets, with everything that refers to them.
+-- Erases a batch of a workspace's tickets, with everything that refers to them.
 DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_messages
--- A batch of a workspace's messages, with their content.
+-- Erases a batch of a workspace's messages, with their content.
 DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_workspace
@@ -46,7 +46,7 @@ DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE workspace_id = :
 DELETE FROM workspaces WHERE id = :id;
 
 -- name: operator_reparse_batch
--- Messages with raw content, received after a time, oldest first.
+-- Messages that have raw content and were received at or after a time, oldest first. `workspace_id` is optional.
 SELECT m.id FROM messages m
 WHERE m.id > :after AND m.received_at >= :since
   AND (CAST(:workspace_id AS TEXT) IS NULL OR m.workspace_id = CAST(:workspace_id AS TEXT))
@@ -62,5 +62,5 @@ SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value
--- Replaces a value of the installation if it is still the expected one.
+-- Replaces a value of the installation if the current value is the expected one.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;

@@ -1,4 +1,4 @@
--- Unlike SQLite, PostgreSQL reads JSON lists with `json_array_elements`; the subquery for each day is a LATERAL join.
+-- The two databases read JSON lists with different functions. The subquery for each day is a LATERAL join here.
 
 -- name: overview_mails
 SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHERE m.workspace_id = :workspace_id) AS mails

@@ -1,8 +1,9 @@
--- The counts of the rate limits for API requests and sign-ins (router/ratelimit). window_start: seconds since the epoch.
+-- The counts of the rate limits for API requests and sign-ins (router/ratelimit). window_start is in seconds since
+-- the epoch.
 
 -- name: rate_limit_add
--- Adds requests to the count of a window and returns the new count. Returns no row, and adds nothing, if the count would
--- exceed the maximum.
+-- Adds requests to the count of a window and returns the new count. Returns no row, and adds nothing, if the count
+-- would exceed the maximum.
 INSERT INTO rate_windows (scope, window_start, used)
 SELECT CAST(:scope AS TEXT), CAST(:window_start AS BIGINT), CAST(:amount AS BIGINT)
 WHERE CAST(:amount AS BIGINT) <= CAST(:max_used AS BIGINT)
@@ -20,7 +21,7 @@ WHERE scope = :scope AND (window_start = :window_start OR window_start = :previo
 DELETE FROM rate_windows WHERE window_start < :horizon;
 
 -- name: rate_limit_release
--- Subtracts one attempt after it has succeeded, because only failures are limited.
+-- Subtracts an attempt that has succeeded, because only failures are limited.
 UPDATE rate_windows SET used = used - 1 WHERE scope = :scope AND window_start = :window_start AND used > 0;
 
 -- name: rate_limit_prune

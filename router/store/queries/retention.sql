@@ -2,13 +2,14 @@
 -- by an index.
 
 -- name: maintenance_claim
--- Claims a maintenance task for an interval; a time in the future was written with a wrong clock.
+-- Claims a maintenance task for an interval. A stored time in the future was written with a wrong clock and is ignored.
 INSERT INTO installation (name, value) VALUES (:name, CAST(CAST(:now AS BIGINT) AS TEXT))
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE CAST(installation.value AS BIGINT) NOT BETWEEN CAST(:after AS BIGINT) AND CAST(:now AS BIGINT);
 
 -- name: retention_raw_chunks
--- The oldest chunks of raw messages, with what their erasure depends on. Ids sort by time.
+-- The oldest chunks of raw messages, with the time of the message and whether its contents are stored (`readable`).
+-- Ids sort by time.
 SELECT r.message_id, r.n, m.received_at,
        CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS readable
 FROM raw_chunks r

@@ -2,14 +2,14 @@
 -- parser uses rules that SQLite does not have.
 
 -- name: search_lock
--- The key is "search" as a number; no other query locks it.
+-- The key is the bytes of "search" as a number. No other query uses this key.
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
--- A GIN index has no order, so each ticket is also indexed under the time ranges of five sizes that contain it. The
--- query contains the words and the ranges that cover the requested one, in the smallest size that needs at most 16
--- ranges. For a longer range it searches the whole workspace. MATERIALIZED forces the use of this index: because of its
--- estimates, PostgreSQL may scan the whole table otherwise.
+-- A GIN index has no order, so each ticket is also indexed under the time ranges, of five sizes, that contain the
+-- ticket. The query contains the words and the ranges that cover the requested range, in the smallest size that needs
+-- at most 16 ranges. If no size does, the query searches the whole workspace. MATERIALIZED forces the use of this
+-- index: because of its estimates, PostgreSQL may scan the whole table otherwise.
 WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16

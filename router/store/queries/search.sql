@@ -35,8 +35,8 @@ ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 -- name: search_range
 -- The tickets in a range of index positions that contain the words of a query and pass the filters, newest first. There
 -- is at least one row, and each row has the number of tickets with the words. If that number exceeds `max_hits`, no
--- tickets are returned. An alias is one of the words; the other filters are checked on the tickets. The query is
--- translated to the operators of FTS5; words consist of letters, digits and `_`.
+-- tickets are returned. The filter by alias is one of the words; the other filters are checked on the tickets. The
+-- query is translated to the operators of FTS5; words consist of letters, digits and `_`.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -72,8 +72,8 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- Whether each of these tickets contains the complete words of a query, and a word with its prefix. Compares the stored
--- words of each ticket.
+-- For each of the given tickets (JSON), whether its stored words contain the complete words of a query, and a word with
+-- the prefix of the query.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.complete') AS part

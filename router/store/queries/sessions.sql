@@ -35,5 +35,5 @@ ORDER BY last_used_at DESC, hash LIMIT :limit;
 DELETE FROM sessions WHERE user_id = :user_id AND workspace_id = :workspace_id AND substr(hash, 1, 32) = :id;
 
 -- name: session_delete_others
--- Ends all other sessions of a user.
+-- Ends all sessions of a user except one.
 DELETE FROM sessions WHERE user_id = :user_id AND substr(hash, 1, 32) <> :id;

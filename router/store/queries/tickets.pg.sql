@@ -1,5 +1,5 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. JSON lists are read by another
--- function.
+-- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. The two databases
+-- read JSON lists with different functions.
 
 -- name: ticket_lock
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,

@@ -40,7 +40,8 @@ WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first: the newest tickets of one page for each status.
+-- Tickets of one user at one alias, newest first. In the index, the status comes before the id, so a subquery for each
+-- status reads the newest tickets, up to one page.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -60,8 +61,8 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
--- Tickets of one user at one alias in one status, newest first. COALESCE keeps SQLite from
--- using the index of the workspace: all tickets of an alias are in one workspace.
+-- Tickets of one user at one alias in one status, newest first. COALESCE keeps SQLite from using an index by workspace,
+-- which does not narrow the search: all tickets of an alias are in one workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -70,7 +71,8 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first: the newest tickets of one page for each status.
+-- Tickets at one alias, newest first. In the index, the status comes before the id, so a subquery for each status reads
+-- the newest tickets, up to one page.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -90,7 +92,7 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias_and_status
--- Tickets at one alias in one status, newest first. COALESCE keeps SQLite from using the index of the workspace.
+-- Tickets at one alias in one status, newest first. COALESCE keeps SQLite from using an index by workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -106,8 +108,9 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns an unassigned ticket, or one that the user already has; of concurrent claims one succeeds. A ticket that
--- the user already has keeps its claim time. updated_at stays if nothing changes, so the caller can detect this.
+-- Assigns a ticket that is unassigned or already assigned to the user. Of concurrent claims, one succeeds. A ticket
+-- that is already assigned to the user keeps its claim time. If nothing changes, updated_at stays, so the caller can
+-- detect that.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
@@ -142,12 +145,12 @@ WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
--- The number of messages of a ticket, and the ids of the first and the newest one.
+-- The number of messages of a ticket, and the ids of its first and its newest message.
 SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
 FROM ticket_messages WHERE ticket_id = :ticket_id;
 
 -- name: ticket_latest_from
--- The newest message of a sender among the newest messages of a ticket.
+-- The newest message of a sender, except bounces, among the newest messages of a ticket.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
@@ -166,14 +169,15 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The latest messages and events of a workspace among the latest ones of all workspaces; found by primary key.
+-- The ids of a workspace's messages and events among the latest messages and events of all workspaces. The primary keys
+-- find them.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
 WHERE workspace_id = :workspace_id;
 
 -- name: ticket_by_ids
--- Tickets by id (JSON).
+-- Tickets of a workspace with the given ids (JSON).
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;

@@ -30,18 +30,19 @@ VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :cr
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_update
--- Updates a user that the transaction has locked; NULL leaves the password unchanged.
+-- Updates a user that the transaction has locked. All columns get the given values; NULL removes the password.
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_update_password
--- Replaces the verified password; changes nothing if it was changed meanwhile.
+-- Replaces a password that was verified. Changes nothing if the password was changed or the user was disabled
+-- meanwhile.
 UPDATE users SET password_hash = :password_hash
 WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_hash AND disabled_at IS NULL;
 
 -- name: user_by_setup_link
--- The user of the setup link.
+-- The user for whom the setup link was created.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
 -- name: user_complete_setup

@@ -3,7 +3,7 @@
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_count
--- The number of workspaces: with more than one, domains must also be verified by a TXT record.
+-- The number of workspaces. With more than one, domains must also be verified by a TXT record.
 SELECT count(*) AS workspaces FROM workspaces;
 
 -- name: workspace_lock
@@ -21,6 +21,6 @@ UPDATE workspaces SET name = :name, default_integration_id = :default_integratio
 WHERE id = :id;
 
 -- name: workspace_clear_default
--- Clears the default integration if it is this one.
+-- Clears the default integration if it is the given integration.
 UPDATE workspaces SET default_integration_id = NULL
 WHERE id = :id AND default_integration_id = :integration_id;
