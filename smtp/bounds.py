@@ -1,6 +1,6 @@
 """Every bound of an SMTP server in one value, each with its unit and reason.
 
-`[smtp]` of the configuration sets the first group; the others are fixed. Limits of a grammar (an
+`[smtp]` of the configuration sets the first group; the other bounds are fixed. Limits of a grammar (an
 RFC, the PROXY protocol) are in the module that parses it.
 """
 
@@ -19,19 +19,19 @@ class Bounds:
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
     max_received_fields: int
-    max_recipients: int  # for one message
-    max_errors: int  # in one session
+    max_recipients: int  # recipients of one message
+    max_errors: int  # errors in one session before the connection is closed
     max_connections: int
     max_connections_per_address: int
-    max_mails_per_minute: int  # from one address; 0 is unlimited
-    max_session: float  # a message in transfer is completed first
+    max_mails_per_minute: int  # messages a minute from one address; 0 means no limit
+    max_session: float  # duration of a session; a message in transfer is completed first
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # the longest pause between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
 
-    # One connection.
-    command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
+    # Limits of one connection.
+    command_buffer_bytes: int = 65536  # pipelined commands; beyond this, reading pauses until they are answered
     commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
     max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
     # MAIL commands since the last complete message. The limit exceeds max_idle_commands, because a client whose
@@ -45,18 +45,18 @@ class Bounds:
     closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # limit for all commands of a message, in multiples of command_timeout
-    guaranteed_recipients: int = 100  # a client may always send this many for one message (RFC 5321 4.5.3.1.8)
-    logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
+    guaranteed_recipients: int = 100  # a client may always send this many recipients (RFC 5321 4.5.3.1.8)
+    logged_recipients: int = 10  # rejected recipients named in a log event; further recipients are only counted
     undelayed_guesses: int = 3  # rejected recipients without a delay; legitimate senders rarely have more
-    guess_delay: float = 0.5  # added to the delay for each further rejected recipient
-    max_guess_delay: float = 5.0  # maximum of this delay; clients wait 5 minutes (RFC 5321 4.5.3.2.3)
+    guess_delay: float = 0.5  # the delay grows by this for each further rejected recipient
+    max_guess_delay: float = 5.0  # the longest delay; clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Limits by network. One customer often has several addresses, so the networks around an address
     # are limited too. Their limits are multiples, because they may contain several customers.
-    network_multiples: tuple[int, ...] = (1, 3, 9)  # for /32, /26, /21 in IPv4; /64, /48, /32 in IPv6
-    counted_networks: int = 30_000  # networks with messages in the current minute; about 8 MB
+    network_multiples: tuple[int, ...] = (1, 3, 9)  # for networks /32, /26, /21 in IPv4 and /64, /48, /32 in IPv6
+    counted_networks: int = 30_000  # networks with messages in the current minute; they take about 8 MB
     logged_networks: int = 1000  # networks with rejections or log events in the current minute
-    max_log_lines: int = 300  # log events a minute about one address; further ones are only counted
+    max_log_lines: int = 300  # log events a minute about one address; further events are only counted
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
@@ -70,8 +70,8 @@ class Bounds:
     min_discard_pause: float = 0.02  # the pause after each read; limits one connection to about 13 MB a second
     max_discard_pause: float = 5.0  # the longest pause; half of short_command_timeout, which pauses do not extend
 
-    # The server.
-    scarce_connections: float = 0.8  # fraction of max_connections from which the command timeout is shorter
+    # Limits of the server.
+    scarce_connections: float = 0.8  # at this fraction of max_connections, the command timeout becomes shorter
     short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
     accepts_per_iteration: int = 64  # takes about 10 ms, because each connection is only greeted at first

@@ -47,8 +47,8 @@ class Connection(upstream.SMTP):
 
     Attributes:
         handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
-        stop_point: When the session ends because of a shutdown or its maximum duration; None if it
-            does not.
+        stop_point: When the session ends because of a shutdown or its maximum duration; None if neither
+            applies.
     """
 
     def __init__(
@@ -206,23 +206,23 @@ class Connection(upstream.SMTP):
     # Commands.
 
     async def smtp_EHLO(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.1."""
+        """Handles EHLO (RFC 5321 section 4.1.1.1)."""
         name = commands.parse_hello(argument)
         self._reset()
         self.send(self.handler.handle_EHLO(name, starttls=self._tls_files is not None and not self.handler.tls))
 
     async def smtp_HELO(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.1."""
+        """Handles HELO (RFC 5321 section 4.1.1.1)."""
         name = commands.parse_hello(argument)
         self._reset()
         self.send(self.handler.handle_HELO(name))
 
     async def smtp_MAIL(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.2."""
+        """Handles MAIL (RFC 5321 section 4.1.1.2)."""
         self.send(self.handler.handle_MAIL(commands.parse_mail(argument)))
 
     async def smtp_RCPT(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.3."""
+        """Handles RCPT (RFC 5321 section 4.1.1.3). Replies to guessed addresses are delayed."""
         if self._reception is not None:
             raise CommandError(replies.CHUNKS_BEGUN)
         transaction = self.handler.transaction
@@ -235,7 +235,7 @@ class Connection(upstream.SMTP):
         self.send(reply)
 
     async def smtp_DATA(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.4."""
+        """Handles DATA (RFC 5321 section 4.1.1.4)."""
         commands.parse_no_argument(argument)
         refusal = self.handler.content_refusal()
         if refusal is None and (self._reception is not None or self.handler.has_refused_chunk):
@@ -249,7 +249,7 @@ class Connection(upstream.SMTP):
             await self._finish_mail(reception)
 
     async def smtp_BDAT(self, argument: str | None) -> None:
-        """RFC 3030 section 2. Reads a rejected chunk too, so that it is not parsed as commands."""
+        """Handles BDAT (RFC 3030 section 2). A rejected chunk is also read, so that it is not parsed as commands."""
         chunk = commands.parse_bdat(argument)
         refusal = self.handler.chunk_refusal()
         reception = self._reception = self._reception or self._new_reception()
@@ -288,28 +288,28 @@ class Connection(upstream.SMTP):
             self.close()
 
     async def smtp_RSET(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.5."""
+        """Handles RSET (RFC 5321 section 4.1.1.5)."""
         commands.parse_no_argument(argument)
         self._reset()
         self.send(self.handler.handle_RSET())
 
     async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - its argument has no meaning
-        """RFC 5321 section 4.1.1.9."""
+        """Handles NOOP (RFC 5321 section 4.1.1.9)."""
         self.send(self.handler.handle_NOOP())
 
     async def smtp_VRFY(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.6."""
+        """Handles VRFY (RFC 5321 section 4.1.1.6)."""
         if not argument:
             raise CommandError(replies.BAD_ARGUMENT)
         self.send(self.handler.handle_VRFY())
 
     async def smtp_QUIT(self, argument: str | None) -> None:
-        """RFC 5321 section 4.1.1.10."""
+        """Handles QUIT (RFC 5321 section 4.1.1.10)."""
         commands.parse_no_argument(argument)
         self.send(replies.BYE)
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """RFC 3207 section 4. After the handshake the session starts over."""
+        """Handles STARTTLS (RFC 3207 section 4). After the handshake, the session starts over."""
         if self._tls_files is None:
             raise CommandError(replies.NOT_IMPLEMENTED)
         commands.parse_no_argument(argument)

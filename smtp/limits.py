@@ -20,7 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressSet:
-    """A set of networks. Tests whether it contains an address, and caches recent results."""
+    """A set of networks. Tests whether one of them contains an address, and caches recent results."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)

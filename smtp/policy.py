@@ -90,7 +90,7 @@ class BlockedSenders:
     """The senders that the operator blocks.
 
     Args:
-        entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`.
+        entries: Addresses, domains and networks: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:

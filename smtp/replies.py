@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})  # codes of the greeting, HELO, EHLO (RFC 2034 4), and 3yz
-_LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # each line at most 512 bytes with CRLF, RFC 5321 4.5.3.1.5
+# The codes of the greeting and of the replies to HELO and EHLO (RFC 2034 section 4), and 3yz codes.
+_WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})
+_LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # a line has at most 512 bytes with CRLF, RFC 5321 4.5.3.1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class Transaction:
-    """A mail transaction, from MAIL on.
+    """A mail transaction, which MAIL starts.
 
     Attributes:
         targets: The targets by recipient, so that a repeated recipient counts once.
@@ -73,7 +73,7 @@ class Session:
         self._refusals = Refusals()
 
     def end_transaction(self) -> None:
-        """Ends the transaction, if there is one, and logs what was rejected in it."""
+        """Ends the transaction, if there is one, and logs its rejections."""
         if self.transaction is not None:
             self.transaction = None
             self._log_refusals()
@@ -95,7 +95,7 @@ class Session:
         return self._count_idle_command(replies.ehlo_reply(self._context.hostname, extensions))
 
     def handle_HELO(self, name: str) -> Reply:
-        """Same as EHLO, without extensions."""
+        """Does the same as EHLO, without extensions."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, False
         return self._count_idle_command(replies.helo_reply(self._context.hostname))
@@ -123,7 +123,7 @@ class Session:
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
-        """Returns the reply to a command that does not lead to a message, and counts it."""
+        """Counts a command that does not lead to a message. Returns `reply`, or a rejection after too many of them."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._has_too_many_idle_commands else reply
 

@@ -6,7 +6,7 @@ from smtp.bounds import Bounds
 
 
 class DiscardThrottle:
-    """Limits discarded bytes to `discard_rate`. Idle time gives no credit."""
+    """Limits discarded bytes to `discard_rate`. Idle time does not permit a later burst."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class DomainAlerts:
-    """Posts alerts. Use one instance per process: it remembers which integrations have received a pending alert."""
+    """Posts alerts. Use one instance per process, because it remembers which integrations have received an alert."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
         self._database = database

@@ -72,7 +72,7 @@ class Maintenance:
                 if not task.shared or await self._claim(task):
                     await task.run()
             except Unavailable as error:
-                if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged it
+                if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged the error
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
                 continue  # the task is retried at the next check
             except Exception:

@@ -42,7 +42,7 @@ class NotSent(SendRetry):
     """Nothing was sent, for a temporary reason in this installation.
 
     The delivery is retried after the first wait of the schedule, whatever the attempt number. The later waits are for
-    failing endpoints, and restarts of the database must not add up to hours.
+    failing endpoints, and the waits after several restarts of the database must not add up to hours.
     """
 
 

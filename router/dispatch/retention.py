@@ -65,7 +65,7 @@ class Retention:
     """Erases expired rows in short transactions.
 
     Args:
-        pause: Awaited between two transactions, so that other writers get the lock. An exception from it ends the run.
+        pause: Awaited between two transactions, so that other writers get the lock. If it raises, the run ends.
     """
 
     def __init__(

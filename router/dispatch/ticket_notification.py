@@ -1,7 +1,7 @@
 """Builds the ticket notification that channels render, from database rows and the contents of the message.
 
-Deliveries and the preview use the same code, so their content is the same. The preview sends nothing. It changes
-nothing, except that an unparsed message is parsed.
+Deliveries and the preview use the same code, so their content is the same. The preview sends nothing, and it changes
+nothing except that an unparsed message is parsed.
 """
 
 from __future__ import annotations

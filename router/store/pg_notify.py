@@ -41,7 +41,7 @@ class Notifier:
             self._has_pending.set()
 
     async def run(self) -> None:
-        """Sends until cancelled. Drops what cannot be sent, because the deliverer also polls."""
+        """Sends until cancelled. Drops ids that cannot be sent, because the deliverer also polls."""
         connection: PostgresConnection | None = None
         try:
             while True:

@@ -37,7 +37,7 @@ async def _ignore_connection_errors(
     """Runs a rollback or a release and ignores a lost connection.
 
     The server has rolled back a lost connection, and the pool drops it. The error must not hide an earlier
-    one, nor a successful commit.
+    error, nor a successful commit.
     """
     try:
         await operation(*args, **options)

@@ -49,7 +49,7 @@ APPLICATION_NAME = "emailrouter"
 _SESSION_SETTINGS = {
     # Claims, ticket numbers and group commits wait for a row lock and must then see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
-    # statement_timeout also limits waiting for locks; a shorter limit would defer mail because of a busy row.
+    # statement_timeout also limits waiting for locks; a shorter lock_timeout would defer mail because of a busy row.
     "lock_timeout": "0",
     # A backslash in a string literal of a query is an ordinary character.
     "standard_conforming_strings": "on",
@@ -131,7 +131,7 @@ async def connect(
             large tables.
 
     Raises:
-        Unavailable: The connection failed. A `ConfigurationFault` if an administrator must act.
+        Unavailable: The connection failed. Its subclass `ConfigurationFault` means that an administrator must act.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}
@@ -210,7 +210,7 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
-    """Returns the file of a parameter (or None), and for messages where the file was configured."""
+    """Returns the file of a parameter (or None), and a description of where the file is configured."""
     if name in query:
         return query[name], f"{name} in database.url"
     file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()

@@ -1,7 +1,7 @@
 """Translates errors of PostgreSQL and asyncpg.
 
 The result is `Unavailable` if the fault may end by itself, and `ConfigurationFault` if an administrator must act.
-Its text is the first line of the primary message. The text contains no password, and not the detail of the error,
+Its text is the first line of the primary message. The text contains neither a password nor the detail of the error,
 which may quote data.
 """
 

@@ -21,7 +21,7 @@ from router.store.database import QueryExecutor, Row
 from router.store.fair_lock import FairLock
 from router.store.sqlite_file import DatabaseFile, make_private
 
-# The first version with RETURNING (2021).
+# The first version of SQLite with RETURNING (2021).
 MIN_VERSION = (3, 35, 0)
 # The time limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
 # itself.

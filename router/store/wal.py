@@ -1,8 +1,8 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
 `journal_size_limit` truncates the file only when a writer restarts the log; this module also does so without traffic.
-Accepting mail never waits for it: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the whole log
-is copied and nothing reads or writes.
+Accepting mail never waits for the truncation: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the
+whole log is copied and nothing reads or writes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
         try:
             await asyncio.to_thread(truncate_wal, database)
         except DatabaseFileReplaced:
-            continue  # `DatabaseFile.check` has logged it
+            continue  # `DatabaseFile.check` has logged the error
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))
 

@@ -33,6 +33,6 @@ UPDATE api_keys SET revoked_at = :now
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
 -- name: key_mark_used
--- Stores the time of the last use, unless a recent one is stored.
+-- Stores the time of the last use, unless a recent time is stored.
 UPDATE api_keys SET last_used_at = :now
 WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :horizon);

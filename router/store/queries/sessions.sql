@@ -9,7 +9,7 @@ SELECT s.hash, s.workspace_id, s.user_id, s.last_used_at, s.expires_at, u.role, 
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = :hash;
 
 -- name: session_mark_used
--- Stores the time of the last use, unless a recent one is stored.
+-- Stores the time of the last use, unless a recent time is stored.
 UPDATE sessions SET last_used_at = :now WHERE hash = :hash AND last_used_at < :horizon;
 
 -- name: session_delete
