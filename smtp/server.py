@@ -43,8 +43,8 @@ class Server:
         hostname: The name in the greeting.
         recipients: Resolves recipients.
         acceptor: Commits messages.
-        clock: The time for the limits by address.
-        resolver: For the block lists of `settings`; without it no list is queried.
+        clock: Measures the minutes of the limits by address.
+        resolver: Queries the block lists of `settings`. Without a resolver, no list is queried.
         environ: The variables in which systemd passes sockets.
         reuse_port: Whether other processes of this host may listen on the same port.
         meter: Counts connections and rejections.
@@ -140,7 +140,7 @@ class Server:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Shuts down: no new connections, 421 to idle ones at once and to the others after `grace`.
+        """Shuts down. Accepts no new connections; idle connections get 421 at once, the others after `grace`.
 
         Returns when no connection is left. Commits in progress at the end of `grace` have
         `commit_timeout` more.
@@ -166,7 +166,7 @@ class Server:
 
     def register(self, connection: Connection) -> None:
         """Counts a connection."""
-        if self._draining:  # accepted by the kernel before the listeners closed
+        if self._draining:  # the kernel accepted the connection before the listeners closed
             connection.stop_after_mail(replies.SHUTTING_DOWN)
         self._context.meter.record_connection()
         self._context.limits.add_connection()

@@ -202,7 +202,7 @@ class Session:
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:
-        """Returns the rejection of a BDAT chunk: as `content_refusal`, and after a rejected chunk."""
+        """Returns `content_refusal()`, or the rejection of a BDAT chunk that follows a rejected chunk; else None."""
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:

@@ -64,7 +64,7 @@ class Transport:
 
     Args:
         loop: The event loop of the connection.
-        deadline: Follows the phases; suspended while reading is paused.
+        deadline: Records the phases; suspended while reading is paused.
         throttle: Limits the rate of discarded bytes.
         bounds: The limits of the buffer, of consecutive commands, and of a handshake.
     """
