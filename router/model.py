@@ -138,7 +138,7 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
-        sealed_settings: Encrypted JSON.
+        encrypted_settings: Encrypted JSON.
         hint: The target, masked for display.
         last_error: The reason of the last failure.
         probe_at: When a parked delivery of a failing integration is tried.

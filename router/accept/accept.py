@@ -123,7 +123,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """Returns the hash of reverse-path and bytes that identifies a message (SPEC.md section 5), without recipients."""
+    """Returns the hash of reverse-path and bytes that identifies a message, without recipients."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)

@@ -1,4 +1,4 @@
-"""Finds the conversation that each message of a group joins (SPEC.md section 7), inside the accept transaction.
+"""Finds the conversation that each message of a group joins, inside the accept transaction.
 
 Each query is one index lookup with a bounded result: the newest tickets of a Message-ID at an alias, or
 whether an address takes part in a ticket. `incoming` limits the number of lookups for one message.

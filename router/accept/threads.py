@@ -1,4 +1,4 @@
-"""Decides which ticket a message joins (SPEC.md section 7). Pure: the caller provides the candidates.
+"""Decides which ticket a message joins. Pure: the caller provides the candidates.
 
 A message joins the ticket of the newest message it refers to (In-Reply-To, then References from the end) at
 the same alias, if its sender is a participant of that ticket. The participant check separates strangers who

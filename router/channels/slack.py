@@ -1,7 +1,7 @@
 """The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
 The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts. Slack's error
-code takes precedence over the HTTP status, because one status covers different errors (SPEC.md section 9).
+code takes precedence over the HTTP status, because one status covers different errors.
 """
 
 from __future__ import annotations

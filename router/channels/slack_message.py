@@ -1,4 +1,4 @@
-"""Renders Slack messages as Block Kit payloads (SPEC.md section 8).
+"""Renders Slack messages as Block Kit payloads.
 
 Guarantees for every notification: the payload is within Slack's limits (150 characters in a header, 3000 in a text,
 50 blocks), within `MAX_PAYLOAD_BYTES` of JSON and within `MAX_CHARACTERS` in all blocks. Slack rejects blocks of about

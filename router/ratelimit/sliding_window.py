@@ -1,7 +1,7 @@
 """The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
 A request at `now` is allowed if `previous * remaining_time / length + current + 1 <= limit`, where `remaining_time` is
-the time until the current window ends (SPEC.md section 6). Therefore a client cannot make twice the limit of requests
+the time until the current window ends. Therefore a client cannot make twice the limit of requests
 around the boundary of two windows. Refused requests are not counted. Pure; integer arithmetic gives the same result in
 every process.
 """

@@ -74,7 +74,7 @@ def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
-    """Returns the target of the first matching alias: exact, without the tag, catch-all (SPEC.md section 5).
+    """Returns the target of the first matching alias: exact, without the tag, catch-all.
 
     Mail to a disabled alias is refused and does not go to the catch-all. Mail to the postmaster is an exception: it is
     always accepted (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
@@ -102,7 +102,7 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
 
 
 def host_postmaster_target(mailbox: Mailbox, workspace: Workspace) -> Target:
-    """Returns the target of `<postmaster>` and of the postmaster of this host (SPEC.md section 5)."""
+    """Returns the target of `<postmaster>` and of the postmaster of this host."""
     name = mailbox.domain_key or "localhost"
     return _postmaster_target(mailbox, workspace.id, name, workspace.default_integration_id, "")
 

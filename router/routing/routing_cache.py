@@ -21,7 +21,7 @@ from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_tar
 from router.routing.senders import BlockedSenderSet
 from router.store.database import Database, fetch_model
 
-# Seconds. A change must take effect within one second (SPEC.md section 5), so half a second remains for a slow query.
+# Seconds. A change must take effect within one second, so half a second remains for a slow query.
 CHECK_INTERVAL = 0.5
 
 

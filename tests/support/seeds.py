@@ -47,8 +47,8 @@ async def insert_domain(
     return domain_id
 
 
-async def insert_integration(database: Database, workspace_id: str, sealed: str = "", name: str = "general") -> str:
-    """Inserts a Slack integration with sealed settings and returns its id."""
+async def insert_integration(database: Database, workspace_id: str, encrypted: str = "", name: str = "general") -> str:
+    """Inserts a Slack integration with encrypted settings and returns its id."""
     integration_id = ids.new_id("int")
     await execute(
         database,

@@ -24,7 +24,7 @@ RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_e
 
 -- name: dispatch_current_integration
 -- The current settings and status of an integration, to compare with those that an attempt used.
-SELECT sealed_settings, status FROM integrations WHERE id = :id;
+SELECT encrypted_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
 -- Releases the lease, unless another process has taken it over.

@@ -97,7 +97,7 @@ SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND s
 
 -- name: health_integrations
 -- Integrations that are failing, or had a delivery error after their last success. Failing integrations come first.
-SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations
 WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')

@@ -1,4 +1,4 @@
-"""Which conversation a message joins, compared with a plain implementation of SPEC.md section 7."""
+"""Which conversation a message joins, compared with a plain implementation of the same rules."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ class SentMessage:
 
 @dataclass(eq=False)
 class PlainTicket:
-    """A ticket with only the values that SPEC.md section 7 uses."""
+    """A ticket with only the values that the rules use."""
 
     names: set[str] = field(default_factory=set)
     participants: set[str] = field(default_factory=set)

@@ -145,8 +145,8 @@ class Installation:
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
         """Adds an integration and returns its id. webhook: its URL, needed only for sending."""
-        sealed = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
-        return await seeds.insert_integration(self.database, self.workspace_id, sealed, name)
+        encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
+        return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
         """Adds an alias of the domain and returns its target.
