@@ -1,6 +1,7 @@
 """Several processes on one PostgreSQL are killed and restarted in turn, or stopped until a lease expires."""
 
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,16 @@ async def test_a_deliverer_stopped_past_its_lease(
         assert await sleeper.terminate() == 0
         found = await system.assert_no_faults(mta, paused=True)
         assert found.duplicate_posts == second_posts
+
+
+async def test_a_server_killed_before_it_notifies(server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    """The deliverer finds the deliveries by polling."""
+    async with system_under_test("postgres", tmp_path, server) as system, system.start_mta() as mta:
+        await system.start("deliver")
+        receiver = await system.start("smtp", options=("--kill-at", "notifying:2"))
+        mta.queue(system.new_mails(8))
+        assert await receiver.wait() == -signal.SIGKILL, receiver.stderr_text
+        await system.start("smtp")
+        await mta.wait_all_accepted()
+        await system.wait_delivered()
+        await system.assert_no_faults(mta)
