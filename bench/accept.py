@@ -28,7 +28,7 @@ TWO_PROCESS_CASES = CASES[:2]
 TARGETS = [
     PerformanceTarget(case, server, "CPU", bound)
     for case in (CASES[0].name, CASES[1].name)
-    for server, bound in (("stock Sink", 1 / 3), (HARAKA, 1 / 3), (POSTFIX, 1 / 4))
+    for server, bound in (("unmodified aiosmtpd", 1 / 3), (HARAKA, 1 / 3), (POSTFIX, 1 / 4))
 ]
 TARGETS.append(PerformanceTarget(TLS, HANDSHAKE, "CPU", 1.4))
 

@@ -120,7 +120,7 @@ def _report(
     print(f"longest time without a small message: {max(gaps, default=0.0):.1f} s")
     reason_counts = {reason: reasons.count(reason) for reason in set(reasons)}
     print(f"temporarily rejected: {reason_counts or 'none'}; {faults} errors in the log")
-    verdicts = {"all get through": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
+    verdicts = {"all accepted": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
     print(
         f"peak memory {peak / _MIB:.0f} MiB; "
         + ", ".join(f"{'met' if v else 'MISSED'}: {k}" for k, v in verdicts.items())

@@ -18,9 +18,9 @@ from bench.rounds import Case, Results
 from bench.senders import LoadSender, choose_sender
 from bench.servers import HARAKA, POSTFIX, Options
 
-BASE = "ours, SQLite"
+BASE = "Email Router, SQLite"
 # Two processes are of interest only for single-process servers; Postfix always uses both cores.
-_TWO_PROCESS_SERVERS = ("ours, SQLite", "ours, PostgreSQL", "stock Sink", HARAKA)
+_TWO_PROCESS_SERVERS = ("Email Router, SQLite", "Email Router, PostgreSQL", "unmodified aiosmtpd", HARAKA)
 
 
 @dataclass(frozen=True)

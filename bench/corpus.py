@@ -69,7 +69,7 @@ async def main() -> int:
     files = sorted(path for path in found if path.is_file())
     files = files[:_QUICK_COUNT] if options.quick else files
     if not files:
-        parser.error("no mails there (see --pattern)")
+        parser.error("no messages found (see --pattern)")
     folder = temporary_folder()
     async with (
         SlackStandIn(keep=4 * len(files)) as slack,

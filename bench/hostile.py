@@ -152,7 +152,7 @@ def _report(baseline: Observations, observations: Observations, peak: int) -> No
     examples = sorted(refused)[:3] if refused else ""
     print(f"  legitimate messages: {len(accepted)} of {len(observations.answers)} accepted {examples}")
     verdicts = {
-        "all good mail accepted": len(accepted) == len(observations.answers),
+        "all legitimate mail accepted": len(accepted) == len(observations.answers),
         "p99 under 1 s": client.percentile(sessions, 0.99) < 1.0,
         "memory under 256 MiB": peak < 256 * _MIB,
         "no reply over 250 ms": max(observations.probes, default=9.0) < 0.25,

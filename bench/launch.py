@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Linux only
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("the bench is gone")
+        sys.exit("the parent process has ended")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if options[:1] == ["--port"]:

@@ -90,7 +90,7 @@ class MinimalSmtp(asyncio.Protocol):
             verb = line[:4].upper()
             if verb == b"DATA":
                 self._in_data = True
-                transport.write(b"354 go on\r\n")
+                transport.write(b"354 End data with <CR><LF>.<CR><LF>\r\n")
             elif verb == b"QUIT":
                 transport.write(b"221 2.0.0 bye\r\n")
                 transport.close()

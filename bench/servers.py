@@ -1,7 +1,7 @@
 """Starts the servers of a comparison for the whole run. A server is idle while another is measured.
 
-The servers in `OURS` are durable: `emailrouter smtp` with every limit, log line and commit of the product. A server
-that is not installed is skipped, and its name is printed.
+The servers in `EMAIL_ROUTER` are durable: `emailrouter smtp` with every limit, log line and commit of the product.
+A server that is not installed is skipped, and its name is printed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from bench.installation import Kind, bench_installation, write_certificate
 from bench.processes import Child, cpu_seconds, free_port, module_command, peak_bytes, process_tree, program_command
 from tests.support.waiting import is_alive
 
-OURS: dict[str, Kind] = {"ours, SQLite": "sqlite", "ours, PostgreSQL": "postgres"}
+EMAIL_ROUTER: dict[str, Kind] = {"Email Router, SQLite": "sqlite", "Email Router, PostgreSQL": "postgres"}
 BEFORE: dict[str, Kind] = {"before, SQLite": "sqlite", "before, PostgreSQL": "postgres"}
 HANDSHAKE = "TLS handshake"
-PEERS = {"ours, no store": "smtp", "stock Sink": "sink", "minimal asyncio": "minimal", HANDSHAKE: "handshake"}
+PEERS = {
+    "Email Router, no store": "smtp",
+    "unmodified aiosmtpd": "sink",
+    "minimal asyncio": "minimal",
+    HANDSHAKE: "handshake",
+}
 HARAKA, POSTFIX = "Haraka", "Postfix"
-ALL = (*OURS, *BEFORE, *PEERS, HARAKA, POSTFIX)
+ALL = (*EMAIL_ROUTER, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,12 @@ async def started_servers(names: Sequence[str], options: Options, folder: Path) 
         for number, name in enumerate(names):
             place = folder / f"{number}-{options.processes}"
             place.mkdir(parents=True)
-            if name in OURS:
-                found.append(await _start_ours(stack, name, options, place, tls))
+            if name in EMAIL_ROUTER:
+                found.append(await _start_email_router(stack, name, options, place, tls))
             elif name in BEFORE and options.before is not None:
-                found.append(await _start_ours(stack, name, options, place, tls, checkout=options.before.resolve()))
+                found.append(
+                    await _start_email_router(stack, name, options, place, tls, checkout=options.before.resolve())
+                )
             elif name in PEERS:
                 found.append(_start_peer(stack, name, options, place, tls))
             elif name == HARAKA and (program := mtas.find_haraka(options.haraka)):
@@ -110,7 +117,7 @@ async def started_servers(names: Sequence[str], options: Options, folder: Path) 
         yield found
 
 
-async def _start_ours(
+async def _start_email_router(
     stack: AsyncExitStack,
     name: str,
     options: Options,
@@ -122,7 +129,7 @@ async def _start_ours(
     """Starts Email Router. checkout: the source tree that creates the schema and runs; None for this tree."""
     of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
     migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
-    kind = (OURS | BEFORE)[name]
+    kind = (EMAIL_ROUTER | BEFORE)[name]
     installation = await stack.enter_async_context(bench_installation(kind, place, migrate_with=migrate_with))
     port = free_port()
     certificate = {"smtp.tls_cert": str(tls[0]), "smtp.tls_key": str(tls[1])}

@@ -154,7 +154,7 @@ class DnsStandIn:
                 await self._query_received.wait_for(lambda: self.query_count(name, rdtype) >= n)
         except TimeoutError:
             raise TimeoutError(
-                f"DNS stand-in: waited {timeout} s for {n} questions {name} {rdtype}; came: {self.queries or 'none'}"
+                f"DNS stand-in: waited {timeout} s for {n} queries {name} {rdtype}; received: {self.queries or 'none'}"
             ) from None
 
     # --- internals

@@ -201,7 +201,7 @@ def die_with_parent(parent: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("the test run is gone")
+        sys.exit("the test run has ended")
 
 
 def run_module(request: ForkRequest) -> None:

@@ -206,7 +206,7 @@ class PostgresServer:
 
     async def request(self, verb: str) -> None:
         if self._control is None:
-            raise RuntimeError("TEST_POSTGRES_URL is not ours to stop: use private_postgres()")
+            raise RuntimeError("cannot stop the server of TEST_POSTGRES_URL: use private_postgres()")
         await asyncio.to_thread(self._control.request, verb)
 
     @asynccontextmanager
@@ -303,7 +303,7 @@ def _start_supervisor(
         start_new_session=True,
     ) as supervisor:
         assert supervisor.stdout is not None
-        said = json.loads(supervisor.stdout.readline() or '{"error": "the supervisor ended without a word"}')
+        said = json.loads(supervisor.stdout.readline() or '{"error": "the supervisor ended without output"}')
         if "error" in said:
             raise RuntimeError(f"PostgreSQL from {binaries.folder} does not start: {said['error']}")
         return _SupervisorClient(said["control"])

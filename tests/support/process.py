@@ -41,7 +41,7 @@ try:
 except (OSError, AttributeError):
     pass
 if os.getppid() != int(sys.argv[1]):
-    sys.exit("the test run is gone")
+    sys.exit("the test run has ended")
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, signal.SIG_DFL)
 os.execv(sys.argv[2], sys.argv[2:])

@@ -73,7 +73,7 @@ async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -
     assert "a" * 101 not in response.text
 
 
-async def test_text_with_many_escapes_is_truncated(sqlite_served: ServedInstallation) -> None:
+async def test_single_message_with_many_escapes_is_shown_in_full(sqlite_served: ServedInstallation) -> None:
     """The only message of a ticket is shown in full, although its HTML is larger than `MAX_PAGE_BYTES`."""
     await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")

@@ -121,7 +121,7 @@ async def test_wait_for_query(dns_server: DnsStandIn) -> None:
     waiting = asyncio.create_task(dns_server.wait_for("a.test", "A"))
     await ask(dns_server, "a.test", "A")
     await waiting
-    with pytest.raises(TimeoutError, match=r"1 questions b\.test A; came: .*a\.test"):
+    with pytest.raises(TimeoutError, match=r"1 queries b\.test A; received: .*a\.test"):
         await dns_server.wait_for("b.test", "A", timeout=0.01)
 
 

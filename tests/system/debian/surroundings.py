@@ -23,7 +23,7 @@ _POSTS = "/var/lib/surroundings/posts"
 _SLACK_RULES = Path(__file__).parents[2] / "support" / "slack_rules.py"
 
 _ADDRESSES = f"""[Unit]
-Description=The surroundings: a public address, and another one with a network of its own
+Description=Test environment: two public addresses, one in its own network namespace
 Before=network.target
 [Service]
 Type=oneshot
@@ -38,7 +38,7 @@ ExecStart=/sbin/ip -netns slack link set host up
 WantedBy=multi-user.target
 """
 _SLACK = f"""[Unit]
-Description=The surroundings: Slack
+Description=Test environment: Slack
 Requires=surroundings-addresses.service
 After=surroundings-addresses.service
 [Service]

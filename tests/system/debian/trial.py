@@ -105,7 +105,7 @@ def test_watchdog(machine: Machine, unit: str) -> str:
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
     machine.until(lambda: _output(machine, f"systemctl is-active {unit}") == "active", "the start after the watchdog")
     if "Watchdog timeout" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
-        raise Failed("it ended, but not by the watchdog")
+        raise Failed("the process ended, but not by the watchdog")
     return "killed and restarted"
 
 

@@ -50,7 +50,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.send(None)
     except StopIteration as end:
         return cast("T", end.value)
-    raise AssertionError("it waited")
+    raise AssertionError("the coroutine suspended")
 
 
 def make_request(path: str = "/", **headers: str) -> web.Request:

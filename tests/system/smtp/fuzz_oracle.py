@@ -47,7 +47,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
             raise InvariantError("no greeting")
         return
     if received[0] != f"220 {HOSTNAME} ESMTP Email Router\r\n".encode():
-        raise InvariantError(f"another greeting: {received[0]!r}")
+        raise InvariantError(f"unexpected greeting: {received[0]!r}")
     pending_replies = iter(received[1:])
     while not is_over:
         end = data.find(b"\r\n", position)
@@ -117,7 +117,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
             raise InvariantError(f"{reply!r} to {line!r}")
     extra_replies = list(pending_replies)
     if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded]):
-        raise InvariantError(f"more replies: {extra_replies!r}")
+        raise InvariantError(f"unexpected extra replies: {extra_replies!r}")
     if cut_off and accepted[: len(expected)] == expected and all(len(mail) <= MAX_MESSAGE_BYTES for mail in accepted):
         return  # replies to pipelined commands are sent together, so several may be missing
     if accepted not in (expected, [*expected, possible]):
@@ -157,7 +157,7 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
     while position < len(received):
         match = _REPLY.match(received, position)
         if match is None:
-            raise InvariantError(f"no reply: {received[position : position + 200]!r}")
+            raise InvariantError(f"not a reply: {received[position : position + 200]!r}")
         reply = match.group()
         known = reply in _FIXED or _QUEUED.fullmatch(reply) or _CHUNK.fullmatch(reply) or _HELLO.fullmatch(reply)
         if not known and position:

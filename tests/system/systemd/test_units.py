@@ -210,4 +210,4 @@ def test_memory_and_task_limits_exceed_the_limits_of_the_program(path: Path) -> 
     assert needed_memory(path.name) < size_in_bytes(memory) < 3 * needed_memory(path.name)
     threads = 32 + SQLITE_READERS + 10  # asyncio's pool, SQLite readers, others (loop, resolver, writer, log)
     assert threads + pool.MAX_WORKERS < int(tasks) <= 4 * threads
-    assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"
+    assert service["OOMPolicy"] == ["continue"], "a killed parser process must not end the service"
