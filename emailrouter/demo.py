@@ -158,7 +158,7 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
     mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
     echo(f"Sending a mail by SMTP from {mail['From']}, subject {mail['Subject']!r}")
     reply = await asyncio.to_thread(_submit, demo.smtp, "zoe@customer.example", mail)
-    echo(f"  ... the server says: {reply}")
+    echo(f"  ... the server replied: {reply}")
     return reply.rpartition(" ")[2]
 
 

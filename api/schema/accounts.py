@@ -73,7 +73,9 @@ class UserAnswer(Answer):
     name: str
     role: Role
     can_sign_in: bool
-    timezone: str | None = Field(description="IANA time zone in which times are shown; null: the workspace's.")
+    timezone: str | None = Field(
+        description="IANA time zone in which times are shown; null for the time zone of the workspace."
+    )
     created_at: Time
     disabled_at: Time | None
 

@@ -196,7 +196,7 @@ class HealthAnswer(Answer):
 
     deliverer: DelivererAnswer
     queue: QueueAnswer
-    integrations: list[TroubleAnswer] = Field(description="Failing ones first.")
+    integrations: list[TroubleAnswer] = Field(description="Failing integrations first.")
     domains: list[DoubtAnswer]
 
     @classmethod

@@ -126,17 +126,17 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         GaugeMetricFamily("emailrouter_audit_messages", "Newest messages that were audited.", get("audit_messages")),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
-            "Checked messages without a ticket; any value other than 0 is a bug.",
+            "Audited messages without a ticket; any value other than 0 is a bug.",
             get("audit_messages") - get("audit_ticketed"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
-            "Aliases of the checked messages, minus ticketed and repeated; any value other than 0 is a bug.",
+            "Aliases of the audited messages, minus ticketed and repeated; any value other than 0 is a bug.",
             get("audit_accepted") - get("audit_repeated") - get("audit_events"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_deliveries",
-            "Ticket events of the checked messages that lack a delivery; any value other than 0 is a bug.",
+            "Ticket events of the audited messages that lack a delivery; any value other than 0 is a bug.",
             get("audit_undelivered"),
         ),
         audited,

@@ -30,7 +30,6 @@ _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 # Mentions of a whole channel; a word joiner after the @ prevents them.
 _MASS_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _ESCAPE_SEQUENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers and the empty Braille pattern
 _ZWJ = "\u200d"
 _MAX_CLUSTER_LENGTH = 32  # code points; crafted text can have unlimited combining marks
 

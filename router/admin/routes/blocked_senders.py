@@ -49,7 +49,8 @@ class BlockedSenderService:
             if row is not None and row["senders"] >= MAX_BLOCKED_SENDERS:
                 raise Refused(
                     "conflict",
-                    f"The limit of {MAX_BLOCKED_SENDERS} blocked senders is reached: block a domain or a network",
+                    f"The limit of {MAX_BLOCKED_SENDERS} blocked senders is reached: "
+                    "unblock senders, or replace them with their domain or network",
                 )
             added = await transaction.execute(
                 "blocked_sender_insert",
