@@ -96,7 +96,7 @@ class Pool:
         return wait
 
     def utilisation(self, seconds: float) -> float:
-        """The fraction of this time that the servers worked."""
+        """The fraction of `seconds` for which a server was busy, averaged over the servers."""
         return self.busy / (self._servers * seconds)
 
 

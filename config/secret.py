@@ -172,7 +172,7 @@ def _parse_postgresql(url: str) -> PostgresUrl:
         raise ValueError(f"{_ALLOWED_URL}, without %00")
     try:
         parts = urlsplit(url)
-    except ValueError:  # the original error quotes the address
+    except ValueError:  # the original error may quote the password
         raise ValueError(f"{_ALLOWED_URL}; the host is invalid") from None
     if "@" in parts.path or parts.path.count("/") > 1:
         raise ValueError(f"{_ALLOWED_URL}; in a password, write / as %2F, ? as %3F, @ as %40")

@@ -1,7 +1,7 @@
 """The steps of a shutdown. Each has a time limit, is logged when it is slow, and is abandoned at its limit.
 
-Abandoning a step loses nothing: what was not committed was not confirmed, and every step survives `kill -9`. With the
-default settings the limits of all steps add up to less than TimeoutStopSec of the units.
+Abandoning a step loses no message: what was not committed was not confirmed, and `kill -9` is safe at any time. With
+the default settings the limits of all steps add up to less than TimeoutStopSec of the units.
 """
 
 from __future__ import annotations

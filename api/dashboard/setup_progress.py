@@ -56,8 +56,9 @@ class SetupProgress:
 async def load_progress(visit: Visit) -> SetupProgress:
     """Returns the domain, integration and alias that the setup pages show.
 
-    They belong to an active alias of an active domain, else to any alias of the newest domain. Without such an alias,
-    they are the newest domain and the newest integration. Active domains precede all others.
+    The alias is an active alias of an active domain, else any alias of the newest domain; the domain and the
+    integration are those of the alias. Without an alias, they are the newest domain and the newest integration. If
+    there are active domains, the newest domain is the newest of them. Aliases without an integration are ignored.
     """
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}

@@ -21,7 +21,7 @@ MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
 MAX_VALUE_BYTES = 65536  # maximum size of one address list; the rest is ignored
 
-# Adjacent repetitions match different characters, so that a list of spaces does not cause backtracking.
+# Adjacent repetitions match different characters, so that a long run of spaces does not cause backtracking.
 _PLAIN_MAILBOX = re.compile(
     r'(?:(?:"([^"\\<>]{0,200})"|([\w.\'-]{1,64}(?: [\w.\'-]{1,64}){0,20})) ?)?'
     r'<([^\s<>@"(),:;\\]{1,64}@[\w.-]{1,255})>'

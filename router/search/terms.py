@@ -193,7 +193,8 @@ def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
 
     Args:
         text: Any text.
-        with_last: Yield the last character of an unspaced run as well, so that every character starts a word.
+        with_last: Also yield the last character of text without spaces between words (`_UNSPACED`), so that every
+            character of it starts a word.
     """
     for found in _WORD_PATTERN.finditer(_fold(text)):
         word = found[0]

@@ -109,7 +109,7 @@
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
-  // Token bucket: five refreshes immediately, then one every five seconds. Their header selects a separate rate limit.
+  // Token bucket: five refreshes immediately, then one every five seconds.
   const BURST = 5, INTERVAL_MS = 5000;
   let tokens = BURST, updatedAt = performance.now();
   function scheduleRefresh() {
@@ -145,6 +145,7 @@
     if (document.hidden) return; // listen() catches up when the tab becomes visible
     isRefreshing = true;
     try {
+      // The server has a separate rate limit for requests with X-Page-Refresh.
       const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Page-Refresh": "1" } });
       if (response.redirected) { location.reload(); return; } // signed out meanwhile
       if (response.status >= 429) scheduleRefresh(); // rate-limited or unavailable: retry later

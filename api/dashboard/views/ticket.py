@@ -21,8 +21,8 @@ from router.model import TICKET_STATUSES, TicketEvent
 # Maximum bytes of HTML for the texts on a page. The first and the newest message are shown in full and not counted.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # shown of each message, even beyond MAX_TEXT_BYTES
-MIN_FILES = 3  # shown of each message, even beyond MAX_FILE_LIST_BYTES
+MIN_TEXT_BYTES = 600  # minimum bytes of HTML for the text of each message, even beyond MAX_TEXT_BYTES
+MIN_FILES = 3  # minimum number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
 _FILE_LINK_BYTES = 200  # size of the HTML of a file's link, without the file name
 
 

@@ -29,7 +29,7 @@ from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
 LINK_FACT = "first_link"
-# The name of the value in the table `installation` that is the id of the API key in the first-login file.
+# A name in the table `installation`; the value is the id of the API key in the first-login file.
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"

@@ -17,7 +17,7 @@ SELECT window_start, used FROM rate_windows
 WHERE scope = :scope AND (window_start = :window_start OR window_start = :previous_start);
 
 -- name: rate_limit_delete_expired
--- Deletes windows that no limit reads any more.
+-- Deletes the expired windows of all scopes.
 DELETE FROM rate_windows WHERE window_start < :horizon;
 
 -- name: rate_limit_release

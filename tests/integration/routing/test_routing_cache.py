@@ -15,7 +15,7 @@ from tests.support.stores import Store
 
 
 class RecordingCache:
-    """A routing cache for three targets that records its queries."""
+    """The routing cache of an installation, and the names of the queries that fetched rows."""
 
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.installation = installation

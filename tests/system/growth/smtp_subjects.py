@@ -39,7 +39,7 @@ _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24
 
 
 def parse_command(line: bytes) -> None:
-    """Parses a command line with any verb."""
+    """Parses the input as a command line, and as the argument of each command."""
     with suppress(CommandError):
         commands.split_line(line)
     commands.line_error(line, replies.UNKNOWN_COMMAND)
