@@ -32,7 +32,7 @@ OUTCOME_SECONDS = 10.0
 DISPATCHER_SECONDS = 2.0
 # One commit for the request counts of the last second, and one for the times when API keys were last used.
 RATE_LIMITS_SECONDS = 3.0
-# Time limit for background tasks, which are only cancelled.
+# Time limit for background tasks to end after they are cancelled.
 BACKGROUND_SECONDS = 2.0
 # Time limits for closing the core's parts. By then, the SMTP connections are closed, nothing is being sent, and parser
 # processes are idle: they exit when their input is closed.

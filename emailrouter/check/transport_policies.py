@@ -18,7 +18,10 @@ MAX_DOMAINS = 50
 
 
 async def policies(context: CheckContext) -> list[CheckResult]:
-    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
+    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of verified domains, except those behind another relay.
+
+    Without a TLS certificate, nothing is checked.
+    """
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS)

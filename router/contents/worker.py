@@ -78,7 +78,7 @@ def serve(
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     with suppress(OSError):  # a service manager may forbid it; the priority then stays unchanged
         os.nice(NICENESS)
-    with suppress(OSError):  # not Linux, or /proc is not writable: the kernel then selects a process by size
+    with suppress(OSError):  # not Linux, or /proc is not writable: the OOM killer then selects a process by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     base = max(BASE_MEMORY_BYTES, _mapped_bytes() + HEADROOM_BYTES)
     requests, responses = sys.stdin.buffer, sys.stdout.buffer

@@ -148,7 +148,8 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
 
     Mailing lists, group addresses and forwarding rules add fields of their own to a person's reply; a CRM adds
-    `List-Unsubscribe`. Signs of an automatic reply, bulk precedence or an automated sender exclude a relayed reply.
+    `List-Unsubscribe`. A message with signs of an automatic reply or from an automated sender is no such reply. Bulk
+    precedence also excludes a message, unless it has list fields and is not auto-generated.
 
     Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message
     has Resent fields, a field with the forwarding mailbox, or a field with the owner of an inbox rule who is not the

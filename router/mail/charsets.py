@@ -223,7 +223,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
         text = decode_strict(data, name)
-        # Undefined bytes indicate Shift_JIS, which has non-ASCII bytes in any range: bytes below A0 count too.
+        # If strict decoding fails, the text may be Shift_JIS, which also uses bytes below A0: they count too.
         if name in WESTERN and is_mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _decode_damaged(data, name) if text is None else text

@@ -12,7 +12,7 @@ from tests.support.slack_rules import block_errors, rejection_reason
 
 
 def assert_slack_accepts(payload: dict[str, Any]) -> None:
-    """Raises AssertionError with the errors that Slack's rules and slack-sdk's models find in the blocks."""
+    """Asserts that the blocks satisfy Slack's rules and are valid for slack-sdk's models."""
     blocks = payload.get("blocks", [])
     found = list(block_errors(blocks))
     assert not found, found

@@ -31,7 +31,7 @@ def lower_role(one: Role, other: Role) -> Role:
 
 
 class KeyService:
-    """Manages API keys. Admins manage all keys of the workspace; other users manage only their own."""
+    """Manages API keys. Admins have access to all keys of the workspace, other users only to their own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

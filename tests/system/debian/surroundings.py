@@ -86,7 +86,7 @@ chmod 600 "$2/privkey.pem"
 
 
 def build(machine: Machine) -> None:
-    """Sets up everything except Slack, which needs the Python of the program."""
+    """Installs everything and starts all of it except Slack, which needs the Python of the program."""
     machine.put("/etc/systemd/system/surroundings-addresses.service", _ADDRESSES)
     machine.put("/etc/systemd/system/surroundings-slack.service", _SLACK)
     machine.put("/usr/local/lib/surroundings/slack.py", _SLACK_PROGRAM)

@@ -70,7 +70,10 @@ def parse_structure(data: bytes) -> None:
 
 
 def parse_part_headers(data: bytes) -> object:
-    """Parses one part for each 8000 bytes of the shape, so that fields with a limit of their own occur often."""
+    """Parses a message with one part for each 8000 bytes of the shape.
+
+    Only the start of a long field is parsed. Many parts with shorter fields make the parser read the whole shape.
+    """
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return mail_parser.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
