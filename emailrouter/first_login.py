@@ -60,7 +60,11 @@ def _print_on_terminal(text: str) -> bool:
 
 
 def first_address(config: Config) -> str:
-    """Returns the URL for the first visit: `public_url`, or the API's address if `public_url` is a loopback address."""
+    """Returns the URL for the first visit.
+
+    This is `public_url`, or the address of the API if `public_url` is a loopback address and the API listens on a
+    configured TCP port.
+    """
     listen = config.api.listen
     if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
         return config.server.public_url

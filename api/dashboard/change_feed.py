@@ -39,7 +39,7 @@ class ChangeStream:
         self._attention_shown = attention_shown
 
     def update(self, ids: frozenset[str], attention: str = "") -> None:
-        """Compares a poll's result with the previous one and sets `changed` if they differ."""
+        """Sets `changed` if a poll returns new ids or a different fingerprint than the previous poll."""
         before = {id_ for id_ in ids if id_ <= self._newest_shown} if self._known_ids is None else self._known_ids
         if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()

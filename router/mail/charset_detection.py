@@ -27,7 +27,7 @@ MAX_DETECTIONS = 16
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
 _MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
 _MAX_LINES = 20_000  # maximum number of lines that are decoded one by one, which takes about 10 ms
-_MAX_DECLARATION_BYTES = 8192  # the start of markup, which is searched for a declaration
+_MAX_DECLARATION_BYTES = 8192  # maximum number of bytes of markup that are searched for a declaration
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")

@@ -215,7 +215,7 @@ def _decode_jis_x_0208(pairs: bytes) -> str:
 
 def _decode_gb2312(pairs: bytes) -> str:
     text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
-    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs that GB 2312 does not define to private use
+    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs undefined in GB 2312 to private-use characters
 
 
 def _decode_ks_x_1001(pairs: bytes) -> str:

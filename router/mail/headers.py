@@ -29,7 +29,8 @@ MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
 MAX_FIELDS = 20  # maximum number of fields with the same name that are read
-MAX_HINT_BYTES = 16384  # the start of the body with the headers of the first parts, searched for a charset label
+# Maximum number of bytes of the body that are searched for a charset label, usually in the headers of the first parts.
+MAX_HINT_BYTES = 16384
 HINT_FIELDS = (b"subject", b"from")  # fields with encoded words that indicate the charset of a message
 # Because of DMARC, groups, mailing lists and relays replace the address in From with their own. They keep the author's
 # address in one of these fields. The fields that include the author's name come first.

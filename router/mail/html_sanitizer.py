@@ -58,7 +58,7 @@ LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp 
 
 
 def sanitize_html(html: str) -> str | None:
-    """Returns safe HTML; None if `html` exceeds a limit. Hidden elements stay; only styles of `html_style` are kept."""
+    """Returns safe HTML; None if `html` is too complex. Keeps hidden elements, and only styles of `html_style`."""
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])

@@ -164,11 +164,11 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
     pinned = {
         **_SESSION_SETTINGS,
         "statement_timeout": milliseconds,
-        # A suspended client must not hold locks forever, and a long transaction must not be interrupted.
+        # A suspended client must not hold locks forever.
         "idle_in_transaction_session_timeout": milliseconds,
     }
     if connection.get_server_version().major >= 17:
-        pinned["transaction_timeout"] = "0"
+        pinned["transaction_timeout"] = "0"  # a long transaction must not be interrupted
     return "; ".join(f"SET {name} = {value}" for name, value in pinned.items())
 
 

@@ -153,7 +153,7 @@ async def test_handler_names_are_those_of_upstream() -> None:
     assert own_names - set(handler.hooks) == {"STARTTLS", "BDAT"}, "STARTTLS needs TLS, BDAT does not exist upstream"
 
 
-# No other upstream code runs.
+# Isolation from all other upstream code.
 
 
 async def test_no_upstream_method_runs_in_a_session(

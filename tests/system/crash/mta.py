@@ -56,7 +56,7 @@ class QueueingMta:
         self._next_server = itertools.count()
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
-        self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> the id in the 250
+        self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> message ID in the 250 reply
         self.rejected: list[str] = []  # the 5yz replies
         self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
         self.deferred_count = 0
