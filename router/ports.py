@@ -19,8 +19,8 @@ class RecipientResolver(Protocol):
 
         Args:
             mailbox: The recipient.
-            reverse_path: The sender, for the workspace's blocked senders; `""` for the null reverse-path.
-            peer: The client's IP address, for the workspace's blocked senders.
+            reverse_path: The sender, compared with the workspace's blocked senders; `""` is the null reverse-path.
+            peer: The client's IP address, compared with the workspace's blocked senders.
 
         Raises:
             Unavailable: The database is unavailable.

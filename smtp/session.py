@@ -3,8 +3,9 @@
 `Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
 decides nothing else: `smtp.policy` chooses replies, `RecipientResolver` finds the target of a
 recipient, and `Acceptor` commits the message. No method raises: an exception of the core becomes
-`451 4.3.0` (`452 4.3.1` for a full disk) and a log event. Its text is never part of a reply.
-`250 queued` is only returned after a commit, with the message ID that the commit returned.
+`451 4.3.0` (`452 4.3.1` for a full disk) and a log event. The text of the exception is never
+part of a reply. `250 queued` is only returned after a commit, with the message ID that the commit
+returned.
 """
 
 # ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers

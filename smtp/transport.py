@@ -91,7 +91,7 @@ class Transport:
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Starts reading. Called once for a connection: `loop.start_tls` keeps the protocol."""
+        """Starts reading. Called once for a connection: `loop.start_tls` does not call it again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:

@@ -56,7 +56,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
     test = f"emailrouter integration test '{integration.name}' shows the response"
     channel = CHANNELS.get(integration.type)
     if channel is None:
-        return fail(name, f"unknown type {integration.type!r}", "Install the version that created it")
+        return fail(name, f"unknown type {integration.type!r}", "Install the Email Router version that created it")
     private = context.config.delivery.allow_private_networks
     try:
         if box is None:

@@ -173,7 +173,7 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """See `Outbox.claim_and_record`. Retries until `completed`, if given, is recorded, also while stopping."""
+        """See `Outbox.claim_and_record`. If `completed` is given, retries until it is recorded, also while stopping."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:

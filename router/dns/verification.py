@@ -208,7 +208,7 @@ async def _find_misplaced_mx(
     hosts: Sequence[tuple[str, int]],
     resolver: RecordResolver,
 ) -> list[str]:
-    """Finds MX records at names to which the DNS provider appended the zone name."""
+    """Returns names that have an MX record of this installation because the DNS provider appended the zone name."""
     if not isinstance(answer, NoDnsRecord) or answer.alias:
         return []
     own_hosts = {normalize_host(host) for host, _ in hosts}

@@ -210,7 +210,7 @@ def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
 
 
 def _clean_address(text: str) -> str:
-    """Returns an addr-spec for display, `""` if it is too long.
+    """Returns an addr-spec for display, `""` if it is too long or one side of its `@` is empty.
 
     Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
     """

@@ -30,7 +30,8 @@ TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
 # The maximum factor by which the range grows from step to step, without and with a prefix. For a prefix, PostgreSQL
 # reads all words that start with it in every step, whatever the range, so few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# Index scan: only complete words are looked up if the prefix matches more than this many times as many tickets.
+# Index scan: the prefix is not looked up if it matches more than this many times the number of tickets that match all
+# complete words.
 PREFIX_EXCESS = 8
 # The longest range is the time since the oldest ticket divided by this number, because PostgreSQL reads a whole range
 # before it returns a match.

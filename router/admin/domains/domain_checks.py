@@ -246,7 +246,10 @@ class DomainCheckService:
 
 
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:
-    """Whether a workspace can take the name over. A recheck must not move mail between workspaces."""
+    """Whether the workspace of the checked domain can take the name over from `other`.
+
+    A recheck (`actor` is None) never can: only a check by a user may move mail between workspaces.
+    """
     return actor is not None and result.has_correct_txt and txt_value(other.token) not in result.txt_values
 
 

@@ -46,7 +46,7 @@ WHERE tm.message_id = :message_id
 ORDER BY d.id LIMIT :limit;
 
 -- name: message_by_rfc_id
--- Messages of a workspace with a Message-ID, newest first. Senders may reuse a Message-ID. The second condition on
+-- Messages of a workspace by Message-ID, newest first. Senders may reuse a Message-ID. The second condition on
 -- rfc_message_id matches the partial index.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,

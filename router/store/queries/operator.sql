@@ -15,7 +15,7 @@ SELECT a.id FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE d.workspace_id = :workspace_id AND d.name = :domain AND a.local_key = :local_key;
 
 -- name: operator_integrations
--- The integrations of a workspace with a name, at most two: with two, the name is ambiguous.
+-- The integrations of a workspace by name, at most two: if there are two, the name is ambiguous.
 SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name ORDER BY id LIMIT 2;
 
 -- name: operator_ticket

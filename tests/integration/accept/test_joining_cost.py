@@ -32,7 +32,8 @@ async def _create_flood(installation: Installation, count: int) -> None:
         )
         for n in range(count)
     ]
-    # The first message of the long ticket is committed before its replies: PostgreSQL commits two groups at once.
+    # The first message of the long ticket is committed before its replies, because PostgreSQL commits groups
+    # concurrently.
     await installation.accept.accept(installation.envelope(), bodies[count])
     await asyncio.gather(*(installation.accept.accept(installation.envelope(), content) for content in bodies))
 
@@ -189,7 +190,9 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
         for n in range(MAX_TICKETS + 1)
         for name in names
     ]
-    for start in range(0, len(bodies), len(names)):  # one batch for each `n`: PostgreSQL commits groups concurrently
+    # One batch for each sender, so that the tickets of the last sender are the newest: PostgreSQL commits groups
+    # concurrently.
+    for start in range(0, len(bodies), len(names)):
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])
         )
