@@ -213,11 +213,13 @@ class ApiSettings(Section):
     )
     requests_per_minute: Integer = setting(100, "Maximum requests per minute with an API key; 0 means unlimited.", ge=0)
     requests_per_day: Integer = setting(
-        10000, "Maximum requests per day with all API keys of a workspace, without sessions; 0 means unlimited.", ge=0
+        10000,
+        "Maximum requests per day with all API keys of a workspace; sessions do not count. 0 means unlimited.",
+        ge=0,
     )
     session_requests_per_minute: Integer = setting(
         600,
-        "Maximum requests per minute in all sessions of a user, without automatic refreshes; 0 means unlimited.",
+        "Maximum requests per minute in all sessions of a user; automatic refreshes do not count. 0 means unlimited.",
         ge=0,
     )
     max_connections_per_ip: Integer = setting(
@@ -266,7 +268,9 @@ class DeliverySettings(Section):
         "60s", "How long a process reserves an integration; if the process is killed, others take over after this time."
     )
     max_claims: Integer = setting(
-        10, "Maximum claims of a delivery without an outcome; then it is dead, because it may crash the process.", ge=1
+        10,
+        "Maximum attempts of a delivery that end without an outcome; then it is dead: it may crash the process.",
+        ge=1,
     )
     answer_excerpt: Integer = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
     allow_private_networks: Boolean = setting(
