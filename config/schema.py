@@ -1,9 +1,9 @@
 """Every section and key of the configuration with its type, default and description.
 
-A `Config` is complete, valid and frozen. Durations are `timedelta`, sizes are bytes, and secrets
-print as `***`. `Config()` has the built-in defaults. The loader, the sample file and the
-documentation take the keys from here. Nothing here reads a file or the environment. `router`, `smtp`
-and `api` receive a section or single values, never the whole configuration.
+A `Config` is complete, valid and frozen. Durations are `timedelta`, sizes are bytes, and secrets print as `***`.
+`Config()` has the built-in defaults. The loader, the sample file and the documentation take the keys from here.
+Nothing here reads a file or the environment. `router`, `smtp` and `api` receive a section or single values, never the
+whole configuration.
 """
 
 from pathlib import Path
