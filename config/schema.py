@@ -2,8 +2,7 @@
 
 A `Config` is complete, valid and frozen. Durations are `timedelta`, sizes are bytes, and secrets print as `***`.
 `Config()` has the built-in defaults. The loader, the sample file and the documentation take the keys from here.
-Nothing here reads a file or the environment. `router`, `smtp` and `api` receive a section or single values, never the
-whole configuration.
+Nothing here reads a file or the environment. `router`, `smtp` and `api` receive a section or single values.
 """
 
 from pathlib import Path
