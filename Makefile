@@ -31,7 +31,7 @@ test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
 # Measures the tiers that run in the processes of pytest, not the system tier, which kills the programs that it starts.
-# The floor is one per cent below the measured coverage (83 %).
+# The minimum is one per cent below the measured coverage (83 %).
 COVERAGE_FLOOR ?= 82
 cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
 	$(BIN)/coverage erase
