@@ -133,14 +133,14 @@ MAIL_FIRST = Reply(503, "5.5.1", "Bad sequence of commands: send MAIL first", is
 NO_RECIPIENTS = Reply(503, "5.5.1", "No valid recipients", is_error=True)  # RFC 5321 3.3
 MIXED_DATA = Reply(503, "5.5.1", "Bad sequence of commands: DATA not allowed after BDAT", is_error=True)  # RFC 3030 2
 CHUNK_REFUSED = Reply(  # RFC 3030 2
-    503, "5.5.1", "Bad sequence of commands: BDAT chunk rejected, send RSET", is_error=True
+    503, "5.5.1", "Bad sequence of commands: previous BDAT chunk rejected, send RSET", is_error=True
 )
 CHUNKS_BEGUN = Reply(503, "5.5.1", "Bad sequence of commands: RCPT not allowed after BDAT", is_error=True)  # RFC 3030 2
 TLS_IN_TRANSACTION = Reply(  # RFC 3207 4
     503, "5.5.1", "Bad sequence of commands: STARTTLS not allowed after MAIL", is_error=True
 )
 TLS_ACTIVE = Reply(503, "5.5.1", "TLS already active", is_error=True)  # RFC 3207 4.2
-TOO_MANY_IDLE = Reply(503, "5.5.1", "Too many commands without a mail transaction", is_error=True)  # RFC 5321 7.8
+TOO_MANY_IDLE = Reply(503, "5.5.1", "Too many commands without message data", is_error=True)  # RFC 5321 7.8
 UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command unrecognized", is_error=True)  # RFC 5321 4.2.4
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", is_error=True)  # RFC 5321 4.5.3.1.4
 BARE_LF = Reply(500, "5.5.2", "Bare <LF> received, lines must end with <CR><LF>", is_error=True)  # RFC 5321 2.3.8
