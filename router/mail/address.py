@@ -1,11 +1,11 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
-`parse_mailbox` is the only way to turn text into a `Mailbox`. Its result is well formed, and `str()` of it parses to
-the same mailbox. Source routes and angle brackets belong to a path; callers remove them first. The length is checked
-before anything else, and parsing takes linear time.
+`parse_mailbox` converts untrusted text to a `Mailbox`. The result is well formed, and `str()` of it parses to the same
+mailbox with the same `local_part_limit`. Source routes and angle brackets belong to a path; callers remove them first.
+The number of characters is checked before anything else, and parsing takes linear time.
 
 Two extensions of the grammar accept addresses that other mail servers accept: a domain label may contain an underscore,
-and a domain may end with the root's dot.
+and a domain may end with a dot.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 class AddressError(ValueError):
-    """The text is not a mailbox. The error text gives the reason to the user who entered it."""
+    """The text is not a mailbox or a domain. The error text gives the reason to the user who entered it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox of an envelope.
+    """A mailbox (RFC 5321 section 4.1.2), or `postmaster` without a domain.
 
     Attributes:
         local_part: Without quotes and escapes, in its original case.
-        domain: In its original form, `""` for `<postmaster>`.
+        domain: In its original form, `""` for `postmaster` alone.
     """
 
     local_part: str
@@ -71,20 +71,20 @@ def local_key(local_part: str) -> str:
     """Returns an unquoted local part case-folded and composed (NFC). Idempotent."""
     if local_part.isascii():
         return local_part.lower()
-    # Unicode's canonical caseless matching (D145) decomposes before folding. Both are repeated because folding
-    # some letters (U+0345 and letters that contain it) changes their decomposition.
+    # Unicode's canonical caseless matching (D145) decomposes before folding. Both steps are repeated because
+    # folding some letters (U+0345 and letters that contain it) changes their decomposition.
     folded = normalize("NFD", local_part).casefold()
     return normalize("NFC", normalize("NFD", folded).casefold())
 
 
 def domain_key(domain: str) -> str:
-    """Returns a domain as A-labels in lower case without the root's dot; an address literal stays unchanged.
+    """Returns a domain as A-labels in lower case without a trailing dot; an address literal stays unchanged.
 
     U-labels are mapped by non-transitional UTS 46 (upper case and full-width letters and dots are normalised, `ß` is
-    kept), then encoded by IDNA 2008.
+    kept), then encoded by IDNA 2008. The syntax of an ASCII domain is not checked.
 
     Raises:
-        AddressError: The domain has no A-label form.
+        AddressError: The domain is not ASCII and has no A-label form.
     """
     if domain.startswith("[") or not domain:
         return domain
@@ -114,7 +114,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
         raise AddressError("the address contains a control character or invalid UTF-8")
     if not text.isascii() and len(text.encode()) > MAX_MAILBOX_BYTES:
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
-    if has_long_marks(text):  # rejected, because truncation could make two addresses equal
+    if has_long_marks(text):  # rejected, because truncating the marks could make two addresses equal
         raise AddressError(_TOO_MANY_MARKS)
     if text.startswith('"'):
         local, original, remaining = _parse_quoted_local_part(text)

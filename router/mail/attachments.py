@@ -1,4 +1,4 @@
-"""Describes the attachments of a message: kind, safe filename, size, and whether the HTML shows them inline."""
+"""Describes the attachments of a message: kind, safe filename, size, and whether they are inline images."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A leaf of the MIME tree that can be downloaded.
+    """A part that can be downloaded.
 
     Attributes:
-        related: The part is in a multipart/related and is not its root (RFC 2387).
+        related: The part is a child of a multipart/related, but not its root (RFC 2387).
         kind: `""` to derive the kind from the content type and the filename.
     """
 
@@ -57,7 +57,8 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
     Args:
         n: The number of the attachment, starting with 1.
         size: The number of decoded bytes.
-        html: The sanitised HTML of the message; images that it references are inline.
+        html: The sanitised HTML of the message. An image that it references is inline unless its disposition is
+            `attachment`.
     """
     part = file.part
     kind: AttachmentKind = file.kind or _classify(part)
@@ -81,14 +82,13 @@ def declared_filename(part: Part) -> str:
 
 
 def is_pkcs7(part: Part) -> bool:
-    """Whether a part is a PKCS #7 object, that is, signed or encrypted S/MIME (RFC 8551 section 3.2)."""
+    """Whether the content type or the filename is that of an S/MIME object in PKCS #7 format (RFC 8551 section 3.2)."""
     if part.content_type == "application/octet-stream":
         return declared_filename(part).lower().endswith(".p7m")
     return part.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
 def _classify(part: Part) -> AttachmentKind:
-    """Returns the kind by the content type, or by the filename if the type is not specific."""
     kind, name = part.content_type, declared_filename(part).lower()
     if kind in ("message/rfc822", "message/global"):
         return "message"

@@ -6,8 +6,8 @@ or delayed because of the mark.
 
 `classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
 
-Group addresses and forwarding rules add header fields that also mark a person's reply. Whether a marked message is such
-a reply is only known when it joins a ticket; `may_be_relayed` selects the candidates.
+Group addresses and forwarding rules add header fields, so a person's reply may get a mark too. Whether a marked message
+is such a reply is only known when it joins a ticket; `may_be_relayed` selects the candidates.
 
 `X-Auto-Response-Suppress` asks the receiver not to reply automatically. A person's message may have it, so the field
 alone is no evidence.
@@ -30,7 +30,8 @@ from router.mail.automatic_subjects import (
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-# Fields that only automatic replies have. Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others write them.
+# Fields that only automatic replies have, unless the value is no, false or 0. Gmail, cPanel, BoxTrapper, DTC,
+# Email::AutoReply and others write them.
 _REPLY_FIELDS = frozenset(
     {
         b"x-autoreply",
@@ -96,7 +97,8 @@ _MAILER_DAEMON = re.compile(
 )
 # Addresses that send delivery reports, but that people use too.
 _POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
-# Addresses that usually belong to programs. A marked message from one never counts as a person's reply.
+# Addresses that usually belong to programs. A marked message from such an address never counts as a
+# person's reply.
 _AUTOMATED_SENDER = re.compile(
     r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
     r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
@@ -120,7 +122,6 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
         return "list"
     if b"list" in _first_tokens(fields, b"precedence"):
         return "list"
-    # RFC 3834 section 5: an Auto-Submitted value other than "no" means that a program sent the message.
     if _is_bulk_mail(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
@@ -129,13 +130,13 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
     """Returns the mark of a message by its header's mark and the null reverse-path (RFC 5321 section 4.5.5).
 
-    Only notifications and automatic replies have `MAIL FROM:<>`. If the header has no mark, such a message is a bounce,
-    with two exceptions: the subject says that someone is absent, or the message has an In-Reply-To, which delivery
-    reports do not have.
+    Only notifications and automatic replies have `MAIL FROM:<>`. If the header has no mark, such a message is a bounce
+    or an automatic reply. A subject that starts like a failure report makes it a bounce. Otherwise it is an automatic
+    reply if it refers to another message or if its subject reports an absence, else a bounce.
 
     Args:
         automatic: The mark of the header.
-        is_reply: The message has an In-Reply-To.
+        is_reply: The message refers to another message (In-Reply-To, References).
     """
     if automatic or not null_reverse_path:
         return automatic
@@ -148,12 +149,11 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
 
     Mailing lists, group addresses and forwarding rules add fields of their own to a person's reply; a CRM adds
-    `List-Unsubscribe`. A message with signs of an automatic reply or from an automated sender is no such reply. Bulk
-    precedence also excludes a message, unless it has list fields and is not auto-generated.
+    `List-Unsubscribe`. A message without In-Reply-To, with signs of an automatic reply or from an automated sender is
+    no such reply. Bulk precedence also excludes a message, unless it has list fields and is not auto-generated.
 
-    Microsoft 365 marks redirected messages and automatic replies alike (`auto-generated`). Only a redirected message
-    has Resent fields, a field with the forwarding mailbox, or a field with the owner of an inbox rule who is not the
-    sender.
+    Microsoft 365 marks both redirected messages and automatic replies as `auto-generated`. Only a redirected message
+    has Resent fields, a field with the forwarding mailbox, or a field with an inbox rule's owner other than the sender.
 
     Args:
         automatic: The mark of `classify_header`.
@@ -178,7 +178,7 @@ def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether the report type (RFC 3464), a field of Exim or Exchange, or sender and subject identify a bounce."""
+    """Whether the header is that of a bounce, or of a report of successful delivery (RFC 3464)."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):
@@ -204,10 +204,10 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
     ):
         return True
     if b"auto-generated" in submitted and has_absence_beginning(subject):
-        return True  # Exchange marks its out-of-office replies as generated
+        return True  # Exchange marks its out-of-office replies as auto-generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
         return True
-    # Automatic replies that an inbox rule of Exchange sends for the sender's own mailbox have a reverse-path.
+    # An automatic reply by an inbox rule of Exchange has a reverse-path. The rule belongs to the sender's own mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
@@ -224,7 +224,7 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether a program wrote the message as a reply to a message that the header names."""
+    """Whether the message is a reply with `Auto-Submitted: auto-generated`."""
     return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
@@ -250,7 +250,7 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's replies do."""
+    """Whether the message requests no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20). Exchange's replies do."""
     if b"x-auto-response-suppress" not in fields:
         return False
     suppressed = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
@@ -281,6 +281,6 @@ def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractS
 
 
 def _first_value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
-    """Returns the start of the first field with this name, in lower case."""
+    """Returns the start of the value of the first field with this name, in lower case; `b""` if there is none."""
     values = fields.get(name)
     return values[0][:256].lower() if values else b""

@@ -1,7 +1,7 @@
 """Subjects of messages that mail programs write themselves, in the languages of their users.
 
-A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`. If the
-header says that a program wrote the message, a subject that starts with such a phrase determines the kind of message.
+A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`. If
+other evidence shows that a program wrote the message, a known phrase in the subject determines the kind of message.
 Pure functions in constant time, since only the start of a subject is read.
 """
 
@@ -13,7 +13,7 @@ import unicodedata
 from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
-# Maximum number of characters of a subject that are read; the longest prefix below has about 40.
+# Maximum number of characters of a subject that are compared with phrases; the longest phrase below has about 40.
 _BEGINNING_LENGTH = 120
 
 # Tags that gateways and lists prepend: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Matches folded text.
@@ -27,7 +27,7 @@ _DOMINO_SUBJECT = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the
 
 
 def _fold(text: str) -> str:
-    """Removes case and accents, which many programs and people omit."""
+    """Folds case, and removes accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
     folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # the Turkish dotless i becomes i
@@ -76,7 +76,7 @@ _ABSENCE_PREFIXES = _parse_phrases(
     "inte på kontoret|ikke på kontoret|ikke til stede|poissa|poissa toimistosta|вне офиса|нет на месте|поза офісом|"
     "izvan ureda|ne biure|ofis dışı|di luar kantor|vắng mặt tại văn phòng"
 )
-# Further phrases that count if the header already says that a program wrote the message.
+# Phrases that count with or without a colon if other evidence shows that a program wrote the message.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
@@ -110,7 +110,8 @@ _FAILURE_BEGINNINGS = tuple(
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
-# First words of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
+# Subjects of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail: the text before
+# the colon, or the first words.
 _DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
@@ -133,9 +134,11 @@ def has_auto_reply_prefix(subject: str) -> bool:
 
 
 def is_absence_phrase(subject: str) -> bool:
-    """Whether the subject is an absence phrase, alone, in brackets or before a colon.
+    """Whether the subject is an absence phrase, or starts with one in brackets or before a colon.
 
-    The phrase shows that a program wrote the message only together with other evidence, such as In-Reply-To.
+    A phrase for an automatic reply counts too if it is alone or in brackets. So does a subject that ends with `is out
+    of the office`, unless it is the subject of a reply. The phrase shows that a program wrote the message only together
+    with other evidence, such as In-Reply-To.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
@@ -150,7 +153,7 @@ def is_absence_phrase(subject: str) -> bool:
 
 
 def has_absence_beginning(subject: str) -> bool:
-    """Whether the subject of a program's message starts like an automatic reply."""
+    """Whether the subject of a program's message is that of an automatic reply."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     if folded[_tags_end(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
         return True
@@ -164,7 +167,7 @@ def has_failure_beginning(subject: str) -> bool:
 
 
 def has_success_beginning(subject: str) -> bool:
-    """Whether the subject of a delivery report says that the message was delivered."""
+    """Whether the subject of a delivery report says that the message was delivered, relayed or expanded."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     return _prefix(subject[:_BEGINNING_LENGTH]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
 

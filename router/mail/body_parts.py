@@ -20,15 +20,14 @@ _TEXT_FILES = frozenset(
         "text/x-vcalendar",
     }
 )
-# Alternatives for other devices; they are ignored.
+# Alternatives for AMP and for watches; they are ignored in a multipart/alternative.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
 # Maximum number of S/MIME signed messages that are opened, nested or not. The content of each is copied in memory. A
 # triple-wrapped message (RFC 2634) contains two.
 MAX_CONTAINERS = 4
-# Number of bytes at the start of a PKCS #7 object that are decoded to classify it.
+# Number of encoded bytes at the start of a PKCS #7 object that are decoded to classify it.
 _PKCS7_HEAD_BYTES = 512
-# Maximum size of a base64 text that is searched for uuencoded files, because the search decodes the whole text. The
-# limit on displayed text is lower.
+# Maximum encoded size of a base64 text that is searched for uuencoded files, because the search decodes the whole text.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
 # Maximum number of uuencoded files that are extracted from the texts of one message.
 _MAX_BLOCKS = 100
@@ -54,7 +53,7 @@ class BodyParts:
         self._blocks_left = _MAX_BLOCKS
         self._read(root)
         if not self.pieces and root.content_type in ("text/plain", "text/html"):
-            # The only part of the message is its text, even with the disposition `attachment`.
+            # The only part of a message is displayed, even with the disposition `attachment`.
             self.pieces.append(self._decoder.decode(root))
 
     def _read(self, part: Part, *, related: bool = False, encrypted: bool = False) -> None:
@@ -64,7 +63,7 @@ class BodyParts:
                 self._read_alternative(part)
             elif kind == "multipart/related":
                 # The root is the first part, unless `start` names another (RFC 2387 section 3.2). `start` is not read:
-                # the first readable part is used.
+                # the first multipart or text is used.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
                 for child in part.children:
                     self._read(child, related=child is not root)
@@ -103,7 +102,11 @@ class BodyParts:
         self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
-        """Whether a leaf is displayed as text. A leaf with a filename is text only if it is the first part."""
+        """Whether a leaf is displayed as text.
+
+        A leaf with a filename is text only if it is the first text of the message or of an alternative, and no file
+        precedes it.
+        """
         if part.disposition == "attachment" or not part.content_type.startswith("text/"):
             return False
         if part.content_type in _TEXT_FILES:
@@ -111,7 +114,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Reads the first plain text, the last HTML and the files of all alternatives of a multipart/alternative."""
+        """Reads the first plain text and the last HTML that are not blank, and the files of a multipart/alternative."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces

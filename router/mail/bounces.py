@@ -1,4 +1,7 @@
-"""Finds the failed recipients of bounces, and the reasons, in reports (RFC 3464) and in the text of older servers."""
+"""Finds the failed recipients of a bounce in its report (RFC 3464), header, text or returned message.
+
+The reasons are only read from the report.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,11 @@ class Failure:
     """A failed or delayed recipient of a delivery report.
 
     Attributes:
-        address: The final address, possibly the target of a forwarding.
-        original: The address that the message was sent to, if the report names it.
-        action, status, reason: As in the report.
+        address: The final address, possibly the target of a forwarding; `original` if the report does not name it.
+        original: The address that the message was sent to; `""` if the report does not name it.
+        action: In lower case; `failed` if missing.
+        status: `""` if missing.
+        reason: Diagnostic-Code without its type; `""` if missing.
     """
 
     address: str
@@ -59,7 +64,7 @@ class Failure:
     reason: str
 
     def is_described_in(self, text: str, flat: str) -> bool:
-        """Whether a text contains the address, and the reason if the report has one.
+        """Whether a text contains the address, and the status or the reason if the report has one of them.
 
         Args:
             flat: The text with each run of white space replaced by one space.
@@ -127,14 +132,14 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
-    """Returns the failed and delayed recipients of all reports of a message, None without a report."""
+    """Returns the failed and delayed recipients of the first `_MAX_REPORTS` reports, None if there is no report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
     found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:
-    """Returns one line for each failure that the text of the bounce does not describe."""
+    """Returns one line for each failure that the text of the bounce does not describe, at most 20 lines."""
     flat = " ".join(text.split()) if failures else ""
     lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
@@ -147,10 +152,11 @@ def failed_recipients(
 
     The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that
     consist of an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address
-    in the text. The result is empty if a report only covers delivered or delayed mail.
+    in the text. Only the report counts if the mark of the header is not `bounce`. The result is empty if a report only
+    covers delivered or delayed mail.
 
     Args:
-        failures: As `read_reports` returned them.
+        failures: The result of `read_reports`.
     """
     failed = [failure for failure in failures or () if failure.action.startswith("failed")]
     original_by_address = _find_address_lines(text, header.from_address) if header.automatic == "bounce" else {}

@@ -1,6 +1,6 @@
 """Converts calendar parts (RFC 5545, iTIP RFC 5546) to text: what, when, where and who. Used if there is no other text.
 
-Times are shown as written, with their time zone; nothing is converted. Alarms, time zones and free-busy lists are
+Times are shown in the time zone in which they are written. Alarms, definitions of time zones and free-busy lists are
 skipped. Any input produces a result in linear time.
 """
 
@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # maximum number of bytes that are read; a larger calendar contains an embedded file
+MAX_BYTES = 1 << 20  # maximum number of bytes that are read; a larger calendar usually contains an embedded file
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
 _MAX_VALUE_LENGTH = 998  # maximum number of characters of a one-line value
@@ -89,14 +89,14 @@ class _Component:
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
-    """Returns a paragraph for each event of a calendar, `""` if there is none.
+    """Describes the events, tasks and journal entries of a calendar, at most `_MAX_EVENTS`; `""` if there is none.
 
     Args:
         data: The decoded part.
         charset: The charset label of the data; the default is UTF-8 (RFC 5545 section 3.1.4).
         method: The `method` parameter of the Content-Type, used if the calendar has no METHOD.
     """
-    # Lines may be folded between any two bytes, also inside a character (RFC 5545 section 3.1).
+    # Unfolds before decoding: some programs fold lines inside a character (RFC 5545 section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
     method, components = _parse_components(text, method.upper())
     texts = [_format_component(component, method) for component in components[:_MAX_EVENTS]]
@@ -222,7 +222,10 @@ def _is_date(found: _Property) -> bool:
 
 
 def _last_day(end: _Property | None) -> str:
-    """Returns the last day of an all-day event: DTEND is the day after it (RFC 5545 section 3.6.1)."""
+    """Returns the last day of an all-day event, `""` if DTEND is missing or invalid.
+
+    DTEND is the day after the last day (RFC 5545 section 3.6.1).
+    """
     try:
         return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
@@ -261,7 +264,10 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """Describes a recurrence rule (RFC 5545 section 3.3.10); unsupported parts are shown as written."""
+    """Describes a recurrence rule (RFC 5545 section 3.3.10).
+
+    Unsupported parts are shown as written, except WKST, which is omitted.
+    """
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")

@@ -1,7 +1,7 @@
 """Finds the charset of text without a usable label.
 
-The sources are the text's own declaration, the rest of the message, and detection by language. chardet detects
-languages, on a bounded sample of the non-ASCII lines. The library takes 40 MB of memory and is loaded on first use.
+The sources are the text's own declaration, the charset of the rest of the message, and detection on a bounded sample of
+the non-ASCII lines. The detector, chardet, takes 40 MB of memory and is loaded on first use.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from router.mail.charsets import (
 MAX_SAMPLE_BYTES = 4096
 """Maximum number of bytes that chardet examines, in quadratic time for some inputs. A sentence is enough."""
 MAX_DETECTIONS = 16
-"""Maximum number of detections per message; later texts use the charset that was detected last."""
+"""Maximum number of detections for the texts of a message, and for its part headers.
+
+Later texts use the charset that was detected last, later part headers the charset of the message.
+"""
 # Maximum number of bytes of a line that are examined before and after its first non-ASCII byte.
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
 _MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
-_MAX_LINES = 20_000  # maximum number of lines that are decoded one by one, which takes about 10 ms
+_MAX_LINES = 20_000  # a text with more lines is not decoded line by line; this many take about 10 ms
 _MAX_DECLARATION_BYTES = 8192  # maximum number of bytes of markup that are searched for a declaration
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
@@ -81,7 +84,10 @@ class CharsetDecoder:
         return self._decode(data, label, declared)
 
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
-        """Decodes UTF-8 in which the lines `numbers`, such as a footer, have another charset or are damaged."""
+        """Decodes UTF-8 in which the lines `numbers`, such as a footer, have another charset or are damaged.
+
+        Returns None if decoding changes the number of these lines.
+        """
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")
@@ -106,10 +112,10 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """Returns the numbers of the lines that are not UTF-8, if the other lines are; otherwise `[]`.
+    """Returns the numbers of the lines that are not UTF-8 in a text that mostly is; `[]` for all other texts.
 
-    The other lines must contain at least two UTF-8 characters for each returned line. A line in another charset is
-    valid UTF-8 by accident only if it has just one or two non-ASCII characters.
+    The other lines must contain at least four UTF-8 characters, and at least two for each returned line. A line in
+    another charset is rarely valid UTF-8 if it has more than two non-ASCII characters.
     """
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []
@@ -128,7 +134,8 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
 def declared_charset(data: bytes) -> str:
     """Returns the label in an XML declaration or an HTML meta element, `""` without one.
 
-    Markup with an ASCII declaration is not UTF-16 (WHATWG, "prescan a byte stream").
+    A declared UTF-16 or UTF-32 is returned as UTF-8, because the declaration itself is ASCII (WHATWG, "prescan a byte
+    stream").
     """
     head = data[:_MAX_DECLARATION_BYTES]
     match = _XML.match(head) or _META.search(head)
@@ -174,7 +181,10 @@ def _sample(data: bytes) -> bytes:
 
 
 def _has_mixed_words(sample: bytes) -> bool:
-    """Whether the non-ASCII bytes are letters in Latin words; words of other scripts contain no ASCII letters."""
+    """Whether most words with non-ASCII bytes also contain ASCII letters, as in Latin script.
+
+    Words of one byte count as Latin. Words of other scripts contain no ASCII letters.
+    """
     mixed = pure = 0
     for match in _WORD.finditer(sample):
         word = match[0]

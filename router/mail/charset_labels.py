@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Maps labels in messages to codecs. The label of a subset has the codec of the superset that programs send under it.
+# Maps normalised labels to codecs. The label of a subset has the codec of the superset that programs send under it.
 _CODECS = {
     name: codec_name
     for codec_name, names in {
@@ -96,7 +96,7 @@ SIBLINGS = {
     "koi8_r": ("cp1251",),
     "koi8_u": ("cp1251",),
 }
-# Extensions that are sent under the label of the base charset.
+# Variants that are tried if the charset of the label does not fit; some extend the charset.
 SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
 # The Windows charset that an ISO 8859 label means if the text uses bytes 80 to 9F, which are controls in ISO 8859.
 WINDOWS = {

@@ -59,7 +59,7 @@ _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, decoded as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # letters of windows-1256; damage rarely causes two
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # characters of windows-1256; damage rarely causes two
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # U+0085 is not included because it ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
@@ -74,10 +74,10 @@ _TRIAL_BYTES = 65536  # bytes that are decoded to check whether a charset fits; 
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Decodes bytes. Returns the text, and whether the charset is doubtful (wrong, unknown or malformed label).
+    """Decodes bytes. Returns the text, and whether it is doubtful because `label` does not fit or bytes are damaged.
 
     Args:
-        fallback: The label to use if `label` is missing or wrong. If it does not fit either, windows-1252 is used.
+        fallback: The label to use if `label` does not fit. If neither fits, damaged bytes are replaced.
     """
     found = decode_labelled(data, label)
     if found is not None:
@@ -114,12 +114,12 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
 
 
 def can_decode(data: bytes, label: str) -> bool:
-    """Whether the start of the data can be decoded with this label."""
+    """Whether the label is known, and the start of the data can be decoded with it."""
     return codec_for(label) != "" and decode_labelled(data[:_TRIAL_BYTES], label) is not None
 
 
 def decode_strict(data: bytes, name: str) -> str | None:
-    """Decodes with the codec `name`; None if a byte is invalid."""
+    """Decodes with the codec `name`; None if a byte is invalid or the codec is unknown."""
     try:
         return data.decode(name)
     except (UnicodeError, LookupError):
@@ -127,7 +127,7 @@ def decode_strict(data: bytes, name: str) -> str | None:
 
 
 def _wide_codec(data: bytes, name: str) -> str:
-    """Returns the codec for UTF-16 or UTF-32 by byte order mark or position of NUL bytes, `""` for other text."""
+    """Returns the codec for UTF-16 or UTF-32 by label, byte order mark or NUL bytes, `""` for other text."""
     if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
     unicode_or_none = name in WIDE or name in ("", "utf_8")
@@ -144,7 +144,7 @@ def _wide_codec(data: bytes, name: str) -> str:
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
-    # Text in which every second byte is NUL.
+    # Text in which nearly every second byte is NUL.
     if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
         return "utf_16_be" if even > odd else "utf_16_le"
     return ""
@@ -157,7 +157,7 @@ def _is_big_endian(sample: bytes) -> bool:
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Decodes text in a 7-bit charset; None for other text. Damaged bytes are replaced one by one."""
+    """Decodes text in a 7-bit charset; None for other text. Damaged characters are replaced."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
@@ -187,7 +187,7 @@ def _decode_escaped(data: bytes, name: str) -> str:
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
     """Decodes UTF-8, possibly with some damage such as a split character; None for other text.
 
-    U+0080 to U+009F become quotes, dashes or the euro sign: some programs treat windows-1252 as ISO 8859-1.
+    U+0080 to U+009F become the characters of windows-1252, which some programs treat as ISO 8859-1.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -223,7 +223,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
         text = decode_strict(data, name)
-        # If strict decoding fails, the text may be Shift_JIS, which also uses bytes below A0: they count too.
+        # If strict decoding fails, the text may be Shift_JIS, so lead bytes below A0 count too.
         if name in WESTERN and is_mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _decode_damaged(data, name) if text is None else text
@@ -238,7 +238,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Returns `text`, or the text in a sibling charset if `text` is unlikely in `name`; and whether it is doubtful."""
+    """Returns the likelier of `text` and the text in UTF-8 or a sibling charset, and whether the label is wrong."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -251,7 +251,7 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether `other` confirms the sibling charset; some intact texts use half-width katakana or only capitals."""
+    """Whether `other` confirms the sibling charset. A text of half-width katakana is unlikely, but may be intact."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
@@ -269,7 +269,7 @@ def _letter_ranks(text: str) -> list[int]:
 
 
 def _is_unlikely(text: str, name: str) -> bool:
-    """Whether a text is implausible: 5 % private-use characters, many half-width marks, or inverted letter case.
+    """Whether a text is implausible: GB punctuation, private-use characters, half-width marks or inverted case.
 
     Args:
         name: The codec that decoded the text.
@@ -296,7 +296,7 @@ def _decode_damaged(data: bytes, name: str) -> str | None:
 
 
 def _mark_odd_byte(run: bytes, name: str) -> bytes:
-    """Replaces the extra byte of a run of pairs by FF, which is not part of any character."""
+    """Replaces the extra byte of an odd run of pairs by FF, which is not part of any character."""
     if len(run) % 2 == 0:
         return run
     index = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
@@ -338,7 +338,7 @@ def _windows_codec(data: bytes, name: str) -> str:
 
 
 def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
-    """Whether bytes above `above` outnumber ASCII letters, which never happens in Latin script."""
+    """Whether bytes above `above` outnumber ASCII letters, which hardly ever happens in Latin script."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
     # Currency and other signs are below C0 in Western charsets.

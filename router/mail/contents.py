@@ -15,7 +15,8 @@ AttachmentKind = Literal["file", "image", "calendar", "contact", "encrypted", "s
 class ParseLimits:
     """How much of a message is parsed.
 
-    Sizes are in bytes; `text`, `html` and `sanitized_html` are in characters.
+    `header_bytes` and `enclosed_bytes` are in bytes; `text`, `html` and `sanitized_html` are in characters. The other
+    limits are counts.
     """
 
     header_bytes: int = 262144
@@ -40,7 +41,8 @@ class Attachment:
         n: Its number, starting with 1.
         filename: Safe as a filename, never empty.
         size: The number of decoded bytes.
-        inline: The attachment is an image that the HTML displays, by `content_id` unless that is `""`.
+        inline: The attachment is an image that is part of the text: by its disposition, because it is in a
+            multipart/related, or because the HTML references its `content_id`.
     """
 
     n: int
@@ -78,7 +80,7 @@ class Contents:
     Attributes:
         text: The new text.
         quoted: Quoted history and the signature, split off the text.
-        html: Sanitised HTML, `""` for a message without HTML.
+        html: Sanitised HTML, `""` if the message has none or if it is too complex.
         warnings: What was repaired, guessed or truncated, for display.
         reply_to, original_from: See `router.mail.originator_fields`.
         failed_recipients: The failed addresses of a bounce.

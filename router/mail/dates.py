@@ -38,8 +38,8 @@ _FORMATS = tuple(
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {pattern: number for number, name in enumerate(_MONTH_NAMES, 1) for pattern in (name, f"{number:02}")}
-# Names of RFC 5322 section 4.3, and other unambiguous names. All other names count as UTC, as section 4.3
-# requires for unknown names and single letters.
+# Zone names of RFC 5322 section 4.3, and other unambiguous ones. All other names count as UTC, as section 4.3
+# recommends for unknown names and single letters.
 _ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (

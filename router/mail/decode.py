@@ -1,4 +1,4 @@
-"""Decodes encoded words (RFC 2047) and parameters (RFC 2231) of header fields, and lenient base64; cleans text.
+"""Decodes encoded words (RFC 2047), parameters of header fields (RFC 2231) and damaged base64; cleans text.
 
 Every function returns a result for any bytes and any label in linear time and never raises. A PostgreSQL TEXT column
 can store the results of `clean_line` and `clean_text`: they contain no NUL and no lone surrogates.
@@ -51,7 +51,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
 
 def undecodable_bytes(value: bytes) -> bytes:
-    """Returns the raw 8-bit bytes of a value and its encoded words with a wrong or unknown label."""
+    """Returns the raw 8-bit bytes of a value, and the bytes of its encoded words with a wrong or unknown label."""
     return b" ".join(
         data
         for data, label in _split_encoded_words(value)
@@ -111,8 +111,8 @@ def decode_base64_leniently(text: bytes) -> bytes:
 def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     """Returns the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
-    Names are lower-case. Values are decoded: continuations and charsets (RFC 2231), encoded words although RFC 2047
-    section 5 forbids them here, and raw bytes. An extended value takes precedence over a plain one of the same name.
+    Names are lower-case. Values are decoded: continuations and charsets (RFC 2231), raw bytes, and encoded words, which
+    RFC 2047 section 5 forbids here. An extended value takes precedence over a plain one of the same name.
     """
     token, remaining = _split_parameters(value[:8192])
     found: dict[str, str] = {}
@@ -139,7 +139,7 @@ def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
 
 
 def _strip_comment(name: str, value: bytes) -> bytes:
-    """Returns an unquoted value without a trailing comment."""
+    """Returns an unquoted value without comments. A filename stays unchanged."""
     return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
 
 
@@ -148,7 +148,7 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """Joins the pieces of a parameter; the first piece contains charset and language (RFC 2231 section 4)."""
+    """Joins the pieces of a parameter; the first piece may contain charset and language (RFC 2231 section 4)."""
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -165,9 +165,10 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """Returns a safe filename without path, control and direction characters and reserved device names.
+    """Returns a safe filename without path, control and direction characters.
 
-    The name has at most 120 characters, including the extension; it is `""` if nothing is left.
+    Reserved device names get the prefix `_`. The name has at most 120 characters, including the extension; it is `""`
+    if nothing is left.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
@@ -190,9 +191,9 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Returns multi-line text with LF line endings, without control characters and lone surrogates."""
+    """Returns multi-line text with LF line endings, without lone surrogates and control characters other than tabs."""
     if "\r" in text:
-        # CR CR LF is a CRLF after a CR that was encoded or that a gateway added.
+        # CR CR LF is one line ending: a gateway or an encoder added a CR.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if "\f" in text or "\v" in text or "\x85" in text:  # Microsoft Word separates the lines of a paragraph by VT
         text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")

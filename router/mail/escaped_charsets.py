@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection
 from itertools import accumulate
 from operator import sub
 
-# Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), and the shifts SO and SI.
+# Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and
+# line ends.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
 # A line that ends without the escape sequence or shift back to ASCII.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# The text after a line that was folded between its escape sequences. The next switch is back to ASCII.
+# Text whose next switch is back to ASCII. If it follows an open line, the line was folded between its escape sequences.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -56,8 +57,8 @@ def has_open_line(data: bytes) -> bool:
 def decode_iso2022(data: bytes) -> str:
     """Decodes text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
 
-    A line that was folded between its escape sequences continues in the character set of the previous line. Bytes above
-    127 outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    If a line was folded between its escape sequences, the next line starts in the same character set instead. Bytes
+    above 127 outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
     pieces: list[str] = []
     decode: _Decoder = _decode_ascii
@@ -150,7 +151,7 @@ def _decode_roman(data: bytes) -> str:
 
 
 def _decode_katakana(data: bytes) -> str:
-    """Decodes 7-bit JIS X 0201 katakana; controls and spaces are unchanged."""
+    """Decodes JIS X 0201 katakana in 7 or 8 bits; controls and spaces are unchanged."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
@@ -171,7 +172,7 @@ def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
     """Decodes a run of pairs; an extra byte is treated as a damaged pair.
 
     Args:
-        after_damage: A pair directly before the run was damaged.
+        after_damage: The character directly before the run was damaged.
     """
     if len(run) % 2 == 0:
         return decode(run)
@@ -198,7 +199,7 @@ def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = F
 
 
 def _decode_jis_x_0208(pairs: bytes) -> str:
-    """Decodes JIS X 0208 and its NEC and IBM extensions (rows 13 and 89 to 92), which only CP932 supports."""
+    """Decodes JIS X 0208 with the NEC and IBM extensions of CP932 (rows 13 and 89 to 92)."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
     except UnicodeDecodeError:

@@ -2,10 +2,10 @@
 
 `read_headers` never raises and takes linear time in `max_bytes`. A usual message takes tens of microseconds, so it may
 run on the event loop. Texts can be stored (no NUL, no lone surrogates) and are truncated to their limits. The domains
-of addresses are lower-case; `participants` are compared, so their local parts are case-folded too.
+of addresses are lower-case. `author` and `participants` are compared, so their local parts are case-folded too.
 
 Nothing is verified: a header contains what its sender wrote. The first `MAX_HINT_BYTES` of the body are only read if
-the header has raw bytes of uncertain charset.
+the header has bytes of uncertain charset.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class HeaderFacts(NamedTuple):
         relayed_reply_ids: If the message joins a ticket by one of these IDs, it counts as a person's reply that a list
             or a rule relayed, regardless of `automatic`. `()` if it cannot be such a reply.
         author: The author's address in normalised form: `from_address`, unless a mailing list rewrote From.
-        from_address: The first mailbox of From; `""` if none, the caller then uses the reverse-path.
+        from_address: The first address in From; `""` if there is none.
         participants: Normalised addresses of From, Reply-To, X-Original-From and similar, Sender, To, Cc, in this
             order, at most 200.
         sent_at: Date in microseconds since the epoch; None if missing, invalid or not between 1970 and 2100.
@@ -108,7 +108,7 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Finds the header, after any empty lines and an mbox `From ` line. The header is empty if there is no field."""
+    """Finds the header, after any byte order mark and empty lines. The header is empty if there is no field."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
@@ -143,7 +143,7 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         return HeaderBlock(b"", start, has_bare_cr, tuple(warnings))
     first_other_line = _NOT_A_FIELD.search(data)
     if first_other_line is not None and _LATER_FIELD.search(data, first_other_line.end()) is None:
-        # The empty line between header and body is missing. Garbage between fields is just skipped.
+        # The line belongs to the body: no field follows, so the empty line is missing. Else `read_fields` skips it.
         warnings.append("no empty line after the header")
         data, body = data[: first_other_line.start()], start + first_other_line.end()
     return HeaderBlock(data, body, has_bare_cr, tuple(warnings))
@@ -212,7 +212,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     references = _reference_ids(fields)
     evidence: tuple[str, ...] = ()
     if automatic.may_be_relayed(fields, mark, author, subject):
-        # An automatic reply may reference the whole conversation: only In-Reply-To is evidence.
+        # Only In-Reply-To is evidence if the message is auto-generated: References may list the whole conversation.
         evidence = tuple(_parent_ids(fields)) if automatic.is_auto_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
@@ -237,10 +237,10 @@ def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, 
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """Returns the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown.
+    """Returns the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown or not needed.
 
     Returns the first of these that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and
-    From, the first label in the body, the detected charset.
+    From, the first label in the body, `""` for UTF-8, the detected charset.
 
     Args:
         raw: The bytes of the header that no label covers.
@@ -334,7 +334,7 @@ def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
 
 
 def _parse_message_ids(value: bytes) -> list[str]:
-    """Returns message IDs without brackets. If there are no brackets, words with `@` count, or the only word."""
+    """Returns message IDs without brackets. In a value without brackets, words with `@` are IDs, or a single word."""
     if not value:
         return []
     text = _decode_raw(value, "utf-8")

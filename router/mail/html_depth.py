@@ -14,7 +14,7 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Elements that do not count as depth: those that never nest in themselves, and void elements.
+# Elements that do not count as depth: those that never nest directly in themselves, and void elements.
 _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
@@ -27,7 +27,8 @@ _BLOCKS = _name_set(
 # Elements that are scopes: an end tag inside a scope cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements of the standard. Inside one, an end tag can close only blocks and scopes outside it.
+# "Special" elements of the standard. An end tag inside one closes an element outside it only if that is a block or a
+# scope.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
 # Elements that an end tag removes from the open elements even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
@@ -47,7 +48,7 @@ class DepthEstimate:
         self._html: list[tuple[float, str]] = []  # HTML elements, not those of `svg` and `math`
 
     def process_tag(self, name: str, *, end: bool) -> int:
-        """Processes a tag and returns the depth after it."""
+        """Processes a tag and returns the estimated depth after it."""
         if end:
             self._process_end(name)
         else:

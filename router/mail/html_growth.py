@@ -1,8 +1,8 @@
 """Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
-The HTML standard reopens formatting elements that the end of a block closed ("reconstruct the active formatting
-elements", 13.2.4.3), and copies them if they are closed in the wrong order ("adoption agency algorithm", 13.2.6.4.7).
-So n open elements before n blocks become n * n elements.
+According to the HTML standard, a parser reopens formatting elements that the end of a block closed ("reconstruct the
+active formatting elements", 13.2.4.3). It copies them if they are closed in the wrong order ("adoption agency
+algorithm", 13.2.6.4.7). So n open elements before n blocks become n * n elements.
 
 The estimate is an upper bound for HTML elements. In foreign content (`svg`, `math`), where tags have other meanings, it
 can be too low; only the limits of the worker process apply there.
@@ -26,8 +26,8 @@ in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
 """Maximum number of characters of tags that parsing may add, which are about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The limit for shorter HTML is a base plus an amount per character, so that the cost of parsing stays proportional.
-Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
+"""The limit for shorter HTML is a base plus an amount per character, so that the cost of parsing stays proportional
+to the length. Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
 # Memory of an element without its name and attributes, in characters of a tag.
 _ELEMENT_COST = 16
 # An end tag clones elements in up to eight rounds. Each round clones the element and up to three elements inside it.
@@ -43,7 +43,8 @@ def _name_set(text: str) -> frozenset[str]:
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
 # Elements whose start tags close no other element.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
-# Elements that never nest in themselves. All other elements that are not inline count as blocks.
+# Elements that never nest directly in themselves. All other elements count as blocks, unless they are inline or
+# formatting elements.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
 # Elements that are scopes: an end tag inside a scope cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
@@ -71,7 +72,11 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yields (name, is an end tag, attributes) for each tag. Skips comments and raw text, as an HTML parser does."""
+    """Yields (name, is an end tag, attributes) for each tag. Skips comments and raw text, as an HTML parser does.
+
+    Raises:
+        TooComplex: A tag exceeds both `MAX_TAG_LENGTH` and `MAX_ATTRIBUTES`.
+    """
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
         position = token.end()
@@ -133,14 +138,14 @@ class _GrowthEstimate:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.levels = [_Level()]
-        self.names = Counter[str]()  # number of open elements in `levels` by name
+        self.names = Counter[str]()  # number of `levels` by name
         self.blocks = 0
         self.size = 0  # total size of all open formatting elements
         self.cost = 0
         self.merged = 0  # total characters of the attributes of all `html` and `body` tags
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
-        """Processes a tag. Raises `TooComplex`."""
+        """Processes a tag. Raises `TooComplex` if the sum exceeds the limit."""
         if name in _FORMATTING:
             if not end:
                 self.open_formatting(name, tag)
@@ -164,7 +169,7 @@ class _GrowthEstimate:
             self.size += level.open[-1].size
 
     def find_last_open(self, name: str) -> int | None:
-        """Returns the position of the innermost open element with this name, None if there is none."""
+        """Returns the position of the innermost open element with this name in the last level, None if none is open."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
@@ -219,7 +224,10 @@ class _GrowthEstimate:
         self.size -= sum(element.size for element in self.exit_level())
 
     def leave_scope(self, name: str) -> None:
-        """Ends a scope and its cells; elements that were opened in the scope itself stay open after it."""
+        """Ends the innermost scope with this name, and all scopes and cells in it.
+
+        Elements that were opened in a scope, but not in a cell, stay open after it.
+        """
         before = self.names[name]
         while before and self.names[name] == before:
             if self.levels[-1].name in _CELLS:

@@ -33,17 +33,18 @@ _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)"
 
 
 def visible_markup(html: str, limit: int) -> str:
-    """Removes comments, style sheets, scripts and invisible attributes from long HTML.
+    """Removes comments, style sheets, scripts, drawings and invisible attributes from long HTML.
 
-    HTML is long if it exceeds an eighth of `limit`, because the HTML parts of a message share the limit. Only the start
-    of the result is processed, up to `limit` characters or `MAX_TAGS` tags.
+    HTML is long if it exceeds an eighth of `limit`, because the HTML parts of a message share the limit. HTML after the
+    first `limit` characters of the result, or after `MAX_TAGS` tags, stays unchanged. The style of the body is kept for
+    HTML of any length.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
 
 
 def _keep_body_style(html: str) -> str:
-    """Copies the visibility style of the body to an element inside, because the sanitiser drops the body tag."""
+    """Copies the style of the body to an element inside, because the sanitiser drops the body tag."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
@@ -58,7 +59,7 @@ def strip_data_uris(html: bytes) -> bytes:
 
 
 def strip_invisible(html: str) -> str:
-    """Removes comments, style sheets and scripts, up to `MAX_TAGS` tags."""
+    """Removes comments, style sheets, scripts and drawings, up to `MAX_TAGS` tags."""
     return _reduce(html, len(html), attributes=False)
 
 
@@ -101,9 +102,10 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
 
 
 def _find_drawing_end(html: str, position: int) -> int:
-    """Returns the end of the `svg` element at `position`, 0 if it contains more than drawing elements.
+    """Returns the end of the `svg` element whose content starts at `position`.
 
-    Other elements end a drawing, or start HTML inside it.
+    Returns 0 if the element is not closed, or contains more than drawing elements. Other elements end a drawing, or
+    start HTML inside it.
     """
     end = _END_OF_DRAWING.search(html, position)
     if end is None or not all(

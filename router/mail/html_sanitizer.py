@@ -1,9 +1,9 @@
 """Sanitises the HTML of messages.
 
-`sanitize_html` keeps text formatting and removes everything that executes, loads remote content, tracks readers or
-hides its origin: scripts, style sheets, forms, remote images. Images of the message itself (`cid:`) stay. It never
-raises and is bounded. Text beyond `MAX_HTML_LENGTH` is truncated. HTML is rejected if it exceeds `MAX_TAGS` or
-`MAX_REFERENCES`, or if parsing would nest it too deeply or enlarge it too much (`router.mail.html_growth`). Only the
+`sanitize_html` keeps text formatting and removes everything that executes, sends data, loads remote content or tracks
+readers: scripts, forms, style sheets, remote images. Images of the message itself (`cid:`) stay. It never raises and is
+bounded. HTML beyond `MAX_HTML_LENGTH` is truncated. HTML is rejected if it exceeds `MAX_TAGS`, `MAX_REFERENCES` or
+`MAX_ESCAPING_COST`, or if parsing would nest it too deeply or enlarge it too much (`router.mail.html_growth`). Only the
 worker process (`router.contents.worker`) may load the sanitiser.
 """
 
@@ -25,7 +25,8 @@ MAX_REFERENCES = 150_000
 # texts longer than `_SHORT_TEXT_LENGTH`. A cost of a billion takes about 20 ms.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
-# Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.
+# Maximum number of characters of sanitised HTML, which can be longer than its input: links get attributes, and elements
+# may be reopened.
 MAX_SANITIZED_LENGTH = 2 * MAX_HTML_LENGTH
 
 

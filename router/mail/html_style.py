@@ -1,4 +1,4 @@
-"""The CSS properties of a `style` attribute that decide whether text is visible and how its white space is displayed.
+"""Reduces a `style` attribute to what matters for text: visibility, white space, strikethrough, indentation by editors.
 
 Pure functions in linear time. The cascade is only applied within one attribute: the last valid declaration of a
 property counts, and one with `!important` takes precedence (CSS Cascade 4, section 6). Style sheets are not read.

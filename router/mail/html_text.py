@@ -36,7 +36,7 @@ _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
 _PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # widths and heights of tracking pixels
-# A reference with thousands of digits, which is no character and for which `unescape` raises.
+# A reference with ten or more digits, which is no character. `unescape` raises if it has thousands.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
@@ -119,7 +119,11 @@ class _TextBuilder:
         return text
 
     def _toggle_strikethrough(self, following: str) -> None:
-        """Writes the `~~` before or after struck-out text, next to its words."""
+        """Writes the `~~` before or after struck-out text, next to its words.
+
+        Args:
+            following: The struck-out text that starts, `""` if it ends.
+        """
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
         elif self._line:
@@ -312,7 +316,7 @@ class _TextExtractor(HTMLParser):
 
 
 def _is_same_link(shown: str, target: str) -> bool:
-    """Whether the text of a link is its target, ignoring case, the scheme, `www.` and a final slash."""
+    """Whether a link's text is its target, ignoring case, scheme, `www.`, final slashes and spaces in phone numbers."""
 
     def bare(text: str) -> str:
         text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")
