@@ -1,9 +1,9 @@
 """Splits the text of a message into new text and quoted text.
 
 Quoted text is the quoted history and the signature; no text is deleted. `split` never splits off text without evidence.
-Only replies are searched for history: messages whose header names another message, whose subject has a reply prefix, or
-that quote one of their recipients. In all other messages only the signature is split off. A forwarded message counts as
-new text. If no new text would be left, all of the text is new.
+A message whose subject has a forward prefix is new text as a whole. Only replies are searched for history: messages
+whose header names another message, whose subject has a reply prefix, or that quote one of their recipients. In all
+other messages only the signature is split off. If no new text would be left, all of the text is new.
 docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
 """
 
@@ -23,7 +23,9 @@ _MAX_LINES = 20_000  # maximum number of lines that are examined; later lines ar
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Returns (new, quoted), without surrounding empty lines. Together they contain every line in its original order.
+    """Returns (new, quoted), without surrounding empty lines.
+
+    Together they contain every non-empty line. Each keeps its lines in their original order.
 
     Args:
         subject: The decoded subject. Its prefix marks a reply or a forwarded message.
@@ -46,7 +48,7 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        # If the footer is the only text, it is new text: for example, a phone sent only a picture.
+        # If the signature or footer is the only text, it is new text: for example, a phone sent only a picture.
         new, quoted = _partition(lines, history)
     if not new:
         return text.strip("\n"), ""

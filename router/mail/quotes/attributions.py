@@ -1,9 +1,9 @@
 """Finds attributions: lines above a quote that say who wrote the quoted text and when, in many forms and languages.
 
-An attribution is recognised by what it contains: an address, a date, a time of day, and usually a verb of writing. Less
-is required above lines with quote marks, which are evidence too. Above lines without quote marks, a line that is part
-of a sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions: at most five lines and 400
-characters are examined.
+An attribution is recognised by a combination of an address, a date, a time of day and a verb of writing. Less is
+required above lines with quote marks, which are evidence too. Above lines without quote marks, a line that is part of a
+sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions, so several lines are joined, up to
+`MAX_LENGTH` characters.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ _VERBS = frozenset(" ".join(_VERBS_BY_LANGUAGE.values()).split())
 _WEAK_VERBS = frozenset(
     {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
 )
-# Verbs in scripts without spaces between words, or with vowel signs inside words.
+# Verbs in scripts without spaces between words, or with vowel signs inside words, and phrases of two words.
 _JOINED_VERBS = re.compile(
     "写道|寫道|写到|寫到|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|"
     "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# Mail programs neither write in the first person nor ask for anything.
+# Attributions are neither in the first person nor requests.
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
@@ -72,7 +72,7 @@ _SENDER_WORDS = re.compile(
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
     rf"{_NOT_BEFORE_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
-# Words as in `You wrote`. The Bat! writes this above quoted lines; without quote marks, the customer wrote it.
+# Words as in `You wrote`. The Bat! writes this above quoted lines; without quote marks, it is a sentence of the sender.
 _READER_WORDS = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
 # Phrases such as `The driver wrote` or `schrieb der Fahrer`; mail programs write no article.
 _THING_PHRASES = re.compile(
@@ -91,7 +91,8 @@ _SENTENCE_PHRASES = re.compile(
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
-_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # a word such as `by` before the final address, which is removed
+# A word such as `by` before the final colon, in a text without the address between them.
+_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")
 _YEAR = r"(?:14|19|20|25)\d\d"  # also years of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
@@ -108,8 +109,8 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_MIN_OWN_WORDS = 3  # at least this many words before a full stop are a sentence; fewer are an abbreviated day
-# A full stop that does not end a sentence: after `p.m.`, a Russian year or an abbreviated month (`24. aug.`).
+_MIN_OWN_WORDS = 3  # minimum number of words of a sentence before a full stop; fewer are an abbreviated day
+# A full stop that does not end a sentence: in `p.m.`, after `year` in Russian dates, or in `24. aug.`.
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
 _MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap lines before this number of characters
@@ -147,9 +148,10 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """Returns the attribution that ends at line `last`, for which `can_end_attribution` is true.
+    """Returns the attribution that ends at line `last`, None if there is none.
 
     Args:
+        last: The index of a line for which `can_end_attribution` is true.
         marked: The next non-empty line is quoted.
     """
     text = ""
@@ -171,7 +173,7 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 
 
 def run_on_attribution(text: str) -> str:
-    """Returns the attribution in a line that also starts the quoted text (Yahoo's app), `""` if there is none."""
+    """Returns the start of a line if it can be an attribution that quoted text follows (Yahoo's app), else `""`."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
@@ -186,7 +188,7 @@ def has_address(text: str) -> bool:
 
 
 def is_bracketed(text: str) -> bool:
-    """Whether the text contains an address in brackets."""
+    """Whether the text contains an address after an opening bracket or `mailto:`."""
     return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
 
 
@@ -265,19 +267,19 @@ def _ends_with_address(text: str) -> bool:
 
 
 def _has_date_near_start(text: str) -> bool:
-    """Whether a date is within the first words and before any address: `On Mon, 24 Aug 2026`."""
+    """Whether the text has a date or a time, and a digit near its start, before any address: `On Mon, 24 Aug 2026`."""
     lead = text[:_MAX_LEAD_LENGTH].partition("@")[0]
     return any(character.isdigit() for character in lead) and (has_date(text) or has_time(text))
 
 
 def _has_short_opening(text: str) -> bool:
-    """Whether a verb or at most three words precede the first digit: `On Tue, May 5`, `Ana wrote on 5`."""
+    """Whether the first digit follows at most three words, a verb, a comma or a full stop: `On Tue, May 5`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), len(text))].rstrip()
     return len(lead.split()) <= _MAX_OPENING_WORDS or lead.endswith((",", ".")) or _has_verb(lead)
 
 
 def _starts_with_date(text: str) -> bool:
-    """Whether only a day of the week precedes the first digit, unlike in `Appointment of 24.08.2026`."""
+    """Whether the first digit follows a comma or at most an abbreviated day, unlike in `Appointment of 24.08.2026`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
     return lead.endswith((",", "\u060c", "\u3001")) or len(letters_only(lead)) <= _MAX_WEEKDAY_LENGTH
 
@@ -289,7 +291,7 @@ def _ends_sentence(text: str) -> bool:
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
     """Returns the index of the first line of an attribution, and its text.
 
-    Includes lines above if only they contain the date.
+    If `text` has no date, lines above that contain the date are included.
     """
     if has_date(text):
         return first, text
@@ -313,7 +315,10 @@ def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
 
 
 def _line_above(lines: Lines, number: int) -> int:
-    """Returns the index of the line above in the same paragraph, else -1; skips an empty line above a lone `<`."""
+    """Returns the index of the unquoted line above in the same paragraph, else -1.
+
+    An empty line above a lone `<` is skipped.
+    """
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
         above -= 1
@@ -321,7 +326,7 @@ def _line_above(lines: Lines, number: int) -> int:
 
 
 def _find_offset(text: str, *, marked: bool) -> int:
-    """Returns the start of the attribution in a line that starts with new text, 0 if there is none."""
+    """Returns the start of the attribution in its first line, 0 if no new text precedes it."""
     start = 0
     for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
         new_text, remaining = text[: separator.start()], text[separator.end() :]

@@ -1,6 +1,6 @@
 """Header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block needs at least three kinds of fields, including the sender, and one of these:
+A block needs at least three kinds of fields (two below a rule), including the sender, and one of these:
 
 - an address in a field; an address without a name only counts together with a date;
 - a subject, and a date with a time of day between sender and recipients.
@@ -24,7 +24,7 @@ FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
 _MAX_LABEL_LENGTH = 30  # maximum number of characters before the colon
 _MAX_LINES = 24  # maximum number of lines of a block, including a long list of recipients
-_MAX_FOLDED_LINES = 6  # maximum number of lines of one field
+_MAX_FOLDED_LINES = 6  # maximum number of continuation lines of one field
 _MAX_VALUE_LENGTH = 1000  # maximum number of characters of a value that are examined
 _SEPARATORS = (":", "\uff1a", "|")
 _NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
@@ -72,7 +72,7 @@ _LABELS_BY_KIND: dict[FieldKind, str] = {
 _LABELS: dict[str, FieldKind] = {
     letters_only(label): kind for kind, labels in _LABELS_BY_KIND.items() for label in labels.split("/")
 }
-_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # `from` in Latvian, but `number` in English
+_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # `No` means `from` in Latvian, but `number` in English
 _MESSAGE_DU = "message du "
 _FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
 _MIN_KINDS = 3
@@ -118,8 +118,10 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
     """Returns the index of the line after the header block that starts at `start`, 0 if there is none.
 
+    Only the first two lines of a block of Lotus Notes count as the block.
+
     Args:
-        ruled: The line is below a rule, where two kinds of fields are enough.
+        ruled: The line is below a rule, where two kinds of fields are enough and labels may be unknown.
     """
     end = _find_known_end(lines, start, min_kinds=2 if ruled else _MIN_KINDS)
     if end:
@@ -181,9 +183,9 @@ class _Evidence:
 
     Attributes:
         has_address: The sender or a recipient has an address.
-        has_bracketed_address: An address follows a name, as mail programs write it.
-        has_mailbox: The sender's field contains only a mailbox.
-        has_dated_order: A date with a time of day is between sender and recipients.
+        has_bracketed_address: An address is in brackets, as mail programs write it after a name.
+        has_mailbox: The sender's field has an address in brackets, or contains only an address.
+        has_dated_order: A date with a time of day follows the sender and precedes any recipients.
         dates: The concatenated dates.
         has_unknown: There is an unknown field.
         is_mixed: A known field follows an unknown one.
@@ -234,7 +236,10 @@ def _is_mailbox(value: str) -> bool:
 
 
 def _is_followed_by_field(lines: Lines, start: int) -> bool:
-    """Whether the next line is a field too; a line like `A: yes` or `To: do` can be new text."""
+    """Whether the label has more than one letter and the next line is a field too.
+
+    A line like `A: yes` or `To: do` can be new text.
+    """
     texts = lines.texts[start : start + 2]
     return texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(strip_marks(texts[1])) is not None
 

@@ -1,7 +1,8 @@
 """The footer that a device or a mail program writes below a message (`Sent from my iPhone`), in many languages.
 
 A footer only names the device: each of its words is a word for sending, a device, a mail program, a model or a short
-word between them. Sentences of the sender that start in the same way contain other words.
+word between them. An apology for typos may follow. Sentences of the sender that start in the same way contain other
+words.
 """
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ _FILLERS_BY_LANGUAGE = {
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
 _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
-# Words for `by`. After them, `telephone` is not a device that sent a message; only a brand or a program counts.
+# Words for `by`. A line with one of them must name a brand or a program; a word such as `telephone` is not enough.
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
-# A footer starts with a word for sending or with a reference to itself (`This mail`), or ends with a word for sending.
+# A footer starts or ends with a word for sending or downloading, or starts with a reference to itself (`This mail`).
 # `The mail was sent from Outlook` is a sentence.
 _SELF_REFERENCES = _word_set(
     "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
@@ -173,7 +174,7 @@ _EDGES = " \t()<>[]{}*_\"'“”„«».,;:!|~-\u2013\u2014\u2022"
 
 
 def is_footer(line: str) -> bool:
-    """Whether the line only names the device or the mail program that sent the message."""
+    """Whether the line only names the device or mail program that sent the message, and may apologise for typos."""
     if not 4 <= len(line) <= MAX_FOOTER_LENGTH:
         return False
     shown = _LINK.sub(" ", line.replace("](", " (")).strip(_EDGES)
@@ -245,7 +246,7 @@ def _has_digit(word: str) -> bool:
 
 
 def _is_unknown_model_line(shown: str) -> bool:
-    """Whether the line is `Sent from my` with the name of an unknown device.
+    """Whether the line is `Sent from my`, or the same with `mailed` or `emailed`, with the name of an unknown device.
 
     Each word of the name is capitalised or has a digit. At least one word has a digit, is in capitals or is a known
     name. Other languages are not supported, because their nouns may be capitalised.

@@ -2,8 +2,8 @@
 
 History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
 quoted lines without new text after them. If new text follows a single quote, only that quote is history. If new text is
-between quoted lines, the quoted lines count as new text too. Nothing at or below the heading of a forwarded message is
-history.
+between quoted lines, the quoted lines count as new text too. The search ends at an unquoted heading of a forwarded
+message.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from router.mail.quotes.lines import (
 
 Range = tuple[int, int]
 
-_MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as the end of an attribution
+_MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as an attribution or a quoted header
 _MAX_FORM_FIELDS = 20  # maximum number of lines above a known field that are examined as a form
 _MAX_FIELDS_ABOVE = 4  # maximum number of fields between a rule and an attribution
 _MAX_RULES = 4  # maximum number of lines above the history that are searched for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-_PROMPT = ">>>"  # the prompt of Python; quoted lines of replies start with fewer marks
+# The prompt of Python, or the start of GroupWise's attribution. Quoted lines usually start with fewer marks.
+_PROMPT = ">>>"
 # The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
 _MAX_WRAPPED_LINES = 3  # maximum number of continuation lines of GroupWise's attribution
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
-    """Returns the ranges of history. `end` is the start of the signature at the end of the text."""
+    """Returns the ranges of history in ascending order. `end` is the start of the signature at the end of the text."""
     return _HistorySearch(lines, end).find_ranges()
 
 
@@ -74,7 +75,10 @@ class _HistorySearch:
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Finds the last unquoted and the last quoted line. Takes linear time, so it runs only a few times."""
+        """Finds the last unquoted line before `end`, and the last quoted line.
+
+        It takes linear time and therefore runs at most twice.
+        """
         lines = self.lines
         unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(unquoted, -1)
@@ -156,7 +160,10 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Adds the quoted lines from `after` on, with their introduction from `first` on; returns the next line."""
+        """Adds the quoted lines from `after` on, with their introduction from `first` on; returns the next line.
+
+        Adds nothing if new text is between quoted lines.
+        """
         lines = self.lines
         if after > self.last_own:
             self.cut_from(first)
@@ -189,7 +196,7 @@ class _HistorySearch:
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])
 
     def mark_quoted(self, start: int) -> None:
-        """Marks all lines from `start` on as quoted that start with the same mark."""
+        """Marks the line `start` and all later lines with the same mark as quoted."""
         self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
@@ -202,7 +209,11 @@ class _HistorySearch:
         return is_rule(next(above, ""))
 
     def is_history(self, number: int) -> bool:
-        """Whether quoted lines at the end are history. Below a line such as `The program says:` they are new text."""
+        """Whether quoted lines at the end are history.
+
+        They are if they begin with an attribution, a heading or a header block. Other quoted lines are new text if they
+        start with `>>>`, directly follow another line, or follow a line such as `The program says:`.
+        """
         first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
@@ -219,7 +230,10 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Returns the first quoted paragraph from `start` on with an attribution or a header block, or -1."""
+        """Returns the first quoted line from `start` on that begins an attribution or a header block, or -1.
+
+        Only the first lines of paragraphs are examined.
+        """
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
@@ -228,7 +242,7 @@ class _HistorySearch:
         return -1
 
     def is_quoted_attribution(self, number: int) -> bool:
-        """Whether an attribution with quote marks of its own starts at the line, as GroupWise writes it."""
+        """Whether an attribution of GroupWise or Supercite, which has quote marks of its own, starts at the line."""
         text = self.lines.texts[number]
         if _QUOTED_ATTRIBUTION.match(text) is not None:
             return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
@@ -258,9 +272,9 @@ class _HistorySearch:
         return below > 0 and not lines.quoted[below]
 
     def is_form(self, number: int) -> bool:
-        """Whether an unknown field directly precedes a known one, as in a form or a raw header.
+        """Whether other fields directly precede the field at `number`, as in a form or a raw header.
 
-        Fields directly below another text line do not count: they may belong to a signature.
+        Fields directly below a text line without a colon at its end do not count: they may belong to a signature.
         """
         above = number - 1
         while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
@@ -270,7 +284,10 @@ class _HistorySearch:
         )
 
     def is_introduced(self, number: int) -> bool:
-        """Whether the preceding line ends with a colon: it introduces the lines below, which are then new text."""
+        """Whether the text line above is unquoted and ends with a colon.
+
+        Such a line introduces the lines below, which are new text. Empty lines and rules between them are skipped.
+        """
         above = number - 1
         while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1

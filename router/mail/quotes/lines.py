@@ -1,6 +1,6 @@
-"""The lines of a text, classified by their own characters: quoted, a rule, a heading.
+"""The lines of a text, classified as quoted, as a rule, as a heading or as a field.
 
-Takes linear time. Words are compared without case, accents, spaces and punctuation.
+Classification takes linear time. Words are compared without case, accents, spaces, digits and punctuation.
 """
 
 from __future__ import annotations
@@ -114,8 +114,9 @@ class Lines:
     """The lines of a text.
 
     Attributes:
+        raw: The lines as in the text.
         texts: The lines without direction marks and surrounding spaces.
-        quoted: Whether each line is quoted, that is, starts with `>`.
+        quoted: Whether each line is quoted: it starts with `>` or another quote mark, or continues a quoted line.
     """
 
     raw: list[str]
@@ -165,7 +166,7 @@ def is_rule(text: str) -> bool:
 
 
 def is_original_heading(text: str) -> bool:
-    """Whether the line is `-----Original Message-----`, a translation, or the reply line of a help desk."""
+    """Whether the line is `-----Original Message-----` or a translation of it, or the reply line of a help desk."""
     if len(text) > MAX_HEADING_LENGTH or not (_is_decorated(text) or text.startswith("##")):
         return False
     words = letters_only(text)
@@ -173,7 +174,7 @@ def is_original_heading(text: str) -> bool:
 
 
 def is_original_phrase(text: str) -> bool:
-    """Whether the line is `Original Message` or a translation without dashes, as some programs write above fields."""
+    """Whether the line is `Original Message` or a translation, with or without dashes; some programs write none."""
     return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 
@@ -188,7 +189,7 @@ def is_forward_heading(text: str) -> bool:
 
 
 def is_form_field(text: str) -> bool:
-    """Whether the line is a field of a form or a header with a value, but not of a signature."""
+    """Whether the line is a label with a value, as in a form or a header. Labels of signatures do not count."""
     return _FORM_FIELD.match(text) is not None
 
 

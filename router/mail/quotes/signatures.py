@@ -1,7 +1,8 @@
 """Finds the start of the signature at the end of a text: the line `-- ` (RFC 3676 section 4.3) or a device footer.
 
 A signature is short and at the end. A `--` without its space can also be a drawn rule. The lines below it then only
-count as a signature if they have contact details, or are only a name.
+count as a signature if they have contact details, start with a closing phrase or are only a name. They must also share
+a word with the sender's name or address.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
 MAX_SIGNATURE_LINES = 16  # maximum number of non-empty lines of a signature without its confidentiality notice
-_MAX_LINES = 60  # maximum number of lines that are examined, including a confidentiality notice
-_MAX_LINE_LENGTH = 100  # a longer line is a sentence or a confidentiality notice
+_MAX_LINES = 60  # maximum number of non-empty lines that are examined, including a confidentiality notice
+_MAX_LINE_LENGTH = 100  # a line with more characters is a sentence or a confidentiality notice
 _MAX_FOOTERS = 30
 _MAX_PLAIN_LINE_LENGTH = 60  # maximum number of characters of a line below `--`, which can also be a drawn rule
 _MAX_NAME_WORDS = 4
@@ -30,8 +31,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # minimum number of words if the signature has a longer sentence too
-_MIN_PLAIN_SENTENCE_WORDS = 4  # minimum number of words below a delimiter that can also be a drawn rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # minimum number of words of a sentence if the signature has a longer one too
+_MIN_PLAIN_SENTENCE_WORDS = 4  # minimum number of words of a sentence below a delimiter that can also be a drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -65,7 +66,10 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Returns the index of the first line of the device footers at the end, including a rule above them."""
+    """Returns the index of the first line of the device footers at the end, including a rule above them.
+
+    Returns `end` if there are none.
+    """
     signature_start = end
     for _ in range(_MAX_FOOTERS):
         last = _last_nonempty_line(lines, start, signature_start)
@@ -105,7 +109,7 @@ def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
 
 
 def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_list_footer: bool) -> int:
-    """Returns the index of the delimiter line, -1 if there is none."""
+    """Returns the index of the delimiter line of a signature, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
         text = lines.texts[number]
@@ -168,7 +172,10 @@ def _is_sentence(line: str, words: int = _MIN_SENTENCE_WORDS) -> bool:
 
 
 def _is_plain_signature(below: list[str]) -> bool:
-    """Whether lines below a possible rule are a signature: short lines with contact details, or only a name."""
+    """Whether lines below a possible rule are a signature.
+
+    They are short, and have contact details or a closing phrase, or are only a name.
+    """
     if (
         not below
         or len(below) > MAX_SIGNATURE_LINES
@@ -187,7 +194,8 @@ def _is_plain_signature(below: list[str]) -> bool:
 def _has_sender_word(below: list[str], sender: str) -> bool:
     """Whether the lines share a word with the sender's name or address, as signatures do.
 
-    A name in an alphabet that no line uses cannot be compared and counts as shared.
+    Also true if no comparison is possible, because the sender is unknown or the name is ASCII and no line has an ASCII
+    word, and for the footer of a mailing list.
     """
     names = [
         word
