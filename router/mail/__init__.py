@@ -1,1 +1,1 @@
-"""Parsing of messages: addresses, headers, structure, text, quotes. Pure functions, without I/O."""
+"""Parsing of messages (addresses, headers, structure, text, quotes), and the trace fields of exports. No I/O."""

@@ -1,8 +1,8 @@
 """Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, and tolerates invalid syntax.
 
-Parsing takes one pass in linear time and never raises. Groups are flattened. A comment becomes the name if there is no
-other name. Encoded words are decoded after the structure is parsed (RFC 2047 section 5). They are also decoded inside
-quotes, where they are common although not allowed. Envelope recipients are parsed by `router.mail.address`.
+Parsing takes linear time and never raises. Groups are flattened. A comment becomes the name if there is no other name.
+Encoded words are decoded after the structure is parsed (RFC 2047 section 6). They are also decoded inside quotes, where
+they are common although section 5 does not allow them. `router.mail.address` parses envelope recipients.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.mail.decode import clean_line, decode_encoded_words
 from router.unicode_security import safe_identifier
 from router.unicode_text import limit_marks, normalize
 
-MAX_ADDRESS_LENGTH = 320  # 64 + @ + 255 bytes: RFC 5321 section 4.5.3.1
+MAX_ADDRESS_LENGTH = 320  # characters; RFC 5321 section 4.5.3.1 allows 64 + @ + 255 bytes
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
 MAX_VALUE_BYTES = 65536  # maximum size of one address list; the rest is ignored
@@ -41,7 +41,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
     without `@` are ignored.
 
     Args:
-        hint: The charset of raw 8-bit bytes.
+        hint: The charset of raw 8-bit bytes, and of encoded words with a wrong or unknown label.
     """
     value = value[:MAX_VALUE_BYTES]
     ascii_only = value.isascii() and b"\x1b" not in value
@@ -54,7 +54,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 
 
 def normalize_address(address: str) -> str:
-    """Returns the form in which addresses are compared: NFC, case-folded, the domain as A-labels.
+    """Returns the form in which addresses are compared: NFC, case-folded, the domain as A-labels if it is valid.
 
     Mail systems may distinguish `Joe@` from `joe@` (RFC 5321 section 2.4), but none is known to do so.
     """
@@ -89,7 +89,7 @@ class _ListReader:
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []
-        self.leading_quotes = 0  # number of quotation marks before the phrase
+        self.leading_quotes = 0  # number of opening quotation marks to restore before the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
@@ -210,7 +210,7 @@ def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
 
 
 def _clean_address(text: str) -> str:
-    """Returns an addr-spec for display, `""` if it is too long or one side of its `@` is empty.
+    """Returns an addr-spec for display, `""` if it is empty or too long, or if one side of its `@` is empty.
 
     Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
     """

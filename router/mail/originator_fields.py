@@ -1,7 +1,7 @@
 """Reads Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
 
-Only the header is read, in linear time. No function raises. Nothing is verified: a field contains what its sender
-wrote.
+Takes linear time and never raises. The start of the body is only read if the header has raw bytes of uncertain charset.
+Nothing is verified: the sender of a message can write anything into these fields.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Parses a message into its new text, its quoted text, safe HTML and the list of its attachments.
 
-`parse` never raises and limits everything by `ParseLimits`: header bytes, parts, nesting, text. What it cannot parse is
-shown as text with a warning. The raw message is the source of truth; a newer parser can parse it again, because
-`PARSER_VERSION` is stored with the result. All text can be stored in PostgreSQL.
+`parse` raises nothing but `HtmlNotAllowed`. `ParseLimits` bounds header bytes, parts, nesting and text. A message that
+cannot be parsed is shown as text, with a warning. The raw message is the source of truth; a newer parser can parse it
+again, because `PARSER_VERSION` is stored with the result. All text can be stored in PostgreSQL.
 
 The functions are pure and must not run on the event loop: a large message takes tens of milliseconds. HTML is only
-parsed with `html=True`. Only the limits of the worker process (`router.contents.worker`) bound the cost of HTML.
+parsed with `html=True`. Only the limits of the worker process (`router.contents.worker`) bound the time for HTML.
 
 Attachments are numbered from 1 in the order of the message. `extract_attachment` finds them by number in the raw bytes,
 so they are stored only once.
@@ -33,14 +33,15 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change that alters the result of `parse` for any message."""
 
-# Maximum number of calendars shown for a message without text. Many messages include the same calendar twice, as
-# text/calendar and as a file.
+# Maximum number of calendars that are converted for a message without text, including duplicates. Many messages include
+# the same calendar twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
-# Added to the size of each enclosed message, so that many small ones cost no more than a large one.
+# Added to the size of each enclosed message when it is counted against `ParseLimits.enclosed_bytes`, so that many small
+# messages take no longer than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384
 
 RAW_MESSAGE_SHOWN = "raw message shown"
-"""The end of the warning of an unparsable message."""
+"""The end of the warning in a result of `raw_contents`."""
 
 
 def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True) -> Contents:
@@ -62,7 +63,10 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """Returns contents that show the raw message, including the header, as text. `reason` starts the warning."""
+    """Returns contents that show the start of the raw message, header included, as text.
+
+    The warning starts with `reason`.
+    """
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -71,7 +75,7 @@ def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_L
 def extract_attachment(
     content: bytes, n: int, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True
 ) -> AttachmentData | None:
-    """Returns the attachment with the number `n` of `parse` (with the same limits), None if there is none.
+    """Returns attachment `n`, as `parse` numbers it with the same limits; None if there is none.
 
     Raises:
         HtmlNotAllowed: As for `parse`.
@@ -170,7 +174,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Returns the text of the calendars of a message without text, or if there is none, of its enclosed messages."""
+    """Returns the text for a message without text: that of its calendars, otherwise that of its enclosed messages."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:
@@ -182,7 +186,7 @@ def _text_from_files(
 
 
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
-    """Returns the texts of the enclosed messages of a message without text."""
+    """Returns a heading and the text of each enclosed message, within `limits.enclosed_bytes`."""
     texts: list[str] = []
     bytes_left = limits.enclosed_bytes
     for file in files:

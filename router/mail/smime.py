@@ -1,4 +1,4 @@
-"""Opaque S/MIME (RFC 8551 section 3.4): classifies PKCS #7 objects and extracts the message inside a signed one.
+"""Opaque S/MIME (RFC 8551 section 3.2): classifies PKCS #7 objects and extracts the message inside a signed one.
 
 Signed-data is not encrypted: its content can be read without a key. The signature is never verified. Only the elements
 on the path to the content are read, with limits on their depth and number. BER and DER are supported, including
@@ -13,7 +13,7 @@ from router.mail.headers import find_header_block, read_fields
 
 Pkcs7 = Literal["signed", "encrypted", "other"]
 
-# Encoded content types of RFC 5652 and RFC 5083: 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
+# Encoded content types of RFC 2315, RFC 5652 and RFC 5083: 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _ENCRYPTED = frozenset(
     bytes.fromhex(oid)
@@ -22,14 +22,14 @@ _ENCRYPTED = frozenset(
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
 # Maximum nesting of elements of indefinite length and of string pieces; signed messages have two or three levels.
 _MAX_DEPTH = 16
-# Maximum number of elements that are read. Mail programs write pieces of at least 1000 bytes, so every accepted message
-# has fewer.
+# Maximum number of elements that are read. Mail programs write string pieces of at least 1000 bytes, so the largest
+# message that is accepted by default (50 MB) has fewer.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 
 
 class _MalformedError(ValueError):
-    """The bytes are not the expected element."""
+    """The bytes are not the expected element, or a limit is exceeded."""
 
 
 def classify_pkcs7(data: bytes) -> Pkcs7:
@@ -44,8 +44,8 @@ def classify_pkcs7(data: bytes) -> Pkcs7:
 def extract_signed(data: bytes, name: str) -> bytes | None:
     """Returns the MIME entity inside signed-data; None for other data and other content.
 
-    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Text without a header only counts as an
-    entity if the object has the name of a signed message (`smime.p7m`) or no name.
+    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Content without MIME fields only counts
+    as an entity if the object has the name of a signed message (`smime.p7m`) or no name.
     """
     reader = _BerReader(data)
     try:
@@ -67,7 +67,7 @@ def extract_signed(data: bytes, name: str) -> bytes | None:
 
 
 class _BerReader:
-    """Reads consecutive BER elements. Every method raises `_MalformedError` for unexpected bytes."""
+    """Reads consecutive BER elements. Methods raise `_MalformedError` for unexpected bytes and beyond a limit."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -120,7 +120,7 @@ class _BerReader:
         return b"".join(pieces)
 
     def _find_end_of_contents(self) -> int:
-        """Returns the end of the contents of an element of indefinite length."""
+        """Returns the position after the current element, which has indefinite length."""
         depth = 1
         while depth:
             tag, length = self._read_header()

@@ -1,8 +1,7 @@
-"""The tree of MIME parts of a message (RFC 2046) as offsets into its bytes, found in one pass.
+"""The tree of MIME parts of a message (RFC 2046) as offsets into its bytes.
 
-Takes linear time for any message: delimiter lines are looked up in the set of open boundaries, enclosed messages are
-leaves, and the header of a part is bounded. Part headers stay raw bytes and are decoded by `router.mail.decode` and
-`router.mail.charsets`. Never raises.
+Parsing never raises and takes linear time for any message: delimiter lines are looked up in the set of open boundaries,
+enclosed messages are leaves, and the header of a part is bounded.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # maximum number of Content-Type fields whose boundary is searched for in the whole message
+_MAX_TYPES = 4  # maximum number of Content-Type fields that are considered; each requires a search in the body
 _MAX_PART_HEADER_BYTES = 65536
 _MAX_ALL_PART_HEADER_BYTES = 1 << 20
-_MAX_DELIMITER_BYTES = 512  # more than the 70 that RFC 2046 section 5.1.1 allows
+_MAX_DELIMITER_BYTES = 512  # maximum length of a delimiter line; RFC 2046 section 5.1.1 allows boundaries of 70 bytes
 _MAX_FALSE_DELIMITERS = 200_000  # maximum number of non-delimiter lines that start with "--"; each requires a lookup
 
 
@@ -46,9 +45,11 @@ class Part:
     """A node of the tree of MIME parts; only a multipart has children.
 
     Attributes:
-        content_type: `type/subtype` in lower case, text/plain if missing or invalid (RFC 2045 section 5.2).
-        content: The bytes that contain the part: the whole message (bare CR replaced by LF), the message inside a
-            signed message, or a decoded text. The body is `content[start:end]`.
+        content_type: `type/subtype` in lower case. If it is missing or invalid: message/rfc822 in multipart/digest
+            (RFC 2046 section 5.1.5), otherwise text/plain (RFC 2045 section 5.2). A multipart without parts is
+            text/plain.
+        content: The bytes that contain the part: the whole message (with LF line endings if its lines end with bare
+            CR), the message inside a signed message, or a decoded multipart or text. The body is `content[start:end]`.
     """
 
     content_type: str
@@ -78,7 +79,10 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parses the tree. Beyond a limit, the rest of the message belongs to the current part, and a warning is added."""
+    """Parses the tree, and adds a warning for each limit that is exceeded.
+
+    The parts after the first `max_parts` are ignored. A multipart inside `max_depth` other multiparts becomes text.
+    """
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -109,9 +113,9 @@ def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
 
 
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
-    """Returns the MIME fields after an empty line in the header, and the offset of the body after them.
+    """Returns MIME fields that an empty line separates from the header, and the offset of the body after them.
 
-    The fields count only at the start of the body, and only if the boundary that they declare occurs after them.
+    Returns None unless they are at the start of the body, and the boundary that they declare occurs after them.
     """
     start = _LATE_FIELD.match(content, body)
     end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
@@ -124,7 +128,7 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """Decodes the body of a multipart if it has no readable delimiters; returns the content with the decoded body.
+    """Decodes the body of a multipart if only the decoded body contains its boundary; returns the resulting content.
 
     RFC 2045 section 6.4 forbids encoding a multipart, but SAP encodes multiparts.
     """
@@ -251,7 +255,10 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Returns the charset of raw bytes in a part's header: the message's if it fits, otherwise the part's own."""
+        """Returns the charset of raw bytes in a part's header: the message's if it fits, otherwise the part's own.
+
+        After `MAX_DETECTIONS` parts with their own charset, the message's is returned for all parts.
+        """
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
@@ -303,10 +310,10 @@ def _build_part(
 
 
 def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decodes the body of a leaf; returns the bytes, and whether all of it could be decoded.
+    """Decodes the body of a part; returns the bytes, and whether the input could be decoded completely.
 
     Args:
-        limit: Decode about this many bytes of the encoded body.
+        limit: Decode only this many bytes of the encoded body.
         keep_text: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
@@ -319,5 +326,5 @@ def malformed_warning(part: Part) -> str:
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:
-    """Returns the decoded size of a leaf, and whether all of it could be decoded."""
+    """Returns the decoded size of a leaf in bytes, and whether all of it could be decoded."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

@@ -1,7 +1,7 @@
 """Decodes the text parts of a message, and joins them into plain text and safe HTML.
 
-Text beyond a limit of `ParseLimits` is truncated, with a warning. PostgreSQL can store every character of the
-result.
+Text beyond a limit of `ParseLimits` is truncated. A truncated body or truncated HTML adds a warning. PostgreSQL can
+store every character of the result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from router.mail.html_text import sanitized_to_text, strip_tags
 from router.mail.structure import Part, decode_body, malformed_warning
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
-# Content types that may declare their own charset.
+# Content types whose text may declare its charset (`<meta>`, `<?xml ... encoding>`).
 _MARKUP = frozenset({"text/html", "text/xml"})
 
 
@@ -42,7 +42,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class RenderedText:
-    """The joined text of all pieces and their sanitised HTML, `""` if no piece has HTML."""
+    """The joined text of all pieces, and their sanitised HTML. `html` is `""` if no piece has HTML."""
 
     text: str
     html: str
@@ -54,7 +54,7 @@ class TextDecoder:
 
     Args:
         html: Whether HTML may be parsed.
-        hint: The charset of the message, for parts without a label.
+        hint: The charset of the message, for parts without a label; `""` if unknown.
     """
 
     def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
@@ -63,15 +63,15 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Bytes of bodies that may still be decoded. Embedded images in HTML do not count: they can be large, and they
-        # are dropped.
+        # Bytes that may still be decoded: of all text without embedded images, and of HTML with its embedded images.
+        # Embedded images can be large and are dropped, so they only count for the second limit.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
-        """Decodes a part. Only this method decodes HTML.
+        """Decodes a part to plain text or to unsanitised HTML.
 
         Raises:
-            HtmlNotAllowed: The part is HTML, and HTML may not be parsed.
+            HtmlNotAllowed: The part is HTML or enriched text, and HTML may not be parsed.
         """
         if part.content_type in _HTML and not self._allow_html:
             raise HtmlNotAllowed
@@ -111,7 +111,10 @@ class TextDecoder:
         return clean_text(text)
 
     def _decode_enriched(self, text: str) -> str:
-        """Converts text/enriched (RFC 1896) to text by parsing it as HTML. All such parts have one common limit."""
+        """Converts text/enriched (RFC 1896) or text/richtext to text by parsing it as HTML.
+
+        All such parts together are limited to `ParseLimits.html` characters.
+        """
         text = text.replace("\n", "<br>")
         if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
@@ -160,11 +163,11 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """Returns the text of a piece, and a warning if it is not what mail programs display.
+    """Returns the text of a piece, and a warning if mail programs do not display this text.
 
     Args:
         raw: The HTML of the piece, truncated to the limit.
-        clean: The sanitised HTML, None if it is too complex.
+        clean: The sanitised HTML, None if `raw` is too complex or the limit is used up.
     """
     if piece.html is None:
         return piece.plain or "", []

@@ -27,7 +27,7 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
 
     Args:
         recipients: The envelope recipients that the reader may see. The `for` clause is only written for exactly one
-            recipient; several would disclose blind copies (RFC 5321 section 7.6).
+            recipient; several would disclose blind copies (RFC 5321 section 7.2).
     """
     # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
@@ -71,7 +71,7 @@ def _clean_path(text: str) -> str:
 
 
 def _address_literal(text: str) -> str:
-    """Returns an address literal (RFC 5321 section 4.1.3)."""
+    """Returns an address literal (RFC 5321 section 4.1.3), `[unknown]` if the text is no IP address."""
     address = parse_address(text)
     if address is None:
         return "[unknown]"

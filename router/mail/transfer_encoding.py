@@ -3,8 +3,9 @@
 Any bytes produce a result in linear time. The result includes whether all data could be decoded. Text, the list of
 attachments and downloads use the same decoders.
 
-Base64 in a message often has several runs. Gateways append a second padded run, and lists and virus scanners insert or
-append lines of plain words. Runs are decoded separately; lines of words are recognised and never decoded.
+Base64 in a message can have several runs, each ending with its padding. Gateways append a second padded run, and lists
+and virus scanners insert or append lines of plain words. Runs are decoded separately; lines of words are recognised and
+not decoded.
 """
 
 from __future__ import annotations
@@ -33,29 +34,32 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64, which takes 0.1 s and 40 MB of memory to realign
+_MAX_ALIGNED_LINES = 200_000  # maximum number of lines that are realigned: about 15 MB, 0.1 s and 40 MB of memory
 _MIN_FULL_LINES = 2  # minimum number of lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # A base64 run that ends with padding, followed by other text on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
-# A line that must be base64: long, with case changes that words do not have.
+# A line that may be base64. `_find_base64` also requires a change from lower to upper case, which words do not have.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
 _MIN_SPACED_LENGTH = 20  # minimum number of base64 characters between spaces; hardly any word is so long
-# Words of base64 characters in a form that base64 never has: at most one capital, at the start.
+# Words of base64 characters in a form that base64 rarely has: each has at most one capital, at its start.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
 _MAX_PLAIN_WORDS_BYTES = 1024  # maximum size of plain words; longer text also contains other characters
 # Minimum ratio of a base64 line's length to its bytes outside the base64 alphabet. Lines with more such bytes are text.
 _NOISE_RATIO = 16
-# Maximum numbers of lines that are not base64, and of padded runs; the data beyond is decoded as one run. The limits
-# bound the time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
+# Maximum number of lines that are examined as text or base64, and maximum number of padded runs. The limits bound the
+# time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
 
 def parse_mechanism(value: bytes) -> str:
-    """Returns the mechanism in the first word of a Content-Transfer-Encoding, in lower case."""
+    """Returns the mechanism in the first word of a Content-Transfer-Encoding, `""` if there is none.
+
+    Variants of base64, quoted-printable and uuencode get their usual name; other words are returned in lower case.
+    """
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
     letters = _NOT_LETTERS.sub("", name)
@@ -70,7 +74,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
     Args:
         encoding: A result of `parse_mechanism`; an unknown mechanism leaves the bytes unchanged.
         keep_text: Include lines of plain words around base64, for displayed text but not for files. Words after the
-            padding on the same line are always dropped (RFC 2045 section 6.8).
+            padding on the same line are dropped (RFC 2045 section 6.8).
     """
     if encoding == "base64":
         return _decode_base64(data, keep_text=keep_text)
@@ -82,7 +86,10 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Decodes quoted-printable. Ignores spaces after a soft line break (RFC 2045 section 6.7), and keeps a lone `=`."""
+    """Decodes quoted-printable, and keeps a lone `=`.
+
+    Spaces between the `=` of a soft line break and the line ending are ignored (RFC 2045 section 6.7).
+    """
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
     if b"==" in data:  # `binascii` would decode `==` as one `=`
@@ -213,7 +220,10 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Realigns damaged lines, so that the damage of a line does not affect the next one."""
+    """Realigns damaged lines, so that damage to a line does not affect the next one.
+
+    Returns `data` itself if nothing was changed.
+    """
     if data.count(b"\n") > _MAX_ALIGNED_LINES:
         return data
     lines = data.strip().split(b"\n")

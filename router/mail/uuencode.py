@@ -1,7 +1,7 @@
-"""uuencode (POSIX.1, uuencode), as a transfer encoding and as blocks that mail programs insert into plain text.
+"""uuencode (POSIX.1), as a transfer encoding and as blocks that mail programs insert into plain text.
 
-A block only counts if all its lines are complete and its end is present. Prose that starts with "begin" is never a
-block, and a damaged block stays text. Any data produces a result in linear time.
+A block in plain text only counts if all its lines are complete and its end is present; a damaged block stays text. As
+a transfer encoding, damaged data is decoded as far as possible. Any data produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# A line of at most 63 encoded bytes, with two extra characters and trailing spaces. Longer lines do not match.
+# A line of at most 63 encoded bytes, with up to two extra characters and trailing spaces. Longer lines do not match.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
 _FULL_LINE_LENGTH = 61  # characters of a line that encodes 45 bytes, the maximum that encoders write
-# Encoders may append a checksum to a line.
+# Maximum number of characters after the encoded bytes of a line; encoders may append a checksum.
 _MAX_EXTRA_CHARACTERS = 2
 # Maximum number of lines that are decoded. The largest message that is accepted by default (50 MB) has fewer full
 # lines; only a crafted message has more lines, which are shorter.
@@ -34,7 +34,10 @@ class UuencodedBlock:
 
 
 def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
-    """Yields the complete blocks of a text. Each line is read once; a "begin" line ends a damaged block."""
+    """Yields the complete blocks of a text.
+
+    Each line is read once: after a damaged block, the search continues at its first incomplete line.
+    """
     position = 0
     while (begin := _BEGIN.search(data, position)) is not None:
         position, lines = begin.end(), 0
@@ -52,7 +55,8 @@ def _is_complete(line: bytes, *, was_full: bool) -> bool:
     """Whether a line has the length that its first character declares.
 
     Args:
-        was_full: A full line precedes. Later lines may be shorter, because trailing spaces may be lost in transit.
+        was_full: A full line precedes in the same block. Later lines may be shorter, because trailing spaces may be
+            lost in transit.
     """
     size = (line[0] - 32) & 63
     needed = 1 + (size * 4 + 2) // 3  # some encoders do not pad the last group
