@@ -1,8 +1,8 @@
 """A query to one name server, for dnspython's resolver.
 
-Guarantees: a server that returns an error or no response to a query with EDNS (RFC 6891) is queried without EDNS
-for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that cannot be decoded raises
-`dns.exception.FormError`, so dnspython queries the next server.
+Guarantees: a query with EDNS (RFC 6891) that fails is repeated without EDNS. After a conclusive response without EDNS,
+the server is queried without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that
+cannot be decoded raises `dns.exception.FormError`, so dnspython queries the next server.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import dns.nameserver
 import dns.rcode
 
 EDNS_RETRY_SECONDS = 600.0  # after this time EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # records of a message, questions included; a large zone apex has about 100 TXT records
-MAX_READS = 6_000  # slices read to decode a message; 200 MX records with long names need 5,000
-_MAX_DATAGRAMS = 16  # datagrams read for each UDP request; more indicate a flood of forged responses
+MAX_RECORDS = 200  # maximum number of records of a message, with questions; a large zone apex has 100 TXT records
+MAX_READS = 6_000  # maximum number of slices read to decode a message; 200 MX records with long names need 5,000
+_MAX_DATAGRAMS = 16  # maximum number of datagrams read for a UDP request; more indicate a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 
 
 class MalformedResponse(dns.exception.FormError):
-    """The response cannot be decoded within the limits."""
+    """The response cannot be decoded within the limits, or a TCP response does not match the request."""
 
 
 class TooManyRecords(dns.exception.FormError):
@@ -39,7 +39,7 @@ class TooManyRecords(dns.exception.FormError):
 
 
 class NameServer(dns.nameserver.Do53Nameserver):
-    """A name server with the IP address `address`."""
+    """A name server that is queried with EDNS first, and without EDNS if it does not support EDNS."""
 
     _edns_disabled_until = 0.0
 
@@ -76,16 +76,17 @@ class NameServer(dns.nameserver.Do53Nameserver):
     ) -> dns.message.Message:
         response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
         if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
-            # A response without an OPT record: the server does not support EDNS (RFC 6891 section 7).
+            # A response without an OPT record: the server does not support EDNS (RFC 6891 section 7), or did not
+            # respond to the request with EDNS.
             self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
         return response
 
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
-        """Sends the requests in turn and returns the first valid response.
+        """Sends the requests one after another until a valid response arrives, and returns this response.
 
-        All requests must have the same id.
+        Each request has an equal part of `timeout`. All must have the same id, so that late responses are accepted too.
         """
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:

@@ -47,7 +47,7 @@ def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
 
 
 def normalize_host(host: str) -> str:
-    """Normalises a host name for comparison: lower case, no trailing dot."""
+    """Normalises a host name for comparison: lower case, without surrounding spaces and trailing dot."""
     return host.strip().rstrip(".").lower()
 
 
@@ -59,8 +59,7 @@ def check_mx(
 ) -> RecordCheck:
     """Checks the MX records of a domain.
 
-    They are correct if they include one of `mx_hosts`, and no host outside `mx_hosts` has an equal or lower preference
-    value.
+    They are correct if they include one of `mx_hosts`, with a lower preference value than every other host.
 
     Args:
         domain: The domain in A-label form.
@@ -91,7 +90,7 @@ def check_mx(
 
 
 def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure) -> RecordCheck:
-    """Checks that a domain with upstream-managed MX has any MX record."""
+    """Checks that a domain with an upstream relay has an MX record other than a null MX."""
     if isinstance(answer, DnsFailure):
         return RecordCheck("error", f"Cannot read the MX records of {domain}: {answer.reason}. Try again later.")
     hosts = [record.host for record in answer.values if record.host] if isinstance(answer, DnsRecords) else []

@@ -25,9 +25,10 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # values used of one answer; domains usually have a few
-_MAX_TXT_LENGTH = 1000  # characters of one TXT value
-_UDP_PAYLOAD = 1232  # bytes of a UDP response that is never fragmented (DNS flag day 2020); larger ones use TCP
+_MAX_VALUES = 50  # maximum number of values that are used of one answer; domains usually have a few
+_MAX_TXT_LENGTH = 1000  # maximum number of characters of a TXT value
+# Maximum size of a UDP response in bytes, to avoid fragments (DNS flag day 2020). Larger responses use TCP.
+_UDP_PAYLOAD = 1232
 
 V = TypeVar("V")
 
@@ -39,7 +40,7 @@ class DnsRecords(Generic[V]):
     Attributes:
         values: The record values.
         alias: The target of a CNAME, or "".
-        ttl: Seconds.
+        ttl: The minimum TTL of the answer in seconds, 0 if unknown.
     """
 
     values: tuple[V, ...]
@@ -56,7 +57,7 @@ class NoDnsRecord:
 
 @dataclass(frozen=True, slots=True)
 class DnsFailure:
-    """The query failed; a retry may succeed. `reason` is shown to users."""
+    """The query failed, so it is unknown whether the record exists. `reason` is shown to users."""
 
     reason: str
 
@@ -91,7 +92,7 @@ class DnsResolver:
 
     Args:
         nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`, which is read again on changes.
-        timeout: Seconds for one server.
+        timeout: Seconds for each attempt at one server.
         lifetime: Seconds for a query, over all servers and attempts.
         resolv_conf: The path of resolv.conf.
         poll_seconds: The minimum time between two checks of resolv.conf.

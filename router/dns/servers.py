@@ -1,8 +1,8 @@
 """The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
 
 Guarantees: there is always a list of servers, whatever the file contains and whether or not it can be read. Invalid
-lines are skipped and logged once. Only `nameserver` lines are used, because queried names are absolute, and time limits
-come from the configuration.
+lines are skipped, and logged once for each change of the file. Only `nameserver` lines are used, because queried names
+are absolute, and time limits come from the configuration.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from router.dns.exchange import NameServer
 _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
-MAX_SERVERS = 8  # glibc uses 3; further ones would not be reached within a query's lifetime
-MAX_SKIPPED = 5  # invalid lines that are logged
+MAX_FILE_SIZE = 65_536  # maximum number of bytes that are read; typical files have a few hundred
+MAX_SERVERS = 8  # maximum number of servers; glibc uses 3, and a query ends before it reaches more than 8
+MAX_SKIPPED = 5  # maximum number of invalid lines that are logged
 POLL_SECONDS = 1.0  # minimum time between two checks of the file; a query triggers a check
 DNS_PORT = 53
-# Used if the file names no server, as glibc does (resolv.conf(5)).
+# Used if the file names no server or cannot be read, as glibc does (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"
 _OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
 _BOM = b"\xef\xbb\xbf"
@@ -90,7 +90,10 @@ class NameServers:
             self._reload(is_first=True)
 
     def current_servers(self) -> list[NameServer]:
-        """Returns the servers in order. Reads the file again, at most once every `poll_seconds`."""
+        """Returns the servers in order.
+
+        If no servers are configured, checks the file again, at most once every `poll_seconds`.
+        """
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:
             self._polled_at = now
@@ -118,9 +121,8 @@ class NameServers:
 def _read_file(path: Path) -> tuple[bytes | None, str]:
     """Returns the content of the file, or None and the reason why it cannot be read."""
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        )  # without O_NONBLOCK, opening a FIFO would wait for a writer
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None, "it is not a regular file"

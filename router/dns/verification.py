@@ -31,10 +31,10 @@ from router.model import Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
-_MAX_SHOWN_VALUES = 10  # found values shown for each record; enough to recognise the zone
-_MAX_VALUE_LENGTH = 200  # characters of each shown value
-_MAX_GUESSES = 3  # names to check for a misplaced record
-_MAX_ALTERNATES = 3  # further name servers to query if the first one does not verify the domain
+_MAX_SHOWN_VALUES = 10  # maximum number of found values that are shown for each record
+_MAX_VALUE_LENGTH = 200  # maximum number of characters of each shown value
+_MAX_GUESSES = 3  # maximum number of names to check for a misplaced record, besides the domain itself
+_MAX_ALTERNATES = 3  # maximum number of alternate name servers to query if the first answers do not verify the domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RecordReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """The result of a check.
+    """The result of a check. For a domain with an upstream relay, only the TXT record counts.
 
     Attributes:
         records: The MX and the TXT record.
@@ -103,9 +103,10 @@ async def check_domain(
         token: The verification token.
         mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
         mode: The records that verify the domain, from `[dns] verification`; `auto` is replaced by a concrete mode.
-        resolver: Its `alternates` are queried as well if the domain is not verified.
+        resolver: `_MAX_ALTERNATES` of its `alternates` are queried as well if the domain is not verified.
         now: Microseconds since the epoch, for `checked_at`.
-        upstream: The MX records belong to another relay that forwards mail; only the TXT record verifies the domain.
+        upstream: The MX records belong to another relay that forwards mail; whatever `mode`, only the TXT record
+            verifies the domain.
     """
     if upstream:
         mode = "txt"
@@ -154,7 +155,7 @@ async def _check_records(
 
 
 def _merge_alternates(result: VerificationResult, others: Sequence[VerificationResult]) -> VerificationResult:
-    """Treats records that another name server returns correctly as propagating, not as missing."""
+    """Treats records that only another name server returns correctly as propagating, not as definitely missing."""
     records = []
     for index, record in enumerate(result.records):
         is_correct_elsewhere = any(other.records[index].status == "ok" for other in others)

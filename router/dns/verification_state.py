@@ -1,9 +1,10 @@
 """The verification state of a domain after a DNS check, and the time of the next check. Pure.
 
-A verified domain stays verified while one of its two records is correct. It becomes unverified only after `MAX_MISSES`
-rechecks in a row, over at least `MIN_MISSING_TIME`, that definitely found neither record. Therefore one wrong answer,
-or the removal of a record that was needed only once, does not stop mail for the domain. Failed queries and checks
-started by a user never count as misses.
+A verified domain stays verified while its MX or its TXT record is correct (with an upstream relay, its TXT record). It
+becomes unverified only after `MAX_MISSES` misses without a correct record in between, over at least `MIN_MISSING_TIME`.
+A miss is a recheck that definitely found no correct record. Therefore one wrong answer, or the removal of a record that
+was needed only once, does not stop mail for the domain. Failed queries and checks started by a user never count as
+misses.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
 # The first miss is often a change in progress, so the alert is sent at the second.
 ALERT_MISSES = 2
-# Maximum time between checks of a domain with misses, and of an unverified domain younger than NEW_DOMAIN_AGE.
+# Maximum time between checks of a domain with misses, and of an unverified domain younger than NEW_DOMAIN_AGE,
+# before `JITTER`.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY
