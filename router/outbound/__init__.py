@@ -1,1 +1,1 @@
-"""HTTP requests to URLs that users configure, restricted to public addresses."""
+"""HTTP requests to URLs that users configure, by default only to public addresses."""

@@ -2,7 +2,8 @@
 
 `ipaddress.is_global` is not sufficient: it is true for NAT64, 6to4 and multicast, through which private hosts can be
 reached, and it differs between Python versions. IPv4 addresses are public unless listed here. IPv6 addresses are
-public only within 2000::/3, the space that IANA allocates for global unicast, unless listed here.
+public only within 2000::/3, the space that IANA allocates for global unicast, unless listed here. An IPv6 address that
+contains a mapped, translated or compatible IPv4 address is public if that address is.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
 
 
 def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
-    """Returns whether a user's URL may lead to this address.
+    """Returns whether the address is public, by the rules of `non_public_reason`.
 
     Raises:
         ValueError: `ip` is not an IP address.

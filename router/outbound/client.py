@@ -7,8 +7,8 @@ Guarantees:
 - It follows no redirects, uses no proxy or credentials from the environment, and stores no cookies.
 - It returns at most `answer_excerpt` bytes of a body, and reads at most one byte more. Every call ends within its
   timeout, including name resolution.
-- A call whose status line was received returns an `HttpResponse`, even if the response is malformed after it.
-- It never retries, and never exposes the path or query of a URL, which are secrets, in errors or logs.
+- A call whose status line was received returns an `HttpResponse`, even if the rest is malformed or incomplete.
+- It never retries. It never exposes the path or query of a URL, which can contain secrets, in errors or logs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class HttpResponse:
 
     Attributes:
         status: The HTTP status code.
-        headers: The first value of each field, by lower-case name; only Retry-After if the header section is malformed.
+        headers: The first value of each field, by lower-case name. If the header section is malformed or incomplete, at
+            most Retry-After.
         excerpt: The start of the received body, as one line of printable text.
         latency_us: The duration of the call in microseconds.
     """
@@ -78,7 +79,7 @@ class HttpResponse:
 
 
 class OutboundError(Exception):
-    """No status line was received. `reason` is shown to users and contains no secret."""
+    """The call failed before a status line was received. `reason` is shown to users and contains no secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -86,7 +87,7 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """The URL leads to a non-public address, which is not allowed; a retry does not help."""
+    """The host of the URL has a non-public address, which is not allowed; a retry does not help."""
 
 
 class OutboundClient:
@@ -118,14 +119,17 @@ class OutboundClient:
         self._closed = False
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """Sends `payload` as JSON in a POST request within `timeout` seconds.
+        """Sends `payload` as JSON in a POST request.
+
+        Args:
+            timeout: Seconds; None for the default of the client.
 
         Returns:
             The response, whatever its status.
 
         Raises:
-            ForbiddenAddressError: The URL leads to a non-public address.
-            OutboundError: No status line was received.
+            ForbiddenAddressError: The host of the URL has a non-public address, which is not allowed.
+            OutboundError: The URL is invalid, the client is closed, or no status line was received.
         """
         started = time.monotonic()
         seconds = self._timeout if timeout is None else timeout
@@ -203,9 +207,9 @@ class OutboundClient:
         return self._session
 
     def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """Opens a socket unless the address is forbidden.
+        """Opens a socket; raises PermissionError if the address is forbidden.
 
-        aiohttp calls it with the final address of each connection.
+        aiohttp calls this method with the final address of each connection.
         """
         family, kind, protocol, _, socket_address = address
         if not self._allow_private:

@@ -13,7 +13,7 @@ import threading
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-MAX_THREADS = 16  # concurrent lookups; further lookups wait for a thread
+MAX_THREADS = 16  # maximum number of awaited lookups; further ones wait. Threads of cancelled lookups are not counted
 
 
 class SystemResolver(AbstractResolver):
