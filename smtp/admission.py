@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """Returns the canonical form of an address for counts and logs. It is never an IPv4-mapped IPv6 address."""
+    """Returns an address without its scope, and IPv4-mapped IPv6 as IPv4. Other text is returned unchanged."""
     return str(parse_address(host) or host)
 
 

@@ -1,4 +1,4 @@
-"""Every bound of an SMTP server in one value, each with its unit and reason.
+"""The bounds of an SMTP server in one value, each with its unit.
 
 `[smtp]` of the configuration sets the first group; the other bounds are fixed. Limits of a grammar (an
 RFC, the PROXY protocol) are in the module that parses it.
@@ -24,7 +24,7 @@ class Bounds:
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # messages a minute from one address; 0 means no limit
-    max_session: float  # duration of a session; a message in transfer is completed first
+    max_session: float  # duration of a session; an open mail transaction is completed first
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # the longest pause between two bytes of content
@@ -34,8 +34,8 @@ class Bounds:
     command_buffer_bytes: int = 65536  # pipelined commands; beyond this, reading pauses until they are answered
     commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
     max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
-    # MAIL commands since the last complete message. The limit exceeds max_idle_commands, because a client whose
-    # recipients are all rejected never completes a message.
+    # Accepted MAIL commands since the last complete message. The limit exceeds max_idle_commands, because a client
+    # whose recipients are all rejected never completes a message.
     max_unfinished_mails: int = 300
     max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; a longer line gets the reply 421
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
@@ -45,10 +45,11 @@ class Bounds:
     closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # limit for all commands of a message, in multiples of command_timeout
-    guaranteed_recipients: int = 100  # a client may always send this many recipients (RFC 5321 4.5.3.1.8)
+    # Recipients past max_recipients get 452 and not 421, at least up to this many rejections (RFC 5321 4.5.3.1.8).
+    guaranteed_recipients: int = 100
     logged_recipients: int = 10  # rejected recipients named in a log event; further recipients are only counted
-    undelayed_guesses: int = 3  # rejected recipients without a delay; legitimate senders rarely have more
-    guess_delay: float = 0.5  # the delay grows by this for each further rejected recipient
+    undelayed_guesses: int = 3  # guessed recipients of a session without a delay; legitimate senders rarely have more
+    guess_delay: float = 0.5  # the delay grows by this for each further guessed recipient
     max_guess_delay: float = 5.0  # the longest delay; clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Limits by network. One customer often has several addresses, so the networks around an address
@@ -56,7 +57,7 @@ class Bounds:
     network_multiples: tuple[int, ...] = (1, 3, 9)  # for networks /32, /26, /21 in IPv4 and /64, /48, /32 in IPv6
     counted_networks: int = 30_000  # networks with messages in the current minute; they take about 8 MB
     logged_networks: int = 1000  # networks with rejections or log events in the current minute
-    max_log_lines: int = 300  # log events a minute about one address; further events are only counted
+    max_log_lines: int = 300  # log events about rejections and errors of one address, a minute; others are only counted
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
@@ -67,21 +68,20 @@ class Bounds:
     # Limits for reading bytes that are discarded, such as the end of a message that is too large. Without
     # them, such messages would starve other connections; 50 MB a second use a tenth of a core.
     discard_rate: int = 50_000_000  # bytes a second that all connections together may discard
-    min_discard_pause: float = 0.02  # the pause after each read; limits one connection to about 13 MB a second
+    min_discard_pause: float = 0.02  # the shortest pause after a read; limits one connection to about 13 MB a second
     max_discard_pause: float = 5.0  # the longest pause; half of short_command_timeout, which pauses do not extend
 
     # Limits of the server.
     scarce_connections: float = 0.8  # at this fraction of max_connections, the command timeout becomes shorter
     short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # takes about 10 ms, because each connection is only greeted at first
-    deadline_interval: float = 1.0  # the time between two checks of all deadlines
+    accepts_per_iteration: int = 64  # connections; takes about 10 ms, because each is only greeted at first
+    deadline_interval: float = 1.0  # the longest time between two checks of all deadlines
     eviction_interval: float = 60.0  # the time between two evictions of expired counts
     commit_timeout: float = 10.0  # time for commits in progress after the shutdown grace period
 
     @classmethod
     def from_settings(cls, settings: SmtpSettings) -> Self:
-        """Returns the bounds for these settings."""
         return cls(
             max_message_bytes=settings.max_message_bytes,
             max_received_fields=settings.max_received_headers,

@@ -5,9 +5,9 @@ grammar of a command is small and regular. Each regular expression takes time pr
 length of the line, which is already bounded. Only syntax is checked here: `smtp.session` checks the
 order of commands, `smtp.policy` sizes and addresses.
 
-The parser accepts more than the RFC where existing clients need it: spaces after `FROM:` and at the
-end of a line. It accepts less where no known client is affected: a path requires angle brackets,
-and a command contains no control character (tab and bare CR included).
+The parser accepts more than the grammar of the RFC where existing clients need it: spaces after
+`FROM:` or `TO:` and at the end of a line. Otherwise it is strict: a path requires angle brackets, and a
+command contains no control character (tab and bare CR included).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class MailCommand:
 
     Attributes:
         mailbox: The reverse-path; None for the null reverse-path.
-        size: The declared size in bytes.
+        size: The declared size in bytes; None if MAIL declares none.
     """
 
     mailbox: Mailbox | None
@@ -103,8 +103,10 @@ class BdatCommand:
 def split_line(line: bytes) -> tuple[str, str]:
     """Splits a line without CRLF into its verb in upper case and its argument.
 
-    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts. Raises
-    `CommandError`.
+    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
+
+    Raises:
+        CommandError: The line contains a control character, or the verb is not ASCII.
     """
     if _CONTROL.search(line):
         raise line_error(line, replies.CONTROL_CHARACTER)
@@ -186,7 +188,7 @@ def parse_no_argument(argument: str | None) -> None:
 
 
 def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
-    """Returns the path without angle brackets and source route, and the text of the parameters."""
+    """Returns the path without angle brackets and source route, and the text of the parameters (None without any)."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
     match = _PATH.fullmatch(argument, len(keyword))
@@ -196,7 +198,7 @@ def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parse_parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Returns the keyword (in upper case) and the value of each parameter. Keywords are unique (RFC 5321 4.1.2)."""
+    """Returns the keyword (in upper case) and the value of each parameter. A repeated keyword is an error."""
     if text is None:
         return []
     parameters: dict[str, str | None] = {}

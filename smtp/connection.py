@@ -54,7 +54,7 @@ class Connection(upstream.SMTP):
     def __init__(
         self, context: ServerContext, registry: Registry, tls: TlsFiles | None, loop: asyncio.AbstractEventLoop
     ) -> None:
-        # The StreamReader is None, which asyncio accepts, because `Transport` reads.
+        # `Transport` reads, so there is no StreamReader; asyncio accepts None.
         asyncio.StreamReaderProtocol.__init__(self, cast("asyncio.StreamReader", None), loop=loop)
         self.loop = loop
         self.handler = Session(context, "")
@@ -107,11 +107,11 @@ class Connection(upstream.SMTP):
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a mail transaction is open: from MAIL to the reply to the content."""
+        """Whether a mail transaction is open: from MAIL until its content is complete or the transaction is reset."""
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after the current message; at once if no message or only a rejected chunk is in transfer."""
+        """Ends the session after its transaction; at once if it is idle outside one or receives a rejected chunk."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -119,11 +119,11 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends the queued replies and `reply`, then closes the connection. The task then ends, unless it is busy."""
+        """Sends the queued replies and `reply`, then closes the connection. A busy task first completes its work."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
-        """Closes the connection if the peer exceeded a time limit; see `Deadline.expiry_reply`."""
+        """Enforces the limits of the session, of waiting for memory, and of the phase (`Deadline.expiry_reply`)."""
         if self.stop_point is not None or now - self._opened_at >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
         received_bytes = 0
@@ -168,7 +168,7 @@ class Connection(upstream.SMTP):
             self._registry.unregister(self)
 
     async def _serve(self) -> None:
-        """Queries the block lists, greets, and answers commands until the session ends."""
+        """Starts the query of the block lists, if any, greets, and answers commands until the session ends."""
         context, peer = self._context, self.handler.peer
         if context.block_lists is not None and peer not in context.limits.trusted:
             # The session continues meanwhile; RCPT waits for the result.
@@ -222,7 +222,7 @@ class Connection(upstream.SMTP):
         self.send(self.handler.handle_MAIL(commands.parse_mail(argument)))
 
     async def smtp_RCPT(self, argument: str | None) -> None:
-        """Handles RCPT (RFC 5321 section 4.1.1.3). Replies to guessed addresses are delayed."""
+        """Handles RCPT (RFC 5321 section 4.1.1.3). Replies to guessed addresses are delayed after the first few."""
         if self._reception is not None:
             raise CommandError(replies.CHUNKS_BEGUN)
         transaction = self.handler.transaction
@@ -281,8 +281,8 @@ class Connection(upstream.SMTP):
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Reply before the memory is released: the message may be committed, and the release resumes
-            # other connections, which may fail.
+            # Reply before the memory is released: the release resumes other connections. If that failed first, the
+            # client would not get the reply to a committed message.
             self.send(reply)
         if reception.is_endless:
             self.close()
@@ -320,7 +320,7 @@ class Connection(upstream.SMTP):
         self.send(replies.READY_FOR_TLS)
         try:
             tls = await self._io.start_tls(self._tls_files.current_context())
-        except OSError as error:  # includes ssl.SSLError, which the peer caused
+        except OSError as error:  # includes ssl.SSLError; the peer caused the failure
             self._context.network_refusals.add_handshake(self.handler.peer, str(error) or type(error).__name__)
             return
         self._reset()

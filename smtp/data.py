@@ -3,8 +3,8 @@
 Pure and incremental: a reader receives pieces that are split anywhere, finds the end of the content
 and returns the bytes after it. Readers do not split the content into lines, so a piece of 256 KiB
 costs a few searches. Only CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); any other
-CR, LF or NUL is an ordinary byte. `Content` bounds the memory: past its limit, bytes are counted
-and discarded.
+CR, LF or NUL is an ordinary byte. `Content` bounds the memory: content that exceeds the limit is
+discarded as a whole, and its bytes are only counted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _STUFFED = b"\r\n."
 
 
 class Content:
-    """The content of a message so far, at most `limit` bytes; further bytes are only counted.
+    """The content of a message so far. Content of more than `limit` bytes is discarded; its bytes are only counted.
 
     Attributes:
-        limit: The largest size that is kept.
+        limit: The largest size that is kept, in bytes.
         size: Bytes of the message, including discarded ones.
         buffered_bytes: Bytes in memory.
     """
@@ -81,7 +81,7 @@ class ContentReader(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """The maximum number of bytes that `feed` consumes; it returns the bytes after them."""
+        """The maximum number of bytes that `feed` consumes. `feed` returns the bytes after them."""
         ...
 
     def feed(self, piece: bytes) -> bytes | None:

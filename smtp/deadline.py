@@ -2,7 +2,7 @@
 
 Pure: the time is an argument, the result a reply. Time in which the server does not read never
 counts against a peer that is sending content. All commands of a message share one time limit, which
-no command restarts. All chunks of a message also share one limit, which no chunk restarts.
+no command restarts. The average rate is that of all chunks of a message together.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Deadline:
     Attributes:
         command_time: Seconds that the peer took for commands since its last complete message.
         phase: What the connection waits for.
-        started: When the phase began. For the second and later chunks of a message, this time minus
-            the seconds that the earlier chunks took.
-        last_byte: When content last arrived.
+        started: When the phase began; `BUSY` does not change it. Earlier chunks of a message move the
+            start of `CONTENT` back by the seconds that they took.
+        last_byte: When content last arrived, or when the phase began.
     """
 
     __slots__ = ("_bounds", "_content_time", "_suspended_at", "command_time", "last_byte", "phase", "started")
@@ -111,7 +111,7 @@ class Deadline:
             return None
         if now - self.last_byte >= bounds.data_timeout:
             return replies.TIMEOUT
-        # The rate is not checked earlier: a pause that data_timeout permits must not count against the average rate.
+        # The rate is not checked earlier: a pause that data_timeout permits would then be rejected as too slow.
         if elapsed >= bounds.data_timeout and received_bytes < elapsed * bounds.min_data_rate:
             return replies.TOO_SLOW
         return None

@@ -35,7 +35,7 @@ class BlockLists:
     """The block lists of a server.
 
     Args:
-        zones: `zen.example.org`, ...; the first one that contains an address is reported.
+        zones: The DNS zones of the lists, such as `zen.example.org`. The first zone that lists an address is reported.
         resolver: Queries the lists.
         timeout: Seconds for all lists together.
     """
@@ -50,7 +50,7 @@ class BlockLists:
     async def find_listing(self, address: str) -> str:
         """Returns the first list that contains the address, or `""`. Never raises.
 
-        Loopback addresses are not queried.
+        Loopback addresses and texts that are no IP address are not queried.
         """
         name = _query_name(address)
         if name is None:

@@ -2,7 +2,7 @@
 
 Each smtp process counts on its own, so several processes together allow several times the limits.
 An address counts in three networks around it (`router.network.network_keys`), each with its own
-limit, because one customer often has many addresses. This module only counts; `smtp.policy` and
+limit, because one customer often has many addresses. This module only counts; `smtp.session` and
 `smtp.admission` choose the reply.
 """
 
@@ -35,9 +35,9 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts the open connections of each network, and its messages and log events per minute.
+    """Counts all open connections, and the connections, messages and log events of each network.
 
-    The limits by network do not apply to `trusted` addresses.
+    Messages and log events are counted per minute. The limits by network do not apply to `trusted` addresses.
     """
 
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
@@ -58,7 +58,7 @@ class PeerLimits:
 
     @property
     def connections_exceeded(self) -> bool:
-        """Whether the connection counted last exceeds `max_connections`."""
+        """Whether more than `max_connections` connections are open."""
         return self.connection_count > self._bounds.max_connections
 
     def add_connection(self) -> None:
@@ -101,7 +101,7 @@ class PeerLimits:
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a message at `now` (monotonic seconds). Returns False if a limit is reached."""
+        """Counts a message at `now` (monotonic seconds). If a limit is reached, counts nothing and returns False."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)

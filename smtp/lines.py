@@ -46,7 +46,8 @@ class CommandLines:
         """Removes and returns the next line without CR LF; None while it is incomplete.
 
         Raises:
-            CommandError: The line is rejected. Raised once for each such line.
+            CommandError: The line is rejected. Raised once for each such line, and again if more than
+                `skip_limit` bytes of it were discarded.
         """
         buffer = self.buffer
         while (end := buffer.find(b"\r\n")) >= 0:
@@ -78,7 +79,7 @@ class CommandLines:
         self._skipped = 0
 
     def _reject_invalid_start(self) -> None:
-        """Discards the start of a line that cannot become a command, however it continues."""
+        """Rejects an incomplete line that cannot become a command, and discards the bytes of a rejected line."""
         buffer = self.buffer
         if self._skip_reply is None and is_other_protocol(buffer):
             # Reject at once: a TLS handshake has no line end, and its client waits for a reply.

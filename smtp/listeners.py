@@ -3,7 +3,7 @@
 The sockets belong to the event loop (`loop.create_server`); there is no thread and no aiosmtpd
 Controller. libuv accepts one connection per iteration. While hostile peers make iterations long,
 other clients would wait in the kernel's queue. For each connection that libuv accepts, this module
-therefore accepts up to `accepts_per_iteration` more from the same socket.
+therefore accepts up to `accepts_per_iteration` more from each socket of the same `listen` call.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Listeners:
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`. IPv6 sockets are IPv6-only, so 0.0.0.0 can coexist.
+        """Listens on all addresses of `host`. IPv6 sockets accept no IPv4, so `0.0.0.0` can use the same port as `::`.
 
         Args:
             host: A name or an address.

@@ -17,7 +17,7 @@ class QuotaUser(Protocol):
 
     @property
     def quota_key(self) -> str | None:
-        """The address that the message's memory counts for; None if the message may use all of the memory.
+        """The IPv4 address or IPv6 /64 that the message's memory counts for; None if the message may use all memory.
 
         The key never changes; see `PeerLimits.quota_key`.
         """
@@ -30,15 +30,15 @@ _User = TypeVar("_User", bound=QuotaUser)
 class MemoryQuota(Generic[_User]):
     """Bytes of messages in memory, in total and by address.
 
-    A message of up to `small_mail_bytes` never waits. Once `max_memory_bytes` are reserved, all
-    large messages wait. As memory is released, they resume in the order in which they became large,
-    as many as can have `read_bytes` each.
+    A message of up to `small_mail_bytes` never waits. Once no memory is available, all large messages
+    but the oldest wait. Once an address has used up its fraction (`memory_per_address`), all its large
+    messages but its oldest wait. As memory is released, they resume in the order in which they became
+    large, as many as can have `read_bytes` each.
 
-    The oldest large message does not wait, unless a complete message will release memory. Otherwise
-    all messages could wait, each partly received, and none would become complete. The memory that
-    the oldest message may still need is set aside, as far as that leaves `max_message_bytes` for
-    another message. Likewise, the oldest message of an address that used up its fraction
-    (`memory_per_address`) does not wait while memory is left for others.
+    The oldest large message continues, because otherwise all messages could wait, each partly received,
+    and none would become complete. It waits only while a complete message will release memory. The memory
+    that the oldest message may still need is set aside, as far as that leaves `max_message_bytes` for
+    another message.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -57,7 +57,7 @@ class MemoryQuota(Generic[_User]):
 
     @property
     def available_bytes(self) -> int:
-        """Bytes that large messages other than the oldest may still reserve."""
+        """Bytes that large messages other than the oldest may still reserve; may be negative."""
         oldest = next(iter(self._large), None)
         if oldest is None:
             return self._limit - self.reserved_bytes

@@ -1,6 +1,7 @@
-"""Chooses the reply for each kind of fact about a message; None if the message is accepted. Pure.
+"""Chooses the replies to facts about a message, one function for each kind of fact. Pure.
 
-There is one function for each kind of fact. Nothing here waits, keeps state or knows a connection.
+A function returns None if the fact is no reason to reject. Nothing here waits, keeps state or knows a
+connection.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` rejected recipients: `reply`, or 421 past the limit.
+    """Returns the reply to the last of `count` recipients rejected in a session: `reply`, or 421 past the limit.
 
-    Some recipients are rejected because they exceed `max_recipients`. For these, the limit is at least
-    the number that a client may always send (RFC 5321 section 4.5.3.1.8), so that the message continues
-    for the recipients accepted before.
+    The limit is `max_recipients`. For recipients rejected because they exceed `max_recipients`, it is at
+    least `guaranteed_recipients` (RFC 5321 section 4.5.3.1.8), so that the message continues for the
+    recipients accepted before.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:

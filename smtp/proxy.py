@@ -21,7 +21,7 @@ _V2_ADDRESS = {0x11: 4, 0x21: 16}  # bytes of one address, for TCP over IPv4 and
 
 
 class ProxyError(Exception):
-    """The bytes are not a PROXY header, so the client's address is unknown."""
+    """The bytes are not a valid or supported PROXY header, so the client's address is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ProxyHeader:
     """A parsed header.
 
     Attributes:
-        source: The client's address; None for connections of the proxy itself (health checks).
+        source: The client's address; None if the header contains no TCP address, as for health checks of the proxy.
         size: The length of the header in bytes.
     """
 

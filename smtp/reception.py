@@ -1,8 +1,8 @@
 """One message that is being received, by DATA or by one or more BDAT chunks.
 
-A `Reception` owns the memory of the message's content. It reserves memory as bytes arrive and waits
-when none is left. It releases all of the memory exactly once, at the end of its `with` block or by
-`release`.
+A `Reception` owns the memory of the message's content. It reserves memory as bytes arrive, and stops
+reading while the message must wait for memory. It releases all of the memory exactly once, at the end
+of its `with` block or by `release`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Reception:
         return self.content.size
 
     def release(self) -> None:
-        """Discards the content, releases its memory, and resumes the messages that waited for it."""
+        """Discards the content, releases its memory, and resumes the messages that may now continue."""
         if self._released:
             return
         self._released = True
@@ -109,7 +109,7 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Abandons a message that waited too long for memory: discards its remaining content and rejects it."""
+        """Discards the content of a message that waited too long for memory. The message is rejected at its end."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

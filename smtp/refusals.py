@@ -1,9 +1,10 @@
 """Log events about rejections; a client cannot cause an unlimited number of them.
 
 Every rejection is counted at once in the metrics, by the name of its reply, and in the counts of
-one log event. A session has one event for each transaction. A network has one event a minute for
-rejected connections and one for failed TLS handshakes. Further rejections of a network, and
-transactions past the limit of log events, are reported as counts.
+one log event. A session has one event for each transaction. For rejected connections and for failed
+TLS handshakes, the first of a network and reason in a minute is logged at once. Further ones, and
+transactions past the limit of log events, are reported as counts. Failed handshakes are not in the
+metrics.
 """
 
 from __future__ import annotations
@@ -55,14 +56,14 @@ class Refusals:
 
 
 class NetworkRefusals:
-    """Rejections without a log event of their own, by network, since the last `log`."""
+    """Rejections and failed TLS handshakes without a log event of their own, by network, since the last `log`."""
 
     def __init__(self) -> None:
         self._refused = _NetworkCounts()
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a rejected connection; logs the first one of its network at once.
+        """Counts a rejected connection; logs the first one of its network and reason at once.
 
         Args:
             network: The network with too many connections, else the network of the peer; `""` if there are
@@ -73,7 +74,7 @@ class NetworkRefusals:
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
-        """Counts a failed TLS handshake; logs the first one of its network at once."""
+        """Counts a failed TLS handshake; logs the first one of its network and reason at once."""
         network = address_key(peer)
         if self._handshakes.needs_line(network, reason):
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)

@@ -106,7 +106,9 @@ TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5
 SENDER_BLOCKED = Reply(550, "5.7.1", "Sender blocked by local policy")  # RFC 5321 7.9
 ADDRESS_LISTED = Reply(550, "5.7.1", "Client host blocked: listed in a DNS block list")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
-TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your IP address or network, try again later")
+TOO_MANY_FROM_ADDRESS = Reply(  # RFC 5321 3.8, 7.8
+    421, "4.7.0", "Too many connections from your IP address or network, try again later"
+)
 TOO_MANY_MAILS = Reply(  # RFC 5321 7.8
     450, "4.7.1", "Too many messages from your IP address or network, try again later"
 )

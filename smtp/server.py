@@ -40,10 +40,10 @@ class Server:
 
     Args:
         settings: `[smtp]` of the configuration.
-        hostname: The name in the greeting.
+        hostname: The server's name in replies.
         recipients: Resolves recipients.
         acceptor: Commits messages.
-        clock: Measures the minutes of the limits by address.
+        clock: Measures the minutes of the limits by network.
         resolver: Queries the block lists of `settings`. Without a resolver, no list is queried.
         environ: The variables in which systemd passes sockets.
         reuse_port: Whether other processes of this host may listen on the same port.
@@ -89,7 +89,8 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # Ordered by arrival, so that the oldest of the messages that waited too long for memory is rejected first.
+        # Ordered by arrival: if several messages waited too long for memory, that of the oldest connection is rejected
+        # first.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # set while no connection is open
@@ -108,7 +109,7 @@ class Server:
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """The certificate's expiry in Unix seconds; None if it is not known."""
+        """The certificate's expiry in Unix seconds; None without a certificate, or if its expiry is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
@@ -140,10 +141,10 @@ class Server:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Shuts down. Accepts no new connections; idle connections get 421 at once, the others after `grace`.
+        """Shuts down. Accepts no new connections; idle connections get 421 at once, others after their transaction.
 
-        Returns when no connection is left. Commits in progress at the end of `grace` have
-        `commit_timeout` more.
+        At the end of `grace`, the connections that remain get 421. Only commits in progress have
+        `commit_timeout` more. Returns when no connection is left, or after both times.
         """
         self._listeners.close()
         self._draining = True

@@ -1,11 +1,10 @@
 """The state of one SMTP session: handles each command with a call to the core and returns the reply.
 
-`Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
-decides nothing else: `smtp.policy` chooses replies, `RecipientResolver` finds the target of a
-recipient, and `Acceptor` commits the message. No method raises: an exception of the core becomes
-`451 4.3.0` (`452 4.3.1` for a full disk) and a log event. The text of the exception is never
-part of a reply. `250 queued` is only returned after a commit, with the message ID that the commit
-returned.
+`Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection.
+`smtp.policy` chooses most rejections, `RecipientResolver` finds the target of a recipient, and
+`Acceptor` commits the message. No method raises: an exception of the core becomes `451 4.3.0`
+(`452 4.3.1` for a full disk) and a log event. The text of the exception is never part of a reply.
+`250 queued` is only returned after a commit, with the message ID that the commit returned.
 """
 
 # ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers
@@ -69,7 +68,7 @@ class Session:
         self.block_list_query: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
-        self._unfinished_mails = 0  # MAIL commands since the last complete message
+        self._unfinished_mails = 0  # accepted MAIL commands since the last complete message
         self._refused_recipients = 0
         self._refusals = Refusals()
 
@@ -133,7 +132,7 @@ class Session:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_MAIL(self, mail: MailCommand) -> Reply:
-        """Starts a transaction, or rejects the sender."""
+        """Starts a transaction, or rejects the command."""
         refusal = self._sender_refusal(mail)
         if refusal is not None:
             if not refusal.is_error:
@@ -184,7 +183,7 @@ class Session:
         return refusal
 
     def next_guess_delay(self, reply: Reply) -> float:
-        """Returns the seconds to wait before this reply to RCPT; slows down address harvesting."""
+        """Returns the seconds to wait before this reply to RCPT, to slow down address harvesting. Counts guesses."""
         if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
             return 0.0
         self._guesses += 1
@@ -302,5 +301,5 @@ class Session:
 
 
 def _format_mailbox(mailbox: Mailbox | None) -> str:
-    """Returns the mailbox in the form in which it is stored and logged."""
+    """Returns the mailbox in the form in which it is stored and logged; `""` for the null reverse-path."""
     return "" if mailbox is None else safe_identifier(str(mailbox))

@@ -6,7 +6,10 @@ from smtp.bounds import Bounds
 
 
 class DiscardThrottle:
-    """Limits discarded bytes to `discard_rate`. Idle time does not permit a later burst."""
+    """Limits discarded bytes to `discard_rate`. Idle time does not permit a later burst.
+
+    A pause never exceeds `max_discard_pause`, even if more bytes are then discarded.
+    """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds

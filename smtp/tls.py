@@ -1,8 +1,7 @@
-"""The certificate for STARTTLS. It is loaded when the server starts and when its files change.
+"""The certificate for STARTTLS. It is loaded when the server starts, when its files change, and by `reload`.
 
-Open sessions keep the certificate they started with. If the new files cannot be used (incomplete,
-or the key of another certificate), an error is logged once and the previous certificate stays in
-use.
+Open TLS sessions keep the certificate they started with. If the new files cannot be used (incomplete,
+or the key of another certificate), an error is logged and the previous certificate stays in use.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def _read_expiry(chain: Path) -> float | None:
     """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
-    except ValueError:  # OpenSSL has accepted the chain; the date is only for display
+    except ValueError:  # OpenSSL has accepted the chain; the date is only a metric
         return None
 
 

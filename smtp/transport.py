@@ -1,9 +1,9 @@
 """The bytes of one connection: lines and content in, replies out, TLS.
 
-Reading is paused exactly while at least one reason to pause is set, so the buffered data is bounded. No byte from
-before a TLS handshake is used after it. **No event of the connection cancels the task**, so a client that disconnects
-after the final dot does not cancel a commit. This module knows no command and sends no reply of its own. One task
-reads and writes; the event loop calls the other methods.
+Outside a handshake, reading is paused exactly while a reason to pause is set, so the buffered data is bounded. No byte
+from before a handshake is used after it. **No event of the connection cancels the task**, so a client that disconnects
+after the final dot does not cancel a commit. This module knows no command and sends no reply of its own. Only one task
+calls the coroutines.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Sink(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """The maximum number of bytes that `feed` consumes; it returns the bytes after them."""
+        """The maximum number of bytes that `feed` consumes. `feed` returns the bytes after them."""
         ...
 
     @property
@@ -66,7 +66,7 @@ class Transport:
         loop: The event loop of the connection.
         deadline: Records the phases; suspended while reading is paused.
         throttle: Limits the rate of discarded bytes.
-        bounds: The limits of the buffer, of consecutive commands, and of a handshake.
+        bounds: The limits of the buffer, of a rejected line, of consecutive commands, and of a handshake.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Transport:
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Starts reading. Called once for a connection: `loop.start_tls` does not call it again."""
+        """Stores the transport. Called once for a connection: `loop.start_tls` does not call it again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Passes content directly to the sink. The task wakes up at the end of the content, not for each piece."""
+        """Passes content directly to the sink, and buffers other bytes. Content wakes the task only at its end."""
         sink = self._sink
         if sink is None:
             self._buffer(data)
@@ -140,7 +140,7 @@ class Transport:
     # Reading.
 
     async def read_line(self) -> bytes | None:
-        """Returns the next command line without CRLF; None when the input has ended.
+        """Returns the next command line without CRLF; None when the input has ended or the connection is closing.
 
         Raises:
             CommandError: The line is rejected.
@@ -150,7 +150,7 @@ class Transport:
         # Stop once the peer is gone: it cannot receive replies and will resend the message.
         while deadline.phase is not CLOSING and not self.is_lost:
             if self._consecutive_commands >= self._bounds.commands_per_iteration:
-                # Answering pipelined commands never waits, so it would starve other connections.
+                # Answering pipelined commands may never wait, which would starve other connections.
                 self._consecutive_commands = 0
                 await asyncio.sleep(0)
                 continue
@@ -175,7 +175,7 @@ class Transport:
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
-        """Returns the header once `parse` accepts the first bytes; None if the input ends earlier."""
+        """Returns the header once `parse` accepts the first bytes; None if the connection ends earlier."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
             header = parse(bytes(self.lines.buffer))
