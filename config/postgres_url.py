@@ -1,8 +1,8 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-A parameter takes effect, requests what the program does anyway, or raises ValueError with the
-allowed values. asyncpg sends an unknown parameter to the server as a setting, and the server would
-then reject every connection. Errors never quote a value: it may be part of a password.
+A rejected parameter raises ValueError with the allowed values. asyncpg sends an unknown parameter to
+the server as a setting, and the server would then reject every connection. Errors never quote a value:
+it may be part of a password.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Parameters that asyncpg receives and treats as libpq does, each with its allowed values; () means no fixed list.
+# Parameters that are forwarded to asyncpg, each with its allowed values; () means no fixed list.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
@@ -39,7 +39,8 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Parameters known to libpq or common in URLs, but without effect: the program always does what they request.
+# Parameters of libpq that are accepted but not forwarded, each with its allowed values; () allows any value. The listed
+# values request what the program always does.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -73,7 +74,7 @@ class PostgresUrl:
 
     Attributes:
         dsn: The URL for asyncpg.
-        connect_timeout: None if the URL does not set it.
+        connect_timeout: None if the URL sets no positive value.
     """
 
     dsn: str

@@ -308,7 +308,7 @@ class Config(Section):
     """The whole configuration.
 
     Attributes:
-        source: The file it was read from; None for the built-in defaults.
+        source: The configuration file; None if no file was read.
     """
 
     server: ServerSettings = Field(default_factory=ServerSettings)
@@ -323,10 +323,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _set_data_dir(self) -> Self:
-        """Defaults the data directory to the directory of the SQLite file."""
+        """Defaults the data directory to the directory of the SQLite file, if the database is one."""
         if "data_dir" not in self.server.model_fields_set and self.database.url.path is not None:
             update: dict[str, Any] = {"data_dir": self.database.url.path.parent}
-            # The configuration is frozen only once it is complete.
+            # Written to `__dict__`, because a frozen model rejects an assignment.
             self.__dict__["server"] = self.server.model_copy(update=update)
         return self
 

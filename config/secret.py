@@ -66,7 +66,7 @@ class DatabaseUrl:
         dialect: The database engine.
         path: The SQLite file, relative to the working directory unless absolute; None for
             PostgreSQL.
-        connect_timeout: The PostgreSQL parameter of this name, if given.
+        connect_timeout: The PostgreSQL parameter of this name; None if the URL sets no positive value.
     """
 
     __slots__ = ("__dsn", "__url", "connect_timeout", "dialect", "path")
@@ -107,7 +107,7 @@ class DatabaseUrl:
         return self.dialect == "postgresql" and MASK in str(self)
 
     def reveal_dsn(self) -> str:
-        """Returns the URL for the driver, without the parameters that the program applies."""
+        """Returns the URL for the driver, without the parameters that are not forwarded to it."""
         return self.__dsn
 
     def __str__(self) -> str:
@@ -133,8 +133,8 @@ class DatabaseUrl:
 def redact(value: object) -> str:
     """Returns the part of an invalid secret that may be shown, else `***`.
 
-    The part is a whole SQLite URL, or the scheme of another database URL. Nothing after the scheme is
-    shown, because the position of the password in an invalid URL is ambiguous.
+    The part is a whole SQLite URL without `@` and `?`, or the scheme of any other URL. Nothing after the
+    scheme is shown, because the position of the password in an invalid URL is ambiguous.
     """
     if not isinstance(value, str):
         return MASK
@@ -158,7 +158,7 @@ def _parse_sqlite_path(url: str) -> Path:
     if not name or name.endswith("/") or "\0" in name:
         raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
-        # Each connection would have its own database, which is lost when the process ends.
+        # In memory, each connection would have its own database, which is lost when the process ends.
         raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 

@@ -46,7 +46,7 @@ def computed_setting(
     secret: bool = False,
     is_file: bool = False,
 ) -> Any:
-    """Declares a key whose default depends on the host, or that has no default.
+    """Declares a key whose default is computed, or that has no default.
 
     Args:
         factory: Computes the default.
@@ -54,8 +54,8 @@ def computed_setting(
         default_text: The default in words.
         example: An example in its TOML form.
         secret: Whether the value is never shown.
-        is_file: Whether the value is the path of a file; a systemd credential is then that file
-            itself.
+        is_file: Whether the value is the path of a file. A systemd credential, or the file that a `_FILE`
+            variable names, is then that file itself.
     """
     metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
     return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)

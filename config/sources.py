@@ -1,8 +1,8 @@
 """The sources of settings: a TOML file, systemd credentials and the environment.
 
-Each function returns `SourceValue`s by `section.key`. An unknown section, key or `EMAILROUTER_*`
-variable, and a credential similar to a setting, is an error that names the nearest setting. Values
-have the types of TOML and are not validated.
+Each `read_*` function returns `SourceValue`s by `section.key`. An unknown section, key or
+`EMAILROUTER_*` variable, and a credential similar to a setting, is an error that names the nearest
+name. Values have the types of TOML and are not validated.
 """
 
 import difflib
@@ -41,7 +41,7 @@ def read_file(path: Path) -> dict[str, SourceValue]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ConfigError: The file cannot be read, or contains an unknown section or key.
+        ConfigError: The file cannot be read, is not valid TOML, or contains an unknown section or key.
     """
     origin = str(path)
     try:
@@ -72,7 +72,11 @@ def read_file(path: Path) -> dict[str, SourceValue]:
 
 
 def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """Reads the files named `section.key` in systemd's `$CREDENTIALS_DIRECTORY`; ignores others."""
+    """Reads the files named `section.key` in systemd's `$CREDENTIALS_DIRECTORY`; ignores others.
+
+    Raises:
+        ConfigError: A file cannot be read, or an unknown name is similar to that of a setting.
+    """
     if not (directory := environ.get("CREDENTIALS_DIRECTORY")):
         return {}
     sources = {}
@@ -84,14 +88,18 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # If a misspelled name were ignored, a new secret key would be created. Credentials for
+            # If a misspelled `server.secret_key` were ignored, a new secret key would be generated. Credentials for
             # other purposes are less similar.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE` with the path of a file with the value."""
+    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE`, which has the path of a file with the value.
+
+    Raises:
+        ConfigError: A file cannot be read, a variable is unknown, or both variables of a setting are set.
+    """
     sources = {}
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -128,7 +136,8 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
     """Converts text to the type of the setting's sample.
 
-    Text that is not a number or boolean is returned unchanged, for the validation to report.
+    Text that is not valid JSON is returned unchanged, for the validation to report. For a list, it raises
+    `ConfigError`.
     """
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:

@@ -229,7 +229,10 @@ def parse_path(value: object) -> Path:
 
 
 def system_hostname() -> str:
-    """Returns the system's host name. A DNS query for the full name could take seconds."""
+    """Returns the system's host name, or `localhost` if it is not valid.
+
+    The full name is not determined, because the DNS query could take seconds.
+    """
     try:
         return parse_hostname(socket.gethostname())
     except ValueError:
