@@ -19,7 +19,7 @@ class Envelope:
 
     Attributes:
         reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
-        targets: The target of each accepted RCPT in order; at least one.
+        targets: The target of each accepted recipient in order; at least one.
         peer: The client's IP address, from the PROXY header if there is one.
         protocol: The value of the `with` clause of the `Received` field (RFC 3848: SMTP, ESMTP, ESMTPS, ...).
         tls: TLS version and cipher, `""` without TLS.

@@ -3,8 +3,8 @@
 The cache is invalidated when the version number of the routes in the database changes. The version is read at most
 every `CHECK_INTERVAL` seconds and only while mail arrives. A change takes effect within that time on every host, and
 immediately in the process that made it (`invalidate`). Refusals and catch-all matches are never cached, so a new alias
-works immediately everywhere. Equal concurrent queries are merged. While the database is unavailable, resolving a cached
-recipient raises `Unavailable` too, because no mail could be accepted.
+for their addresses works immediately everywhere. Equal concurrent queries are merged. While the database is
+unavailable, resolving a cached recipient soon raises `Unavailable` too, because no mail could be accepted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class RoutingCache:
 
     Args:
         size: The maximum number of cached targets.
-        hosts: The host names of this installation; mail to their postmaster goes to the first workspace.
+        hosts: The host names of this installation. Mail to the postmaster of a host that is no verified domain goes to
+            the first workspace.
     """
 
     def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
@@ -76,7 +77,7 @@ class RoutingCache:
             del self._pending_queries[key]
 
     def invalidate(self) -> None:
-        """Discards the cache after this process has committed a change of a domain or an alias."""
+        """Discards the cache after a change of a domain, an alias or a blocked sender."""
         self._targets.clear()
         self._blocked_senders.clear()
         self._pending_queries.clear()  # their results may predate the change
