@@ -57,7 +57,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Counts the first call in each window of `seconds`; returns whether this call was the first."""
+    """Counts the first call for a scope in each window of `seconds`; returns whether this call was the first."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

@@ -2,7 +2,7 @@
 
 Counts are kept in memory for this process: a restart clears them, and each process has its own limit. Only failures
 count. The key is the client's address, alone or with the account, so a client cannot lock out other addresses. The
-number of keys is limited; the least recently used keys are removed first.
+number of keys is limited; the keys whose last failure is the oldest are removed first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def rate_limit_error(limit: RateLimit, previous: int, current: int, now: Micros)
 
 
 class FailureThrottle:
-    """Counts failures for each key: `check` before an attempt, `record_failure` after a failed one."""
+    """Counts the failures of each key. `check` before each attempt enforces the limit."""
 
     def __init__(self, clock: Clock, limit: RateLimit) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Limits API requests, correctly across processes and without cost for receiving mail.
+"""Limits API requests of all processes together, without slowing down the receipt of mail.
 
 `DatabaseRateLimiter` (PostgreSQL) counts each request in a transaction that does not wait for the disk.
 `ProcessRateLimiter` (SQLite, one host) counts in memory; every second it adds its counts to the database and reads
@@ -164,7 +164,7 @@ class ProcessRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimiter.count`. There is no `await` between checking and counting, so both are atomic."""
+        """See `RateLimiter.count`. No `await` separates the check from the count, so no other request comes between."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None
@@ -233,7 +233,7 @@ class ProcessRateLimiter:
                 counts.unwritten[start] = counts.unwritten.get(start, 0) + amount
 
     async def _load(self, scope: str, limit: RateLimit) -> None:
-        """Reads the counts of a scope that this process has not used before."""
+        """Reads the counts of a scope from the database, if this process does not have them."""
         if scope in self._counts:
             return
         async with self._load_locks.setdefault(scope, asyncio.Lock()):
