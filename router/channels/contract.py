@@ -2,8 +2,8 @@
 
 A channel is a module of this package that exports `CHANNEL`, an object that implements `Channel`. It renders a
 notification to a payload and sends a payload with one request. Rendering is pure: equal notifications give equal
-payloads. A channel never reads the database, the clock or the environment, and never schedules retries. `send`
-never raises: it returns `SendSuccess`, `SendRetry` or `SendFailure`.
+payloads. A channel never reads the database or the environment, and never schedules retries. `send` reports failures
+of the service and of the network as `SendRetry` or `SendFailure`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TicketNotification:
         attachments: (file name, size in bytes) pairs.
         automatic: Why the message counts as automatic (`bounce`, ...), or `""`.
         checks: Results of sender authentication, as text.
-        link: The URL of the ticket page, based on `public_url`.
+        link: The URL of the ticket page, based on `public_url`; None if that is a loopback address.
         is_test: Whether the message was created by `POST /api/aliases/{id}/test`.
         warnings: Problems found in the message, as text.
         failed_recipients: The addresses that a bounce reports as undeliverable.
@@ -144,12 +144,12 @@ class SendRetry:
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """A permanent failure; `reason` is shown to users.
+    """A failure that a retry of the same payload cannot fix; `reason` is shown to users.
 
     Attributes:
         kind: `permanent`: the integration becomes `failing` and its deliveries are parked. `rejected`: this delivery
-            fails permanently. `payload`: the service rejected the format; the delivery is rendered with `render_plain`
-            and sent once more.
+            fails permanently. `payload`: the service rejected the format. A payload of `render` is replaced by one of
+            `render_plain` and sent once more; a delivery with any other payload fails permanently.
     """
 
     kind: FailureKind

@@ -1,7 +1,7 @@
 """Block Kit elements built from untrusted text.
 
-`normalize_text` removes control characters, direction overrides and lone surrogates. Truncation splits a grapheme
-cluster only if the cluster is longer than `_MAX_CLUSTER_LENGTH`. Lengths are UTF-16 code units, the strictest
+`normalize_text` removes control characters and direction overrides, and replaces lone surrogates. Truncation splits a
+grapheme cluster only if the cluster is longer than `_MAX_CLUSTER_LENGTH`. Lengths are UTF-16 code units, the strictest
 interpretation of Slack's limits. Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack
 never parses; only `escape` produces text for fields that Slack does parse. No `mrkdwn` object is ever created. Pure.
 """

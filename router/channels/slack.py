@@ -1,7 +1,8 @@
 """The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
-The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts. Slack's error
-code takes precedence over the HTTP status, because one status covers different errors.
+The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts. For a 4xx
+response other than 429, Slack's error code takes precedence over the status, because one status covers different
+errors.
 """
 
 from __future__ import annotations
