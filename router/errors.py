@@ -1,8 +1,8 @@
 """The errors of the core.
 
 `Refused` reports an invalid or forbidden request; its message may be shown to the caller. `Unavailable` reports a
-temporary failure of this installation; its text is only for the log. SMTP replies to `Refused` with 5yz and to
-`Unavailable` with 4yz.
+temporary failure of this installation; its text is only for the log. SMTP replies to both with 4yz, because the
+client should retry.
 """
 
 from __future__ import annotations

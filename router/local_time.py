@@ -1,7 +1,7 @@
 """Formats times in a time zone and in the date format of a locale.
 
 Opens only names that the IANA time zone database lists, so a name cannot select another file. Each zone is read once
-per process. The locale affects dates only; texts are always in English.
+per process. The locale affects dates and times only; all other texts are in English.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Meter(Protocol):
         """Records a refused connection, sender, recipient or message; `reason` is a reply name in `smtp.replies`."""
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """Records a committed message, or a duplicate, for which nothing was stored."""
+        """Records a committed message, or a duplicate, whose content was not stored again."""
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
         """Records the result of accepting one message.

@@ -1,8 +1,8 @@
 """The data model as frozen dataclasses.
 
-Field names are the column names of `store/migrations`, so that rows are converted without a mapping. Times are
-microseconds since the epoch (`Micros`), None if the event has not happened. A text that a message lacks is `""`. Ids
-are texts with a prefix (`router.ids`).
+Field names are the column names of the queries in `store/queries`, so that rows are converted without a mapping. Times
+are microseconds since the epoch (`Micros`), None if the event has not happened. A text that a message lacks is `""`.
+Ids are texts with a prefix (`router.ids`).
 """
 
 from __future__ import annotations
@@ -141,9 +141,9 @@ class Integration:
         encrypted_settings: Encrypted JSON.
         hint: The target, masked for display.
         last_error: The reason of the last failure.
-        probe_at: When a parked delivery of a failing integration is tried.
+        probe_at: When the next parked delivery of a failing integration is tried.
         probe_interval: The time from one such try to the next, in microseconds.
-        paced_at: The earliest time of the next request.
+        paced_at: The theoretical arrival time of the next request; see `router.dispatch.pacing`.
     """
 
     id: str
@@ -192,7 +192,7 @@ class Message:
     """A received message without its content: the envelope and header fields.
 
     Attributes:
-        protocol: The value of RFC 3848 (`ESMTPS`, ...).
+        protocol: The `with` value of the Received field (RFC 3848: `ESMTPS`, ...), or `TEST`.
         reference_ids: A JSON list.
         automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
     """

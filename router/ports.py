@@ -34,7 +34,7 @@ class AcceptResult:
 
     Attributes:
         message_id: The id of the stored message; for a duplicate, that of the first one.
-        is_duplicate: Whether all aliases already had the message, so that nothing was written.
+        is_duplicate: Whether all aliases already had the message, so that it was not stored again.
     """
 
     message_id: str
@@ -47,15 +47,15 @@ class Acceptor(Protocol):
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """Stores the message durably, and returns after the commit.
 
-        The caller must shield the call: a client that disconnects must not cancel it.
+        A client that disconnects must not cancel the call.
 
         Args:
             envelope: The envelope.
             content: The bytes as received after dot-unstuffing, without added trace headers.
 
         Raises:
-            Unavailable: SMTP replies with 451.
             StorageFull: SMTP replies with 452.
+            Unavailable: Any other temporary failure; SMTP replies with 451.
         """
         ...
 

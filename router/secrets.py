@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_FILE = "secret_key"
 INTEGRATION_PURPOSE = "integration"  # `purpose` when encrypting integration settings
 _KEY_BYTES = 32
-_MIN_KEY_LENGTH = 16  # characters, as for `[server] secret_key`
+_MIN_KEY_LENGTH = 16  # bytes; `[server] secret_key` requires at least as many characters
 
 # Does not contain 0, O, 1, I and l, because keys may be read out or typed.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -40,8 +40,8 @@ MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
-# Limits for a stored hash, the memory in KiB: a manipulated row must not cause the allocation of gigabytes.
 _PASSWORD_HASH = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+# Limits for a stored hash, the memory in KiB: a manipulated row must not cause the allocation of gigabytes.
 _MAX_MEMORY, _MAX_PASSES, _MAX_LANES = 256 * 1024, 10, 8
 
 
@@ -158,7 +158,7 @@ def _create_key_file(path: Path) -> None:
         temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)  # data encrypted with the key must not outlive it after a crash
+        os.fsync(directory)  # after a crash, data encrypted with the key must not exist without the key
     finally:
         os.close(directory)
 

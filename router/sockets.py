@@ -23,7 +23,7 @@ def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[so
     processes; both are changed.
 
     Raises:
-        OSError: There are none.
+        OSError: systemd passed none for this server.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         raise OSError("systemd passed no sockets to this process (LISTEN_PID); start the socket unit")

@@ -32,8 +32,8 @@ _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
-# A joiner after a Latin, Greek, Cyrillic or Armenian letter, or at the start, joins nothing. Tags after a black flag
-# encode regional flags; elsewhere they are hidden text.
+# A joiner after an ASCII, Latin, Greek, Cyrillic or Armenian character, or at the start, joins nothing. Tags after a
+# black flag encode regional flags; elsewhere they are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
@@ -66,7 +66,8 @@ def safe_line(text: str) -> str:
 def safe_identifier(text: str) -> str:
     """Removes all invisible characters from an address, host name or other identifier.
 
-    A domain that needs joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
+    The domain of an address is converted to A-labels if it needs joiners (RFC 5892 appendix A). Thus it stays the same
+    domain.
     """
     if text.isascii():
         return text
