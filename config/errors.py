@@ -16,8 +16,8 @@ from config.schema import SETTINGS, MxHost
 from config.secret import MASK, redact
 from config.setting import Setting
 
-# Maximum number of characters of a value that a message quotes: enough to recognise the value, but too few to hide
-# what is allowed.
+# Maximum number of characters of a value that a message quotes: enough to recognise the value, and few enough that the
+# text about what is allowed stays in view.
 _MAX_DISPLAY_LENGTH = 80
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -136,8 +136,8 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
     """Converts text to the type of the setting's sample.
 
-    Text that is not valid JSON is returned unchanged, for the validation to report. For a list, it raises
-    `ConfigError`.
+    For a list, text that is not valid JSON raises `ConfigError`. For other types, such text is returned
+    unchanged, for the validation to report.
     """
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:

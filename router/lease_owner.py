@@ -16,7 +16,7 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 def _read_machine_id() -> str:
     """Returns a text that identifies the boot of this machine and the process namespace.
 
-    Process ids are comparable only within both.
+    Process ids can be compared only within the same boot and namespace.
     """
     parts = []
     for path in map(Path, _MACHINE_ID_FILES):
@@ -38,7 +38,8 @@ def new_lease_owner() -> str:
 def is_dead(owner: str) -> bool:
     """Returns whether the process of `owner` is certainly dead.
 
-    Do not pass the current name of this process: a name with its process id counts as that of an earlier process.
+    Do not pass the current name of this process: any name with the process id of this process counts as that of an
+    earlier process.
     """
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")

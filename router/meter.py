@@ -44,7 +44,7 @@ class Meter(Protocol):
         """Records a finished request to an integration.
 
         Args:
-            outcome: A value of `router.dispatch.outbox.outcome_name`.
+            outcome: A name that `router.dispatch.outbox.outcome_name` returns.
             deliveries: The number of deliveries; more than one in a digest.
             seconds: The response time.
         """

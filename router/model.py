@@ -30,7 +30,7 @@ class Workspace:
 
     Attributes:
         timezone: An IANA name.
-        locale: A tag of `router.local_time.LOCALES`, for dates.
+        locale: A tag of `router.local_time.LOCALES`, for dates and times.
     """
 
     id: str
@@ -110,7 +110,7 @@ class Domain:
         records: The result of the last check as JSON.
         mx_managed: `upstream` if the MX records belong to another relay, so that only the TXT record verifies the
             domain.
-        misses: The number of rechecks in a row that found neither record.
+        misses: The number of consecutive rechecks that found no correct record.
         missing_since: The time of the first of these rechecks.
         alert: The text of the pending alert to the domain's integrations.
         alert_at: When the alert was queued; None if no alert is pending.

@@ -33,7 +33,7 @@ class AcceptResult:
     """The result of a committed transaction, from which the `250` reply is made.
 
     Attributes:
-        message_id: The id of the stored message; for a duplicate, that of the first one.
+        message_id: The id of the stored message; for a duplicate, the id of the message that it repeats.
         is_duplicate: Whether all aliases already had the message, so that it was not stored again.
     """
 

@@ -58,7 +58,7 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Returns whether any character is visible. Marks, spaces, controls, format codes and blank letters are not."""
+    """Returns whether any character is something other than a mark, space, control, format or blank character."""
     return any(
         unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
     )

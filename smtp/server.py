@@ -175,7 +175,7 @@ class Server:
         self._idle.clear()
 
     def unregister(self, connection: Connection) -> None:
-        """Reverts `register`. May be called twice, because a failed handshake may be reported again later."""
+        """Reverts `register`. May be called twice: the event loop may report a failed handshake again later."""
         if connection not in self._connections:
             return
         del self._connections[connection]

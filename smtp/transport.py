@@ -150,7 +150,7 @@ class Transport:
         # Stop once the peer is gone: it cannot receive replies and will resend the message.
         while deadline.phase is not CLOSING and not self.is_lost:
             if self._consecutive_commands >= self._bounds.commands_per_iteration:
-                # Answering pipelined commands may never wait, which would starve other connections.
+                # Pipelined commands can be answered without waiting, which would starve other connections.
                 self._consecutive_commands = 0
                 await asyncio.sleep(0)
                 continue
@@ -210,7 +210,7 @@ class Transport:
         """Adds a reason to pause; stops reading."""
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
-            # During a handshake asyncio's TLS reads; `start_tls` applies the pauses after it.
+            # During a handshake, asyncio's TLS protocol reads; afterwards `start_tls` applies the pauses.
             if self._deadline.phase is not HANDSHAKE and not self._transport.is_closing():
                 self._transport.pause_reading()
         self.pauses.add(reason)

@@ -56,7 +56,7 @@ def render_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_plain_ticket(notification: TicketNotification) -> Payload:
-    """Renders a ticket event as `text` only, with a headline and a bar before each line of the message."""
+    """Renders a ticket event as `text` only: a headline, then fields, then the message with a bar before each line."""
     parts = [_headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
     quoted, _ = _message_text(notification, 1200)
     quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *_hidden_lines(notification)])
