@@ -75,8 +75,8 @@ class SerializationConflict(Unavailable):
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 
-    At startup, the error ends the process with exit code 2; later it is a temporary failure. `problem` and `fix`
-    contain no password.
+    At startup and in a command, the error ends the process with exit code 2; later it is a temporary failure. `problem`
+    and `fix` contain no password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
