@@ -1,8 +1,9 @@
 """Compares the database and the posts of the Slack stand-in with the replies that the sender received.
 
 `Findings.faults()` is empty if every guarantee held: each acknowledged message has exactly one ticket for
-each alias, every byte is stored, and every delivery was posted. A duplicate post is allowed only for an
-attempt without a recorded outcome (marked `lost`), or without a response (a `retry` without a status).
+each alias, every byte is stored, and every delivery was posted. Unless a deliverer was paused, a duplicate post
+is allowed only for an attempt without a recorded outcome (marked `lost`), or without a response (a `retry`
+without a status).
 """
 
 import contextlib
@@ -53,9 +54,9 @@ class DatabaseReader:
 
 
 class NamespaceDatabaseReader(DatabaseReader):
-    """Reads a copy of a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
+    """Copies and reads a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
 
-    A copy that is made during a write may be inconsistent. The copy is then repeated.
+    A copy that is made during a write may be unreadable. Up to 20 copies are made.
     """
 
     def __init__(self, path: Path, copies: Path) -> None:
@@ -79,7 +80,7 @@ class NamespaceDatabaseReader(DatabaseReader):
 
 @dataclass(slots=True)
 class Findings:
-    """The result of the audit. Lists identify messages by (number, recipient)."""
+    """The result of the audit. A pair in a list is the number of a message and one of its recipients."""
 
     acknowledged: int = 0
     tickets: int = 0
@@ -100,7 +101,7 @@ class Findings:
     unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Sequence[object]]:
-        """Returns every list that must be empty and is not, with its first entries."""
+        """Returns the first 10 entries of each list that must be empty and is not."""
         kinds: dict[str, Sequence[object]] = {
             "messages rejected with 5yz": self.rejected,
             "acknowledged messages lost": self.lost,
@@ -227,7 +228,10 @@ async def _compare_deliveries(
 
 
 def _count_posts(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
-    """Counts, for each message and webhook, the posts that were answered 2xx; a digest names several messages."""
+    """Counts, for each message and webhook, the posts that were answered 2xx. A digest names several messages.
+
+    Adds the number of posts that repeat a message to `found`.
+    """
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:
         if post.status is not None and 200 <= post.status < 300:

@@ -10,11 +10,11 @@ from tests.support.stores import KINDS
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of database. A test that uses it runs on both."""
+    """The kind of database. A test that uses this fixture runs on both kinds."""
     return str(request.param)
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer]:
-    """The PostgreSQL server of the test run, started on first use."""
+    """Returns a function that returns the PostgreSQL server of the test run. The first call starts the server."""
     return lambda: request.getfixturevalue("postgres_server")

@@ -3,13 +3,13 @@
     --kill-at POINT[:n]   sends SIGKILL to this process at the n-th visit of the point (default 1)
     --stop-at POINT[:n]   sends SIGSTOP to this process there, so that a test can act at that moment
     --clock FILE          shifts the clock by the microseconds in the file, read on every call
-    --hurry               runs maintenance tasks continuously instead of four times a minute
+    --hurry               checks for due maintenance tasks at least every 20 ms, instead of every 15 s
     --small-disk DIR:SIZE mounts a file system of this many bytes at the directory, visible to this process only;
                           existing files are copied
     --obey-modes          drops root's capability to ignore file modes, as for a service user
 
-Options may be repeated. The arguments after `--` are those of the program. After SIGKILL nothing else runs: no
-`finally`, no `atexit`, no buffer is flushed.
+Options with a value may be repeated. The arguments after `--` are those of the program. After SIGKILL nothing else
+runs: no `finally`, no `atexit`, no buffer is flushed.
 """
 
 import ctypes
@@ -66,7 +66,7 @@ def mount_small_disk(folder: Path, size: int) -> None:
 
 
 def drop_capabilities(argv: Sequence[str]) -> None:
-    """Restarts this process without the capabilities to ignore file modes. Other users than root have none."""
+    """Restarts this process without the capabilities to ignore file modes. Users other than root have none."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)

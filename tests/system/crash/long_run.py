@@ -5,8 +5,8 @@
 One installation is used for the whole run. The program is killed after a random number of acknowledged
 messages, or at a random moment of its start, and restarted. On PostgreSQL every tenth kill hits the database
 server (with fsync on). With `--fleet` three `smtp` and three `deliver` processes run; one at random is killed
-each time, and every tenth time a deliverer is instead stopped until its lease expires. The exit code is 1 if anything
-was lost or duplicated. Uses loopback only and leaves no files.
+each time, and every tenth time a deliverer is instead stopped until its lease expires. The exit code is 1 if the
+audit finds a fault. Uses loopback only and leaves no files.
 """
 
 import argparse
@@ -88,7 +88,7 @@ class Crasher:
             await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
-        """Kills and restarts one process for the n-th time, under load."""
+        """Kills and restarts a process or the database server under load, or pauses a deliverer. `n` counts from 1."""
         self._queue_messages()
         await self._mta.wait_accepted(
             len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
@@ -136,7 +136,7 @@ class Crasher:
         self.run.kills["deliver stopped past its lease"] += 1
 
     async def finish(self) -> Findings:
-        """Waits until everything is accepted and delivered, then runs the audit."""
+        """Waits until everything is accepted and delivered, stops the processes and runs the audit."""
         await self._mta.wait_all_accepted(timeout=SETTLE_SECONDS)
         await self._system.wait_delivered(timeout=SETTLE_SECONDS)
         for program in self._fleet:

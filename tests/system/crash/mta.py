@@ -1,4 +1,4 @@
-"""A sender that behaves like an MTA: it keeps each message until it receives 250.
+"""A sender that behaves like an MTA: it keeps each message until it receives 250 or a 5yz.
 
 Each recipient is tracked separately, as in a real queue: after a `451` for one of two recipients, the same
 bytes are sent again for that recipient. A lost connection proves nothing about the message in transfer, so it is
@@ -16,7 +16,7 @@ from typing import Self
 
 _REPLY = re.compile(rb"([2-5])[0-9][0-9]([ -])")
 _QUEUED = re.compile(rb"queued as (\S+)")
-# The retry interval of this sender; a real one waits minutes.
+# The retry interval of this sender; a real MTA waits minutes.
 _RETRY_SECONDS = 0.02
 _MAX_REPLIES = 1000
 
@@ -60,7 +60,7 @@ class QueueingMta:
         self.rejected: list[str] = []  # the 5yz replies
         self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
         self.deferred_count = 0
-        self.lost_connections = 0  # connections that ended without a reply
+        self.lost_connections = 0  # connections that failed or ended without a reply
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._send_repeatedly()) for _ in range(self._connections)]
@@ -82,11 +82,11 @@ class QueueingMta:
 
     @property
     def pending(self) -> int:
-        """The number of messages that are not accepted yet."""
+        """The number of messages that are queued or in transfer."""
         return self._pending
 
     async def wait_all_accepted(self, *, timeout: float = 60) -> None:
-        """Waits until every message was accepted for every recipient."""
+        """Waits until every message was accepted or rejected for every recipient."""
         await self.wait_until(lambda: self._pending == 0, timeout=timeout)
 
     async def wait_accepted(self, total: int, *, timeout: float = 60) -> None:
@@ -94,7 +94,7 @@ class QueueingMta:
         await self.wait_until(lambda: len(self.acknowledged) >= total, timeout=timeout)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
-        """Waits until `condition()` holds; checks it after each reply and each lost connection."""
+        """Waits until `condition()` holds; checks it after each transaction and each lost connection."""
         try:
             async with asyncio.timeout(timeout), self._changed:
                 await self._changed.wait_for(lambda: condition() or self._failed())
@@ -168,7 +168,7 @@ class QueueingMta:
             r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
         ]
         if not accepted or not answers[-1].startswith(b"3"):
-            # All recipients were deferred or rejected. With an accepted recipient, DATA may only be deferred.
+            # No recipient was accepted, or DATA was not. After an accepted recipient, DATA may only be deferred.
             assert not accepted or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_RETRY_SECONDS)
             return False
@@ -186,7 +186,7 @@ class QueueingMta:
         return not answer.startswith(b"421")
 
     def _is_accepted(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
-        """Whether the reply is 2yz. A 5yz is recorded and ends the message for these recipients."""
+        """Whether the reply is 2yz. Records a 4yz or 5yz; a 5yz ends the message for these recipients."""
         if answer.startswith(b"5"):
             self.rejected.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)

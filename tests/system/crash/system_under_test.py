@@ -1,8 +1,8 @@
 """A complete installation for one test: database, Slack stand-in, sender, and the program as real processes.
 
 `async with system_under_test(kind, folder, ...) as system` yields the installation without a running program.
-`system.start()` starts processes; the sender uses those that are ready. At the end `wait_delivered()` waits
-for all deliveries and `audit()` compares the result.
+`system.start()` starts one program; the sender uses all programs that are ready. At the end `wait_delivered()`
+waits for all deliveries and `audit()` compares the result.
 """
 
 import asyncio
@@ -71,9 +71,10 @@ class SystemUnderTest:
         return list(self.channels)
 
     def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
-        """Creates messages to one alias after the other. Every fifth message has two recipients.
+        """Creates messages to the recipients `to`, or else to one alias after the other.
 
-        Every `large`-th message is large; every `replies`-th replies to the previous one.
+        Without `to`, every fifth message has two recipients. Every `large`-th message is large, and every `replies`-th
+        replies to the previous one (0: none).
         """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
@@ -95,7 +96,7 @@ class SystemUnderTest:
         return OutgoingMail(number, recipients, "ada@mta.test", content)
 
     def start_mta(self, connections: int = 4, *, timeout: float = 30) -> QueueingMta:
-        """Returns a sender to all running servers."""
+        """Returns a sender to all servers that are ready. The sender starts when it is entered with `async with`."""
         return QueueingMta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
@@ -161,7 +162,7 @@ class SystemUnderTest:
             raise
 
     async def _describe_undelivered(self) -> str:
-        """Describes pending deliveries, for error messages."""
+        """Describes up to five undelivered deliveries and all integrations, for error messages."""
         undelivered = await self.database.rows(
             "SELECT id, integration_id, state, attempts, claims, next_attempt_at, parked_at, last_error "
             "FROM deliveries WHERE state <> 'delivered' ORDER BY id LIMIT 5"
@@ -205,13 +206,13 @@ class SystemUnderTest:
             return dict([await self.installation.add_user_with_key(role) for _ in range(count)])
 
     def recent_warnings(self) -> str:
-        """The last warnings of the last program, for error messages."""
+        """The last warnings and errors of the program that was started last, for error messages."""
         events = self.running[-1].log_events() if self.running else []
         bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
 
     async def close(self) -> None:
-        """Ends all programs."""
+        """Kills all programs."""
         await self._stack.aclose()
 
 

@@ -1,7 +1,7 @@
-"""Kills the program at each named point and restarts it: nothing acknowledged is lost or duplicated.
+"""Kills the program at named points and restarts it: nothing acknowledged is lost or duplicated.
 
-One installation is killed at one point after the other; each start recovers from the previous kill. The exit by SIGKILL
-proves that the process reached the point.
+Each test kills one installation at one point after the other; each start recovers from the previous kill. The exit by
+SIGKILL proves that the process reached the point.
 """
 
 import os
@@ -65,8 +65,8 @@ ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
     """Returns the points of a chain that this run visits.
 
-    The short run visits each point on one database, except those in `ON_BOTH`. `CRASH_POINTS=all` (`make crash`) visits
-    all on both. Starting the program takes almost a second, and there are about a hundred starts.
+    The short run visits each point on one database, except those in `ON_BOTH`. With `CRASH_POINTS=all` (`make crash`)
+    the run visits all points. Starting the program takes almost a second, and there are about a hundred starts.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)
@@ -113,7 +113,7 @@ async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: fl
 
 def test_every_point_is_visited() -> None:
     visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
-    # MIGRATION covers the first point on PostgreSQL; test_processes visits the second.
+    # On PostgreSQL, the test of MIGRATION visits the `-pg` point. test_processes visits `notifying`.
     assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}
     assert len(visited) >= 20
 

@@ -20,7 +20,7 @@ USERS = 4
 async def test_servers_deliverers_and_apis_are_killed_in_turn(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Messages are accepted, delivered and claimed meanwhile.
+    """Messages are accepted and delivered, and tickets are claimed meanwhile.
 
     No message gets two tickets, and no ticket gets two assignees.
     """

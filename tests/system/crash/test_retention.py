@@ -1,6 +1,7 @@
 """Kills the program during retention.
 
-Old rows are erased completely. Rows of new, unresolved or undelivered tickets are kept completely.
+Old raw messages and resolved tickets are erased completely. Unresolved tickets, and those with a pending delivery,
+keep all other rows.
 """
 
 import json
@@ -34,10 +35,10 @@ async def test_killed_during_retention(kind: str, server: Callable[[], PostgresS
                 "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
                 f"WHERE ticket_id IN {waiting}"
             )
-        for name in ("team0", "team1"):  # the pending delivery stays pending
+        for name in ("team0", "team1"):  # the pending delivery stays undelivered
             system.slack.remove_webhook(name)
         for n, point in enumerate(RETENTION):
-            system.set_clock((3 + n) * DAY)  # an interrupted run is repeated at the next interval
+            system.set_clock((3 + n) * DAY)  # the next interval repeats an interrupted retention run
             program = await system.launch("serve", options=("--hurry", "--kill-at", point, *system.clock_options))
             await assert_killed(program, point)
         system.set_clock(30 * DAY)

@@ -1,7 +1,7 @@
 """Sends messages again, like a sender that did not receive the 250: one message, one ticket.
 
-A message is a repeat if reverse-path, bytes and alias are the same within the window. The list of recipients is not
-compared. The Message-ID alone is not sufficient, because the sender chooses it.
+A message with Message-ID or Date is a repeat if reverse-path, bytes and alias are the same within the window. The list
+of recipients is not compared. The Message-ID alone is not sufficient, because the sender chooses it.
 """
 
 import asyncio

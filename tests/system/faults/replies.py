@@ -9,7 +9,7 @@ from tests.support.smtp import SmtpReply, send_mail
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest
 
-# Longer than any timeout of the program in these tests.
+# Time limit for a reply of the program, and for connections and waits of the senders.
 REPLY_SECONDS = 30.0
 
 
@@ -36,8 +36,8 @@ async def require_mounts(folder: Path) -> None:
 async def assert_recovered(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Asserts that the program recovered without a restart.
 
-    Everything is accepted and delivered, and the loss audit passes. The clock is advanced, so that retries are
-    due at once.
+    Everything is accepted and delivered, and the audit of the crash tests passes. The clock is advanced, so that
+    retries are due at once.
     """
     await mta.wait_all_accepted()
     system.set_clock(60)

@@ -1,6 +1,6 @@
 """A hanging database: requests get a response after a time limit, and a stop completes.
 
-The timeouts of the database are an hour here, so only `[api] request_timeout` can end a request.
+The connect and statement timeouts of the database are an hour, so only `[api] request_timeout` ends a request.
 """
 
 import asyncio

@@ -92,7 +92,7 @@ async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> N
 
 
 async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """No data passes on open connections, which stay open; new connections work. No message is rejected.
+    """No data passes on open connections, which stay open; new connections work. No message is deferred.
 
     The statement timeout is longer than the test waits, so a program that waits for it fails the test.
     """

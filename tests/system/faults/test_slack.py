@@ -27,7 +27,7 @@ from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# Webhooks with slow, long or incomplete responses. Their messages still arrive in the channel.
+# Webhooks whose responses are normal, slow, long or incomplete. Each message arrives in the channel once.
 DELIVERED = {
     "well": None,
     "slow": SlowResponse(0.1),
@@ -40,7 +40,7 @@ PEAK_KIB = 300_000
 
 
 def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
-    """Faults that end during the test, and the reason that the attempt records for each."""
+    """Faults that end during the test, and a part of the error that the delivery records for each."""
     return {
         "hangs": (Hang(), "timed out"),
         "limited-until": (FixedResponse(429, "rate_limited", {"Retry-After": "600"}), "429"),
@@ -89,7 +89,7 @@ async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
 
 
 async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -> None:
-    """Asserts that every delivery is pending with its reason, and that the reason contains no secret."""
+    """Asserts that the named deliveries are pending with these reasons, and that no error contains a secret."""
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
@@ -160,7 +160,7 @@ async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Cal
 
 
 async def test_refused_connections(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Messages are accepted meanwhile. Their tickets are delivered when the server listens again."""
+    """Messages are accepted while Slack refuses connections. Tickets are delivered when it listens again."""
     async with system_under_test("sqlite", tmp_path, server) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         await system.slack.stop()

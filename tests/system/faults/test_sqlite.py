@@ -96,7 +96,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
-    """The program waits and logs the reason until the file, restored by another user, becomes writable."""
+    """The program waits until the file is writable and logs the reason. Another user may have restored the file."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:
@@ -118,7 +118,7 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("while_posting", [False, True])
 async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
-    """While the file is moved, nothing is answered `250` or changed, and the health check reports the reason.
+    """While the file is moved, no message is answered `250`, and the health check reports the reason.
 
     A post in progress is not repeated.
     """

@@ -1,6 +1,6 @@
 """Listening sockets that outlive the programs that serve them, like those of systemd's socket units.
 
-`KeptSockets` listens and never accepts. A program started by `program` receives its sockets as systemd passes
+`KeptSockets` listens and never accepts. A program that `program` returns receives its sockets as systemd passes
 them (sd_listen_fds(3)): from descriptor 3 on, blocking and inheritable, with `LISTEN_PID`, `LISTEN_FDS` and
 `LISTEN_FDNAMES`.
 """

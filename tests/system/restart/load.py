@@ -1,7 +1,7 @@
 """Load during restarts: senders that retry each message until it is accepted, and clients of the API.
 
-Senders record each connection that is refused or closed before the greeting, which a restart must never cause. A 4yz
-or a connection lost later is normal: the sender retries with the same message.
+Senders record each connection that is refused or gets no 220 greeting, which a restart must never cause. A 4yz or a
+connection lost later is normal: the sender retries with the same message.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class SenderLoad:
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)  # the reason for each connection without a greeting
+    rejected: list[str] = field(default_factory=list)  # the reason for each connection without a 220 greeting
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))

@@ -1,4 +1,4 @@
-"""SIGHUP reloads certificates and the log level; sessions, sockets and everything else stay."""
+"""SIGHUP reloads certificates and the log level; sessions, sockets and all other settings stay."""
 
 import ssl
 from pathlib import Path
@@ -16,7 +16,7 @@ HOST = "mx1.host.test"
 
 
 def issue_certificate(folder: Path) -> ssl.SSLContext:
-    """Writes a new certificate; returns a client context that trusts only it."""
+    """Writes a new certificate of a new authority; returns a client context that trusts it and checks no host name."""
     authority = trustme.CA()
     issued = authority.issue_cert(HOST)
     issued.private_key_pem.write_to_path(folder / "key.pem")
