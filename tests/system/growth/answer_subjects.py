@@ -1,4 +1,4 @@
-"""Growth-test subjects for DNS answers, responses of Slack, and Slack messages that quote a sender."""
+"""Growth-test subjects for DNS answers, responses of Slack, and Slack messages."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def validate_webhook_url(data: bytes) -> None:
 
 
 def build_notification(data: bytes) -> TicketNotification:
-    """Returns a ticket notification with the shape in every field."""
+    """Returns a ticket notification with the shape in every field that a sender controls."""
     value = decode_text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
     row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}
@@ -122,7 +122,7 @@ def build_notification(data: bytes) -> TicketNotification:
 
 
 def render_slack_messages(data: bytes) -> None:
-    """Renders every Slack message that quotes a sender."""
+    """Renders a Slack message of each kind."""
     notification = build_notification(data)
     slack.CHANNEL.render(notification)
     slack.CHANNEL.render_plain(notification)

@@ -28,7 +28,7 @@ from tests.system.growth.http_subjects import make_request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_PAGE = 524288  # maximum characters of a message's text or HTML
+_PAGE = 524288  # maximum characters of a message's HTML before it is sanitised
 _IMAGE = 100_000  # bytes of each image of a message
 _ACTOR = Actor("ws_1", "admin")
 
@@ -75,7 +75,7 @@ def _ticket(value: str) -> Ticket:
 
 
 def _view(content: bytes) -> MessageView:
-    """Returns a message with the shape in every field."""
+    """Returns a message with the shape in every field that a sender controls."""
     value = decode_text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """Returns a ticket with two messages that have the shape in every field: one in full and one as an excerpt."""
+    """Returns a ticket with the same message twice, in full and as an excerpt."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -160,7 +160,7 @@ def render_ticket_page(data: bytes) -> None:
 
 
 def serialize_ticket(data: bytes) -> None:
-    """Serializes the ticket for the API, and formats the filename of a download."""
+    """Serialises the ticket for the API, and formats the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(decode_text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)
@@ -168,7 +168,7 @@ def serialize_ticket(data: bytes) -> None:
 
 
 def render_html_frame(data: bytes) -> object:
-    """Renders the HTML frame of a message, with a large image for every name that it references."""
+    """Embeds the images `a` and `b`, which are large, in the HTML of a message."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))

@@ -64,7 +64,7 @@ def make_request(path: str = "/", **headers: str) -> web.Request:
 
 
 def as_field_value(data: bytes) -> str:
-    """Converts to a field value as aiohttp delivers it, without line endings and NUL."""
+    """Converts bytes to a field value as aiohttp delivers it, without line endings and NUL."""
     return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""All functions of the product that read untrusted bytes. `test_inventory.py` verifies that the list is complete."""
+"""All functions of the product that read untrusted bytes. `test_inventory.py` verifies that no module is missing."""
 
 from __future__ import annotations
 

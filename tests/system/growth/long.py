@@ -1,7 +1,7 @@
 """The long form of the cost growth test: longer steps, traced memory, random shapes.
 
 `python -m tests.system.growth.long --seconds 900` (`make fuzz`) runs random shapes on each subject in turn. It
-continues where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of shapes and the violations.
+continues where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of batches.
 `--table` measures the shapes of `make test` once and prints the worst shape of each subject. Exits with 1 after a
 violation.
 """
@@ -22,7 +22,7 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-MAX_STEP_SECONDS = 0.05  # CPU time of the longest step
+MAX_STEP_SECONDS = 0.05  # CPU time of a step after which the size is not doubled again
 BATCH = 8  # number of random shapes of a subject in one child process
 
 

@@ -270,7 +270,7 @@ SUBJECTS = (
     Subject("structure: the headers of parts", parse_part_headers, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", make_message_parser(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", make_message_parser(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
-    # A fixed quadratic defect: with a boundary like a field name, each header was searched through all later parts.
+    # A fixed quadratic defect: delimiters looked like fields, so the end of each header was sought in all later parts.
     Subject(
         "parse: a boundary with a colon",
         make_message_parser(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),

@@ -1,7 +1,7 @@
-"""CPU time and memory of one function on one shape at n, 2n, 4n, in a child process that may be killed.
+"""CPU time and memory of one function on one shape at doubling sizes, in a child process that may be killed.
 
-The child is forked, so that it has all modules loaded. The parent kills it when one call takes too much CPU time, also
-in C code. So an exponential case gives the result "killed" instead of a hanging test.
+The child is forked, so that it has the modules of the parent loaded. The parent kills it when one call takes too much
+CPU time, also in C code. So an exponential case gives the result "killed" instead of a hanging test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from tests.system.growth.shapes import Shape
 
 MAX_FACTOR = 2.5  # growth of CPU time in each of two consecutive doublings of the input; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # CPU time of the larger input; in a shorter step, noise of clock and allocator dominates
+MIN_STEP_SECONDS = 0.010  # minimum CPU time of the larger input; noise dominates shorter steps
 RUNS = 5
 CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input took a fraction of a second
 # Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes

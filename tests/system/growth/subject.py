@@ -18,7 +18,7 @@ class Subject:
     Attributes:
         run: Processes the bytes of a shape; catches exceptions that the product handles.
         limit: Maximum bytes that reach the function; the product rejects or truncates longer input.
-        families: Groups of units, of which the shapes of its input are built.
+        families: Groups of units, from which the shapes of its input are built.
         regressions: Shapes of fixed defects.
         base: Memory in bytes that is independent of the input: tables, caches, arenas of the allocators.
         quick: The units of `make test`, if another subject runs the same code with all families.

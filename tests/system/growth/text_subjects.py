@@ -47,7 +47,7 @@ def make_message_parser(before: bytes) -> Callable[[bytes], object]:
 
 
 def decode_charsets(data: bytes) -> None:
-    """Decodes a body in each charset that has its own codec."""
+    """Decodes a body in charsets of different kinds, and without a charset."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
@@ -74,7 +74,7 @@ def parse_formatting_elements(data: bytes) -> object:
 
 
 def parse_images(data: bytes) -> object:
-    """Parses HTML with images, and as many image parts, which the HTML may reference."""
+    """Parses HTML with images, and many image parts, which the HTML may reference."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return mail_parser.parse(
