@@ -1,4 +1,4 @@
-"""Message contents are stored once, whatever the result of the parser, and recomputed only by a newer parser."""
+"""Message contents are stored once, whatever the result of the parser, and recomputed by a newer parser."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def parse_counter() -> ParseCounter:
 async def installation(
     store: Store, parse_counter: ParseCounter, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Installation]:
-    """An installation whose parser fails if the message demands it, see `tests.support.poisoned_worker`."""
+    """An installation whose parser fails if the message demands it; see `tests.support.poisoned_worker`."""
     monkeypatch.chdir(ROOT)
     async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=parse_counter) as found:
         yield found

@@ -1,4 +1,4 @@
-"""A start that fails halfway and background tasks that fail: everything is stopped, once and in order."""
+"""A start that fails halfway and background tasks that fail: everything that was started is stopped."""
 
 import asyncio
 import socket

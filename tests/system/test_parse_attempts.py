@@ -1,4 +1,4 @@
-"""A message whose parsing ended the program is shown raw after the restart; other messages are parsed."""
+"""If the program ends while it parses a message, the message is later shown raw. Other messages are parsed."""
 
 import asyncio
 import json
@@ -197,7 +197,7 @@ async def test_number_of_statements_for_an_attempt(installation: Installation, c
 
 
 async def test_restarted_program_does_not_retry_the_interrupted_parse(tmp_path: Path, slack: SlackStandIn) -> None:
-    """The worker is paused while it parses the message, and the program is killed with SIGKILL."""
+    """The worker is paused. The program is killed with SIGKILL while it waits for the worker."""
     async with migrated_installation(tmp_path, slack) as installation:
         async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
             host, port = split_address((await program.ready())["smtp"][0])

@@ -1,4 +1,4 @@
-"""The steps of a shutdown have time limits, are logged, and in total take less than TimeoutStopSec."""
+"""The steps of a shutdown have time limits, which in total are below TimeoutStopSec. Slow steps are logged."""
 
 import asyncio
 import re

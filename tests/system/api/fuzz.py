@@ -1,8 +1,9 @@
 """Runs schemathesis against the started program on both databases: `make api-fuzz`.
 
-Runs all phases with `--examples` (200) per operation. Fails on a 5xx, on a response that the OpenAPI document does not
-allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request for each), and if a database
-takes longer than `--minutes`. DNS and Slack are stand-ins and the databases are temporary; nothing leaves the machine.
+Runs all phases, with at most `--examples` (200) per operation. Fails on a 5xx, on a logged error, on a response that
+the OpenAPI document does not allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request
+for each), and if a database takes longer than `--minutes`. DNS and Slack are stand-ins and the databases are temporary;
+nothing leaves the machine.
 """
 
 # ruff: noqa: T201 - a command that prints its result
@@ -98,7 +99,7 @@ def _send(host: str, port: int) -> None:
 
 
 async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
-    """Runs schemathesis until it ends or times out, and returns its exit code."""
+    """Runs schemathesis to its end and returns its exit code. At the time limit it is ended, and 1 is returned."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
     command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]

@@ -84,7 +84,7 @@ async def valid_requests(
     good = ValidRequests(reserved_ids=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         builder = RequestBuilder(http, url, good)
-        for route in ROUTES:  # requests for lists need no objects
+        for route in ROUTES:  # a GET without path parameters needs no objects
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
         await _add_accounts(builder, good, login)

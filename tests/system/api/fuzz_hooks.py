@@ -1,6 +1,6 @@
 """Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
 
-The hooks protect the user and the API key of the run, and replace every webhook URL by one of the Slack stand-in. They
+The hooks protect the user and the API key of the run, and replace webhook URLs by those of the Slack stand-in. They
 replace half of the ids and credentials by existing ones. They send a valid request of each call until it succeeds once
 (`tests.system.api.fuzz_good`), and count the responses of each call.
 """
@@ -85,7 +85,7 @@ def _make_valid(case: Any) -> None:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Counts a response and stores its ids."""
+    """Counts a response, and stores the ids in a successful one."""
     _responses[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:

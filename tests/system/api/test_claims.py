@@ -27,7 +27,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
             async def claim(root: str, key: str) -> list[tuple[int, str, str]]:
-                """Claims all tickets as one user, in the order of all other users, so every ticket is contested."""
+                """Claims all tickets as one user. All users use the same order, so every ticket is contested."""
                 answers = []
                 for ticket in tickets:
                     headers = {"Authorization": f"Bearer {key}"}

@@ -38,7 +38,7 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
-    """Creates the preconditions of the document: an API key, a ticket with a dead delivery, correct DNS records."""
+    """Creates a ticket with a dead delivery, a session and an MX record. Returns the variables of the commands."""
     await served.create_alias("office", "office.example")
     await served.accept_ticket(
         mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example"
@@ -69,7 +69,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
     """Runs a command of the document in a shell.
 
     If the command creates an object, stores the id of the object in the variable of its kind. A `.curlrc` in the folder
-    makes curl silent and appends the status to its output.
+    makes curl silent and appends the status and the content type to its output.
     """
     env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
     process = await asyncio.create_subprocess_exec(
@@ -91,7 +91,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
 def _shape(value: Any) -> Any:
     """Returns the field names on all levels, without values.
 
-    A list is represented by its first item. A free-form object is represented by its name only.
+    A list is represented by its first item. The free-form objects `preview` and `detail` are omitted.
     """
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}

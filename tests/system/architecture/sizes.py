@@ -1,4 +1,4 @@
-"""Lengths of modules and functions, and numbers of attributes assigned on `self`, from the syntax tree."""
+"""Lengths of modules and functions, and numbers of attributes assigned on `self`, from the source text."""
 
 from __future__ import annotations
 

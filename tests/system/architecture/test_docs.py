@@ -24,7 +24,8 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# Only flow.md: in other documents `smtp.` and `api.` also begin names of settings, and `emailrouter.` names of units.
+# Names of all packages are checked only in flow.md. In other documents `smtp.` and `api.` also begin names of
+# settings, and `emailrouter.` begins names of units.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")

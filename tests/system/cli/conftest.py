@@ -1,4 +1,4 @@
-"""A command line for each test: on SQLite, and with the fixture `both` also on PostgreSQL."""
+"""The fixtures `cli`, a command line on SQLite, and `both`, which runs a test on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -201,7 +201,7 @@ def test_equivalent_spellings_are_no_change() -> None:
 
 
 async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Path) -> None:
-    """`apply` and `export` by commands: the exported file equals the applied one."""
+    """Runs `apply` and `export` as commands. Applying the exported file changes nothing."""
     cli = both
     wanted = tmp_path / "wanted.toml"
     wanted.write_text(
@@ -293,7 +293,7 @@ def _integration(integration_id: str, name: str, encrypted: str = "") -> Integra
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
-    """Returns a `DocumentApplier` that can only plan, because a plan calls no service."""
+    """Returns a `DocumentApplier` that can only plan: its services fail when they are called."""
     services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
     return DocumentApplier(services, CHANNELS, BOX, lambda _: url, allow_private=False)
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
-    """The commands of an operator from an empty installation to a claimed ticket, on both databases."""
+    """The commands of an operator from an empty installation to a replayed delivery, on both databases."""
     cli = both
     cli.env["dns.nameservers"] = [dns_server.address]
     added = await cli.json("domain", "add", "Example.ORG.")
@@ -160,7 +160,7 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     (await cli("integration", "remove", "two", "--yes")).ok()
     cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
     assert "secret_key is missing" in await cli.error_line("integration", "change", "one", "--name", "x", code=2)
-    # Commands that use no secrets neither need the secret key nor create one.
+    # Commands that use no secrets do not need the secret key.
     assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
 

@@ -36,14 +36,14 @@ PARAMETERS = [
 
 
 def alter_url(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """Replaces the given parts of a URL, and its password by one that must not be printed."""
+    """Replaces the given parts of a URL, its query, and its password by one that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
 
 
 async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
-    """Asserts that the command prints one line with the error, without the password."""
+    """Asserts that the command exits with `code` and prints one line with `names` and without the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
     line = await cli.error_line(command, code=code)
     assert all(name in line for name in names), line
@@ -97,7 +97,7 @@ async def test_unknown_role_database_and_host(
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """The error may be temporary: a serving process would retry, but a command fails with the reason."""
+    """An error with code 1 may be temporary: a serving process would retry, but `migrate` fails with the reason."""
     await assert_fails(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)

@@ -1,6 +1,6 @@
 """Commands with and without a terminal.
 
-Destructive commands ask for confirmation, which can be declined in every way that a terminal offers.
+Destructive commands ask for confirmation. `n`, an empty line, the end of input and SIGINT decline.
 """
 
 import asyncio
@@ -21,7 +21,10 @@ Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
 async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
-    """Runs a command on a terminal and answers its prompt. Returns the exit code and the output after the prompt."""
+    """Runs a command with a terminal as standard input and answers its prompt.
+
+    Returns the exit code and what the command then prints on standard error.
+    """
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -56,7 +59,7 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 def reads_answer(pid: int) -> bool:
     """Whether a process waits in a system call whose first argument is 0: `read` of standard input.
 
-    Tests answer only then: no user could send a signal in the microseconds between the prompt and this call.
+    Tests answer only then: no user could send a signal in the microseconds between the prompt and `read`.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 

@@ -79,7 +79,7 @@ PARTS = 2  # the lists are divided among this number of tests, so that several w
 
 @dataclass(frozen=True)
 class Place:
-    """An installation, an admin's session and the ids of its objects."""
+    """An installation, the session token of an admin, and the ids of the objects in the installation."""
 
     served: ServedInstallation
     token: str

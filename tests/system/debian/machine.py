@@ -1,8 +1,8 @@
 """A Debian system under a real systemd: installed by debootstrap into a directory, booted by systemd-nspawn.
 
 The machine has its own network, a loopback interface: port 25 is free, and no packet leaves or enters. Only scripts
-run with `registries=True` use the network and the resolver of the host, to fetch packages. `Machine` starts one process
-and ends it. The directory is removed at the end.
+run with `registries=True` use the network and the resolver of the host, to fetch packages. `Machine` starts the
+systemd-nspawn process and ends it. The directory is removed at the end.
 
 Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class Failed(Exception):  # noqa: N818 - an outcome of the walk
-    """A command in the machine failed; the message is its output."""
+    """A command in the machine failed, or an expected result is missing. The message contains the reason."""
 
 
 class Machine:
@@ -58,7 +58,7 @@ class Machine:
         self.close()
 
     def boot(self) -> None:
-        """Boots, and returns when all enabled units have started."""
+        """Boots, and returns when systemd has finished starting the enabled units."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
         # The machine does not use the service manager and the resolver of the host.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
@@ -143,7 +143,10 @@ class Machine:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
-        """The PID of the machine's process 1, as seen on the host; None if it does not run yet."""
+        """The PID of the machine's process 1, as seen on the host; None if it does not run.
+
+        Raises `Failed` if systemd-nspawn has ended.
+        """
         if self._process is None:
             return None
         if self._process.poll() is not None:

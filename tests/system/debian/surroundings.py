@@ -1,10 +1,10 @@
 """Replacements for the Internet inside the machine: DNS, a certificate authority, Slack, addresses.
 
-DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
-authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
-`hooks.slack.com`, in its own network namespace. It applies the rules of Slack (`tests/support/slack_rules.py`) and
-stores the posts. Both addresses are public, from the AS112 block of RFC 7535, but only reachable in the machine. So the
-protections of the program apply as usual.
+DNS is dnsmasq, to which `publish` adds the records that an administrator would add at a DNS provider. Certificates are
+signed by an authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the
+address of `hooks.slack.com`, in its own network namespace. It applies the rules of Slack
+(`tests/support/slack_rules.py`) and stores the posts. The addresses of the machine and of Slack are public, from the
+AS112 block of RFC 7535, but only reachable in the machine. The program does not reject them as private addresses.
 """
 
 import json
@@ -133,7 +133,7 @@ def publish(machine: Machine, printed: str) -> None:
 
 
 def posts(machine: Machine) -> list[dict[str, Any]]:
-    """The posts to Slack. Raises `Failed` for a post that Slack would reject."""
+    """The posts to Slack. Raises `Failed` for a post that Slack would reject, or that is not for `WEBHOOK`."""
     found = []
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)

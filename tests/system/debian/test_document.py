@@ -1,4 +1,4 @@
-"""Checks the commands of docs/operations.md that need no Debian."""
+"""Checks the syntax of the commands of docs/operations.md and the configuration in it, without a Debian machine."""
 
 import subprocess
 from pathlib import Path

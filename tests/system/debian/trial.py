@@ -13,9 +13,9 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Runs four senders and API requests concurrently, for the number of seconds in the argument. Senders open a connection
-# for each message. A connection without a greeting is `refused`. Any later failure is `deferred`: a mail server would
-# retry.
+# Runs four senders and requests of /readyz concurrently, for the number of seconds in the argument. Senders open a
+# connection for each message. A connection without a greeting is `refused`. Any later failure is `deferred`: a mail
+# server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -72,7 +72,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 
 
 def test_restarts(machine: Machine, *units: str) -> str:
-    """Restarts each unit in turn while mail arrives, then reloads it."""
+    """Restarts each unit in turn while mail and requests arrive, then reloads each unit."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, machine, 4 + 2 * len(units))
         machine.run("sleep 1")
@@ -83,7 +83,7 @@ def test_restarts(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    deferred = len(counts["deferred"])  # a stop ends sessions without a message with 421; senders retry
+    deferred = len(counts["deferred"])  # a stop replies 421 in sessions that transfer no message; senders retry
     return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
@@ -99,7 +99,7 @@ def test_socket_activation(machine: Machine) -> str:
 
 
 def test_watchdog(machine: Machine, unit: str) -> str:
-    """systemd kills and restarts a process whose event loop is blocked."""
+    """systemd kills and restarts a process that no longer runs: the test stops it with SIGSTOP."""
     before = _main_process(machine, unit)
     machine.run(f"kill -STOP {before}")
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)

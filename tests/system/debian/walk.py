@@ -40,7 +40,7 @@ class Walk:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Runs everything, from the empty machine to its last reboot."""
+        """Runs everything, from the empty machine to its reboot."""
         machine = self._machine
         self._run_step("the surroundings", lambda: surroundings.build(machine))
         self._run_section(FIRST_TICKET)

@@ -1,4 +1,4 @@
-"""Nothing private is logged, even at debug level, by a program that handles all kinds of events."""
+"""Nothing private is logged, even at debug level, by a program that handles many kinds of events."""
 
 import base64
 import re

@@ -34,7 +34,7 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
 async def wait_until_parked(installation: Installation) -> None:
     """Waits until the outcome is committed, which happens after its log event.
 
-    Metrics are cached for five seconds, so an earlier scrape would hide the outcome.
+    The metrics of the database are cached for five seconds, so an earlier scrape would hide the outcome.
     """
     async with asyncio.timeout(10):
         while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
@@ -82,7 +82,7 @@ async def test_metrics_after_real_mail(installation: Installation, slack: SlackS
     assert metrics("emailrouter_failing_integrations") == 1
     assert metrics("process_open_fds") > 0
 
-    # Loss audit: every accepted alias is ticketed or repeated, and every ticket event has its delivery.
+    # Loss audit: each accepted message has a ticket for each alias or is a repeat. Each ticket event has a delivery.
     assert metrics("emailrouter_audit_accepted_total") == 3
     assert metrics("emailrouter_audit_ticketed_total") == 2
     assert metrics("emailrouter_audit_repeated_total") == 1

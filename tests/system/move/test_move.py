@@ -1,4 +1,4 @@
-"""Moves to another database and back.
+"""`move` copies an installation to another database and back.
 
 Every row of every table is copied and counted. A target that contains data is not changed.
 """
@@ -52,7 +52,7 @@ async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresSe
             back = await move(second.database, third.database, lambda *_: None)
             assert back == there
             assert await _content(third.database) == before
-            # The search index is rebuilt by the inserted rows.
+            # Inserting the rows has rebuilt the search index.
             found = await seeds.execute(
                 third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lamp'"
             )

@@ -1,16 +1,16 @@
 """Random and mutated sessions against the server, for any duration: `make fuzz-smtp SECONDS=900`.
 
 A round has one to three connections to a real `smtp.server.Server`. Their bytes arrive in random
-pieces, interleaved, over in-memory transports. Seed and number reproduce a round exactly (`--round
-N`). A state file stores the seed and the next round, so each run continues where the last one ended.
-After each round:
+pieces, interleaved, over in-memory transports. The seed and the number of a round reproduce it exactly
+(`--round N`). A state file stores the seed and the next round, so each run continues where the last one ended.
+During and after each round:
 
-- each reply is one of `smtp.replies`, so it has an enhanced code and no text of an exception;
+- each reply is one of `smtp.replies`, so it contains no text of an exception;
 - each command line got one reply;
 - each message was accepted if and only if it got `250`, with the bytes that
   `tests.unit.smtp.test_data.reference` finds in the stream;
-- no memory is reserved, no count is left in `PeerLimits`, no connection in the server, and no
-  buffer is too large;
+- no memory stays reserved, `PeerLimits` counts nothing, the server has no connection, and no buffer
+  was too large;
 - no task and no callback raised an exception.
 
 pytest does not collect this module: add findings to `tests/dialogs` or to the tests of the code.

@@ -1,7 +1,7 @@
 """The dialogues against the real program: routing, accepting and committing, on each database.
 
-`test_dialogs` runs them against the server alone, on both event loops. Here one program is started
-for each set of settings. Dialogues that need more than settings are omitted.
+`test_dialogs` runs them against the server alone, on both event loops. Here one program runs all
+dialogues with the same settings. Dialogues that need more than settings are omitted.
 """
 
 import itertools

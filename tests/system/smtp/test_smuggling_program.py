@@ -1,4 +1,4 @@
-"""SMTP smuggling through the real program: one ticket for each message in the database.
+"""SMTP smuggling through the real program: the database has one ticket for each message that was sent.
 
 `test_smuggling` tries many sequences on the server. These tests try the sequences that other
 servers accepted, once on each database.

@@ -1,4 +1,7 @@
-"""PostgreSQL for tests, from the system or a Python package, leaves no processes or files behind."""
+"""PostgreSQL for tests, from the system or a Python package, leaves no processes behind.
+
+It leaves files behind only if its supervisor is killed.
+"""
 
 import asyncio
 import json
@@ -131,7 +134,7 @@ async def test_paused_server_does_not_answer_until_resumed(server: PostgresServe
 
 @pytest.fixture
 def long_folder() -> Iterator[Path]:
-    """A path that is too long for a socket."""
+    """A folder whose path is too long for a Unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="a" * 100))
     folder.chmod(0o777)
     yield folder

@@ -24,7 +24,7 @@ _FIRST = 3  # the first inherited descriptor: SD_LISTEN_FDS_START in sd_listen_f
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """`emailrouter serve` behind systemd-socket-activate, which passes only the variables named by `-E`."""
+    """`emailrouter serve` behind systemd-socket-activate, which passes settings only with `-E`."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
@@ -34,9 +34,9 @@ def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str)
 
 
 def free_port(host: str) -> int:
-    """A free port, because systemd-socket-activate does not support port 0.
+    """Returns a free port, because systemd-socket-activate does not support port 0.
 
-    An address used only by this process avoids conflicts.
+    host: an address that only this process uses, so that no other process takes the port.
     """
     with socket.socket() as probe:
         probe.bind((host, 0))
