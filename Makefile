@@ -48,7 +48,7 @@ KILLS ?= 200
 DATABASE ?= sqlite
 CRASH_SECONDS ?= 3600
 FLEET ?=
-crash: $(VENV)/ready ## Kill the program KILLS times and run the loss audit after each
+crash: $(VENV)/ready ## Kill the program KILLS times under load, then audit the messages
 	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/system/crash/test_named_points.py tests/system/crash/test_retention.py
 	$(BIN)/python -m tests.system.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 

@@ -65,7 +65,7 @@ class ServerSettings(Section):
     )
     secret_key: SecretText | None = computed_setting(
         no_default,
-        "Encrypts webhook URLs and signs sessions; must be the same on all hosts that share a database.",
+        "Encrypts webhook URLs and device cookies; must be the same on all hosts that share a database.",
         default_text="generated at the first start and stored in `data_dir`",
         example="<output of: openssl rand -base64 32>",
         secret=True,
@@ -130,11 +130,11 @@ class SmtpSettings(Section):
         ge=0,
     )
     max_session: PositiveDuration = setting(
-        "20m", "Maximum duration of a session, then 421; a message that is being transferred is completed first."
+        "20m", "Maximum duration of a session, then 421; an open mail transaction is completed first."
     )
     max_bytes_in_flight: Integer = setting(
         134217728,
-        "Maximum memory for messages being received; when full, reading pauses, and a message gets 452 after 20 s.",
+        "Maximum memory for messages being received; when full, messages over 64 KiB pause, then get 452 after 20 s.",
         ge=1,
     )
     min_free_bytes: Integer = setting(

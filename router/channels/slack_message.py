@@ -50,7 +50,7 @@ def render_ticket(notification: TicketNotification) -> Payload:
     """Renders a ticket event as blocks and a fallback text."""
     for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text needs a second pass
         payload = _render_ticket(notification, limit)
-        if payload_size(payload) <= MAX_PAYLOAD_BYTES:
+        if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
     return payload
 

@@ -193,7 +193,7 @@ def format_table(run: RunResult, found: Findings) -> str:
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (one for each alias)", found.acknowledged),
-        ("connections lost during a transaction", run.lost_connections),
+        ("connections failed or lost", run.lost_connections),
         ("rejected with 4yz and retried", run.deferred),
         ("rejected with 5yz", len(found.rejected)),
         ("acknowledged messages lost", len(found.lost)),
