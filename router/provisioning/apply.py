@@ -1,7 +1,7 @@
 """Applies a `WorkspaceDocument` to a workspace: plans the changes, then makes them through the use cases.
 
-Each change is a separate transaction. A rejected change stops the execution; applying the document again continues it.
-Applying is idempotent.
+Each call of a use case is a separate transaction. A rejected change stops the execution; the changes before it remain.
+To continue, the document is applied again. Applying is idempotent.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class DocumentApplier:
         """Plans the changes. With `prune`, the plan deletes objects that are not in the document.
 
         Raises:
-            InvalidDocument: The document is inconsistent.
-            Refused: A change is impossible.
+            InvalidDocument: The document is invalid or does not fit the workspace.
+            Refused: The secret of a new integration is not set, or a secret cannot be read or is invalid.
         """
         return plan_changes(document, current, self._read_settings, prune=prune)
 
@@ -89,7 +89,7 @@ class DocumentApplier:
     def _read_settings(
         self, entry: IntegrationDefinition, current: Integration | None, location: str
     ) -> ReferencedSettings:
-        """Resolves the reference of an entry and compares it with the current settings."""
+        """Resolves the reference of an entry and compares the value with the current settings."""
         try:
             channel = find_channel(self._channels, entry.type)
         except Refused as refused:
@@ -112,7 +112,7 @@ class DocumentApplier:
 
 
 class _PlanExecution:
-    """Executes the steps of a plan. Ids of created objects are available to later steps."""
+    """Executes the steps of a plan. Later steps can use the ids of created integrations and domains."""
 
     def __init__(self, services: ProvisioningServices, actor: Actor, plan: Plan) -> None:
         self._services = services

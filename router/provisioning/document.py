@@ -47,7 +47,7 @@ class WorkspaceDefinition(_Section):
 
 
 class IntegrationDefinition(_Section):
-    """An integration. If several have the same name, each has an `id`, and aliases refer to the id."""
+    """An integration. An `id` distinguishes integrations with the same name; aliases then refer to the id."""
 
     id: str | None = None
     name: str
@@ -82,10 +82,10 @@ class UserDefinition(_Section):
 
 
 class WorkspaceDocument(_Section):
-    """The document. A section that is missing is None.
+    """The document. A list that is missing is None.
 
-    `mx_managed_upstream` lists the domains whose MX records point to an upstream relay. All other domains lose this
-    setting.
+    `mx_managed_upstream` lists the domains whose MX records point to an upstream relay. If the list is present, all
+    other domains lose this setting.
     """
 
     domains: list[str] | None = None
@@ -98,7 +98,7 @@ class WorkspaceDocument(_Section):
 
 
 class InvalidDocument(Refused):
-    """The document is invalid; the message states the location and what is allowed."""
+    """The document is invalid; the message states the location and the problem."""
 
     def __init__(self, message: str) -> None:
         super().__init__("invalid_request", message)
@@ -113,7 +113,7 @@ def parse(text: str) -> WorkspaceDocument:
     try:
         return WorkspaceDocument.model_validate(document)
     except ValidationError as error:
-        # A misspelled key is also reported as a missing key, but the unknown key is the more helpful error.
+        # A misspelled required key is reported twice, as missing and as unknown. The unknown key is more helpful.
         errors = error.errors(include_url=False, include_input=False)
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     location = _format_location(first["loc"])

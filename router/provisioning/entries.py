@@ -38,7 +38,7 @@ def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
 
 
 def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
-    """Normalises the names in the document. Raises `InvalidDocument` for an invalid name.
+    """Normalises the names in the document. Raises `InvalidDocument` for an invalid name, time zone or locale.
 
     Args:
         document: The document.
@@ -132,7 +132,10 @@ def normalize_blocked_sender(text: str) -> str:
 def match_integrations(
     entries: Iterable[IntegrationDefinition], existing: Sequence[Integration]
 ) -> list[tuple[IntegrationDefinition, Integration | None]]:
-    """Pairs each entry with an existing integration: by id, else by name, oldest first."""
+    """Pairs each entry with an existing integration, or with None if the entry is new.
+
+    An entry matches by id, else by name. Of several integrations with this name, the first in `existing` is used.
+    """
     by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
     matches = {n: by_id[entry.id] for n, entry in enumerate(entry_list) if entry.id in by_id}
@@ -165,7 +168,10 @@ class IntegrationReferences:
             self._ids[integration.name] = integration.id
 
     def add_entry(self, entry: IntegrationDefinition, current: Integration | None, location: str) -> None:
-        """Adds an integration of the document. `current` is the existing integration, or None for a new one."""
+        """Adds an integration of the document. `current` is the existing integration, or None for a new one.
+
+        Raises `InvalidDocument` if the document has another integration with the same `ref`.
+        """
         if entry.ref in self._in_document:
             raise InvalidDocument(
                 f"{location}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by id"
@@ -185,7 +191,7 @@ class IntegrationReferences:
         self._ids[entry.ref] = integration.id
 
     def find_id(self, ref: str) -> str | None:
-        """Returns the id, or None if the integration is not created yet."""
+        """Returns the id, or None if the integration is unknown or not created yet."""
         return self._ids.get(ref)
 
     def find_name(self, integration_id: str | None) -> str | None:

@@ -44,7 +44,7 @@ class ProvisioningServices:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The current configuration. Integrations are sorted by age, all other lists by name."""
+    """The current configuration. Integrations are sorted oldest first, all other lists alphabetically."""
 
     workspace: Workspace
     users: tuple[User, ...]

@@ -1,7 +1,7 @@
 """Compares a `WorkspaceDocument` with a workspace and builds a `Plan` of additions, changes and removals.
 
 Changes nothing. Rejects impossible changes, such as an alias of an unknown domain or a new integration whose secret is
-not set. The steps are ordered so that each is possible. Objects that are not in the document are removed only with
+not set. Each step comes after the steps that it depends on. Objects that are not in the document are removed only with
 `prune`.
 """
 
@@ -64,14 +64,20 @@ ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], Refere
 
 
 def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool) -> Plan:
-    """Builds the plan. Raises `InvalidDocument`, and the exceptions of `read_settings`."""
+    """Builds the plan.
+
+    Raises:
+        InvalidDocument: The document is invalid or does not fit the workspace.
+        Refused: The secret of a new integration is not set, or `read_settings` raised it.
+    """
     return _Planner(document, current, read_settings, prune=prune).build()
 
 
 class _Planner:
     """Builds one plan.
 
-    `_late_steps` depend on other steps: removals, and changes of users after which the user is not an active admin.
+    `_late_steps` are added to the plan after other steps: all removals except those of aliases, and changes of users
+    after which the user is not an active admin.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class _Planner:
             if differences:
                 change = Change("change", "user", email, _format_differences(differences))
                 step = ChangeUser(user, entry)
-                # New admins come first, because the last admin cannot lose the role.
+                # Changes that make a user an active admin come first, because the last admin cannot lose the role.
                 if entry.role == "admin" and not entry.disabled:
                     self._add_change(change, step)
                 else:

@@ -16,7 +16,7 @@ Kind = Literal["workspace"] | Removable
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change for display. `detail` contains old and new values, without secrets."""
+    """A change for display. `detail` describes it and never contains a secret."""
 
     action: Literal["add", "change", "remove"]
     kind: Kind
@@ -116,8 +116,8 @@ class Plan:
         domain_ids: The ids of domains by name; execution adds the domains that it creates.
         changes: The changes for display.
         steps: One step for each change.
-        unmanaged: Objects that are not in the document and are deleted only with `prune`.
-        notes: Hints about references that could not be compared with the stored settings.
+        unmanaged: Objects that are not in the document and would be deleted with `prune`.
+        notes: Hints about references that are not set.
     """
 
     integration_refs: IntegrationReferences
