@@ -42,8 +42,6 @@ async def record(
 
 
 class AuditService:
-    """Lists the audit log of a workspace."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 

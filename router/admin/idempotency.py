@@ -1,4 +1,4 @@
-"""Idempotent requests (the `Idempotency-Key` header): each request runs at most once per key.
+"""Idempotent requests (the `Idempotency-Key` header): a retry with the same key does not run the request again.
 
 `claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, a retry of
 the same request gets the stored response, and a different request with the same key is rejected. If the process dies
@@ -54,7 +54,8 @@ class IdempotencyService:
             request: A digest of the request.
 
         Raises:
-            Refused: `idempotency_mismatch` for a different request, `conflict` if there is no stored response.
+            Refused: `invalid_request` for a malformed key, `idempotency_mismatch` for a different request, `conflict`
+                if the key is in use without a stored response.
         """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(

@@ -1,6 +1,6 @@
 """Finds objects by the names that people use: domain names, addresses, names of integrations, ticket numbers.
 
-A text in the form of an id is returned unchanged; whether it exists is not checked here. Errors quote the text.
+A text in the form of an id is returned unchanged; only `find_workspace` checks that the object exists.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ class PageRequest:
 
 
 def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
-    """Validates a limit and a cursor. Raises `Refused` for a limit out of range or a cursor of another list."""
+    """Validates a limit and a cursor. Raises `Refused` for a limit out of range or an invalid cursor."""
     if cursor is None:
-        # Greater than any id: the first character of an id is at most 7.
+        # Greater than any id: the first character after the prefix of an id is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
     before = decode_cursor(cursor)
     if not ids.is_well_formed(before, prefix):

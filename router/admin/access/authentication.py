@@ -1,8 +1,8 @@
 """Authentication by API key or session cookie.
 
 The hash of the key or token is looked up in the database for every request, so a revocation takes effect with the next
-request. The time of last use is written in the background, at most once a minute; a failure of that write never affects
-the request.
+request. The time of last use is written in the background, at most once a minute for each key or session. A failure of
+that write never affects the request.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from router.secrets import DecryptionError, SecretBox
 
 COOKIE_LIFETIME: Micros = 180 * 86400 * SECOND  # renewed by each sign-in
 _PURPOSE = "device"
-_MAX_COOKIE_LENGTH = 1000  # characters; a valid cookie has about 300
+_MAX_COOKIE_LENGTH = 1000  # characters; a valid cookie has about 250
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""API keys: creation, listing, revocation. Only the hash is stored; the key itself is returned once.
+"""API keys: creation, listing, revocation. Only a hash and a short hint are stored; the key itself is returned once.
 
 A key belongs to a user. Its permissions are limited by its own role and by the current role of the user.
 """

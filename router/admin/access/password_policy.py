@@ -56,7 +56,8 @@ def _period(text: str) -> int:
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
     """Whether the password consists of the user's address, a part of the address, or its domain.
 
-    Subdomains of the domain count too, as does any address or URL with the domain or a subdomain as its host.
+    A part counts if it has at least `MIN_PASSWORD_LENGTH` letters and digits. Subdomains of the domain count too, as
+    does any address or URL with the domain or a subdomain as its host.
 
     Args:
         plain: The password without spaces, in lower case; a repeated text is reduced to one repetition.

@@ -1,8 +1,8 @@
 """Sessions: signing in and out with email address and password.
 
-A session ends on sign-out, on expiry, and when its user is disabled or gets a new password. The token of the cookie has
-256 random bits; only its hash is stored. Neither the response nor its timing reveals whether an account exists. Failed
-attempts are limited by `sign_in_limits`.
+A session ends on sign-out, on expiry, and when its user is disabled, deleted or gets a new password. Users who change
+their own password keep the current session. The token of the cookie has 256 random bits; only its hash is stored.
+Neither the response nor its timing reveals whether an account exists. Failed attempts are limited by `sign_in_limits`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# Maximum concurrent password verifications for known devices, and as many for unknown devices. A verification takes 19
-# MiB and about 20 ms of CPU time.
+# Maximum number of concurrent password verifications for known devices, and the same number for unknown devices. A
+# verification takes 19 MiB of memory and about 20 ms of CPU time.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
 # Further failures of an account within this time are logged, but not recorded in the audit log.
@@ -50,7 +50,10 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user and workspace of an actor. `user` is None for the operator at the command line."""
+    """The user and workspace of an actor, each None if it was removed.
+
+    `user` is also None for the operator at the command line.
+    """
 
     actor: Actor
     user: User | None
@@ -69,7 +72,7 @@ class SessionInfo:
 
 
 class SessionService:
-    """Manages sessions. Counts failures in memory (`SignInLimits`), so use one instance per process."""
+    """Manages sessions. Counts some failures in memory (`SignInLimits`), so use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock, box: SecretBox) -> None:
         self._database = database
@@ -84,13 +87,13 @@ class SessionService:
         """Signs a user in.
 
         Args:
-            email: The email address, in any case.
+            email: The email address; case does not matter.
             password: The password.
             address: The IP address of the client.
             device: The device cookie of the client; `""` if there is none.
 
         Raises:
-            Refused: `unauthorized` for any wrong input.
+            Refused: `unauthorized` if the email address or the password is wrong, or the user is disabled.
             RateLimited: There were too many failures.
         """
         client = SignInClient.from_unknown_device(address, email)
@@ -119,7 +122,7 @@ class SessionService:
         Args:
             user: The user as read at authentication.
             address: The IP address of the client.
-            attempt: The successful attempt, which is removed from the counters.
+            attempt: The successful attempt, which is removed from the database; None if no password was checked.
 
         Raises:
             Refused: `unauthorized` if the user was deleted, disabled or given a new password since authentication.
@@ -180,10 +183,10 @@ class SessionService:
             actor: Determines the user.
             current: The current password.
             new: The new password.
-            keep_session_id: The id of the session that does not end.
+            keep_session_id: The id of the session that does not end; `""` ends all sessions.
 
         Raises:
-            Refused: With the field `currentPassword` or `password`.
+            Refused: `invalid_request` for the field `currentPassword` or `password`, `forbidden` without a password.
             RateLimited: There were too many wrong passwords.
         """
         user = None
@@ -229,8 +232,8 @@ class SessionService:
     ) -> None:
         """Logs a failure. The first failure of an account in each hour is also recorded in the audit log.
 
-        This limit prevents guessing from filling the audit log. The same statements run for nonexistent users, so that
-        the timing does not reveal which users exist.
+        This limit prevents guessing from filling the audit log. Failures of nonexistent users are counted too, so that
+        the timing reveals less about which users exist.
         """
         actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:

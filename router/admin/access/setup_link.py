@@ -4,8 +4,8 @@ The link contains a 256-bit token; only the hash of the token is stored, in the 
 once and expires after `LINK_LIFETIME`. It also becomes invalid when the admin's initial password changes. Opening the
 page does not invalidate the link, because programs that preview links open it too.
 
-If the first login was written to a file, completing the setup deletes the file on this host and revokes the API key in
-the file: both are then unneeded copies of secrets.
+If the first login was written to a file, completing the setup revokes the API key in the file. It also deletes the
+file if the file is on this host. Otherwise an unneeded copy of the secrets would remain.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
+# Names in the table `installation`. The values are the `link_record` and the id of the API key in the first-login file.
 LINK_FACT = "first_link"
-# A name in the table `installation`; the value is the id of the API key in the first-login file.
 FILE_KEY_FACT = "first_login_file_key"
-FIRST_LOGIN_FILE = "first-login"  # in data_dir
+FIRST_LOGIN_FILE = "first-login"  # file name in data_dir
 FIRST_KEY_NAME = "first key"
 LINK_LIFETIME: Micros = 7 * 86400 * SECOND
 FAILURE_LIMIT = RateLimit(requests=100, seconds=900)
@@ -71,7 +71,7 @@ class SetupLinkService:
         """Returns the user of a link.
 
         Raises:
-            Refused: `not_found` if the link is unknown, used or expired.
+            Refused: `not_found` if the link is unknown, used, expired or invalid for another reason.
             RateLimited: The address has too many failures.
         """
         origin = address_key(address)
@@ -84,7 +84,14 @@ class SetupLinkService:
         return link[0]
 
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Sets email address, name and password of the first admin. Invalidates the link and deletes the file."""
+        """Sets email address, name and password of the first admin.
+
+        Also invalidates the link, ends the admin's sessions, revokes the API key in the file and deletes the file.
+
+        Raises:
+            Refused: The link or a value is invalid, or another user has the email address.
+            RateLimited: The address has too many failures.
+        """
         await self.find_user(token, address=address)
         new_email = normalize_email(email)
         new_name = validation.validate_line(name, "name") if name else ""
@@ -127,7 +134,7 @@ async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros
 
 
 async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
-    """Returns the user and the stored record of a valid link."""
+    """Returns the user and the stored record of a link; None if the link is invalid."""
     row = await transaction.fetch_one("installation_value", name=LINK_FACT)
     if row is None:
         return None

@@ -23,8 +23,8 @@ from router.store.database import Database
 # office can have the same address.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# These two limits apply to all processes together, with counts in the database. A sliding window allows less than twice
-# its limit in any hour, so an account has at most 100 failures (OWASP ASVS 2.2.1).
+# These two limits apply to all processes together, with counts in the database. A sliding window of one hour allows
+# less than twice its limit in any hour, so an account has fewer than 100 failures (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
 # Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to
@@ -68,7 +68,10 @@ class SignInLimits:
         self._by_address_and_account = FailureThrottle(clock, ADDRESS_ACCOUNT_LIMIT)
 
     def check(self, client: SignInClient) -> None:
-        """Raises `RateLimited` if the address has too many failures. Does not query the database."""
+        """Raises `RateLimited` if the address has too many failures, in total or for this account.
+
+        Does not query the database. Never rejects a known device.
+        """
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_address_account_key(client))
@@ -77,7 +80,7 @@ class SignInLimits:
         """Counts the attempt as a failure before its outcome is known. Raises `RateLimited`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
-        # There is no await between check and count, so concurrent attempts cannot exceed a limit.
+        # There is no await between check and count, so concurrent attempts cannot exceed a limit in memory.
         self.check(client)
         self._by_address.record_failure(client.address)
         self._by_address_and_account.record_failure(_address_account_key(client))

@@ -27,7 +27,7 @@ def parse_role(value: str) -> Role:
 
 
 def normalize_email(email: str) -> str:
-    """Normalises an email address for comparison: case-insensitive, domain in A-labels."""
+    """Normalises an email address for comparison: in lower case, domain in A-labels. Raises `Refused`."""
     try:
         mailbox = parse_mailbox(validation.validate_line(email, "email", max_length=254))
         if not mailbox.domain or mailbox.domain.startswith("["):
@@ -104,8 +104,8 @@ class UserService:
     ) -> User:
         """Changes the given fields.
 
-        A new password ends the user's sessions. Disabling also revokes the user's keys; enabling restores neither. With
-        `clear_timezone`, the user gets the time zone of the workspace.
+        A new password ends the user's sessions. Disabling ends the sessions and revokes the user's keys; enabling
+        restores neither. With `clear_timezone`, the user gets the time zone of the workspace.
         """
         new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)
@@ -214,7 +214,10 @@ async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> i
 
 
 async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:
-    """Raises `Refused` for the last admin. Locks the workspace, so that two admins cannot demote each other."""
+    """Raises `Refused` if the user is the last active admin.
+
+    Locks the workspace, so that two admins cannot demote each other at the same time.
+    """
     if user.role != "admin":
         return
     await fetch_model(transaction, Workspace, "workspace_lock", id=actor.workspace_id)

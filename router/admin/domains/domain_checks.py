@@ -3,8 +3,8 @@
 Guarantees that a name is active in at most one workspace. A workspace takes a name over only if a user requests the
 check, its own TXT record is published and the TXT record of the other workspace is gone. The other workspace's domain
 then becomes pending and gets a new token, so that its old record no longer verifies it. `router.dns.verification_state`
-decides what a recheck changes. A status change is logged. Its audit entry and its alert to the domain's integrations
-(`router.dispatch.domain_alerts`) are written in the transaction of the change.
+decides what a check changes. Changes are logged. The audit entry of a status change and the alert to the domain's
+integrations (`router.dispatch.domain_alerts`) are written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DomainCheckResult:
 
     Attributes:
         domain: The domain after the check; None if it was deleted during the check.
-        is_taken: The records are correct, but the name is active in another workspace.
+        is_taken: The records are correct, but the name stays active in another workspace.
     """
 
     domain: Domain | None
@@ -90,9 +90,10 @@ class DomainCheckService:
         self._jitter = jitter
 
     async def recheck_due(self) -> int:
-        """Checks the domains of all workspaces that are due for a check, and returns their number.
+        """Checks all domains that are due for a check, in all workspaces, and returns their number.
 
-        Processes share the work: each due domain is checked by one of them.
+        Processes share the work: each due domain is checked by one of them. The number includes domains that another
+        process checks.
         """
         checked = 0
         while True:
@@ -122,7 +123,10 @@ class DomainCheckService:
             await self.check(domain, None)
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
-        """Queries the DNS and saves the result. `actor` is the user who requested the check; None for a recheck."""
+        """Queries the DNS and saves the result, unless the domain was changed or deleted meanwhile.
+
+        `actor` is the user who requested the check; None for a recheck.
+        """
         result = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)

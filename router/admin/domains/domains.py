@@ -1,9 +1,9 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
 A domain is `pending_verification` until a check finds its required records, and then `active`. It stays active until
-rechecks over several days have found none of its records (`router.dns.verification_state`). A single failed check is
-shown in `records` but does not stop mail. A name is active in at most one workspace. Other workspaces can add the same
-name and take it over with their TXT record (`domain_checks`).
+rechecks over several days have found none of its records (`router.dns.verification_state`), or another workspace takes
+the name over. A single failed check is shown in `records` but does not stop mail. A name is active in at most one
+workspace. Other workspaces can add the same name and take it over with their TXT record (`domain_checks`).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class DomainService:
         return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:
-        """Adds an unverified domain. Raises `domain_taken` if the workspace already has it.
+        """Adds an unverified domain. Raises `domain_taken` if the workspace already has this domain.
 
         A domain that is active in another workspace can be added; taking it over requires this workspace's TXT record.
         """
@@ -115,7 +115,11 @@ class DomainService:
         return view
 
     async def verify(self, actor: Actor, domain_id: str) -> DomainView:
-        """Checks a domain now. Raises `domain_taken` if the name is active in another workspace."""
+        """Checks a domain now.
+
+        Raises:
+            Refused: `domain_taken` if the records are correct, but the name stays active in another workspace.
+        """
         domain = await _fetch_domain(self._database, actor, domain_id)
         checked = await self._checks.check(domain, actor)
         if checked.is_taken:

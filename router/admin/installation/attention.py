@@ -1,7 +1,7 @@
 """The problems of a workspace that need attention: failed and parked deliveries, failing integrations, domains.
 
-Every page of the dashboard shows these counts, so they are capped and cached for `CACHE_SECONDS`. Deliveries of deleted
-integrations are not included, because they cannot be replayed. Reads only.
+Every dashboard page of a signed-in user shows these counts, so they are capped and cached for `CACHE_SECONDS`.
+Deliveries of deleted integrations are not included, because they cannot be replayed. Reads only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Creates workspaces with a first admin and an API key. The first workspace of an installation is created once."""
+"""Creates workspaces with a first admin and an API key.
+
+The first workspace of an installation is created only if there is no other workspace.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ FIRST_WORKSPACE_NAME = "Email Router"
 
 @dataclass(frozen=True, slots=True)
 class FirstLogin:
-    """The credentials of the first admin. The database contains only hashes of them."""
+    """The credentials of the first admin. The database contains only hashes of `password`, `key` and `link`."""
 
     workspace_id: str
     user_id: str
@@ -118,6 +121,6 @@ class SetupService:
         return workspace.login
 
     async def record_file_key(self, login: FirstLogin) -> None:
-        """Records that the API key was written to a file, so that using the setup link revokes it."""
+        """Records that the API key was written to a file, so that completing the setup revokes the key."""
         async with self._database.transaction() as transaction:
             await transaction.execute("installation_insert", name=setup_link.FILE_KEY_FACT, value=login.key_id)

@@ -14,10 +14,10 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# Without a maintenance task for this long, the deliverer counts as stopped. A deliverer runs such a task every minute,
-# which long tasks and busy hosts can delay.
+# If no maintenance task ran within this time, the deliverer counts as stopped. A deliverer runs such a task every
+# minute; long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
-# A queued delivery that is older than this, and not parked, is a problem.
+# A queued or parked delivery that is older than this is a problem.
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
 
@@ -29,10 +29,10 @@ class Health:
         waiting: Queued deliveries.
         parked: Deliveries of failing integrations.
         dead: Permanently failed deliveries.
-        oldest_at: When the oldest message with a queued or parked delivery was received.
+        oldest_at: When the oldest message with a queued or parked delivery was received; None without such deliveries.
         deliverer_seen_at: None if there never was a deliverer.
         deliverer_alive: A deliverer was seen within `DELIVERER_TIMEOUT`.
-        integrations: Failing integrations, and active integrations whose last message or test failed.
+        integrations: Failing integrations, and active integrations whose last delivery or test failed.
         domains: Domains with missing records (`misses`) and unverified domains.
     """
 
@@ -56,7 +56,6 @@ class HealthService:
         self._clock = clock
 
     async def get(self, actor: Actor) -> Health:
-        """Returns the current health of the actor's workspace."""
         workspace = {"workspace_id": actor.workspace_id}
         queue, dead, seen, integrations, domains = await asyncio.gather(
             self._database.fetch_one("health_queue", **workspace),

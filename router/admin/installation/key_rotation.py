@@ -86,7 +86,7 @@ def discard_next_key(data_dir: Path) -> None:
 
 
 def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
-    """Completes an interrupted rotation. Returns the key with the expected fingerprint, or None if it is lost."""
+    """Completes an interrupted rotation. Returns the key with the expected fingerprint; None if no file contains it."""
     key_file, next_file = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
     key = _read_key(next_file)
     if key is not None and fingerprint(key) == expected_fingerprint:

@@ -1,12 +1,13 @@
 """The loss audit: checks that no accepted message was lost.
 
-    accepted = ticketed + repeated             per message, counted in aliases
-    expected = delivered + pending + dead      per ticket event with an integration
+    accepted = ticketed + repeated             for each message, in numbers of aliases
+    expected = delivered + pending + dead      for each ticket event with an integration
 
 The row of a message contains two numbers: the aliases that it was accepted for, and how many of these aliases had
 already received the same message. The recipients of a message refer to its tickets and to the integrations that expect
 a delivery. All rows are written in one transaction, so a difference between the two sides of an equation indicates a
-bug, a database fault or a manual change. Reads only; checks the newest `MAX_MESSAGES` messages.
+bug, a database fault or a manual change. Reads only. Checks the newest `MAX_MESSAGES` messages, the same number of
+tickets, and all pending deliveries.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class LossAuditReport:
         )
 
     def list_faults(self) -> list[str]:
-        """Describes each fault in a sentence; empty if there is none."""
+        """Returns a description of each fault; empty if there is none."""
         faults = []
         if self.accepted != self.events + self.repeated:
             faults.append(

@@ -1,8 +1,9 @@
-"""The overview of a workspace: messages and tickets of the last thirty days, open tickets, durations.
+"""The overview of a workspace: messages, tickets and failures of the last thirty days, open tickets, durations.
 
-Contains numbers only, no personal data. A day begins at midnight in the given time zone, UTC by default. The cost is
-bounded: a count stops at `MAX_COUNTED` (see `capped`), and durations are taken from a sample of about `SAMPLE_SIZE`
-rows. The numbers of open tickets are always current; the other numbers are cached for `CACHE_SECONDS`. Reads only.
+Contains numbers and the addresses of aliases, but no data of senders. A day begins at midnight in the given time zone,
+UTC by default. The cost is bounded: a count stops at `MAX_COUNTED` (see `capped`), and durations are taken from a
+sample of about `SAMPLE_SIZE` rows. The numbers of open tickets are always current; the other numbers are cached for
+`CACHE_SECONDS`. Reads only.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ DAYS = 30
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# Each process caches the counts of the last thirty days.
+# Each process caches the statistics of the last thirty days, for each workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The counts of one day. `dead` counts failed deliveries of the day's messages that were not replayed."""
+    """The counts of one day. `dead`: deliveries of the day's messages that failed and were not replayed."""
 
     date: date
     messages: int
@@ -89,11 +90,11 @@ class Overview:
         days: Oldest first; the last one is today.
         now: Unresolved tickets.
         unassigned: Unresolved tickets without an assignee.
-        by_alias: Aliases with unresolved tickets, most tickets first. Tickets of deleted aliases are only in `now`.
+        by_alias: Aliases with unresolved tickets, most tickets first. Tickets of deleted aliases are not included.
         claim: From receipt to the first assignment (median, 90th percentile).
         resolve: From receipt to resolution (median, 90th percentile).
-        delivery: From the commit to the response of the integration (median, 95th percentile).
-        capped: At least one count stopped at its limit and is a lower bound.
+        delivery: From receipt to the response of the integration (median, 95th percentile).
+        capped: At least one count or the list of aliases reached its limit, so the real number may be higher.
     """
 
     days: tuple[DayCounts, ...]

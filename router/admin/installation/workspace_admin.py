@@ -14,7 +14,7 @@ from router.errors import not_found_error
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
-# Rows erased per transaction: short transactions do not block mail for other workspaces.
+# Tickets or messages erased per transaction: short transactions do not block mail for other workspaces.
 BATCH_SIZE = 200
 
 

@@ -23,7 +23,8 @@ from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
-# Unicode categories of invisible characters: separators, control and format characters, unassigned code points.
+# Unicode categories of invisible characters: separators, control and format characters, surrogates, private use and
+# unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
@@ -76,7 +77,10 @@ class AliasService:
         return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
-        """Creates an active alias, which accepts mail once its domain is verified. Raises `alias_taken`."""
+        """Creates an active alias, which accepts mail once its domain is verified.
+
+        Raises `alias_taken` if the address already exists.
+        """
         now = self._clock.now()
         alias_id = ids.new_id("alias")
         async with self._database.transaction() as transaction:
@@ -112,7 +116,7 @@ class AliasService:
     async def change(
         self, actor: Actor, alias_id: str, *, integration_id: str | None = None, status: str | None = None
     ) -> Alias:
-        """Changes the given fields. Existing tickets and deliveries keep their integration."""
+        """Changes the given fields. Existing deliveries keep their integration."""
         validation.validate_id(alias_id, "alias", "Alias")
         new_status = None if status is None else _parse_status(status)
         async with self._database.transaction() as transaction:

@@ -24,7 +24,7 @@ class BlockedSenderService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
-        """Lists blocked senders in the order of their texts."""
+        """Lists blocked senders, sorted by their text."""
         request = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,
@@ -42,7 +42,7 @@ class BlockedSenderService:
         )
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
-        """Blocks a sender. Raises `conflict` if it is already blocked."""
+        """Blocks a sender. Raises `conflict` if it is already blocked or the limit is reached."""
         blocked = BlockedSender(_normalize(sender), self._clock.now())
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one("blocked_sender_count", workspace_id=actor.workspace_id)

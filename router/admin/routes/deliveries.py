@@ -23,7 +23,7 @@ MAX_REPLAYED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with its newest attempts, oldest first."""
+    """A delivery with its newest `MAX_ATTEMPTS` attempts, oldest first."""
 
     delivery: Delivery
     attempts: tuple[Attempt, ...]
@@ -86,7 +86,7 @@ class DeliveryService:
         """Makes a delivery due now.
 
         Raises:
-            Refused: `conflict` if it was delivered, is being sent, or its integration was deleted.
+            Refused: `conflict` if the delivery was delivered or is being sent, or if its integration was deleted.
         """
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
@@ -108,12 +108,12 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
-        """Makes failed (default) or pending deliveries due now, and returns their number.
+        """Makes up to `MAX_REPLAYED` dead or pending deliveries due now, and returns their number.
 
         Args:
             actor: Determines the workspace.
             integration_id: None for all integrations.
-            state: `dead` or `pending`.
+            state: `dead` or `pending`; None stands for `dead`.
         """
         replayed_state = _parse_state("dead" if state is None else state)
         if replayed_state == "delivered":

@@ -26,7 +26,7 @@ _SAMPLE_TEXT = "The text of the message appears here."
 
 @dataclass(frozen=True, slots=True)
 class ExplanationStep:
-    """A step of the routing decision. `ok` is false if the step found a problem or did not choose its alias."""
+    """A step of the routing decision. `ok` is false if the step found a problem or its alias was not chosen."""
 
     step: str
     ok: bool

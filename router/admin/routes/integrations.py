@@ -162,7 +162,7 @@ class IntegrationService:
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.
 
-        A success reactivates a failing integration. A failure is saved as its last error.
+        A success reactivates a failing integration. A failure is saved as the last error of the integration.
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)

@@ -57,7 +57,11 @@ class TestMailService:
         self._hostname = hostname
 
     async def send(self, alias: Alias) -> TestMail:
-        """Sends a test message. Raises `Refused("conflict")` if mail to the alias is not accepted."""
+        """Sends a test message.
+
+        Raises:
+            Refused: `conflict` if mail to the alias is not accepted or is routed to another alias.
+        """
         mailbox = Mailbox(_CATCH_ALL_LOCAL_PART if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
         target = await self._recipients.resolve(mailbox)
         if isinstance(target, Refusal):

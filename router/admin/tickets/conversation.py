@@ -1,7 +1,7 @@
-"""Reads a ticket with its messages, deliveries and events, and its messages in pages.
+"""Reads a ticket with its messages, deliveries and events, or the messages of a ticket in pages.
 
-Counts are bounded by the constants below, and the contents of messages by `MAX_CONTENT_BYTES`, because the contents of
-one message can have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
+The constants below limit the counts. `MAX_CONTENT_BYTES` limits the contents, because the contents of one message can
+have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class TicketView:
         messages: The first and the newest messages.
         message_count: The number of all messages.
         next_cursor: The cursor of the messages that are not included; None if all are included.
-        deliveries: The deliveries.
-        events: The events.
+        deliveries: The newest deliveries, at most `MAX_DELIVERIES`.
+        events: The newest stored events, at most `MAX_EVENTS`, and one event for each of `messages`.
     """
 
     ticket: Ticket
@@ -74,7 +74,7 @@ class ConversationReader:
         await self._contents.parse_missing(timeout)
 
     async def read_ticket(self, ticket: Ticket) -> TicketView:
-        """Reads the first and the newest messages, up to `MAX_MESSAGES` and `MAX_CONTENT_BYTES`."""
+        """Reads a ticket with its first and newest messages, up to `MAX_MESSAGES` and `MAX_CONTENT_BYTES`."""
         bounds = await timeline.fetch_message_bounds(self._database, ticket)
         newest = await self._fetch_page(ticket, f"msg_{timeline.MAX_ID_SUFFIX}", MAX_MESSAGES)
         if (
@@ -106,7 +106,7 @@ class ConversationReader:
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
-        """Reads a page of messages, newest first. The page is shorter if it exceeds `MAX_CONTENT_BYTES`."""
+        """Reads a page of messages, newest first. The page is shorter if the contents exceed `MAX_CONTENT_BYTES`."""
         messages = await self._fetch_page(ticket, request.before, request.row_limit)
         views = await self._read_contents(ticket, messages[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)

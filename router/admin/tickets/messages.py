@@ -56,7 +56,7 @@ class Trace:
 
 
 class MessageService:
-    """Reads messages of the actor's workspace. Messages are erased with their tickets."""
+    """Reads messages of the actor's workspace. A message is erased with the last of its tickets."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class MessageService:
         Args:
             actor: Determines the workspace.
             text: A message id (as in `250 ... queued as`), a Message-ID with or without brackets, or the id or number
-                (`#12`) of a ticket, which finds all its messages.
+                (`#12`) of a ticket, which finds the messages of the ticket.
         """
         line = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
         number = validation.parse_ticket_number(line)

@@ -1,4 +1,4 @@
-"""Parses stored messages again, for example after an upgrade. No status changes, and nothing is sent.
+"""Parses stored messages again, for example after an upgrade. Changes no ticket status and sends nothing.
 
 Messages are read in batches, oldest first; each message is stored in its own transaction. After an interruption, the
 work can be resumed from the time of the last message. A message whose raw content was erased keeps its text.

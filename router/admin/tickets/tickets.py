@@ -1,8 +1,9 @@
 """Tickets: lists, search, assignment, status changes, notes and erasure.
 
 Statuses are `open`, `in_progress` (claimed), `waiting` (for the customer) and `resolved`; a ticket can change from any
-status to any other. A claim is a single conditional update, so exactly one of several concurrent claims succeeds. All
-other changes lock the ticket's row. Each change is recorded as an event of the ticket.
+status to any other. A claim is a single conditional update: if several users claim a ticket concurrently, exactly one
+succeeds. All other methods that change a ticket lock its row. Each change except erasure is recorded as an event of the
+ticket.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
-# Maximum time that a search waits until new messages are parsed.
+# Maximum time for which a search waits for the parsing of new messages.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
 
@@ -123,10 +124,11 @@ class TicketService:
         return {ticket.id: ticket for ticket in tickets}
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """Assigns the ticket to the actor's user.
+        """Assigns the ticket to the actor's user and sets it to `in_progress`.
 
         Raises:
-            Refused: `already_claimed` by another user, or `not_open` because it is resolved.
+            Refused: `already_claimed` if another user is the assignee, `not_open` if the ticket is resolved,
+                `invalid_request` if the actor has no user.
         """
         validation.validate_id(ticket_id, "ticket", "Ticket")
         user_id = _require_user_id(actor)

@@ -25,7 +25,7 @@ MAX_EXCERPT_LENGTH = 40_000  # characters of a message that is neither the first
 MAX_LINKS = 5000  # recipients of the messages of one page or section
 # Maximum number of newest messages that are examined to find a message from the ticket's sender.
 MAX_REPLY_SEARCH = 200
-# Greater than the suffix of any id, whose first character is at most 7.
+# Greater than the suffix of any id, because the first character of a suffix is at most 7.
 MAX_ID_SUFFIX = "z" * 26
 
 
@@ -212,10 +212,11 @@ class TimelineReader:
     async def _find_reply_addresses(
         self, ticket: Ticket, bounds: MessageBounds, entries: Sequence[TimelineEntry]
     ) -> tuple[str, ...]:
-        """Returns the addresses for a reply to the newest message from the ticket's sender.
+        """Returns the addresses for a reply to the newest message from the ticket's sender, else to the first message.
 
         These are the addresses of Reply-To, else of From, else of the original author. The ticket's own address is
-        excluded, with or without a tag: mail to it would open another ticket. The result is empty for a bounce.
+        excluded, with or without a tag: mail to it would open another ticket. The result is empty if the message is a
+        bounce.
         """
         message = await fetch_model(
             self._database,
