@@ -42,7 +42,7 @@ class PageRequest:
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """Builds the page from the queried rows. `key` returns the id of a row."""
+        """Builds the page from the queried rows. `key` returns the position of a row in the list, usually its id."""
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 

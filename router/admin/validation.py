@@ -1,8 +1,8 @@
 """Validation of texts from users and programs: bounded length, no deceptive characters.
 
-The functions return the normalised value or raise `Refused`. Lines and texts with control characters, directional
-overrides or lone surrogates are rejected: they can corrupt logs, terminals and the database, or mislead readers. A text
-may contain tabs and line breaks. Pure.
+The `validate` functions return the normalised value or raise `Refused`. Lines and texts with control characters,
+directional overrides or lone surrogates are rejected: they can corrupt logs, terminals and the database, or mislead
+readers. A text may contain tabs and line breaks. Pure.
 """
 
 from __future__ import annotations

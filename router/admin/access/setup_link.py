@@ -44,7 +44,7 @@ def new_token() -> str:
 
 
 def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> str:
-    """Returns the stored record of a link, as JSON."""
+    """Returns the record of a link for the database, as JSON."""
     record = {
         "hash": secrets.hash_api_key(token),
         "userId": user_id,

@@ -30,7 +30,7 @@ class DomainView:
     Attributes:
         domain: The domain.
         alias_count: The number of its aliases.
-        records: The records of the last check; the records to publish before the first check.
+        records: The records as found by the last check; before the first check, the records to publish.
         proof: Which records are required.
     """
 

@@ -29,7 +29,7 @@ DAYS = 30
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# Each process caches the statistics of the last thirty days, for each workspace and time zone.
+# Each process caches the statistics of the last thirty days, for each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 
@@ -154,7 +154,7 @@ class OverviewService:
         )
 
     async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
-        """Returns the cached statistics, or reads them. The lock lets one call at a time read."""
+        """Returns the cached statistics, or reads them. Only one call at a time reads."""
         async with self._read_lock:
             cached = self._cache.get((workspace_id, timezone))
             if cached is not None and self._clock.monotonic() < cached[0]:

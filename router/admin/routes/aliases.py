@@ -1,4 +1,4 @@
-"""The aliases of a workspace: an address and the integration that its tickets are posted to.
+"""The aliases of a workspace. An alias connects an address with the integration that its messages are posted to.
 
 The local part `*` is the catch-all of a domain. Local parts are compared case-insensitively. Deleting an alias keeps
 its tickets.

@@ -141,7 +141,8 @@ class ConversationReader:
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        for message_id in await self._contents.list_unparsed(message_ids):  # parsing is slow, so it uses no slot
+        # Parsing is slow, so it happens before a read slot is taken.
+        for message_id in await self._contents.list_unparsed(message_ids):
             await self._contents.get(message_id)
         views: list[MessageView] = []
         remaining = MAX_CONTENT_BYTES

@@ -37,7 +37,7 @@ class MessageExcerpt:
         message: The message.
         links: The recipients by which the message belongs to the ticket.
         text: The new text, perhaps truncated.
-        is_full: The text is displayed without being shortened.
+        is_full: The message is the first or the newest of the ticket; its text is not truncated.
         is_truncated: `text` is not the complete new text.
         quoted_lines: The number of lines of quoted text.
         has_html: The message has an HTML part.
