@@ -1,4 +1,4 @@
 """The REST API, and the dashboard in `api.dashboard`.
 
-Each API call decodes a request, calls one use case of `router.admin` and encodes its result.
+Each API call decodes a request, runs use cases of `router.admin` and encodes the result.
 """

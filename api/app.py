@@ -1,8 +1,8 @@
 """The aiohttp application: the API under `/api` and `/v1`, and the dashboard at `/`.
 
-Both are behind the same middlewares. Two more routes need no authentication: `/healthz` (the
-process responds) and `/readyz` (the database is reachable and has this program's schema). The
-OpenAPI document and its page are generated from the route table on first request.
+Both are behind the same middlewares. Two more routes serve monitoring without authentication:
+`/healthz` (the process responds) and `/readyz` (the database is reachable and has this program's
+schema). The OpenAPI document and its page are generated from the route table on first request.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def _add_probes(app: web.Application, services: Services) -> None:
 def _path_pattern(route: Route) -> str:
     """The path as an aiohttp pattern.
 
-    `/tickets/{id}` does not match `/tickets/mine`, so a 405 for the latter lists its own methods.
+    The pattern of `/tickets/{id}` excludes `/tickets/mine`, so that a 405 for `/tickets/mine` lists only the methods of
+    that path.
     """
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):

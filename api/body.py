@@ -47,7 +47,7 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it: at this point the request has been authenticated and
+    Sends `100 Continue` if the client expects it: at this point the request has passed authentication, and
     its declared size is acceptable.
     """
     declared = request.content_length
@@ -67,7 +67,10 @@ async def read(request: web.Request, limit: int) -> bytes:
 
 
 def content_type(request: web.Request) -> tuple[str, str]:
-    """The media type and the charset of the body in lower case, each `""` if missing."""
+    """The media type and the charset of the body in lower case, each `""` if missing.
+
+    Raises `Refused` for a very long header field.
+    """
     header = request.headers.get("Content-Type", "")
     if len(header) > _MAX_CONTENT_TYPE:
         raise Refused("unsupported_media_type", f"Content-Type must be at most {_MAX_CONTENT_TYPE} characters long")

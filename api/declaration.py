@@ -41,6 +41,6 @@ class DeclaredHandler:
 
 
 def find_declaration(request: web.Request) -> Declaration | None:
-    """The declaration of the target; None for static files, the OpenAPI document and unknown paths."""
+    """The declaration of the target; None for other handlers, such as static files, and for unknown paths."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner.declaration if isinstance(owner, DeclaredHandler) else None

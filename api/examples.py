@@ -63,7 +63,10 @@ def parse_document(text: str) -> dict[str, dict[str, Any]]:
 
 
 def _substitute(command: str, text: str) -> str:
-    """Replaces each `$NAME` with the document's first id of that type, or with its value in `_VARIABLES`."""
+    """Replaces each `$NAME` with the document's first id of that type, else with its value in `_VARIABLES`.
+
+    Other names are replaced with the name itself.
+    """
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])

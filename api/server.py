@@ -1,4 +1,4 @@
-"""The HTTP server of the API. Stopping it lets running requests finish.
+"""The HTTP server of the API. Stopping it lets running requests finish within a time limit.
 
 A malformed request gets a JSON error, like every other error. Idle connections and incomplete request
 heads time out, and `connection_limits` limits the number of connections.
@@ -197,7 +197,7 @@ class ApiServer:
         self.address = self._servers[0].sockets[0].getsockname()[:2]
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """Stops listening and cancels running requests after `grace` seconds. Idempotent."""
+        """Stops listening, waits for running requests and cancels them after `grace` seconds. Idempotent."""
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()

@@ -2,8 +2,8 @@
 
 Like the REST API and the command line, it is a client of the use cases in `router.services`. It contains no SQL, reads
 no settings and keeps no state except the streams of `change_feed`. It uses the API's middlewares: request id,
-authentication (by session cookie), rate limit, roles and origin checks. It sets no cookies of its own, loads nothing
-from other hosts and works without JavaScript.
+authentication (by session cookie), rate limit, roles and origin checks. It sets only the cookies of `api.cookies`,
+loads nothing from other hosts and works without JavaScript.
 
 How to add a page:
 

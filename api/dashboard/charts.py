@@ -30,7 +30,7 @@ class ChartPoint:
 
 
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
-    """Returns a chart with a column for each point; only the maximum and the first and last labels are displayed.
+    """Returns a chart with a column for each value above 0, the maximum, and the first and last labels as text.
 
     Args:
         name: Prefix of the element ids, unique on the page.
@@ -66,7 +66,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
 
 
 def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Markup:
-    """Returns a bar whose parts have widths in proportion to `total`.
+    """Returns a bar. The width of each part is proportional to its value; `total` is the full width.
 
     The page must contain `pattern_definitions()` once.
     """

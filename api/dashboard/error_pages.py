@@ -1,7 +1,7 @@
 """Error pages of the dashboard: turns JSON errors into HTML pages or into a redirect to the sign-in page.
 
 The middleware wraps `api.middleware.errors`, which decides what an error reveals. The error page keeps the input of
-a rejected form. Errors of the API stay JSON.
+a rejected form (`refused_form`). Errors of the API stay JSON.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def format_size(nbytes: int) -> str:
 
 
 def shorten(text: str, max_length: int) -> str:
-    """Shortens a text to `max_length` characters with an ellipsis."""
+    """Shortens a text to at most `max_length` characters; a shortened text ends with an ellipsis."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -1,4 +1,4 @@
-"""The latest message of an alias: its ticket and the state of its delivery."""
+"""The newest ticket of an alias, and the state of the newest delivery of this ticket."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from router.model import Alias, Delivery, Ticket
 
 @dataclass(frozen=True, slots=True)
 class LatestMessage:
-    """The newest message that opened a ticket.
+    """The newest ticket and its newest delivery.
 
     Attributes:
         newest_id: Newest change that the page shows (`change_feed.newest_id`).
-        ticket: None if no message has arrived.
-        delivery: None if the ticket has no integration.
+        ticket: None if the alias has no ticket.
+        delivery: None if the ticket has no delivery.
     """
 
     newest_id: str
@@ -39,7 +39,7 @@ class LatestMessage:
 
 
 async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
-    """Reads the latest message with three indexed queries."""
+    """Finds the newest ticket of an alias, with at most three indexed queries."""
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
     if not tickets:

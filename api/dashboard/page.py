@@ -55,7 +55,7 @@ class Visit:
     Attributes:
         query, form: The first value of each name. Texts that the database cannot store were rejected.
         client_address: IP address of the client: the nearest one that is not a trusted proxy.
-        error: Why the form is shown again.
+        error: Why the form is shown again; None if no form was rejected.
     """
 
     services: Services
@@ -98,7 +98,7 @@ class PageRoute:
         role: Minimum role; None for a public page.
         form_view: Handler that shows the form again when `handler` raises `Refused`.
         media: Content type of a streaming response, else "".
-        is_fragment: Whether the response is a part of a page, which is not refreshed automatically.
+        is_fragment: Whether the response is only a part of a page. Parts are not refreshed automatically.
         max_body: Largest form in bytes; None selects the default (`body.effective_limit`).
     """
 

@@ -1,4 +1,7 @@
-"""Security headers of pages. Browsers load nothing from other hosts and run no inline script or style."""
+"""Security headers of pages and of messages in frames.
+
+Browsers load nothing from other hosts and run no inline script.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ _PAGE_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # For the HTML of a message in a frame. It runs no script and sends no request, even if the sanitiser missed something.
-# Links open a new window. Inline styles are allowed for `display:none`, the only style that the sanitiser permits.
+# Links open a new window. Inline styles are allowed, because the frame has a style sheet and the sanitiser keeps some
+# styles.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"

@@ -104,8 +104,8 @@ def _is_body_readable(request: web.Request) -> bool:
     """Whether to read the body after a rejection: only if someone is, or was, signed in with this browser.
 
     A browser drops the session cookie when the session ends and when the user signs out in another tab; the device
-    cookie stays. Without either cookie the request is rejected before its body is read. A client that sends `Expect`
-    gets no 100 response, so its body is not read.
+    cookie stays. Without either cookie, the body is not read. A client that sends `Expect` gets no 100 response, so its
+    body is not read.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""

@@ -1,4 +1,4 @@
-"""Renders templates to HTML responses. Every value is escaped, and an undefined name is an error."""
+"""Renders templates to HTML responses. Every value except `Markup` is escaped; an undefined name is an error."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Dashboard:
     def register_routes(
         self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]
     ) -> None:
-        """Registers every page and static file.
+        """Registers all pages, the static files and the change feed.
 
         Args:
             add_route: Called with application, method, path and handler.

@@ -1,7 +1,8 @@
 """The aiohttp handler of a page: parses the form, runs the page's handler and renders the result.
 
-A `Refused` from a use case shows the form again with the reason and the user's input; other errors reach the
-error middleware. A successful POST answers with a redirect, so that a reload does not repeat it.
+If the route has a `form_view`, a `Refused` other than `not_found` shows the form again with the reason and the user's
+input. Other errors reach the error middleware. A successful POST usually answers with a redirect, so that a reload does
+not repeat it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Progress of the setup: a domain, an integration, an alias that connects them, and a first message.
 
-It is derived from the existing objects on every request and never stored.
+The progress is derived from the existing objects on every request and never stored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SetupProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a message to the alias opens a ticket that is posted to a channel."""
+        """Whether the domain is verified and has an alias with an integration."""
         return self.is_verified and self.alias is not None
 
     @property
@@ -56,9 +56,9 @@ class SetupProgress:
 async def load_progress(visit: Visit) -> SetupProgress:
     """Returns the domain, integration and alias that the setup pages show.
 
-    The alias is an active alias of an active domain, else any alias of the newest domain; the domain and the
-    integration are those of the alias. Without an alias, they are the newest domain and the newest integration. If
-    there are active domains, the newest domain is the newest of them. Aliases without an integration are ignored.
+    The alias is an active alias of an active domain, else any alias of the newest domain. If there are active domains,
+    only these count for the newest domain. The domain and the integration are those of the alias. Without an alias,
+    they are the newest domain and the newest integration. Aliases without an integration are ignored.
     """
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}

@@ -1,7 +1,7 @@
 """Executes a form once, even if it is submitted more than once.
 
-A form is submitted again after a time limit, a lost connection or a second click. Each rendering of the form has its
-own token; the same token with other fields is a different submission.
+A form may be submitted again after a time limit, a lost connection or a second click. Each rendering of the form has
+its own token; the same token with other fields is a different submission.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Turns every exception into a JSON error without internal details.
+"""Turns exceptions into JSON errors without internal details.
 
-A `Refused` keeps its code and message, an unavailable database becomes `unavailable`, and
-everything else becomes `internal_error` with a log event that has the request id. `ERROR_LOG_LIMIT`
-limits the log events per address.
+A `Refused` keeps its code and message. An unavailable database and a timeout become `unavailable`. An
+unexpected exception becomes `internal_error`, with a log event that has the request id.
+`ERROR_LOG_LIMIT` limits the log events per address.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from router.ratelimit.sliding_window import RateLimit
 
 log = structlog.get_logger()
 
-# Limit of log events per address. While the database is unavailable, every request causes one,
-# authenticated or not.
+# Limit of log events per address. While the database is unavailable, each request that needs it causes
+# a log event, authenticated or not.
 ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
-# Errors that aiohttp raises before a handler runs.
+# Codes and messages for HTTP exceptions of aiohttp, by status.
 _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
     404: ("not_found", "Not found"),
     413: ("payload_too_large", "Request body is too large"),
@@ -103,7 +103,7 @@ def _unavailable_response() -> web.Response:
 
 
 def _close_if_unread(request: web.Request, response: web.Response) -> web.Response:
-    """Closes the connection after the response if the body was not read."""
+    """Closes the connection after the response if the body was not read completely."""
     if response.status == 413 or (request.body_exists and not request.content.at_eof()):
         response.force_close()
     return response

@@ -1,7 +1,7 @@
 """Authorises requests by role and protects sessions against cross-site request forgery.
 
-A request of a session that changes something must come from the dashboard's own pages. Browsers
-send `Sec-Fetch-Site`, older ones `Origin`; a client that sends neither is not a browser and has no
+A request with a session must come from the dashboard's own pages if it changes something. Browsers
+send `Sec-Fetch-Site`, older ones `Origin`. A client that sends neither is not a browser and has no
 cookie to abuse. The same applies to signing in and out, so that no other site can sign a user in.
 Runs after the rate limit, so forbidden requests count too.
 """

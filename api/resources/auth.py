@@ -15,7 +15,10 @@ from router.model import Actor
 
 
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
-    """Returns the session token only in a cookie. Scripts cannot read it; other sites can send it only with a link."""
+    """Returns the session token only in a cookie, which scripts cannot read.
+
+    A request from another site contains the cookie only if the user follows a link.
+    """
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device_token(call.request)

@@ -1,1 +1,1 @@
-"""Models of requests and responses. Requests are strict: no unknown fields, no type conversion."""
+"""Models of requests and responses. Unknown fields are rejected; types in request bodies are strict."""

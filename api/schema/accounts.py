@@ -57,7 +57,10 @@ class WorkspaceAnswer(Answer):
 
 
 class WorkspaceChange(Body):
-    """Fields to change. With `defaultIntegrationId: null`, mail to the postmaster is posted to no integration."""
+    """Fields to change.
+
+    With `defaultIntegrationId: null`, mail to a postmaster address without an active alias is posted to no integration.
+    """
 
     name: Name | None = None
     default_integration_id: Id | None = None

@@ -21,7 +21,7 @@ class ExplainRequest(Body):
 
 
 class StepAnswer(Answer):
-    """A routing step. `ok` is false if the step rejected the message."""
+    """A routing step. `ok` is false if the step found a problem or its alias was not chosen."""
 
     step: str
     ok: bool
@@ -60,7 +60,10 @@ class ExplainAnswer(Answer):
 
 
 class AuditAnswer(Answer):
-    """A change and its author. `userId` is null for failed sign-ins and for the operator at the command line."""
+    """A change and its author.
+
+    `userId` is null for failed sign-ins, automatic changes and the operator at the command line.
+    """
 
     id: str
     at: Time

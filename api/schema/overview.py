@@ -82,8 +82,8 @@ class OverviewAnswer(Answer):
 
     `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: unresolved tickets of each
     alias, largest number first. `claim`, `resolve` and `delivery` cover the same days; with many tickets or
-    messages, they are estimated from a random sample. `capped`: whether a count stopped at 10,000; the real
-    value is at least that.
+    messages, they are estimated from a sample. `capped`: whether a count stopped at its limit, so that the real
+    value may be higher.
     """
 
     days: list[DayAnswer]
@@ -131,8 +131,8 @@ class DelivererAnswer(Answer):
 class QueueAnswer(Answer):
     """Numbers of queued, parked and permanently failed deliveries.
 
-    `parked`: deliveries that wait until their failing integration works again. `oldestAt`: when the oldest
-    queued or parked delivery was created.
+    `parked`: deliveries that wait until their failing integration works again. `oldestAt`: when the message of
+    the oldest queued or parked delivery was received.
     """
 
     waiting: int

@@ -236,7 +236,7 @@ class IntegrationTested(Answer):
 
 
 class AliasAnswer(Answer):
-    """An address and the integration of its tickets."""
+    """An address and the integration that its messages are posted to."""
 
     id: str
     email: str

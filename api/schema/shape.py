@@ -1,8 +1,8 @@
 """Base classes and field types of all models, and validation of requests.
 
-Requests have strict types and no unknown fields; error messages name the field in camelCase.
-Responses have times in ISO 8601, in UTC and whole seconds. Length limits are enforced by the use
-cases, not by the models.
+Request bodies have strict types, and no request has unknown fields. Error messages name the field in
+camelCase. Responses have times in ISO 8601, in UTC and whole seconds. Length limits are enforced by the
+use cases, not by the models.
 """
 
 from __future__ import annotations

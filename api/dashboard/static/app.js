@@ -4,7 +4,7 @@
   const root = document.documentElement;
   root.classList.add("has-js");
 
-  // A flash message is shown once: remove its key from the URL, so that a reload does not show it again.
+  // A flash message is shown once: its key is removed from the URL, so that a reload does not show it again.
   if (document.querySelector("[data-flash]")) {
     const here = new URL(location.href);
     here.searchParams.delete("note");
@@ -24,7 +24,7 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const response = await fetch(link.href).catch(() => null);
-    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // as without JavaScript
+    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // opens the link, as without JavaScript
     const details = document.createElement("details"), summary = document.createElement("summary");
     const text = document.createElement("div");
     summary.textContent = link.dataset.expandLabel;
@@ -45,7 +45,7 @@
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = label; }, 1500);
     } catch {
-      getSelection().selectAllChildren(source); // the clipboard requires HTTPS: select the text for manual copying
+      getSelection().selectAllChildren(source); // the clipboard requires HTTPS; without it, the text is selected for manual copying
     }
   }
   function announce(text) {
@@ -131,7 +131,7 @@
       setTimeout(listen, isClosed ? 30000 : 2000);
     });
   }
-  // Polls while a delivery or a DNS check is pending, because its result causes no event. The interval grows, and the
+  // Polls while a delivery or a DNS check is pending, because the result causes no event. The interval grows, and the
   // page polls at most 60 times.
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
@@ -205,7 +205,7 @@
     node.remove();
     if (hadFocus && next) (next.querySelector("[data-open]") ?? makeFocusable(next)).focus({ preventScroll: true });
   }
-  // Keeps the focus on a link or button with the same text, never on another one, which would do something else.
+  // Keeps the focus on a link or button with the same text. Another link or button would do something else.
   function replaceNode(known, node) {
     const focused = known.contains(document.activeElement) ? document.activeElement : null;
     const replacement = document.importNode(node, true);

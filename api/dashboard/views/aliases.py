@@ -46,7 +46,7 @@ async def show_alias(visit: Visit) -> HtmlPage:
 
 
 async def change_integration(visit: Visit) -> Redirect:
-    """Changes the integration of new tickets."""
+    """Changes the integration for new messages."""
     await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], integration_id=visit.form.get("integrationId", "")
     )

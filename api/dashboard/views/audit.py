@@ -54,7 +54,7 @@ def _describe_action(action: str) -> str:
 
 
 def _target_path(action: str, target: str) -> str:
-    """Returns the path of the target's page, "" if it was removed or has none."""
+    """Returns the path of the target's page, "" after a removal or if the target has no page."""
     if action.endswith(".delete"):
         return ""
     folder = _FOLDERS.get(target.partition("_")[0], "")

@@ -36,7 +36,7 @@ async def rename(visit: Visit) -> Redirect:
 
 
 async def set_url(visit: Visit) -> Redirect:
-    """Changes the webhook URL; parked deliveries are sent immediately."""
+    """Changes the webhook URL. Parked deliveries become due immediately."""
     url = visit.form.get("webhookUrl", "").strip()
     await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings={"webhookUrl": url})
     return _redirect_to_integration(visit, "integration-moved")

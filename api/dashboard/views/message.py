@@ -66,7 +66,7 @@ async def _get_message(visit: Visit) -> MessageView:
 
 
 async def _embed_images(visit: Visit, view: MessageView) -> str:
-    """Returns the HTML with attached images as data URIs, within the limits; other images get an empty `src`."""
+    """Returns the HTML with attached images as data URIs, within the limits. Other `cid:` images get an empty `src`."""
     by_cid = {
         attachment.content_id.strip("<>"): attachment
         for attachment in view.contents.attachments

@@ -15,7 +15,7 @@ async def show_setup_link(visit: Visit) -> HtmlPage:
 
 
 async def create_account(visit: Visit) -> web.StreamResponse:
-    """Creates the account, invalidates the link and signs the admin in."""
+    """Completes the setup, which invalidates the link, and signs the admin in."""
     user = await visit.services.setup_link.complete(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),

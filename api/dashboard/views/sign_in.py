@@ -39,7 +39,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 
 
 async def start_session(visit: Visit, new: NewSession, target: Redirect) -> web.StreamResponse:
-    """Redirects with the cookie of the new session and ends the browser's previous session."""
+    """Redirects with the cookies of the new session and ends the browser's previous session."""
     cookies = visit.request.app[COOKIES]
     previous_token = cookies.session_token(visit.request)
     if previous_token:

@@ -21,8 +21,8 @@ from router.model import TICKET_STATUSES, TicketEvent
 # Maximum bytes of HTML for the texts on a page. The first and the newest message are shown in full and not counted.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # minimum bytes of HTML for the text of each message, even beyond MAX_TEXT_BYTES
-MIN_FILES = 3  # minimum number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
+MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even if MAX_TEXT_BYTES is exceeded
+MIN_FILES = 3  # number of files that each message can list, even if MAX_FILE_LIST_BYTES is exceeded
 _FILE_LINK_BYTES = 200  # size of the HTML of a file's link, without the file name
 
 
@@ -102,7 +102,7 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """Returns the entries, oldest first. The size limits apply to newer messages first."""
+    """Returns the entries, oldest first. Newer messages use up the size limits before older ones."""
     text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
     for entry in reversed(timeline.entries):
