@@ -154,7 +154,7 @@ def _example(route: Route, part: str) -> dict[str, Any]:
 
 
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:
-    """All error codes of a route by status."""
+    """The error codes of a route, by status."""
     codes: list[ErrorCode] = ["invalid_request", "unsupported_media_type", "payload_too_large"]
     if route.role is not None:
         codes += ["unauthorized", "forbidden", "rate_limited"]

@@ -32,7 +32,8 @@ class WorkspaceService:
     ) -> Workspace:
         """Changes the given fields.
 
-        With `clear_default_integration`, mail to a postmaster address without an active alias is posted to no integration.
+        With `clear_default_integration`, mail to a postmaster address without an active alias is posted to no
+        integration.
         """
         if timezone is not None:
             validation.validate_timezone(timezone)
