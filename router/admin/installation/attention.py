@@ -31,7 +31,7 @@ class AttentionCounts:
 
     Attributes:
         failed: Permanently failed deliveries.
-        parked: Deliveries of failing integrations.
+        parked: Deliveries that wait until their failing integration works again.
         failing: Failing integrations.
         unverified: Unverified domains.
         missing: Verified domains whose DNS records are missing.

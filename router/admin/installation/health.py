@@ -26,8 +26,8 @@ class Health:
     """The health of a workspace.
 
     Attributes:
-        waiting: Queued deliveries.
-        parked: Deliveries of failing integrations.
+        waiting: Queued deliveries that are not parked.
+        parked: Deliveries that wait until their failing integration works again.
         dead: Permanently failed deliveries.
         oldest_at: When the oldest message with a queued or parked delivery was received; None without such deliveries.
         deliverer_seen_at: None if there never was a deliverer.
