@@ -89,7 +89,7 @@ def _redirect_to_alias(visit: Visit, flash: str) -> Redirect:
 
 FLASH_MESSAGES = {
     "alias-added": "Alias added.",
-    "alias-changed": "Alias saved. New tickets go to the selected integration.",
+    "alias-changed": "Alias saved. New messages are posted to the selected integration.",
     "alias-on": "Alias enabled.",
     "alias-off": "Alias disabled. Mail to this address is rejected.",
     "alias-removed": "Alias removed.",
