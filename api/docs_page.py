@@ -23,7 +23,7 @@ pre{background:#f5f5f5;padding:.6rem;overflow:auto;border-radius:.3rem}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#262626}details{border-color:#444}}
 """
 _INTRODUCTION = """<p>The API is served under <code>/api</code>; <code>/v1</code> is an alias. Send your API key as
-<code>Authorization: Bearer er_...</code>. Responses are JSON; times are in UTC. Lists are newest first, accept
+<code>Authorization: Bearer er_...</code>. Responses are JSON; times are in UTC. Most lists are newest first; all accept
 <code>limit</code> (1 to 200) and <code>cursor</code>, and return <code>nextCursor</code> when there are more items.
 Errors have the form <code>{"error": {"code": "invalid_domain", "message": "..."}}</code>.
 OpenAPI document: <a href="openapi.json">openapi.json</a>.</p>"""

@@ -72,7 +72,7 @@ ROUTES = (
         "POST",
         "/deliveries/{id}/replay",
         replay,
-        "Retry a dead or parked delivery",
+        "Retry a dead or pending delivery",
         "admin",
         DeliveryAnswer,
         status=202,

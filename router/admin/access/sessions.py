@@ -2,7 +2,8 @@
 
 A session ends on sign-out, on expiry, and when its user is disabled, deleted or gets a new password. Users who change
 their own password keep the current session. The token of the cookie has 256 random bits; only its hash is stored.
-Neither the response nor its timing reveals whether an account exists. Failed attempts are limited by `sign_in_limits`.
+The response does not reveal whether an account exists; its timing hardly does. `sign_in_limits` limits failed
+attempts.
 """
 
 from __future__ import annotations
