@@ -1,6 +1,6 @@
-"""Accepts messages: the one transaction behind every `250`.
+"""Accepts messages: the transaction that is committed before the `250` reply to the message.
 
-`accept` prepares the values to be stored; `transaction` writes them as a list of named statements.
+`accept` prepares the values to be stored; `transaction` writes them with named statements.
 """
 
 from router.accept.accept import Accept

@@ -1,7 +1,7 @@
 """Commits received messages: implements `router.ports.Acceptor`.
 
-`Accept.accept` returns only after the commit. It reads only the header, in bounded time, and also accepts a message
-with an unreadable header. It never replies to the client and never delivers: it wakes the deliverer.
+`Accept.accept` returns only after the commit. It parses only the header, in bounded time, and also accepts a message
+with an unreadable header. It never replies to the client and never delivers; it only wakes the deliverer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
-        # The meter is called after the commit, so it is a side task: an exception would turn the 250 into a 451.
+        # As a side task, the meter cannot raise: after the commit, an exception would turn the 250 into a 451.
         self._meter = side_tasks.wrap_meter(meter)
         self._free_space = free_space
 
@@ -123,7 +123,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """Returns the hash of reverse-path and bytes that identifies a message, without recipients."""
+    """Returns the SHA-256 hash of the reverse-path and the content, as hex digits. Recipients are not included."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)
@@ -133,7 +133,7 @@ def compute_fingerprint(reverse_path: str, content: bytes) -> str:
 def build_message(
     envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
 ) -> Message:
-    """Returns the message's row, with a new id. Without a From header the reverse-path is the sender."""
+    """Returns the message's row, with a new id. If From has no address, the reverse-path is the sender."""
     return Message(
         id=ids.new_id("msg"),
         workspace_id=workspace_id,

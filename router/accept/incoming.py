@@ -1,7 +1,7 @@
 """Values of the accept transaction, and the limits that bound the cost of one message.
 
-A message can have many recipients, name many references and list many participants. The work of the writer is
-the product of these numbers, so the product is limited.
+A message can have many recipients, name many references and list many participants. The work of the writer grows
+with aliases times references, and with aliases times participants, so both products are limited.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from router.model import Message, Micros
 from router.routing.route import Target
 
-# Maximum number of Message-ID lookups for one message: 100 references at up to 10 aliases, fewer at more aliases. A
-# lookup takes about 20 microseconds on SQLite, plus the time for the tickets that it finds.
+# Maximum number of Message-ID lookups for one message: 100 references at each of up to 10 aliases, fewer (at least one)
+# at more aliases. A lookup takes about 20 microseconds on SQLite, plus the time for the tickets that it finds.
 MAX_LOOKUPS = 1000
 # Maximum number of tickets that one lookup of a Message-ID at an alias returns, newest first. A legitimate
 # Message-ID is in one ticket; more than a few tickets indicate abuse.
 MAX_TICKETS = 20
-# Maximum number of tickets that are considered for one message: 20 for each lookup if there are up to 50 lookups, fewer
-# for more lookups, and one for each of 1000 lookups. A ticket costs two index lookups: 10 microseconds on SQLite.
+# Maximum number of tickets that are considered for one message: 20 for each of up to 50 lookups, fewer (at least one)
+# for more lookups. A ticket costs two index lookups: 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
-# Maximum number of participants written for one message: 200 at up to 10 aliases, fewer at more aliases. Writing the
-# row of a participant takes 2 microseconds.
+# Maximum number of participant rows written for one message: 200 at each of up to 10 aliases, fewer (at least one) at
+# more aliases. Writing a row takes 2 microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# The weights of an alias, a lookup and a participant: the number of content bytes that the database writes in the same
-# time. Limiting the weight of a group of messages therefore limits the duration of its transaction. The first alias of
-# a message has no weight.
+# The weights of an alias, a lookup and a participant row: the number of content bytes that the database writes in the
+# same time. Limiting the weight of a group of messages therefore limits the duration of its transaction. `ALIAS_WEIGHT`
+# does not apply to the first alias of a message.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 
@@ -44,9 +44,9 @@ class IncomingMail:
     Attributes:
         fingerprint: `""` for a message that is never treated as a repeat.
         reference_ids: The Message-IDs that the message refers to, newest first; shortened by `limit_per_alias`.
-        participants: Normalised addresses, the sender first; shortened by `limit_per_alias`.
-        author: As in `HeaderFacts`; the reverse-path if there is no From header.
-        relayed_reply_ids: As in `HeaderFacts`.
+        participants: As in `HeaderFacts`; shortened by `limit_per_alias`.
+        author: As in `HeaderFacts`; the normalised reverse-path if the header has no author.
+        relayed_reply_ids: As in `HeaderFacts`; `()` for a null reverse-path.
         horizon: Fingerprints accepted before this time do not count as repeats.
     """
 
@@ -85,7 +85,7 @@ def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tupl
 
 @dataclass(slots=True)
 class AcceptEntry:
-    """One alias of one message, while the transaction assigns it to a ticket.
+    """A message at one of its aliases, while the transaction assigns it to a ticket.
 
     `fingerprint_key` (alias and fingerprint) identifies repeats.
     """
@@ -102,7 +102,7 @@ class AcceptEntry:
     def thread_key(self) -> str:
         """Identifies the alias of a conversation.
 
-        Mail to a postmaster without an alias is identified by workspace and address, because the address can move to
+        A postmaster address without an alias is identified by workspace and address, because the address can move to
         another workspace.
         """
         return self.target.alias_id or f"{self.target.workspace_id} {self.target.address}"

@@ -1,7 +1,7 @@
 """Finds the conversation that each message of a group joins, inside the accept transaction.
 
-Each query is one index lookup with a bounded result: the newest tickets of a Message-ID at an alias, or
-whether an address takes part in a ticket. `incoming` limits the number of lookups for one message.
+The queries are index lookups with bounded results: the newest tickets of a Message-ID at an alias, and whether an
+address takes part in a ticket. `incoming` limits the number of lookups for one message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class _Participants:
         self._new_tickets: set[str] = set()
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> StatementGenerator[None]:
-        """Queries which of these addresses take part in which of these tickets; each pair only once."""
+        """For each pair of ticket and address, queries whether the address takes part in the ticket.
+
+        Skips pairs that were queried before, and tickets that this group opens.
+        """
         unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
             self._queried |= unknown
@@ -45,7 +48,7 @@ class _Participants:
 
 
 def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the ticket id of each entry to the conversation that it continues at the same alias, or to a new ticket.
+    """Sets the ticket of each entry: the ticket that the message joins at its alias, or a new ticket.
 
     Messages are processed in their order, so a reply can join a ticket that the same group opens.
     """
@@ -89,7 +92,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Pairs each reference with the newest tickets that contain the message, within the limit for one message."""
+    """Pairs each reference with the newest tickets that contain the message, up to `max_tickets_per_lookup`."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
@@ -99,7 +102,7 @@ def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[s
 
 
 def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
-    """For each alias and referenced Message-ID, reads the newest tickets with that message; sorted oldest first."""
+    """Reads the newest tickets for each alias and referenced Message-ID. Each list is sorted oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
         max_tickets = entry.mail.max_tickets_per_lookup
@@ -136,9 +139,9 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the participants of the tickets of the group, except the sender and the alias of each message.
 
-    The row of a ticket contains its first sender and its own address. The sender of a reply is a participant already;
-    otherwise the reply would not have joined the ticket. Most messages have no other participants, so omitting these
-    two saves writing a database page.
+    The row of a ticket contains its first sender and its own address. The sender of a reply normally is a participant
+    already; otherwise the reply would not have joined the ticket. Most messages have no other participants, so omitting
+    the sender and the alias saves writing a database page.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

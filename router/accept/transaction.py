@@ -1,9 +1,10 @@
-"""The one transaction behind every `250`, as named statements for a whole group of messages.
+"""The transaction that is committed before the `250` reply, as named statements for a whole group of messages.
 
-`commit_group` writes a message with its bytes for each workspace, exactly one ticket (new or joined) for each
-distinct alias, and a delivery for each alias with an integration. It writes nothing for an alias that received the
-same message within the window. Everything is committed, or nothing. The function is a statement generator
-(`router.store.database`) and decides only by values that the database returned in the same transaction.
+`commit_group` writes a message with its bytes for each workspace, one ticket event (in a new or joined ticket) for
+each distinct alias, and a delivery for each alias with an integration. For an alias that received the same message
+within the duplicate window, it only counts the repeat. Everything is committed, or nothing. The function is a
+statement generator (`router.store.database`). It decides only by the messages and by values that the database
+returned in the same transaction.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from router.accept.joining import clear_automatic_of_replies, join_conversations
 from router.model import Message, Micros
 from router.store.database import Row, Statement, StatementGenerator
 
-# Messages are stored in chunks of this size, so reading a message of any size needs constant memory.
+# Messages are stored in chunks of this size, so that a message of any size can be streamed with constant memory.
 CHUNK_BYTES = 256 * 1024
-# The maximum content that one statement writes; larger statements are slower on PostgreSQL.
+# The maximum bytes of content that one statement writes; larger statements are slower on PostgreSQL.
 MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)
@@ -33,8 +34,12 @@ _message_values = attrgetter(*_MESSAGE_COLUMNS)
 class Committed:
     """The result of the transaction for one message.
 
-    `due_integrations` have a delivery that is due now. The loss audit uses the other numbers: `ticketed` aliases got a
-    ticket event, `repeated` aliases had received the message before, and `queued` ticket events have a delivery.
+    Attributes:
+        message_id: The id of the first new message row; for a repeat, the id of the earlier message.
+        due_integrations: The integrations that have a delivery that is due now.
+        ticketed: The number of aliases that got a ticket event.
+        repeated: The number of aliases that had received the message before.
+        queued: The number of ticket events with a delivery.
     """
 
     message_id: str
@@ -47,7 +52,7 @@ class Committed:
 
 @dataclass(slots=True)
 class _GroupCounts:
-    """Numbers of aliases by message id: with a ticket event, with a repeat of a message, with a delivery."""
+    """For each message id, the numbers of aliases that got a ticket event, got a repeat, and got a delivery."""
 
     ticketed: Counter[str]
     repeated: Counter[str]
@@ -172,8 +177,9 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
 
 
 def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
-    """Reads the current integration of each alias. An alias deleted since RCPT has none; its ticket is still
-    created.
+    """Reads the current integration of each alias that has one.
+
+    An alias deleted since RCPT has none, but its ticket is still created.
     """
     targets = {entry.target.alias_key: entry.target for entry in new_entries}
     rows = yield Statement(
@@ -190,7 +196,7 @@ def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 
 
 def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the update time of the tickets that messages join; a person's reply reopens them."""
+    """Sets the update time of the existing tickets that messages join, and reopens those that a person replied to."""
     opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
     joined = [entry for entry in new_entries if entry.ticket_id not in opened]
     if not joined:
@@ -218,7 +224,7 @@ def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGener
 def _link_recipients(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
-    """Writes which recipient brought the message into which ticket, and the integration that gets a delivery."""
+    """Writes the recipients that link each message to its ticket, and the integration that gets the delivery."""
     yield Statement(
         "accept_insert_recipient",
         [
@@ -281,7 +287,7 @@ def _queue_deliveries(
 def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the new tickets last, because reserving their numbers locks the workspace until the commit.
 
-    The rows written before refer to these tickets; the database checks their foreign keys only at the commit.
+    The rows written earlier refer to these tickets; the database checks their foreign keys only at the commit.
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)

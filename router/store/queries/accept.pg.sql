@@ -1,5 +1,5 @@
--- PostgreSQL executes each statement once for a group, with arrays as parameters: one round trip for up to 200
--- messages.
+-- PostgreSQL executes each statement once for a whole group of messages, in one round trip, with arrays as
+-- parameters.
 
 -- name: accept_current_integrations
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
@@ -55,7 +55,7 @@ WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.tic
               WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
 -- name: accept_insert_participant
--- accept_update_ticket_time has locked the joined tickets.
+-- Hosts cannot deadlock here, because accept_update_ticket_time has locked the joined tickets.
 INSERT INTO ticket_participants (ticket_id, address)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
 ON CONFLICT (ticket_id, address) DO NOTHING;
@@ -99,7 +99,7 @@ SELECT * FROM unnest(
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
--- Rows are locked in the order of their ids: replies to the same tickets arrive at several hosts at once.
+-- Rows are locked in the order of their ids, to avoid deadlocks when several hosts accept replies to the same tickets.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
     FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)

@@ -1,5 +1,5 @@
--- The statements of the accept (router/accept/transaction.py). SQLite executes each once for each row; accept.pg.sql
--- has the texts that take a whole group as arrays.
+-- The statements of the accept transaction (router/accept). SQLite executes each once for each row; accept.pg.sql has
+-- the texts that take a whole group as arrays.
 
 -- name: accept_current_integrations
 -- The current integration of an alias; without an alias, the default integration of the workspace.
@@ -20,7 +20,7 @@ WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- Counts a repeat; returns the message that was accepted first.
+-- Adds to the number of repeats; returns the message that was accepted first.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
