@@ -1,6 +1,6 @@
 """Runs the cleanup of transactions and connections, also when the caller is cancelled.
 
-A cancelled caller does not wait for the cleanup: a request that timed out is answered at once, even if the
+A cancelled caller does not wait for the cleanup: a request that timed out is answered at once, even if the database
 server does not confirm the ROLLBACK. Cleanups of one connection run in the order in which they were started.
 """
 
@@ -28,7 +28,7 @@ class CleanupTasks:
 
         Args:
             connection: The connection to clean up. A later cleanup of the same connection waits for this one.
-            cleanup: Must not raise; an exception is logged as an internal error.
+            cleanup: Must not raise; an exception is logged as an internal error and propagates to a waiting caller.
             seconds: The time after which `cleanup` is cancelled; None if it has its own limit.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))

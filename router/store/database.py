@@ -1,8 +1,8 @@
 """The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
 
-Statements are named (see `catalog`) and take named values. Rows are mappings, or become the frozen
-dataclasses of `router.model`. A database that cannot answer raises `Unavailable` (or `StorageFull`). Every
-other database error is a programming error and is not translated.
+Statements are named (see `catalog`) and take named values. Rows are mappings, or become the frozen dataclasses of
+`router.model`. A database that cannot answer raises `Unavailable` or a subclass, such as `StorageFull`. Every other
+database error is a programming error and is not translated.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# The maximum number of tries of a transaction that ends with conflicts. PostgreSQL detects each deadlock only after
-# `deadlock_timeout` (one second). More consecutive conflicts indicate a fault.
+# The maximum number of tries of a transaction that fails with `SerializationConflict`. PostgreSQL detects each deadlock
+# only after `deadlock_timeout` (by default one second). More consecutive conflicts indicate a fault.
 MAX_CONFLICT_TRIES = 4
 
 
@@ -51,7 +51,7 @@ class Database(QueryExecutor, Protocol):
         ...
 
     async def close(self) -> None:
-        """Waits for running statements, then closes all connections."""
+        """Waits for running statements (on PostgreSQL, a limited time), then closes all connections."""
         ...
 
 
@@ -94,10 +94,10 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Decorates a function to retry it after a `SerializationConflict`.
+    """Decorates a coroutine function: repeats a call that raises `SerializationConflict`.
 
-    The function must consist of exactly one transaction. Deliverers, replay and erasure lock deliveries and their
-    integration in different orders, so deadlocks are possible.
+    Makes at most `MAX_CONFLICT_TRIES` calls. The function must consist of exactly one transaction. Deliverers, replay
+    and erasure lock deliveries and their integration in different orders, so deadlocks are possible.
     """
 
     @wraps(work)

@@ -1,10 +1,10 @@
 """Checks the free disk space before a message is accepted.
 
-No message is accepted near the limit, because a full disk would also stop logs, backups and the delivery of stored
-messages. The file system is queried at most once a second.
+No message is accepted while less than a reserve is free, because a full disk would also stop logs, backups and the
+delivery of stored messages. The file system is queried at most once a second.
 
-The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may copy all of
-it to the database file, which can grow by the same amount.
+The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may copy all of it to
+the database file, which can grow by the same amount.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FreeSpaceCheck:
             try:
                 stats = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
-                return  # the directory was moved: `DatabaseFile.check` rejects the commit with the reason
+                return  # the directory is missing: `DatabaseFile.check` rejects the commit with the reason
             self._free = stats.f_bavail * stats.f_frsize
             self._needed = self._min_free_bytes + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:

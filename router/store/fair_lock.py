@@ -34,7 +34,7 @@ class FairLock:
         return entered
 
     async def acquire(self) -> None:
-        """Waits for the lock. A cancelled waiter passes the lock on."""
+        """Waits for the lock. A waiter that is cancelled when it gets the lock passes the lock on."""
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
 

@@ -52,7 +52,7 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
 
     @property
     def is_alive(self) -> bool:
-        """Whether queued items are processed. False if an internal error ended the worker."""
+        """Whether queued items are processed. False after `close`, or if an internal error ended a worker."""
         ...
 
 
@@ -78,7 +78,7 @@ def should_retry_individually(error: Exception) -> bool:
 
 
 def resolve_futures(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:
-    """Sets the outcome of each future. Futures of cancelled callers are skipped; their items stay committed."""
+    """Sets the outcome of each future, except those of cancelled callers."""
     for future, outcome in zip(futures, outcomes, strict=True):
         if future.done():
             continue

@@ -2,8 +2,8 @@
 
 Migrations are `migrations/NNNN_*.sql`, applied in order. Each is one transaction together with its row in
 `schema_versions`, so an interruption leaves the schema of the last complete migration. If two migrations run
-concurrently, the second waits for the first. A migration never breaks a program of the previous version that is still
-running.
+concurrently, the second waits for the first (on SQLite, up to the busy timeout). A migration must not break a running
+program of the previous version.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from router.store.sqlite import SqliteDatabase
 
 _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
-# An arbitrary key that nothing else on the server locks: the characters "emailrou" as a BIGINT.
+# An arbitrary key that only migrations lock: the characters "emailrou" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
-# The time limit for a statement of a migration, and for waiting for a concurrent migration. Creating an index over
-# many messages can take hours.
+# The time limit on PostgreSQL for a statement of a migration, and for waiting for a concurrent migration: one day,
+# because creating an index over many messages can take hours.
 STATEMENT_SECONDS = 86400.0
 _CREATE_VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
@@ -62,7 +62,7 @@ class Migration:
 
 
 def load_migrations() -> list[Migration]:
-    """Returns all migrations, oldest first. Their numbers have no gaps."""
+    """Returns all migrations, oldest first. Raises ValueError unless they are numbered 1, 2, 3, ..."""
     folder = resources.files("router.store") / "migrations"
     current = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     migrations = [
@@ -156,10 +156,7 @@ async def _migration_transaction(
 
 
 async def _require_current_schema(connection: PostgresConnection) -> None:
-    """Raises `ConfigurationFault` if the role has no current schema.
-
-    PostgreSQL would otherwise report missing tables without the reason.
-    """
+    """Raises `ConfigurationFault` if the role has no current schema. Otherwise the tables would seem to be missing."""
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise ConfigurationFault(

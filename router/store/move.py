@@ -1,9 +1,9 @@
 """Copies every row of every table to another database and compares the row counts.
 
-Reads from one consistent snapshot and writes in one transaction. If the move is interrupted, the target stays empty
-and the move can be repeated; the source is never changed. Rows are copied in batches, so memory use is
-constant. Mail that the source accepts during the move is not copied: stop the program first. Comparing
-the counts that `move` returns with a later `count_rows` of the source detects such mail.
+Reads from one consistent snapshot and writes in one transaction. If the move is interrupted, the target stays unchanged
+and the move can be repeated; the source is never changed. Rows are copied in batches, so memory use is constant. Mail
+that the source accepts during the move is not copied: stop the program first. Comparing the counts that `move` returns
+with a later `count_rows` of the source detects such mail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# Every table except `schema_versions`. A table comes after the tables that it references.
+# Every table except `schema_versions` and the full-text index of SQLite. A table comes after the tables that it
+# references.
 TABLES = (
     "workspaces",
     "users",
@@ -51,13 +52,14 @@ TABLES = (
     "audit",
     "blocked_senders",
 )
-# The migrations insert rows into these tables. The move replaces them; they do not make the target non-empty.
+# The migrations insert rows into these tables. The move replaces these rows, so the target may contain them.
 SEEDED_TABLES = frozenset({"versions"})
-# The number of rows in a batch. A batch is kept in memory: at most 4 MiB of raw messages (16 chunks of 256 KiB), or
-# the texts of 50 messages.
+# The number of rows in a batch, by default and for tables with large rows. A batch is kept in memory: at most 4 MiB of
+# raw messages (16 chunks of 256 KiB), or the texts of 50 messages.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The time limit for one statement of the move, one week. The configured limits are too short for copying whole tables.
+# The time limit on PostgreSQL for one statement of the move, one week. The configured limit is too short for copying
+# whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]

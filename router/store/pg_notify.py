@@ -1,8 +1,8 @@
-"""Notifies deliver processes on other hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
+"""Notifies the deliver processes of all hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
 
-A notification is a hint. If it is lost with a connection, the deliverer finds the work when it polls. A
-separate task sends notifications after the commit, many at once, so they cannot delay or fail an accept.
-NOTIFY inside the accept's transaction would serialize the commits of all hosts.
+A notification is a hint. If it is lost with a connection, the deliverer finds the work when it polls. A separate task
+sends notifications after the commit, many at once, so they cannot delay or fail an accept. NOTIFY inside the accept's
+transaction would serialise the commits of all hosts.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """Waits for the event; returns False after `seconds`."""
+    """Waits for the event, up to `seconds`; returns whether it was set."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

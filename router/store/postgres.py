@@ -24,8 +24,8 @@ from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, tr
 
 # The type of `PostgresDatabase.guard_statements`.
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
-# The time limit for a ROLLBACK, and for returning a connection to the pool: each is one round trip. A slower connection
-# is closed, because opening a new one is cheaper than waiting.
+# The time limit for a ROLLBACK, and for returning a connection to the pool: each takes at most one round trip. A slower
+# connection is closed, because opening a new one is cheaper than waiting.
 _RELEASE_SECONDS = 2.0
 # The time limit for statements that are running when the pool closes.
 _CLOSE_SECONDS = 3.0
@@ -34,10 +34,10 @@ _CLOSE_SECONDS = 3.0
 async def _ignore_connection_errors(
     operation: Callable[..., Awaitable[object]], *args: object, **options: object
 ) -> None:
-    """Runs a rollback or a release and ignores a lost connection.
+    """Runs a rollback or a release and ignores errors of the server and of the connection.
 
-    The server has rolled back a lost connection, and the pool drops it. The error must not hide an earlier
-    error, nor a successful commit.
+    The server rolls back the transaction of a lost connection, and the pool drops the connection. The error must not
+    hide an earlier error, nor a successful commit.
     """
     try:
         await operation(*args, **options)
@@ -143,7 +143,10 @@ class PostgresDatabase:
         return await self.connect()
 
     async def is_usable(self, connection: PostgresConnection) -> bool:
-        """Whether an idle connection may be used. If the server does not respond, closes all idle connections."""
+        """Whether an idle connection may be used.
+
+        If the server does not respond, closes all idle connections of the pool.
+        """
         now = asyncio.get_running_loop().time()
         if connection.is_expired(now) or connection.used_at < self._suspect_before:
             return False
@@ -156,7 +159,7 @@ class PostgresDatabase:
     def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
         """Translates errors of statements on a connection.
 
-        After a timeout, closes this connection and all connections that have been idle since before the statement.
+        After a timeout, closes this connection and the pooled connections that have been idle since before the block.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -261,13 +264,9 @@ class PostgresDatabase:
 
 
 async def _mark_busy(proxy: Any) -> None:
-    """The pool's `setup` callback: marks a connection that leaves the pool as busy, so that it is not closed as
-    idle.
-    """
+    """The pool's `setup` callback: marks a connection as in use, so that it is not closed as idle."""
     proxy.unwrap().is_busy = True
 
 
 async def _keep_settings(_: object) -> None:
-    """The pool's `reset` callback. Does nothing: the default would reset the session settings, and no statement
-    changes them.
-    """
+    """The pool's `reset` callback. Does nothing, because the default would reset the session settings."""

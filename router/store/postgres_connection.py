@@ -21,15 +21,15 @@ from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
 # A connection that was unused for longer must answer a probe before its next use: one round trip (0.1 ms on one host,
-# 0.5 ms in a data centre), at most 20 times a second. Busy connections are never probed. The dispatcher polls twice a
-# second, so its dead connection would never be probed with a limit of 0.5 s or more.
+# 0.5 ms in a data centre), at most 20 times a second. A connection that is used more often is never probed. The
+# dispatcher polls twice a second, so a limit of 0.5 s or more would exempt its connection from probes.
 PROBE_AFTER_SECONDS = 0.05
 # The time limit for a probe (or `connect_timeout`, if that is less). A probe takes milliseconds, or more if a packet is
-# lost and resent after 0.2, 0.6 and 1.4 s. A probe that fails wrongly costs one new connection.
+# lost and resent after 0.2, 0.6 and 1.4 s. A false failure only costs new connections.
 PROBE_TIMEOUT_SECONDS = 2.0
 # A connection that was idle for longer is replaced without a probe: firewalls drop state after 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0
-# Every connection is replaced after this time, so that a changed address, role or certificate takes effect.
+# An older connection is replaced before its next use, so that a changed address, role or certificate takes effect.
 MAX_AGE_SECONDS = 1800.0
 # The client waits this much longer than `statement_timeout`, so that the response of the server can arrive.
 CLIENT_GRACE_SECONDS = 2.0

@@ -1,7 +1,8 @@
 """Translates errors of PostgreSQL and asyncpg.
 
-The result is `Unavailable` if the fault may end by itself, and `ConfigurationFault` if an administrator must act.
-Its text is the first line of the primary message. The text contains neither a password nor the detail of the error,
+The result is `ConfigurationFault` if an administrator must act. Otherwise the fault may end by itself, and the result
+is `Unavailable`, `StorageFull` or `SerializationConflict`. Of an error of the server, the text contains only the
+SQLSTATE and the first line of the primary message. The text contains no password, and not the detail of the error,
 which may quote data.
 """
 
@@ -41,13 +42,17 @@ _TRANSIENT_VERIFY_CODES = (9, 10)
 
 
 class StatementTimeout(Unavailable):
-    """A statement got no response, although the server should have cancelled it earlier: the connection is dead."""
+    """The client's time limit was exceeded.
+
+    If it was a statement, the connection is dead: the server should have cancelled the statement earlier.
+    """
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors that mean that the server is unavailable, busy, full or misconfigured. Other errors pass
-    unchanged.
+    """Translates errors that mean that the server is unavailable, busy, full or misconfigured.
+
+    Other errors pass unchanged.
     """
     try:
         yield

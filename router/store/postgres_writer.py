@@ -1,8 +1,8 @@
-"""Group commit on PostgreSQL: each statement is executed once for the whole group, on two connections outside the pool.
+"""Group commit on PostgreSQL, on two connections outside the pool.
 
-While one connection waits for its commit, the next group is written on the other. More than two connections
-are not faster. A connection that fails is closed, and the next group opens a new one. See `group_commit` for the
-guarantees.
+Each statement is executed once for the whole group. While one connection waits for its commit, the next group is
+written on the other connection. More than two connections are not faster. A connection that fails is closed, and the
+next group opens a new one. See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     async def _commit_group(
         self, items: Sequence[ItemT], connection: PostgresConnection | None
     ) -> tuple[list[ResultT | BaseException], PostgresConnection | None]:
-        """Returns the outcomes, and the connection to use next (None after it failed)."""
+        """Returns the outcomes, and the connection to use next (None if a new one must be opened)."""
         try:
             connection = await self._database.ensure_usable(connection)
             return list(await self._transaction(connection, items)), connection
@@ -112,8 +112,9 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return outcomes, connection
 
     async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        """Commits all items in one transaction. A single item is retried here after a conflict; a larger group is split
-        instead.
+        """Commits all items in one transaction.
+
+        After a conflict, a single item is retried here; the caller splits a larger group instead.
         """
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:

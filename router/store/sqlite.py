@@ -23,16 +23,16 @@ from router.store.sqlite_file import DatabaseFile, make_private
 
 # The first version of SQLite with RETURNING (2021).
 MIN_VERSION = (3, 35, 0)
-# The time limit for the rollback of cancelled transactions when the database closes. A closed connection rolls back by
-# itself.
+# The time limit for the rollback of cancelled transactions when the database closes. Closing a connection also rolls
+# back its transaction.
 _CLEANUP_SECONDS = 2.0
 # The maximum number of attempts to open the file, if it is replaced during each attempt. The caller of `open` retries
 # within seconds anyway.
 _OPEN_TRIES = 3
 # The number of rows that aiosqlite fetches at a time when a cursor is iterated; the default of aiosqlite.
 _ITERATION_ROWS = 64
-# The WAL is truncated to this size, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). With a smaller
-# limit it would be truncated and extended again in normal operation.
+# The WAL is truncated to this size, in bytes: twice the size at which SQLite runs a checkpoint (1,000 pages of 8 KiB).
+# With a smaller limit, the WAL would be truncated and extended again in normal operation.
 WAL_LIMIT = 16 * 1024 * 1024
 
 
@@ -60,7 +60,10 @@ def connection_settings(busy_timeout: float) -> tuple[str, ...]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors of the file, the disk or a lock into `Unavailable`. Programming errors pass unchanged."""
+    """Translates errors of the file, the disk or a lock into `Unavailable`, or `StorageFull` for a full disk.
+
+    Programming errors pass unchanged.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -30,10 +30,11 @@ _FileIdentity = tuple[int, int] | None  # device and inode; None for a missing f
 
 
 def make_private(path: Path) -> None:
-    """Creates the file with mode 0600 regardless of the umask; removes the permissions of others from existing files.
+    """Creates the file with mode 0600 regardless of the umask.
 
-    The mode of a file with another owner stays unchanged: `emailrouter check` warns of it. If the file cannot be
-    created, SQLite reports the error when it opens the file.
+    Sets the same mode on existing files (also `-wal` and `-shm`) to which group or others have access. The mode of a
+    file with another owner stays unchanged: `emailrouter check` warns of it. If the file cannot be created, SQLite
+    reports the error when it opens the file.
     """
     real = path.resolve()  # SQLite derives the names of -wal and -shm from the resolved path
     with suppress(OSError):
@@ -110,7 +111,10 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Returns device and inode; None if the file is missing, or deleted and only still open or mounted (no links)."""
+    """Returns device and inode; None if the file is missing or inaccessible.
+
+    A deleted file that is only still open or mounted (no links) also counts as missing.
+    """
     try:
         current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
     except OSError:

@@ -1,7 +1,7 @@
 """Group commit on SQLite: one thread, one sqlite3 connection, one queue.
 
-With aiosqlite each statement costs a thread switch; here a whole group costs one. The thread shares the fair
-lock of the database with its writer connection. See `group_commit` for the guarantees.
+With aiosqlite each statement costs a thread switch; here a whole group costs one. The thread and the writer connection
+of the database exclude each other with the fair lock. See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -166,8 +166,9 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """Closes the connection, if there is one. The next group opens a new one, because a connection does not recover
-        from an I/O error.
+        """Closes the connection, if there is one.
+
+        The next group opens a new one, because a connection does not recover from an I/O error.
         """
         if self._connection is not None:
             connection, self._connection = self._connection, None

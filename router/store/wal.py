@@ -1,8 +1,8 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
 `journal_size_limit` truncates the file only when a writer restarts the log; this module also does so without traffic.
-Accepting mail never waits for the truncation: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when the
-whole log is copied and nothing reads or writes.
+Accepting mail never waits while pages are copied: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when
+the whole log is copied. TRUNCATE fails at once if another connection is reading or writing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
 
 
 def truncate_wal(database: SqliteDatabase) -> bool:
-    """Truncates a WAL longer than `WAL_LIMIT`. Returns False if it is shorter or in use."""
+    """Truncates a WAL longer than `WAL_LIMIT`. Returns False if the WAL is not longer, or is in use."""
     database.file.check()
     size = file_size(wal_path(database.path))
     if size <= WAL_LIMIT:

@@ -1,11 +1,11 @@
--- The first schema, as one text for SQLite and PostgreSQL. Times are BIGINT microseconds since the epoch, JSON and ids
--- are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
+-- The first schema, for SQLite and PostgreSQL. Times are BIGINT microseconds since the epoch (rate_windows: seconds).
+-- JSON and ids are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
 
 CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     default_integration_id TEXT,
-    -- An IANA time zone, and a language tag for dates (router/local_time.py).
+    -- An IANA time zone, and a locale for date formats (router/local_time.py).
     timezone TEXT NOT NULL DEFAULT 'UTC',
     locale TEXT NOT NULL DEFAULT 'en',
     last_ticket_number BIGINT NOT NULL DEFAULT 0,
@@ -53,8 +53,8 @@ CREATE TABLE domains (
     checked_at BIGINT,
     -- 'upstream': the MX records point to another relay that forwards the mail here; then only TXT verifies the domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- The number of consecutive rechecks that found no correct record, and the time of the first of these rechecks
-    -- (router/dns/verification_state.py).
+    -- The number of rechecks since the last success that found records missing, and the time of the first of these
+    -- rechecks (router/dns/verification_state.py).
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
@@ -143,7 +143,7 @@ CREATE TABLE messages (
     repeated BIGINT NOT NULL DEFAULT 0
 );
 
--- The raw message in chunks of 256 KiB, so that memory use is constant for any size.
+-- The raw message in chunks of 256 KiB, so that a message of any size can be streamed with constant memory.
 CREATE TABLE raw_chunks (
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     n BIGINT NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- Messages that a worker is parsing (router/contents/attempts.py). A row is deleted when the contents are stored.
+-- Attempts to parse a message in a worker (router/contents/attempts.py). The row of an interrupted attempt remains.
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -178,7 +178,7 @@ CREATE TABLE parse_attempts (
     started_at BIGINT NOT NULL
 );
 
--- Detects repeats: the messages accepted for each alias, kept for the duplicate window.
+-- Detects repeats: the messages accepted for each alias, kept for at least the duplicate window.
 CREATE TABLE fingerprints (
     alias_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -209,7 +209,7 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
--- Partial indexes: new tickets are unassigned, so accepting a message writes to none of these.
+-- The next three indexes are partial: new tickets are unassigned, so opening a ticket writes to none of them.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
     WHERE assigned_to IS NOT NULL;
@@ -220,8 +220,8 @@ CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resol
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
-    -- The reference is checked at the commit, here, in ticket_participants and in deliveries: a new ticket is inserted
-    -- last, because its number locks the workspace.
+    -- Here, in ticket_participants and in deliveries, the reference is checked only at the commit: a new ticket is
+    -- inserted last, because reserving its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     -- The Message-ID of the message and the alias of the conversation. A reply finds the ticket by both.
@@ -231,7 +231,7 @@ CREATE TABLE ticket_messages (
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- The integration for which the commit created a delivery. The loss audit compares it with the deliveries.
+    -- The integration for which the commit created a delivery, NULL if there was none; for the loss audit.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
@@ -277,7 +277,7 @@ CREATE INDEX ticket_search_words ON ticket_search
     USING gin (ticket_search_vector(words, index_position, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
--- This is only the index; the words are stored in ticket_search. The tokenizer splits the text at blanks only.
+-- This is only the index; ticket_search stores the words, of letters, digits and `_`. The tokenizer splits at spaces.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
     words, content = 'ticket_search', content_rowid = 'index_position', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
@@ -323,7 +323,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- The dispatcher always queries the oldest due delivery of an integration. Delivered deliveries are not in this index.
+-- The dispatcher queries the oldest due deliveries of an integration. Only pending deliveries are in this index.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
@@ -365,7 +365,7 @@ CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_time ON sessions (expires_at);
 
 -- Idempotency keys: a repeated request gets the same response. A status of 0 means that the request is still running or
--- was interrupted. answer is NULL if the response contained a secret.
+-- was interrupted. With another status, answer is NULL if the response contained a secret.
 CREATE TABLE idempotent_requests (
     scope TEXT NOT NULL,
     key TEXT NOT NULL,

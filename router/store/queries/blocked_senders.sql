@@ -12,7 +12,7 @@ SELECT sender FROM blocked_senders WHERE workspace_id = :workspace_id;
 SELECT count(*) AS senders FROM blocked_senders WHERE workspace_id = :workspace_id;
 
 -- name: blocked_sender_insert
--- Inserts a blocked sender.
+-- Inserts a blocked sender, unless it exists.
 INSERT INTO blocked_senders (workspace_id, sender, created_at) VALUES (:workspace_id, :sender, :created_at)
 ON CONFLICT (workspace_id, sender) DO NOTHING;
 

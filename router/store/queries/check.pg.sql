@@ -1,4 +1,4 @@
--- The time function and the standby test are specific to PostgreSQL.
+-- The time function, the standby test and the durability settings are specific to PostgreSQL.
 
 -- name: check_clock
 SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;

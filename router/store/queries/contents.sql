@@ -18,7 +18,7 @@ WHERE tm.message_id = :message_id ORDER BY t.id;
 SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
--- Stores parsed contents. Two concurrent parsers write the same contents.
+-- Stores parsed contents. Two concurrent parsers of the same version write the same contents.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
@@ -44,7 +44,7 @@ ON CONFLICT (message_id) DO NOTHING;
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- Replaces an expired parse attempt with a new one.
+-- Replaces the parse attempt of a message with a new one.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw

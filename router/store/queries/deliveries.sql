@@ -70,7 +70,8 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now and restarts its maximum age. A delivery that is being sent is not changed.
+-- Makes a dead or pending delivery due now and restarts its maximum age. A delivery that is being sent, or whose
+-- integration was deleted, is not changed.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))

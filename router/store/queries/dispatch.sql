@@ -1,9 +1,10 @@
 -- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations without a valid lease that are active with due deliveries, or failing with a due probe. Times after
--- `latest_plausible` were written with a wrong clock. A pending delivery without a next attempt is parked. An accept
--- can still park a delivery while its integration becomes active, so parked deliveries count as due here.
+-- Integrations without a valid lease that are active with due deliveries and without a long pacing delay, or failing
+-- with a due probe. Times after `latest_plausible` were written with a wrong clock. A pending delivery without a next
+-- attempt is parked. An accept can still park a delivery while its integration becomes active, so parked deliveries of
+-- an active integration count as due.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
@@ -83,8 +84,8 @@ WHERE state = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
--- Counts the attempt before it is made. Until its outcome is recorded, the delivery is due again when the lease
--- expires.
+-- Counts the attempt before it is made. If its outcome is not recorded, the delivery is due again when the lease
+-- expires. A parked delivery stays parked.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
@@ -100,7 +101,7 @@ UPDATE attempts SET finished_at = :finished_at, outcome = :outcome, status = :st
 WHERE delivery_id = :delivery_id AND n = :n;
 
 -- name: dispatch_mark_lost
--- Marks open attempts whose process died before it recorded the outcome.
+-- Marks the open attempts of a delivery as lost, because their outcome was not recorded.
 UPDATE attempts SET finished_at = :now, outcome = 'lost' WHERE delivery_id = :delivery_id AND outcome = 'open';
 
 -- name: dispatch_mark_delivered
@@ -149,7 +150,7 @@ WHERE id = :id;
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans
--- Fails deliveries whose integration was deleted while they were committed.
+-- Fails pending deliveries whose integration was deleted, for example while the deliveries were committed.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 

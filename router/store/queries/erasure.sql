@@ -1,8 +1,8 @@
 -- Erases a ticket, for administrators and for retention (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked until the transaction ends. A message that two tickets contain is erased with the
--- second ticket.
+-- The messages of a ticket, locked until the transaction ends: if two tickets with a common message are erased at once,
+-- the second erasure erases the message.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
@@ -12,7 +12,7 @@ WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket
--- Erases a ticket with its links, events and deliveries.
+-- Erases a ticket with all rows that refer to it.
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message

@@ -44,7 +44,7 @@ WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_stuck_deliveries
--- Pending deliveries that no deliverer will find.
+-- Pending deliveries that no worker will send: neither scheduled nor parked, or without an integration.
 SELECT d.id FROM deliveries d
 WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
     OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
@@ -57,5 +57,5 @@ WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- The number of messages that were answered as repeats, while their fingerprints are kept.
+-- The number of repeats, counted for each alias, of the fingerprints that are still kept.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

@@ -25,7 +25,7 @@ SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
 -- name: message_attempts
--- All attempts to deliver the ticket events of a message.
+-- The attempts to deliver the ticket events of a message, newest first.
 SELECT a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer, d.integration_id,
        d.ticket_id
 FROM ticket_messages tm

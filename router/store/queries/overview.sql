@@ -1,5 +1,5 @@
--- The overview of a workspace (router/admin/installation/overview.py, health.py). Ids sort by time, so a range of
--- days is a range of ids. Each query is bounded to `limit` rows for each day, alias or sample.
+-- The overview of a workspace (router/admin/installation/overview.py, health.py). Ids sort by time, so a range of days
+-- is a range of ids. `limit` limits the returned rows, and the rows counted for a day, a status or an alias.
 
 -- name: overview_mails
 -- The number of messages of each day, and the number of rows that were scanned to count them: messages have no index by
@@ -63,8 +63,8 @@ WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- name: overview_ticket_times
--- The times at which tickets were received, first assigned and resolved. The sample contains the tickets with a number
--- that is a multiple of `every`.
+-- The times at which tickets were received, first assigned, assigned to the current assignee, and resolved. The sample
+-- contains the tickets with a number that is a multiple of `every`.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at

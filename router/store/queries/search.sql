@@ -34,9 +34,10 @@ ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
 -- The tickets in a range of index positions that contain the words of a query and pass the filters, newest first. There
--- is at least one row, and each row has the number of tickets with the words. If that number exceeds `max_hits`, no
--- tickets are returned. The filter by alias is one of the words; the other filters are checked on the tickets. The
--- query is translated to the operators of FTS5; words consist of letters, digits and `_`.
+-- is at least one row, and each row has the number of tickets in the range with the words, up to `max_hits` + 1. If
+-- that number exceeds `max_hits`, no tickets are returned. The filter by alias is one of the words; the other filters
+-- are checked on the tickets. The query is translated to the operators of FTS5; words consist of letters, digits and
+-- `_`.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w

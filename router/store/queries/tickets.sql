@@ -108,9 +108,9 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns a ticket that is unassigned or already assigned to the user. Of concurrent claims, one succeeds. A ticket
--- that is already assigned to the user keeps its claim time. If nothing changes, updated_at stays, so the caller can
--- detect that.
+-- Assigns an unresolved ticket that is unassigned or already assigned to the user. Of concurrent claims, one succeeds.
+-- A ticket that is already assigned to the user keeps its claim time. If nothing changes, updated_at stays, so the
+-- caller can detect that.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,

@@ -30,7 +30,7 @@ VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :cr
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_update
--- Updates a user that the transaction has locked. All columns get the given values; NULL removes the password.
+-- Updates a user that the transaction has locked, except the email address. NULL removes the password.
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
