@@ -1,5 +1,5 @@
-"""Delivers from the outbox to the integrations.
+"""Delivers from the outbox to the integrations, and runs the maintenance tasks of the deliver role.
 
-`dispatcher` schedules the work, `outbox` contains the transactions, `sender` makes the requests, `schedule`
+`dispatcher` schedules the deliveries, `outbox` contains the transactions, `sender` makes the requests, `schedule`
 and `pacing` compute times.
 """

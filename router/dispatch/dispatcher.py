@@ -1,13 +1,12 @@
 """Runs one worker for each integration with due deliveries, at most `concurrency` at a time.
 
-A worker takes the lease of its integration, sends the due deliveries one by one within the pace, and releases
-the lease. Workers are independent: a slow webhook occupies one of `concurrency` slots. New mail wakes the
-dispatcher at once. Every `poll_interval` the dispatcher also finds deliveries that became due, were written by
-another process, or were left by a killed process.
+A worker takes the lease of its integration, sends the due deliveries one by one or as digests within the pace, and
+releases the lease. Workers are independent: a slow webhook occupies one of `concurrency` slots. `wake` makes the
+dispatcher deliver new mail at once. Every `poll_interval` the dispatcher also finds deliveries that became due, were
+written by another process, or were left by a killed process.
 
-A failed database operation is retried. An outcome is never discarded while the process runs, with one
-exception: an outcome that is not recorded `drain` seconds after `stop` stays an open attempt, and the
-delivery is sent again.
+While the database is unavailable, a worker retries to record its outcome, until `drain` seconds after `stop` at the
+latest. If an outcome is not recorded, its attempt stays open, and the delivery is sent again.
 """
 
 from __future__ import annotations
@@ -47,8 +46,9 @@ class DeliverySender(Protocol):
 
 
 class Dispatcher:
-    """Runs workers until `stop`. Use one instance per deliver process; `wake` may be called from any task of its event
-    loop.
+    """Runs workers until `stop`. Use one instance per deliver process.
+
+    `wake` may be called from any task of its event loop.
 
     Args:
         drain: Seconds after `stop` within which the outcomes of requests in progress are recorded.
@@ -90,7 +90,7 @@ class Dispatcher:
         self._changed.set()
 
     def stop(self) -> None:
-        """Starts no further requests; `run` returns when requests in progress are recorded, or after `drain`."""
+        """Starts no further requests. `run` returns when all outcomes are recorded, at the latest after `drain`."""
         self._stopping.set()
         self._changed.set()
 
@@ -108,7 +108,7 @@ class Dispatcher:
         await self._drain_workers()
 
     async def _drain_workers(self) -> None:
-        """Waits for the workers. If a worker does not end in time, its lease expires and its attempt stays open."""
+        """Waits for the workers. If a worker does not end in time, it is cancelled: its attempt stays open."""
         if not self._workers:
             return
         workers = {worker: integration_id for integration_id, worker in self._workers.items()}
@@ -173,7 +173,10 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """See `Outbox.claim_and_record`. If `completed` is given, retries until it is recorded, also while stopping."""
+        """Calls `Outbox.claim_and_record`. While the database is unavailable, retries it if `completed` is given.
+
+        Without `completed`, returns None if the database is unavailable.
+        """
         delay = RETRY_MIN_SECONDS
         while True:
             try:

@@ -1,8 +1,8 @@
 """Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
 
-A task that fails is logged and runs again at its next time; it never ends the process. A task marked `shared`
-runs in only one process at a time. The process claims it in the database without a lease: if the process is killed,
-the task runs again at the next interval. Two overlapping runs do no harm.
+A failed task is logged and runs again later; it never ends the process. In each interval, only one process starts a
+task marked `shared`. The process claims it in the database without a lease: if the process is killed, the task runs
+again in the next interval. Two overlapping runs do no harm.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class MaintenanceTask:
 
     Attributes:
         interval: The time from one start to the next.
-        shared: Whether only one process at a time runs the task. Tasks that are not shared run in all processes, which
-            divide the work.
+        shared: Whether only one process runs the task in each interval. Tasks that are not shared run in all processes,
+            which divide the work.
     """
 
     name: str

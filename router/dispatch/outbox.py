@@ -1,9 +1,9 @@
 """The transactions of the outbox: what is written before and after an attempt.
 
-The attempt is recorded before the request. `claim_and_record` records the outcome of the last request and
-opens the next attempt in one transaction; only then is the request sent. If the process is killed, the request of an
-open attempt was perhaps sent and perhaps not; it is repeated when the lease expires. One process at a time holds the
-lease of an integration, so no webhook ever has two requests in flight.
+The attempt is recorded before the request. `claim_and_record` records the outcome of the last request and opens the
+next attempt in one transaction; only then is the request sent. If the process is killed, the request of an open
+attempt was perhaps sent and perhaps not; the request is repeated when the lease expires. One process at a time holds
+the lease of an integration. Requests end before the lease, so an integration has at most one request in flight.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class CompletedBatch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """The settings of `[delivery]` in the units used here."""
+    """The settings of `[delivery]` in the units used here, and the longest pacing delay for which a lease is kept."""
 
     per_second: float
     burst: int
@@ -84,7 +84,7 @@ class Outbox:
         self._limits = limits
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
-        """Returns the ids of integrations that have work due now and no valid lease."""
+        """Returns the ids of up to `limit` integrations with work due now or soon, and without a valid lease."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
@@ -101,13 +101,13 @@ class Outbox:
     async def claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None, digest_limit: int, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
-        """Records the finished batch, then opens the next attempts.
+        """Records the outcome of `completed`, then opens the next attempts.
 
         Args:
             stop: Whether to open no attempt and only release the lease.
 
         Returns:
-            The opened batch, or the delay that the pace requires. None if the lease was released: nothing is due soon.
+            The opened batch, or a short delay that the pace requires. None if this process now does not hold the lease.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -194,7 +194,7 @@ class Outbox:
     async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
-        """Returns one delivery, or a digest if more than `digest_after` are due."""
+        """Returns a due delivery, or several if more than `digest_after` are due. A probe is one pending delivery."""
         if probe:
             return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after

@@ -36,5 +36,5 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
 
 
 def paced_at_for(at: Micros, per_second: float, burst: int) -> Micros:
-    """Returns the `paced_at` that prevents messages before `at`, and a burst at `at`. Used after a 429 response."""
+    """Returns the `paced_at` with which the next message may be sent at `at`, without a burst."""
     return at + (max(burst, 1) - 1) * send_interval(per_second)

@@ -1,10 +1,10 @@
-"""Erases data past its retention period: raw messages, resolved tickets, fingerprints and counters.
+"""Erases expired data: raw messages, resolved tickets, fingerprints, counters, sessions and idempotency keys.
 
 The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A ticket
 is erased only if it was resolved for the whole period and has no pending delivery; a message is erased with its last
-ticket. Each transaction is short (a few chunks of 256 KiB, or a few hundred small rows). The first chunk of a
-message is erased first, and without it the message counts as erased, so an interruption leaves no partial
-message. Concurrent runs do no harm, but slow each other down.
+ticket. Each transaction is short (up to 64 chunks of 256 KiB, or a few hundred small rows). The first chunk of a
+message is erased first, and without it the message counts as erased, so an interruption leaves no partial message.
+Concurrent runs do no harm, but slow each other down.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PauseCallback = Callable[[], Awaitable[None]]
 
 
 class ContentsReader(Protocol):
-    """Parses a message and stores its text."""
+    """Parses a message and stores its text, unless its text is stored."""
 
     async def get(self, message_id: str) -> object: ...
 
@@ -84,7 +84,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases all expired rows. Raises `Unavailable`; committed transactions stay committed."""
+        """Erases expired rows. Raises `Unavailable`; committed transactions stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -182,7 +182,10 @@ class Retention:
 
 
 async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
-    """Locks the ticket and its deliveries. Returns False if a delivery is pending, or locked by another transaction."""
+    """Locks the ticket and its deliveries; returns whether the ticket may be erased.
+
+    Returns False if the ticket was reopened, if a delivery is pending, or if another transaction has a lock on a row.
+    """
     if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)

@@ -1,7 +1,7 @@
 """Computes when a delivery is retried, from a fixed list of waits.
 
-Pure: time and randomness are arguments. Jitter only lengthens a wait, so the list is a lower bound, and
-deliveries that failed together are not retried together.
+Pure: time and randomness are arguments. Jitter lengthens each wait, so that deliveries that failed together are not
+retried together.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def next_attempt(
     """Returns the time of the next attempt after `attempts` (1 or more) failed ones; None if the delivery is dead.
 
     Args:
-        expires_at: Creation plus `[delivery] max_age`, plus the time the delivery was parked. A later attempt is
-            moved to this time and is the last one. If `retry_after` forbids this time, there is no further attempt.
-        retry_after: Seconds that the endpoint asked for.
+        expires_at: Creation or replay plus `[delivery] max_age`, plus the time the delivery was parked. A later attempt
+            is moved to this time and is the last one. If `retry_after` forbids this time, there is no further attempt.
+        retry_after: Seconds that the endpoint asked for; None if it did not.
         random: 0 to 1; determines the jitter.
     """
     if now >= expires_at:

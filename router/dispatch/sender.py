@@ -1,7 +1,7 @@
 """Makes the request of a delivery batch: reads the ticket event, has the channel render it, and sends it.
 
-Writes nothing but the contents of a parsed message; the dispatcher records the outcome. Errors of the
-endpoint or the network are outcomes. Only an unavailable database raises.
+Writes nothing but the contents of a parsed message; the dispatcher records the outcome. Errors of the endpoint or the
+network are outcomes. An unavailable database or parser raises `Unavailable`.
 """
 
 from __future__ import annotations
