@@ -1,10 +1,10 @@
-"""A committed record of each message that a worker is about to parse, so that a message that crashes the program is not
-parsed again.
+"""Committed records of messages that a worker parses, so that a message that crashes the program is not parsed again.
 
 The record is committed before the worker gets the message. It is deleted in the transaction that stores the contents,
 or when the attempt ends for a reason unrelated to the message (shutdown, unavailable database). A remaining record
-therefore belongs to a message whose process ended during parsing. It only counts for the parser version that wrote it,
-and only if no process can still be working on it: its process is dead, or the record is older than any attempt can be.
+therefore belongs to an attempt whose process ended during parsing. It only counts for the parser version that wrote it
+and older ones, and only if no process can still be working on the message: the process of the record is dead, or the
+record is older than any attempt can be.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class ParseAttempts:
         """Records an attempt.
 
         While another attempt runs, in this or another process, no second record is written: both may parse the message.
+
+        Args:
+            retry: Replaces the record of another process, even if its attempt was interrupted.
 
         Raises:
             UnparsableMessage: An earlier attempt was interrupted, and `retry` is false.
@@ -84,5 +87,5 @@ class ParseAttempts:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
     def discard_finished(self, message_id: str) -> None:
-        """Discards the running state once the transaction of `finish` is committed."""
+        """Ends the attempt in memory, once the transaction of `finish` is committed."""
         self._running.discard(message_id)

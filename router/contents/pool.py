@@ -5,9 +5,9 @@ HTML: the parser in the thread stops at the first part that it would parse as HT
 (`router.mail.contents.HtmlNotAllowed`), and a worker parses the message instead.
 
 `parse` and `extract_attachment` finish in bounded time for any message. A message that takes too long or crashes its
-worker raises `UnparsableMessage` with the reason. If a worker is killed by SIGKILL, a new worker retries once. A fault
-of the machine raises `Unavailable`, never `UnparsableMessage`. Workers start on demand, at most `MAX_WORKERS`, in a new
-interpreter instead of a fork of this process. They end with `close`, and by themselves if this process is killed.
+worker raises `UnparsableMessage` with the reason. If a worker is killed by SIGKILL, a new worker retries once. If no
+worker can be started, `Unavailable` is raised. Workers start on demand, at most `MAX_WORKERS`, in a new interpreter
+instead of a fork of this process. They end with `close`, and by themselves if this process is killed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 
 
 class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a fault
-    """This version cannot parse the message. The text gives the reason for the users of the dashboard."""
+    """This version cannot parse the message. The text is the reason, shown to the users of the dashboard."""
 
 
 class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
@@ -95,7 +95,7 @@ class Parser:
 
         Args:
             before_parse: Awaited once a worker slot is free, before the worker gets the message. Its exceptions
-                propagate.
+                propagate. Not awaited for a message that is parsed in a thread.
 
         Raises:
             UnparsableMessage: Parsing took too long or crashed the worker.
@@ -228,7 +228,7 @@ class _Worker:
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:
-        """Closes standard input, which ends the worker."""
+        """Closes standard input, which ends the worker. Kills a worker that does not end in time."""
         self._stdin.close()
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -249,6 +249,6 @@ def is_small(content: bytes) -> bool:
 
 
 def _parse_here(content: bytes) -> ParsedMessage:
-    """Parses in this process. Raises `HtmlNotAllowed` if the message has HTML."""
+    """Parses in this process. Raises `HtmlNotAllowed` at a part that must be parsed as HTML."""
     contents = parse.parse(content, html=False)
     return ParsedMessage(contents, terms.message_words(contents.text, contents.quoted))

@@ -1,11 +1,11 @@
 """The raw data and the parsed contents of stored messages.
 
 A message is parsed when its contents are first read, usually by the delivery process, and the contents are stored. A
-newer parser version parses the message again. Parsing runs off the event loop, a few messages at a time
-(`router.contents.pool`). If the parser fails, the raw message and a warning are stored as the contents, and the same
-parser version does not try again. The same applies if parsing crashed the program (`router.contents.attempts`). The
-search terms (`router.search.terms`) are stored in the same transaction as the contents, so every message with stored
-contents can be found.
+newer parser version parses the message again, unless its raw data was erased. Parsing runs off the event loop, a few
+messages at a time (`router.contents.pool`). If the message cannot be parsed, its source and a warning are stored as the
+contents, and the same parser version does not try again. The same applies if parsing crashed the program
+(`router.contents.attempts`). The search terms (`router.search.terms`) are stored in the same transaction as the
+contents, so every message with stored contents can be found.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# Limits memory use: each message is in memory as a whole while it is parsed.
+# Maximum number of messages in parsing at a time: each of them is in memory as a whole.
 MAX_CONCURRENT_PARSES = 4
 # Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
@@ -63,7 +63,7 @@ class ContentStore:
         return await self.parse(message_id)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
-        """Returns the ids of the messages that this parser version has not parsed."""
+        """Returns the ids of the given messages that neither this parser version nor a newer one has parsed."""
         ids_json = json.dumps(list(message_ids))
         rows = await self._database.fetch_all("contents_unparsed", ids=ids_json, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
@@ -132,7 +132,7 @@ class ContentStore:
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Parses the newest messages that are not parsed yet, so that search finds them.
+        """Parses the newest messages that are not parsed yet, up to `CATCH_UP_LIMIT`, so that search finds them.
 
         Usually there are none, because delivery parses each message. Exceptions are messages of an alias without
         integrations, and messages that were only listed in a digest.
@@ -145,7 +145,7 @@ class ContentStore:
         await asyncio.wait({self._parse_task}, timeout=timeout_seconds)
 
     async def close(self) -> None:
-        """Stops parsing and the worker processes."""
+        """Cancels the parsing in the background and stops the worker processes."""
         if self._parse_task is not None:
             self._parse_task.cancel()
             await asyncio.wait({self._parse_task})

@@ -1,5 +1,4 @@
-"""The worker process that parses large messages and all HTML, with requests on standard input and responses on standard
-output.
+"""The worker process that parses large messages and all HTML. It serves requests on standard input.
 
 It has no database, settings or environment. All that a crafted message can do is end the process:
 
@@ -10,9 +9,9 @@ It has no database, settings or environment. All that a crafted message can do i
 It ignores the signals that a terminal or a service manager sends to all processes, and ends when standard input is
 closed, therefore also when its parent ends in any way.
 
-Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
-the message) followed by the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data) followed by
-both. The data are the search terms of a message, one per line, or the bytes of an attachment.
+Protocol: the worker first writes `READY_SIGNAL` to standard output. A request is `REQUEST_HEADER` (operation,
+attachment number, size of the message) followed by the message. A response is `RESPONSE_HEADER` (size of the JSON, size
+of the data) followed by both. The data are the search terms of a message, one per line, or the bytes of an attachment.
 """
 
 from __future__ import annotations
