@@ -29,7 +29,7 @@ MAX_QUERY_LENGTH = 1000  # characters of a search query
 MAX_QUERY_WORDS = 16  # words of a search query
 # Minimum characters of a prefix, because a single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# An index position consists of a millisecond and the slot of a ticket within that millisecond.
+# An index position consists of a millisecond and, in this many bits, the slot of a ticket within that millisecond.
 SLOT_BITS = 15
 _OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that an index position omits
 
@@ -43,7 +43,7 @@ _UNSPACED = re.compile(
 
 
 def text_words(text: str) -> list[str]:
-    """Returns the distinct words of a text, in the order of first appearance."""
+    """Returns the distinct words of a text in the order of first appearance, within the limits for a message."""
     return list(dict.fromkeys(_split_words(text[:MAX_TEXT_LENGTH])))[:MAX_WORDS]
 
 
@@ -108,7 +108,8 @@ class SearchQuery:
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
     """Parses a search text, for a workspace or for one of its aliases.
 
-    The last word may be incomplete. A number matches as a word and as a ticket number, `#42` only as a ticket number.
+    The last word may be incomplete. A text that is a number matches as a word and as a ticket number, `#42` only as a
+    ticket number.
 
     Returns:
         None if the text has no words or the alias id is malformed: no ticket matches.

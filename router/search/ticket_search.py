@@ -8,8 +8,8 @@ The search proceeds from the newest ticket to the oldest in steps, each over a r
   filters. Fast if few tickets match. The range grows while it has few matches; a range with too many is reduced and
   read again.
 
-Each step uses the scan that covers more time for the same work. Both give the same result: order and cursors are those
-of the unfiltered list. No state is kept between pages.
+The first steps are list scans; each later step uses the scan that covers more time for the same work. Both give the
+same result: order and cursors are those of the ticket list. No state is kept between pages.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
 # The maximum factor by which the range grows from step to step, without and with a prefix. For a prefix, PostgreSQL
 # reads all words that start with it in every step, whatever the range, so few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# Index scan: the prefix is not looked up if it matches more than this many times the number of tickets that match all
-# complete words.
+# Index scan: a common prefix is not looked up in the index. It is common if more than this number of scanned tickets
+# match it for each scanned ticket that matches all complete words.
 PREFIX_EXCESS = 8
-# The longest range is the time since the oldest ticket divided by this number, because PostgreSQL reads a whole range
-# before it returns a match.
+# Index scan without a prefix: the longest range is the time since the oldest ticket divided by this number, because
+# PostgreSQL reads a whole range before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -63,7 +63,7 @@ class TicketSearch:
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # tickets with this id and newer ones are searched
+        self._before = ""  # tickets with this id or a newer one have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
