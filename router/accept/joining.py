@@ -92,7 +92,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Pairs each reference with the newest tickets that contain the message, up to `max_tickets_per_lookup`."""
+    """Pairs each reference with the newest tickets that contain this Message-ID, up to `max_tickets_per_lookup`."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)

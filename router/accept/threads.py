@@ -1,10 +1,10 @@
 """Decides which ticket a message joins. Pure: the caller provides the candidates.
 
-A message joins a ticket at the same alias that contains a message it refers to, if its author is a participant of
-that ticket. The newest such reference decides (In-Reply-To, then References from the end). The participant check
-separates strangers who reply to the same newsletter or copy one In-Reply-To; the alias separates teams. The subject
-is never considered. A wrong join would show one customer's text to another; a missed join only creates a second
-ticket.
+A message joins the ticket of an earlier message at the same alias, if it refers to that message and its author is a
+participant of the ticket. The newest such reference decides (In-Reply-To, then References from the end). The
+participant check separates strangers who reply to the same newsletter or copy one In-Reply-To; the alias separates
+teams. The subject is never considered. A wrong join would show one customer's text to another; a missed join only
+creates a second ticket.
 """
 
 from __future__ import annotations

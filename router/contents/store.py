@@ -28,7 +28,7 @@ from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# Maximum number of messages in parsing at a time: each of them is in memory as a whole.
+# Maximum number of messages that are parsed concurrently: each of them is in memory as a whole.
 MAX_CONCURRENT_PARSES = 4
 # Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50

@@ -37,7 +37,7 @@ RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
 # CPU time for one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the
-# bounds of `router.mail.html_sanitizer` about 1 s. A message whose parsing does not end delays others by this time.
+# bounds of `router.mail.html_sanitizer` about 1 s. A message whose parsing does not end delays others until this limit.
 CPU_SECONDS = 2.0
 # The address space is limited to the base plus a multiple of the size of the message, which exists in several copies
 # (raw, translated, decoded). The interpreter with its libraries takes 25 MiB, the worst HTML within the bounds another

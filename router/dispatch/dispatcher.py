@@ -219,7 +219,7 @@ class Dispatcher:
                 self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
-        """Releases the leases of dead processes of this host, so that they need not expire."""
+        """Releases the leases of dead processes of this host without waiting for their expiry."""
         try:
             for owner in await self._outbox.lease_owners():
                 if is_dead(owner):

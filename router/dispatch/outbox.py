@@ -107,7 +107,7 @@ class Outbox:
             stop: Whether to open no attempt and only release the lease.
 
         Returns:
-            The opened batch, or a short delay that the pace requires. None if this process now does not hold the lease.
+            The opened batch, or a short delay that the pace requires. None if the lease is not held on return.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -223,7 +223,7 @@ class Outbox:
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
-        # One call for a whole digest keeps the transaction short: a crash before the commit repeats the digest.
+        # One call for a whole digest keeps the transaction short: a crash before the commit would repeat the digest.
         await transaction.execute_many(
             "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **result} for d, n in zip(batch.deliveries, batch.attempts, strict=True)],

@@ -10,8 +10,8 @@ from __future__ import annotations
 from router.clock import SECOND
 from router.model import Micros
 
-# The longest plausible delay: the maximum Retry-After plus a margin. A later `paced_at` was written before the
-# clock was set back.
+# The longest plausible delay: the maximum Retry-After plus a margin. A `paced_at` further ahead was written before
+# the clock was set back.
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 

@@ -43,12 +43,12 @@ _UNSPACED = re.compile(
 
 
 def text_words(text: str) -> list[str]:
-    """Returns the distinct words of a text in the order of first appearance, within the limits for a message."""
+    """Returns the distinct words of a text in the order of first appearance, at most `MAX_WORDS`."""
     return list(dict.fromkeys(_split_words(text[:MAX_TEXT_LENGTH])))[:MAX_WORDS]
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Returns the distinct words of a message: of its new text, then of its quoted text, within the same limits."""
+    """Returns the distinct words of a message's new text, then of its quoted text, within the limits for one text."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 

@@ -31,7 +31,7 @@ class NamedQuery:
 
     Attributes:
         parameters: The names of the parameters, in the order of their numbers.
-        returns_rows: Whether the statement returns rows, on either database.
+        returns_rows: Whether the statement returns rows; the same for both databases.
     """
 
     name: str

@@ -49,7 +49,7 @@ APPLICATION_NAME = "emailrouter"
 _SESSION_SETTINGS = {
     # Claims, ticket numbers and group commits wait for a row lock and must then see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
-    # statement_timeout also limits waiting for locks; a shorter lock_timeout would defer mail because of a busy row.
+    # statement_timeout also limits waiting for locks; a shorter lock_timeout would defer mail because of a locked row.
     "lock_timeout": "0",
     # A backslash in a string literal of a query is an ordinary character.
     "standard_conforming_strings": "on",

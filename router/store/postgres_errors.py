@@ -22,7 +22,7 @@ CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSErro
 # SQLSTATE classes and codes about the server rather than the statement: 08 connection, 25006 read-only, 40003
 # outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
-_CONFLICT_CLASS = "40"  # serialization failure, deadlock
+_CONFLICT_CLASS = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
 # Hints for an administrator, by SQLSTATE or its class.
 _FIXES = {
@@ -36,8 +36,8 @@ _FIXES = {
     "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED. They end when the clock is set or the certificate
-# is renewed.
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED. Both faults end when the clock is set or the
+# certificate is renewed.
 _TRANSIENT_VERIFY_CODES = (9, 10)
 
 

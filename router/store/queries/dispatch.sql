@@ -36,7 +36,7 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lea
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
 -- name: dispatch_lease_owners
--- The processes that hold leases. The leases of dead processes of this host are then released.
+-- The processes that hold leases.
 SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 
 -- name: dispatch_release_owner
