@@ -74,7 +74,7 @@ class Maintenance:
             except Unavailable as error:
                 if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged the error
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
-                continue  # the task is retried at the next check
+                continue  # the task is still due at the next check
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
             # A process tries to claim a shared task more often than the task is due, because the process that ran the
