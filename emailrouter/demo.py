@@ -88,7 +88,10 @@ def build_config(folder: Path, nameserver: str) -> Config:
 
 
 async def run_steps(demo: Demo, echo: Print) -> None:
-    """Sends one message and checks the ticket and the Slack message. Raises `DemoFailed`."""
+    """Configures a domain and an alias, sends one message, and checks the ticket and the Slack message.
+
+    Raises `DemoFailed`.
+    """
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:

@@ -28,7 +28,7 @@ class DemoDns(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def add(self, name: str, rdtype: str, value: str) -> None:
-        """Adds one record; `value` is in zone-file format."""
+        """Adds a record, or replaces the record of the same name and type. `value` is in zone-file format."""
         owner = dns.name.from_text(name).canonicalize()
         self._records[owner, dns.rdatatype.from_text(rdtype)] = dns.rrset.from_text(owner, _TTL, "IN", rdtype, value)
 

@@ -1,6 +1,6 @@
 """Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages in order.
 
-Rejects a body that is not a message with Slack's error codes. It does not validate blocks; the tests do.
+Rejects a body that is not a message with Slack's error codes. It does not validate blocks; tests validate them.
 """
 
 from __future__ import annotations

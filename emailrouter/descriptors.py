@@ -1,6 +1,7 @@
-"""Raises the limit of file descriptors (RLIMIT_NOFILE) to the number that the configured limits can use.
+"""Raises the limit of file descriptors (RLIMIT_NOFILE) to the number that the configured limits require.
 
-With fewer descriptors, a process would fail to accept connections or to open its database below those limits.
+With fewer descriptors, a process would fail to accept connections or to open its database before it reaches the
+configured limits.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
-    """Raises the soft limit, and if necessary and permitted the hard limit; otherwise raises `ConfigurationFault`."""
+    """Raises the soft limit if it is too low, and the hard limit if that is too low as well.
+
+    Raises `ConfigurationFault` if this is not permitted.
+    """
     parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

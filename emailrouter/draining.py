@@ -1,4 +1,4 @@
-"""First steps of a shutdown: close the listeners, complete received requests and messages, save the last counts."""
+"""First steps of a shutdown: close the listeners, complete requests and messages in progress, save the last counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """Stops the servers, then the dispatcher, then saves the counts. A failed step does not prevent the next ones."""
+    """Stops the servers, tells the dispatcher to stop, and saves the counts.
+
+    A failed step does not prevent the next ones.
+    """
     steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace

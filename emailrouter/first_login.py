@@ -25,7 +25,10 @@ log = structlog.get_logger()
 
 
 def default_email(config: Config) -> str:
-    """Returns the default address of the first admin: at this host's domain name, or at example.com if it has none."""
+    """Returns the default address of the first admin.
+
+    The domain is the configured host name, or example.com if the host name has no dot.
+    """
     return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
 
 
@@ -41,7 +44,7 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     text = format_login(login, first_address(config))
     if not _print_on_terminal(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
-        # The key is recorded before the file is written, so that using the setup link revokes it even after a crash.
+        # The key is recorded before the file is written, so that the setup link revokes the key even after a crash.
         await setup.record_file_key(login)
         _write_private_file(path, text)
         log.info("first_login.written", path=str(path))

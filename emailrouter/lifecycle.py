@@ -1,7 +1,7 @@
 """The lifecycle of one process: wait for the database, start the roles, report readiness, shut down.
 
 The shutdown closes the listeners, then completes messages being received, then running deliveries, then closes the
-database: in this order nothing is lost. A second signal does not shorten it; each step has a time limit.
+database. This order loses nothing. A second signal does not shorten the shutdown. Each step has a time limit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class BackgroundTaskEnded(Exception):  # noqa: N818 - `__cause__` is the error
-    """A background task ended unexpectedly. The process stops, and systemd restarts it."""
+    """A background task failed. The process stops, and systemd restarts it."""
 
 
 async def open_database(
@@ -98,8 +98,8 @@ async def run_roles(
 ) -> AsyncIterator[Process]:
     """Runs the roles with an open database until the block ends, then shuts down and closes the database.
 
-    A start that fails halfway is shut down too. A background task that fails cancels the block and raises
-    `BackgroundTaskEnded`.
+    A start that fails halfway is shut down too. If a background task fails, the block is cancelled and
+    `BackgroundTaskEnded` is raised.
     """
     stop = stop or Shutdown()
     async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
@@ -124,7 +124,7 @@ async def run_roles(
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
-    """Returns the addresses of the process, for the `ready` log event."""
+    """Returns the fields of the `ready` log event: the addresses, and `deliver` if the process delivers."""
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
@@ -247,7 +247,7 @@ class _BackgroundTasks:
     """Failures of background tasks.
 
     Attributes:
-        main_task: The task to cancel at the first failure, except during a shutdown.
+        main_task: The task that a failure cancels, except during a shutdown.
     """
 
     main_task: asyncio.Task[Any] | None
@@ -255,7 +255,7 @@ class _BackgroundTasks:
     failures: list[BaseException] = field(default_factory=list)
 
     def on_done(self, task: asyncio.Task[None]) -> None:
-        """Records the failure of a finished task and stops the process."""
+        """If a finished task failed, records the failure and stops the process."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("process.background_task_ended", exc_info=error)
             self.failures.append(error)
@@ -263,7 +263,10 @@ class _BackgroundTasks:
                 self.main_task.cancel()
 
     def raise_failure(self) -> None:
-        """Raises `BackgroundTaskEnded` if a task failed, and resets the cancellation so that time limits work."""
+        """Raises `BackgroundTaskEnded` if a task failed.
+
+        First resets the cancellation, so that the time limits of the shutdown work.
+        """
         if self.failures:
             if self.main_task is not None and self.main_task.cancelling():
                 self.main_task.uncancel()

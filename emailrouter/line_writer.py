@@ -1,4 +1,4 @@
-"""Writes whole lines to a stream. Never raises and never waits for the reader.
+"""Writes whole lines to a stream. `write` never raises, and only `_write_polled` may wait for the reader.
 
 A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. If the
 reader is slow, lines are queued in memory, in order and up to `BACKLOG_BYTES`, and a thread writes them when the stream
@@ -28,7 +28,7 @@ BACKLOG_BYTES = 1024 * 1024
 FLUSH_SECONDS = 2.0
 # A pipe that poll(2) reports writable accepts this many bytes (POSIX.1-2017, PIPE_BUF).
 _PIPE_BYTES = select.PIPE_BUF
-# Interval at which the thread checks that the stream still exists.
+# Maximum time that the thread waits for the stream before it tries to write again.
 _POLL_SECONDS = 1.0
 
 Write = Callable[[bytes], int]
@@ -82,7 +82,7 @@ class LineWriter:
             self._unreported += 1
 
     def flush(self) -> None:
-        """Returns when the queue is empty, at most after `FLUSH_SECONDS`."""
+        """Writes the queue. Returns when it is empty, at most after `FLUSH_SECONDS`."""
         until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:
@@ -185,10 +185,11 @@ def _descriptor(stream: TextIO | None) -> int:
 
 
 def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
-    """Returns a non-blocking write function, and the socket or descriptor opened for it.
+    """Returns a write function, and the socket or descriptor that was opened for it, if any.
 
-    The function writes what the stream accepts, returns its length, and raises BlockingIOError if it accepts nothing.
-    The original descriptor stays in blocking mode, because every process with the same stream shares that mode.
+    The function writes what the stream accepts and returns its length. It raises BlockingIOError if a pipe, socket or
+    terminal accepts nothing. The original descriptor stays in blocking mode, because every process with the same stream
+    shares that mode.
     """
     if descriptor < 0:
         return partial(_write_text, stream), None

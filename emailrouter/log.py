@@ -1,8 +1,8 @@
-"""Logging of the program and its libraries: one line for each event on standard error, as JSON or for a terminal.
+"""Logging of the program and its libraries on standard error: one JSON line for each event, or text for a terminal.
 
-A log call never raises and never waits. If some values of a line cannot be rendered, the line is written with
-the other values. A line that cannot be written is counted (`dropped_lines`). Callers never pass message bodies or
-secrets; secret types print as `***`.
+A log call never raises and does not wait for the reader (see `emailrouter.line_writer`). If an event cannot be
+rendered, its values are replaced by their type names, except plain texts and numbers. A line that cannot be written is
+counted (`dropped_lines`). Callers never pass message bodies or secrets; secret types print as `***`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Level = Literal["debug", "info", "warning", "error"]
 MAX_VALUE_LENGTH = 8192
 # Maximum length of a line, in characters. The traceback of a deep recursion has about 100,000.
 MAX_LINE_LENGTH = 262144
-# Maximum size of a logged integer, in bits: Python refuses to convert very large integers to text.
+# Maximum size, in bits, of an integer that `_safe_value` keeps: Python refuses to convert very large ones to text.
 _MAX_BITS = 256
 
 _NUMBERS = logging.getLevelNamesMapping()
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 class _LevelFilter:
     """Drops events below level `number`.
 
-    It is a processor because structlog caches loggers with their class, which could not change with the level.
+    It is a processor, because structlog caches loggers: a filtering logger class could not follow a new level.
     """
 
     def __init__(self, number: int) -> None:
@@ -58,7 +58,7 @@ class _LineTooLongError(ValueError):
 
 
 class _LineLogger:
-    """Receives the rendered lines of structlog's loggers."""
+    """Writes rendered lines, of structlog's loggers and of `_Handler`."""
 
     def __init__(self, writer: LineWriter) -> None:
         self.writer = writer
@@ -144,7 +144,7 @@ class _Handler(logging.Handler):
 
 
 def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Truncates long texts (structlog processor)."""
+    """Truncates long texts and bytes (structlog processor)."""
     for key, value in event.items():
         if isinstance(value, str | bytes) and len(value) > MAX_VALUE_LENGTH:
             event[key] = _truncate(value)
@@ -152,7 +152,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Escapes invisible and bidirectional characters for a terminal; JSON output escapes them anyway."""
+    """Removes deceptive characters for a terminal, such as bidirectional controls; JSON output escapes them."""
     return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 

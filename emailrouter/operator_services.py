@@ -34,7 +34,7 @@ async def open_existing_database(config: Config) -> AnyDatabase:
 async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
     """Opens a core. With `secrets`, the core can encrypt and decrypt.
 
-    Raises `WrongSecretKey` if the secret key of this host is not that of the database.
+    With `secrets`, raises `WrongSecretKey` if the secret key of this host is not that of the database.
     """
     database = await open_existing_database(config)
     try:

@@ -11,11 +11,14 @@ from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
 
 
 class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
-    """The secret key of this host is not the one that encrypted the secrets in the database."""
+    """The secret key of this host is missing, or is not the one that encrypted the secrets in the database."""
 
 
 async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
-    """Loads or creates the secret key of this host; raises `WrongSecretKey` if the database uses another."""
+    """Loads or creates the secret key of this host, and stores its fingerprint in a database that has none.
+
+    Raises `WrongSecretKey` if the database uses another key.
+    """
     configured = config.server.secret_key
     if configured is None:
         await _check_key_file(config, database)

@@ -21,12 +21,13 @@ SLOW_STEP_SECONDS = 3.0
 CANCEL_SECONDS = 1.0
 
 # Time limits of the steps, in seconds.
-# SMTP server, added to [smtp] shutdown_grace: 10 s for commits and 2 s to close.
+# Added to [smtp] shutdown_grace for the SMTP server: 10 s for commits in progress, and a margin of 2 s.
 SMTP_SECONDS = 12.0
-# API server: 1 s for requests of new connections, 10 s for running requests, 2 s to abort them (api.server).
+# API server: 0.5 s for requests of new connections, 10 s for running requests, 0.5 s to abort them (api.server), and
+# a margin of 2 s.
 API_SECONDS = 13.0
-# Running deliveries, added to [delivery] timeout: for loading the message text and recording the outcome. If the
-# database is unavailable, the outcome is lost and the delivery is sent again.
+# Added to [delivery] timeout for running deliveries: the time to load the message text and to record the outcome. If
+# the database is unavailable, the outcome is lost and the delivery is sent again.
 OUTCOME_SECONDS = 10.0
 # Added to the time limit of the dispatcher, so that the workers that it cancels can end.
 DISPATCHER_SECONDS = 2.0
@@ -37,9 +38,9 @@ BACKGROUND_SECONDS = 2.0
 # Time limits for closing the core's parts. By then, the SMTP connections are closed, nothing is being sent, and parser
 # processes are idle: they exit when their input is closed.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
-# Time limit for a running scrape.
+# Closing the metrics server, which waits at most 1 s for a running scrape.
 METRICS_SECONDS = 2.0
-# Closing the database: 3 s for running statements, 2 s to return their connections.
+# Closing the database: on PostgreSQL 3 s for running statements, 2 s to return their connections, and a margin.
 DATABASE_SECONDS = 6.0
 
 log = structlog.get_logger()
@@ -67,7 +68,10 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """Runs one step for at most `seconds`. Exceptions of the step are raised."""
+        """Runs one step. After `seconds`, cancels it and waits at most `CANCEL_SECONDS` for its end.
+
+        Exceptions of a step that ends in time are raised.
+        """
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:

@@ -77,7 +77,7 @@ def build_services(core: Core) -> Services:
 
 
 class _LazyAcceptor:
-    """Starts the group commit with the first message: few processes accept messages through the use cases."""
+    """Starts the group commit with the first message, because few commands accept messages."""
 
     def __init__(self, core: Core) -> None:
         self._core = core

@@ -59,7 +59,10 @@ class SystemdNotifier:
 
 
 async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) -> None:
-    """Sends heartbeats until cancelled, or until `ended` returns the name of an ended task instead of ""."""
+    """Sends heartbeats until cancelled, or until `ended` returns the name of an ended task instead of "".
+
+    Without a watchdog, sends none.
+    """
     if manager.watchdog_seconds is None:
         return
     while not (name := ended()):

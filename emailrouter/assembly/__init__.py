@@ -1,8 +1,9 @@
-"""Builds the objects of one process from the configuration. Only this package imports classes of every package.
+"""Builds the objects of one process from the configuration. Only this package imports classes of all other packages.
 
-A `Process` contains the parts that its roles need, built but not started. Constructors get only the settings they use.
-Nothing here waits for I/O. Parts of a single role are built in a separate module that only this role imports: without
-the HTTP modules, an smtp process needs a quarter less memory and starts in half the time.
+A `Process` contains the parts that its roles need. Its servers and background tasks are built but not started. Other
+packages get a section or single values of the configuration, never a whole `Config`. Nothing here waits for the
+database or the network. Parts of a single role are built in a separate module that only this role imports: without the
+HTTP modules, an smtp process needs a quarter less memory and starts in half the time.
 """
 
 from __future__ import annotations
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
 Role = Literal["smtp", "api", "deliver"]
 ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 
-# Number of threads that read SQLite concurrently; more threads than cores have no effect.
+# Number of connections that read SQLite concurrently, each in a thread. More than one per core has no effect.
 SQLITE_READERS = 4
 
 
 @dataclass(slots=True)
 class Process:
-    """The parts of one process; those of other roles are None. `background_tasks` run until the shutdown."""
+    """The parts of one process. A part that its roles or settings do not need is None.
+
+    `background_tasks` run until the shutdown.
+    """
 
     core: Core
     writer: GroupWriter[IncomingMail, Committed] | None = None
@@ -109,7 +113,7 @@ def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozense
 
 
 def _build_wake(database: AnyDatabase) -> Waker:
-    """Builds the waker, which notifies the dispatchers of other processes."""
+    """Builds the waker for dispatchers of other processes. On SQLite it does nothing, because they poll."""
     return Notifier(database) if isinstance(database, PostgresDatabase) else NullWaker()
 
 
@@ -132,6 +136,9 @@ def _build_metrics_server(listen: Address, process: Process, meter: PrometheusMe
 
 
 def link_base(config: Config) -> str | None:
-    """Returns the base URL of links to tickets; None if `public_url` is a loopback address that others cannot open."""
+    """Returns the base URL of links to tickets.
+
+    None if `public_url` is a loopback address, which other hosts cannot open.
+    """
     host = urlsplit(config.server.public_url).hostname or ""
     return None if is_loopback(host) else config.server.public_url

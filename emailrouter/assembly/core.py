@@ -105,7 +105,6 @@ class Core:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        """The dispatcher, built but not yet running."""
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
 
         return deliver.build_dispatcher(self)
@@ -120,7 +119,7 @@ class Core:
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
-        """Checks the disk of the SQLite file; None for PostgreSQL, whose disk may be on another host."""
+        """The check of the disk with the SQLite file; None for PostgreSQL, whose disk may be on another host."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None
@@ -148,7 +147,7 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Returns the name and the close method of each part that was built, in the order of closing."""
+        """Returns the name and the close method of each built part that must be closed, in the order of closing."""
         built = vars(self)
         parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
         return [(name, built[part].close) for name, part in parts if part in built]

@@ -17,7 +17,7 @@ from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
 from router.store.sqlite import SqliteDatabase
 
-# Maximum time, in microseconds, that a worker waits for the rate limit. For a longer wait, it releases its lease.
+# Maximum time, in microseconds, that a worker keeps its lease while it waits for the rate limit.
 MAX_LEASE_WAIT = 2_000_000
 # SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25

@@ -1,4 +1,4 @@
-"""Checks that the host of each integration is reachable with a valid certificate. Posts nothing."""
+"""Checks that the host of each integration is reachable, and over TLS has a valid certificate. Posts nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 5.0
 
 
 async def integrations(context: CheckContext) -> list[CheckResult]:
-    """Returns one result for each integration."""
+    """Returns one result for each of the first `MAX_INTEGRATIONS` integrations, or a warning if there are none."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Integration, "check_integrations", limit=MAX_INTEGRATIONS)
@@ -42,7 +42,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _load_secret_box(context: CheckContext) -> SecretBox | None:
-    """Loads the secret key; None if it is missing or invalid. Never creates one."""
+    """Loads the secret key; None if it is missing, unreadable or invalid. Never creates one."""
     own = context.config.server.secret_key
     try:
         key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()

@@ -1,4 +1,7 @@
-"""Checks which program responds at the configured addresses, and whether other hosts can reach them."""
+"""Checks which program responds at `[smtp] listen` and `[api] listen`.
+
+Warns if `[smtp] listen` has only loopback addresses or no address with port 25: other mail servers cannot use it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:
-    """Checks that the HTTP server responds at `[api] listen`. For `systemd`, uses the address of the supplied unit."""
+    """Checks that the HTTP server at `[api] listen` responds and is ready.
+
+    For `systemd`, uses the address of the supplied unit.
+    """
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))
@@ -86,7 +92,10 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
 
 
 def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
-    """Returns the results for an address that does not respond. Tries to listen on it, to find the reason."""
+    """Returns the results for an address that does not respond.
+
+    Binds to the address to find the reason, except after a timeout.
+    """
     if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

@@ -14,7 +14,7 @@ NAME = "files"
 
 
 async def private_files(context: CheckContext) -> list[CheckResult]:
-    """Checks that the first login was used or deleted, and that only the owner can read the database."""
+    """Checks that the first-login file no longer exists, and that only the owner can access the SQLite files."""
     results = []
     first_login = context.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():
@@ -37,6 +37,6 @@ def _database_files(database: Path) -> list[Path]:
 def _is_shared(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
-    except OSError:  # missing or not accessible, which the check of the database reports
+    except OSError:  # a missing `-wal` is normal; `run` reports an inaccessible database
         return False
     return bool(stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO))

@@ -13,9 +13,9 @@ class CheckResult:
     """One line of `emailrouter check`.
 
     Attributes:
-        check: Name of the group.
+        check: What was checked, such as `disk` or `domain example.com`.
         text: What was found.
-        fix: What to do; for an `ok` result an optional action.
+        fix: What to do, or ""; for an `ok` result an optional action.
     """
 
     check: str
@@ -30,10 +30,10 @@ def ok(check: str, text: str, offer: str = "") -> CheckResult:
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """Returns a result for something that works but needs attention."""
+    """Returns a result for something that needs attention. It does not change the exit code."""
     return CheckResult(check, "warn", text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> CheckResult:
-    """Returns a result for something that does not work or will soon fail; `emailrouter check` then exits with 1."""
+    """Returns a result for a problem that must be fixed; `emailrouter check` then exits with 1."""
     return CheckResult(check, "fail", text, fix)

@@ -1,4 +1,4 @@
-"""Checks that the systemd units are installed, and the exposure level of their sandbox."""
+"""Checks that a systemd unit of the program is installed, and the exposure level of each installed unit."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """Checks that the database accepts writes. `run` reports a database that cannot be opened."""
+    """Checks that the database accepts writes and that commits are durable.
+
+    `run` reports a database that cannot be opened.
+    """
     opened = context.database
     if opened is None:
         return []
@@ -61,7 +64,10 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
-    """Checks that the key of this host encrypted the secrets in the database. Never creates a key."""
+    """Checks the permissions of the key file, and that the key of this host encrypted the secrets in the database.
+
+    Never creates a key.
+    """
     config, name = context.config, "secret key"
     configured = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
@@ -101,7 +107,7 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
 
 
 async def loss_audit(context: CheckContext) -> list[CheckResult]:
-    """Checks that no accepted message lacks its ticket or delivery: see `audit_losses`."""
+    """Checks that none of the newest messages lacks its ticket or delivery: see `audit_losses`."""
     if context.database is None:
         return []
     found = await audit_losses(context.database)

@@ -1,6 +1,6 @@
-"""Checks records that request encrypted delivery: MTA-STS, TLS-RPT and DANE, with the text to publish.
+"""Checks the optional records of MTA-STS, TLS-RPT and DANE, and shows the text to publish.
 
-All are optional. Only a published but wrong record keeps senders from delivering.
+Only a published but wrong record keeps senders from delivering.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DOMAINS = 50
 async def policies(context: CheckContext) -> list[CheckResult]:
     """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of verified domains, except those behind another relay.
 
-    Without a TLS certificate, nothing is checked.
+    Considers only the first `MAX_DOMAINS` domains. Without a TLS certificate, nothing is checked.
     """
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
@@ -62,7 +62,10 @@ async def _check_policies(context: CheckContext, domain: str) -> list[CheckResul
 
 
 async def dane(context: CheckContext) -> list[CheckResult]:
-    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone."""
+    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone.
+
+    Without a TLS certificate, nothing is checked.
+    """
     path = context.config.smtp.tls_cert
     digest = None if path is None else tlsa_digest(path)
     if digest is None:

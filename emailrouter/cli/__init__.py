@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from emailrouter import process_start
 
-# Maps each command to its module, in the order of `--help`. Only the module of the command that runs is loaded:
-# importing all of them would delay every command.
+# Maps each command to its module, in the order of `--help`. A command loads only its own module, because importing all
+# of them would delay it.
 MODULES = {
     "serve": "run",
     "smtp": "run",

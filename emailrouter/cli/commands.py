@@ -1,4 +1,4 @@
-"""The root command. Loads only the module of the command that runs."""
+"""The root command. A command is loaded only when it runs or its help is shown."""
 
 from __future__ import annotations
 

@@ -118,7 +118,10 @@ Group.group_class = Group
 
 
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
-    """Runs a coroutine on uvloop if available; `config` sets the log format and level."""
+    """Runs a coroutine on uvloop if available; `config` sets the log format and level.
+
+    Without `config`, only warnings and errors are logged, unless logging is already configured.
+    """
     if config is not None:
         log.configure_logging(config.server.log_format, config.server.log_level)
         log.log_uncaught_exceptions()
@@ -129,7 +132,7 @@ def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Prints the message on standard error and exits with `code`, even if it cannot be printed."""
+    """Prints the message on standard error and exits with `code`, even if the message cannot be printed."""
     writer = LineWriter(sys.stderr, str)
     writer.write(f"emailrouter: {message}")
     writer.flush()
@@ -141,7 +144,7 @@ def print_json(data: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-    """Prints a table with columns as wide as their longest value."""
+    """Prints a table in which each column is as wide as its longest cell."""
     texts = [[format_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
     for line in [[c.upper() for c in columns], *texts]:
@@ -149,12 +152,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def format_cell(value: object) -> str:
-    """Formats a value for one line: `-` if it is empty, and A-labels (RFC 5890) for deceptive addresses."""
+    """Formats a value for one line: `-` if it is empty. Appends the A-labels (RFC 5890) of a deceptive domain."""
     return "-" if value is None or value == "" else printable_text(append_a_labels(str(value)))
 
 
 def printable_text(text: str) -> str:
-    """Replaces control characters and escapes bidirectional ones, which could manipulate a terminal."""
+    """Removes deceptive characters, and replaces control characters, which could manipulate a terminal."""
     return "".join(
         c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
         for c in safe_line(text)

@@ -1,8 +1,8 @@
 """The basis of the commands that act in a workspace: the use cases, the workspace, output and prompts.
 
 The operator acts with the permissions of an admin but is not a user. `--workspace` is required if there are several
-workspaces. `with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the core
-afterwards. `--yes` answers every confirmation. Commands prompt only on a terminal.
+workspaces. `with_context` turns a function that takes a `CommandContext` into a command, which closes the core at its
+end. `--yes` answers every confirmation. Commands prompt only on a terminal.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class CommandContext:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
     def print_object(self, data: Json, **more: Mapping[str, str]) -> None:
-        """Prints one object: a line for each field, and nested lists as tables."""
+        """Prints one object: a line for each field, and a table for each list of objects."""
         if self.as_json:
             console.print_json(data)
             return
@@ -149,7 +149,11 @@ class WorkspaceGroup(console.Group):
 def with_context(
     *, secrets: bool = False
 ) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
-    """Turns a coroutine that returns an exit code, or None for 0, into a command. `secrets` loads the secret key."""
+    """Turns a coroutine function into a command. Its result is the exit code; None stands for 0.
+
+    Args:
+        secrets: Whether the command needs the secret key.
+    """
 
     def decorate(work: Callable[Concatenate[CommandContext, P], Awaitable[int | None]]) -> Callable[P, int | None]:
         @functools.wraps(work)
@@ -174,7 +178,7 @@ def with_context(
 
 
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
-    """Runs a coroutine with the core, which is not limited to one workspace."""
+    """Runs `work` with a core. The core is not limited to one workspace."""
     config = console.get_invocation(ctx).load_config()
     # Commands print their own output, so the log needs only warnings and errors.
     log.configure_logging(config.server.log_format, "warning")
@@ -231,7 +235,7 @@ async def collect_pages(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[T]:
-    """Fetches pages until there are `limit` items; None for all."""
+    """Fetches pages until there are `limit` items or no more. None fetches all."""
     items: list[T] = []
     while True:
         page = await fetch(MAX_LIMIT if limit is None else min(MAX_LIMIT, limit - len(items)), cursor)
@@ -260,7 +264,10 @@ def confirmation_option(function: F) -> F:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Asks for confirmation. Raises `click.UsageError` without a terminal."""
+    """Asks for confirmation unless `yes` is set.
+
+    Raises `click.Abort` if the answer is no, and `click.UsageError` without a terminal.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
@@ -279,7 +286,8 @@ EXPOSURE_HINT = (
 def read_secret(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
     """Reads a secret from standard input (`-`), a file, or a hidden prompt.
 
-    Raises `click.UsageError` if the secret itself is on the command line.
+    Raises `click.UsageError` if the secret itself is on the command line, if a file or standard input does not contain
+    exactly one line, or if there is no terminal to prompt on.
     """
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")

@@ -1,4 +1,4 @@
-"""`explain`: how a message would be handled; sends and stores nothing."""
+"""`explain`: shows how a message would be handled. Sends and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """click callbacks for options with a time: ISO 8601, or a duration before or after now.
 
-They return microseconds since the epoch and raise `click.BadParameter`.
+They return microseconds since the epoch, or None without a value, and raise `click.BadParameter`.
 """
 
 from __future__ import annotations

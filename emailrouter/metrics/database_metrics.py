@@ -1,8 +1,8 @@
 """Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
 The database is queried at most every `FRESH_SECONDS`, and the queries take at most about a twentieth of the time. If
-the database does not respond, `emailrouter_store_up` is 0 and the other metrics are absent. Every process of a database
-exports the same values: use their `max`, not their sum.
+the database does not respond, `emailrouter_store_up` is 0 and the other metrics of this module are absent. All
+processes that use a database export the same values: use their `max`, not their sum.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class DatabaseMetrics(Collector):
         return result
 
     def describe(self) -> Iterator[Metric]:
-        """Yields the metrics without values; the registry takes their names from here."""
+        """Yields the metrics that are read from the database. The registry uses only their names."""
         yield from _build_families({}, 0)
 
     def collect(self) -> Iterator[Metric]:

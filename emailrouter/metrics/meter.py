@@ -1,7 +1,7 @@
 """The `Meter` of a process as Prometheus metrics, in its own registry.
 
-Every metric is declared here or in `emailrouter.metrics.database_metrics` and listed in docs/operations.md. Labels
-have a fixed set of values. Counters start at 0 with the process.
+Every metric of the program is declared here or in `emailrouter.metrics.database_metrics`, and is listed in
+docs/operations.md. Labels have a fixed set of values. Counters start at 0 with the process.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from router.meter import ParseResult
 
 # Upper bounds of the histograms' buckets, in seconds.
 
-# A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay; after 30 s they get 451.
+# A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay. On PostgreSQL, a statement is cancelled after
+# 30 s by default, and senders get 451.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-# Webhooks usually respond in 0.1 to 1 s; `[delivery] timeout` is 10 s.
+# Webhooks usually respond in 0.1 to 1 s; `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # Time from 250 to Slack: normally a second, hours while a webhook is unavailable, days until the delivery is dead.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-# Most requests take some milliseconds; `[api] request_timeout` is 30 s.
+# Most requests take some milliseconds; `[api] request_timeout` is 30 s by default.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
@@ -193,7 +194,7 @@ class PrometheusMeter:
 
 
 class _CertificateExpiry(Collector):
-    """A gauge that is absent without a certificate: 0 would be an expiry in 1970."""
+    """A gauge that has no value without a certificate: 0 would be an expiry in 1970."""
 
     def __init__(self, expires_at: Callable[[], float | None]) -> None:
         self._expires_at = expires_at

@@ -1,7 +1,7 @@
 """Serves `GET /metrics` at `[metrics] listen`, as OpenMetrics or in the Prometheus text format.
 
-There is no authentication: only the monitoring system should be able to reach the address. The server starts before
-the roles and stops after them, so that a shutdown can be observed.
+There is no authentication: only the monitoring system should be able to reach the address. The server starts before the
+API and SMTP servers and stops after all roles, so that a shutdown can be observed.
 """
 
 from __future__ import annotations
