@@ -1,9 +1,9 @@
 """Measures every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
-`bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite. Every list is then requested from the
-started program with its filters, from deep pages and with searches, one request at a time. Prints for each call the
-median and p99 in milliseconds and the CPU milliseconds of the program and of PostgreSQL, and marks medians over 50 ms.
-`--plans` prints the query plans.
+`bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite, unless `--tickets` is given. Every list is
+then requested from the started program: with its filters, from deep pages and with searches, one request at a time.
+Prints for each call the median and p99 in milliseconds, and the mean CPU milliseconds of program and PostgreSQL
+together. Marks medians over 50 ms. `--plans` prints the query plans.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.support.stores import Store
 
 TICKETS = {"sqlite": 100_000, "postgres": 1_000_000}
 TARGET = 50.0  # milliseconds, for the median of a call
-TIMES = 100  # requests of each call
+TIMES = 100  # maximum number of requests of each call
 
 
 def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
@@ -77,7 +77,7 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
 def searches(dataset: Dataset, deep: str) -> list[str]:
     """Returns the query strings of searches for frequent, rare and absent words, prefixes and combinations.
 
-    Each search is combined with the first page, a deep page, a page of 200, and filters.
+    Each search is combined with the first page, a deep page, a page of 200, and filters. Omits `known_slow_searches`.
     """
     number = dataset.count // 2
     words = [f"{word}." for word in ("hello", "invoice", "printer", "refund", f"order{number}", "nobodywrote")]
@@ -119,14 +119,14 @@ def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
 
 @dataclass
 class CallTimes:
-    """Milliseconds of each request of one call, and the mean CPU milliseconds of the program and PostgreSQL."""
+    """Milliseconds of each request of one call, and the mean CPU milliseconds of a request (program and PostgreSQL)."""
 
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
-    """Starts the program and requests each call `times` times, or for 3 s if that is shorter.
+    """Starts the program and requests each call `times` times, or for 3 s if that is shorter, but at least 3 times.
 
     Calls that are known to be slow are measured last.
     """
@@ -162,7 +162,7 @@ async def _time_request(http: aiohttp.ClientSession, url: str) -> float:
 
 
 class _RecordingDatabase:
-    """A database that records the queries of its reads."""
+    """A database that records the queries of `fetch_all`."""
 
     def __init__(self, database: SqliteDatabase | PostgresDatabase) -> None:
         self._database = database
@@ -221,7 +221,7 @@ async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values
 
 
 def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
-    """Prints the measurements and returns whether every list meets its target."""
+    """Prints the measurements and returns whether every call meets the target, except known slow ones."""
     known = {f"/emails/tickets?{query}" for query in known_slow_searches(dataset)}
     print(f"\n{dataset.installation.kind}, {dataset.count:,} tickets: ms (median, p99), CPU ms of program and database")
     over = 0

@@ -1,8 +1,8 @@
 """Measures memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
-100 senders offer a message of 25 MB each at once and retry one second after a temporary rejection. Meanwhile 20 small
-messages a second are sent, each until it is accepted. Targets: all messages are accepted, and the smtp process stays
-below 512 MiB. Also prints the time of the small messages and the longest time in which none was accepted.
+100 senders offer a message of 25 MiB each at once and retry one second after a rejection. Meanwhile 20 small messages a
+second are sent, each until it is accepted. Targets: all messages are accepted, and the smtp process stays below
+512 MiB. Also prints the time of the small messages and the longest time in which none was accepted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ async def main() -> None:
 
 
 async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Sends the large messages. Returns for each the tries, the seconds until its 250, and whether it was accepted."""
+    """Sends the large messages.
+
+    Returns for each the tries, the seconds until its 250 or until it was given up, and whether it was accepted.
+    """
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -55,7 +58,7 @@ async def _send_large_messages(port: int, recipient: str, count: int, timeout: f
         while code != 250 and loop.time() < end:
             tries += 1
             pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), content]
-            local = f"127.2.{n // _PER_ADDRESS}.1"  # a separate network for each group of senders
+            local = f"127.2.{n // _PER_ADDRESS}.1"  # ten senders share an address in a separate network
             code = (await client.send(port, recipient, pieces, local=local, timeout=max(end - loop.time(), 1.0))).code
             if code != 250:
                 await asyncio.sleep(_RETRY_SECONDS)

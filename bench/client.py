@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """A reply with the times, in seconds of the event loop, before the connection and at the reply.
+    """A reply. `started_at` (before connecting) and `replied_at` are times of the event loop, in seconds.
 
-    Code 0 means that the connection was lost or timed out.
+    Code 0 means that the connection was lost or timed out, or that the reply was invalid.
     """
 
     code: int
@@ -84,7 +84,7 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 
 def percentile(values: Sequence[float], fraction: float) -> float:
-    """The value that `fraction` (0 to 1) of the values do not exceed; 0 if there are none."""
+    """Returns a value that at least `fraction` (0 to 1) of the values do not exceed; 0 if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] if ordered else 0.0
 

@@ -19,7 +19,7 @@ from bench.senders import LoadSender, choose_sender
 from bench.servers import HARAKA, POSTFIX, Options
 
 BASE = "Email Router, SQLite"
-# Two processes are of interest only for single-process servers; Postfix always uses both cores.
+# Servers that are also measured with two processes. Postfix always has several processes and uses both cores.
 _TWO_PROCESS_SERVERS = ("Email Router, SQLite", "Email Router, PostgreSQL", "unmodified aiosmtpd", HARAKA)
 
 
@@ -52,7 +52,7 @@ def main(
     """Parses the command line of a comparison and runs it.
 
     Args:
-        two_process_cases: cases that are also measured with two processes of each server.
+        two_process_cases: cases that are also measured with two processes of each server in `_TWO_PROCESS_SERVERS`.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     servers.add_arguments(parser)

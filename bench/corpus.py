@@ -3,8 +3,8 @@
 Every `.eml` file (see `--pattern`) is sent by SMTP to `emailrouter serve`, each to an alias of its own, so each must
 become one ticket and one Slack post. Reports rejections, missing tickets and contents, payloads that Slack's rules
 (`slack_rules`) or slack-sdk's models reject, errors in the log, and the time from 250 to Slack. Lists doubtful
-messages: undecodable ones, slow ones, those with warnings of the parser, and those without text although Python's email
-package finds some. Exit code 1 if a guarantee is broken.
+messages: correctly rejected ones, undecodable ones, slow ones, those without text, and those with warnings of the
+parser. Exit code 1 if a guarantee is broken.
 
 Files with bare LF line endings are sent with CRLF; files with mixed line endings are sent unchanged.
 """

@@ -1,8 +1,8 @@
-"""Measures every page of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
+"""Measures the pages of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
 
 `bench.filled` creates 100,000 tickets, to which events and Message-IDs are added. A signed-in admin then requests every
-page of `api.dashboard.views` from the started program, one request at a time. Prints the size and the median and
-maximum time of each URL, and marks those over 100 kB or 100 ms.
+page of `api.dashboard.views`, except `_CONSTANT_PAGES`, from the started program, one request at a time. Prints the
+size and the median and maximum time of each URL, and marks those over 100 kB or with a median over 100 ms.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple
 
 
 def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> bool:
-    """Prints the measurements and returns whether every page meets its targets."""
+    """Prints the measurements and returns whether every URL meets the targets."""
     print(f"\n{kind}, {count:,} tickets: kB, ms (median, maximum)")
     over = 0
     for path, (size, durations) in found.items():

@@ -20,14 +20,14 @@ from router.search import terms
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases. The newest 20,000 are
-# mostly open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
+# Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases. Most of the newest
+# 20,000 are open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
 _ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
-# `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`; `desk` is in every third
-# ticket of all aliases but the first; `telefax` is in every third ticket of the older half; of a million tickets,
+# `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`. `desk` is in every third
+# ticket of all aliases but the first. `telefax` is in every third ticket of the older half. Of a million tickets,
 # 111,112 have a word that begins with `order1`.
 _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 150 = 0 THEN ' printer' ELSE '' END
     || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
@@ -155,7 +155,7 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
 
 
 async def run_statement(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:
-    """Runs a statement that may take an hour and returns its rows."""
+    """Runs a statement that may take up to an hour on PostgreSQL, and returns its rows."""
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
             return [dict(row) for row in await session.execute_fetchall(statement)]

@@ -2,9 +2,10 @@
 
 `bench.swarm` attacks one `emailrouter smtp`. Meanwhile this program sends 20 messages a second from other addresses.
 Every 20 ms it times a reply on a separate connection, which shows the stalls of the server's event loop, and it prints
-its own stalls too. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open; all other
-limits are the defaults. Targets: all messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over
-250 ms. `--apart` attacks with one kind after the other.
+its own stalls too. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open. Connections
+per address have the default limit; `bench.installation` raises the limits of messages and deliveries. Targets: all
+messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over 250 ms. `--apart` attacks with one
+kind after the other.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Sessions with a message, and times in seconds: of probe replies, and delays of this program itself."""
+    """Results of the sessions that send a message, and times in seconds.
+
+    `probes`: times until the reply to RSET. `own_delays`: delays of this program's own event loop.
+    """
 
     answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)

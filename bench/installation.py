@@ -79,7 +79,7 @@ async def bench_installation(
 
     Args:
         kind: the database.
-        webhook: returns the URL for a channel name; without it nothing must be posted.
+        webhook: returns the URL for a channel name. Without it, the webhooks are on a host that does not exist.
         migrate_with: command and settings of another checkout's program that creates the schema.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs during the preparation

@@ -6,7 +6,8 @@ It runs in a process of its own and prints one JSON line, the `LoadResult`. Ever
 prebuilt bytes and reads only the first digit of each reply, one command at a time, as `smtp-source` does. Each message
 has its own Message-ID, so none is a duplicate. `--per-connection` sets the messages per connection; 0 distributes all
 messages over `--concurrency` connections. `--starttls` uses TLS. `--handshake` makes only a connection and a TLS
-handshake, with `bench.peers handshake` as the server. A rejected message is counted and not retried.
+handshake, with `bench.peers handshake` as the server. A rejection ends its connection; the remaining messages of the
+connection are counted as rejected and not retried.
 """
 
 from __future__ import annotations
@@ -52,17 +53,24 @@ class Load:
 
 @dataclass
 class LoadResult:
-    """Seconds from the first connection to the last reply, CPU seconds of the generator, and rejections by reply."""
+    """The numbers of accepted messages and of rejected ones by reply, and times in seconds.
+
+    `seconds` is the time from the first connection to the end of the last one. `cpu` is the CPU time of the generator.
+    `latencies` has the time to each 250: from MAIL, or for the first message of a connection from the connection.
+    """
 
     accepted: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
     refused: dict[str, int] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)  # seconds from MAIL, or from the connection, to each 250
+    latencies: list[float] = field(default_factory=list)
 
 
 def filler_body(size: int, header_size: int) -> bytes:
-    """Returns a body with the end of data that extends a header of `header_size` bytes to a message of `size` bytes."""
+    """Returns a body with the end of data, for a header of `header_size` bytes.
+
+    Header and body have `size` bytes, or up to two fewer, without the end of data.
+    """
     lines, remainder = divmod(max(size - header_size, 0), len(_LINE))
     last = b"x" * (remainder - 2) + b"\r\n" if remainder > 2 else b""
     return _LINE * lines + last + b".\r\n"
@@ -98,7 +106,7 @@ class LoadGenerator:
         self.result.refused[reason] = self.result.refused.get(reason, 0) + count
 
     async def run(self, host: str, port: int) -> LoadResult:
-        """Sends all messages of the load."""
+        """Sends all messages of the load. Raises TimeoutError."""
         started_at, cpu = time.perf_counter(), _own_cpu_seconds()
         async with asyncio.timeout(self.load.timeout):
             await asyncio.gather(*(self._session(host, port) for _ in range(self.load.concurrency)))
@@ -170,7 +178,7 @@ class LoadSession(asyncio.Protocol):
             self._send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Counts the remaining messages as not accepted."""
+        """Counts the remaining messages as not accepted, except during a TLS handshake."""
         if self._remaining and self._step != "tls":
             self._generator.record_refusal("connection lost", self._remaining)
             self._remaining = 0

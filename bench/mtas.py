@@ -55,7 +55,10 @@ class PreparedServer:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """Returns the program from the command line, else `haraka` from PATH; None if it is not installed."""
+    """Returns the program from the command line, else `haraka` from PATH; None if PATH has none.
+
+    Raises SystemExit if the program from the command line does not exist.
+    """
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
@@ -85,7 +88,10 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """Returns the root folder of Postfix, `named` or `/`; None if Postfix is not there or the user is not root."""
+    """Returns the root folder of Postfix, `named` or `/`; None if Postfix is not in `/` or the user is not root.
+
+    Raises SystemExit if Postfix is not in `named`.
+    """
     root = Path(named or "/")
     if not (root / "usr/lib/postfix/sbin/master").is_file():
         if named:

@@ -125,7 +125,7 @@ class TlsHandshake(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answers the request for TLS, as a server does after STARTTLS."""
+        """Answers the client's first byte and starts TLS, as a server does after STARTTLS."""
         self._transport.pause_reading()  # otherwise the first bytes of the handshake are lost; `start_tls` resumes
         self._transport.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
@@ -158,7 +158,7 @@ async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> Non
 
 
 async def sink(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serves aiosmtpd's `Sink` with the unchanged `SMTP` class."""
+    """Starts a server with aiosmtpd's `Sink` and the unchanged `SMTP` class."""
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # logging would distort the measurement
     context = server_context(cert, key) if cert and key else None
     handler = Sink()
@@ -176,7 +176,7 @@ async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
 
 
 async def smtp(port: int, cert: Path | None, key: Path | None) -> None:
-    """Serves Email Router's SMTP server, including logs and limits, with an acceptor that discards messages."""
+    """Starts Email Router's SMTP server with its logs, raised limits, and an acceptor that discards messages."""
     log.configure_logging("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}

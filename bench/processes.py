@@ -82,7 +82,10 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
-        """Blocks until the log has a line `{"event": "ready", ...}` and returns that event."""
+        """Blocks until the log has a line `{"event": "ready", ...}` and returns that event.
+
+        Raises RuntimeError after `timeout` seconds, or if the program has ended.
+        """
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for event in self.events():
@@ -124,7 +127,7 @@ def end_on_sigterm() -> None:
 
 
 def temporary_folder() -> Path:
-    """Creates a folder that is removed at exit, also when SIGTERM arrives outside any `finally`."""
+    """Creates a folder that is removed at exit, and after `end_on_sigterm` also at SIGTERM."""
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -162,9 +165,9 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
-    """Returns the user and system time of all threads and of reaped children of a process, in steps of 10 ms.
+    """Returns the user and system time of all threads and of reaped children of a process, in seconds.
 
-    descendants: includes the living descendants.
+    The resolution is 10 ms. descendants: includes the living descendants.
     """
     ticks = 0
     for number in process_tree(pid) if descendants else [pid]:

@@ -1,7 +1,7 @@
 """Interleaved rounds: each round measures each case on one server after the other.
 
 The load of a machine changes from minute to minute, so only measurements of the same round are compared. A ratio is
-shown as the median over the rounds, with minimum and maximum. Only `measure` and `compare` have side effects.
+shown as the median over the rounds, with minimum and maximum.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Results:
 
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
-    """Sends the load once and returns the measurement. Raises `LoadError`."""
+    """Sends the load once and returns the measurement. Raises `LoadError` or TimeoutError."""
     if server.name == HANDSHAKE:  # the handshake server gets the same connections, without messages
         load = replace(load, handshake=True, starttls=False)
     cpu, database = server.cpu_seconds(), server.database_cpu() if server.database_cpu else 0.0
@@ -76,7 +76,7 @@ async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Meas
 async def compare(
     cases: Sequence[Case], servers: Sequence[RunningServer], sender: LoadSender, *, rounds: int, budget: float
 ) -> Results:
-    """Measures all cases on all servers, `rounds` times. No round starts after `budget` seconds.
+    """Measures each case on all its servers, `rounds` times. No round starts after `budget` seconds.
 
     A first small load, which also warms the server up, determines how many messages a measurement needs.
     """

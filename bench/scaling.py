@@ -1,9 +1,9 @@
 """Simulates 10, 1,000 and 100,000 messages a second: `python -m bench.scaling [--here]`.
 
 No available machine is large enough, so `bench.simulation` runs with `COSTS`, which the other benchmarks measured. For
-each scenario it prints how a layout of today's hardware performs, its busiest part, and the highest sustained rate.
-`--here` measures 4 KB messages on this machine with its own PostgreSQL, with 1, 20 and 200 senders, and prints the
-measured and the simulated rates. docs/scaling.md has the results.
+each scenario this program prints whether a layout of today's hardware sustains the rate, its busiest part, the time to
+the 250, and the highest sustained rate. `--here` measures 4 KB messages on this machine with a separate PostgreSQL
+server, with 1, 20 and 200 senders, and prints the measured and the simulated rates. docs/scaling.md has the results.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COSTS = Costs(
     log=8 * KB,
     log_per_byte=1.1,
 )
-# Sizes of a hundred messages in bytes: mostly small, on average 100 KB.
+# Sizes of a hundred messages in bytes: mostly small, on average about 100 KB.
 SIZES = (*[4 * KB] * 85, *[100 * KB] * 14, 8 * MB)
 
 

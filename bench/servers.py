@@ -1,7 +1,7 @@
 """Starts the servers of a comparison for the whole run. A server is idle while another is measured.
 
-The servers in `EMAIL_ROUTER` are durable: `emailrouter smtp` with every limit, log line and commit of the product.
-A server that is not installed is skipped, and its name is printed.
+The servers in `EMAIL_ROUTER` and `BEFORE` are durable: `emailrouter smtp` with every log line and commit of the
+product. A server that is not installed is skipped, and its name is printed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ALL = (*EMAIL_ROUTER, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 @dataclass(frozen=True)
 class Options:
-    """Where the other servers are installed, and how many processes each server has.
+    """Where the other servers are installed, and how many processes each server except Postfix has.
 
     before: another checkout of this project with its environment in `.venv`, such as the commit before a change.
     """
@@ -163,7 +163,10 @@ async def _start_mta(
 
 
 def _wait_for_port(child: Child, port: int, timeout: float = 20) -> None:
-    """Blocks until the server sends its greeting, because Haraka and Postfix log no `ready` event."""
+    """Blocks until the server sends its greeting, because Haraka and Postfix log no `ready` event.
+
+    Raises RuntimeError if the server ends or does not answer in time.
+    """
     end = time.monotonic() + timeout
     while time.monotonic() < end and child.is_running():
         try:

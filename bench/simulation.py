@@ -68,7 +68,7 @@ class Pool:
         self.busy = 0.0
 
     def acquire(self, resume: Resume) -> None:
-        """Waits for a free server, which `release` returns."""
+        """Calls `resume` when a server is free; `release` returns the server."""
         if self._free:
             self._free -= 1
             resume()
@@ -76,7 +76,7 @@ class Pool:
             self._waiting.append(resume)
 
     def release(self) -> None:
-        """Passes the server to the next process in the queue."""
+        """Passes the server to the next process in the queue, or marks it as free."""
         if self._waiting:
             self._timeline.schedule(0.0, self._waiting.popleft())
         else:
@@ -142,7 +142,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """CPU seconds and WAL bytes per message and per byte of a message, as measured by the other benchmarks."""
+    """Measured costs: CPU seconds and WAL bytes (`log`) per message, byte or delivery, and round trips per group."""
 
     receive: float
     receive_per_byte: float
@@ -160,9 +160,9 @@ class Layout:
     """A configuration of hosts.
 
     rate: messages that arrive in a second. clients: if not 0, the number of senders that replace `rate`: each sends its
-    next message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages, equally
-    frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for each
-    message (the product does not implement it).
+    next message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages in bytes, all
+    equally frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for
+    each message (the product does not implement it).
     """
 
     rate: float
@@ -198,7 +198,7 @@ class SimulationResult:
         return max(self.utilisation, key=self.utilisation.__getitem__)
 
     def is_sustained(self, layout: Layout) -> bool:
-        """Whether the backlog stays below 0.3 s of arrivals and the p99 wait below 1 s."""
+        """Whether the final backlog is below 0.3 s of arrivals (at least 10 messages) and the p99 wait below 1 s."""
         return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait_quantile(0.99) < 1.0
 
 
@@ -334,7 +334,7 @@ def find_sustained_rate(
 ) -> tuple[float, SimulationResult]:
     """Searches the highest sustained rate to within a few per cent, starting with the layout's rate.
 
-    mails: arrivals of each trial, so that every trial takes equally long. Returns the rate and its result.
+    mails: minimum number of arrivals in a trial. Returns the rate, or 0 if none is sustained, and its result.
     """
     low, high = 0.0, 0.0
     rate, best = layout.rate, SimulationResult()

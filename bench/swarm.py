@@ -1,9 +1,9 @@
 """Hostile SMTP clients: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
-2,000 connections send one byte in 10 s, half of them in a command and half in DATA. 200 send NOOP without end, 20 send
-a line without end, and 20 a message without end. A closed connection is reopened after 20 ms until the time is over.
-The clients use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line with the
-connections that were made, rejected and closed by the server, for each kind.
+2,000 connections each send one byte every 10 s, half of them in a command and half in DATA. 200 send NOOP without end,
+20 send a line without end, and 20 a message without end. A closed connection is reopened after 20 ms until the time is
+over. The clients use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line
+with the numbers of connections, failed connections, rejections and connections closed by the server, for each kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import uvloop
 
 _COUNTS = {"slow command": 1000, "slow data": 1000, "noop": 200, "endless line": 20, "endless data": 20}
 _PER_ADDRESS = 15  # connections; below the product's default limit of 20
-_PER_NETWORK = 4  # addresses of one /26: 60 connections, which is its limit (three times 20)
+_PER_NETWORK = 4  # addresses in one /26; their 60 connections are its default limit (three times 20)
 _RECONNECT_SECONDS = 0.02
 _DRIP_SECONDS = 10.0
 _PIECE = b"x" * 65536
@@ -137,7 +137,7 @@ _BEHAVIOURS: dict[str, Behaviour] = {
 
 
 async def attack(port: int, recipient: str, seconds: float, scale: float, kinds: Sequence[str]) -> Counter[str]:
-    """Runs the hostile clients of these kinds for `seconds`. Returns the number of events by client and event."""
+    """Runs the hostile clients of these kinds for `seconds`. Returns the number of events by kind and event."""
     counts: Counter[str] = Counter()
     tasks = []
     number = 0
@@ -146,7 +146,7 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
         for n in range(max(1, round(_COUNTS[kind] * scale))):
             position, number = number // _PER_ADDRESS, number + 1
             network, host = divmod(position, _PER_NETWORK)
-            # Each group of addresses is in its own /21, so that the limits per network are not reached.
+            # Each group of addresses is in its own /21, so that the limits per network are not exceeded.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
             client = HostileClient(kind, address, port, recipient, counts)
             # Spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.
