@@ -1,7 +1,7 @@
-# `make help` lists the targets. They create .venv from the locked requirements. After that, only `make lock` and
-# `make debian-walk` need the network.
+# `make help` lists the targets. Targets that run Python first create .venv from the locked requirements. After that,
+# only `make lock` and `make debian-walk` need the network.
 
-# The machine's default Python if it is 3.11 or later, else the newest installed one.
+# The machine's default Python if it is 3.11 or later, else the newest installed one of 3.11 to 3.13.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this chec
 export PYTHONDONTWRITEBYTECODE :=
 
 # Two workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
-# tests from busy ones: the longest tests are in adjacent modules, which one worker would get.
+# tests from busy ones. Otherwise one worker would run most of the longest tests, which are in adjacent modules.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL server that the tests start
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -31,7 +31,7 @@ test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
 # Measures the tiers that run in the processes of pytest, not the system tier, which kills the programs that it starts.
-# The minimum is one per cent below the measured coverage (83 %).
+# The floor is one percentage point below the measured coverage (83 %).
 COVERAGE_FLOOR ?= 82
 cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
 	$(BIN)/coverage erase
@@ -52,7 +52,7 @@ crash: $(VENV)/ready ## Kill the program KILLS times under load, then audit the 
 	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/system/crash/test_named_points.py tests/system/crash/test_retention.py
 	$(BIN)/python -m tests.system.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 
-# vulture runs twice: over the product alone, where uses in tests do not count, then over everything.
+# vulture runs twice: over the product alone, where uses in tests do not count, then with tests and benchmarks.
 lint: $(VENV)/ready ## Run ruff, mypy, import-linter and vulture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -58,7 +58,7 @@ def check(version: str) -> None:
 
 
 def write_version(version: str, day: str) -> None:
-    """Moves the unreleased entries of the changelog below the version, and sets the version of the project."""
+    """Moves the unreleased changelog entries below a heading for the version, and sets the version of the project."""
     changelog, project = (ROOT / name for name in CHANGED)
     heading = f"## [Unreleased]\n\n## [{version}] - {day}\n\n"
     changelog.write_text(UNRELEASED.sub(heading, changelog.read_text(encoding="utf-8"), count=1), encoding="utf-8")
