@@ -43,7 +43,7 @@ SECONDS ?= 900
 fuzz-smtp: $(VENV)/ready ## Send random sessions to the SMTP server for SECONDS, continuing the last run
 	$(BIN)/python -m tests.system.smtp.fuzz --seconds $(SECONDS) $(ARGS)
 
-# docs/reliability.md describes the method of `make crash`. FLEET=1 runs six processes with one PostgreSQL database.
+# docs/reliability.md describes the method of `make crash`. FLEET=1 runs six processes; it needs DATABASE=postgres.
 KILLS ?= 200
 DATABASE ?= sqlite
 CRASH_SECONDS ?= 3600
