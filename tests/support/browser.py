@@ -25,7 +25,7 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 
 
 def chromium_path() -> str:
-    """Returns the path of the system's Chromium; skips the test without one."""
+    """Returns the path of the system's Chromium. Without one, skips the test, or fails it if `CI=true`."""
     for name in _NAMES:
         found = shutil.which(name)
         if found:
@@ -48,7 +48,10 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Window:
-    """A browser context with its own cookies. `errors` collects console errors, exceptions and foreign requests."""
+    """A browser context with its own cookies.
+
+    errors: console errors, exceptions, and requests to hosts that are not in `hosts`.
+    """
 
     context: BrowserContext
     errors: list[str] = field(default_factory=list)
@@ -56,14 +59,14 @@ class Window:
     expected_errors: list[str] = field(default_factory=list)
 
     async def open(self, url: str) -> Page:
-        """Opens a page of the site under test."""
+        """Opens a page in a new tab and allows requests to its host."""
         self.hosts.add(urlsplit(url).netloc)
         page = await self.context.new_page()
         await page.goto(url)
         return page
 
     async def sign_in(self, root: str, token: str) -> None:
-        """Sets the session cookie."""
+        """Sets the session cookie and allows requests to the host of `root`."""
         self.hosts.add(urlsplit(root).netloc)
         await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
 
@@ -106,7 +109,7 @@ async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = 
 
 
 async def find_axe_violations(page: Page) -> list[str]:
-    """Returns the violations that axe-core finds (WCAG 2.2 A and AA, best practices), except in message frames.
+    """Returns the violations that axe-core's default rules find (WCAG 2.1 A and AA, best practices), except in frames.
 
     The script is injected through the debugger protocol, to which the Content-Security-Policy does not apply.
     """

@@ -12,13 +12,13 @@ A `.dialog` file is one connection, line by line. Its comments give the reason f
     C<< NOOP\r\nNOOP\x00\r\n                    exact bytes: \r \n \t \0 \\ and \xHH; no CRLF is added
     starttls                                    the TLS handshake, after the server's 220
     half-close                                  the client closes its sending side and continues to read
-    reset                                       the client resets the connection
+    reset                                       the client resets the connection; nothing may follow
     close                                       the client closes the connection; nothing may follow
     expect-close                                the server closes without further output; nothing may follow
 
-`${name}` is a variable, `${text*600}` repeats the text 600 times. One space after `C:` and the like is not part of the
-text. The greeting is read like every other line. Only `expect-close` detects additional lines from the server, so a
-dialogue ends with it where an additional reply would be an error.
+`${name}` is a variable, `${text*600}` repeats the text 600 times. The space after `C:`, `S:` and the other verbs is
+not part of the text. The greeting is read like every other line. Lines that the server sends after the last step are
+detected only by `expect-close`, so a dialogue ends with it where an additional reply would be an error.
 """
 
 import re
@@ -51,7 +51,9 @@ async def run_dialog(
 ) -> None:
     """Plays a dialogue.
 
-    Raises AssertionError with the file, the line, the expected and received text, and the exchange so far.
+    Raises:
+        AssertionError: The exchange differs from the file. The message names the line and shows the exchange so far.
+        DialogError: The file is invalid.
     """
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)

@@ -1,9 +1,9 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It answers with the records that `set` declared; a CNAME is answered together with its target. A name without records
-is NXDOMAIN, and a name with records of other types gets an empty answer. `fail` makes queries for a name fail until
-`restore`. An answer too large for UDP is truncated with the TC bit and complete over TCP. Every query is in `queries`,
-in order. It never queries another server.
+It answers with the records that `set` declared; a CNAME is answered together with its target. A name is NXDOMAIN if
+neither it nor a subdomain has records. Other names get an empty answer for types without records. `fail` makes queries
+for a name fail until `restore`. An answer too large for UDP is truncated with the TC bit and complete over TCP. Every
+query is in `queries`, in order. The stand-in never queries another server.
 """
 
 import asyncio
@@ -120,7 +120,7 @@ class DnsStandIn:
             records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_make_rdata(kind, value) for value in values])
 
     def remove(self, name: str) -> None:
-        """Removes all records of a name, so that it is NXDOMAIN."""
+        """Removes all records of a name."""
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
@@ -128,7 +128,7 @@ class DnsStandIn:
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
-        """Delays answers about this name."""
+        """Delays answers about this name by this many seconds."""
         self._delays[_name(name)] = seconds
 
     def restore(self, name: str) -> None:

@@ -17,7 +17,7 @@ from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
 @pytest.fixture(autouse=True)
 def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test if a program that it started has logged a key, webhook, password or text of a message."""
+    """Fails a test if the kept log lines of a program that it started contain a secret; see `find_secrets`."""
     started: list[Program] = []
     start = Program.start
 
@@ -56,7 +56,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """An empty database for this test."""
+    """The URL of an empty database for this test."""
     url = await postgres_server.create_database()
     yield url
     await postgres_server.drop_database(url)
@@ -75,6 +75,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def installation(store: Store) -> AsyncIterator[Installation]:
-    """A workspace with the aliases `support` and `billing`, and the core over it, on both databases."""
+    """An installation with the aliases `support` and `billing`. The test runs on SQLite and on PostgreSQL."""
     async with seeded_installation(store) as found:
         yield found

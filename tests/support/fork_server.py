@@ -33,8 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# The server imports all modules of these packages, because each command imports only the modules that it needs.
-# Importing them has no side effects.
+# The server imports all modules of these packages, which has no side effects. Importing only the packages would not be
+# enough: each command imports the modules that it needs when it runs.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
 # Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.

@@ -1,4 +1,4 @@
-"""Finds secrets in log lines. Every line of every program that tests start is checked.
+"""Finds secrets in log lines. The fixture `no_secrets_logged` checks the programs that tests start.
 
 Secrets that only one test knows, such as its passwords and messages, are checked by `test_redaction`.
 """
@@ -12,7 +12,7 @@ _PATTERNS = {
     "a password in a URL": re.compile(r"://[^/\s:@\"]+:(?!\*\*\*)[^@/\s\"]+@"),
     "the credentials of a request": re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/_=-]{8,}"),
     "a link that signs in": re.compile(r"[?&]token=[A-Za-z0-9_-]{8,}"),
-    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the text of `tests.support.mails`
+    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the default of `mails.plain`
 }
 
 

@@ -1,7 +1,8 @@
 """Builds test messages as bytes, as sent after DATA but without dot-stuffing, with CR LF line endings.
 
 Builders take the header fields that tests need and use plausible values for all others. Each message has its own
-Message-ID unless one is given; two calls with the same `message_id` return the same bytes.
+Message-ID unless one is given; only `mail` has a fixed default. Two calls with the same arguments, including
+`message_id`, return the same bytes.
 """
 
 import itertools

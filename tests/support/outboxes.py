@@ -1,4 +1,4 @@
-"""Outboxes of two processes over one integration with queued deliveries."""
+"""Outboxes of two processes for one integration with queued deliveries."""
 
 from router import ids
 from router.channels.contract import SendOutcome

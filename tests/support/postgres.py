@@ -1,12 +1,13 @@
 """A real PostgreSQL for tests, with a database for each test.
 
-`shared_server(folder)` is the one server of a test run, shared by all xdist workers. `TEST_POSTGRES_URL` names a server
-that is already running and replaces it. `private_postgres()` is a server for one test, which may stop, kill and pause
-it. However the test processes end, `postgres_supervisor` stops the server and removes its directory. The data is in
-memory where possible, fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket without passwords.
+`shared_server(folder)` is the one server of a test run, shared by all xdist workers. If `TEST_POSTGRES_URL` names a
+running server, that one is used instead. `private_postgres()` is a server for one test, which may stop, kill and pause
+it. However the test processes end, `postgres_supervisor` stops each server that it started and removes its directory.
+The data is in memory where possible, fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket
+without passwords.
 
     url = await server.create_database()                            # empty
-    template = await server.build_template("schema", build)         # `build(url)` runs once in the whole test run
+    template = await server.build_template("schema", build)         # calls `build(url)` unless the template exists
     url = await server.create_database(template)                    # a copy, about 20 ms
 """
 
@@ -57,7 +58,7 @@ _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class _SupervisorClient:
-    """The connection to a supervisor. The server runs while the connection is open."""
+    """A connection to a supervisor. The server runs while at least one connection is open."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -135,7 +136,7 @@ class PostgresServer:
     async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
         """Returns the template database `name`; builds it with `build(url)` unless another worker has built it.
 
-        `build` closes its connections before it returns. If it fails, nothing remains and the next worker tries.
+        `build` closes its connections before it returns. If it fails, the next call builds the template again.
         """
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
@@ -196,7 +197,10 @@ class PostgresServer:
         return (self.root / "log").read_text(errors="replace") if self.root else ""
 
     def close(self) -> None:
-        """Releases the server. Blocks until the server is removed if this was its last user."""
+        """Releases the server. Blocks until the server is removed if this was its last user.
+
+        On an external server, drops the databases that this object has created.
+        """
         if self._control is not None:
             self._control.close()
         else:

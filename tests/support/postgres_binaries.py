@@ -53,7 +53,7 @@ def run_as() -> RunAs | None:
 
 
 def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """Returns the best installation; `source` requires one kind.
+    """Returns the first usable installation; `source` requires one kind.
 
     Raises PostgresNotFoundError with the searched folders.
     """
@@ -78,7 +78,7 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
 
 
 def data_parent(user: RunAs | None) -> Path:
-    """Returns the folder for data directories: in memory if possible (five times as fast), else on disk."""
+    """Returns the folder for data directories: in memory (five times as fast) if 512 MiB are free, else on disk."""
     memory = Path("/dev/shm")
     if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
@@ -144,8 +144,8 @@ def _has_permission(path: Path, user: RunAs, bits: int) -> bool:
 def _stage(install: Path) -> Binaries:
     """Copies the wheel's programs and libraries to a folder that every user can enter.
 
-    They stay side by side, where the programs expect their libraries. Hard links are used where the file system allows
-    them, else copies.
+    They stay side by side, because the programs expect the libraries there. Hard links are used where the file system
+    allows them, else copies.
     """
     package = install.parent
     libraries = package.parent / f"{package.name}.libs"

@@ -1,14 +1,14 @@
 """A process that owns one PostgreSQL server, so that nothing remains however the tests end.
 
 Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (where the server's
-directory is created), `sockets` (the same for its sockets; the kernel requires a short path), `uid`/`gid` (of the
-server, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). It goes into the background
-and prints one JSON line, `{"control": path}` or `{"error": text}`.
+directory is created), `sockets` (where the directory of its sockets is created; the kernel requires a short path),
+`uid`/`gid` (of the server, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). The
+process goes into the background and prints one JSON line, `{"control": path}` or `{"error": text}`.
 
 Test processes connect to the Unix socket `control` and stay connected. When the last of them is gone, for any reason,
-the supervisor stops the server and removes its directory. Until the first one connects, an open standard input counts
-as a connection. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_` methods. Only the
-standard library is imported, because the Python that runs this script may not be that of the tests.
+the supervisor stops the server and removes its directory. An open standard input counts as a connection, so the
+supervisor waits for the first one. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_`
+methods. Only the standard library is imported, because the Python that runs this script may not be that of the tests.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _STOP_SECONDS = 30.0
 
 
 class PostgresProcess:
-    """One data directory and, while it runs, one postmaster."""
+    """One data directory and, while the server runs, one postmaster."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.bin = Path(config["bin"])
@@ -115,7 +115,7 @@ class PostgresProcess:
         self.process = None
         end = time.monotonic() + _STOP_SECONDS
         while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
-            time.sleep(0.005)  # a start fails while they still use the shared memory
+            time.sleep(0.005)  # a start fails while one of them still uses the shared memory
         with contextlib.suppress(FileNotFoundError):
             (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
 
@@ -162,7 +162,10 @@ class PostgresProcess:
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
     def _all_pids(self) -> list[int]:
-        """The postmaster, then its children; each has its own session, so no process group contains them."""
+        """The pid of the postmaster, then those of its children.
+
+        Each process has its own session, so no process group contains all of them.
+        """
         if self.process is None or self.process.poll() is not None:
             return []
         found = [self.process.pid]

@@ -14,7 +14,7 @@ from typing import Self
 
 @dataclass(slots=True)
 class RelayedConnection:
-    """One client's connection. closed: the client has closed it."""
+    """A connection of one client. closed: whether the client has closed the connection."""
 
     dropped: bool = False
     closed: bool = False

@@ -1,6 +1,6 @@
 """Rows for tests: a workspace, a verified domain, an integration, aliases, tickets.
 
-SQL statements write the rows directly, without the product's services. Only the schema checks them.
+SQL statements write the rows directly, without the product's services. Only the schema checks the rows.
 """
 
 from router import ids

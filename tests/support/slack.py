@@ -113,7 +113,7 @@ class SlackStandIn:
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """Sets the behaviour for requests without a queued behaviour; None answers as Slack does."""
+        """Sets the behaviour for requests without a queued behaviour; None restores the answers of Slack."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)

@@ -1,4 +1,4 @@
-"""The behaviours of the Slack stand-in for a request, and the record of a request. Values only."""
+"""The behaviours of the Slack stand-in for a request, and the record of a request."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ Behaviour = FixedResponse | Hang | SlowResponse | Reset | PartialResponse | Larg
 
 @dataclass
 class Post:
-    """A received request. `status` is None until the request was answered completely."""
+    """A received request. `status` is None until it is answered, and stays None after an incomplete answer."""
 
     method: str
     path: str

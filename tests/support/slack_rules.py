@@ -1,7 +1,7 @@
 """Slack's rules for a message to an incoming webhook. `rejection_reason` returns the error that Slack would answer.
 
-Contains the rules of Slack's Block Kit reference that messages of Email Router could violate; everything else passes.
-Lengths count code points. Pure.
+The rules are those of Slack's Block Kit reference that messages of Email Router could violate; everything else passes.
+Lengths count code points.
 """
 
 from collections.abc import Iterator

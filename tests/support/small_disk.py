@@ -3,8 +3,8 @@
 `python small_disk.py FOLDER BYTES UID GID -- COMMAND ...` mounts the file system and executes the command.
 
 The file system is a tmpfs in a private mount namespace, which the kernel removes with its last process; other processes
-see it only through `/proc/PID/root`. It needs root or permission to create a user namespace. Only the standard library
-is imported, because the Python that runs this script may not be that of the tests.
+see it only through `/proc/PID/root`. Mounting needs root or permission to create a user namespace. Only the standard
+library is imported, because the Python that runs this script may not be that of the tests.
 """
 
 import ctypes

@@ -102,7 +102,7 @@ class RawSmtp:
         await self.send_bytes(line.encode() + b"\r\n")
 
     async def command(self, line: str, expect: int | None = None) -> SmtpReply:
-        """Sends a line and returns the reply; fails if its code is not `expect`."""
+        """Sends a line and returns the reply; fails if the reply's code does not start with `expect`."""
         await self.send_line(line)
         return await self.read_reply() if expect is None else await self.expect(expect)
 
@@ -177,7 +177,7 @@ class RawSmtp:
         return reply
 
     def half_close(self) -> None:
-        """Closes the sending direction. Not over TLS."""
+        """Closes the sending direction, which is impossible over TLS."""
         self._writer.write_eof()
 
     async def abort(self) -> None:
@@ -237,9 +237,9 @@ async def send_mail(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> SmtpReply:
-    """Sends one message. Returns the reply to its content, or the rejection before it.
+    """Sends one message. Returns the reply to its content, or the rejection that prevented sending it.
 
-    Continues while at least one recipient is accepted.
+    The content is sent if at least one recipient is accepted.
 
     Args:
         parameters: Parameters of MAIL, such as `SMTPUTF8`.

@@ -1,4 +1,4 @@
-"""In-memory doubles of the two ports that the SMTP server calls.
+"""In-memory doubles of the two interfaces in `router.ports` that the SMTP server calls.
 
 `KnownRecipients` routes a few fixed names; `AcceptedMails` keeps accepted messages in a list. Tests
 set `failure` and `gate` to inject failures and delays.
@@ -34,7 +34,8 @@ DOMAIN = "example.com"
 class KnownRecipients:
     """Accepts a few fixed recipients and rejects all others, as routing would.
 
-    Accepted are `support`, `sales`, `büro`, `user1` and the like at example.com, and postmaster.
+    Accepted are `support`, `sales`, `büro` and names that start with `user`, at example.com and bücher.example.
+    `postmaster` is accepted at example.com, at the host name and without a domain.
     """
 
     failure: Exception | None = None

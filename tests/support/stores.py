@@ -1,7 +1,7 @@
 """The two databases, open and with the current schema, for suites that run on both.
 
 `sqlite_store(folder)` and `postgres_store(server)` yield a `Store`: the database and its catalogue. The schema of
-PostgreSQL is built once in a test run and copied.
+PostgreSQL is built once and copied for each test.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ BUSY_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open database with its schema."""
+    """A database with its catalogue of queries. It is open unless `closed_store` created the store."""
 
     kind: str
     url: str

@@ -16,7 +16,7 @@ WEBHOOK = "https://hooks.slack.com/services/T000/B000/abcdefgh"
 
 @dataclass
 class CommandLine:
-    """`await cli("domain", "list")` runs one command to its end in its own folder."""
+    """`await cli("domain", "list")` runs one command in `folder` and waits for its end."""
 
     folder: Path
     env: dict[str, object] = field(default_factory=dict)

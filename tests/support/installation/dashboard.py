@@ -31,7 +31,7 @@ class PageResponse:
 
 @dataclass
 class FormClient:
-    """Sends requests like a browser without JavaScript: with cookies, Accept and Origin."""
+    """Sends requests like a browser without JavaScript: with cookies and Accept, and forms with Origin."""
 
     session: aiohttp.ClientSession
     root: str

@@ -1,4 +1,4 @@
-"""An installation with API and dashboard on a real socket, seeded by its use cases."""
+"""An installation with API and dashboard on a real socket."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -76,7 +76,7 @@ class ApiClient:
 
 
 class ServedInstallation(Installation):
-    """A workspace, its admin with a key, and what a test adds; see `serve_api`."""
+    """An installation with a workspace and its admin, who has a key. `serve_api` creates it."""
 
     login: FirstLogin
     session: aiohttp.ClientSession
@@ -195,7 +195,7 @@ async def serve_api(
 ) -> AsyncIterator[ServedInstallation]:
     """Serves API and dashboard in this process.
 
-    login: the first login of an existing workspace, for a second server over the same store.
+    login: the first login of an existing workspace, for a second server with the same store.
     """
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(

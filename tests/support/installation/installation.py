@@ -1,7 +1,7 @@
-"""An installation in a test: an open database, its settings, and the core over both.
+"""An installation in a test: a database, its settings, and the core for both.
 
-No task or server runs that a test did not start. Rows are written directly (`tests.support.seeds`); the product's own
-`Accept` accepts messages. `tests.support.installation.http` adds the HTTP API.
+Tasks and servers run only if a test starts them. `tests.support.seeds` inserts workspace, domain, integration and
+aliases; the product's own `Accept` accepts messages. `tests.support.installation.http` adds the HTTP API.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class RecordingWake:
 
 
 class Installation:
-    """A core over a store. `seed()` adds a workspace with the aliases `support` and `billing` of one domain.
+    """A core for a store. `seed()` adds a workspace with the aliases `support` and `billing` of one domain.
 
     Args:
         settings: Settings that override `SETTINGS`.
@@ -136,7 +136,7 @@ class Installation:
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
 
     def second_process(self, **options: Any) -> Self:
-        """A second process over the same database and seeds; the test closes it."""
+        """Returns an installation for the same database and rows, in place of a second process. The test closes it."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
         found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
@@ -151,7 +151,7 @@ class Installation:
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
         """Adds an alias of the domain and returns its target.
 
-        integration_id: by default the first integration; None for no integration.
+        integration_id: by default the integration that `seed` added; None for no integration.
         """
         chosen = self.integration_id if integration_id == "" else integration_id
         self.aliases[name] = await seeds.insert_alias(self.database, self.workspace_id, self.domain_id, name, chosen)
@@ -201,11 +201,11 @@ class Installation:
             await running
 
     async def search(self, q: str) -> list[int]:
-        """The numbers of the tickets that a search finds, in order."""
+        """The numbers of the tickets on the first page of a search, newest first."""
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
 
     async def set_status(self, status: str) -> None:
-        """Sets the status of every ticket."""
+        """Sets the status of each ticket on the first page of the ticket list."""
         for ticket in (await self.tickets.list(self.actor)).items:
             await self.tickets.set_status(self.actor, ticket.id, status)
 
@@ -242,7 +242,7 @@ class Installation:
 
     @asynccontextmanager
     async def open_database(self) -> AsyncIterator[None]:
-        """Keeps the database open during the block, and closes the core at its end."""
+        """Keeps the database open during the block. Closes the core after a block that raises no exception."""
         await self.database.open()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Creates installations for tests: over an open store, or for a started program."""
+"""Creates installations for tests: for an open store, or for a started program."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from tests.support.stores import Store, postgres_database, sqlite_database
 async def seeded_installation(
     store: Store, settings: Mapping[str, object] | None = None, **options: Any
 ) -> AsyncIterator[Installation]:
-    """A seeded installation over an open store. options: further arguments of `Installation`."""
+    """A seeded installation for an open store. options: further arguments of `Installation`."""
     found = Installation(store, settings, **options)
     await found.seed()
     try:

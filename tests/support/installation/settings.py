@@ -19,7 +19,7 @@ SETTINGS: Mapping[str, object] = {
     "dns.nameservers": ["127.0.0.1:9"],
     "delivery.allow_private_networks": True,
 }
-# No pacing: a second between two messages would be most of a test's time.
+# No pacing and no digests: a second between two messages would be most of a test's time.
 UNPACED: Mapping[str, object] = {
     "delivery.per_second": 1000.0,
     "delivery.burst": 1000,
