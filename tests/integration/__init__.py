@@ -1,1 +1,1 @@
-"""Tests of the store on both databases, and of servers that run in the test process on port 0."""
+"""Tests with a database, and with servers that run in the test process on free ports."""

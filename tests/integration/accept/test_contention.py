@@ -13,7 +13,7 @@ from tests.support.stores import postgres_store
 async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
     """Two replies lock their tickets while another transaction locks them in the opposite order.
 
-    PostgreSQL aborts one of the two transactions.
+    PostgreSQL aborts the commit of the replies, which is retried.
     """
     async with postgres_store(postgres_server) as store:
         installation = Installation(store)

@@ -48,7 +48,10 @@ class PlainTicket:
 
 
 def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
-    """Returns the ticket number at each alias for each message, processed one after the other."""
+    """Processes the messages in order. Returns the ticket of each (message number, alias).
+
+    A ticket is its index among the tickets of the alias, oldest first.
+    """
     tickets: dict[str, list[PlainTicket]] = {}
     found = {}
     for one in sent:
@@ -115,7 +118,10 @@ async def test_random_correspondence_joins_as_specified(installation: Installati
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation: Installation, at_once: bool) -> None:
-    """Of 21 tickets, a participant of only the oldest cannot join it; a participant of only the second oldest can."""
+    """21 tickets have the same Message-ID. A participant of only the oldest one cannot join it.
+
+    A participant of only the second oldest, or of only the newest, can join that ticket.
+    """
     mails = [
         mail("<same@form.test>", sender=sender_address(f"p{n}"), extra=[f"X-Number: {n}"])
         for n in range(MAX_TICKETS + 1)
@@ -186,7 +192,7 @@ async def test_all_200_participants_can_reply_and_others_cannot(installation: In
 
 
 async def test_a_reply_to_an_erased_ticket_opens_a_new_one(installation: Installation) -> None:
-    """The participants are erased as well."""
+    """Erasing the ticket also erases its participants."""
     await installation.accept.accept(installation.envelope(), mail())
     (ticket,) = await installation.all_rows("tickets")
     async with installation.database.transaction() as transaction:

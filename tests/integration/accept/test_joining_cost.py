@@ -1,6 +1,6 @@
 """The cost of joining a conversation does not depend on the number of earlier messages.
 
-It is measured in rows on PostgreSQL, and in virtual machine instructions on SQLite.
+It is measured in rows read on PostgreSQL, and in virtual machine instructions on SQLite.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.mails import mail
 
-FLOOD = 400  # tickets with one Message-ID: many times the limit
+FLOOD = 400  # number of tickets with one Message-ID, 20 times `MAX_TICKETS`
 
 
 async def _create_flood(installation: Installation, count: int) -> None:
@@ -100,7 +100,7 @@ async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation)
 
 
 class GroupRecorder:
-    """Runs the real transaction and records the queries of each group."""
+    """Runs the real transaction and counts, for each group, the rows of its lookups and inserts."""
 
     def __init__(self) -> None:
         self.lookups: list[int] = []
@@ -132,7 +132,7 @@ class GroupRecorder:
 
 
 async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installation: Installation) -> None:
-    """100 references, 200 participants and 30 aliases in each of 40 messages: much work in few bytes."""
+    """Each of 40 small messages has 100 references, 200 participants and 30 aliases."""
     count = 30
     targets = [await installation.add_alias(f"a{n}") for n in range(count)]
     groups = GroupRecorder()
@@ -160,7 +160,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
 
 
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
-    """The limit applies to expensive messages: 100 small pending replies form one or two groups."""
+    """The limit applies only to expensive messages: of 100 small pending replies, at least 49 share a group."""
     groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept

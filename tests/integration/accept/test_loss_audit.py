@@ -1,4 +1,4 @@
-"""The loss audit on both databases: it passes after every operation of the product and finds each seeded fault."""
+"""The loss audit on both databases: it passes after operations of the product and finds each seeded fault."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ async def send(installation: Installation, *names: str, number: int = 1, body: s
 
 @pytest.fixture
 async def installation(store: Store) -> AsyncIterator[Installation]:
-    """Three aliases, one of them without an integration."""
+    """An installation with three aliases, one of them without an integration."""
     async with seeded_installation(store) as found:
         await found.add_alias("quiet", None)
         yield found

@@ -1,4 +1,4 @@
-"""A committed message is accepted, whatever fails after the commit."""
+"""A committed message is accepted even if the meter and the wake-up fail after the commit."""
 
 import pytest
 

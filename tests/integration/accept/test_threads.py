@@ -1,4 +1,4 @@
-"""Conversations as mail programs and users create them, through the real accept on both databases.
+"""Conversations as mail programs and users create them, through the real accept transaction on both databases.
 
 Each case has caused wrongly split or merged tickets in some helpdesk. A ticket is identified by its number.
 """
@@ -43,7 +43,7 @@ def mail(
 
 
 async def accept_in_order(installation: Installation, *contents: bytes) -> list[int]:
-    """Accepts the messages one after the other; returns the ticket number of each at its first alias."""
+    """Accepts the messages one after the other; returns the lowest ticket number of each."""
     for content in contents:
         await installation.accept_message(content)
     rows = await installation.execute(
@@ -77,7 +77,7 @@ async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation
 
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
-    """Exchange replaced the Message-ID in transit, so the reply of Apple Mail refers to an unknown one."""
+    """Exchange replaced the Message-ID in transit, so the reply of Apple Mail refers to an unknown Message-ID."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -119,7 +119,7 @@ async def test_a_message_that_refers_to_itself(installation: Installation) -> No
 
 
 async def test_strangers_who_reply_to_a_newsletter_stay_apart(installation: Installation) -> None:
-    """The alias also received the newsletter. The people who reply are not its sender and do not know each other."""
+    """The alias also received the newsletter. Only a reply of its sender joins that ticket."""
     found = await accept_in_order(
         installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),

@@ -1,4 +1,4 @@
-"""Concurrent changes by two users: neither is lost, and none fails with an internal error.
+"""Concurrent changes: both take effect or one is refused, and none fails with an internal error.
 
 On PostgreSQL, two transactions run concurrently; `interleave` runs one of them between the reads and the writes of the
 other. SQLite serialises transactions, so these tests run on PostgreSQL only.
@@ -191,7 +191,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
         # The server checks for deadlocks after a wait of one second. On a stalled machine, it can abort the deliverer
-        # instead, which retries. The replay still succeeds.
+        # instead of the replay. The deliverer retries, and the replay still succeeds.
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

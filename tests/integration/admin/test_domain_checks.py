@@ -40,7 +40,7 @@ class TwoWorkspaces:
         self.alerts = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def new_check_service(self) -> DomainCheckService:
-        """Builds the check service of another process."""
+        """Builds a check service with its own resolver and cache, as each process has one."""
         # The time limits are so long that no query times out.
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)

@@ -32,7 +32,7 @@ HOUR = RateLimit(requests=5, seconds=3600)
 
 @pytest.fixture(autouse=True)
 def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lowers the limits: three failures an hour per account, two per known device."""
+    """Lowers the limits: three failures an hour per account, two in 15 minutes per known device."""
     monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", RateLimit(3, 3600))
     monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", RateLimit(2, 900))
 
@@ -45,7 +45,7 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 def fail2ban_pattern() -> re.Pattern[str]:
-    """The filter of docs/operations.md. fail2ban replaces `<ADDR>`."""
+    """The fail2ban filter of docs/operations.md. A pattern for addresses replaces `<ADDR>`, as in fail2ban."""
     text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
     return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))

@@ -21,7 +21,7 @@ from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store, sqlite_store
 
-OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the PostgreSQL index contains the ends of these ids
+OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the same last four characters, as in the index
 ALIASES, ASSIGNEES = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
 # Milliseconds between two tickets: from 0 to 300 days.
 INTERVALS_MS = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
@@ -57,7 +57,7 @@ class KnownTicket:
 
 
 class CountingDatabase:
-    """A database that counts its queries by name."""
+    """A database that counts its `fetch_all` queries by name."""
 
     def __init__(self, database: Any) -> None:
         self._database = database
@@ -251,7 +251,7 @@ async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
 
 
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
-    """No query scans a whole table."""
+    """No query of the search scans a whole table."""
     async with sqlite_store(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):

@@ -225,7 +225,7 @@ async def test_100_continue_is_sent_only_for_an_accepted_body(
 async def test_hosts_in_headers_are_not_normalised(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Normalising takes quadratic time."""
+    """Unicode normalisation of a host takes quadratic time."""
     marks = "http://a" + "\u0301\u0323" * 1000
 
     def parsed(url: str, *_: object) -> Any:

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the request is executed once, repeats get its response, and another request is rejected."""
+"""`Idempotency-Key`: the request is executed once, repeats get its response, and other bodies are rejected."""
 
 import asyncio
 

@@ -1,7 +1,7 @@
 """Fixtures of the dashboard tests: the API tests' `served` and `sqlite_served`, and a real browser.
 
 Playwright's objects belong to one event loop and the browser is started once. Tests that use `window` therefore run on
-the session's loop (`pytestmark = pytest.mark.asyncio(loop_scope="session")`) and use `site`.
+the session's loop (`pytestmark = pytest.mark.asyncio(loop_scope="session")`) and use `site` or `populated`.
 """
 
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Past events: delivery attempts, and messages of the last month."""
+"""Delivery attempts, and messages of the last month."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class PastMessage:
 
 
 async def insert_past_messages(installation: Installation, *mails: PastMessage, workspace_id: str = "") -> None:
-    """Inserts messages whose ids and times lie in the past; ids do not use the test's clock."""
+    """Inserts messages whose ids and times lie in the past of the system's clock, not of the test's clock."""
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:
@@ -76,6 +76,6 @@ async def insert_past_messages(installation: Installation, *mails: PastMessage, 
 
 
 async def insert_month(installation: Installation) -> None:
-    """Inserts some messages on most days of a month."""
+    """Inserts 24 messages that are 1 to 23 days old."""
     messages = (PastMessage(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24))
     await insert_past_messages(installation, *messages)

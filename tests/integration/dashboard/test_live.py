@@ -1,4 +1,4 @@
-"""Server-sent events: sent on changes, bounded, and closed with their client and with the process."""
+"""Event streams: they report changes, are limited in number, and end with their client or the process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
 
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
-    """The request timeout is 0.5 s, but events follow only about one second apart."""
+    """The request timeout is 0.5 s, but the events are about one second apart."""
     async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(request_timeout="500ms")) as served:
         await served.create_alias()
         headers = {"Authorization": f"Bearer {served.login.key}"}

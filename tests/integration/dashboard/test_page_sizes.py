@@ -1,4 +1,4 @@
-"""Page sizes with the largest possible messages: pages stay small, and omitted parts are linked."""
+"""Page sizes with very large messages: lists and conversations stay small, and omitted parts are linked."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.support.installation.http import ServedInstallation
 
 MAX_PAGE_BYTES = 100_000
 FILES = 300
-LENGTH = 60_000  # characters of each message
+LENGTH = 60_000  # characters of the text of each message
 
 
 def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:

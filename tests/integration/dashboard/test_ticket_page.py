@@ -1,4 +1,4 @@
-"""The ticket page: all messages are shown, quoted text is loaded on request, and a link replies by email."""
+"""The ticket page: messages in pages, quoted text that is loaded on request, and a link to reply by email."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Example paths of every page; `test_every_page_is_visited` fails for a page without one.
 
-`VISITS` maps the declared path of a page to a path with `{name}` placeholders, which `populate` fills. Public pages are
-opened without a session.
+`VISITS` maps the declared path of a page to a path with `{name}` placeholders. `populate` returns the values of the
+placeholders. Public pages are opened without a session.
 """
 
 from api.dashboard.views import PAGES
@@ -68,7 +68,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:
-    """Adds a failed and a successful delivery, a month of messages and a ticket with two messages."""
+    """Adds a reply to the ticket, a failed and a successful delivery, and messages of the last month."""
     found = (await served.services.messages.find(served.actor, ticket))[0]
     await served.accept_message(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]

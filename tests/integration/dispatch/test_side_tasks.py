@@ -1,4 +1,4 @@
-"""A posted ticket is recorded as posted, whatever side task fails: it is not posted twice."""
+"""A posted ticket is recorded as posted and not posted again, even if the meter and the log fail."""
 
 import pytest
 

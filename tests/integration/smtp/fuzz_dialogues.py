@@ -63,7 +63,7 @@ def random_dialogue(rng: random.Random) -> bytes:
 
 
 def mutate(rng: random.Random, data: bytes) -> bytes:
-    """Returns the data with a few places removed, duplicated or replaced."""
+    """Returns the data with up to five random deletions, duplications, insertions or replacements."""
     changed = bytearray(data)
     for _ in range(rng.choice([0, 0, 1, 2, 5])):
         position = rng.randrange(len(changed) + 1)

@@ -13,7 +13,7 @@ from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningSmtpServer
 
-MAX_ITERATIONS = 20_000  # iterations of the event loop in one round
+MAX_ITERATIONS = 20_000  # maximum number of consecutive passes in which no connection reads
 # The second and the third address share a /64; the last one is trusted.
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
@@ -166,9 +166,9 @@ def _fake_start_tls(peers: list[FuzzPeer], rng: random.Random) -> Any:
         if not server_side or protocol is not transport.protocol:
             raise InvariantError("not the server's side of the handshake")
         peer.handshake_offsets.append(peer.fed_bytes)
-        secured = FuzzTransport(peer.address, tls=True)
+        secured = FuzzTransport(peer.address, tls=True)  # the new transport reads, as on both event loops
         secured.protocol = protocol
-        secured.closing = transport.closing  # the new transport reads, as on both event loops
+        secured.closing = transport.closing
         peer.transport = secured
         peer.written.append(secured.written)
         for _ in range(rng.randrange(5)):

@@ -1,6 +1,6 @@
 """The behaviour of aiosmtpd and asyncio that `smtp.connection` relies on or replaces.
 
-If a new aiosmtpd fails here: read its change, adapt `Connection`, and update decision record 0022.
+If these tests fail with a new aiosmtpd, read its changes, adapt `Connection`, and update decision record 0022.
 """
 
 # ruff: noqa: N802 - aiosmtpd prescribes the names of handlers and methods
@@ -26,7 +26,7 @@ MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@examp
 
 
 class Handler:
-    """Records the hooks that a stock server calls. Its DATA hook raises `failure` and waits for `gate`."""
+    """Records the hooks that a stock server calls. Its DATA hook raises `failure` or waits for `gate`, if set."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []

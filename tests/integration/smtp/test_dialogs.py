@@ -1,7 +1,7 @@
 """Runs every `tests/dialogs/*.dialog` against a running server.
 
-`SETTINGS` names the dialogues that need settings other than the defaults, `PREPARATIONS` those that
-need more than settings.
+`SETTINGS` names the dialogues that need settings other than the defaults. `PREPARATIONS` names those
+that need more than settings, or that tests/system must not run.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def fail_accept(server: RunningSmtpServer, failure: Exception) -> AsyncIte
 
 
 async def send_slowly(server: RunningSmtpServer) -> None:
-    """Sends bytes continuously, each within its time limit."""
+    """Feeds three bytes every 20 ms to each connection that receives content, so that no read times out."""
     while True:
         for connection in list(server.server._connections):
             if connection.phase is Phase.CONTENT:
@@ -93,7 +93,7 @@ async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
         yield
 
 
-# Contexts in which a dialogue runs, by its name. tests/system runs only the dialogues without one.
+# Contexts in which dialogues run, by the name of the dialogue. tests/system runs only the dialogues without one.
 PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
@@ -102,7 +102,7 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
     "listed": lambda _server: nullcontext(),  # not for tests/system: its settings need a resolver
-    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: a program only for it takes too long
+    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: it would need a program of its own
 }
 
 

@@ -1,4 +1,4 @@
-"""Pipelined commands of one peer do not starve other connections, even if they are many and cheap.
+"""Pipelined commands of one peer, even many cheap ones, do not starve other connections.
 
 The commands that run between two iterations of the event loop are counted, not timed.
 """
@@ -67,7 +67,7 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_empty_chunks_are_idle_commands() -> None:
-    """An empty chunk does not lead to a message. Unlimited ones would keep a connection and its memory forever."""
+    """An empty chunk adds nothing to a message. Without a limit, a client could send empty chunks forever."""
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
@@ -115,7 +115,7 @@ async def test_endless_line_is_throttled() -> None:
 
 
 async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpServer) -> None:
-    """Sends five pieces and asserts that each one is read only after the pause of the previous one."""
+    """Sends five pieces and asserts that after each one the throttle, and nothing else, pauses reading."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
     paused: list[tuple[int, set[PauseReason], bool]] = []

@@ -104,7 +104,7 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A message between two chunks waits for memory like any other, and is rejected after the same time."""
+    """A message whose next chunk is missing waits for memory like any other, and is rejected after the same time."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
@@ -211,7 +211,7 @@ async def test_disconnected_client_releases_its_memory() -> None:
 
 
 async def test_too_large_mail_blocks_no_other() -> None:
-    """A discarded message has no memory, so the oldest large message does not wait for it."""
+    """A message over the size limit keeps no memory after its rejection."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await start_data(server) as client:

@@ -24,7 +24,7 @@ async def connect(host: str, port: int) -> RawSmtp:
 
 
 async def wait_for_command_phase(connection: Connection) -> None:
-    """Waits until the command timeout applies; the reply may arrive earlier."""
+    """Waits until the command timeout applies. The reply to the previous command may arrive earlier."""
     await wait_until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
 
 
@@ -159,7 +159,7 @@ async def test_expired_session_ends_at_once_outside_a_mail() -> None:
     ids=["no mail", "no recipient, over before", "no recipient", "refused recipient"],
 )
 async def test_expired_session_ends_inside_a_rejected_chunk(before: bytes, over_before: bool) -> None:
-    """The rest of a rejected chunk belongs to no message. At the minimum rate it could take hours."""
+    """The rest of a rejected chunk belongs to no message. At the minimum rate, reading it could take hours."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()

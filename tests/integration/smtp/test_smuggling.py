@@ -113,7 +113,7 @@ async def test_split_at_every_boundary(
         for cut in range(1, len(end) + 5):
             await start_mail(client)
             await client.send_bytes(stream[:cut])
-            # The server replies to the second session only after reading what the first one sent.
+            # The greeting of this session shows that the server has read the first part of the stream.
             async with await RawSmtp.connect(server.host, server.port, greeting=False) as second_client:
                 await second_client.send_bytes(header)
                 await second_client.expect(220)

@@ -1,4 +1,4 @@
-"""A cancelled caller returns at once, and its connection is usable again, on both databases."""
+"""A cancelled caller returns at once, and its connection is usable again."""
 
 import asyncio
 import sqlite3

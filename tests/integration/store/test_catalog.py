@@ -1,4 +1,4 @@
-"""Every query prepares on both databases, and the loader rejects invalid files."""
+"""Every query prepares on both databases, and an unknown query is named."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Migrations can be repeated and run concurrently, are applied completely or not at all, and reject a newer
-schema.
-"""
+"""Migrations can be repeated, run concurrently, are applied completely or not at all, and reject a newer schema."""
 
 import asyncio
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Dead connections to PostgreSQL are detected and replaced, server settings are overridden, conflicts are
-retried.
-"""
+"""Dead connections to PostgreSQL are replaced, server settings are overridden, and conflicts are retried."""
 
 import asyncio
 from collections.abc import AsyncIterator

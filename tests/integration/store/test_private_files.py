@@ -1,4 +1,4 @@
-"""The SQLite file is private to its owner and contains no deleted data. The same is true of backups."""
+"""The SQLite file and its backups are private to their owner. The file contains no deleted data."""
 
 import os
 import sqlite3

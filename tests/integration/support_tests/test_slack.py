@@ -1,4 +1,4 @@
-"""The Slack stand-in: answers, rejections, and every misbehaviour."""
+"""The Slack stand-in: valid requests, rejections, and scripted behaviours."""
 
 import asyncio
 import ssl
