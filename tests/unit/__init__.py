@@ -1,1 +1,1 @@
-"""Tests of pure functions: they start no process, open no socket and use no database."""
+"""Tests without external effects: they start no process, open no socket and use no database."""

@@ -1,8 +1,8 @@
 """No name or text contains a word that docs/style.md bans; the failure names the word to use.
 
-The test checks the paths, identifiers, comments and texts of all tracked files, except the two documents that list the
-words and this file, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and the entries of released
-versions in the changelog.
+The test checks the paths, identifiers, comments and texts of all files of the project, except the two documents that
+list the words and this file, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and the entries of
+released versions in the changelog.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ LOCAL = "http://127.0.0.1:8080"
         (HTTPS, "127.0.0.1:8080", [], "warn"),
         (HTTPS, "127.0.0.1:8080", ["127.0.0.1/32", "::1/128"], "ok"),
         (HTTPS, "127.0.0.1:8080", ["127.0.0.0/8"], "ok"),
-        (HTTPS, "127.0.0.1:8080", ["192.0.2.1/32"], "warn"),  # public, but the proxy connects from a loopback address
+        (HTTPS, "127.0.0.1:8080", ["192.0.2.1/32"], "warn"),  # the proxy connects from a loopback address instead
         (HTTPS, "localhost:8080", ["127.0.0.1/32"], "ok"),
         (HTTPS, "[::1]:8080", ["127.0.0.1/32"], "warn"),
         (HTTPS, "0.0.0.0:8080", [], "warn"),

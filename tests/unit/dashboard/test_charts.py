@@ -1,4 +1,4 @@
-"""Charts are well-formed for all values and texts, contain every number and draw nothing outside their bounds."""
+"""Charts are well-formed for all values and texts, name the value of each column and draw nothing out of bounds."""
 
 from xml.etree import ElementTree
 

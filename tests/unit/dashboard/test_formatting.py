@@ -1,4 +1,4 @@
-"""Formatting of times, sizes, durations and counts."""
+"""Formatting of sizes and relative times, and the summary of what needs attention."""
 
 import pytest
 

@@ -164,7 +164,7 @@ def test_invalid_records_of_libraries(
 def test_warnings_and_unraisable_exceptions_are_logged(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python's own hooks would block on standard error, in the thread of the event loop."""
+    """Python's own hooks write to standard error, which can block the thread of the event loop."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)

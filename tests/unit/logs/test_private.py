@@ -1,4 +1,4 @@
-"""The check of the logs of the whole suite finds private data."""
+"""The check for secrets in the logs of the tests finds private data and allows public data."""
 
 import pytest
 

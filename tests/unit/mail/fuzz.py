@@ -94,7 +94,10 @@ def _assert_storable(value: object) -> None:
 
 
 def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
-    """Returns a message with one to eight changes: inserted tokens, and removed, repeated or swapped ranges."""
+    """Returns a message with one to eight changes.
+
+    Tokens, random bytes, lines and ranges of messages are inserted, removed, repeated, replaced or shuffled.
+    """
     content = bytearray(rng.choice(mails))
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
         at = rng.randrange(len(content) + 1)

@@ -2,9 +2,9 @@
 
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
-Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. A run continues from
-`.fuzz/guided`, which initially contains the messages of tests/corpus. It stops at the first failure and writes the
-message to `.fuzz/crash-*`.
+Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. Each run copies the messages
+of tests/corpus to `.fuzz/guided` and continues from all messages there. The run stops at the first failure and writes
+the message to `.fuzz/crash-*`.
 """
 
 from __future__ import annotations

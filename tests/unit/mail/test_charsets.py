@@ -208,7 +208,7 @@ RUSSIAN = LANGUAGES["ru cp1251"]
         (FOOTER.encode("cp1252") + b"\n" + GERMAN.encode(), "", f"{FOOTER}\n{GERMAN}"),
         (GERMAN.encode() + RUSSIAN.encode("cp1251"), "utf-8", GERMAN + RUSSIAN),
         (GERMAN.encode() + RUSSIAN.encode("koi8_r"), "koi8-r", GERMAN + RUSSIAN),
-        # Lines with one or two characters are accidentally valid UTF-8.
+        # The bytes of two of these characters are accidentally valid UTF-8.
         ("联通\n订单\n退款\n时间\n".encode("gbk"), "gb2312", "联通\n订单\n退款\n时间\n"),
     ],
 )

@@ -15,7 +15,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
 @pytest.mark.parametrize(
     ("data", "label", "expected"),
     [
-        # ISO-2022-JP with NEC and IBM rows, half-width katakana, damage; escape sequences are never displayed.
+        # ISO-2022-JP with NEC and IBM rows, half-width katakana, damage and lost escape characters.
         (b"\x1b$B-!-j-5\x1b(B", "iso-2022-jp", "①㈱Ⅰ"),
         (b"\x1b$B|by~\x1b(B", "iso-2022-jp", "髙德"),
         (b"\x1b(I1;\x1b(B " + KANJI, "iso-2022-jp", "ｱｻ 漢字"),

@@ -1,4 +1,4 @@
-"""docs/operations.md and docs/monitoring name exactly the existing metrics."""
+"""docs/operations.md lists exactly the existing metrics, and docs/monitoring uses no others."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Compares `smtp.data` with a simple reference, for every split of the input into pieces."""
+"""Compares `smtp.data` with a simple reference, for any split of the input into pieces."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""`smtp.deadline`: each phase has its limit, and pauses in reading never count for content."""
+"""`smtp.deadline`: a phase that has a limit expires at it, and pauses in reading never count for content."""
 
 import pytest
 from hypothesis import given

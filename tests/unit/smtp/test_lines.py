@@ -1,4 +1,4 @@
-"""Compares `smtp.lines` with a reference, for every split of the input into pieces."""
+"""Compares `smtp.lines` with a reference, for any split of the input into pieces."""
 
 import itertools
 

@@ -190,7 +190,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """The message that became large first continues unless a complete message will release memory."""
+    """No message becomes complete in this test, so the message that became large first never waits."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]

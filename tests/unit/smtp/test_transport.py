@@ -217,7 +217,7 @@ async def test_pause_during_a_handshake_applies_after_it() -> None:
 
 
 def test_complete_mail_does_not_wait() -> None:
-    """The read that used up the memory may also contain the end of the message."""
+    """Bytes that arrive although reading is paused may contain the end of the message."""
     limits = make_bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
     transport, wire, deadline, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(limits)

@@ -168,8 +168,8 @@ FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima\n\n<\nmailto:Ana Lima <ana@example.org>\n> wrote:",
     "Wiadomość napisana przez Ana Lima <ana@example.org> w dniu\n05.05.2026, o godz. 09:15:",
 ]
-# Prefixes of attributions that count only above quote marks. Above unmarked lines, an attribution needs two of these:
-# a verb, a date with a time of day, an address.
+# Prefixes of attributions that are recognised only above quote marks. Above unmarked lines, an attribution needs at
+# least a date or a time of day.
 NEED_MARKS = ("*", ">>>", "Quoting", "Zitat", "Citando", "Ana Lima <ana@example.org> wr")
 
 

@@ -1,4 +1,4 @@
-"""Replies whose new text looks like quoted text; nothing is split off."""
+"""Replies whose new text looks like quoted text: no new text is split off."""
 
 from __future__ import annotations
 

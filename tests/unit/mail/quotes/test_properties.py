@@ -1,4 +1,4 @@
-"""Invariants for any text: no line is lost, and a first message is not split because of quoted text."""
+"""Invariants for any text: no word is lost or repeated, and only a signature is split off a first message."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_text_introduced_by_a_colon_is_new(shown: str) -> None:
 
 
 def test_quoted_lines_at_the_end() -> None:
-    """Quoted lines below an introduction, or directly below text, may be new text."""
+    """Quoted lines are split off after an empty line, or directly below text if they begin with an attribution."""
     answer = "It still fails.\n\n> Which lamp is it?"
     assert split(answer, is_reply=True) == ("It still fails.", "> Which lamp is it?")
     marked = f"It still fails:\n> {ATTRIBUTION}\n>\n> Which lamp is it?"
