@@ -21,8 +21,8 @@ _PARAMETER = re.compile(r"{([a-z]+)}")
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """Receives mail for your domains, creates tickets and posts them to integrations.
 
-Send the API key as `Authorization: Bearer er_...`. Most lists are newest first; `nextCursor` is present when there are more
-items. `POST` calls that create something accept an `Idempotency-Key`. All errors have the same schema.
+Send the API key as `Authorization: Bearer er_...`. Most lists are newest first; `nextCursor` is present when there
+are more items. `POST` calls that create something accept an `Idempotency-Key`. All errors have the same schema.
 """
 
 

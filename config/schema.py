@@ -259,7 +259,7 @@ class DeliverySettings(Section):
     per_second: Number = setting(1.0, "Maximum messages per second to one webhook; the default is Slack's limit.", gt=0)
     burst: Integer = setting(5, "Maximum messages in quick succession to one webhook after a pause.", ge=1)
     digest_after: Integer = setting(
-        20, "When more deliveries than this are pending for one webhook, they are combined into a digest.", ge=1
+        20, "When more deliveries than this are due for one integration, they are combined into a digest.", ge=1
     )
     timeout: PositiveDuration = setting("10s", "Time limit for one attempt, from connecting to the response.")
     max_age: PositiveDuration = setting("3d", "How long a delivery is retried; then it is dead and can be replayed.")

@@ -151,7 +151,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
+def _clean_values(_: object, __: str, event: EventDict) -> EventDict:
     """Removes deceptive characters for a terminal, such as bidirectional controls; JSON output escapes them."""
     return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
@@ -194,7 +194,7 @@ def configure_logging(log_format: Format, level: Level) -> None:
     else:
         # Plain tracebacks: rich ones show local variables, including message content and keys.
         plain = structlog.dev.plain_traceback
-        last = [_escape_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
+        last = [_clean_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     writer = LineWriter(sys.stderr, _dropped_lines_renderer([*shared, *last]))
     atexit.register(writer.flush)
     structlog.configure(

@@ -17,7 +17,8 @@ from router.clock import SystemClock
 def init_command(ctx: click.Context, email: str | None) -> None:
     """Create the first workspace, admin and API key, and print them once.
 
-    The database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace exists.
+    A PostgreSQL database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace
+    exists.
     """
     invocation = console.get_invocation(ctx)
     config = invocation.load_config()

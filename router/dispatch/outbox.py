@@ -137,7 +137,7 @@ class Outbox:
         """
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
-        await self._database.execute("dispatch_fail_orphans", reason="the integration was removed")
+        await self._database.execute("dispatch_fail_orphans", reason="the integration was deleted")
 
     async def release_owner(self, owner: str) -> None:
         """Releases the leases of a dead process. Deliveries that it was sending become due at once."""

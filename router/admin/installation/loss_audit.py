@@ -34,11 +34,11 @@ class LossAuditReport:
         delivered: Delivered deliveries.
         pending: Pending deliveries.
         dead: Permanently failed deliveries.
-        duplicated: Ticket events with more than one delivery.
-        repeats: Messages recently answered as duplicates.
+        duplicated: Deliveries beyond the first of a ticket event.
+        repeats: Recent duplicates, counted for each alias.
         incomplete_messages: Messages with missing tickets or deliveries.
         damaged_messages: Messages with incomplete raw data.
-        stuck_deliveries: Pending deliveries that no deliverer will find.
+        stuck_deliveries: Pending deliveries that no worker will send.
         empty_tickets: Tickets without a message.
     """
 

@@ -144,7 +144,7 @@ class Archive:
             if cursor is None:
                 return seen
             assert len(page.items) == limit
-        raise AssertionError("a list without an end")
+        raise AssertionError("the list does not end")
 
     def expected(self, wanted: TicketFilter, known: Sequence[KnownTicket]) -> list[str]:
         return sorted((ticket.id for ticket in known if ticket.matches(wanted)), reverse=True)

@@ -224,7 +224,7 @@ async def test_error_pages_hide_internal_reasons(
 ) -> None:
     client = await signed_in_client(sqlite_served, "viewer")
     for error, status, words in (
-        (Unavailable("the host of it"), 503, "Service unavailable"),
+        (Unavailable("an internal host name"), 503, "Service unavailable"),
         (RuntimeError("the inside"), 500, "Something went wrong"),
     ):
 

@@ -62,7 +62,7 @@ async def test_note_survives_errors_and_session_end(
     path = f"/tickets/{ticket}/notes"
 
     async def raise_unavailable(*_: object) -> None:
-        raise Unavailable("the host of it")
+        raise Unavailable("an internal host name")
 
     monkeypatch.setattr(TicketService, "add_note", raise_unavailable)
     response = await client.post(path, {"text": NOTE})

@@ -106,7 +106,7 @@ async def test_endless_line_is_throttled() -> None:
         client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
-        await wait_until(lambda: transport.lines.is_skipping, "the line is refused")
+        await wait_until(lambda: transport.lines.is_skipping, "the line is rejected")
         await assert_pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)

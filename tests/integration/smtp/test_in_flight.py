@@ -216,7 +216,7 @@ async def test_too_large_mail_blocks_no_other() -> None:
         memory = server.memory
         async with await start_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
-            await wait_until(lambda: memory.reserved_bytes == 90_000, "most of it is received")
+            await wait_until(lambda: memory.reserved_bytes == 90_000, "90,000 bytes are received")
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
             assert (await client.read_reply()).code == 552
             assert memory.is_unused
@@ -228,7 +228,7 @@ async def test_discarded_mail_is_no_longer_the_oldest() -> None:
         memory = server.memory
         async with await start_data(server) as client, await start_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
-            await wait_until(lambda: memory.reserved_bytes == 200_000, "it is received")
+            await wait_until(lambda: memory.reserved_bytes == 200_000, "the first message is received")
             assert memory.available_bytes == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
             await second.send_bytes(b"a" * 300_000)
             await wait_until(lambda: memory.reserved_bytes == 500_000, "the second is received")

@@ -102,7 +102,7 @@ async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_cl
         connection = server.connection
         await client.command("EHLO client.test", 250)
         await client.send_bytes(b"x" * 5000)
-        await wait_until(lambda: connection._io.lines.is_skipping, "the line is refused")
+        await wait_until(lambda: connection._io.lines.is_skipping, "the line is rejected")
         # Other connections keep the throttle busy for 2 s.
         server.server._context.throttle.next_pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
         await client.send_bytes(b"x\r\nSTARTTLS\r\n")
