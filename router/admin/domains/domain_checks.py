@@ -123,7 +123,7 @@ class DomainCheckService:
             await self.check(domain, None)
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
-        """Queries the DNS and saves the result unless the domain was changed meanwhile. `actor` is None in a recheck."""
+        """Queries the DNS and saves the result unless the domain changed meanwhile. `actor` is None for a recheck."""
         result = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
