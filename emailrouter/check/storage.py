@@ -38,7 +38,7 @@ async def database(context: CheckContext) -> list[CheckResult]:
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
-        fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
+        fix = "Turn on synchronous_commit for the server, the database and the role, and fsync for the server"
         results.append(warn("database", f"{' and '.join(off)} off: accepted mail may be lost in a crash", fix))
     return results
 

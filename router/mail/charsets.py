@@ -59,7 +59,7 @@ _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, decoded as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # characters of windows-1256; damage rarely causes two
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # in windows-1256 only; rarely twice in damaged text
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # U+0085 is not included because it ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
@@ -338,7 +338,7 @@ def _windows_codec(data: bytes, name: str) -> str:
 
 
 def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
-    """Whether bytes above `above` outnumber ASCII letters, which hardly ever happens in Latin script."""
+    """Whether bytes above `above` outnumber ASCII letters, at least four of them C0 or higher: rare in Latin script."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
     # Currency and other signs are below C0 in Western charsets.

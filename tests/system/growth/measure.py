@@ -30,7 +30,7 @@ CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input t
 # about 200. The HTML bomb that this limit is for needed 32,000.
 MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
-_SLOW_SECONDS = 0.5  # a longer step is measured once per round
+_SLOW_SECONDS = 0.5  # if the last step takes longer, each round measures every step only once
 _SUSPECT_FACTOR = 2.35  # if a single measurement exceeds this factor, it is repeated
 _TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory; tracing takes ten times as long
 _MAX_TRACE_SECONDS = 0.02  # memory is traced only if steps may take longer than this
