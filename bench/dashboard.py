@@ -38,7 +38,7 @@ _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{mes
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
     """Returns the URLs to measure, by the path of the page: first pages, deep pages, filters and searches."""
-    number = dataset.count - 3000  # the next ticket is delivered and assigned
+    number = dataset.count - 3000  # ticket `number + 1`, which is measured, is delivered and assigned
     deep = paging.encode_cursor(dataset.id("ticket", dataset.count // 10))
     ticket, delivery, message = (dataset.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
     main, small, busy, hook = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.integrations[0]

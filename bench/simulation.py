@@ -83,7 +83,7 @@ class Pool:
             self._free += 1
 
     def use(self, seconds: float) -> Wait:
-        """A wait for a free server and for its work of this many seconds."""
+        """Returns a wait until a server is free and has then worked for `seconds`."""
 
         def wait(resume: Resume) -> None:
             def done() -> None:
@@ -114,7 +114,7 @@ class Disk:
         self.flushes = 0
 
     def write(self, nbytes: float) -> Wait:
-        """A wait for the flush that contains these bytes."""
+        """Returns a wait until the flush that writes these bytes has ended."""
 
         def wait(resume: Resume) -> None:
             self._waiting.append(resume)
@@ -226,7 +226,7 @@ class _Process:
         self.writing = 0
 
     def receive(self, size: int, workspace: int, on_reply: Resume) -> Steps:
-        """The path of a message from its last byte to the writer's queue."""
+        """Simulates the time from the last byte of a message until the message is in the writer's queue."""
         model, arrived = self.model, self.model.timeline.now
         yield self.thread.use(model.costs.receive + size * model.costs.receive_per_byte)
         if model.layout.raw_outside:

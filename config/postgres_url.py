@@ -85,7 +85,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     """Validates the parameters of a URL whose other parts are known to be valid.
 
     Raises:
-        ValueError: A parameter is not allowed; the text says what is.
+        ValueError: A parameter is not allowed; the text says what is allowed.
     """
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []

@@ -207,7 +207,8 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as auto-generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
         return True
-    # An automatic reply by an inbox rule of Exchange has a reverse-path. The rule belongs to the sender's own mailbox.
+    # An automatic reply by an inbox rule of Exchange has a non-null reverse-path. It is recognised by the mailbox of
+    # the rule, which is the sender's own.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")

@@ -122,7 +122,7 @@ class _TextBuilder:
         """Writes the `~~` before or after struck-out text, next to its words.
 
         Args:
-            following: The struck-out text that starts, `""` if it ends.
+            following: The struck-out text that is added next, `""` to write the closing `~~`.
         """
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]

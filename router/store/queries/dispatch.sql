@@ -1,7 +1,7 @@
 -- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations without a valid lease that are active with due deliveries and without a long pacing delay, or failing
+-- Integrations without a valid lease that are either active, with due deliveries and no long pacing delay, or failing,
 -- with a due probe. Times after `latest_plausible` were written with a wrong clock. A pending delivery without a next
 -- attempt is parked. An accept can still park a delivery while its integration becomes active, so parked deliveries of
 -- an active integration count as due.
@@ -111,7 +111,7 @@ UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_reschedule
--- Schedules the next attempt, with its time and form; a parked delivery stays parked.
+-- Schedules the next attempt, which uses the plain form if `via` is text; a parked delivery stays parked.
 UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:next_attempt_at AS BIGINT) END,
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';

@@ -58,7 +58,7 @@ ORDER BY m.id LIMIT :limit;
 SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
--- Stores settings that were encrypted with another key.
+-- Replaces the settings of an integration with the same settings, encrypted with the new secret key.
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value

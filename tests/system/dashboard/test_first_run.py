@@ -1,4 +1,4 @@
-"""From an empty folder to the dashboard, with the setup link that `serve` writes to a file if it has no terminal."""
+"""First run in an empty folder: without a terminal, `serve` writes a setup link to a file; it opens the dashboard."""
 
 import re
 from pathlib import Path

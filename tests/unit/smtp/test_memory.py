@@ -87,7 +87,7 @@ def test_large_mails_complete_one_after_another() -> None:
 
 
 def test_a_mail_of_the_maximum_size_always_fits() -> None:
-    """A message of the maximum size never waits for itself, even if the settings leave less memory."""
+    """A message of the maximum size never waits if it is the only one, even if the settings allow less memory."""
     for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
         memory, alone = QuotaHarness(limit, largest), FakeMail("192.0.2.1")
         memory.receive(alone, largest - 1)
