@@ -1,8 +1,8 @@
 """Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
-- minimal: a plain asyncio protocol that knows one dialogue, checks nothing and stores nothing. It shows the lowest cost
-  that is possible in Python.
+- minimal: a plain asyncio protocol that supports a single dialogue, checks nothing and stores nothing. It shows the
+  lowest cost that is possible in Python.
 - smtp: Email Router's `smtp.server` with an acceptor that discards messages. It separates the cost of SMTP from that of
   the commit.
 - handshake: one TLS handshake for each connection, with one byte before and after it.

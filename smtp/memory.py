@@ -1,6 +1,6 @@
 """The memory for messages that are being received: decides which messages may grow and which must wait.
 
-Pure: nothing here waits, reads or knows a connection. The caller pauses and resumes the messages
+Pure: nothing here waits, reads or uses a connection. The caller pauses and resumes the messages
 that `reserve` and `release` return. The counts are those of one process.
 """
 

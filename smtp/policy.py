@@ -1,7 +1,7 @@
-"""Chooses the replies to facts about a message, one function for each kind of fact. Pure.
+"""Chooses the replies to senders, recipients and messages, and the delay before a reply. Pure.
 
-A function returns None if the fact is no reason to reject. Nothing here waits, keeps state or knows a
-connection.
+A function with an optional result returns None if there is no reason to reject. Nothing here waits, changes
+state or uses a connection.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The state of one SMTP session: handles each command with a call to the core and returns the reply.
+"""The state of one SMTP session, and the handlers of its commands, which return the replies.
 
-`Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection.
+`Session` stores the state of the session and checks the order of commands (RFC 5321 section 4.1.4).
 `smtp.policy` chooses most rejections, `RecipientResolver` finds the target of a recipient, and
 `Acceptor` commits the message. No method raises: an exception of the core becomes `451 4.3.0`
 (`452 4.3.1` for a full disk) and a log event. The text of the exception is never part of a reply.

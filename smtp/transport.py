@@ -2,7 +2,7 @@
 
 Outside a handshake, reading is paused exactly while a reason to pause is set, so the buffered data is bounded. No byte
 from before a handshake is used after it. **No event of the connection cancels the task**, so a client that disconnects
-after the final dot does not cancel a commit. This module knows no command and sends no reply of its own. Only one task
+after the final dot does not cancel a commit. This module neither interprets commands nor creates replies. Only one task
 calls the coroutines.
 """
 
@@ -85,7 +85,7 @@ class Transport:
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
-        self._writable: asyncio.Future[None] | None = None  # set while the peer does not read
+        self._writable: asyncio.Future[None] | None = None  # `flush` awaits it; None unless writing is paused
         self._consecutive_commands = 0  # commands answered since other connections ran
 
     # Events of the event loop.
