@@ -196,7 +196,7 @@ async def _fetch_ticket(api: _Api, echo: Print) -> dict[str, Any]:
     if len(tickets) != 1:
         raise DemoFailed(f"expected one ticket, found {len(tickets)}")
     ticket = await _wait_until_delivered(api, tickets[0]["id"])
-    echo("The ticket, as REST returns it:")
+    echo("The ticket, as returned by the REST API:")
     echo(_indent_json(ticket))
     return ticket
 
