@@ -240,7 +240,7 @@ def system_hostname() -> str:
 
 
 def _parse_host(text: str) -> str | None:
-    """Returns a bracketed IPv6 address, an IPv4 address or a name; None for anything else."""
+    """Parses a bracketed IPv6 address, an IPv4 address or a name; returns it without brackets, or None if invalid."""
     try:
         if match := _BRACKETED.fullmatch(text):
             address = ip_address(match[1])

@@ -18,7 +18,7 @@ from router.mail.mailboxes import normalize_address
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An earlier message at the same alias that a reference may name, with its ticket.
+    """An earlier message at the same alias, and its ticket.
 
     `participants` are normalised addresses. They may be incomplete, but contain the author of the new message if the
     author takes part in the ticket.

@@ -153,7 +153,7 @@ async def test_failing_parse_does_not_hide_other_search_results(installation: In
 
 
 async def test_parser_process_ends_with_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
-    """Uses the program's own event loop. The program is stopped in one run and killed in the other."""
+    """Runs the program, whose event loop is uvloop. Stops it in one run and kills it in the other."""
     content = mails.with_attachment(content=os.urandom(4 * MAX_SMALL_BYTES))
     async with migrated_installation(tmp_path, slack) as installation:
         for n, end in enumerate(("stop", "kill"), start=1):

@@ -3,11 +3,11 @@
     accepted = ticketed + repeated             for each message, in numbers of aliases
     expected = delivered + pending + dead      for each ticket event with an integration
 
-The row of a message contains two numbers: the aliases that it was accepted for, and how many of these aliases had
-already received the same message. The recipients of a message refer to its tickets and to the integrations that expect
-a delivery. All rows are written in one transaction, so a difference between the two sides of an equation indicates a
-bug, a database fault or a manual change. Reads only. Checks the newest `MAX_MESSAGES` messages, the same number of
-tickets, and all pending deliveries.
+The row of a message contains the number of aliases that it was accepted for, and the number of these aliases that had
+already received the same message. The rows of its recipients (`ticket_messages`) refer to its tickets and to the
+integrations that expect a delivery. All rows are written in one transaction, so a difference between the two sides of
+an equation indicates a bug, a database fault or a manual change. Reads only. Checks the newest `MAX_MESSAGES` messages,
+the same number of tickets, and all pending deliveries.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from router.mail.quotes.lines import Lines, read_lines
 from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
-MAX_TEXT_LENGTH = 262144  # maximum number of characters that are examined; later text is added to the last part
-_MAX_LINES = 20_000  # maximum number of lines that are examined; later lines are also added to the last part
+# Maximum numbers of characters and lines that are examined. Later text is appended to the quoted text if the history
+# extends to the last examined line, otherwise to the new text.
+MAX_TEXT_LENGTH = 262144
+_MAX_LINES = 20_000
 
 
 def split(

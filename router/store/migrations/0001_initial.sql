@@ -259,11 +259,11 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
--- This is only the index; the words are stored in ticket_search. Five additional words of each ticket name the time
--- ranges that contain the ticket: of 4.4 minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34
--- milliseconds). Each of them contains the last characters of the workspace id. A GIN index has no order, so a query
--- for a time range contains some of these words (search_range). Without fastupdate an insert costs 0.3 ms more, and no
--- search has to read an unsorted pending list.
+-- This is only the index; the words are stored in ticket_search. Each ticket has five additional words, one for each
+-- size of time range: 4.4 minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds). The word
+-- consists of the shift in bits, the number of the range that contains the ticket, and the last four characters of the
+-- workspace id. A GIN index has no order, so a query for a time range contains some of these words (search_range).
+-- Without fastupdate an insert costs 0.3 ms more, and no search has to read an unsorted pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[

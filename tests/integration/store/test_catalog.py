@@ -1,4 +1,4 @@
-"""Every query prepares on both databases, and an unknown query is named."""
+"""Every query can be prepared on both databases, and the error for an unknown query contains its name."""
 
 import pytest
 

@@ -221,7 +221,7 @@ async def test_server_stops_when_its_supervisor_is_killed() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="root becomes another user")
 def test_supervisor_runs_as_unprivileged_user() -> None:
-    """Simulates a developer who is not root. Uses the system's Python, because `nobody` can run it."""
+    """Simulates a developer who is not root. Uses the system's Python, which the user `nobody` can execute."""
     try:
         nobody = pwd.getpwnam("nobody")
         binaries = find_binaries(RunAs(nobody.pw_uid, nobody.pw_gid))
