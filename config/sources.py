@@ -1,8 +1,9 @@
 """The sources of settings: a TOML file, systemd credentials and the environment.
 
 Each `read_*` function returns `SourceValue`s by `section.key`. An unknown section, key or
-`EMAILROUTER_*` variable, and a credential similar to a setting, is an error that names the nearest
-name. Values have the types of TOML and are not validated.
+`EMAILROUTER_*` variable is an error whose text contains the nearest name. A credential with an
+unknown name is such an error only if the name is similar to that of a setting; otherwise it is
+ignored. Values have the types of TOML and are not validated.
 """
 
 import difflib

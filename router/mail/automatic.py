@@ -251,7 +251,7 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message requests no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20). Exchange's replies do."""
+    """Whether the message asks for no automatic reply ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's replies do."""
     if b"x-auto-response-suppress" not in fields:
         return False
     suppressed = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()

@@ -143,7 +143,7 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         return HeaderBlock(b"", start, has_bare_cr, tuple(warnings))
     first_other_line = _NOT_A_FIELD.search(data)
     if first_other_line is not None and _LATER_FIELD.search(data, first_other_line.end()) is None:
-        # The line belongs to the body: no field follows, so the empty line is missing. Else `read_fields` skips it.
+        # No known field follows, so the body starts with this line. `read_fields` skips such a line between fields.
         warnings.append("no empty line after the header")
         data, body = data[: first_other_line.start()], start + first_other_line.end()
     return HeaderBlock(data, body, has_bare_cr, tuple(warnings))

@@ -116,7 +116,7 @@ class _HistorySearch:
         return self.history
 
     def take_attribution(self, number: int) -> int:
-        """Adds the history below an attribution that ends at the line; returns the next line to examine."""
+        """If an attribution ends at line `number`, adds the history below it. Returns the next line to examine."""
         lines = self.lines
         after = lines.next_line(number)
         marked = after < len(lines.texts) and self.is_marked(after)
