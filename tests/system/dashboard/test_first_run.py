@@ -1,4 +1,4 @@
-"""First run in an empty folder: without a terminal, `serve` writes a setup link to a file; it opens the dashboard."""
+"""`serve` in an empty directory without a terminal writes a setup link to a file. The link leads to the dashboard."""
 
 import re
 from pathlib import Path

@@ -229,7 +229,7 @@ def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.
     program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
     terminal, child_terminal = pty.openpty()
     arguments = [sys.executable, "-c", program, str(chain), str(key)]
-    # In its own session, so that OpenSSL cannot use the terminal of the tests.
+    # The process runs in its own session, so that OpenSSL cannot use the terminal of the tests.
     with subprocess.Popen(
         arguments, stdin=child_terminal, stdout=child_terminal, stderr=child_terminal, start_new_session=True
     ) as process:

@@ -42,7 +42,7 @@ def test_first_existing_file_is_read(directory: Path) -> None:
 def test_inaccessible_working_directory_is_skipped(
     enters: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program's user may be unable to enter /root. Root can enter any directory, so the test simulates access."""
+    """The program's user may be unable to enter /root. `os.access` is replaced, as root can enter any directory."""
     system = write(directory / "etc.toml", "")
     local = write(Path("emailrouter.toml"), "")
     monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))

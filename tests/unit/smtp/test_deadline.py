@@ -1,4 +1,4 @@
-"""`smtp.deadline`: a phase that has a limit expires at it, and pauses in reading never count for content."""
+"""`smtp.deadline`: a phase expires at its time limit; while the server pauses reading, the clock of `CONTENT` stops."""
 
 import pytest
 from hypothesis import given
