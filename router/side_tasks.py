@@ -1,4 +1,4 @@
-"""Runs side tasks, such as logging, metrics and notifications, whose failure must not affect the main task.
+"""Runs side tasks, such as logging, metrics and wake-ups, whose failure must not affect the main task.
 
 Guarantees: `run`, and each call of a wrapped meter or waker, returns normally. Failures are counted and logged.
 """

@@ -37,7 +37,7 @@ def declared_size_reply(size: int | None, limit: int) -> Reply | None:
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """Rejects recipients past the limit temporarily; recipients accepted before stay (RFC 5321 4.5.3.1.10)."""
+    """Rejects recipients past the limit temporarily; earlier recipients remain accepted (RFC 5321 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 

@@ -254,7 +254,7 @@ class Transport:
         if self._deadline.phase is CLOSING:
             raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
-        # `loop.start_tls` resumes reading, so a reason to pause that stayed set would be stale.
+        # `loop.start_tls` resumes reading, so a reason to pause that is still set would be stale.
         self._stop_throttle()
         for reason in list(self.pauses):
             self.resume(reason)
@@ -282,7 +282,10 @@ class Transport:
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
 
     def close(self, last: bytes = b"") -> None:
-        """Sends the queued bytes and `last`, closes, and ends the waiting of the task."""
+        """Sends the queued bytes and `last`, closes the connection and wakes the task.
+
+        During a handshake, sends nothing and aborts the connection.
+        """
         phase = self._deadline.phase
         if phase is CLOSING:
             return

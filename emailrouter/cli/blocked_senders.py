@@ -27,7 +27,7 @@ def group() -> None:
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
-    """List the blocked senders, sorted by name."""
+    """List the blocked senders in alphabetical order."""
     page = await collect_pages(
         lambda n, c: context.services.blocked_senders.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )

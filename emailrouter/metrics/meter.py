@@ -135,7 +135,7 @@ class PrometheusMeter:
         registry.register(
             _ExternalCounter(
                 "emailrouter_side_task_failures",
-                "Log lines, counts and notifications that failed after a commit or request, which is unaffected.",
+                "Log lines, metrics and wake-ups that failed; messages, requests and deliveries are not affected.",
                 side_task_failures,
             )
         )

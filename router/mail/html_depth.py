@@ -45,7 +45,7 @@ class DepthEstimate:
         # Position and name of open elements. The position of an uncounted element is between those of counted ones.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # HTML elements, not those of `svg` and `math`
+        self._html: list[tuple[float, str]] = []  # HTML elements that can keep `svg` and `math` open
 
     def process_tag(self, name: str, *, end: bool) -> int:
         """Processes a tag and returns the estimated depth after it."""

@@ -31,8 +31,8 @@ class RateLimitStatus:
     """The result for one request, and the values of the rate limit headers.
 
     Attributes:
-        limit: The number of requests in a window.
-        remaining: The remaining number of requests.
+        limit: The maximum number of requests in a window.
+        remaining: The number of further requests that are allowed now.
         reset: The end of the window in Unix seconds.
         retry_after: Whole seconds until a request is allowed if no other request is counted; 0 if allowed.
     """

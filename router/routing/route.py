@@ -54,7 +54,7 @@ class DomainFacts:
     Attributes:
         domain: The active domain, else a pending one, else None.
         aliases: The existing aliases among `candidate_keys`, if the domain is active.
-        default_integration_id: The default integration of the workspace, for mail to a postmaster without an alias.
+        default_integration_id: The integration of the workspace for mail to a postmaster without an active alias.
     """
 
     domain: Domain | None

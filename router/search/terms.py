@@ -108,8 +108,8 @@ class SearchQuery:
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
     """Parses a search text, for a workspace or for one of its aliases.
 
-    The last word may be incomplete. A text that is a number matches as a word and as a ticket number, `#42` only as a
-    ticket number.
+    The last word may be incomplete. A text that is a number matches tickets that contain it as a word and the ticket
+    with this number; `#42` matches only the ticket with this number.
 
     Returns:
         None if the text has no words or the alias id is malformed: no ticket matches.

@@ -15,8 +15,8 @@ from tests.support.slack import SlackStandIn
 from tests.support.waiting import child_pids, is_alive, process_state, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
-# Becomes a subreaper, to which the kernel re-parents orphans as to PID 1; needs no privilege and survives exec.
-# Also resets signals that the test run ignores (`nohup`, background jobs).
+# Becomes a subreaper: the kernel re-parents orphaned descendants to it instead of PID 1. This needs no privilege and is
+# preserved by exec. Also resets signals that the test run ignores (`nohup`, background jobs).
 _SUBREAPER = f"""
 import ctypes, os, signal, sys
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):

@@ -53,7 +53,7 @@ class DeviceCookies:
             device_id, user_id, fingerprint, expires_at = json.loads(
                 self._box.decrypt(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
             )
-        except (DecryptionError, ValueError):  # forged, or of another version
+        except (DecryptionError, ValueError):  # forged, or issued with another key or by another version
             return None
         return KnownDevice(device_id, user_id, fingerprint) if expires_at > self._clock.now() else None
 

@@ -57,5 +57,5 @@ WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- The number of repeats, counted for each alias, of the fingerprints that are still kept.
+-- The number of repeats of all fingerprints that are still kept. A repeat counts once for each of its aliases.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

@@ -39,7 +39,7 @@ ORDER BY t.resolved_at, t.id LIMIT :limit;
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon;
 
 -- name: retention_lock_deliveries
--- The deliveries of a ticket that no other transaction is changing, locked until the transaction ends.
+-- The deliveries of a ticket, locked until the transaction ends. Skips deliveries that another transaction has locked.
 SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id;
 
 -- name: retention_count_deliveries

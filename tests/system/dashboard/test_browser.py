@@ -1,4 +1,4 @@
-"""User actions in a real browser: hostile messages, two users at one ticket, shortcuts, and no JavaScript."""
+"""The dashboard in a real browser: hostile messages, two users of one ticket, roles, shortcuts, and no JavaScript."""
 
 import pytest
 from playwright.async_api import Browser, Page, expect

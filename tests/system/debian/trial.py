@@ -83,7 +83,8 @@ def test_restarts(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    deferred = len(counts["deferred"])  # a stop replies 421 in sessions that transfer no message; senders retry
+    # While it stops, the server sends 421 to sessions that transfer no message. Senders retry.
+    deferred = len(counts["deferred"])
     return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
