@@ -26,7 +26,7 @@ def check(ctx: click.Context) -> int:
         config = invocation.load_config()
     except ConfigError as error:
         _print_lines(
-            [fail("configuration", str(error), "Correct the setting that is named")],
+            [fail("configuration", str(error), "Correct the setting named above")],
             as_json=invocation.as_json,
         )
         return 2
