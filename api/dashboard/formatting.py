@@ -15,6 +15,14 @@ from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros
 from router.unicode_security import append_a_labels
 
+# Labels of the outcomes of delivery attempts (`router.dispatch.outbox`).
+OUTCOME_LABELS = {
+    "open": "in progress",
+    "retry": "temporary error",
+    "parked": "integration failing",
+    "refused": "format rejected",
+    "lost": "unknown",
+}
 STATUS_LABELS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -88,6 +96,10 @@ def status_label(value: str) -> str:
     return STATUS_LABELS.get(value, value)
 
 
+def outcome_label(value: str) -> str:
+    return OUTCOME_LABELS.get(value, value)
+
+
 def format_duration(duration: Micros) -> str:
     """Returns a duration such as `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
     seconds = duration / SECOND
@@ -139,6 +151,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "shorten": shorten,
     "duration": format_duration,
     "status": status_label,
+    "outcome": outcome_label,
     "options": select_options,
     "attention_summary": attention_summary,
 }

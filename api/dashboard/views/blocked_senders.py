@@ -23,7 +23,10 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     return manage.confirmation_page(
         visit,
         f"Unblock {sender}?",
-        ["Mail from this sender is then accepted. Messages rejected while the sender was blocked cannot be recovered."],
+        [
+            "Mail from this sender is then accepted, unless another entry blocks it. "
+            "Messages rejected while the sender was blocked cannot be recovered."
+        ],
         action="/manage/blocked-senders/remove",
         label="Unblock sender",
         cancel_path="/manage/blocked-senders",

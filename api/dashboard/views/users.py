@@ -68,7 +68,8 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     user = await visit.services.users.get(visit.actor, visit.path_params["id"])
     path = f"/manage/users/{user.id}"
     consequences = [
-        "All API keys and sessions of the user end immediately. Their unresolved tickets become unassigned."
+        "The user's sessions end and their API keys are deleted immediately. "
+        "Their unresolved tickets become unassigned."
     ]
     if user.id == visit.actor.user_id:
         consequences.append("This is your own account: you will be signed out.")

@@ -228,4 +228,4 @@ async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None
     assert "Messages per day: 25 in 30 days" in response.text
     assert "Time to assign 10 min" in response.visible_text
     assert "support@example.org: 1 open, 0 in progress, 0 waiting" in response.text
-    assert "no delivery process has been running" not in response.visible_text, "nothing is queued"
+    assert "no delivery process is running" not in response.visible_text, "nothing is queued"
