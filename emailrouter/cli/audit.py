@@ -5,9 +5,19 @@ from __future__ import annotations
 import click
 
 from api.schema.operations import AuditAnswer
-from emailrouter.cli.context import CommandContext, WorkspaceGroup, collect_pages, paging_options, to_rows, with_context
+from emailrouter.cli.context import (
+    CommandContext,
+    Json,
+    WorkspaceGroup,
+    collect_pages,
+    paging_options,
+    to_rows,
+    with_context,
+)
+from router.admin.audit import is_automatic
 
 OPERATOR = "(operator)"
+SYSTEM = "(system)"
 UNKNOWN = "(unknown)"  # actor of a failed sign-in
 
 
@@ -20,7 +30,10 @@ def group() -> None:
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
-    """List sign-ins and changes, newest first. `(operator)` means the command line, `(unknown)` a failed sign-in."""
+    """List sign-ins and changes, newest first.
+
+    `(operator)` means the command line, `(system)` an automatic DNS check, `(unknown)` a failed sign-in.
+    """
     found = await collect_pages(
         lambda n, c: context.services.audit.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
@@ -28,7 +41,7 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
     page = to_rows(found, AuditAnswer.from_model)
     if not context.as_json:
         for row in page.items:
-            row["userId"] = row["userId"] or (UNKNOWN if row["address"] else OPERATOR)
+            row["userId"] = row["userId"] or _actor_without_user(row)
     columns = {
         "at": "at",
         "by": "userId",
@@ -38,6 +51,12 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
         "detail": "detail",
     }
     context.print_list("audit", page, columns, userId=emails)
+
+
+def _actor_without_user(row: Json) -> str:
+    if is_automatic(row["action"], row["detail"]):
+        return SYSTEM
+    return UNKNOWN if row["address"] else OPERATOR
 
 
 COMMANDS = (group,)

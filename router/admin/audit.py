@@ -6,6 +6,7 @@ An entry is written in the transaction of its change. It never contains a secret
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from router import ids
 from router.admin import paging
@@ -39,6 +40,11 @@ async def record(
         target=target,
         detail=json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
     )
+
+
+def is_automatic(action: str, detail: Mapping[str, object]) -> bool:
+    """Whether an entry without a user was made by a recheck of a domain or by its takeover by another workspace."""
+    return action == "domain.lose" or detail.get("by") == "recheck"
 
 
 class AuditService:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from api.dashboard import display_names, manage
 from api.dashboard.page import HtmlPage, PageRoute, Visit
+from router.admin.audit import is_automatic
+from router.model import AuditEntry
 
 # Paths of the pages that show a target, keyed by the prefix of its id.
 _FOLDERS = {
@@ -26,6 +29,7 @@ _VERBS = {
     "lose": "verified by another workspace",
     "test": "tested",
     "revoke": "revoked",
+    "rotate": "rotated",
     "replay": "retried",
     "sign_in": "signed in",
     "sign_in_failed": "sign-in failed",
@@ -35,16 +39,26 @@ _VERBS = {
 
 async def show_list(visit: Visit) -> HtmlPage:
     batch = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    names = await display_names.resolve(visit, (entry.user_id for entry in batch.items))
     return manage.list_page(
         visit,
         "audit.html",
         "Audit log",
         batch,
-        names=await display_names.resolve(visit, (entry.user_id for entry in batch.items)),
+        actors={entry.id: _actor_name(entry, names) for entry in batch.items},
         details={entry.id: _detail_items(entry.detail) for entry in batch.items},
         actions={entry.id: _describe_action(entry.action) for entry in batch.items},
         paths={entry.id: _target_path(entry.action, entry.target) for entry in batch.items},
     )
+
+
+def _actor_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
+    """Returns the user's name. Without a user: `System`, `Unknown` for a failed sign-in, `Operator` for a command."""
+    if entry.user_id is not None:
+        return names[entry.user_id]
+    if is_automatic(entry.action, json.loads(entry.detail)):
+        return "System"
+    return "Unknown" if entry.address else "Operator"
 
 
 def _describe_action(action: str) -> str:

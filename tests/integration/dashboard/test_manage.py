@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from router.model import Role
+from router.admin import audit
+from router.model import Actor, Role
 from tests.integration.dashboard.visits import populate
 from tests.support.installation.dashboard import PageResponse, anonymous_client, signed_in_client
 from tests.support.installation.http import PASSWORD, ServedInstallation
@@ -218,3 +219,17 @@ async def test_audit_log_names_user_and_action(sqlite_served: ServedInstallation
     more = re.search(r'rel="next" href="([^"]+)"', page.text)
     assert more
     assert "blocked sender added" in (await admin.get(more[1].replace("&amp;", "&"))).visible_text
+
+
+async def test_audit_log_names_who_made_a_change_without_a_user(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain, now = await served.create_domain("help.example.com"), served.clock.now()
+    operator = Actor(served.actor.workspace_id, "admin")
+    async with served.database.transaction() as transaction:
+        await audit.record(transaction, operator, now, "domain.verify", domain, by="recheck")
+        await audit.record(transaction, operator, now, "domain.lose", domain)
+        await audit.record(transaction, operator, now, "domain.change", domain)
+    page = await (await signed_in_client(served)).get("/manage/audit")
+    assert "System domain verified by recheck" in page.visible_text
+    assert "System domain verified by another workspace" in page.visible_text
+    assert "Operator domain changed" in page.visible_text
