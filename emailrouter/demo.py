@@ -66,7 +66,7 @@ async def run_demo(echo: Print) -> AsyncIterator[Demo]:
         login = await SetupService(database, SystemClock()).create_first_workspace("admin@example.org")
         facts = lifecycle.ready_facts(process)
         host, _, port = facts["smtp"][0].rpartition(":")
-        echo(f"The program takes mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
+        echo(f"The program accepts mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
         yield Demo(f"http://{facts['api']}/api", (host, int(port)), login, slack, dns)
 
 

@@ -37,9 +37,10 @@ async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
             return SecretBox(rotated)
     if row is None or row["value"] != key_fingerprint:
         known = row["value"] if row else "none"
+        source = "server.secret_key" if configured is not None else config.server.data_dir / KEY_FILE
         raise WrongSecretKey(
-            f"server.secret_key has the fingerprint {key_fingerprint}, "
-            f"but this database's secrets were encrypted with {known}: all hosts of one database need the same key"
+            f"{source} has the fingerprint {key_fingerprint}, but this database's secrets were encrypted with the key "
+            f"{known}: all hosts of one database need the same key"
         )
     return SecretBox(key)
 

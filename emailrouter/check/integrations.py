@@ -71,7 +71,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
         return fail(name, refused.message, "Set the webhook URL again: emailrouter integration change")
     if integration.status == "failing":
         fix = f"Restore the webhook, or set a new webhook URL; {test}"
-        return fail(name, f"failing, and its deliveries are parked: {integration.last_error}", fix)
+        return fail(name, f"failing ({integration.last_error}), so its deliveries are parked", fix)
     url = next((value for value in dumped.values() if value.startswith(("https://", "http://"))), "")
     parts = urlsplit(url)
     if not parts.hostname:
@@ -83,7 +83,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
     if problem is not None:
         return fail(name, problem[0], f"{problem[1]}; {test}")
     if integration.last_error:
-        return warn(name, f"reachable, but the last delivery failed: {integration.last_error}", test)
+        return warn(name, f"reachable, but the last delivery or test failed: {integration.last_error}", test)
     how = "over TLS with a valid certificate" if context.tls_context and parts.scheme == "https" else "without TLS"
     return ok(name, f"{parts.hostname} is reachable {how}")
 

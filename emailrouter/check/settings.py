@@ -26,7 +26,7 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
             results.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
     if assembly.link_base(config) is None:
         fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
-        results.append(warn(name, "public_url is a loopback address: messages do not link to their ticket", fix))
+        results.append(warn(name, "public_url is a loopback address: Slack messages have no link to their ticket", fix))
     elif urlsplit(config.server.public_url).scheme != "https":
         fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
         results.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
@@ -37,6 +37,6 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
         fix = "Set [api] listen to 127.0.0.1 behind a TLS proxy, or close the port in the firewall"
         results.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
     if config.metrics.listen is not None and not is_loopback(config.metrics.listen.host):
-        fix = "Restrict the port to the monitoring in the firewall, or set [metrics] listen to 127.0.0.1"
+        fix = "Restrict the port to the monitoring server in the firewall, or set [metrics] listen to 127.0.0.1"
         results.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
     return results

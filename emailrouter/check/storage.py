@@ -38,8 +38,8 @@ async def database(context: CheckContext) -> list[CheckResult]:
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
-        fix = "Turn on synchronous_commit for the server, the database and the role, and fsync for the server"
-        results.append(warn("database", f"{' and '.join(off)} off: accepted mail may be lost in a crash", fix))
+        fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
+        results.append(warn("database", f"{' and '.join(off)} turned off: accepted mail may be lost in a crash", fix))
     return results
 
 
@@ -99,8 +99,8 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
         where = "[server] secret_key" if configured is not None else str(path)
         fix = f"Copy the key of the other hosts to {where}: all hosts of one database need the same key"
         text = (
-            f"the key of this host is {key_fingerprint}, "
-            f"but the secrets in the database were encrypted with {known['value']}"
+            f"the key of this host has the fingerprint {key_fingerprint}, "
+            f"but the secrets in the database were encrypted with the key {known['value']}"
         )
         return [*results, fail(name, text, fix)]
     return [*results, ok(name, f"fingerprint {key_fingerprint}")]
@@ -116,7 +116,7 @@ async def loss_audit(context: CheckContext) -> list[CheckResult]:
         "`emailrouter trace ID` shows what is recorded about a message"
     )
     faults = [fail("loss audit", fault, fix) for fault in found.list_faults()]
-    duplicates = f"; {found.repeats} were recently answered as duplicates" if found.repeats else ""
+    duplicates = f"; {found.repeats} recent duplicates were accepted without another ticket" if found.repeats else ""
     return faults or [ok("loss audit", f"newest {found.messages} messages: {found.summary}{duplicates}")]
 
 

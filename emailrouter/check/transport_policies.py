@@ -38,7 +38,7 @@ async def _check_policies(context: CheckContext, domain: str) -> list[CheckResul
     if isinstance(sts, DnsRecords) and any(value.startswith("v=STSv1") for value in sts.values):
         results.append(ok("mta-sts", f"{domain} publishes a policy, which must list every MX host"))
     else:
-        hosts = " ".join(f"mx: {mx.host}" for mx in context.config.server.mx_hosts)
+        hosts = ", ".join(f"mx: {mx.host}" for mx in context.config.server.mx_hosts)
         results.append(
             ok(
                 "mta-sts",

@@ -67,7 +67,7 @@ async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool,
     if not dry_run and plan.changes:
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
-            confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
+            confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply all changes?", yes=yes)
         await applier.execute(context.actor, plan)
     applied = not dry_run
     if context.as_json:

@@ -33,7 +33,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--state", type=click.Choice(DELIVERY_STATES))
+@click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only deliveries in this state.")
 @click.option("--integration", metavar="NAME|ID", help="Only deliveries to this integration.")
 @click.option("--ticket", metavar="TICKET", help="Only deliveries of this ticket.")
 @paging_options
@@ -80,7 +80,7 @@ async def show(context: CommandContext, delivery: str) -> None:
 @click.option(
     "--state",
     type=click.Choice(["dead", "pending"]),
-    help="With --all or --integration: only deliveries in this state.  [default: dead]",
+    help="With --all or --integration: only deliveries in this state, at most 10000 if pending.  [default: dead]",
 )
 @with_context()
 async def replay(

@@ -16,6 +16,7 @@ from emailrouter.cli.context import (
     to_rows,
     with_context,
 )
+from router.errors import Refused
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
 
@@ -99,9 +100,12 @@ async def change(context: CommandContext, domain: str, mx_upstream: bool) -> Non
 async def remove(context: CommandContext, domain: str, force: bool, yes: bool) -> None:
     """Remove a domain. Its mail is rejected; its tickets are kept."""
     view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
-    if force or not view.alias_count:
-        aliases = f" with its {view.alias_count} aliases" if view.alias_count else ""
-        confirm(f"Remove {view.domain.name}{aliases}? Its mail will be rejected.", yes=yes)
+    if view.alias_count and not force:
+        raise Refused(
+            "in_use", f"{view.domain.name} has aliases ({view.alias_count}): remove them first, or use --force"
+        )
+    aliases = f" and its aliases ({view.alias_count})" if view.alias_count else ""
+    confirm(f"Remove {view.domain.name}{aliases}? Its mail will be rejected.", yes=yes)
     await context.services.domains.delete(context.actor, view.domain.id, force=force)
     context.print_result({"id": view.domain.id, "removed": True}, f"{view.domain.name} was removed.")
 

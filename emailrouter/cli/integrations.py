@@ -70,7 +70,14 @@ async def show(context: CommandContext, integration: str) -> None:
 
 @group.command("add")
 @click.argument("name")
-@click.option("--type", "kind", type=click.Choice(sorted(CHANNELS)), default="slack", show_default=True)
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(sorted(CHANNELS)),
+    default="slack",
+    show_default=True,
+    help="Type of the integration.",
+)
 @_webhook_options
 @with_context(secrets=True)
 async def add(

@@ -62,7 +62,7 @@ async def show(context: CommandContext, key: str) -> None:
 @click.option(
     "--role",
     type=click.Choice(ROLES),
-    help="Role of the key, at most that of its owner.",
+    help="Role of the key, at most that of its owner.  [default: that of its owner]",
 )
 @click.option(
     "--expires",

@@ -67,7 +67,7 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
         console.print_json({"resealed": reencrypted_count, "fingerprint": key_fingerprint, "keyFile": str(key_path)})
         return
     click.echo(
-        f"{reencrypted_count} secrets were re-encrypted with the new key {key_fingerprint}, which is in {key_path}."
+        f"{reencrypted_count} secrets were re-encrypted with the new key in {key_path} (fingerprint {key_fingerprint})."
     )
     if new_key_file is not None:
         click.echo("Set server.secret_key to the new key on every host, and restart every process.")

@@ -66,10 +66,15 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
 
 
 @group.command("list")
-@click.option("--status", type=_STATUS)
+@click.option("--status", type=_STATUS, help="Only tickets with this status.")
 @click.option("--assigned-to", metavar="EMAIL|ID", help="Only tickets assigned to this user.")
 @click.option("--alias", metavar="ADDRESS|ID", help="Only tickets of this alias.")
-@click.option("--search", "-q", metavar="TEXT", help="Search sender, subject and text, or give a ticket number.")
+@click.option(
+    "--search",
+    "-q",
+    metavar="TEXT",
+    help="Only tickets with this text in sender, subject or message, or with this number.",
+)
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @paging_options
 @with_context()

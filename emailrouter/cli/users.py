@@ -43,7 +43,7 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
         "email": "email",
         "name": "name",
         "role": "role",
-        "signs in": "canSignIn",
+        "can sign in": "canSignIn",
         "disabled": "disabledAt",
         "id": "id",
     }
@@ -67,7 +67,7 @@ async def show(context: CommandContext, user: str) -> None:
 @group.command("add")
 @click.argument("email")
 @click.option("--name", default="", help="Display name.")
-@click.option("--role", type=_ROLE, default="agent", show_default=True)
+@click.option("--role", type=_ROLE, default="agent", show_default=True, help="Role of the user.")
 @click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
 @click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the password from a file.")
 @click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")

@@ -27,7 +27,7 @@ async def test_interrupted_demo_leaves_no_files(tmp_path: Path) -> None:
 async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
         await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "the end of the steps")
-        address = re.search(r"takes mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
+        address = re.search(r"accepts mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
         assert address is not None
         reply = await send_mail("127.0.0.1", int(address[1]), "ada@customer.test", ["support@example.org"], plain())
         assert reply.code == 250
