@@ -68,7 +68,8 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
         fix = "Restore the right secret key (see the line `secret key`), or set the webhook URL again"
         return fail(name, "its settings cannot be decrypted with the secret key of this host", fix)
     except Refused as refused:
-        return fail(name, refused.message, "Set the webhook URL again: emailrouter integration change")
+        fix = f"Set the webhook URL again: emailrouter integration change '{integration.name}' --webhook-url -"
+        return fail(name, refused.message, fix)
     if integration.status == "failing":
         fix = f"Restore the webhook, or set a new webhook URL; {test}"
         return fail(name, f"failing ({integration.last_error}), so its deliveries are parked", fix)

@@ -127,7 +127,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
     results = []
     dead = await context.database.fetch_one("metrics_dead")
     if dead is not None and dead["dead"]:
-        fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay retries them"
+        fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay --all retries them"
         results.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
     row = await context.database.fetch_one("metrics_queue")
     waiting = row["waiting"] + row["parked"] if row is not None else 0

@@ -29,8 +29,9 @@ from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None:
     """Replace the secret key of the installation and re-encrypt every webhook URL, in one transaction.
 
-    Copy the new key to every other host that uses the database, then restart every process. Until then, these
-    hosts cannot decrypt the webhook URLs, and their deliveries stay queued.
+    Copy the new key to every other host that uses the database, then restart every process. A process with the
+    old key cannot decrypt the webhook URLs: it marks integrations as failing and parks their deliveries until a
+    later retry succeeds.
     """
     invocation = console.get_invocation(ctx)
     server = invocation.load_config().server

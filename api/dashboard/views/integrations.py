@@ -62,7 +62,8 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     integration = await visit.services.integrations.get(visit.actor, visit.path_params["id"])
     path = f"/manage/integrations/{integration.id}"
     consequences = [
-        "Its queued deliveries fail permanently. An integration that is used by an alias cannot be removed."
+        "Its queued deliveries fail permanently. An integration that is used by an alias cannot be removed.",
+        "If it is the default integration, the workspace then has none.",
     ]
     return manage.confirmation_page(
         visit,
