@@ -211,7 +211,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
             "UPDATE integrations SET status = 'failing', last_error = 'Slack returned 404 no_service'"
         ),
         "fail",
-        "its deliveries are parked: Slack returned 404 no_service",
+        "failing (Slack returned 404 no_service), so its deliveries are parked",
         "set a new webhook URL",
     ),
     "settings encrypted with another key": (

@@ -174,7 +174,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         missing = {"id": f"{found['id'].partition('_')[0]}_{'0' * 26}", "message": f"msg_{'0' * 26}"}
         foreign, none = await request_page(eve, page, found), await request_page(eve, page, missing)
         assert foreign.status == none.status == 404, page.path
-        strip = re.compile(r"request [0-9a-f]{16}")
+        strip = re.compile(r"Request ID [0-9a-f]{16}")
         assert strip.sub("", foreign.text) == strip.sub("", none.text), page.path
 
 
