@@ -52,7 +52,6 @@ class Mailbox:
 
     @property
     def local_key(self) -> str:
-        """The form in which local parts are compared."""
         return local_key(self.local_part)
 
     @property

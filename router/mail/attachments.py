@@ -77,7 +77,6 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
 
 
 def declared_filename(part: Part) -> str:
-    """Returns the filename that the message declares for a part, `""` if none."""
     return part.disposition_parameters.get("filename", "") or part.parameters.get("name", "")
 
 

@@ -225,7 +225,6 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message is a reply with `Auto-Submitted: auto-generated`."""
     return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
@@ -282,6 +281,5 @@ def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractS
 
 
 def _first_value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
-    """Returns the start of the value of the first field with this name, in lower case; `b""` if there is none."""
     values = fields.get(name)
     return values[0][:256].lower() if values else b""

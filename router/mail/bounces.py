@@ -177,7 +177,6 @@ def failed_recipients(
 
 
 def _lines_above_copy(text: str) -> Iterator[str]:
-    """Yields the lines of a bounce above the copy of the returned message."""
     return takewhile(lambda line: _RETURNED_COPY.match(line) is None, text[:_MAX_TEXT_LENGTH].split("\n"))
 
 

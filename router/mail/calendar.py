@@ -174,7 +174,6 @@ def _format_title(component: _Component, method: str) -> str:
 
 
 def _format_attendees(component: _Component, method: str) -> str:
-    """Lists the attendees with their participation status; NEEDS-ACTION is only shown in replies."""
     attendees = component.properties.get("ATTENDEE", [])
     formatted: list[str] = []
     for attendee in attendees[:_MAX_ATTENDEES]:

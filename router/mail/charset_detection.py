@@ -30,7 +30,7 @@ Later texts use the charset that was detected last, later part headers the chars
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
 _MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
 _MAX_LINES = 20_000  # a text with more lines is not decoded line by line; this many take about 10 ms
-_MAX_DECLARATION_BYTES = 8192  # maximum number of bytes of markup that are searched for a declaration
+_MAX_DECLARATION_BYTES = 8192
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")

@@ -69,7 +69,7 @@ _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\x
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
-_SAMPLE_BYTES = 4096  # bytes that are examined to classify a text
+_SAMPLE_BYTES = 4096
 _TRIAL_BYTES = 65536  # bytes that are decoded to check whether a charset fits; bounds the cost of trying several
 
 
@@ -264,7 +264,6 @@ def _has_confirming_letters(other: str, text: str, name: str) -> bool:
 
 
 def _letter_ranks(text: str) -> list[int]:
-    """Returns the frequency rank of each Cyrillic letter in the start of a text."""
     return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE_BYTES].lower() if letter > "\u0400"]
 
 
@@ -346,5 +345,4 @@ def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
 
 
 def _letter_count(sample: bytes) -> int:
-    """Counts the ASCII letters."""
     return len(sample) - len(sample.translate(None, string.ascii_letters.encode()))

@@ -102,7 +102,6 @@ class Contents:
 
     @property
     def quoted_lines(self) -> int:
-        """The number of non-empty lines in `quoted`."""
         return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:

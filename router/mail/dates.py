@@ -113,6 +113,5 @@ def _expand_year(digits: str) -> int:
 
 
 def _convert_12_hour(digits: str, meridiem: str) -> int:
-    """Converts an hour with am or pm to the hour of the day; an hour outside 1 to 12 is kept."""
     hour = int(digits)
     return hour % 12 + (12 if meridiem.lower() == "pm" else 0) if 1 <= hour <= 12 else hour

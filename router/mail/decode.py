@@ -71,7 +71,7 @@ def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     """
     pending = bytearray()  # bytes of the preceding words; more of the same charset may follow
     charset = ""
-    position = 0  # end of the processed bytes
+    position = 0
     while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
         end = value.find(b"?=", head.end())
         if end < 0:
@@ -139,7 +139,6 @@ def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
 
 
 def _strip_comment(name: str, value: bytes) -> bytes:
-    """Returns an unquoted value without comments. A filename stays unchanged."""
     return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
 
 

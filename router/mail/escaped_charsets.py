@@ -50,7 +50,6 @@ codecs.register_error(_PAIR_ERRORS, _skip_pair)
 
 
 def has_open_line(data: bytes) -> bool:
-    """Whether any line ends without the escape sequence or shift back to ASCII."""
     return _OPEN_LINE.search(data) is not None
 
 

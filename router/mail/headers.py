@@ -28,7 +28,7 @@ MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # maximum number of fields with the same name that are read
+MAX_FIELDS = 20  # of one name
 # Maximum number of bytes of the body that are searched for a charset label, usually in the headers of the first parts.
 MAX_HINT_BYTES = 16384
 HINT_FIELDS = (b"subject", b"from")  # fields with encoded words that indicate the charset of a message

@@ -145,7 +145,6 @@ class _GrowthEstimate:
         self.merged = 0  # total characters of the attributes of all `html` and `body` tags
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
-        """Processes a tag. Raises `TooComplex` if the sum exceeds the limit."""
         if name in _FORMATTING:
             if not end:
                 self.open_formatting(name, tag)

@@ -116,7 +116,6 @@ def _find_drawing_end(html: str, position: int) -> int:
 
 
 def _style_value(attributes: str) -> str:
-    """Returns the value of the first `style` attribute, `""` if there is none."""
     for attribute in ATTRIBUTE.finditer(attributes):
         name, _, value = attribute[0].partition("=")
         if name.strip().lower() == "style":

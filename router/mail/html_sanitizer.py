@@ -102,7 +102,6 @@ def filter_attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def _is_too_complex(html: str) -> bool:
-    """Whether sanitising would take too long."""
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT_LENGTH)

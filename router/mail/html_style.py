@@ -83,7 +83,6 @@ def canonical_style(style: str) -> str:
 
 
 def _parse_declarations(style: str) -> dict[str, str]:
-    """Returns the effective value of each property."""
     found: dict[str, str] = {}
     important: set[str] = set()
     for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE_LENGTH])):

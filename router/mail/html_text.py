@@ -35,7 +35,7 @@ _NOT_IN_URL = re.compile(r"[\t\n\r]")  # characters that browsers remove (WHATWG
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
-_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # widths and heights of tracking pixels
+_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})
 # A reference with ten or more digits, which is no character. `unescape` raises if it has thousands.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -205,8 +205,8 @@ class _TextExtractor(HTMLParser):
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # the default style, then the style of each open element
         self.hidden_depth = 0  # number of open hidden elements, including those inside a hidden element
-        self.href = ""  # target of the open link
-        self.link_text: list[str] = []  # the text of the open link
+        self.href = ""  # of the open link
+        self.link_text: list[str] = []
         self.link_has_image = False  # whether the open link contains an image without a description
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -205,7 +205,6 @@ def _build_mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> t
 
 
 def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
-    """Drops a name that only repeats the address."""
     return ("" if "@" in name and name.casefold() == address.casefold() else name), address
 
 
@@ -231,7 +230,6 @@ def _clean_address(text: str) -> str:
 
 
 def _clean_name(text: str, hint: str = "") -> str:
-    """Returns a display name with encoded words decoded, without surrounding quotes."""
     if not text:
         return ""
     if "=?" in text:

@@ -239,7 +239,7 @@ class _TreeBuilder:
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
             match = _END_OF_HEADER.search(content, start, body)
-            if match:  # an empty line, or a line that is neither a field nor a continuation
+            if match:
                 stop, body = match.span()
             block = content[start:stop]
             self.header_bytes += len(block)
@@ -321,7 +321,6 @@ def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False
 
 
 def malformed_warning(part: Part) -> str:
-    """Returns the warning for a part that could not be decoded completely."""
     return f"malformed {part.encoding}"
 
 

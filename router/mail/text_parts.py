@@ -126,7 +126,6 @@ class TextDecoder:
 
 
 def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
-    """Joins the text and the HTML of all pieces, in their order."""
     warnings: list[str] = []
     texts: list[str] = []
     parts: list[str] = []

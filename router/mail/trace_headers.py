@@ -48,7 +48,6 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
 
 
 def _fold(name: str, clauses: Sequence[str]) -> list[str]:
-    """Folds a field between its clauses."""
     lines = [name]
     for clause in clauses:
         if len(lines[-1]) + 1 + len(clause) > _MAX_LINE_LENGTH and lines[-1].strip() != name:

@@ -68,7 +68,6 @@ def _encoded_length(line: bytes) -> int:
 
 
 def find_filename(data: bytes) -> bytes:
-    """Returns the filename of the first "begin" line, empty if there is none."""
     begin = _BEGIN.search(data)
     return begin[1].strip() if begin else b""
 
