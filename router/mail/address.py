@@ -1,11 +1,7 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
-`parse_mailbox` converts untrusted text to a `Mailbox`. The result is well formed, and `str()` of it parses to the same
-mailbox with the same `local_part_limit`. Source routes and angle brackets belong to a path; callers remove them first.
-The number of characters is checked before anything else, and parsing takes linear time.
-
-Two extensions of the grammar accept addresses that other mail servers accept: a domain label may contain an underscore,
-and a domain may end with a dot.
+`parse_mailbox` converts untrusted text to a well-formed `Mailbox` in linear time. Source routes and angle brackets are
+not part of a mailbox. Domains may contain underscores and end with a dot, as other mail servers accept.
 """
 
 from __future__ import annotations
@@ -20,10 +16,10 @@ from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
 MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN_BYTES = 255  # RFC 5321 section 4.5.3.1.2
-MAX_MAILBOX_BYTES = 254  # a path has at most 256, including its angle brackets (RFC 5321 section 4.5.3.1.3)
+MAX_MAILBOX_BYTES = 254  # 256 with angle brackets (RFC 5321 section 4.5.3.1.3)
 POSTMASTER = "postmaster"
 
-# C0 and C1 controls, DEL, line and paragraph separators, and lone surrogates (bytes that are not UTF-8).
+# Controls, line and paragraph separators, and bytes that are not UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
@@ -35,16 +31,14 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 class AddressError(ValueError):
-    """The text is not a mailbox or a domain. The error text gives the reason to the user who entered it."""
+    """The text is not a mailbox or a domain. The error text is for the user who entered it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox (RFC 5321 section 4.1.2), or `postmaster` without a domain.
+    """A mailbox (RFC 5321 section 4.1.2), or `postmaster` with the domain `""`.
 
-    Attributes:
-        local_part: Without quotes and escapes, in its original case.
-        domain: In its original form, `""` for `postmaster` alone.
+    The local part has no quotes and escapes. `str()` adds them where they are necessary.
     """
 
     local_part: str
@@ -56,7 +50,7 @@ class Mailbox:
 
     @property
     def domain_key(self) -> str:
-        """The form in which domains are compared. Never raises for a parsed mailbox."""
+        """Never raises for a parsed mailbox."""
         return domain_key(self.domain)
 
     def __str__(self) -> str:
@@ -70,8 +64,7 @@ def local_key(local_part: str) -> str:
     """Returns an unquoted local part case-folded and composed (NFC). Idempotent."""
     if local_part.isascii():
         return local_part.lower()
-    # Unicode's canonical caseless matching (D145) decomposes before folding. Both steps are repeated because
-    # folding some letters (U+0345 and letters that contain it) changes their decomposition.
+    # Unicode D145. Both steps are repeated because folding changes the decomposition of some letters (U+0345).
     folded = normalize("NFD", local_part).casefold()
     return normalize("NFC", normalize("NFD", folded).casefold())
 
@@ -79,8 +72,7 @@ def local_key(local_part: str) -> str:
 def domain_key(domain: str) -> str:
     """Returns a domain as A-labels in lower case without a trailing dot; an address literal stays unchanged.
 
-    U-labels are mapped by non-transitional UTS 46 (upper case and full-width letters and dots are normalised, `ß` is
-    kept), then encoded by IDNA 2008. The syntax of an ASCII domain is not checked.
+    U-labels are mapped by non-transitional UTS 46, then encoded by IDNA 2008. ASCII domains are not checked.
 
     Raises:
         AddressError: The domain is not ASCII and has no A-label form.
@@ -101,13 +93,9 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
     """Parses `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
 
     Args:
-        local_part_limit: The maximum length of the local part in bytes. Rewritten reverse-paths (SRS, VERP) need more
-            than 64.
-
-    Raises:
-        AddressError: The text is not a mailbox.
+        local_part_limit: In bytes. Rewritten reverse-paths (SRS, VERP) need more than 64.
     """
-    if len(text) > MAX_MAILBOX_BYTES:  # a cheap check first: a text never has more characters than bytes
+    if len(text) > MAX_MAILBOX_BYTES:  # a cheap check before encoding
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
     if _FORBIDDEN.search(text):
         raise AddressError("the address contains a control character or invalid UTF-8")
@@ -134,7 +122,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
 
 
 def _parse_quoted_local_part(text: str) -> tuple[str, str, str]:
-    """Returns the value and the original form of a quoted string at the start of `text`, and the remaining text."""
+    """Returns the value and the original form of a quoted string, and the remaining text."""
     match = _QUOTED_STRING.match(text)
     if match is None:
         raise AddressError("the quoted local part is not closed or has an invalid escape")
@@ -150,7 +138,7 @@ def _describe_dot_string_error(local: str) -> str:
 
 
 def _check_domain(domain: str) -> None:
-    """Raises `AddressError` unless the text is a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
+    """Accepts a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
     if domain.startswith("["):
         _check_address_literal(domain)
         return
@@ -165,7 +153,7 @@ def _check_domain(domain: str) -> None:
 
 
 def _check_address_literal(domain: str) -> None:
-    """Accepts `[192.0.2.1]` and `[IPv6:2001:db8::1]`; no other kind is registered (RFC 5321 section 4.1.3)."""
+    """Accepts `[192.0.2.1]` and `[IPv6:2001:db8::1]`, the only registered kinds (RFC 5321 section 4.1.3)."""
     if not domain.endswith("]"):
         raise AddressError("the address literal has no closing bracket")
     inner = domain[1:-1]

@@ -42,8 +42,8 @@ class File:
     """A part that can be downloaded.
 
     Attributes:
-        related: The part is a child of a multipart/related, but not its root (RFC 2387).
-        kind: `""` to derive the kind from the content type and the filename.
+        related: The part is in a multipart/related, but not its root (RFC 2387).
+        kind: `""` to derive the kind from the part.
     """
 
     part: Part
@@ -55,10 +55,7 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
     """Describes a file for the list of attachments.
 
     Args:
-        n: The number of the attachment, starting with 1.
-        size: The number of decoded bytes.
-        html: The sanitised HTML of the message. An image that it references is inline unless its disposition is
-            `attachment`.
+        html: The sanitised HTML of the message, which may reference an image.
     """
     part = file.part
     kind: AttachmentKind = file.kind or _classify(part)
@@ -81,7 +78,7 @@ def declared_filename(part: Part) -> str:
 
 
 def is_pkcs7(part: Part) -> bool:
-    """Whether the content type or the filename is that of an S/MIME object in PKCS #7 format (RFC 8551 section 3.2)."""
+    """Whether the part is declared as an S/MIME object in PKCS #7 format (RFC 8551 section 3.2)."""
     if part.content_type == "application/octet-stream":
         return declared_filename(part).lower().endswith(".p7m")
     return part.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
@@ -96,7 +93,7 @@ def _classify(part: Part) -> AttachmentKind:
     if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
         return "signed"
     if kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        # `router.mail.smime` classifies all objects that it can read; the others are classified here.
+        # Objects that `router.mail.smime` cannot read.
         smime_type = part.parameters.get("smime-type", "").lower()
         if smime_type in ("signed-data", "certs-only") or name.endswith((".p7s", ".p7c")):
             return "signed"

@@ -1,16 +1,7 @@
 """Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
-The result is the message's mark: one word, or `""` for an ordinary message. The mark is stored with the message. A
-message with a mark does not reopen a ticket (`router.accept.threads.should_reopen`), but it is never rejected, hidden
-or delayed because of the mark.
-
-`classify_header` uses the header alone; `classify_message` adds the null reverse-path, which only the envelope has.
-
-Group addresses and forwarding rules add header fields, so a person's reply may get a mark too. Whether a marked message
-is such a reply is only known when it joins a ticket; `may_be_relayed` selects the candidates.
-
-`X-Auto-Response-Suppress` asks the receiver not to reply automatically. A person's message may have it, so the field
-alone is no evidence.
+The mark of a message is one word, `""` for an ordinary message. A marked message does not reopen a ticket, but it is
+never rejected, hidden or delayed because of the mark.
 """
 
 from __future__ import annotations
@@ -30,8 +21,7 @@ from router.mail.automatic_subjects import (
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-# Fields that only automatic replies have, unless the value is no, false or 0. Gmail, cPanel, BoxTrapper, DTC,
-# Email::AutoReply and others write them.
+# Fields of automatic replies by Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others.
 _REPLY_FIELDS = frozenset(
     {
         b"x-autoreply",
@@ -40,12 +30,11 @@ _REPLY_FIELDS = frozenset(
         b"x-autorespond",
         b"x-autoresponder",
         b"x-autoresponse",
-        b"x-fc-machinegenerated",  # added by FirstClass
+        b"x-fc-machinegenerated",  # FirstClass
         b"x-mail-autoreply",
     }
 )
-# Fields with a value that identifies an automatic reply. iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder and
-# others write them. X-Mailer counts if the program's name contains a word such as `autoresponder`.
+# Fields whose value identifies an automatic reply by iCloud, CommuniGate Pro, Mailtraq, qmail and others.
 _REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
@@ -84,7 +73,7 @@ FIELD_NAMES = (
     | _REPLY_FIELD_NAMES
     | frozenset(_RESENT_FIELDS)
 )
-"""Fields that `classify_header` and `may_be_relayed` read, in lower case."""
+"""Fields that `classify_header` and `may_be_relayed` read."""
 
 _BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
@@ -97,8 +86,7 @@ _MAILER_DAEMON = re.compile(
 )
 # Addresses that send delivery reports, but that people use too.
 _POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
-# Addresses that usually belong to programs. A marked message from such an address never counts as a
-# person's reply.
+# Addresses that usually belong to programs.
 _AUTOMATED_SENDER = re.compile(
     r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
     r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
@@ -128,15 +116,12 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
-    """Returns the mark of a message by its header's mark and the null reverse-path (RFC 5321 section 4.5.5).
+    """Combines the mark of the header with the null reverse-path (RFC 5321 section 4.5.5).
 
-    Only notifications and automatic replies have `MAIL FROM:<>`. If the header has no mark, such a message is a bounce
-    or an automatic reply. A subject that starts like a failure report makes it a bounce. Otherwise it is an automatic
-    reply if it refers to another message or if its subject reports an absence, else a bounce.
+    Only notifications and automatic replies have `MAIL FROM:<>`.
 
     Args:
-        automatic: The mark of the header.
-        is_reply: The message refers to another message (In-Reply-To, References).
+        is_reply: The message has In-Reply-To or References.
     """
     if automatic or not null_reverse_path:
         return automatic
@@ -148,15 +133,8 @@ def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = 
 def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_address: str, subject: str) -> bool:
     """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
 
-    Mailing lists, group addresses and forwarding rules add fields of their own to a person's reply; a CRM adds
-    `List-Unsubscribe`. A message without In-Reply-To, with signs of an automatic reply or from an automated sender is
-    no such reply. Bulk precedence also excludes a message, unless it has list fields and is not auto-generated.
-
-    Microsoft 365 marks both redirected messages and automatic replies as `auto-generated`. Only a redirected message
-    has Resent fields, a field with the forwarding mailbox, or a field with an inbox rule's owner other than the sender.
-
-    Args:
-        automatic: The mark of `classify_header`.
+    Mailing lists, group addresses, forwarding rules and CRMs add fields to a person's reply. Microsoft 365 marks both
+    redirected messages and automatic replies as `auto-generated`.
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False
@@ -207,8 +185,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as auto-generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
         return True
-    # An automatic reply by an inbox rule of Exchange has a non-null reverse-path. It is recognised by the mailbox of
-    # the rule, which is the sender's own.
+    # An inbox rule of Exchange replies with a non-null reverse-path and names the sender's mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
@@ -250,7 +227,10 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message asks for no automatic reply ([MS-OXCMAIL] section 2.1.3.2.20), as Exchange's replies do."""
+    """Whether the message asks for no automatic reply ([MS-OXCMAIL] section 2.1.3.2.20).
+
+    A person's message may ask too, so the field alone is no evidence.
+    """
     if b"x-auto-response-suppress" not in fields:
         return False
     suppressed = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
@@ -270,10 +250,7 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
 
 
 def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
-    """Returns the first word of each field with this name, in lower case, without comments and quotation marks.
-
-    There may be several such fields, because a program that forwards a message may add its own.
-    """
+    """Returns the first word of each field. A program that forwards a message may add a second field."""
     if name not in fields:  # most messages have no such field
         return _NO_TOKENS
     values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])

@@ -1,8 +1,7 @@
-"""Subjects of messages that mail programs write themselves, in the languages of their users.
+"""Recognises subjects that mail programs write themselves, in the languages of their users.
 
-A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`. If
-other evidence shows that a program wrote the message, a known phrase in the subject determines the kind of message.
-Pure functions in constant time, since only the start of a subject is read.
+A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`.
+Functions take constant time, because only the start of a subject is read.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import unicodedata
 from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
-# Maximum number of characters of a subject that are compared with phrases; the longest phrase below has about 40.
+# The longest phrase below has about 40 characters.
 _BEGINNING_LENGTH = 120
 
 # Tags that gateways and lists prepend: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Matches folded text.
@@ -30,7 +29,7 @@ def _fold(text: str) -> str:
     """Folds case, and removes accents, which many programs and people omit."""
     if text.isascii():
         return text.casefold()
-    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # the Turkish dotless i becomes i
+    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # the Turkish dotless i
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
@@ -76,7 +75,7 @@ _ABSENCE_PREFIXES = _parse_phrases(
     "inte på kontoret|ikke på kontoret|ikke til stede|poissa|poissa toimistosta|вне офиса|нет на месте|поза офісом|"
     "izvan ureda|ne biure|ofis dışı|di luar kantor|vắng mặt tại văn phòng"
 )
-# Phrases that count with or without a colon if other evidence shows that a program wrote the message.
+# Phrases that tell the kind of a program's message, with or without a colon.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
@@ -110,8 +109,7 @@ _FAILURE_BEGINNINGS = tuple(
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
-# Subjects of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail: the text before
-# the colon, or the first words.
+# Subjects of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
 _DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
@@ -126,7 +124,7 @@ _DELIVERED_BEGINNINGS = tuple(
 
 
 def has_auto_reply_prefix(subject: str) -> bool:
-    """Whether the subject starts with a program's own phrase for an automatic reply, and a colon."""
+    """Whether a program's own phrase for an automatic reply precedes a colon."""
     beginning = subject[:_BEGINNING_LENGTH]
     if subject.startswith("AUTO: "):
         return _DOMINO_SUBJECT.fullmatch(subject[: 2 * _BEGINNING_LENGTH]) is not None
@@ -134,11 +132,9 @@ def has_auto_reply_prefix(subject: str) -> bool:
 
 
 def is_absence_phrase(subject: str) -> bool:
-    """Whether the subject is an absence phrase, or starts with one in brackets or before a colon.
+    """Whether the subject is or starts with a phrase of absence.
 
-    A phrase for an automatic reply counts too if it is alone or in brackets. So does a subject that ends with `is out
-    of the office`, unless it is the subject of a reply. The phrase shows that a program wrote the message only together
-    with other evidence, such as In-Reply-To.
+    People write such subjects too, so the caller needs more evidence.
     """
     beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
@@ -167,7 +163,7 @@ def has_failure_beginning(subject: str) -> bool:
 
 
 def has_success_beginning(subject: str) -> bool:
-    """Whether the subject of a delivery report says that the message was delivered, relayed or expanded."""
+    """Whether the subject of a delivery report reports success."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     return _prefix(subject[:_BEGINNING_LENGTH]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
 

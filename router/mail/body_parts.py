@@ -20,24 +20,22 @@ _TEXT_FILES = frozenset(
         "text/x-vcalendar",
     }
 )
-# Alternatives for AMP and for watches; they are ignored in a multipart/alternative.
+# Alternatives for AMP and for watches, which are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# Maximum number of S/MIME signed messages that are opened, nested or not. The content of each is copied in memory. A
-# triple-wrapped message (RFC 2634) contains two.
+# Signed messages that are opened, each copied in memory. A triple-wrapped message (RFC 2634) contains two.
 MAX_CONTAINERS = 4
-# Number of encoded bytes at the start of a PKCS #7 object that are decoded to classify it.
+# Enough to classify a PKCS #7 object.
 _PKCS7_HEAD_BYTES = 512
-# Maximum encoded size of a base64 text that is searched for uuencoded files, because the search decodes the whole text.
+# For base64 text, because the search for uuencoded files decodes all of it.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
-# Maximum number of uuencoded files that are extracted from the texts of one message.
+# uuencoded files in the texts of one message.
 _MAX_BLOCKS = 100
 
 
 class BodyParts:
     """The leaves of a tree of parts, as text pieces and files (RFC 2046 section 5.1).
 
-    S/MIME signed-data is read like the message that it contains. It is also listed as a file, after the files of that
-    message. uuencoded files in plain text are listed as files.
+    S/MIME signed-data is a file, and is also read like the message inside it. uuencoded blocks in plain text are files.
 
     Raises:
         HtmlNotAllowed: A part is HTML, and the decoder does not allow that.
@@ -53,7 +51,7 @@ class BodyParts:
         self._blocks_left = _MAX_BLOCKS
         self._read(root)
         if not self.pieces and root.content_type in ("text/plain", "text/html"):
-            # The only part of a message is displayed, even with the disposition `attachment`.
+            # The only part is displayed, even with the disposition `attachment`.
             self.pieces.append(self._decoder.decode(root))
 
     def _read(self, part: Part, *, related: bool = False, encrypted: bool = False) -> None:
@@ -62,8 +60,7 @@ class BodyParts:
             if kind == "multipart/alternative":
                 self._read_alternative(part)
             elif kind == "multipart/related":
-                # The root is the first part, unless `start` names another (RFC 2387 section 3.2). `start` is not read:
-                # the first multipart or text is used.
+                # The first multipart or text counts as the root. `start` (RFC 2387 section 3.2) is not read.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
                 for child in part.children:
                     self._read(child, related=child is not root)
@@ -102,11 +99,7 @@ class BodyParts:
         self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
-        """Whether a leaf is displayed as text.
-
-        A leaf with a filename is text only if it is the first text of the message or of an alternative, and no file
-        precedes it.
-        """
+        """Whether a leaf is displayed as text, not listed as a file."""
         if part.disposition == "attachment" or not part.content_type.startswith("text/"):
             return False
         if part.content_type in _TEXT_FILES:
@@ -114,7 +107,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Reads the first plain text and the last HTML that are not blank, and the files of a multipart/alternative."""
+        """Reads the first plain text and the last HTML that are not blank."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
@@ -136,7 +129,7 @@ class BodyParts:
 
 
 def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
-    """Extracts at most `limit` uuencoded files from a text; returns the remaining text and the files as parts."""
+    """Returns the text without its uuencoded files, and these files as parts."""
     if part.encoding == "base64":
         if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []

@@ -1,7 +1,4 @@
-"""Finds the failed recipients of a bounce in its report (RFC 3464), header, text or returned message.
-
-The reasons are only read from the report.
-"""
+"""Finds the failed recipients of a bounce in its report (RFC 3464), header, text or returned message."""
 
 from __future__ import annotations
 
@@ -22,11 +19,10 @@ _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
-# Maximum number of characters of a bounce's text that are searched. The failed addresses precede the copy of the
-# returned message.
+# The failed addresses precede the copy of the returned message.
 _MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
-# A line that consists of an address (bare, in brackets or after a name), or starts with an address and a colon.
+# A line that is an address (bare, in brackets or after a name), or starts with an address and a colon.
 _ADDRESS_LINE = re.compile(
     r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
     rf"({_ADDRESS})"
@@ -35,7 +31,7 @@ _ADDRESS_LINE = re.compile(
 # The address that was expanded to the failed address. Exim writes "generated"; Postfix and sendmail, "expanded".
 _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
-# The characters + and =, encoded as in RFC 3461 section 4; sendmail reports addresses in this form.
+# The characters + and =, as sendmail encodes them (RFC 3461 section 4).
 _XTEXT = re.compile(r"\+(2B|3D)")
 # An encoded character in an address of the type utf-8 (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -47,14 +43,13 @@ _RETURNED_COPY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed or delayed recipient of a delivery report.
+    """A failed or delayed recipient of a delivery report. Missing details are `""`.
 
     Attributes:
-        address: The final address, possibly the target of a forwarding; `original` if the report does not name it.
-        original: The address that the message was sent to; `""` if the report does not name it.
+        address: The final recipient, possibly the target of a forwarding.
+        original: The recipient of the original message.
         action: In lower case; `failed` if missing.
-        status: `""` if missing.
-        reason: Diagnostic-Code without its type; `""` if missing.
+        reason: Diagnostic-Code without its type.
     """
 
     address: str
@@ -64,10 +59,10 @@ class Failure:
     reason: str
 
     def is_described_in(self, text: str, flat: str) -> bool:
-        """Whether a text contains the address, and the status or the reason if the report has one of them.
+        """Whether a text already contains the address and a reported reason.
 
         Args:
-            flat: The text with each run of white space replaced by one space.
+            flat: The text with single spaces.
         """
         if self.address not in text:
             return False
@@ -75,7 +70,7 @@ class Failure:
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
     def summary(self) -> str:
-        """Returns one line of text for the reader of the ticket."""
+        """Returns one line for the reader of the ticket."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
         address = f"{self.address}, original recipient {forwarded}" if forwarded else self.address
@@ -83,11 +78,7 @@ class Failure:
 
 
 def parse_report(report: bytes) -> list[Failure]:
-    """Returns the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
-
-    Args:
-        report: The decoded part; at most 64 KiB are read.
-    """
+    """Returns the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3)."""
     found: list[Failure] = []
     for group in _EMPTY_LINE.split(report[:65536])[:100]:
         fields: dict[bytes, str] = {}
@@ -132,14 +123,14 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
-    """Returns the failed and delayed recipients of the first `_MAX_REPORTS` reports, None if there is no report."""
+    """Returns the failed and delayed recipients of the reports, None if there is no report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
     found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:
-    """Returns one line for each failure that the text of the bounce does not describe, at most 20 lines."""
+    """Returns one line for each failure that the text of the bounce does not describe."""
     flat = " ".join(text.split()) if failures else ""
     lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
@@ -150,10 +141,8 @@ def failed_recipients(
 ) -> tuple[str, ...]:
     """Returns the addresses that a bounce reports as failed, as they were in the original message.
 
-    The first source with an address counts: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that
-    consist of an address (qmail, Exim, Postfix, Exchange), the only recipient of the returned message, the only address
-    in the text. Only the report counts if the mark of the header is not `bounce`. The result is empty if a report only
-    covers delivered or delayed mail.
+    The first source with an address counts: report, `X-Failed-Recipients` (Exim, Gmail), lines of the text (qmail,
+    Exim, Postfix, Exchange), returned message, only address in the text.
 
     Args:
         failures: The result of `read_reports`.
@@ -181,10 +170,7 @@ def _lines_above_copy(text: str) -> Iterator[str]:
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Maps each failed address on a line of its own to the recipient of the original message.
-
-    The recipient is the failed address itself, or the address that was expanded to the failed address.
-    """
+    """Maps each failed address on a line of its own to the original recipient."""
     found: dict[str, str] = {}
     last = ""
     for line in _lines_above_copy(text):
@@ -200,7 +186,7 @@ def _find_address_lines(text: str, sender: str) -> dict[str, str]:
 
 
 def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
-    """Returns the address in a text, if there is exactly one that is not in the bounce's own header."""
+    """Returns the only address that is not in the bounce's own header."""
     above = "\n".join(_lines_above_copy(text))
     addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
     other_addresses = [address for known, address in addresses.items() if known not in header.participants]

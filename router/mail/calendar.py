@@ -1,7 +1,6 @@
-"""Converts calendar parts (RFC 5545, iTIP RFC 5546) to text: what, when, where and who. Used if there is no other text.
+"""Converts calendar parts (RFC 5545, iTIP RFC 5546) to text, for messages without other text.
 
-Times are shown in the time zone in which they are written. Alarms, definitions of time zones and free-busy lists are
-skipped. Any input produces a result in linear time.
+Times keep the time zone in which they are written. Any input produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # maximum number of bytes that are read; a larger calendar usually contains an embedded file
+MAX_BYTES = 1 << 20  # a larger calendar usually contains an embedded file
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
-_MAX_VALUE_LENGTH = 998  # maximum number of characters of a one-line value
+_MAX_VALUE_LENGTH = 998  # of a one-line value
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
-# A property up to its value: a name, parameters with optionally quoted values, and the first colon outside quotes.
+# A property up to its value, which follows the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]{1,64})=("[^"]*+"|[^";]*+)')
 _ESCAPED = re.compile(r"\\([\\;,nN])")
@@ -89,12 +88,11 @@ class _Component:
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
-    """Describes the events, tasks and journal entries of a calendar, at most `_MAX_EVENTS`; `""` if there is none.
+    """Describes the events, tasks and journal entries of a calendar, `""` if there is none.
 
     Args:
-        data: The decoded part.
-        charset: The charset label of the data; the default is UTF-8 (RFC 5545 section 3.1.4).
-        method: The `method` parameter of the Content-Type, used if the calendar has no METHOD.
+        charset: A label; the default is UTF-8 (RFC 5545 section 3.1.4).
+        method: The parameter of the Content-Type, used if the calendar has no METHOD.
     """
     # Unfolds before decoding: some programs fold lines inside a character (RFC 5545 section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
@@ -106,7 +104,7 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
 
 
 def _parse_components(text: str, method: str) -> tuple[str, list[_Component]]:
-    """Returns the method and the events, tasks and journal entries; other components are skipped."""
+    """Returns the method, and the events, tasks and journal entries."""
     components: list[_Component] = []
     open_components: list[str] = []
     for name, found in _parse_properties(text):
@@ -221,10 +219,7 @@ def _is_date(found: _Property) -> bool:
 
 
 def _last_day(end: _Property | None) -> str:
-    """Returns the last day of an all-day event, `""` if DTEND is missing or invalid.
-
-    DTEND is the day after the last day (RFC 5545 section 3.6.1).
-    """
+    """Returns the last day of an all-day event. DTEND is the day after it (RFC 5545 section 3.6.1)."""
     try:
         return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
@@ -236,10 +231,7 @@ def _format_time(found: _Property | None) -> str:
 
 
 def _time_parts(found: _Property) -> tuple[str, str, str]:
-    """Splits a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5).
-
-    Any other value is returned as the day.
-    """
+    """Splits a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5)."""
     value = clean_line(found.value, _MAX_VALUE_LENGTH)
     match = _TIME.match(value)
     if match is None:
@@ -263,10 +255,7 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """Describes a recurrence rule (RFC 5545 section 3.3.10).
-
-    Unsupported parts are shown as written, except WKST, which is omitted.
-    """
+    """Describes a recurrence rule (RFC 5545 section 3.3.10). Unsupported parts are shown as written."""
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")

@@ -1,7 +1,6 @@
-"""Finds the charset of text without a usable label.
+"""Finds the charset of text without a usable label, from its declaration, from the message, or by detection.
 
-The sources are the text's own declaration, the charset of the rest of the message, and detection on a bounded sample of
-the non-ASCII lines. The detector, chardet, takes 40 MB of memory and is loaded on first use.
+The detector, chardet, takes 40 MB of memory and is loaded on first use.
 """
 
 from __future__ import annotations
@@ -20,24 +19,20 @@ from router.mail.charsets import (
 )
 
 MAX_SAMPLE_BYTES = 4096
-"""Maximum number of bytes that chardet examines, in quadratic time for some inputs. A sentence is enough."""
+"""chardet takes quadratic time for some inputs. A sentence is enough."""
 MAX_DETECTIONS = 16
-"""Maximum number of detections for the texts of a message, and for its part headers.
-
-Later texts use the charset that was detected last, later part headers the charset of the message.
-"""
-# Maximum number of bytes of a line that are examined before and after its first non-ASCII byte.
+"""For the texts of a message, and for its part headers."""
+# Bytes of a line that are examined, before and after its first non-ASCII byte.
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
-_MIN_UTF_8_CHARACTERS = 4  # with fewer UTF-8 characters, the text is not decoded as a mix of charsets
-_MAX_LINES = 20_000  # a text with more lines is not decoded line by line; this many take about 10 ms
+_MIN_UTF_8_CHARACTERS = 4  # fewer are no evidence of UTF-8
+_MAX_LINES = 20_000  # decoded one by one, in about 10 ms
 _MAX_DECLARATION_BYTES = 8192
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-# Text is Japanese if it has at least `_MIN_KANA` kana, and they are at least a third of its non-ASCII characters. In
-# other languages, the two bytes of a kana are rarely adjacent.
+# Kana identify Japanese. In other languages, the two bytes of a kana are rarely adjacent.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
@@ -65,7 +60,7 @@ class CharsetDecoder:
     """Decodes the texts of one message.
 
     Args:
-        hint: The charset label that the message uses elsewhere, `""` if unknown.
+        hint: The label that the message uses elsewhere, `""` if unknown.
     """
 
     def __init__(self, hint: str) -> None:
@@ -74,7 +69,7 @@ class CharsetDecoder:
         self._last = ""
 
     def decode(self, data: bytes, label: str, *, markup: bool) -> tuple[str, bool]:
-        """Decodes like `decode_charset`. If `markup` is true, the text may declare its charset (HTML, XML)."""
+        """Decodes like `decode_charset`. With `markup`, the text may declare its charset (HTML, XML)."""
         declared = declared_charset(data) if markup else ""
         if not codec_for(label) and can_decode(data, declared):
             label = declared
@@ -86,7 +81,7 @@ class CharsetDecoder:
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
         """Decodes UTF-8 in which the lines `numbers`, such as a footer, have another charset or are damaged.
 
-        Returns None if decoding changes the number of these lines.
+        Returns None if the number of lines changes.
         """
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
@@ -112,11 +107,7 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """Returns the numbers of the lines that are not UTF-8 in a text that mostly is; `[]` for all other texts.
-
-    The other lines must contain at least four UTF-8 characters, and at least two for each returned line. A line in
-    another charset is rarely valid UTF-8 if it has more than two non-ASCII characters.
-    """
+    """Returns the numbers of the lines that are not UTF-8 in a text that mostly is."""
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []
     if decode_utf_8(data, labelled=True) is not None:
@@ -134,8 +125,7 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
 def declared_charset(data: bytes) -> str:
     """Returns the label in an XML declaration or an HTML meta element, `""` without one.
 
-    A declared UTF-16 or UTF-32 is returned as UTF-8, because the declaration itself is ASCII (WHATWG, "prescan a byte
-    stream").
+    The declaration is ASCII, so UTF-16 and UTF-32 mean UTF-8 (WHATWG, "prescan a byte stream").
     """
     head = data[:_MAX_DECLARATION_BYTES]
     match = _XML.match(head) or _META.search(head)
@@ -162,10 +152,7 @@ def detect_charset(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Returns non-ASCII lines without tags, up to `MAX_SAMPLE_BYTES`.
-
-    `<`, `>` and LF are never part of a multibyte character.
-    """
+    """Returns non-ASCII lines without tags. `<`, `>` and LF are never part of a multibyte character."""
     sample = bytearray()
     position = 0
     while len(sample) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, position)):
@@ -181,10 +168,7 @@ def _sample(data: bytes) -> bytes:
 
 
 def _has_mixed_words(sample: bytes) -> bool:
-    """Whether most words with non-ASCII bytes also contain ASCII letters, as in Latin script.
-
-    Words of one byte count as Latin. Words of other scripts contain no ASCII letters.
-    """
+    """Whether most non-ASCII words also contain ASCII letters, as in Latin script."""
     mixed = pure = 0
     for match in _WORD.finditer(sample):
         word = match[0]

@@ -1,7 +1,7 @@
-"""Charset labels of messages, the Python codec for each, and how these codecs are related.
+"""Charset labels of messages, the Python codec for each, and related charsets.
 
-Labels are checked against a closed list before Python's codec registry sees them. The registry imports modules by name
-and caches each name forever, which a message must not be able to trigger.
+Labels are checked against a closed list. Python's codec registry imports modules by name and caches each name forever,
+which a message must not be able to trigger.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Maps normalised labels to codecs. The label of a subset has the codec of the superset that programs send under it.
+# The label of a subset has the codec of the superset that programs send under it.
 _CODECS = {
     name: codec_name
     for codec_name, names in {
@@ -80,8 +80,7 @@ MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932
 # Charsets of languages that mostly use ASCII letters.
 WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
 
-# Charsets that mail programs send under another label. EUC-JP is tried before Shift_JIS: EUC-JP is often valid
-# Shift_JIS (half-width katakana), but Shift_JIS is hardly ever valid EUC-JP.
+# Charsets that mail programs send under another label. EUC-JP is often valid Shift_JIS, so Shift_JIS is tried last.
 _JAPANESE = ("euc_jp", "cp932")
 SIBLINGS = {
     **dict.fromkeys(ISO_2022 - {"iso2022_kr"}, _JAPANESE),
@@ -96,9 +95,9 @@ SIBLINGS = {
     "koi8_r": ("cp1251",),
     "koi8_u": ("cp1251",),
 }
-# Variants that are tried if the charset of the label does not fit; some extend the charset.
+# Variants that are tried if the charset of the label does not fit.
 SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
-# The Windows charset that an ISO 8859 label means if the text uses bytes 80 to 9F, which are controls in ISO 8859.
+# The Windows charset that an ISO 8859 label means if the text uses bytes 80 to 9F, controls in ISO 8859.
 WINDOWS = {
     "iso8859_2": "cp1250",
     "iso8859_16": "cp1250",
@@ -119,7 +118,7 @@ _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|microsoft|cp|ms|dos)
 
 @lru_cache(maxsize=512)
 def codec_for(label: str) -> str:
-    """Returns the Python codec for a charset label, `""` if it is missing or unknown."""
+    """Returns the Python codec for a charset label, `""` if unknown."""
     name = _LABEL_NOISE.sub("", label[:64].partition("*")[0].partition("(")[0].lower())
     # "3d": the equals sign of `charset=` in quoted-printable.
     for prefix in ("", "3d", "x", "cs", "xcs", "xx"):

@@ -1,7 +1,6 @@
 """Decodes bytes by their charset label, after checking that the label fits.
 
-Every function returns a result for any bytes and any label in linear time and never raises. None of them detects a
-language: see `router.mail.charset_detection`.
+Every function returns a result for any bytes and any label in linear time and never raises.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ _COMMON_LEADS = {
 }
 _PAIRS_AHEAD = 12
 _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are never part of a two-byte character
-# Charsets in which nearly all trail bytes are above 127 as well; a pair may still end with an ASCII byte.
+# Charsets in which nearly all trail bytes are above 127.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact one
+_MAX_SKIPPED = 100  # with more damage, the next intact character is not searched
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three replacement characters
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -50,7 +49,7 @@ _KATAKANA = re.compile("[\uff61-\uff9f]")
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# A Cyrillic word that starts in inverted case: KOI8 was decoded as windows-1251, or windows-1251 as KOI8.
+# A word in inverted case, from KOI8 decoded as windows-1251 or the reverse.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
 _MIN_RANKED = 11  # with fewer letters, their frequencies are not significant
 # Russian letters by frequency; Ukrainian and Bulgarian differ little.
@@ -61,23 +60,23 @@ _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of
 _C1 = re.compile(rb"[\x80-\x9f]")
 _NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # in windows-1256 only; rarely twice in damaged text
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
-# U+0085 is not included because it ends a line.
+# U+0085 ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
-# Letters of KOI8-U at the positions of box-drawing characters in KOI8-R, next to another letter.
+# Letters of KOI8-U that are box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
 # ISO 2022 escape sequences that terminals do not use for colours or character sets.
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
 _SAMPLE_BYTES = 4096
-_TRIAL_BYTES = 65536  # bytes that are decoded to check whether a charset fits; bounds the cost of trying several
+_TRIAL_BYTES = 65536  # bounds the cost of trying several charsets
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Decodes bytes. Returns the text, and whether it is doubtful because `label` does not fit or bytes are damaged.
+    """Decodes bytes; also returns whether the label does not fit or bytes are damaged.
 
     Args:
-        fallback: The label to use if `label` does not fit. If neither fits, damaged bytes are replaced.
+        fallback: The label to use if `label` does not fit.
     """
     found = decode_labelled(data, label)
     if found is not None:
@@ -91,7 +90,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 
 
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
-    """Decodes like `decode_charset`, but returns None if neither the label nor the bytes determine the charset."""
+    """Decodes like `decode_charset`; None if neither the label nor the bytes determine the charset."""
     name = codec_for(label)
     if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
@@ -114,12 +113,12 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
 
 
 def can_decode(data: bytes, label: str) -> bool:
-    """Whether the label is known, and the start of the data can be decoded with it."""
+    """Whether the label is known and fits the start of the data."""
     return codec_for(label) != "" and decode_labelled(data[:_TRIAL_BYTES], label) is not None
 
 
 def decode_strict(data: bytes, name: str) -> str | None:
-    """Decodes with the codec `name`; None if a byte is invalid or the codec is unknown."""
+    """Returns None if a byte is invalid or the codec is unknown."""
     try:
         return data.decode(name)
     except (UnicodeError, LookupError):
@@ -127,7 +126,7 @@ def decode_strict(data: bytes, name: str) -> str | None:
 
 
 def _wide_codec(data: bytes, name: str) -> str:
-    """Returns the codec for UTF-16 or UTF-32 by label, byte order mark or NUL bytes, `""` for other text."""
+    """Returns the codec for UTF-16 or UTF-32, `""` for other text."""
     if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
     unicode_or_none = name in WIDE or name in ("", "utf_8")
@@ -140,7 +139,7 @@ def _wide_codec(data: bytes, name: str) -> str:
     if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
-        # Without NUL bytes the label is nearly always wrong; only Chinese and Japanese text may have none.
+        # Only Chinese and Japanese text may have no NUL bytes.
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
@@ -151,13 +150,13 @@ def _wide_codec(data: bytes, name: str) -> str:
 
 
 def _is_big_endian(sample: bytes) -> bool:
-    """Whether UTF-16 text without byte order mark and NUL bytes has more ideographs in big-endian order."""
+    """Whether UTF-16 text has more ideographs in big-endian order."""
     little, big = (len(_IDEOGRAPHS.findall(sample.decode(name, "replace"))) for name in ("utf_16_le", "utf_16_be"))
     return big > little
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Decodes text in a 7-bit charset; None for other text. Damaged characters are replaced."""
+    """Decodes text in a 7-bit charset, None for other text."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
@@ -185,7 +184,7 @@ def _decode_escaped(data: bytes, name: str) -> str:
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """Decodes UTF-8, possibly with some damage such as a split character; None for other text.
+    """Decodes UTF-8 with at most minor damage, None for other text.
 
     U+0080 to U+009F become the characters of windows-1252, which some programs treat as ISO 8859-1.
     """
@@ -215,7 +214,7 @@ def _decode_cesu_8(data: bytes) -> str | None:
 
 
 def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
-    """Decodes with `name` if it fits, possibly with some damage, or with a sibling of that charset."""
+    """Decodes with `name` or a sibling charset, possibly with some damage; None if none fits."""
     if name in MULTIBYTE:
         if (text := _decode_damaged(data, name)) is not None:
             text, doubtful = _prefer_sibling(data, name, text)
@@ -238,7 +237,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Returns the likelier of `text` and the text in UTF-8 or a sibling charset, and whether the label is wrong."""
+    """Returns the likelier of `text` and a sibling's text, and whether the label is wrong."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -251,7 +250,7 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether `other` confirms the sibling charset. A text of half-width katakana is unlikely, but may be intact."""
+    """Whether the letters of `other` confirm the sibling charset."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
@@ -268,11 +267,7 @@ def _letter_ranks(text: str) -> list[int]:
 
 
 def _is_unlikely(text: str, name: str) -> bool:
-    """Whether a text is implausible: GB punctuation, private-use characters, half-width marks or inverted case.
-
-    Args:
-        name: The codec that decoded the text.
-    """
+    """Whether a text indicates that the codec `name` was wrong."""
     if name == "cp950":
         return len(_GB_PUNCTUATION.findall(text)) * 20 >= _non_ascii_count(text) > 0
     if name in MULTIBYTE:
@@ -283,7 +278,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 
 
 def _decode_damaged(data: bytes, name: str) -> str | None:
-    """Decodes with replacement characters; None if over a fifth of the non-ASCII text is damaged."""
+    """Decodes with replacement characters; None if too much is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
         return None  # with a wrong charset, the start of the text is usually damaged too
     if name in _HIGH_PAIRS:
@@ -295,7 +290,7 @@ def _decode_damaged(data: bytes, name: str) -> str | None:
 
 
 def _mark_odd_byte(run: bytes, name: str) -> bytes:
-    """Replaces the extra byte of an odd run of pairs by FF, which is not part of any character."""
+    """Replaces the extra byte of an odd run of pairs by FF, which is in no character."""
     if len(run) % 2 == 0:
         return run
     index = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
@@ -305,7 +300,7 @@ def _mark_odd_byte(run: bytes, name: str) -> bytes:
 def _skip_damage(error: UnicodeError) -> tuple[str, int]:
     """Resumes after a damaged character where most of the following pairs have a common lead byte.
 
-    Checks only up to the next space or punctuation, because each run of pairs has its own alignment.
+    The search ends at a space or punctuation, because each run of pairs has its own alignment.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -328,7 +323,7 @@ def _non_ascii_count(text: str) -> int:
 
 
 def _windows_codec(data: bytes, name: str) -> str:
-    """Returns the Windows charset or KOI8-U if the text uses its additional characters, else `name`."""
+    """Returns the superset of `name` whose additional characters the text uses, else `name`."""
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
@@ -337,7 +332,7 @@ def _windows_codec(data: bytes, name: str) -> str:
 
 
 def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
-    """Whether bytes above `above` outnumber ASCII letters, at least four of them C0 or higher: rare in Latin script."""
+    """Whether bytes above `above` outnumber ASCII letters, which is rare in Latin script."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
     # Currency and other signs are below C0 in Western charsets.

@@ -13,11 +13,7 @@ AttachmentKind = Literal["file", "image", "calendar", "contact", "encrypted", "s
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """How much of a message is parsed.
-
-    `header_bytes` and `enclosed_bytes` are in bytes; `text`, `html` and `sanitized_html` are in characters. The other
-    limits are counts.
-    """
+    """The limits of parsing in bytes (`*_bytes`), characters (`text`, `html`, `sanitized_html`) or counts."""
 
     header_bytes: int = 262144
     parts: int = 1000
@@ -38,11 +34,10 @@ class Attachment:
     """An attachment as it is listed.
 
     Attributes:
-        n: Its number, starting with 1.
+        n: Counted from 1.
         filename: Safe as a filename, never empty.
-        size: The number of decoded bytes.
-        inline: The attachment is an image that is part of the text: by its disposition, because it is in a
-            multipart/related, or because the HTML references its `content_id`.
+        size: In decoded bytes.
+        inline: The attachment is an image in the text.
     """
 
     n: int
@@ -58,7 +53,7 @@ class Attachment:
 class AttachmentData:
     """An attachment and its decoded bytes, for a download.
 
-    `attachment` is as `parse` lists it, except that `inline` does not consider references in the HTML.
+    `attachment.inline` does not consider references in the HTML.
     """
 
     attachment: Attachment
@@ -67,7 +62,7 @@ class AttachmentData:
 
 @dataclass(frozen=True, slots=True)
 class NamedMailbox:
-    """An address with a domain from a header field, and its display name, `""` if it has none."""
+    """An address with a domain from a header field, and its display name or `""`."""
 
     address: str
     name: str
@@ -75,15 +70,14 @@ class NamedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The parsed body of a message. Subject and From are in `router.mail.headers.HeaderFacts`.
+    """The parsed body of a message.
 
     Attributes:
         text: The new text.
-        quoted: Quoted history and the signature, split off the text.
-        html: Sanitised HTML, `""` if the message has none or if it is too complex.
+        quoted: Quoted history and the signature.
+        html: Sanitised, `""` if the message has none or if it is too complex.
         warnings: What was repaired, guessed or truncated, for display.
         reply_to, original_from: See `router.mail.originator_fields`.
-        failed_recipients: The failed addresses of a bounce.
     """
 
     text: str
@@ -97,7 +91,7 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """Bytes of the texts and the HTML; at most 6.3 MB with the default limits."""
+        """In bytes; at most 6.3 MB with the default limits."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
 
     @property

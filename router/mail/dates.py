@@ -1,7 +1,4 @@
-"""The Date field (RFC 5322 sections 3.3 and 4.3), and the formats that programs write instead.
-
-Accepts RFC 5322, asctime, date(1), git, JavaScript and ISO 8601. The day of the week is not checked.
-"""
+"""Parses the Date field (RFC 5322 sections 3.3 and 4.3), and the formats that programs write instead."""
 
 from __future__ import annotations
 
@@ -38,8 +35,7 @@ _FORMATS = tuple(
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {pattern: number for number, name in enumerate(_MONTH_NAMES, 1) for pattern in (name, f"{number:02}")}
-# Zone names of RFC 5322 section 4.3, and other unambiguous ones. All other names count as UTC, as section 4.3
-# recommends for unknown names and single letters.
+# Zone names of RFC 5322 section 4.3, and other unambiguous ones. Others count as UTC, as section 4.3 recommends.
 _ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (
@@ -51,12 +47,12 @@ _ZONE_OFFSETS_MINUTES = {
         )
     )
 }
-_MAX_BYTES = 1024  # maximum number of bytes that are read; RFC 5322 allows comments of any length
+_MAX_BYTES = 1024  # RFC 5322 allows comments of any length
 _MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is an error, or an attempt to be sorted first
 
 
 def read_date(value: bytes) -> int | None:
-    """Parses a Date value to microseconds since the epoch; None if invalid or not between 1970 and 2100."""
+    """Returns microseconds since the epoch; None if invalid or not between 1970 and 2100."""
     text = strip_comments(value[:_MAX_BYTES].decode("utf-8", "replace")).strip(" \t\"'")
     for pattern in _FORMATS:
         found = pattern.match(text)
@@ -107,7 +103,7 @@ def strip_comments(text: str) -> str:
 
 
 def _expand_year(digits: str) -> int:
-    """Expands two digits to a year from 1950 to 2049, and adds 1900 to three digits (RFC 5322 section 4.3)."""
+    """Expands a year of two or three digits (RFC 5322 section 4.3)."""
     year = int(digits)
     return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 

@@ -1,7 +1,7 @@
 """Decodes encoded words (RFC 2047), parameters of header fields (RFC 2231) and damaged base64; cleans text.
 
-Every function returns a result for any bytes and any label in linear time and never raises. A PostgreSQL TEXT column
-can store the results of `clean_line` and `clean_text`: they contain no NUL and no lone surrogates.
+Every function returns a result for any input in linear time and never raises. Cleaned text can be stored: it has no
+NUL and no lone surrogates.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
     Args:
         hint: The charset of raw 8-bit bytes.
-        fallback: The charset of words with a wrong or unknown label; `hint` if None.
+        fallback: The charset of words with an unusable label; `hint` if None.
     """
     if b"=?" not in value:
         return _decode_raw(value, hint)
@@ -51,7 +51,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
 
 def undecodable_bytes(value: bytes) -> bytes:
-    """Returns the raw 8-bit bytes of a value, and the bytes of its encoded words with a wrong or unknown label."""
+    """Returns raw 8-bit bytes, and encoded words with an unusable label."""
     return b" ".join(
         data
         for data, label in _split_encoded_words(value)
@@ -66,16 +66,15 @@ def _decode_raw(data: bytes, hint: str) -> str:
 def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     """Yields the decoded bytes of encoded words with their label, and other bytes with None.
 
-    Adjacent words with the same charset are joined: many mail programs split inside a character, which RFC 2047 section
-    5 forbids.
+    Many mail programs split inside a character, which RFC 2047 section 5 forbids, so adjacent words are joined.
     """
-    pending = bytearray()  # bytes of the preceding words; more of the same charset may follow
+    pending = bytearray()  # preceding words of the same charset
     charset = ""
     position = 0
     while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
         end = value.find(b"?=", head.end())
         if end < 0:
-            break  # no later word has an end either; stopping keeps the scan linear
+            break  # no later word has an end; stopping keeps the scan linear
         between = value[position : head.start()]
         label = head[1].decode("ascii", "replace")
         data = _decode_word(value[head.end() : end], head[2])
@@ -100,7 +99,7 @@ def _decode_word(text: bytes, encoding: bytes) -> bytes:
 
 
 def decode_base64_leniently(text: bytes) -> bytes:
-    """Decodes base64, ignoring padding, line endings, stray characters and a last character that completes no byte."""
+    """Decodes base64, ignoring padding, line endings and stray characters."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
@@ -111,8 +110,7 @@ def decode_base64_leniently(text: bytes) -> bytes:
 def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     """Returns the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
-    Names are lower-case. Values are decoded: continuations and charsets (RFC 2231), raw bytes, and encoded words, which
-    RFC 2047 section 5 forbids here. An extended value takes precedence over a plain one of the same name.
+    Names are lower-case. Values are decoded (RFC 2231), even encoded words, which RFC 2047 section 5 forbids here.
     """
     token, remaining = _split_parameters(value[:8192])
     found: dict[str, str] = {}
@@ -132,7 +130,7 @@ def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]
 
 
 def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
-    """Splits the first token from the parameters, inserting a missing semicolon between them."""
+    """Splits the first token from the parameters, inserting a missing semicolon."""
     token, semicolon, remaining = value.partition(b";")
     first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
     return first, b";" + more + semicolon + remaining if b"=" in more else semicolon + remaining
@@ -147,7 +145,7 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """Joins the pieces of a parameter; the first piece may contain charset and language (RFC 2231 section 4)."""
+    """Joins the pieces of a parameter. The first may contain charset and language (RFC 2231 section 4)."""
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -164,10 +162,9 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """Returns a safe filename without path, control and direction characters.
+    """Returns a safe filename, `""` if nothing is left.
 
-    Reserved device names get the prefix `_`. The name has at most 120 characters, including the extension; it is `""`
-    if nothing is left.
+    The filename has no path, no control or direction characters and no reserved device name.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
@@ -181,7 +178,7 @@ def safe_filename(text: str) -> str:
 def clean_line(text: str, limit: int) -> str:
     """Returns one line of at most `limit` characters for display and storage.
 
-    Collapses white space and removes control and deceptive characters (`router.unicode_security`).
+    Deceptive characters are removed (`router.unicode_security`).
     """
     text = " ".join(text[: limit * 4].split())
     if not (text.isascii() and text.isprintable()):
@@ -190,7 +187,7 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Returns multi-line text with LF line endings, without lone surrogates and control characters other than tabs."""
+    """Returns text with LF line endings, without lone surrogates and control characters other than tabs."""
     if "\r" in text:
         # CR CR LF is one line ending: a gateway or an encoder added a CR.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")

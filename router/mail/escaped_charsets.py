@@ -1,7 +1,7 @@
-"""Decodes charsets that switch between character sets inside the text, and tolerates any damage.
+"""Decodes charsets that switch between character sets inside the text, in linear time.
 
-Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with those of CP51932, ISO-2022-KR and HZ. Python's codecs
-reject a text because of one unknown byte; these functions replace the byte and decode the rest, in linear time.
+Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with those of CP51932, ISO-2022-KR and HZ. An unknown byte
+is replaced, where Python's codecs reject the text.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import Callable, Collection
 from itertools import accumulate
 from operator import sub
 
-# Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and
-# line ends.
+# Escape sequences (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and line ends.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
-# A line that ends without the escape sequence or shift back to ASCII.
+# A line that ends without the switch back to ASCII.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# Text whose next switch is back to ASCII. If it follows an open line, the line was folded between its escape sequences.
+# Text whose next switch is back to ASCII. After an open line, the text is the rest of a folded line.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -29,8 +28,7 @@ _Decoder = Callable[[bytes], str]
 
 _HIGH = bytes(number | 0x80 for number in range(256))
 _LOW = bytes(number & 0x7F for number in range(256))
-# Tables that convert JIS X 0208 to Shift_JIS. Two rows have the same lead byte, so odd and even rows have different
-# trail bytes.
+# Conversion of JIS X 0208 to Shift_JIS, in which an odd and an even row share a lead byte.
 _SJIS_LEAD = bytes((n + 1 >> 1) + (0x70 if n < 0x5F else 0xB0) & 0xFF for n in range(256))
 _SJIS_ODD_TRAIL = bytes(n + (0x1F if n < 0x60 else 0x20) & 0xFF for n in range(256))
 _SJIS_EVEN_TRAIL = bytes(n + 0x7E & 0xFF for n in range(256))
@@ -56,8 +54,8 @@ def has_open_line(data: bytes) -> bool:
 def decode_iso2022(data: bytes) -> str:
     """Decodes text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
 
-    If a line was folded between its escape sequences, the next line starts in the same character set instead. Bytes
-    above 127 outside two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    A line that was folded between its escape sequences continues in the same character set. Bytes above 127 outside
+    two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
     pieces: list[str] = []
     decode: _Decoder = _decode_ascii
@@ -91,10 +89,7 @@ def decode_iso2022(data: bytes) -> str:
 
 
 def restore_escapes(data: bytes) -> bytes:
-    """Inserts the escape characters (ESC) that a gateway removed from ISO-2022-JP.
-
-    `$@` or `$B`, and the next `(B` or `(J`, get an ESC if only two-byte characters are between them.
-    """
+    """Inserts the escape characters (ESC) that a gateway removed from ISO-2022-JP."""
     pieces: list[bytes] = []
     position, opened = 0, -1
     for match in _BARE_SWITCH.finditer(data):
@@ -111,7 +106,7 @@ def restore_escapes(data: bytes) -> bytes:
 
 
 def decode_euc_jp(data: bytes) -> str:
-    """Decodes EUC-JP with the characters of CP51932; an invalid byte becomes U+FFFD."""
+    """Decodes EUC-JP with the characters of CP51932."""
     pieces = [""]
     for match in _EUC_JP.finditer(data):
         pairs, katakana, third, plain = match.groups()
@@ -150,12 +145,12 @@ def _decode_roman(data: bytes) -> str:
 
 
 def _decode_katakana(data: bytes) -> str:
-    """Decodes JIS X 0201 katakana in 7 or 8 bits; controls and spaces are unchanged."""
+    """Decodes JIS X 0201 katakana in 7 or 8 bits."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
 def _decode_pairs(data: bytes, decode: _Decoder) -> str:
-    """Decodes the pairs of a 94 x 94 character set, with spaces and controls between them."""
+    """Decodes a 94 x 94 character set, with spaces and controls between the pairs."""
     if data.isalnum() and len(data) % 2 == 0:
         return decode(data)
     pieces = [""]
@@ -168,11 +163,7 @@ def _decode_pairs(data: bytes, decode: _Decoder) -> str:
 
 
 def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
-    """Decodes a run of pairs; an extra byte is treated as a damaged pair.
-
-    Args:
-        after_damage: The character directly before the run was damaged.
-    """
+    """Decodes a run of pairs; an extra byte is treated as a damaged pair."""
     if len(run) % 2 == 0:
         return decode(run)
     index = find_odd_byte(run, _LEADS.get(decode, b""), prefer_first=after_damage)
@@ -182,10 +173,8 @@ def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
 def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
     """Returns the index of the extra byte in a run of pairs.
 
-    The index is chosen so that as many pairs as possible, before and after it, have a common lead byte.
-
     Args:
-        common: Lead bytes of the most frequent characters; a lead byte that occurs twice counts twice.
+        common: Lead bytes of the most frequent characters; a repeated lead byte has more weight.
         prefer_first: Return the first of several candidates instead of the last.
     """
     weights = bytearray(256)

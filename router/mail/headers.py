@@ -1,11 +1,7 @@
-"""Parses the header of a message before the message is accepted: fast, bounded, with a result for any bytes.
+"""Parses the header of a message before the message is accepted.
 
-`read_headers` never raises and takes linear time in `max_bytes`. A usual message takes tens of microseconds, so it may
-run on the event loop. Texts can be stored (no NUL, no lone surrogates) and are truncated to their limits. The domains
-of addresses are lower-case. `author` and `participants` are compared, so their local parts are case-folded too.
-
-Nothing is verified: a header contains what its sender wrote. The first `MAX_HINT_BYTES` of the body are only read if
-the header has bytes of uncertain charset.
+`read_headers` may run on the event loop: it never raises and takes linear time, usually tens of microseconds. Texts are
+truncated and can be stored (no NUL, no lone surrogates). Nothing is verified: a header contains what its sender wrote.
 """
 
 from __future__ import annotations
@@ -29,11 +25,10 @@ MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
 MAX_FIELDS = 20  # of one name
-# Maximum number of bytes of the body that are searched for a charset label, usually in the headers of the first parts.
+# The first parts usually have a charset label.
 MAX_HINT_BYTES = 16384
 HINT_FIELDS = (b"subject", b"from")  # fields with encoded words that indicate the charset of a message
-# Because of DMARC, groups, mailing lists and relays replace the address in From with their own. They keep the author's
-# address in one of these fields. The fields that include the author's name come first.
+# Because of DMARC, lists and relays replace From and keep the author here. Fields with the author's name come first.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _FIELD_NAMES = (
@@ -47,7 +42,7 @@ _FIELD_NAMES = (
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
-# The last byte of a field's name, and the colon. A pattern of the whole name is slow for a header without a colon.
+# A pattern of the whole name is slow for a header without a colon.
 _FIELD = re.compile(rb"[!-9;-~][ \t]*:")
 _KNOWN_FIELD = re.compile(
     rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
@@ -60,21 +55,19 @@ _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-# A named tuple, because it is created in half the time of a frozen dataclass, and each message needs one.
+# A named tuple, because a frozen dataclass takes twice the time to create.
 class HeaderFacts(NamedTuple):
-    """The facts of a header that routing, threading and the ticket need.
+    """The facts of a header that routing, threading and the ticket need. Missing text is `""`.
 
     Attributes:
-        rfc_message_id: Message-ID without angle brackets, at most 998 bytes; `""` if missing or longer.
-        reference_ids: In-Reply-To and References without duplicates, the newest 100, newest first.
-        relayed_reply_ids: If the message joins a ticket by one of these IDs, it counts as a person's reply that a list
-            or a rule relayed, regardless of `automatic`. `()` if it cannot be such a reply.
-        author: The author's address in normalised form: `from_address`, unless a mailing list rewrote From.
-        from_address: The first address in From; `""` if there is none.
-        participants: Normalised addresses of From, Reply-To, X-Original-From and similar, Sender, To, Cc, in this
-            order, at most 200.
-        sent_at: Date in microseconds since the epoch; None if missing, invalid or not between 1970 and 2100.
-        has_date, has_message_id: The field is present and not empty, even if invalid. Used to detect duplicates.
+        rfc_message_id: Without angle brackets.
+        reference_ids: In-Reply-To and References without duplicates, newest first.
+        relayed_reply_ids: A message that joins a ticket by one of these IDs counts as a person's reply, regardless of
+            `automatic`.
+        author: The normalised address of the author, even if a mailing list rewrote From.
+        participants: The normalised addresses of all originators and recipients.
+        sent_at: In microseconds since the epoch, None if missing or invalid.
+        has_date, has_message_id: The field is not empty, even if invalid. Used to detect duplicates.
         automatic: The mark of `router.mail.automatic.classify_header`.
     """
 
@@ -98,7 +91,7 @@ class HeaderBlock(NamedTuple):
     Attributes:
         data: Its bytes; each LF ends a line.
         body_start: The offset of the body.
-        has_bare_cr: Lines end with bare CR. `data` has LF instead; the caller must convert the body.
+        has_bare_cr: Lines end with bare CR. The caller must convert the body.
     """
 
     data: bytes
@@ -108,12 +101,11 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Finds the header, after any byte order mark and empty lines. The header is empty if there is no field."""
+    """Finds the header after any byte order mark and empty lines. The header is empty without fields."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
-        # A message that starts with an empty line has no header (RFC 5322 section 2.1). Known fields after it are
-        # used nevertheless, because the sender intended them.
+        # An empty line ends the header (RFC 5322 section 2.1), but the sender intended the known fields after it.
         first = start
         while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
             first += 1
@@ -143,7 +135,7 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
         return HeaderBlock(b"", start, has_bare_cr, tuple(warnings))
     first_other_line = _NOT_A_FIELD.search(data)
     if first_other_line is not None and _LATER_FIELD.search(data, first_other_line.end()) is None:
-        # No known field follows, so the body starts with this line. `read_fields` skips such a line between fields.
+        # No known field follows, so the body starts with this line.
         warnings.append("no empty line after the header")
         data, body = data[: first_other_line.start()], start + first_other_line.end()
     return HeaderBlock(data, body, has_bare_cr, tuple(warnings))
@@ -159,10 +151,7 @@ def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:
 
 
 def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[bytes, list[bytes]]:
-    """Returns the raw values of the wanted fields by lower-case name, in their order.
-
-    Surrounding white space is removed; a fold becomes one space.
-    """
+    """Returns the raw, unfolded values of the wanted fields by lower-case name."""
     found: dict[bytes, list[list[bytes]]] = {}
     current: list[bytes] | None = None
     bytes_left = 0
@@ -189,7 +178,6 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
     Args:
         content: The bytes after dot-unstuffing.
-        max_bytes: Limit on the size of the header.
     """
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data)
@@ -212,7 +200,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     references = _reference_ids(fields)
     evidence: tuple[str, ...] = ()
     if automatic.may_be_relayed(fields, mark, author, subject):
-        # Only In-Reply-To is evidence if the message is auto-generated: References may list the whole conversation.
+        # References of an auto-generated message may list the whole conversation.
         evidence = tuple(_parent_ids(fields)) if automatic.is_auto_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
@@ -231,16 +219,15 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
 
 def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
-    """Returns `charset_hint` of a message, or `""` if no field has bytes that need it."""
+    """Returns `charset_hint` of a message, `""` if no field needs it."""
     raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
     return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """Returns the charset for raw 8-bit bytes in a header and for texts without a label, `""` if unknown or not needed.
+    """Returns the charset for raw 8-bit bytes and for texts without a label, `""` if unknown or UTF-8.
 
-    Returns the first of these that fits `raw`: the label of Content-Type, the labels of encoded words in Subject and
-    From, the first label in the body, `""` for UTF-8, the detected charset.
+    Labels in the header and the body take precedence over detection.
 
     Args:
         raw: The bytes of the header that no label covers.
@@ -266,7 +253,7 @@ def _charset_labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[s
 
 
 def unlabelled_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
-    """Returns the raw 8-bit bytes and the encoded words with an unknown charset, one line for each value."""
+    """Returns raw 8-bit bytes and encoded words with an unknown charset, one line per value."""
     values = (value for name in sorted(fields) for value in fields[name])
     values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
     return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE_BYTES]) for value in islice(values, MAX_FIELDS)).strip()
@@ -297,10 +284,9 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 
 
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
-    """Returns the address of the author.
+    """Returns the address of the author, even if a mailing list replaced From because of DMARC.
 
-    If a member's domain has a DMARC policy, mailing lists replace the address in From by their own. They keep the
-    member's address in one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
+    Lists keep the author in `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """
     if b"list-id" not in fields:
         return from_address
@@ -334,7 +320,7 @@ def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
 
 
 def _parse_message_ids(value: bytes) -> list[str]:
-    """Returns message IDs without brackets. In a value without brackets, words with `@` are IDs, or a single word."""
+    """Returns message IDs without angle brackets, which some programs omit."""
     if not value:
         return []
     text = _decode_raw(value, "utf-8")

@@ -1,8 +1,7 @@
 """Estimates how deeply elements nest while HTML is parsed, in constant time per tag on average.
 
-An end tag reduces the depth only if a parser closes an element for it. According to the HTML standard (13.2.6.4.7),
-parsers ignore an end tag if no matching element is open, or if the element cannot be closed there. The real depth is at
-most a few times the estimate.
+Parsers ignore end tags that close no element (HTML standard 13.2.6.4.7). The real depth is at most a few times the
+estimate.
 """
 
 from __future__ import annotations
@@ -14,23 +13,22 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Elements that do not count as depth: those that never nest directly in themselves, and void elements.
+# Void elements, and elements that never nest directly in themselves.
 _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# Elements that an end tag closes together with everything inside them, but not from inside a nested scope.
+# Elements that an end tag closes with everything inside them, but not from inside a nested scope.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
-# Elements that are scopes: an end tag inside a scope cannot close an element outside it.
+# An end tag inside one of these scopes cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements of the standard. An end tag inside one closes an element outside it only if that is a block or a
-# scope.
+# "Special" elements of the standard. From inside, an end tag closes only blocks and scopes outside.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
-# Elements that an end tag removes from the open elements even if a special element is open inside them.
+# Elements that an end tag removes even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
 _CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
@@ -39,16 +37,16 @@ class DepthEstimate:
     """Tracks the open elements and estimates their depth."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []  # the names of the open elements, "" for a removed one
+        self._open: list[str] = []  # names, "" for a removed element
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Position and name of open elements. The position of an uncounted element is between those of counted ones.
+        # Position and name. Uncounted elements have positions between the others.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
         self._html: list[tuple[float, str]] = []  # HTML elements that can keep `svg` and `math` open
 
     def process_tag(self, name: str, *, end: bool) -> int:
-        """Processes a tag and returns the estimated depth after it."""
+        """Returns the estimated depth after the tag."""
         if end:
             self._process_end(name)
         else:

@@ -1,11 +1,8 @@
 """Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
-According to the HTML standard, a parser reopens formatting elements that the end of a block closed ("reconstruct the
-active formatting elements", 13.2.4.3). It copies them if they are closed in the wrong order ("adoption agency
-algorithm", 13.2.6.4.7). So n open elements before n blocks become n * n elements.
-
-The estimate is an upper bound for HTML elements. In foreign content (`svg`, `math`), where tags have other meanings, it
-can be too low; only the limits of the worker process apply there.
+Parsers reopen formatting elements after a block, and copy wrongly nested ones (HTML standard 13.2.4.3, 13.2.6.4.7). So
+n open elements before n blocks become n * n elements. The estimate can be too low in foreign content (`svg`, `math`),
+where only the limits of the worker process apply.
 """
 
 from __future__ import annotations
@@ -20,20 +17,18 @@ from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEX
 MAX_DEPTH = 1500
 """Maximum depth of open elements; the sanitiser takes quadratic time in the depth."""
 MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
-"""Maximum numbers of characters and attributes of a tag. A tag may exceed one of them, but not both: the sanitiser
-compares each attribute with all previous ones. A few attributes may be long, such as the path of a drawing or an image
-in a style."""
+"""A tag may exceed one but not both. The sanitiser compares each attribute with all previous ones, but a few attributes
+may be long, such as an image in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
-"""Maximum number of characters of tags that parsing may add, which are about 100,000 elements."""
+"""Characters of tags that parsing may add, about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The limit for shorter HTML is a base plus an amount per character, so that the cost of parsing stays proportional
-to the length. Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
+"""The limit for shorter HTML. Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
 # Memory of an element without its name and attributes, in characters of a tag.
 _ELEMENT_COST = 16
-# An end tag clones elements in up to eight rounds. Each round clones the element and up to three elements inside it.
+# An end tag clones an element, and up to three elements inside it, in up to eight rounds.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
 _MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps at most three identical open elements
-_COMPARISON_COST = 4  # cost per open formatting element: the parser compares each new one with all of them
+_COMPARISON_COST = 4  # the parser compares each new formatting element with all open ones
 
 
 def _name_set(text: str) -> frozenset[str]:
@@ -43,12 +38,11 @@ def _name_set(text: str) -> frozenset[str]:
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
 # Elements whose start tags close no other element.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
-# Elements that never nest directly in themselves. All other elements count as blocks, unless they are inline or
-# formatting elements.
+# Elements that never nest directly in themselves.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
-# Elements that are scopes: an end tag inside a scope cannot close an element outside it.
+# An end tag inside one of these scopes cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
-# Elements that exist once. The attributes of a repeated tag are compared with those of the first tag and added to it.
+# Elements that exist once. A repeated tag adds its attributes to those of the first tag.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 
@@ -58,7 +52,7 @@ class TooComplex(Exception):  # noqa: N818 - describes HTML, not a fault
 
 
 def is_too_complex(html: str) -> bool:
-    """Whether parsing the HTML, the first step of a sanitiser, would exceed a limit."""
+    """Whether parsing the HTML would exceed a limit."""
     estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
     depth = DepthEstimate()
     try:
@@ -72,10 +66,10 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yields (name, is an end tag, attributes) for each tag. Skips comments and raw text, as an HTML parser does.
+    """Yields (name, is an end tag, attributes), without comments and raw text.
 
     Raises:
-        TooComplex: A tag exceeds both `MAX_TAG_LENGTH` and `MAX_ATTRIBUTES`.
+        TooComplex: A tag is too large.
     """
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
@@ -103,7 +97,7 @@ def _parse_start_tags(html: str, position: int, end: int) -> Iterator[tuple[str,
 
 @dataclass(slots=True)
 class _OpenElement:
-    """An open formatting element. `blocks` is the number of blocks that were open outside it."""
+    """An open formatting element inside `blocks` open blocks."""
 
     name: str
     tag: str
@@ -116,11 +110,11 @@ class _OpenElement:
 
 @dataclass(slots=True)
 class _Level:
-    """The open formatting elements of a table, a cell or another scope, or outside all scopes."""
+    """The open formatting elements of one cell or other scope, or outside all scopes."""
 
     name: str = ""
     open: list[_OpenElement] = field(default_factory=list)
-    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # number of open elements by name and tag
+    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # counts by name and tag
 
     def append(self, element: _OpenElement) -> None:
         self.open.append(element)
@@ -133,16 +127,16 @@ class _Level:
 
 
 class _GrowthEstimate:
-    """Adds up, at each tag that can close elements, the sizes of all formatting elements that may be reopened."""
+    """Adds up the sizes of all elements that a tag may reopen."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.levels = [_Level()]
         self.names = Counter[str]()  # number of `levels` by name
         self.blocks = 0
-        self.size = 0  # total size of all open formatting elements
+        self.size = 0  # of all open formatting elements
         self.cost = 0
-        self.merged = 0  # total characters of the attributes of all `html` and `body` tags
+        self.merged = 0  # characters of the attributes of `html` and `body`
 
     def process_tag(self, name: str, tag: str, *, end: bool) -> None:
         if name in _FORMATTING:
@@ -168,7 +162,7 @@ class _GrowthEstimate:
             self.size += level.open[-1].size
 
     def find_last_open(self, name: str) -> int | None:
-        """Returns the position of the innermost open element with this name in the last level, None if none is open."""
+        """Returns the position of the innermost open element with this name."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
@@ -180,10 +174,7 @@ class _GrowthEstimate:
     def close_formatting(self, position: int, *, always: bool = False) -> None:
         """Processes the end tag of a formatting element.
 
-        The tag moves the element into up to eight inner blocks. With more blocks, the element stays open.
-
-        Args:
-            always: Close the element in any case.
+        The element moves into its inner blocks. With too many of them, it stays open unless `always` is set.
         """
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
@@ -223,9 +214,9 @@ class _GrowthEstimate:
         self.size -= sum(element.size for element in self.exit_level())
 
     def leave_scope(self, name: str) -> None:
-        """Ends the innermost scope with this name, and all scopes and cells in it.
+        """Ends the innermost scope with this name, and all scopes in it.
 
-        Elements that were opened in a scope, but not in a cell, stay open after it.
+        Elements of a scope stay open after it, unlike those of a cell.
         """
         before = self.names[name]
         while before and self.names[name] == before:

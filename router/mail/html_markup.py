@@ -1,6 +1,6 @@
-"""Removes invisible parts of HTML, so that a limit truncates less of what readers see.
+"""Removes invisible parts of HTML in linear time, so that a limit truncates less of what readers see.
 
-The results are not safe: they must be sanitised like any other HTML. Takes linear time.
+The results are not safe: they must be sanitised like any other HTML.
 """
 
 from __future__ import annotations
@@ -27,24 +27,21 @@ _DRAWING_ELEMENTS = _name_set(
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
 )
 _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
-# An embedded image (`data:` URI). Embedded images are never displayed, but often make up nearly all of the HTML. The
-# closing quotation mark is missing if the HTML was truncated inside the image.
+# An embedded image, possibly truncated. Such images are never displayed, but often make up nearly all of the HTML.
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
 def visible_markup(html: str, limit: int) -> str:
     """Removes comments, style sheets, scripts, drawings and invisible attributes from long HTML.
 
-    HTML is long if it exceeds an eighth of `limit`, because the HTML parts of a message share the limit. HTML after the
-    first `limit` characters of the result, or after `MAX_TAGS` tags, stays unchanged. The style of the body is kept for
-    HTML of any length.
+    The style of the body is copied to an element inside, because the sanitiser drops the body tag.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
 
 
 def _keep_body_style(html: str) -> str:
-    """Copies the style of the body to an element inside, because the sanitiser drops the body tag."""
+    """Copies the style of the body to an element inside."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
@@ -76,8 +73,7 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
             continue
         name, tag = token["name"].lower(), token[0]
         if not token["end"]:
-            # Stop at foreign elements, which have other rules, and at unclosed tags and raw text elements, which
-            # include all later text.
+            # Foreign elements have other rules. Unclosed elements include all later text.
             end = END_OF_RAW_TEXT[name].search(html, position) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")
@@ -102,11 +98,7 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
 
 
 def _find_drawing_end(html: str, position: int) -> int:
-    """Returns the end of the `svg` element whose content starts at `position`.
-
-    Returns 0 if the element is not closed, or contains more than drawing elements. Other elements end a drawing, or
-    start HTML inside it.
-    """
+    """Returns the end of the open `svg` element, 0 if it is not closed or may contain HTML."""
     end = _END_OF_DRAWING.search(html, position)
     if end is None or not all(
         name.lower() in _DRAWING_ELEMENTS for name in _TAG_NAME.findall(html, position, end.start())
@@ -124,7 +116,7 @@ def _style_value(attributes: str) -> str:
 
 
 def _visible_attributes(tag: str, attributes: str) -> str:
-    """Returns the attributes that the sanitiser keeps, each preceded by a space."""
+    """Returns the attributes that the sanitiser keeps."""
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
     seen = set()

@@ -1,10 +1,8 @@
 """Sanitises the HTML of messages.
 
-`sanitize_html` keeps text formatting and removes everything that executes, sends data, loads remote content or tracks
-readers: scripts, forms, style sheets, remote images. Images of the message itself (`cid:`) stay. It never raises and is
-bounded. HTML beyond `MAX_HTML_LENGTH` is truncated. HTML is rejected if it exceeds `MAX_TAGS`, `MAX_REFERENCES` or
-`MAX_ESCAPING_COST`, or if parsing would nest it too deeply or enlarge it too much (`router.mail.html_growth`). Only the
-worker process (`router.contents.worker`) may load the sanitiser.
+`sanitize_html` keeps text formatting and images of the message itself (`cid:`), and removes everything that executes,
+sends data, loads remote content or tracks readers. The function never raises, truncates long HTML and rejects complex
+HTML. Only the worker process (`router.contents.worker`) may load the sanitiser.
 """
 
 from __future__ import annotations
@@ -17,16 +15,13 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Maximum number of character references (`&nbsp;`), which take about 3 µs each. HTML of the maximum length that only
-# consists of numeric references (`&#1234;`) has half as many.
+# Character references (`&nbsp;`) take about 3 µs each.
 MAX_REFERENCES = 150_000
-# For each of these characters, the sanitiser scans the text up to the next tag. The cost of a text between two tags is
-# the number of these characters times the length of the text in characters. `MAX_ESCAPING_COST` limits the sum for all
-# texts longer than `_SHORT_TEXT_LENGTH`. A cost of a billion takes about 20 ms.
+# For each of these characters, the sanitiser scans the text up to the next tag. The cost is their number times the
+# length of the text, summed over all long texts. A cost of a billion takes about 20 ms.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
-# Maximum number of characters of sanitised HTML, which can be longer than its input: links get attributes, and elements
-# may be reopened.
+# Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.
 MAX_SANITIZED_LENGTH = 2 * MAX_HTML_LENGTH
 
 
@@ -59,7 +54,7 @@ LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp 
 
 
 def sanitize_html(html: str) -> str | None:
-    """Returns safe HTML; None if `html` is too complex. Keeps hidden elements, and only styles of `html_style`."""
+    """Returns safe HTML, None if `html` is too complex. Hidden elements stay."""
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
@@ -80,7 +75,7 @@ def sanitize_html(html: str) -> str | None:
 
 
 def truncate_html(clean: str, limit: int) -> str:
-    """Truncates sanitised HTML to at most `limit` characters, not inside a tag or a character reference."""
+    """Truncates sanitised HTML, but not inside a tag or a character reference."""
     if len(clean) <= limit:
         return clean
     truncated = clean[:limit]

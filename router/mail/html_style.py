@@ -1,7 +1,7 @@
-"""Reduces a `style` attribute to what matters for text: visibility, white space, strikethrough, indentation by editors.
+"""Reduces a `style` attribute to what matters for text.
 
-Pure functions in linear time. The cascade is only applied within one attribute: the last valid declaration of a
-property counts, and one with `!important` takes precedence (CSS Cascade 4, section 6). Style sheets are not read.
+Pure functions in linear time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because style
+sheets are not read.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ HIDDEN = "display:none"
 INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
-"""The style of a `blockquote` that editors insert to indent text (`execCommand("indent")`), not to quote."""
-# Maximum number of characters of an attribute that are read; Word writes about 400.
+"""The style of a `blockquote` that editors insert to indent text, not to quote."""
+# Word writes about 400 characters.
 MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
@@ -61,7 +61,7 @@ _CLIPPING_OVERFLOW = frozenset({"hidden", "clip", "scroll", "auto"})
 
 
 def canonical_style(style: str) -> str:
-    """Reduces a `style` attribute to `HIDDEN`, or to declarations separated by `;`, or to `""`."""
+    """Returns `HIDDEN`, declarations separated by `;`, or `""`."""
     declared = _parse_declarations(style)
     if not declared:
         return ""
@@ -108,14 +108,14 @@ def _is_transparent(opacity: str) -> bool:
 
 
 def _is_collapsed(declared: dict[str, str]) -> bool:
-    """Whether the element has no height and clips its content; without clipping the content is visible."""
+    """Whether the element has no height and clips its content."""
     overflow = f"{declared.get('overflow', '')} {declared.get('overflow-y', '')}".split()
     has_no_height = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
     return has_no_height and not _CLIPPING_OVERFLOW.isdisjoint(overflow)
 
 
 def _white_space(declared: dict[str, str]) -> str:
-    """Returns `normal`, `pre`, `pre-wrap` or `pre-line`, `""` if white space is inherited."""
+    """Returns `normal`, `pre`, `pre-wrap` or `pre-line`, `""` if inherited."""
     words = f"{declared.get('white-space-collapse', '')} {declared.get('white-space', '')}".split()
     found = [_WHITE_SPACE[word] for word in words if word in _WHITE_SPACE]
     return next((white_space for white_space in found if white_space != "normal"), found[0] if found else "")

@@ -1,7 +1,6 @@
 """Converts HTML to text that reads like the displayed HTML.
 
-`sanitized_to_text` processes the result of `router.mail.html_sanitizer.sanitize_html`, which is well-formed;
-`strip_tags` accepts any HTML. Neither raises, and both take linear time.
+`sanitized_to_text` requires sanitised HTML; `strip_tags` accepts any HTML. Neither raises, and both take linear time.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters without width: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
-_NOT_IN_URL = re.compile(r"[\t\n\r]")  # characters that browsers remove (WHATWG URL, basic URL parser)
+_NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
 _PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})
-# A reference with ten or more digits, which is no character. `unescape` raises if it has thousands.
+# `unescape` raises if a reference has thousands of digits.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
-    """Converts sanitised HTML to at most `limit` characters of text. With `hidden`, hidden elements are included."""
+    """Converts sanitised HTML to text. With `hidden`, hidden elements are included."""
     walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
@@ -50,18 +49,14 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Returns the text without its structure, for HTML that `sanitized_to_text` cannot process."""
+    """Returns the text of HTML that `sanitized_to_text` cannot process."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """The text properties of an element. Child elements inherit all of them except `indented`.
-
-    Attributes:
-        white_space: `normal`, `pre-line`, `pre-wrap` or `pre`.
-    """
+    """The text properties of an element. Child elements inherit all of them except `indented`."""
 
     white_space: str = "normal"
     visible: bool = True
@@ -69,7 +64,7 @@ class _Style:
     indented: bool = False
 
     def child_style(self, tag: str, declared: str) -> _Style:
-        """Returns the style of a child element. `declared` is a result of `canonical_style`."""
+        """`declared` is a result of `canonical_style`."""
         style = replace(self, indented=False) if self.indented else self
         style = replace(style, white_space="pre") if tag == "pre" else style
         style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
@@ -92,14 +87,14 @@ class _TextBuilder:
         self.size = 0  # characters written
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # depth of the last line; an empty line gets the smaller depth of the adjacent lines
+        self._last_quote_depth = 0  # of the last line
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._pending_blank_lines = 0  # number of empty lines to write before the next text
+        self._pending_blank_lines = 0  # before the next text
         self._bullet = ""
         self._cell_count = 0
-        self._verbatim = False  # whether the line has text with preserved white space
-        self._struck = False  # whether a `~~` is open
+        self._verbatim = False  # the line has text with preserved white space
+        self._struck = False  # a `~~` is open
 
     def write(self, text: str, style: _Style) -> str:
         """Adds text to the line and returns its visible form."""
@@ -119,11 +114,7 @@ class _TextBuilder:
         return text
 
     def _toggle_strikethrough(self, following: str) -> None:
-        """Writes the `~~` before or after struck-out text, next to its words.
-
-        Args:
-            following: The struck-out text that is added next, `""` to write the closing `~~`.
-        """
+        """Writes the `~~` before the words of `following`, or after struck-out text if `following` is `""`."""
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
         elif self._line:
@@ -140,7 +131,7 @@ class _TextBuilder:
         self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
-        """Starts a list item. `value` is its declared number, `""` for the next number."""
+        """`value` is the declared number of the item, `""` for the next number."""
         if not self.list_counters:
             self._bullet = "- "
             return
@@ -157,12 +148,7 @@ class _TextBuilder:
             self._bullet = ""
 
     def end_line(self, blank_lines: int, *, keep_blank: bool = False) -> None:
-        """Finishes the current line.
-
-        Args:
-            blank_lines: The number of empty lines after the line.
-            keep_blank: Keep the line if it is empty.
-        """
+        """Finishes the current line. An empty line is dropped unless `keep_blank` is set."""
         if self._struck:
             self._toggle_strikethrough("")
         line = "".join(self._line)
@@ -196,7 +182,7 @@ class _TextBuilder:
 
 
 class _TextExtractor(HTMLParser):
-    """Builds text from well-formed HTML; with `hidden`, hidden elements are included."""
+    """Builds text from well-formed HTML."""
 
     def __init__(self, limit: int, *, hidden: bool) -> None:
         super().__init__(convert_charrefs=True)
@@ -204,10 +190,10 @@ class _TextExtractor(HTMLParser):
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # the default style, then the style of each open element
-        self.hidden_depth = 0  # number of open hidden elements, including those inside a hidden element
+        self.hidden_depth = 0  # including elements inside a hidden element
         self.href = ""  # of the open link
         self.link_text: list[str] = []
-        self.link_has_image = False  # whether the open link contains an image without a description
+        self.link_has_image = False  # an image without a description
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.hidden_depth or self.builder.size > self.limit:
@@ -300,7 +286,7 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Writes the target of the link, unless the text of the link is the target or the link is empty."""
+        """Writes the target of the link, unless the text of the link shows the target."""
         href, self.href = self.href, ""
         scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()
@@ -316,7 +302,7 @@ class _TextExtractor(HTMLParser):
 
 
 def _is_same_link(shown: str, target: str) -> bool:
-    """Whether a link's text is its target, ignoring case, scheme, `www.`, final slashes and spaces in phone numbers."""
+    """Whether a link's text is its target, apart from insignificant differences."""
 
     def bare(text: str) -> str:
         text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")

@@ -1,8 +1,7 @@
 """Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, and tolerates invalid syntax.
 
-Parsing takes linear time and never raises. Groups are flattened. A comment becomes the name if there is no other name.
-Encoded words are decoded after the structure is parsed (RFC 2047 section 6). They are also decoded inside quotes, where
-they are common although section 5 does not allow them. `router.mail.address` parses envelope recipients.
+Parsing takes linear time and never raises. Encoded words are decoded after the structure (RFC 2047 section 6), also
+inside quotes, where section 5 does not allow them.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from router.unicode_text import limit_marks, normalize
 MAX_ADDRESS_LENGTH = 320  # characters; RFC 5321 section 4.5.3.1 allows 64 + @ + 255 bytes
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
-MAX_VALUE_BYTES = 65536  # maximum size of one address list; the rest is ignored
+MAX_VALUE_BYTES = 65536  # the rest of a list is ignored
 
-# Adjacent repetitions match different characters, so that a long run of spaces does not cause backtracking.
+# Adjacent repetitions match different characters, to avoid backtracking.
 _PLAIN_MAILBOX = re.compile(
     r'(?:(?:"([^"\\<>]{0,200})"|([\w.\'-]{1,64}(?: [\w.\'-]{1,64}){0,20})) ?)?'
     r'<([^\s<>@"(),:;\\]{1,64}@[\w.-]{1,255})>'
@@ -35,13 +34,12 @@ _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
 
 def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
-    """Returns the (name, address) pairs of a list, at most `MAX_MAILBOXES`.
+    """Returns the (name, address) pairs of a list.
 
-    A word without a domain (`From: root`) counts as an address only if the list has no other address. Further words
-    without `@` are ignored.
+    A word without a domain (`From: root`) counts as an address only if the list has no other address.
 
     Args:
-        hint: The charset of raw 8-bit bytes, and of encoded words with a wrong or unknown label.
+        hint: The charset of bytes without a usable label.
     """
     value = value[:MAX_VALUE_BYTES]
     ascii_only = value.isascii() and b"\x1b" not in value
@@ -54,7 +52,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 
 
 def normalize_address(address: str) -> str:
-    """Returns the form in which addresses are compared: NFC, case-folded, the domain as A-labels if it is valid.
+    """Returns the form in which addresses are compared.
 
     Mail systems may distinguish `Joe@` from `joe@` (RFC 5321 section 2.4), but none is known to do so.
     """
@@ -79,17 +77,13 @@ def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
 
 
 class _ListReader:
-    """The parser state: the parts of the current mailbox, and open quotes and comments.
-
-    Args:
-        hint: The charset of encoded words with a wrong or unknown label.
-    """
+    """The state of the parser."""
 
     def __init__(self, hint: str) -> None:
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []
-        self.leading_quotes = 0  # number of opening quotation marks to restore before the phrase
+        self.leading_quotes = 0  # to restore before the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
@@ -209,9 +203,9 @@ def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
 
 
 def _clean_address(text: str) -> str:
-    """Returns an addr-spec for display, `""` if it is empty or too long, or if one side of its `@` is empty.
+    """Returns an addr-spec for display, `""` if it is unusable.
 
-    Removes source route, URI scheme and unnecessary quotes; the domain is lower-case.
+    Removes source route, URI scheme and unnecessary quotes.
     """
     text = safe_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
     if text[:7].lower() == "mailto:":

@@ -1,7 +1,6 @@
 """Reads Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
 
-Takes linear time and never raises. The start of the body is only read if the header has raw bytes of uncertain charset.
-Nothing is verified: the sender of a message can write anything into these fields.
+Takes linear time and never raises. Nothing is verified: a sender can write anything into these fields.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from router.mail.contents import NamedMailbox
 from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
-MAX_REPLY_TO = 20  # maximum number of addresses; a person's message has one or two
+MAX_REPLY_TO = 20  # a person's message has one or two
 
 _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 
@@ -20,7 +19,7 @@ _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_
 def read_originators(
     content: bytes, *, max_bytes: int = 262144
 ) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
-    """Returns the mailboxes of Reply-To without duplicates, at most `MAX_REPLY_TO`, and the original author or None."""
+    """Returns the mailboxes of Reply-To, and the original author or None."""
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data, _FIELD_NAMES)
     hint = header_charset_hint(content, block, fields)

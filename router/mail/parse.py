@@ -1,14 +1,9 @@
 """Parses a message into its new text, its quoted text, safe HTML and the list of its attachments.
 
-`parse` raises nothing but `HtmlNotAllowed`. `ParseLimits` bounds header bytes, parts, nesting and text. A message that
-cannot be parsed is shown as text, with a warning. The raw message is the source of truth; a newer parser can parse it
-again, because `PARSER_VERSION` is stored with the result. All text can be stored in PostgreSQL.
-
-The functions are pure and must not run on the event loop: a large message takes tens of milliseconds. HTML is only
-parsed with `html=True`. Only the limits of the worker process (`router.contents.worker`) bound the time for HTML.
-
-Attachments are numbered from 1 in the order of the message. `extract_attachment` finds them by number in the raw bytes,
-so they are stored only once.
+`parse` raises nothing but `HtmlNotAllowed`: a message that cannot be parsed is shown as text, with a warning. The raw
+message is the source of truth. A newer parser can parse it again, because `PARSER_VERSION` is stored with the result.
+A large message takes tens of milliseconds, too long for the event loop. Only the limits of the worker process
+(`router.contents.worker`) bound the time for HTML.
 """
 
 from __future__ import annotations
@@ -31,13 +26,11 @@ from router.unicode_security import deceptive_domain
 from router.unicode_text import is_visible
 
 PARSER_VERSION = 4
-"""Incremented by each change that alters the result of `parse` for any message."""
+"""Incremented by each change that alters any result of `parse`."""
 
-# Maximum number of calendars that are converted for a message without text, including duplicates. Many messages include
-# the same calendar twice, as text/calendar and as a file.
+# Many messages include the same calendar twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
-# Added to the size of each enclosed message when it is counted against `ParseLimits.enclosed_bytes`, so that many small
-# messages take no longer than a large one.
+# Added per message, so that many small messages take no longer than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384
 
 RAW_MESSAGE_SHOWN = "raw message shown"
@@ -48,7 +41,7 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
     """Parses a message.
 
     Args:
-        content: The bytes after dot-unstuffing, without the trace header fields that this server adds.
+        content: The bytes after dot-unstuffing, without this server's trace header fields.
         html: Whether HTML may be parsed.
 
     Raises:
@@ -63,10 +56,7 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """Returns contents that show the start of the raw message, header included, as text.
-
-    The warning starts with `reason`.
-    """
+    """Shows the start of the raw message, header included, as text."""
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -159,7 +149,7 @@ def _describe_attachments(
 
 
 def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
-    """Returns the warning for a message without visible text. The warning names the message's other content."""
+    """Names the other content of a message without visible text."""
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     found = [
@@ -174,7 +164,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Returns the text for a message without text: that of its calendars, otherwise that of its enclosed messages."""
+    """Returns the text of the calendars, otherwise of the enclosed messages."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:
@@ -186,7 +176,7 @@ def _text_from_files(
 
 
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
-    """Returns a heading and the text of each enclosed message, within `limits.enclosed_bytes`."""
+    """Returns a heading and the text of each enclosed message."""
     texts: list[str] = []
     bytes_left = limits.enclosed_bytes
     for file in files:

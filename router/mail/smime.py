@@ -1,8 +1,7 @@
 """Opaque S/MIME (RFC 8551 section 3.2): classifies PKCS #7 objects and extracts the message inside a signed one.
 
-Signed-data is not encrypted: its content can be read without a key. The signature is never verified. Only the elements
-on the path to the content are read, with limits on their depth and number. BER and DER are supported, including
-indefinite length (X.690 section 8.1.3).
+Signed-data is not encrypted: its content can be read without a key. The signature is never verified. BER is supported,
+including indefinite length (X.690 section 8.1.3).
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ _ENCRYPTED = frozenset(
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
-# Maximum nesting of elements of indefinite length and of string pieces; signed messages have two or three levels.
+# Signed messages have two or three levels.
 _MAX_DEPTH = 16
-# Maximum number of elements that are read. Mail programs write string pieces of at least 1000 bytes, so the largest
-# message that is accepted by default (50 MB) has fewer.
+# Mail programs write string pieces of at least 1000 bytes, so a message of 50 MB has fewer.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 
@@ -42,10 +40,9 @@ def classify_pkcs7(data: bytes) -> Pkcs7:
 
 
 def extract_signed(data: bytes, name: str) -> bytes | None:
-    """Returns the MIME entity inside signed-data; None for other data and other content.
+    """Returns the MIME entity inside signed-data, None if there is none.
 
-    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too and stay files. Content without MIME fields only counts
-    as an entity if the object has the name of a signed message (`smime.p7m`) or no name.
+    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too. Without MIME fields, the name has to tell them apart.
     """
     reader = _BerReader(data)
     try:
@@ -67,7 +64,7 @@ def extract_signed(data: bytes, name: str) -> bytes | None:
 
 
 class _BerReader:
-    """Reads consecutive BER elements. Methods raise `_MalformedError` for unexpected bytes and beyond a limit."""
+    """Reads consecutive BER elements. Methods raise `_MalformedError`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -80,7 +77,7 @@ class _BerReader:
         return self.read(_OID)
 
     def enter(self, tag: int) -> int | None:
-        """Enters an element; returns the position of its end, None for indefinite length."""
+        """Returns the position of the element's end, None for indefinite length."""
         found, length = self._read_header()
         if found != tag:
             raise _MalformedError
@@ -120,7 +117,7 @@ class _BerReader:
         return b"".join(pieces)
 
     def _find_end_of_contents(self) -> int:
-        """Returns the position after the current element, which has indefinite length."""
+        """Returns the end of the current element, which has indefinite length."""
         depth = 1
         while depth:
             tag, length = self._read_header()
@@ -135,7 +132,7 @@ class _BerReader:
         return self._at
 
     def _read_header(self) -> tuple[int, int | None]:
-        """Reads the tag of the next element and the length of its contents, None for indefinite length."""
+        """Reads the tag and the length of the next element, None for indefinite length."""
         self._elements += 1
         head = self._data[self._at : self._at + 2]
         if len(head) < 2 or self._elements > _MAX_ELEMENTS or head[0] & 0x1F == 0x1F:

@@ -1,7 +1,6 @@
 """The tree of MIME parts of a message (RFC 2046) as offsets into its bytes.
 
-Parsing never raises and takes linear time for any message: delimiter lines are looked up in the set of open boundaries,
-enclosed messages are leaves, and the header of a part is bounded.
+Parsing never raises and takes linear time for any message. Enclosed messages are leaves.
 """
 
 from __future__ import annotations
@@ -33,23 +32,21 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # maximum number of Content-Type fields that are considered; each requires a search in the body
+_MAX_TYPES = 4  # Content-Type fields, each of which requires a search in the body
 _MAX_PART_HEADER_BYTES = 65536
 _MAX_ALL_PART_HEADER_BYTES = 1 << 20
-_MAX_DELIMITER_BYTES = 512  # maximum length of a delimiter line; RFC 2046 section 5.1.1 allows boundaries of 70 bytes
-_MAX_FALSE_DELIMITERS = 200_000  # maximum number of non-delimiter lines that start with "--"; each requires a lookup
+_MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows boundaries of 70 bytes
+_MAX_FALSE_DELIMITERS = 200_000  # other lines that start with "--", each of which requires a lookup
 
 
 @dataclass(slots=True)
 class Part:
-    """A node of the tree of MIME parts; only a multipart has children.
+    """A node of the tree of MIME parts.
 
     Attributes:
-        content_type: `type/subtype` in lower case. If it is missing or invalid: message/rfc822 in multipart/digest
-            (RFC 2046 section 5.1.5), otherwise text/plain (RFC 2045 section 5.2). A multipart without parts is
-            text/plain.
-        content: The bytes that contain the part: the whole message (with LF line endings if its lines end with bare
-            CR), the message inside a signed message, or a decoded multipart or text. The body is `content[start:end]`.
+        content_type: In lower case. The default is message/rfc822 in multipart/digest (RFC 2046 section 5.1.5),
+            text/plain elsewhere (RFC 2045 section 5.2).
+        content: The message, or decoded content that contains the part. The body is `content[start:end]`.
     """
 
     content_type: str
@@ -79,10 +76,7 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parses the tree, and adds a warning for each limit that is exceeded.
-
-    The parts after the first `max_parts` are ignored. A multipart inside `max_depth` other multiparts becomes text.
-    """
+    """Parses the tree, and adds a warning for each limit that is exceeded."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -115,7 +109,7 @@ def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
     """Returns MIME fields that an empty line separates from the header, and the offset of the body after them.
 
-    Returns None unless they are at the start of the body, and the boundary that they declare occurs after them.
+    Returns None without such fields, or if their boundary is not used.
     """
     start = _LATE_FIELD.match(content, body)
     end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
@@ -128,7 +122,7 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """Decodes the body of a multipart if only the decoded body contains its boundary; returns the resulting content.
+    """Decodes a multipart if the boundary is only in the decoded body; returns the resulting content.
 
     RFC 2045 section 6.4 forbids encoding a multipart, but SAP encodes multiparts.
     """
@@ -141,7 +135,7 @@ def _decode_multipart(root: Part) -> bytes:
 
 
 class _TreeBuilder:
-    """The state of the pass over a multipart: the open boundaries, and the leaf whose end is not known yet."""
+    """The state of the pass over a multipart."""
 
     def __init__(self, content: bytes, hint: str, max_parts: int, max_depth: int) -> None:
         self.content = content
@@ -191,10 +185,10 @@ class _TreeBuilder:
         self.close_parts(len(content), 0)
 
     def open_multipart(self, part: Part) -> None:
-        """Opens a multipart. A multipart that cannot be opened becomes a text leaf."""
+        """Opens a multipart, or makes it a text leaf."""
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
-            # The declared boundary is missing or unused: use the first delimiter line instead.
+            # The declared boundary is missing or unused.
             first = _FIRST_DELIMITER.search(self.content, max(0, part.start - 1), part.start + 65536)
             if first is not None:
                 boundary = first[1]
@@ -209,7 +203,7 @@ class _TreeBuilder:
         self.leaf = part
 
     def close_parts(self, position: int, level: int) -> None:
-        """Ends the current leaf and the multiparts from `level` up at the line break at `position`."""
+        """Ends the leaf and the multiparts from `level` up at the line break at `position`."""
         if self.leaf is not None:
             end = position - 1 if self.content[position - 1 : position] == b"\r" else position
             self.leaf.end = max(self.leaf.start, end)
@@ -234,7 +228,7 @@ class _TreeBuilder:
         elif _FIELD.match(content, start):
             limit = self.max_header_end(start)
             stop = body = limit
-            # Stop at the end of the part: otherwise delimiters that look like fields make the search quadratic.
+            # Delimiters that look like fields would make a search beyond the part quadratic.
             delimiter = self.find_delimiter(start, limit)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
@@ -255,17 +249,14 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Returns the charset of raw bytes in a part's header: the message's if it fits, otherwise the part's own.
-
-        After `MAX_DETECTIONS` parts with their own charset, the message's is returned for all parts.
-        """
+        """Returns the charset of raw bytes in a part's header. The number of detections is limited."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Returns the position at which the header at `start` is truncated if it exceeds its limit."""
+        """Returns the position at which the header at `start` is truncated."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit
@@ -273,7 +264,7 @@ class _TreeBuilder:
         return cut + 1 if cut >= 0 else limit
 
     def find_delimiter(self, start: int, stop: int) -> int:
-        """Returns the position of the line break before the first delimiter in `[start, stop)`, -1 without one."""
+        """Returns the position of the line break before the first delimiter, -1 without one."""
         position = self.content.find(b"\n--", start, stop)
         while position >= 0:
             line = self.content[position + 3 : position + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
@@ -310,10 +301,10 @@ def _build_part(
 
 
 def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decodes the body of a part; returns the bytes, and whether the input could be decoded completely.
+    """Decodes a body; also returns whether the input could be decoded completely.
 
     Args:
-        limit: Decode only this many bytes of the encoded body.
+        limit: In encoded bytes.
         keep_text: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
@@ -325,5 +316,5 @@ def malformed_warning(part: Part) -> str:
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:
-    """Returns the decoded size of a leaf in bytes, and whether all of it could be decoded."""
+    """Returns the size in bytes, and whether the input could be decoded completely."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

@@ -1,7 +1,6 @@
 """Decodes the text parts of a message, and joins them into plain text and safe HTML.
 
-Text beyond a limit of `ParseLimits` is truncated. A truncated body or truncated HTML adds a warning. PostgreSQL can
-store every character of the result.
+Text beyond a limit of `ParseLimits` is truncated. PostgreSQL can store every character of the result.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class TextPiece:
         return not (self.plain or "").strip() and not (self.html or "").strip()
 
     def as_html(self) -> str:
-        """Returns unsanitised HTML; plain text is escaped."""
+        """Returns unsanitised HTML."""
         if self.html is not None:
             return self.html
         return f"<pre>{escape(self.plain or '', quote=False)}</pre>"
@@ -42,7 +41,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class RenderedText:
-    """The joined text of all pieces, and their sanitised HTML. `html` is `""` if no piece has HTML."""
+    """The joined text of all pieces, and their sanitised HTML, `""` if no piece has HTML."""
 
     text: str
     html: str
@@ -53,8 +52,7 @@ class TextDecoder:
     """Decodes the text parts of one message. The limits apply to all parts together.
 
     Args:
-        html: Whether HTML may be parsed.
-        hint: The charset of the message, for parts without a label; `""` if unknown.
+        hint: The charset of parts without a label, `""` if unknown.
     """
 
     def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
@@ -63,15 +61,14 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Bytes that may still be decoded: of all text without embedded images, and of HTML with its embedded images.
-        # Embedded images can be large and are dropped, so they only count for the second limit.
+        # Without and with embedded images, which can be large, but are dropped.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
         """Decodes a part to plain text or to unsanitised HTML.
 
         Raises:
-            HtmlNotAllowed: The part is HTML or enriched text, and HTML may not be parsed.
+            HtmlNotAllowed: The part would be parsed as HTML.
         """
         if part.content_type in _HTML and not self._allow_html:
             raise HtmlNotAllowed
@@ -111,10 +108,7 @@ class TextDecoder:
         return clean_text(text)
 
     def _decode_enriched(self, text: str) -> str:
-        """Converts text/enriched (RFC 1896) or text/richtext to text by parsing it as HTML.
-
-        All such parts together are limited to `ParseLimits.html` characters.
-        """
+        """Converts text/enriched (RFC 1896) or text/richtext to text by parsing it as HTML."""
         text = text.replace("\n", "<br>")
         if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
@@ -162,12 +156,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """Returns the text of a piece, and a warning if mail programs do not display this text.
-
-    Args:
-        raw: The HTML of the piece, truncated to the limit.
-        clean: The sanitised HTML, None if `raw` is too complex or the limit is used up.
-    """
+    """Returns the text of a piece, and a warning if mail programs do not display this text."""
     if piece.html is None:
         return piece.plain or "", []
     if piece.plain is not None and piece.plain.strip() and not _is_stub(piece.plain):
@@ -193,8 +182,8 @@ def _is_stub(plain: str) -> bool:
 
 
 def unflow(text: str, *, delsp: bool) -> str:
-    """Unwraps format=flowed (RFC 3676 section 4): a line that ends with a space continues on the next line."""
-    pieces: list[str] = []  # pieces of paragraphs; each paragraph starts with a line ending
+    """Unwraps format=flowed (RFC 3676 section 4)."""
+    pieces: list[str] = []  # each paragraph starts with a line ending
     open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))

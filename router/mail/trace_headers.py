@@ -1,8 +1,7 @@
-"""The trace header fields that are added to a message when it is exported (RFC 5321 section 4.4).
+"""Generates the trace header fields of a message on export (RFC 5321 section 4.4).
 
-The raw message is stored unchanged; `Return-Path` and `Received` are generated on each export from the stored envelope.
-Everything a peer supplied is untrusted and reduced to characters that cannot end a field, a comment or a clause. Only
-addresses may contain non-ASCII characters.
+The fields come from the stored envelope. Everything a peer supplied is untrusted and reduced to characters that cannot
+end a field, a comment or a clause.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _MAX_LINE_LENGTH = 78  # RFC 5322 section 2.1.1
 
 
 def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
-    """Returns `Return-Path` and `Received` of a stored message, with CRLF line endings.
+    """Returns `Return-Path` and `Received` with CRLF line endings.
 
     Args:
-        recipients: The envelope recipients that the reader may see. The `for` clause is only written for exactly one
-            recipient; several would disclose blind copies (RFC 5321 section 7.2).
+        recipients: The envelope recipients that the reader may see. Several in a `for` clause would disclose blind
+            copies (RFC 5321 section 7.2).
     """
     # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
@@ -70,7 +69,7 @@ def _clean_path(text: str) -> str:
 
 
 def _address_literal(text: str) -> str:
-    """Returns an address literal (RFC 5321 section 4.1.3), `[unknown]` if the text is no IP address."""
+    """Returns an address literal (RFC 5321 section 4.1.3), `[unknown]` for other text."""
     address = parse_address(text)
     if address is None:
         return "[unknown]"

@@ -1,11 +1,7 @@
-"""Decodes Content-Transfer-Encoding (RFC 2045 section 6).
+"""Decodes Content-Transfer-Encoding (RFC 2045 section 6) in linear time for any bytes.
 
-Any bytes produce a result in linear time. The result includes whether all data could be decoded. Text, the list of
-attachments and downloads use the same decoders.
-
-Base64 in a message can have several runs, each ending with its padding. Gateways append a second padded run, and lists
-and virus scanners insert or append lines of plain words. Runs are decoded separately; lines of words are recognised and
-not decoded.
+Gateways append a second run of base64 with its own padding. Lists and virus scanners insert lines of words, which are
+recognised and not decoded.
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from router.mail import uuencode
 
 _MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
-# Mechanisms by their name without punctuation, which varies between programs.
+# By name without punctuation, which varies between programs.
 _MECHANISMS = {
     "b64": "base64",
     "qp": "quoted-printable",
@@ -34,31 +30,30 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # maximum number of lines that are realigned: about 15 MB, 0.1 s and 40 MB of memory
-_MIN_FULL_LINES = 2  # minimum number of lines of equal length that establish the line length
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB, 0.1 s and 40 MB of memory
+_MIN_FULL_LINES = 2  # lines of equal length that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # A base64 run that ends with padding, followed by other text on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
-# A line that may be base64. `_find_base64` also requires a change from lower to upper case, which words do not have.
+# A line that may be base64. Unlike words, base64 also has a change from lower to upper case.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED_LENGTH = 20  # minimum number of base64 characters between spaces; hardly any word is so long
-# Words of base64 characters in a form that base64 rarely has: each has at most one capital, at its start.
+_MIN_SPACED_LENGTH = 20  # hardly any word is so long
+# Words with at most one capital, at the start. base64 rarely has this form.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_PLAIN_WORDS_BYTES = 1024  # maximum size of plain words; longer text also contains other characters
-# Minimum ratio of a base64 line's length to its bytes outside the base64 alphabet. Lines with more such bytes are text.
+_MAX_PLAIN_WORDS_BYTES = 1024  # longer text also contains other characters
+# Minimum ratio of a base64 line's length to its foreign bytes.
 _NOISE_RATIO = 16
-# Maximum number of lines that are examined as text or base64, and maximum number of padded runs. The limits bound the
-# time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
+# These limits bound the time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
 
 def parse_mechanism(value: bytes) -> str:
-    """Returns the mechanism in the first word of a Content-Transfer-Encoding, `""` if there is none.
+    """Returns the mechanism of a Content-Transfer-Encoding, `""` if there is none.
 
-    Variants of base64, quoted-printable and uuencode get their usual name; other words are returned in lower case.
+    Variants of base64, quoted-printable and uuencode get their usual name.
     """
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
@@ -69,12 +64,12 @@ def parse_mechanism(value: bytes) -> str:
 
 
 def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decodes data; returns the bytes, and whether all of `data` could be decoded.
+    """Decodes data; also returns whether all of it could be decoded.
 
     Args:
         encoding: A result of `parse_mechanism`; an unknown mechanism leaves the bytes unchanged.
-        keep_text: Include lines of plain words around base64, for displayed text but not for files. Words after the
-            padding on the same line are dropped (RFC 2045 section 6.8).
+        keep_text: Include lines of words around base64, for displayed text but not for files. Words after the padding
+            are dropped (RFC 2045 section 6.8).
     """
     if encoding == "base64":
         return _decode_base64(data, keep_text=keep_text)
@@ -86,10 +81,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Decodes quoted-printable, and keeps a lone `=`.
-
-    Spaces between the `=` of a soft line break and the line ending are ignored (RFC 2045 section 6.7).
-    """
+    """Decodes quoted-printable, ignoring spaces after a soft line break (RFC 2045 section 6.7)."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
     if b"==" in data:  # `binascii` would decode `==` as one `=`
@@ -98,10 +90,7 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
-    """Returns the size of the result of `decode` in bytes, and whether all of `data` could be decoded.
-
-    A single run of base64, the usual case, is counted without decoding.
-    """
+    """Decodes like `decode`, but returns the size. The usual single run of base64 is only counted."""
     if encoding == "base64" and _is_one_run(data):
         characters = len(data.translate(None, _NOT_BASE64))
         return characters * 3 // 4, characters % 4 != 1
@@ -123,7 +112,7 @@ def _is_plain_words(data: bytes) -> bool:
 
 
 def _find_trailing_word(data: bytes) -> int:
-    """Returns the start of the last line if it is a word after complete base64, else the end of the data."""
+    """Returns the start of a last line that is a word after complete base64, else the end."""
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
     line = data[start:end].strip()
@@ -161,7 +150,7 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yields (is words, data) for runs of base64 lines and runs of lines of words, in their order."""
+    """Yields (is words, data) for runs of base64 lines and runs of lines of words."""
     start = position = 0
     for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, position)
@@ -195,7 +184,7 @@ def _is_spaced_base64(line: bytes) -> bool:
 
 
 def _find_base64(data: bytes, position: int) -> int:
-    """Returns the start of the next base64 line, the end of the data if there is none."""
+    """Returns the start of the next base64 line, the end of the data without one."""
     for _ in range(_MAX_TEXT_LINES):
         found = _BASE64_LINE.search(data, position)
         if found is None:
@@ -220,7 +209,7 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Realigns damaged lines, so that damage to a line does not affect the next one.
+    """Pads damaged lines, so that damage to a line does not affect the next one.
 
     Returns `data` itself if nothing was changed.
     """
@@ -244,7 +233,7 @@ def _align_line(line: bytes, width: int) -> bytes:
 
 
 def _decode_run(run: bytes) -> tuple[bytes, bool]:
-    """Decodes a run of base64 whose padding was removed; drops a last character that completes no byte."""
+    """Decodes a run of base64 without padding; drops a last character that completes no byte."""
     spare = len(run) % 4
     if spare == 1:
         run = run[:-1]

@@ -1,7 +1,7 @@
 """uuencode (POSIX.1), as a transfer encoding and as blocks that mail programs insert into plain text.
 
-A block in plain text only counts if all its lines are complete and its end is present; a damaged block stays text. As
-a transfer encoding, damaged data is decoded as far as possible. Any data produces a result in linear time.
+A damaged block in plain text stays text. As a transfer encoding, damaged data is decoded as far as possible. Any data
+produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# A line of at most 63 encoded bytes, with up to two extra characters and trailing spaces. Longer lines do not match.
+# A line of at most 63 encoded bytes, with up to two extra characters and trailing spaces.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
-_FULL_LINE_LENGTH = 61  # characters of a line that encodes 45 bytes, the maximum that encoders write
-# Maximum number of characters after the encoded bytes of a line; encoders may append a checksum.
+_FULL_LINE_LENGTH = 61  # a line of 45 bytes, the maximum that encoders write
+# Encoders may append a checksum to a line.
 _MAX_EXTRA_CHARACTERS = 2
-# Maximum number of lines that are decoded. The largest message that is accepted by default (50 MB) has fewer full
-# lines; only a crafted message has more lines, which are shorter.
+# A message of 50 MB has fewer full lines; only a crafted message has more lines.
 _MAX_LINES = 1_000_000
 
 
@@ -34,10 +33,7 @@ class UuencodedBlock:
 
 
 def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
-    """Yields the complete blocks of a text.
-
-    Each line is read once: after a damaged block, the search continues at its first incomplete line.
-    """
+    """Yields the complete blocks of a text. Each line is read once."""
     position = 0
     while (begin := _BEGIN.search(data, position)) is not None:
         position, lines = begin.end(), 0
@@ -54,9 +50,7 @@ def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
 def _is_complete(line: bytes, *, was_full: bool) -> bool:
     """Whether a line has the length that its first character declares.
 
-    Args:
-        was_full: A full line precedes in the same block. Later lines may be shorter, because trailing spaces may be
-            lost in transit.
+    Lines after a full line may have lost trailing spaces in transit.
     """
     size = (line[0] - 32) & 63
     needed = 1 + (size * 4 + 2) // 3  # some encoders do not pad the last group
@@ -73,7 +67,7 @@ def find_filename(data: bytes) -> bytes:
 
 
 def decode(data: bytes) -> tuple[bytes, bool]:
-    """Decodes the first block; returns its bytes, and whether it is complete and the only content.
+    """Decodes the first block; also returns whether the block is complete and the only content.
 
     Without a "begin" line the data is returned unchanged.
     """
