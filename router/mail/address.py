@@ -122,7 +122,6 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
 
 
 def _parse_quoted_local_part(text: str) -> tuple[str, str, str]:
-    """Returns the value and the original form of a quoted string, and the remaining text."""
     match = _QUOTED_STRING.match(text)
     if match is None:
         raise AddressError("the quoted local part is not closed or has an invalid escape")

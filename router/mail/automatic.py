@@ -183,7 +183,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True
     if b"auto-generated" in submitted and has_absence_beginning(subject):
         return True  # Exchange marks its out-of-office replies as auto-generated
-    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few messages have any of these fields
+    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):
         return True
     # An inbox rule of Exchange replies with a non-null reverse-path and names the sender's mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):

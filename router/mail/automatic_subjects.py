@@ -157,7 +157,6 @@ def has_absence_beginning(subject: str) -> bool:
 
 
 def has_failure_beginning(subject: str) -> bool:
-    """Whether the subject starts like a report of failed or delayed delivery."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     return folded[_tags_end(folded) :].startswith(_FAILURE_BEGINNINGS)
 

@@ -99,7 +99,6 @@ class BodyParts:
         self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
-        """Whether a leaf is displayed as text, not listed as a file."""
         if part.disposition == "attachment" or not part.content_type.startswith("text/"):
             return False
         if part.content_type in _TEXT_FILES:

@@ -70,7 +70,6 @@ class Failure:
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
     def summary(self) -> str:
-        """Returns one line for the reader of the ticket."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
         address = f"{self.address}, original recipient {forwarded}" if forwarded else self.address
@@ -194,7 +193,6 @@ def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
 
 
 def _find_returned_recipient(files: Sequence[File]) -> list[str]:
-    """Returns the recipient of the returned message, if there is exactly one."""
     for file in files:
         if file.part.content_type in _RETURNED_TYPES:
             header = find_header_block(decode_body(file.part, 65536)[0])

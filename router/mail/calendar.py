@@ -71,8 +71,6 @@ class _Property:
 
 @dataclass(slots=True)
 class _Component:
-    """An event, a task or a journal entry, with its properties by upper-case name."""
-
     kind: str
     properties: dict[str, list[_Property]] = field(default_factory=dict)
 
@@ -104,7 +102,6 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
 
 
 def _parse_components(text: str, method: str) -> tuple[str, list[_Component]]:
-    """Returns the method, and the events, tasks and journal entries."""
     components: list[_Component] = []
     open_components: list[str] = []
     for name, found in _parse_properties(text):
@@ -137,7 +134,6 @@ def _parse_properties(text: str) -> Iterator[tuple[str, _Property]]:
 
 
 def _soft_line_pieces(value: str, following: Iterator[str]) -> Iterator[str]:
-    """Yields the pieces of a quoted-printable value, without its soft line breaks."""
     while (line := value.rstrip()).endswith("="):
         yield line[:-1]
         value = next(following, "")

@@ -150,13 +150,11 @@ def _wide_codec(data: bytes, name: str) -> str:
 
 
 def _is_big_endian(sample: bytes) -> bool:
-    """Whether UTF-16 text has more ideographs in big-endian order."""
     little, big = (len(_IDEOGRAPHS.findall(sample.decode(name, "replace"))) for name in ("utf_16_le", "utf_16_be"))
     return big > little
 
 
 def _decode_seven_bit(data: bytes, name: str) -> str | None:
-    """Decodes text in a 7-bit charset, None for other text."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _decode_escaped(data, name)
@@ -250,7 +248,6 @@ def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
 
 
 def _has_confirming_letters(other: str, text: str, name: str) -> bool:
-    """Whether the letters of `other` confirm the sibling charset."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
     if name == "cp950":
@@ -290,7 +287,6 @@ def _decode_damaged(data: bytes, name: str) -> str | None:
 
 
 def _mark_odd_byte(run: bytes, name: str) -> bytes:
-    """Replaces the extra byte of an odd run of pairs by FF, which is in no character."""
     if len(run) % 2 == 0:
         return run
     index = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))

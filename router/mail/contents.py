@@ -99,7 +99,6 @@ class Contents:
         return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:
-        """Serialises the contents for the response of a worker process."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @staticmethod

@@ -52,7 +52,6 @@ class TooComplex(Exception):  # noqa: N818 - describes HTML, not a fault
 
 
 def is_too_complex(html: str) -> bool:
-    """Whether parsing the HTML would exceed a limit."""
     estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
     depth = DepthEstimate()
     try:

@@ -41,7 +41,6 @@ def visible_markup(html: str, limit: int) -> str:
 
 
 def _keep_body_style(html: str) -> str:
-    """Copies the style of the body to an element inside."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
@@ -68,7 +67,7 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
         kept.append(text)
         size += len(text)
         position = token.end()
-        if token["name"] is None:  # a comment or a doctype
+        if token["name"] is None:
             position += html.startswith(">", position) and not html.startswith("<!--", token.start())
             continue
         name, tag = token["name"].lower(), token[0]
@@ -116,7 +115,6 @@ def _style_value(attributes: str) -> str:
 
 
 def _visible_attributes(tag: str, attributes: str) -> str:
-    """Returns the attributes that the sanitiser keeps."""
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
     seen = set()

@@ -108,7 +108,6 @@ def _is_transparent(opacity: str) -> bool:
 
 
 def _is_collapsed(declared: dict[str, str]) -> bool:
-    """Whether the element has no height and clips its content."""
     overflow = f"{declared.get('overflow', '')} {declared.get('overflow-y', '')}".split()
     has_no_height = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
     return has_no_height and not _CLIPPING_OVERFLOW.isdisjoint(overflow)

@@ -81,23 +81,20 @@ class _Style:
 
 
 class _TextBuilder:
-    """Builds lines of text from words and line ends."""
-
     def __init__(self) -> None:
-        self.size = 0  # characters written
+        self.size = 0
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
         self._last_quote_depth = 0  # of the last line
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._pending_blank_lines = 0  # before the next text
+        self._pending_blank_lines = 0
         self._bullet = ""
         self._cell_count = 0
         self._verbatim = False  # the line has text with preserved white space
         self._struck = False  # a `~~` is open
 
     def write(self, text: str, style: _Style) -> str:
-        """Adds text to the line and returns its visible form."""
         if style.white_space in ("normal", "pre-line"):
             text = _SPACES.sub(" ", text)
             if text.startswith(" ") and (not self._line or self._line[-1].endswith(" ")):
@@ -182,8 +179,6 @@ class _TextBuilder:
 
 
 class _TextExtractor(HTMLParser):
-    """Builds text from well-formed HTML."""
-
     def __init__(self, limit: int, *, hidden: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.limit = limit
@@ -276,7 +271,6 @@ class _TextExtractor(HTMLParser):
                 self.link_text.append(shown)
 
     def write_image(self, values: dict[str, str | None]) -> None:
-        """Writes the alternative text of an image; tracking pixels are skipped."""
         if any((values.get(size) or "").strip() in _PIXEL_SIZES for size in ("width", "height")):
             return
         words = _SPACES.sub(" ", _INVISIBLE.sub("", values.get("alt") or values.get("title") or "")).strip()

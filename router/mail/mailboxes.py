@@ -77,8 +77,6 @@ def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
 
 
 class _ListReader:
-    """The state of the parser."""
-
     def __init__(self, hint: str) -> None:
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []

@@ -176,7 +176,6 @@ def _text_from_files(
 
 
 def _enclosed_text(files: Sequence[File], limits: ParseLimits, *, html: bool) -> str:
-    """Returns a heading and the text of each enclosed message."""
     texts: list[str] = []
     bytes_left = limits.enclosed_bytes
     for file in files:

@@ -31,7 +31,6 @@ class _MalformedError(ValueError):
 
 
 def classify_pkcs7(data: bytes) -> Pkcs7:
-    """Classifies a PKCS #7 object by its first bytes."""
     try:
         content_type = _BerReader(data).content_type()
     except _MalformedError:
@@ -84,7 +83,6 @@ class _BerReader:
         return None if length is None else self._at + length
 
     def read(self, tag: int) -> bytes:
-        """Reads the contents of a primitive element."""
         end = self.enter(tag)
         if end is None or end > len(self._data):
             raise _MalformedError

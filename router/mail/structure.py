@@ -135,8 +135,6 @@ def _decode_multipart(root: Part) -> bytes:
 
 
 class _TreeBuilder:
-    """The state of the pass over a multipart."""
-
     def __init__(self, content: bytes, hint: str, max_parts: int, max_depth: int) -> None:
         self.content = content
         self.hint = hint
@@ -185,7 +183,6 @@ class _TreeBuilder:
         self.close_parts(len(content), 0)
 
     def open_multipart(self, part: Part) -> None:
-        """Opens a multipart, or makes it a text leaf."""
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
             # The declared boundary is missing or unused.
@@ -256,7 +253,6 @@ class _TreeBuilder:
         return charset_hint(fields, unlabelled_bytes(fields), b"")
 
     def max_header_end(self, start: int) -> int:
-        """Returns the position at which the header at `start` is truncated."""
         limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit

@@ -196,7 +196,6 @@ def _find_base64(data: bytes, position: int) -> int:
 
 
 def _decode_runs(data: bytes) -> tuple[bytes, bool]:
-    """Decodes runs of base64, each terminated by its padding."""
     pieces: list[bytes] = []
     aligned = _align_lines(data) if len(data.translate(None, _NOT_BASE64_OR_PADDING)) % 4 else data
     is_complete = aligned is data
