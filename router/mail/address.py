@@ -1,7 +1,7 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
 `parse_mailbox` converts untrusted text to a well-formed `Mailbox` in linear time. Source routes and angle brackets are
-not part of a mailbox. Domains may contain underscores and end with a dot, as other mail servers accept.
+not part of a mailbox. Domains may contain underscores and end with a dot, because other mail servers accept them.
 """
 
 from __future__ import annotations

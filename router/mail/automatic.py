@@ -134,7 +134,7 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
 
     Mailing lists, group addresses, forwarding rules and CRMs add fields to a person's reply. Microsoft 365 marks both
-    redirected messages and automatic replies as `auto-generated`.
+    redirected messages and automatic replies as `auto-generated`, so other fields decide.
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False

@@ -41,7 +41,7 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are never part of a two
 # Charsets in which nearly all trail bytes are above 127.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damage, the next intact character is not searched
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact one
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three replacement characters
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -139,7 +139,7 @@ def _wide_codec(data: bytes, name: str) -> str:
     if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
-        # Only Chinese and Japanese text may have no NUL bytes.
+        # Only Chinese and Japanese text in UTF-16 or UTF-32 may have no NUL bytes.
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""

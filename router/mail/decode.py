@@ -1,7 +1,7 @@
 """Decodes encoded words (RFC 2047), parameters of header fields (RFC 2231) and damaged base64; cleans text.
 
-Every function returns a result for any input in linear time and never raises. Cleaned text can be stored: it has no
-NUL and no lone surrogates.
+Every function returns a result for any input in linear time and never raises. Cleaned text has no NUL and no lone
+surrogates, so PostgreSQL can store the text.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class HeaderFacts(NamedTuple):
         relayed_reply_ids: A message that joins a ticket by one of these IDs counts as a person's reply, regardless of
             `automatic`.
         author: The normalised address of the author, even if a mailing list rewrote From.
-        participants: The normalised addresses of all originators and recipients.
+        participants: The normalised addresses of originators and recipients.
         sent_at: In microseconds since the epoch, None if missing or invalid.
         has_date, has_message_id: The field is not empty, even if invalid. Used to detect duplicates.
         automatic: The mark of `router.mail.automatic.classify_header`.

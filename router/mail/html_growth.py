@@ -1,8 +1,8 @@
 """Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
 Parsers reopen formatting elements after a block, and copy wrongly nested ones (HTML standard 13.2.4.3, 13.2.6.4.7). So
-n open elements before n blocks become n * n elements. The estimate can be too low in foreign content (`svg`, `math`),
-where only the limits of the worker process apply.
+n open elements before n blocks become n * n elements. The estimate is an upper bound, except in foreign content
+(`svg`, `math`), where only the limits of the worker process apply.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reduces a `style` attribute to what matters for text.
+"""Reduces a `style` attribute to visibility, white space, strikethrough and indentation by editors.
 
 Pure functions in linear time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because style
 sheets are not read.

@@ -28,7 +28,7 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change that alters any result of `parse`."""
 
-# Many messages include the same calendar twice, as text/calendar and as a file.
+# Including duplicates. Many messages include the same calendar twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
 # Added per message, so that many small messages take no longer than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384

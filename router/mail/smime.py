@@ -21,7 +21,7 @@ _ENCRYPTED = frozenset(
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
 # Signed messages have two or three levels.
 _MAX_DEPTH = 16
-# Mail programs write string pieces of at least 1000 bytes, so a message of 50 MB has fewer.
+# Mail programs write string pieces of at least 1000 bytes, so a message of 50 MB, the default limit, has fewer.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 
@@ -76,7 +76,7 @@ class _BerReader:
         return self.read(_OID)
 
     def enter(self, tag: int) -> int | None:
-        """Returns the position of the element's end, None for indefinite length."""
+        """Enters an element; returns the position of its end, None for indefinite length."""
         found, length = self._read_header()
         if found != tag:
             raise _MalformedError

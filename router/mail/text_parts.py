@@ -61,7 +61,7 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Without and with embedded images, which can be large, but are dropped.
+        # Bytes of text, and of HTML with its embedded images, which can be large but are dropped.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:

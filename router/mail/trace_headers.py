@@ -25,8 +25,8 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
     """Returns `Return-Path` and `Received` with CRLF line endings.
 
     Args:
-        recipients: The envelope recipients that the reader may see. Several in a `for` clause would disclose blind
-            copies (RFC 5321 section 7.2).
+        recipients: The envelope recipients that the reader may see. Several recipients in a `for` clause would disclose
+            blind copies (RFC 5321 section 7.2).
     """
     # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]

@@ -208,7 +208,7 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Pads damaged lines, so that damage to a line does not affect the next one.
+    """Realigns damaged lines, so that damage to a line does not affect the next one.
 
     Returns `data` itself if nothing was changed.
     """
