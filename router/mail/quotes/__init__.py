@@ -60,11 +60,6 @@ def split(
 
 
 def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complete: bool) -> list[Range]:
-    """Adds the range of the signature at the end of the new text.
-
-    Args:
-        is_complete: No text follows the lines.
-    """
     count = len(lines.texts)
     stop = ranges[-1][0] if ranges and ranges[-1][1] == count else count
     start = max((end for _, end in ranges if end <= stop), default=0)

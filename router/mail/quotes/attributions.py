@@ -105,7 +105,6 @@ _TIME = re.compile(
 )
 _ADDRESS = re.compile(r"""[^\s<>()\[\]"',;:&|]{1,64}@[^\s<>()\[\]"',;:&|]{3,255}""")
 _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
-# Separators between new text and an attribution on the same line.
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
@@ -206,7 +205,6 @@ def find_addresses(text: str) -> list[str]:
 
 
 def _has_author(text: str, *, marked: bool) -> bool:
-    """Whether the text contains enough for an attribution; less is needed if `marked`."""
     verb = _has_verb(text)
     if verb and is_dashed(text):
         return True
@@ -217,7 +215,6 @@ def _has_author(text: str, *, marked: bool) -> bool:
 
 
 def _can_introduce_quotes(text: str, *, verb: bool) -> bool:
-    """Whether the text can be an attribution above quoted lines."""
     if not has_address(text):
         return verb and has_date(text) and not _SENDER_WORDS.search(text)
     if verb or not _WEAK_VERBS.isdisjoint(_split_words(text)):

@@ -22,10 +22,10 @@ from router.mail.quotes.lines import Lines, letters_only, strip_marks
 
 FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
-_MAX_LABEL_LENGTH = 30  # maximum number of characters before the colon
+_MAX_LABEL_LENGTH = 30
 _MAX_LINES = 24  # maximum number of lines of a block, including a long list of recipients
-_MAX_FOLDED_LINES = 6  # maximum number of continuation lines of one field
-_MAX_VALUE_LENGTH = 1000  # maximum number of characters of a value that are examined
+_MAX_FOLDED_LINES = 6
+_MAX_VALUE_LENGTH = 1000
 _SEPARATORS = (":", "\uff1a", "|")
 _NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
 _CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case in YAML, but never in a block
@@ -77,7 +77,7 @@ _MESSAGE_DU = "message du "
 _FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
 _MIN_KINDS = 3
 _UNKNOWN_LINES = 4
-_MAX_COLUMN_LENGTH = 60  # maximum number of characters of a line that only contains the date
+_MAX_COLUMN_LENGTH = 60
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
 # Fields of a raw header that no mail program repeats above a quoted message.
 _RAW_HEADER = re.compile(
@@ -100,7 +100,6 @@ def starts_with_message_du(text: str) -> bool:
 
 
 def read_field(text: str) -> tuple[FieldKind, str] | None:
-    """Returns the kind and the value of a field, None if the line is not a known field."""
     text = text.strip(_DECORATION)
     if starts_with_message_du(text):
         return "date", text
@@ -205,7 +204,6 @@ class _Evidence:
         self.is_mixed = self.has_unknown
 
     def add_value(self, kind: FieldKind, value: str) -> None:
-        """Adds the value of a field, or a continuation line of it."""
         if kind in _MAILBOX_KINDS:
             self.has_address = self.has_address or has_address(value)
             self.has_bracketed_address = self.has_bracketed_address or is_bracketed(value)

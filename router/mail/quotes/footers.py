@@ -12,7 +12,7 @@ import unicodedata
 
 from router.unicode_text import normalize
 
-MAX_FOOTER_LENGTH = 160  # a longer line is not a footer
+MAX_FOOTER_LENGTH = 160
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
 _MAX_PIECE_LENGTH = 12  # maximum number of characters of a known word in a script without spaces
@@ -23,7 +23,6 @@ _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not de
 
 
 def _fold(text: str) -> str:
-    """Removes case, accents and vowel signs."""
     if text.isascii():
         return text.casefold()
     decomposed = normalize("NFKD", text.casefold()).translate(_STROKES)

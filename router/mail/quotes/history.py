@@ -27,7 +27,7 @@ from router.mail.quotes.lines import (
 Range = tuple[int, int]
 
 _MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as an attribution or a quoted header
-_MAX_FORM_FIELDS = 20  # maximum number of lines above a known field that are examined as a form
+_MAX_FORM_FIELDS = 20
 _MAX_FIELDS_ABOVE = 4  # maximum number of fields between a rule and an attribution
 _MAX_RULES = 4  # maximum number of lines above the history that are searched for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
@@ -58,7 +58,6 @@ def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
 
 
 def has_forward_heading(lines: Lines, start: int, stop: int) -> bool:
-    """Whether one of the unquoted lines is the heading of a forwarded message."""
     return any(is_forward_heading(lines.texts[number]) for number in range(start, stop) if not lines.quoted[number])
 
 
@@ -69,7 +68,7 @@ class _HistorySearch:
         self.lines = lines
         self.end = end
         self.checks_left = _MAX_ATTRIBUTIONS
-        self.top = lines.next_line(-1)  # index of the first non-empty line
+        self.top = lines.next_line(-1)
         self.has_other_marks = False  # whether lines with a quote mark other than `>` were found
         self.history: list[Range] = []
         self.find_last_lines()
@@ -224,7 +223,6 @@ class _HistorySearch:
         return (number == 0 or not self.lines.texts[number - 1]) and not self.is_introduced(number)
 
     def begins_with_attribution(self, number: int) -> bool:
-        """Whether the first quoted line, or the first three, are an attribution."""
         below = takewhile(bool, self.lines.texts[number : number + 3])
         folded = [strip_marks(text[: attributions.MAX_LENGTH]) for text in below]
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
@@ -294,7 +292,6 @@ class _HistorySearch:
         return above >= 0 and not self.lines.quoted[above] and self.lines.texts[above].endswith(COLONS)
 
     def cut_from(self, start: int) -> list[Range]:
-        """Adds everything from `start` on as history."""
         self.add_range(start, len(self.lines.texts))
         return self.history
 

@@ -135,7 +135,6 @@ class Lines:
         return after < len(self.quoted) and self.quoted[after]
 
     def split_line(self, number: int, offset: int) -> None:
-        """Splits an unquoted line into two."""
         text = self.texts[number]
         before, after = text[:offset].rstrip(), text[offset:].lstrip()
         self.raw[number : number + 1] = before, after
@@ -156,7 +155,6 @@ def read_lines(raw: list[str]) -> Lines:
 
 
 def strip_marks(text: str) -> str:
-    """Removes the quote marks of a line."""
     return text.lstrip(">\uff1e ")
 
 
@@ -179,7 +177,6 @@ def is_original_phrase(text: str) -> bool:
 
 
 def is_forward_heading(text: str) -> bool:
-    """Whether the line is the heading of a forwarded message."""
     if len(text) > MAX_HEADING_LENGTH:
         return False
     if _is_decorated(text):
@@ -194,7 +191,6 @@ def is_form_field(text: str) -> bool:
 
 
 def is_dashed(text: str) -> bool:
-    """Whether the line starts and ends with dashes."""
     return text[:2].strip(_DASHES) == "" and text[-2:].strip(_DASHES) == "" and len(text) > 4
 
 

@@ -9,7 +9,7 @@ from router.mail.quotes.lines import letters_only
 
 SubjectKind = Literal["reply", "forward", ""]
 
-_MAX_PREFIX_LENGTH = 24  # maximum number of characters of a prefix without its count
+_MAX_PREFIX_LENGTH = 24
 # A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may precede the colon.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
 # The name of a mailing list (`[users]`) or a marker (`External:`) before the prefix.
