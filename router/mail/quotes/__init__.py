@@ -1,10 +1,7 @@
 """Splits the text of a message into new text and quoted text.
 
-Quoted text is the quoted history and the signature; no text is deleted. `split` never splits off text without evidence.
-A message whose subject has a forward prefix is new text as a whole. Only replies are searched for history: messages
-whose header names another message, whose subject has a reply prefix, or that quote one of their recipients. In all
-other messages only the signature is split off. If no new text would be left, all of the text is new.
-docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
+Quoted text is the history of a reply and the signature. No text is deleted, and in doubt text is new. A forwarded
+message is new text as a whole. docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
 """
 
 from __future__ import annotations
@@ -16,8 +13,7 @@ from router.mail.quotes.lines import Lines, read_lines
 from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
-# Maximum numbers of characters and lines that are examined. Later text is appended to the quoted text if the history
-# extends to the last examined line, otherwise to the new text.
+# Maximum numbers of characters and lines that are examined. Later text is new unless the history reaches it.
 MAX_TEXT_LENGTH = 262144
 _MAX_LINES = 20_000
 
@@ -25,12 +21,9 @@ _MAX_LINES = 20_000
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Returns (new, quoted), without surrounding empty lines.
-
-    Together they contain every non-empty line. Each keeps its lines in their original order.
+    """Returns (new, quoted); together they contain every non-empty line, each in the original order.
 
     Args:
-        subject: The decoded subject. Its prefix marks a reply or a forwarded message.
         sender: Name and address of From, `""` if unknown.
         is_reply: In-Reply-To or References names a message.
         recipients: Normalised addresses of To and Cc.
@@ -50,7 +43,7 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        # If the signature or footer is the only text, it is new text: for example, a phone sent only a picture.
+        # A signature alone is new text: for example, a phone sent only a picture.
         new, quoted = _partition(lines, history)
     if not new:
         return text.strip("\n"), ""
@@ -70,7 +63,7 @@ def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complet
 
 
 def _partition(lines: Lines, ranges: list[Range]) -> tuple[str, str]:
-    """Returns the lines outside and inside the ranges, with an empty line between separate stretches."""
+    """Returns the lines outside and inside the ranges."""
     new: list[str] = []
     quoted: list[str] = []
     position = 0

@@ -1,9 +1,7 @@
-"""Finds attributions: lines above a quote that say who wrote the quoted text and when, in many forms and languages.
+"""Finds attributions: lines above a quote that say who wrote the quoted text and when.
 
-An attribution is recognised by a combination of an address, a date, a time of day and a verb of writing. Less is
-required above lines with quote marks, which are evidence too. Above lines without quote marks, a line that is part of a
-sentence (`As Ana wrote`) is not an attribution. Mail programs fold attributions, so several lines are joined, up to
-`MAX_LENGTH` characters.
+Addresses, dates and verbs of writing in many languages are the evidence. Quote marks below a line are evidence too, so
+the line itself needs less. Mail programs fold attributions, so several lines are joined.
 """
 
 from __future__ import annotations
@@ -15,13 +13,13 @@ from itertools import islice
 from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters_only
 from router.unicode_text import normalize
 
-MAX_LENGTH = 400  # maximum length of an attribution in characters; bounds the text that patterns are matched against
+MAX_LENGTH = 400  # characters; bounds the text that patterns are matched against
 _MAX_FOLDED_LINES = 5
-_MAX_VERB_LENGTH = 40  # number of characters at the end of a line that are searched for a verb
-_MAX_ENDING_LENGTH = 2  # maximum number of letters of a gender ending: `(a)`, `/la`
+_MAX_VERB_LENGTH = 40  # characters at the end of a line
+_MAX_ENDING_LENGTH = 2  # a gender ending: `(a)`, `/la`
 _MAX_OPENING_WORDS = 3
-_MAX_WEEKDAY_LENGTH = 4  # maximum number of letters of an abbreviated day of the week
-_MAX_LEAD_LENGTH = 40  # maximum number of characters before the first digit of a line that starts with a date
+_MAX_WEEKDAY_LENGTH = 4  # an abbreviated day of the week
+_MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
     "en": "wrote writes",
@@ -47,11 +45,11 @@ _VERBS_BY_LANGUAGE = {
     "kk, uz, az": "жазды yozdi yazıb",
 }
 _VERBS = frozenset(" ".join(_VERBS_BY_LANGUAGE.values()).split())
-# Verbs that are common in other sentences; they only count together with an address.
+# Common in other sentences: these verbs only count together with an address.
 _WEAK_VERBS = frozenset(
     {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
 )
-# Verbs in scripts without spaces between words, or with vowel signs inside words, and phrases of two words.
+# Verbs that splitting into words would miss.
 _JOINED_VERBS = re.compile(
     "写道|寫道|写到|寫到|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|"
     "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
@@ -61,9 +59,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
-# Excludes words that are days or months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
+# Excludes days and months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`.
 _NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
-# Words as in `Your colleague wrote`; mail programs write the author's name instead.
+# Words as in `Your colleague wrote`. Mail programs write the author's name.
 _SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # `je` is French and Dutch; `je napisao` is Croatian
@@ -72,9 +70,9 @@ _SENDER_WORDS = re.compile(
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
     rf"{_NOT_BEFORE_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
-# Words as in `You wrote`. The Bat! writes this above quoted lines; without quote marks, it is a sentence of the sender.
+# Words as in `You wrote`, which The Bat! writes above quoted lines.
 _READER_WORDS = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
-# Phrases such as `The driver wrote` or `schrieb der Fahrer`; mail programs write no article.
+# Phrases such as `The driver wrote`. Mail programs write no article.
 _THING_PHRASES = re.compile(
     r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
@@ -91,7 +89,7 @@ _SENTENCE_PHRASES = re.compile(
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
-# A word such as `by` before the final colon, in a text without the address between them.
+# A word such as `by` before the final colon; the address between them is removed.
 _BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")
 _YEAR = r"(?:14|19|20|25)\d\d"  # also years of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
@@ -108,11 +106,11 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_MIN_OWN_WORDS = 3  # minimum number of words of a sentence before a full stop; fewer are an abbreviated day
+_MIN_OWN_WORDS = 3  # fewer words before a full stop are an abbreviated day
 # A full stop that does not end a sentence: in `p.m.`, after `year` in Russian dates, or in `24. aug.`.
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
-_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap lines before this number of characters
+_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap shorter lines
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 
@@ -121,7 +119,7 @@ class Attribution:
     """An attribution on the lines `first` to `last`.
 
     Attributes:
-        offset: Its start in the first line; over 0 if new text precedes it.
+        offset: Its start in the first line, over 0 if new text precedes it.
     """
 
     first: int
@@ -147,10 +145,9 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """Returns the attribution that ends at line `last`, None if there is none.
+    """Returns the attribution that ends at line `last`, for which `can_end_attribution` must be true.
 
     Args:
-        last: The index of a line for which `can_end_attribution` is true.
         marked: The next non-empty line is quoted.
     """
     text = ""
@@ -172,13 +169,13 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 
 
 def run_on_attribution(text: str) -> str:
-    """Returns the start of a line if it can be an attribution that quoted text follows (Yahoo's app), else `""`."""
+    """Returns the start of a line that may be an attribution followed by quoted text (Yahoo's app), else `""`."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
 
 def is_attribution(text: str) -> bool:
-    """Whether a line, without its quote marks, is an attribution of the quoted lines below."""
+    """Whether a line without quote marks is an attribution of the quoted lines below."""
     return len(text) <= MAX_LENGTH and can_end_attribution(text, marked=True) and _has_author(text, marked=True)
 
 
@@ -187,7 +184,7 @@ def has_address(text: str) -> bool:
 
 
 def is_bracketed(text: str) -> bool:
-    """Whether the text contains an address after an opening bracket or `mailto:`."""
+    """Whether an address follows an opening bracket or `mailto:`."""
     return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
 
 
@@ -200,7 +197,7 @@ def has_date(text: str) -> bool:
 
 
 def find_addresses(text: str) -> list[str]:
-    """Returns the case-folded addresses in a short text."""
+    """Returns the addresses in a short text, case-folded."""
     return [found.rstrip(".").casefold() for found in _ADDRESS.findall(text)] if "@" in text else []
 
 
@@ -249,7 +246,7 @@ def _split_words(text: str) -> list[str]:
 
 
 def _has_verb(text: str, *, at_end: bool = False) -> bool:
-    """Whether the text has a verb of writing; with `at_end`, as its last word (ignoring endings like `(a)`)."""
+    """Whether the text has a verb of writing; with `at_end`, as its last word."""
     words = _split_words(text)
     if at_end:
         while words and len(words[-1]) <= _MAX_ENDING_LENGTH:
@@ -264,19 +261,19 @@ def _ends_with_address(text: str) -> bool:
 
 
 def _has_date_near_start(text: str) -> bool:
-    """Whether the text has a date or a time, and a digit near its start, before any address: `On Mon, 24 Aug 2026`."""
+    """Whether the text starts like `On Mon, 24 Aug 2026`."""
     lead = text[:_MAX_LEAD_LENGTH].partition("@")[0]
     return any(character.isdigit() for character in lead) and (has_date(text) or has_time(text))
 
 
 def _has_short_opening(text: str) -> bool:
-    """Whether the first digit follows at most three words, a verb, a comma or a full stop: `On Tue, May 5`."""
+    """Whether the text opens like an attribution, as in `On Tue, May 5`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), len(text))].rstrip()
     return len(lead.split()) <= _MAX_OPENING_WORDS or lead.endswith((",", ".")) or _has_verb(lead)
 
 
 def _starts_with_date(text: str) -> bool:
-    """Whether the first digit follows a comma or at most an abbreviated day, unlike in `Appointment of 24.08.2026`."""
+    """Whether the date is at the start, unlike in `Appointment of 24.08.2026`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
     return lead.endswith((",", "\u060c", "\u3001")) or len(letters_only(lead)) <= _MAX_WEEKDAY_LENGTH
 
@@ -286,10 +283,7 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """Returns the index of the first line of an attribution, and its text.
-
-    If `text` has no date, lines above that contain the date are included.
-    """
+    """Returns the index of the first line of an attribution, and its text. The date may be on lines above `text`."""
     if has_date(text):
         return first, text
     above = first
@@ -312,10 +306,7 @@ def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
 
 
 def _line_above(lines: Lines, number: int) -> int:
-    """Returns the index of the unquoted line above in the same paragraph, else -1.
-
-    An empty line above a lone `<` is skipped.
-    """
+    """Returns the index of the unquoted line above in the same paragraph, else -1."""
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
         above -= 1

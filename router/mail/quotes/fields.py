@@ -1,13 +1,7 @@
 """Header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block needs at least three kinds of fields (two below a rule), including the sender, and one of these:
-
-- an address in a field; an address without a name only counts together with a date;
-- a subject, and a date with a time of day between sender and recipients.
-
-Letters, parcel labels and travel bookings have the same labels, but neither of these. Forms contain other labels, and a
-raw header contains fields that no mail program repeats. Below a rule, labels in unknown languages count too, if an
-address and a date are in the usual places.
+Letters, parcel labels and forms have the same labels. Therefore a block also needs an address, or a date with a time of
+day in the usual place.
 """
 
 from __future__ import annotations
@@ -23,7 +17,7 @@ from router.mail.quotes.lines import Lines, letters_only, strip_marks
 FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
 _MAX_LABEL_LENGTH = 30
-_MAX_LINES = 24  # maximum number of lines of a block, including a long list of recipients
+_MAX_LINES = 24  # a block can have a long list of recipients
 _MAX_FOLDED_LINES = 6
 _MAX_VALUE_LENGTH = 1000
 _SEPARATORS = (":", "\uff1a", "|")
@@ -117,10 +111,8 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
     """Returns the index of the line after the header block that starts at `start`, 0 if there is none.
 
-    Only the first two lines of a block of Lotus Notes count as the block.
-
     Args:
-        ruled: The line is below a rule, where two kinds of fields are enough and labels may be unknown.
+        ruled: The line is below a rule, which is evidence too.
     """
     end = _find_known_end(lines, start, min_kinds=2 if ruled else _MIN_KINDS)
     if end:
@@ -136,13 +128,13 @@ def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = 
     """Returns the end of a block with known labels, 0 if there is none.
 
     Args:
-        nested: The line is inside a block that is examined, so the search must not nest further.
+        nested: The search runs inside another block and must not nest further.
     """
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0
     evidence = _Evidence()
-    blank = False  # whether the previous line is empty
+    blank = False
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = strip_marks(lines.texts[number])
@@ -181,11 +173,9 @@ class _Evidence:
     """The evidence in the fields of a block.
 
     Attributes:
-        has_address: The sender or a recipient has an address.
         has_bracketed_address: An address is in brackets, as mail programs write it after a name.
-        has_mailbox: The sender's field has an address in brackets, or contains only an address.
+        has_mailbox: The sender's field is an address, or has one in brackets.
         has_dated_order: A date with a time of day follows the sender and precedes any recipients.
-        dates: The concatenated dates.
         has_unknown: There is an unknown field.
         is_mixed: A known field follows an unknown one.
     """
@@ -219,8 +209,7 @@ class _Evidence:
         subject, timed = "subject" in self.kinds, has_time(self.dates)
         if "from" not in self.kinds or not (subject or timed):
             return False
-        # Letters, parcel labels and forms, which must not match, contain dates without a time, and addresses among
-        # other words or fields.
+        # Letters and forms, which must not match, have dates without a time, and addresses among other words.
         if timed:
             address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:
@@ -234,16 +223,13 @@ def _is_mailbox(value: str) -> bool:
 
 
 def _is_followed_by_field(lines: Lines, start: int) -> bool:
-    """Whether the label has more than one letter and the next line is a field too.
-
-    A line like `A: yes` or `To: do` can be new text.
-    """
+    """Whether the next line is a field too. A single line like `A: yes` or `To: do` can be new text."""
     texts = lines.texts[start : start + 2]
     return texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(strip_marks(texts[1])) is not None
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:
-    """Whether four lines are fields in an unknown language: a bracketed address first, then date and time."""
+    """Whether a block in an unknown language starts, with address and date in the usual places."""
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:
         label, separator, value = text[:_MAX_VALUE_LENGTH].replace("\uff1a", ":").partition(":")
@@ -263,7 +249,7 @@ def _is_on_one_line(text: str) -> bool:
 
 
 def _is_in_a_column(lines: Lines, start: int) -> bool:
-    """Whether a block of Lotus Notes starts: the sender, the date, then each label and value on its own line."""
+    """Whether a block of Lotus Notes starts, with each label and value on its own line."""
     if not has_address(lines.texts[start][:_MAX_VALUE_LENGTH]):
         return False
     below = [text for text in lines.texts[start + 1 : start + 1 + _MAX_LINES] if text]

@@ -1,8 +1,6 @@
 """The footer that a device or a mail program writes below a message (`Sent from my iPhone`), in many languages.
 
-A footer only names the device: each of its words is a word for sending, a device, a mail program, a model or a short
-word between them. An apology for typos may follow. Sentences of the sender that start in the same way contain other
-words.
+A footer consists of known words and model names. Sentences of the sender that start in the same way contain others.
 """
 
 from __future__ import annotations
@@ -15,8 +13,8 @@ from router.unicode_text import normalize
 MAX_FOOTER_LENGTH = 160
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
-_MAX_PIECE_LENGTH = 12  # maximum number of characters of a known word in a script without spaces
-_MAX_MODEL_WORDS = 5  # maximum number of words in the name of an unknown device
+_MAX_PIECE_LENGTH = 12  # characters of a known word in a script without spaces
+_MAX_MODEL_WORDS = 5  # words in the name of an unknown device
 
 
 _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not decompose
@@ -122,12 +120,11 @@ _FILLERS_BY_LANGUAGE = {
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
 _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
-# Words for `by`. A line with one of them must name a brand or a program; a word such as `telephone` is not enough.
+# Words for `by`, after which a word such as `telephone` is not enough.
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
-# A footer starts or ends with a word for sending or downloading, or starts with a reference to itself (`This mail`).
-# `The mail was sent from Outlook` is a sentence.
+# A footer may start with a reference to itself (`This mail`). `The mail was sent from Outlook` is a sentence.
 _SELF_REFERENCES = _word_set(
     "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
 )
@@ -137,7 +134,7 @@ _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
 _ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})
 # After a word for sending, these words introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
-# Verbs of languages in which the ending of the device's name expresses `from`. The name may directly follow the verb.
+# Verbs of languages in which an ending of the device's name expresses `from`.
 _INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")
 _NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
@@ -150,7 +147,7 @@ _EXCUSE_REASON = re.compile(
     r"concis|refus|battitura|typefout|tikfout|kortheid|slafejl|skrivefeil|stavfel|literowk|bledy|preklep"
 )
 _SENT_FROM_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
-# Footers of programs whose names are also ordinary words. Only the whole line counts.
+# Footers of programs whose names are also ordinary words.
 _WHOLE_LINES = frozenset(
     {
         "sent from mail",
@@ -214,7 +211,7 @@ def _is_device_line(text: str) -> bool:
 
 
 def _is_allowed(word: str) -> bool:
-    """Whether the word can be part of a footer; long numbers cannot, since they could be content."""
+    """Whether the word can be part of a footer. Long numbers could be content."""
     if word.isdigit():
         return len(word) <= _MAX_DIGITS
     return len(word) == 1 or word in _KNOWN or _has_stem(word) or _has_digit(word)
@@ -225,7 +222,7 @@ def _has_stem(word: str) -> bool:
 
 
 def _split_known_words(word: str) -> list[str]:
-    """Splits a word of a script without spaces into known words, longest first. Returns any other word unchanged."""
+    """Splits a word of a script without spaces into known words. Returns any other word unchanged."""
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []
@@ -245,10 +242,9 @@ def _has_digit(word: str) -> bool:
 
 
 def _is_unknown_model_line(shown: str) -> bool:
-    """Whether the line is `Sent from my`, or the same with `mailed` or `emailed`, with the name of an unknown device.
+    """Whether the line is `Sent from my` with the name of an unknown device.
 
-    Each word of the name is capitalised or has a digit. At least one word has a digit, is in capitals or is a known
-    name. Other languages are not supported, because their nouns may be capitalised.
+    Other languages are not supported, because their nouns may be capitalised.
     """
     match = _SENT_FROM_MY.match(shown)
     if match is None:

@@ -1,9 +1,7 @@
 """Finds the quoted history in the text of a reply.
 
 History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
-quoted lines without new text after them. If new text follows a single quote, only that quote is history. If new text is
-between quoted lines, the quoted lines count as new text too. The search ends at an unquoted heading of a forwarded
-message.
+quoted lines. Quoted lines between new text (inline replies) are new text too.
 """
 
 from __future__ import annotations
@@ -26,17 +24,17 @@ from router.mail.quotes.lines import (
 
 Range = tuple[int, int]
 
-_MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as an attribution or a quoted header
+_MAX_ATTRIBUTIONS = 400  # bounds the lines that are examined as an attribution or a quoted header
 _MAX_FORM_FIELDS = 20
-_MAX_FIELDS_ABOVE = 4  # maximum number of fields between a rule and an attribution
-_MAX_RULES = 4  # maximum number of lines above the history that are searched for rules
+_MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
+_MAX_RULES = 4  # lines above the history that are searched for rules
 # Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-# The prompt of Python, or the start of GroupWise's attribution. Quoted lines usually start with fewer marks.
+# The prompt of Python, or the start of GroupWise's attribution.
 _PROMPT = ">>>"
 # The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED_LINES = 3  # maximum number of continuation lines of GroupWise's attribution
+_MAX_WRAPPED_LINES = 3  # continuation lines of GroupWise's attribution
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
@@ -45,7 +43,7 @@ def find_history(lines: Lines, end: int) -> list[Range]:
 
 
 def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
-    """Whether quoted lines follow an attribution with the normalised address of a recipient."""
+    """Whether the text quotes a message of one of the recipients (normalised addresses)."""
     if not recipients:
         return False
     above = (n for n, text in enumerate(lines.texts) if text and not lines.quoted[n] and lines.is_quoted_below(n))
@@ -69,15 +67,12 @@ class _HistorySearch:
         self.end = end
         self.checks_left = _MAX_ATTRIBUTIONS
         self.top = lines.next_line(-1)
-        self.has_other_marks = False  # whether lines with a quote mark other than `>` were found
+        self.has_other_marks = False  # other than `>`
         self.history: list[Range] = []
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Finds the last unquoted line before `end`, and the last quoted line.
-
-        It takes linear time and therefore runs at most twice.
-        """
+        """Finds the last unquoted line before `end`, and the last quoted line. Runs at most twice."""
         lines = self.lines
         unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(unquoted, -1)
@@ -139,7 +134,7 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Returns the first line of an attribution whose last line also starts the quoted text, -1 if there is none."""
+        """Returns the first line of an attribution whose last line also starts the quoted text, else -1."""
         texts = self.lines.texts
         original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
@@ -159,9 +154,9 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Adds the quoted lines from `after` on, with their introduction from `first` on; returns the next line.
+        """Adds the quoted lines from `after` on with their introduction, unless new text is between them.
 
-        Adds nothing if new text is between quoted lines.
+        Returns the next line to examine.
         """
         lines = self.lines
         if after > self.last_own:
@@ -176,7 +171,7 @@ class _HistorySearch:
         return stop
 
     def take_top_quote(self, number: int) -> int:
-        """Adds quoted lines at the top of the text that start with an attribution; the new text is below."""
+        """Adds an attributed quote at the top of the text; the new text is below."""
         return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
@@ -208,11 +203,7 @@ class _HistorySearch:
         return is_rule(next(above, ""))
 
     def is_history(self, number: int) -> bool:
-        """Whether quoted lines at the end are history.
-
-        They are if they begin with an attribution, a heading or a header block. Other quoted lines are new text if they
-        start with `>>>`, directly follow another line, or follow a line such as `The program says:`.
-        """
+        """Whether quoted lines at the end are history, not a quotation within the new text."""
         first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
@@ -228,10 +219,7 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Returns the first quoted line from `start` on that begins an attribution or a header block, or -1.
-
-        Only the first lines of paragraphs are examined.
-        """
+        """Returns the first quoted line from `start` on that begins an attribution or a header block, or -1."""
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
@@ -240,7 +228,7 @@ class _HistorySearch:
         return -1
 
     def is_quoted_attribution(self, number: int) -> bool:
-        """Whether an attribution of GroupWise or Supercite, which has quote marks of its own, starts at the line."""
+        """Whether an attribution of GroupWise or Supercite starts here, which has quote marks of its own."""
         text = self.lines.texts[number]
         if _QUOTED_ATTRIBUTION.match(text) is not None:
             return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
@@ -270,10 +258,7 @@ class _HistorySearch:
         return below > 0 and not lines.quoted[below]
 
     def is_form(self, number: int) -> bool:
-        """Whether other fields directly precede the field at `number`, as in a form or a raw header.
-
-        Fields directly below a text line without a colon at its end do not count: they may belong to a signature.
-        """
+        """Whether the field belongs to a form or a raw header, because other fields precede it."""
         above = number - 1
         while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
             above -= 1
@@ -282,10 +267,7 @@ class _HistorySearch:
         )
 
     def is_introduced(self, number: int) -> bool:
-        """Whether the text line above is unquoted and ends with a colon.
-
-        Such a line introduces the lines below, which are new text. Empty lines and rules between them are skipped.
-        """
+        """Whether a line that ends with a colon introduces the lines below, which are then new text."""
         above = number - 1
         while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1

@@ -1,7 +1,4 @@
-"""The lines of a text, classified as quoted, as a rule, as a heading or as a field.
-
-Classification takes linear time. Words are compared without case, accents, spaces, digits and punctuation.
-"""
+"""The lines of a text, classified as quoted, as a rule, as a heading or as a field, in linear time."""
 
 from __future__ import annotations
 
@@ -12,20 +9,19 @@ from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a", "\u1366")
 MAX_HEADING_LENGTH = 120
-_MAX_CLOSING_LENGTH = 40  # maximum number of characters of the last line of a folded attribution (`> wrote:`)
+_MAX_CLOSING_LENGTH = 40  # the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
 _RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
-# Direction marks and zero-width characters that mail programs put around names and dates are removed. Special
-# spaces become ordinary ones.
+# Mail programs put direction marks, zero-width characters and special spaces around names and dates.
 _CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 _CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
-# The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width digits become ASCII digits.
+# Arabic, Persian, Hindi, Bengali, Thai and full-width digits.
 _CHARACTER_MAP |= {
     zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)
 }
-# A label and its value in a form or a header, excluding labels of signatures.
+# Excludes labels of signatures.
 _FORM_FIELD = re.compile(
     r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)"
     r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?:\s?\S",
@@ -114,9 +110,8 @@ class Lines:
     """The lines of a text.
 
     Attributes:
-        raw: The lines as in the text.
         texts: The lines without direction marks and surrounding spaces.
-        quoted: Whether each line is quoted: it starts with `>` or another quote mark, or continues a quoted line.
+        quoted: Whether each line is quoted.
     """
 
     raw: list[str]
@@ -164,7 +159,7 @@ def is_rule(text: str) -> bool:
 
 
 def is_original_heading(text: str) -> bool:
-    """Whether the line is `-----Original Message-----` or a translation of it, or the reply line of a help desk."""
+    """Whether the line is `-----Original Message-----` in any language, or the reply line of a help desk."""
     if len(text) > MAX_HEADING_LENGTH or not (_is_decorated(text) or text.startswith("##")):
         return False
     words = letters_only(text)
@@ -172,7 +167,7 @@ def is_original_heading(text: str) -> bool:
 
 
 def is_original_phrase(text: str) -> bool:
-    """Whether the line is `Original Message` or a translation, with or without dashes; some programs write none."""
+    """Whether the line is `Original Message` in any language. Some programs write no dashes."""
     return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 
@@ -186,7 +181,7 @@ def is_forward_heading(text: str) -> bool:
 
 
 def is_form_field(text: str) -> bool:
-    """Whether the line is a label with a value, as in a form or a header. Labels of signatures do not count."""
+    """Whether the line is a label with a value, as in a form or a header, but not in a signature."""
     return _FORM_FIELD.match(text) is not None
 
 
@@ -199,7 +194,7 @@ def _is_decorated(text: str) -> bool:
 
 
 def _closes_attribution(texts: list[str], number: int) -> bool:
-    """Whether a line like `>:` or `> wrote:` closes a bracket that one of the two lines above opens."""
+    """Whether a line like `>:` or `> wrote:` closes a bracket that a line above opens."""
     if len(texts[number]) > _MAX_CLOSING_LENGTH or not texts[number].endswith(COLONS):
         return False
     above = " ".join(texts[max(0, number - 2) : number])

@@ -1,8 +1,6 @@
 """Finds the start of the signature at the end of a text: the line `-- ` (RFC 3676 section 4.3) or a device footer.
 
-A signature is short and at the end. A `--` without its space can also be a drawn rule. The lines below it then only
-count as a signature if they have contact details, start with a closing phrase or are only a name. They must also share
-a word with the sender's name or address.
+A `--` without its space can also be a drawn rule. The lines below it must then look like a signature of the sender.
 """
 
 from __future__ import annotations
@@ -13,14 +11,14 @@ from itertools import takewhile
 from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
-MAX_SIGNATURE_LINES = 16  # maximum number of non-empty lines of a signature without its confidentiality notice
-_MAX_LINES = 60  # maximum number of non-empty lines that are examined, including a confidentiality notice
-_MAX_LINE_LENGTH = 100  # a line with more characters is a sentence or a confidentiality notice
+MAX_SIGNATURE_LINES = 16  # without the confidentiality notice
+_MAX_LINES = 60  # with the confidentiality notice
+_MAX_LINE_LENGTH = 100  # a longer line is a sentence or a confidentiality notice
 _MAX_FOOTERS = 30
-_MAX_PLAIN_LINE_LENGTH = 60  # maximum number of characters of a line below `--`, which can also be a drawn rule
+_MAX_PLAIN_LINE_LENGTH = 60  # lines below `--`, which can also be a drawn rule
 _MAX_NAME_WORDS = 4
 _MAX_SENDER_LENGTH = 200
-_MIN_PART_LENGTH = 3  # minimum number of letters of a name that may be part of a longer word (`karlkunde@...`)
+_MIN_PART_LENGTH = 3  # letters of a name within a longer word (`karlkunde@...`)
 _DELIMITER = "-- "
 _LOOSE_DELIMITERS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
@@ -31,8 +29,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # minimum number of words of a sentence if the signature has a longer one too
-_MIN_PLAIN_SENTENCE_WORDS = 4  # minimum number of words of a sentence below a delimiter that can also be a drawn rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # sentences beside a longer one
+_MIN_PLAIN_SENTENCE_WORDS = 4  # sentences below a possible drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -66,10 +64,7 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Returns the index of the first line of the device footers at the end, including a rule above them.
-
-    Returns `end` if there are none.
-    """
+    """Returns the index of the first line of the device footers at the end, `end` if there are none."""
     signature_start = end
     for _ in range(_MAX_FOOTERS):
         last = _last_nonempty_line(lines, start, signature_start)
@@ -130,11 +125,7 @@ def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_lis
 
 
 def _is_content_below(lines: Lines, number: int, start: int) -> bool:
-    """Whether the lines below the delimiter are content.
-
-    They are if a line with a colon introduces them (`My new address:`), or if the delimiter is an empty comment of SQL,
-    Lua or Haskell below another comment.
-    """
+    """Whether a line such as `My new address:` introduces the lines below, or `--` continues a code comment."""
     last = _last_nonempty_line(lines, start, number)
     if last < start:
         return False
@@ -142,7 +133,7 @@ def _is_content_below(lines: Lines, number: int, start: int) -> bool:
 
 
 def _is_signature(below: list[str]) -> bool:
-    """Whether lines can be a signature: at most one sentence (a slogan), no code. `below` is in reverse order."""
+    """Whether lines, in reverse order, can be a signature with at most a slogan."""
     above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
     if len(above_notice) > MAX_SIGNATURE_LINES or any(_is_not_signature(line) for line in above_notice):
         return False
@@ -172,10 +163,7 @@ def _is_sentence(line: str, words: int = _MIN_SENTENCE_WORDS) -> bool:
 
 
 def _is_plain_signature(below: list[str]) -> bool:
-    """Whether lines below a possible rule are a signature.
-
-    They are short, and have contact details or a closing phrase, or are only a name.
-    """
+    """Whether lines below a possible rule are a signature: contact details, a closing phrase or only a name."""
     if (
         not below
         or len(below) > MAX_SIGNATURE_LINES
@@ -192,11 +180,7 @@ def _is_plain_signature(below: list[str]) -> bool:
 
 
 def _has_sender_word(below: list[str], sender: str) -> bool:
-    """Whether the lines share a word with the sender's name or address, as signatures do.
-
-    Also true if no comparison is possible, because the sender is unknown or the name is ASCII and no line has an ASCII
-    word, and for the footer of a mailing list.
-    """
+    """Whether the lines share a word with the sender's name or address, or no comparison is possible."""
     names = [
         word
         for word in map(letters_only, _WORD.findall(sender.rpartition(".")[0][:_MAX_SENDER_LENGTH]))

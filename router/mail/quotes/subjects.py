@@ -12,7 +12,7 @@ SubjectKind = Literal["reply", "forward", ""]
 _MAX_PREFIX_LENGTH = 24
 # A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may precede the colon.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
-# The name of a mailing list (`[users]`) or a marker (`External:`) before the prefix.
+# The name of a mailing list (`[users]`) or a marker (`External:`).
 _TAG_BEFORE_PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{0,80}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\([^()]{0,40}\)|"
     r"\*[^*]{1,20}\*|<[^<>]{1,20}>|(?:external|extern|externe|ext|spam)\s?:)\s*",
