@@ -36,18 +36,15 @@ class CachingResolver:
 
     @property
     def alternates(self) -> Sequence[RecordResolver]:
-        """See `RecordResolver.alternates`."""
         return [_UncachedResolver(alternate, self._slots) for alternate in self._resolver.alternates]
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.query_mx`."""
         answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure = await self._query(
             ("MX", name), lambda: self._resolver.query_mx(name)
         )
         return answer
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.query_txt`."""
         answer: DnsRecords[str] | NoDnsRecord | DnsFailure = await self._query(
             ("TXT", name), lambda: self._resolver.query_txt(name)
         )
@@ -77,8 +74,6 @@ class CachingResolver:
 
 
 class _UncachedResolver:
-    """Queries without a cache, within the concurrency limit of the `CachingResolver`."""
-
     def __init__(self, resolver: RecordResolver, slots: asyncio.Semaphore) -> None:
         self._resolver = resolver
         self._slots = slots

@@ -45,7 +45,6 @@ class NameServer(dns.nameserver.Do53Nameserver):
 
     @property
     def skips_edns(self) -> bool:
-        """Whether queries omit EDNS because the server does not support it."""
         return time.monotonic() < self._edns_disabled_until
 
     async def async_query(

@@ -32,12 +32,10 @@ class RecordCheck:
 
 
 def txt_name(domain: str) -> str:
-    """Returns the name of the verification TXT record."""
     return f"{TXT_LABEL}.{domain}"
 
 
 def txt_value(token: str) -> str:
-    """Returns the value of the verification TXT record."""
     return f"{TXT_PREFIX}{token}"
 
 
@@ -47,7 +45,6 @@ def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
 
 
 def normalize_host(host: str) -> str:
-    """Normalises a host name for comparison: lower case, without surrounding spaces and trailing dot."""
     return host.strip().rstrip(".").lower()
 
 
@@ -104,7 +101,6 @@ def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | 
 
 
 def propagation_hint(name: str, kind: str) -> str:
-    """Explains that the queried name servers return different records."""
     return (
         f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
         "The change is propagating; check again in an hour."
@@ -145,7 +141,6 @@ def check_txt(
 def _check_other_hosts(
     domain: str, records: Sequence[MxRecord], expected_hosts: set[str], best_preference: int
 ) -> RecordCheck:
-    """Checks that no other host has a preference value equal to or lower than `best_preference`."""
     competing = [
         record for record in records if record.host not in expected_hosts and record.preference <= best_preference
     ]
@@ -171,7 +166,6 @@ def _cname_hint(domain: str, alias: str, expected: str) -> str:
 
 
 def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Sequence[str], expected: str) -> str:
-    """Explains MX records that contain none of the expected hosts."""
     if all(not record.host for record in records):
         return (
             f"{domain} has a null MX record, which refuses all mail. Remove MX 0 . (a single dot) and add {expected}."

@@ -117,7 +117,6 @@ class DnsResolver:
         )
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.query_mx`."""
         answer = await self._query(name, dns.rdatatype.MX)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -125,7 +124,6 @@ class DnsResolver:
         return DnsRecords(tuple(values[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `RecordResolver.query_txt`."""
         answer = await self._query(name, dns.rdatatype.TXT)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -190,7 +188,6 @@ class DnsResolver:
         return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
     def _failure_reason(self, error: dns.exception.DNSException) -> str:
-        """Returns why the query failed, from the rcode or exception that dnspython lists for each attempt."""
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:

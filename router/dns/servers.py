@@ -25,7 +25,7 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_FILE_SIZE = 65_536  # maximum number of bytes that are read; typical files have a few hundred
 MAX_SERVERS = 8  # maximum number of servers; glibc uses 3, and a query ends before it reaches more than 8
 MAX_SKIPPED = 5  # maximum number of invalid lines that are logged
-POLL_SECONDS = 1.0  # minimum time between two checks of the file; a query triggers a check
+POLL_SECONDS = 1.0
 DNS_PORT = 53
 # Used if the file names no server or cannot be read, as glibc does (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"
@@ -90,10 +90,6 @@ class NameServers:
             self._reload(is_first=True)
 
     def current_servers(self) -> list[NameServer]:
-        """Returns the servers in order.
-
-        If no servers are configured, checks the file again, at most once every `poll_seconds`.
-        """
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:
             self._polled_at = now

@@ -31,7 +31,7 @@ from router.model import Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
-_MAX_SHOWN_VALUES = 10  # maximum number of found values that are shown for each record
+_MAX_SHOWN_VALUES = 10
 _MAX_VALUE_LENGTH = 200  # maximum number of characters of each shown value
 _MAX_GUESSES = 3  # maximum number of names to check for a misplaced record, besides the domain itself
 _MAX_ALTERNATES = 3  # maximum number of alternate name servers to query if the first answers do not verify the domain
@@ -70,7 +70,6 @@ class VerificationResult:
 
     @property
     def has_correct_txt(self) -> bool:
-        """Whether the verification TXT record is correct."""
         return any(record.type == "TXT" and record.status == "ok" for record in self.records)
 
 
@@ -195,7 +194,6 @@ def _build_report(
 
 
 def _to_printable(text: str, limit: int = _MAX_VALUE_LENGTH) -> str:
-    """Replaces unprintable characters and limits the length, for storage and display."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)[:limit]
 
 

@@ -26,7 +26,7 @@ ALERT_MISSES = 2
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY
-JITTER = 0.1  # intervals vary by up to 10% in both directions
+JITTER = 0.1
 
 Change = Literal["", "verified", "failing", "recovered", "unverified"]
 
