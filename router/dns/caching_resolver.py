@@ -1,9 +1,7 @@
-"""A resolver that limits concurrent queries, merges equal ones that run at the same time, and caches records.
+"""A resolver that limits concurrent queries, merges equal ones, and caches existing records.
 
-The rechecks of all domains share one resolver: name servers receive few queries at a time, and one answer serves every
-workspace that has added the same domain. Only existing records are cached, for at most their TTL and
-`MAX_CACHE_SECONDS`. Missing records and failures are not cached. `uncached` shares the limit but not the cache, for
-users who have just changed their records.
+Missing records and failures are not cached. `uncached` shares the limit but not the cache, for users who have just
+changed their records.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ from typing import Any
 from router.clock import Clock
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
 
-MAX_CONCURRENT = 16  # maximum number of queries at a time
+MAX_CONCURRENT = 16
 MAX_CACHE_SECONDS = 300.0
-CACHE_SIZE = 2000  # maximum number of cached answers
+CACHE_SIZE = 2000
 
 _Key = tuple[str, str]
 
 
 class CachingResolver:
-    """Caches the answers of a resolver; those of its `alternates` are not cached."""
+    """Caches the answers of a resolver, but not those of its `alternates`."""
 
     def __init__(self, resolver: RecordResolver, clock: Clock, *, max_concurrent: int = MAX_CONCURRENT) -> None:
         self._resolver = resolver

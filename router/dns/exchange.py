@@ -1,8 +1,7 @@
 """A query to one name server, for dnspython's resolver.
 
-Guarantees: a query with EDNS (RFC 6891) that fails is repeated without EDNS. After a conclusive response without EDNS,
-the server is queried without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that
-cannot be decoded raises `dns.exception.FormError`, so dnspython queries the next server.
+A query with EDNS (RFC 6891) that fails is repeated without EDNS. After a response without EDNS, the server is queried
+without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ import dns.message
 import dns.nameserver
 import dns.rcode
 
-EDNS_RETRY_SECONDS = 600.0  # after this time EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # maximum number of records of a message, with questions; a large zone apex has 100 TXT records
-MAX_READS = 6_000  # maximum number of slices read to decode a message; 200 MX records with long names need 5,000
-_MAX_DATAGRAMS = 16  # maximum number of datagrams read for a UDP request; more indicate a flood of forged responses
+EDNS_RETRY_SECONDS = 600.0  # EDNS is tried again, in case the server was replaced
+MAX_RECORDS = 200  # with questions; a large zone apex has 100 TXT records
+MAX_READS = 6_000  # slices; 200 MX records with long names need 5,000
+_MAX_DATAGRAMS = 16  # more indicate a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 
 
 class MalformedResponse(dns.exception.FormError):
-    """The response cannot be decoded within the limits, or a TCP response does not match the request."""
+    """The response cannot be decoded. dnspython then queries the next server."""
 
 
 class TooManyRecords(dns.exception.FormError):
@@ -39,7 +38,7 @@ class TooManyRecords(dns.exception.FormError):
 
 
 class NameServer(dns.nameserver.Do53Nameserver):
-    """A name server that is queried with EDNS first, and without EDNS if it does not support EDNS."""
+    """A name server that is queried without EDNS if it does not support EDNS."""
 
     _edns_disabled_until = 0.0
 
@@ -75,17 +74,16 @@ class NameServer(dns.nameserver.Do53Nameserver):
     ) -> dns.message.Message:
         response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
         if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
-            # A response without an OPT record: the server does not support EDNS (RFC 6891 section 7), or did not
-            # respond to the request with EDNS.
+            # A response without an OPT record comes from a server without EDNS (RFC 6891 section 7).
             self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
         return response
 
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
-        """Sends the requests one after another until a valid response arrives, and returns this response.
+        """Sends the requests one after another until a valid response arrives.
 
-        Each request has an equal part of `timeout`. All must have the same id, so that late responses are accepted too.
+        All must have the same id, so that late responses are accepted too.
         """
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
@@ -117,8 +115,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
 def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
     """Decodes a response; a truncated response is returned incomplete.
 
-    Returns:
-        None for a message that does not match the request (RFC 5452 section 9.1).
+    Returns None for a message that does not match the request (RFC 5452 section 9.1).
 
     Raises:
         TooManyRecords: The response has more than `MAX_RECORDS` records.
@@ -140,8 +137,8 @@ def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Me
 class _ReadLimitedBytes(bytes):
     """A message that can be sliced at most `MAX_READS` times.
 
-    dnspython reads each label, pointer, string and number as a slice. A record of 60 kB can contain 60,000 names or
-    strings. Without the limit, decoding them would block the event loop for up to 330 ms.
+    dnspython slices each label, pointer, string and number. Without the limit, decoding a crafted record would block
+    the event loop for up to 330 ms.
     """
 
     _reads = 0

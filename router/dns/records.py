@@ -1,7 +1,6 @@
 """Checks the MX and TXT records of a domain, and explains how to fix them. Pure.
 
-The explanations are for users who edit DNS records in a provider's web form and do not know the RFCs. They cover the
-mistakes that are common there.
+The explanations cover the common mistakes of users who edit DNS records in a provider's web form.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
-_SIMILARITY_RATIO = 0.85  # minimum `difflib` ratio of a misspelling: one or two letters of a host name differ
+_SIMILARITY_RATIO = 0.85  # `difflib` ratio: one or two letters of a host name differ
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
@@ -40,7 +39,7 @@ def txt_value(token: str) -> str:
 
 
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-    """Formats (host, priority) pairs as `10 mx1.example.net`, highest priority (lowest number) first."""
+    """Formats (host, priority) pairs as `10 mx1.example.net`, lowest number first."""
     return tuple(f"{priority} {host}" for priority, host in sorted((p, normalize_host(h)) for h, p in hosts))
 
 
@@ -54,13 +53,10 @@ def check_mx(
     mx_hosts: Sequence[tuple[str, int]],
     misplaced_at: Sequence[str] = (),
 ) -> RecordCheck:
-    """Checks the MX records of a domain.
-
-    They are correct if they include one of `mx_hosts`, with a lower preference value than every other host.
+    """Checks that this installation has the highest priority among the MX records of a domain.
 
     Args:
-        domain: The domain in A-label form.
-        answer: The result of the MX query.
+        domain: A-label form.
         mx_hosts: (host, priority) pairs of this installation.
         misplaced_at: Other names where an MX record of this installation was found.
     """
@@ -113,9 +109,7 @@ def check_txt(
     """Checks that one TXT record has the verification value; other TXT records are ignored.
 
     Args:
-        domain: The domain in A-label form.
-        answer: The result of the TXT query at `txt_name(domain)`.
-        token: The verification token of the domain.
+        domain: A-label form.
         misplaced_at: Other names where the expected value was found.
     """
     name, value = txt_name(domain), txt_value(token)

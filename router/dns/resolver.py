@@ -1,8 +1,8 @@
 """DNS queries that return failures as values.
 
-Guarantees: a query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for
-DNS or network failures. "No such record" and "query failed" are different results, because only "no such record" means
-that the owner must change the domain. Names are absolute. Results are not cached; see `router.dns.caching_resolver`.
+A query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for DNS or
+network failures. A missing record and a failed query are different results: only for the former must the owner change
+the domain.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # maximum number of values that are used of one answer; domains usually have a few
-_MAX_TXT_LENGTH = 1000  # maximum number of characters of a TXT value
-# Maximum size of a UDP response in bytes, to avoid fragments (DNS flag day 2020). Larger responses use TCP.
+_MAX_VALUES = 50  # domains usually have a few
+_MAX_TXT_LENGTH = 1000
+# Bytes, to avoid fragments (DNS flag day 2020). Larger responses use TCP.
 _UDP_PAYLOAD = 1232
 
 V = TypeVar("V")
@@ -38,7 +38,6 @@ class DnsRecords(Generic[V]):
     """The records of a name.
 
     Attributes:
-        values: The record values.
         alias: The target of a CNAME, or "".
         ttl: The minimum TTL of the answer in seconds, 0 if unknown.
     """
@@ -91,10 +90,9 @@ class DnsResolver:
     """Queries through dnspython's resolver.
 
     Args:
-        nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`, which is read again on changes.
+        nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`.
         timeout: Seconds for each attempt at one server.
         lifetime: Seconds for a query, over all servers and attempts.
-        resolv_conf: The path of resolv.conf.
         poll_seconds: The minimum time between two checks of resolv.conf.
     """
 

@@ -1,8 +1,7 @@
 """The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
 
-Guarantees: there is always a list of servers, whatever the file contains and whether or not it can be read. Invalid
-lines are skipped, and logged once for each change of the file. Only `nameserver` lines are used, because queried names
-are absolute, and time limits come from the configuration.
+There is always a server, even if the file cannot be read. Other options of the file are ignored, because queried names
+are absolute and time limits come from the configuration.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from router.dns.exchange import NameServer
 _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_FILE_SIZE = 65_536  # maximum number of bytes that are read; typical files have a few hundred
-MAX_SERVERS = 8  # maximum number of servers; glibc uses 3, and a query ends before it reaches more than 8
-MAX_SKIPPED = 5  # maximum number of invalid lines that are logged
+MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
+MAX_SERVERS = 8  # glibc uses 3, and a query ends before it reaches more than 8
+MAX_SKIPPED = 5  # invalid lines that are logged
 POLL_SECONDS = 1.0
 DNS_PORT = 53
-# Used if the file names no server or cannot be read, as glibc does (resolv.conf(5)).
+# As in glibc, if the file names no server or cannot be read (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"
 _OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
 _BOM = b"\xef\xbb\xbf"
@@ -35,12 +34,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """The parsed resolv.conf.
-
-    Attributes:
-        hosts: IP addresses.
-        skipped: Up to `MAX_SKIPPED` invalid lines, printable and shortened.
-    """
+    """The parsed resolv.conf; `skipped` contains invalid lines for the log."""
 
     hosts: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -67,7 +61,6 @@ class NameServers:
 
     Args:
         configured: (IP address, port) pairs of `[dns] nameservers`; if empty, the file at `path` is used.
-        path: The file, normally /etc/resolv.conf.
         poll_seconds: The minimum time between two checks of the file.
     """
 

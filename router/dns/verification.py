@@ -1,8 +1,6 @@
 """Verifies a domain by its DNS records, and reports the expected and found records and how to fix them.
 
-Guarantees: `check_domain` makes a small number of concurrent queries and never raises for DNS failures. The result
-always contains the MX and the TXT record, whatever the mode. A failed query never counts as a missing record. Nothing
-is stored.
+`check_domain` never raises for DNS failures. A failed query never counts as a missing record. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -32,9 +30,9 @@ from router.model import Micros
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
 _MAX_SHOWN_VALUES = 10
-_MAX_VALUE_LENGTH = 200  # maximum number of characters of each shown value
-_MAX_GUESSES = 3  # maximum number of names to check for a misplaced record, besides the domain itself
-_MAX_ALTERNATES = 3  # maximum number of alternate name servers to query if the first answers do not verify the domain
+_MAX_VALUE_LENGTH = 200  # characters of a shown value
+_MAX_GUESSES = 3  # names to check for a misplaced record, besides the domain itself
+_MAX_ALTERNATES = 3  # alternate name servers to query
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,8 @@ class VerificationResult:
     """The result of a check. For a domain with an upstream relay, only the TXT record counts.
 
     Attributes:
-        records: The MX and the TXT record.
-        is_verified: Whether all records required by the mode are correct.
-        has_correct_record: Whether at least one record is correct, which keeps a verified domain verified.
-        is_definitely_missing: Whether no record is correct and no query failed.
+        has_correct_record: At least one record is correct, which keeps a verified domain verified.
+        is_definitely_missing: No record is correct and no query failed.
         txt_values: All TXT values found at the verification name.
     """
 
@@ -99,13 +95,10 @@ async def check_domain(
 
     Args:
         domain: A-label form, lower case.
-        token: The verification token.
         mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
-        mode: The records that verify the domain, from `[dns] verification`; `auto` is replaced by a concrete mode.
-        resolver: `_MAX_ALTERNATES` of its `alternates` are queried as well if the domain is not verified.
-        now: Microseconds since the epoch, for `checked_at`.
-        upstream: The MX records belong to another relay that forwards mail; whatever `mode`, only the TXT record
-            verifies the domain.
+        mode: The records that verify the domain.
+        resolver: Its `alternates` are queried as well if the domain is not verified.
+        upstream: The MX records belong to another relay that forwards mail, so only the TXT record counts.
     """
     if upstream:
         mode = "txt"
@@ -223,10 +216,7 @@ async def _find_misplaced_mx(
 async def _find_misplaced_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, resolver: RecordResolver
 ) -> list[str]:
-    """Returns other names that have the expected TXT value.
-
-    The names are the domain itself, the verification names of its parents, and names with an appended zone name.
-    """
+    """Returns other names that have the expected TXT value, such as names with an appended zone name."""
     expected = txt_value(token)
     if isinstance(answer, DnsFailure) or expected in _values(answer):
         return []
@@ -238,6 +228,6 @@ async def _find_misplaced_txt(
 
 
 def _candidate_zones(domain: str) -> list[str]:
-    """Returns the possible zone names: the domain and its parents of at least two labels."""
+    """Returns the zone names that a DNS provider may append."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]

@@ -1,10 +1,7 @@
 """The verification state of a domain after a DNS check, and the time of the next check. Pure.
 
-A verified domain stays verified while its MX or its TXT record is correct (with an upstream relay, its TXT record). It
-becomes unverified only after `MAX_MISSES` misses without a correct record in between, over at least `MIN_MISSING_TIME`.
-A miss is a recheck that definitely found no correct record. Therefore one wrong answer, or the removal of a record that
-was needed only once, does not stop mail for the domain. Failed queries and checks started by a user never count as
-misses.
+A verified domain becomes unverified only after repeated misses over several days. A miss is a recheck that definitely
+found no correct record. Therefore one wrong answer does not stop mail for the domain.
 """
 
 from __future__ import annotations
@@ -19,10 +16,9 @@ from router.model import DomainStatus, Micros
 DAY: Micros = 86_400 * SECOND
 MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
-# The first miss is often a change in progress, so the alert is sent at the second.
+# The first miss is often a change in progress.
 ALERT_MISSES = 2
-# Maximum time between checks of a domain with misses, and of an unverified domain younger than NEW_DOMAIN_AGE,
-# before `JITTER`.
+# Maximum time between checks of a domain with misses, and of a new unverified domain.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY
@@ -44,14 +40,7 @@ class VerificationState:
 def next_state(
     state: VerificationState, result: VerificationResult, now: Micros, *, counts_misses: bool
 ) -> VerificationState:
-    """Returns the state after a check.
-
-    Args:
-        state: The state before the check.
-        result: The result of the check.
-        now: Microseconds since the epoch.
-        counts_misses: False for a check that a user started.
-    """
+    """Returns the state after a check. `counts_misses` is false for a check that a user started."""
     if state.status == "pending_verification":
         return (
             VerificationState("active", change="verified")
@@ -75,9 +64,6 @@ def next_check_at(
     """Returns the time of the next check.
 
     Args:
-        state: The state after the last check.
-        now: Microseconds since the epoch.
-        created_at: When the domain was added.
         interval: `[dns] recheck_interval`.
         jitter: A random number in [0, 1) that spreads the checks of many domains.
     """
