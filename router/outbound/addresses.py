@@ -74,9 +74,4 @@ def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
 
 
 def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
-    """Returns whether the address is public, by the rules of `non_public_reason`.
-
-    Raises:
-        ValueError: `ip` is not an IP address.
-    """
     return non_public_reason(ip) is None

@@ -25,11 +25,6 @@ class SystemResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolves a host name.
-
-        Raises:
-            OSError: The name cannot be resolved.
-        """
         loop = asyncio.get_running_loop()
         async with self._threads:
             future: asyncio.Future[list[ResolveResult]] = loop.create_future()

@@ -20,7 +20,6 @@ _STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILI
 _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
 _SWITCHING_PROTOCOLS = 101  # not an interim response: it ends HTTP on the connection
 
-# The buffer for connections that are opened in this context.
 receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", default=None)
 
 
