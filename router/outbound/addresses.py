@@ -1,16 +1,14 @@
 """Decides which IP addresses are public, for connections to URLs that users configure. Pure.
 
 `ipaddress.is_global` is not sufficient: it is true for NAT64, 6to4 and multicast, through which private hosts can be
-reached, and it differs between Python versions. IPv4 addresses are public unless listed here. IPv6 addresses are
-public only within 2000::/3, the space that IANA allocates for global unicast, unless listed here. An IPv6 address that
-contains a mapped, translated or compatible IPv4 address is public if that address is.
+reached, and it differs between Python versions. An IPv6 address that contains an IPv4 address is public if that is.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# From the special-purpose address registries (RFC 6890 and its successors), with the reason shown to users.
+# The special-purpose address registries (RFC 6890 and its successors), with the reason shown to users.
 _NON_PUBLIC_IPV4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), reason)
     for network, reason in (
@@ -51,7 +49,7 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
     )
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Forms that embed an IPv4 address in the last 32 bits: mapped, translated (SIIT) and compatible.
+# Mapped, translated (SIIT) and compatible: the last 32 bits are an IPv4 address.
 _IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
 
 
@@ -64,7 +62,7 @@ def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
     address = ip_address(ip) if isinstance(ip, str) else ip
     if isinstance(address, IPv4Address):
         return next((reason for network, reason in _NON_PUBLIC_IPV4 if address in network), None)
-    unscoped = IPv6Address(int(address))  # without the scope: fe80::1%eth0 is fe80::1
+    unscoped = IPv6Address(int(address))  # fe80::1%eth0 is fe80::1
     for network, reason in _NON_PUBLIC_IPV6:
         if unscoped in network:
             return reason

@@ -1,14 +1,10 @@
 """An HTTP client that posts JSON to URLs chosen by users, protected against SSRF.
 
-Guarantees:
-
 - It connects only to public addresses, unless `allow_private` is set. Each address is checked when its socket is
   opened, so DNS cannot change it between check and use.
-- It follows no redirects, uses no proxy or credentials from the environment, and stores no cookies.
-- It returns at most `answer_excerpt` bytes of a body, and reads at most one byte more. Every call ends within its
-  timeout, including name resolution.
-- A call whose status line was received returns an `HttpResponse`, even if the rest is malformed or incomplete.
-- It never retries. It never exposes the path or query of a URL, which can contain secrets, in errors or logs.
+- It follows no redirects, uses no proxy or credentials from the environment, stores no cookies, and never retries.
+- Every call ends within its timeout, including name resolution, and reads a bounded part of the body.
+- Errors and logs never contain the path or query of a URL, which can be secret.
 """
 
 from __future__ import annotations
@@ -36,8 +32,7 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-# Time limit for reading the body of a 2xx response. The body is only displayed, and the integration stays leased
-# while it is read.
+# For the body of a 2xx response, which is only displayed, while the integration stays leased.
 _BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -55,19 +50,17 @@ _SOCKET_ERRORS = {
     errno.EPIPE: "connection reset",
 }
 
-# The addresses refused for the call in this context. Happy Eyeballs opens sockets in separate tasks, which share the
-# list through their copied context.
+# The addresses refused in this call. Happy Eyeballs opens sockets in separate tasks, which share the list.
 _refused_addresses: ContextVar[list[str] | None] = ContextVar("refused_addresses", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response whose status line was received.
+    """A response whose status line was received, even if the rest is malformed or incomplete.
 
     Attributes:
-        status: The HTTP status code.
-        headers: The first value of each field, by lower-case name. If the header section is malformed or incomplete, at
-            most Retry-After.
+        headers: The first value of each field, by lower-case name. A malformed header section gives at most
+            Retry-After.
         excerpt: The start of the received body, as one line of printable text.
         latency_us: The duration of the call in microseconds.
     """
@@ -96,9 +89,7 @@ class OutboundClient:
     Args:
         allow_private: `[delivery] allow_private_networks`.
         timeout: The default timeout of a call in seconds.
-        answer_excerpt: The maximum number of bytes of a body that `HttpResponse.excerpt` contains.
-        ssl_context: For tests; by default the system's trust store is used.
-        resolver: For tests; by default the system's resolver is used.
+        answer_excerpt: The maximum size of `HttpResponse.excerpt` in bytes of the body.
     """
 
     def __init__(
@@ -119,17 +110,13 @@ class OutboundClient:
         self._closed = False
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """Sends `payload` as JSON in a POST request.
+        """Sends `payload` as JSON in a POST request, and returns the response whatever its status.
 
         Args:
             timeout: Seconds; None for the default of the client.
 
-        Returns:
-            The response, whatever its status.
-
         Raises:
-            ForbiddenAddressError: The host of the URL has a non-public address, which is not allowed.
-            OutboundError: The URL is invalid, the client is closed, or no status line was received.
+            OutboundError: The URL is invalid or forbidden, the client is closed, or no status line was received.
         """
         started = time.monotonic()
         seconds = self._timeout if timeout is None else timeout
@@ -187,7 +174,7 @@ class OutboundClient:
             raise OutboundError("the server is shutting down")
         if self._session is None:
             connector = RecordingConnector(
-                limit=0,  # the dispatcher limits concurrent calls; a queue here would let slow hosts delay others
+                limit=0,  # a queue here would let slow hosts delay others
                 socket_factory=self._open_socket,
                 ssl=self._ssl if self._ssl is not None else True,
                 resolver=self._resolver or SystemResolver(),
@@ -197,7 +184,7 @@ class OutboundClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` has its own timeout
                 trust_env=False,
-                auto_decompress=False,  # only identity encoding is accepted; a decompression bomb is not expanded
+                auto_decompress=False,  # a decompression bomb is not expanded
                 headers={
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json; charset=utf-8",

@@ -1,7 +1,7 @@
 """Resolves names with the system's resolver in separate daemon threads.
 
-`getaddrinfo` can take more than 30 seconds when no name server responds, and cannot be interrupted. In the event
-loop's default executor it would delay other work and the end of the process.
+`getaddrinfo` can take more than 30 seconds and cannot be interrupted. In the event loop's default executor it would
+delay other work and the end of the process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-MAX_THREADS = 16  # maximum number of awaited lookups; further ones wait. Threads of cancelled lookups are not counted
+MAX_THREADS = 16  # awaited lookups; threads of cancelled lookups are not counted
 
 
 class SystemResolver(AbstractResolver):

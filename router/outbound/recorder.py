@@ -1,7 +1,6 @@
-"""Records the first bytes of each response, in case aiohttp cannot parse it.
+"""Records the first bytes of each response.
 
-aiohttp parses status line and header section together: if a field is malformed, it raises an exception and the status
-is lost.
+If a header field is malformed, aiohttp raises an exception and the status is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-_MAX_RECORDED = 16_384  # maximum number of bytes; enough for interim responses, the status line and common fields
+_MAX_RECORDED = 16_384  # bytes; enough for interim responses, the status line and common fields
 _STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILINE)
 _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
 _SWITCHING_PROTOCOLS = 101  # not an interim response: it ends HTTP on the connection
@@ -26,8 +25,7 @@ receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", defa
 class RecordingConnector(aiohttp.TCPConnector):
     """Records the first bytes that each connection receives, in the current `receive_buffer`.
 
-    Each connection carries one request. `_factory` is private to aiohttp; tests/integration/outbound fail if it no
-    longer creates the protocols.
+    Each connection carries one request. `_factory` is private to aiohttp, so tests/integration/outbound check its use.
     """
 
     def __init__(self, **options: Any) -> None:
