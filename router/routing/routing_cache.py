@@ -48,7 +48,6 @@ class RoutingCache:
         self._generation = 0
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
-        """See `router.ports.RecipientResolver.resolve`."""
         await self._refresh()
         target = await self._find_target(mailbox)
         if isinstance(target, Target) and (reverse_path or peer):

@@ -13,7 +13,7 @@ from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
 from router.unicode_security import safe_identifier
 
-_ADDRESS_BITS = {4: 32, 6: 128}  # bits of an address, by IP version
+_ADDRESS_BITS = {4: 32, 6: 128}
 _MAPPED_PREFIX_LENGTH = 96  # prefix bits of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)
 
 
