@@ -1,1 +1,1 @@
-"""Routes recipients to aliases: `route` decides, `routing_cache` queries and caches."""
+"""Routes recipients to aliases."""

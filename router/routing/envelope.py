@@ -1,6 +1,6 @@
 """The envelope of a message (RFC 5321 section 2.3.1).
 
-aiosmtpd's own envelope is not used: it represents a null reverse-path as `'<>'`, which breaks RCPT.
+aiosmtpd's own envelope represents a null reverse-path as `'<>'`, which breaks RCPT.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Envelope:
         reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
         targets: The target of each accepted recipient in order; at least one.
         peer: The client's IP address, from the PROXY header if there is one.
-        protocol: The value of the `with` clause of the `Received` field (RFC 3848: SMTP, ESMTP, ESMTPS, ...).
+        protocol: The value of the `with` clause of the `Received` field (RFC 3848).
         tls: TLS version and cipher, `""` without TLS.
     """
 

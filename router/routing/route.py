@@ -1,7 +1,6 @@
 """Decides where one recipient is routed. Pure.
 
-The domain must be verified. The first match decides: the exact alias, the alias without the tag (subaddress), the
-catch-all. A recipient without a match is refused, unless it is the postmaster.
+The first match decides: the exact alias, the alias without the tag (subaddress), the catch-all.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Target:
     Attributes:
         recipient: The mailbox as the client sent it, without invisible characters.
         alias_key: Identifies the alias for duplicate detection: its id, or the address if there is no alias.
-        address: The alias as an address, `*@domain` for the catch-all; `postmaster@domain` if there is no alias.
+        address: The alias as an address: `*@domain` for the catch-all, `postmaster@domain` if there is no alias.
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
         tag: The part of the local part after `+`, or `""`.
     """
@@ -52,9 +51,9 @@ class DomainFacts:
     """The data about a recipient's domain.
 
     Attributes:
-        domain: The active domain, else a pending one, else None.
+        domain: The active domain, else a pending one.
         aliases: The existing aliases among `candidate_keys`, if the domain is active.
-        default_integration_id: The integration of the workspace for mail to a postmaster without an active alias.
+        default_integration_id: Receives mail to a postmaster without an active alias.
     """
 
     domain: Domain | None
@@ -74,10 +73,10 @@ def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
-    """Returns the target of the first matching alias: exact, without the tag, catch-all.
+    """Returns the target of the first matching alias.
 
-    Mail to a disabled alias is refused and does not go to the catch-all. The postmaster of a verified domain is an
-    exception and always has a target (RFC 5321 section 4.5.1). A local part `*` does not match the catch-all by name.
+    Mail to a disabled alias does not go to the catch-all. The postmaster of a verified domain always has a target (RFC
+    5321 section 4.5.1). A local part `*` does not match the catch-all by name.
     """
     domain = facts.domain
     if domain is None:

@@ -1,10 +1,8 @@
 """Resolves recipients through a cache of domains and aliases, for the SMTP server.
 
-The cache is invalidated when the version number of the routes in the database changes. The version is read at most
-every `CHECK_INTERVAL` seconds and only while mail arrives. A change takes effect within that time on every host, and
-immediately in the process that made it (`invalidate`). Refusals and catch-all matches are never cached, so a new alias
-for their addresses works immediately everywhere. Equal concurrent queries are merged. While the database is
-unavailable, resolving a cached recipient soon raises `Unavailable` too, because no mail could be accepted.
+The cache is invalidated when the version number of the routes in the database changes, checked every `CHECK_INTERVAL`
+seconds while mail arrives. Refusals and catch-all matches are never cached, so a new alias works immediately on every
+host. An unavailable database soon raises `Unavailable` even for cached recipients, because no mail could be accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_tar
 from router.routing.senders import BlockedSenderSet
 from router.store.database import Database, fetch_model
 
-# Seconds. A change must take effect within one second, so half a second remains for a slow query.
+# Seconds. A change must take effect within one second, including a slow query.
 CHECK_INTERVAL = 0.5
 
 
@@ -30,8 +28,7 @@ class RoutingCache:
 
     Args:
         size: The maximum number of cached targets.
-        hosts: The host names of this installation. Mail to the postmaster of a host that is no verified domain goes to
-            the first workspace.
+        hosts: The host names of this installation, whose postmaster belongs to the first workspace.
     """
 
     def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
@@ -40,7 +37,7 @@ class RoutingCache:
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
-        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id; entries per workspace are limited
+        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id
         self._pending_queries: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")

@@ -1,7 +1,4 @@
-"""Normalises blocked senders, and matches senders and clients against them. Pure.
-
-The cost of a match does not depend on the number of entries.
-"""
+"""Normalises blocked senders, and matches senders and clients against them in constant time. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from router.network import parse_address
 from router.unicode_security import safe_identifier
 
 _ADDRESS_BITS = {4: 32, 6: 128}
-_MAPPED_PREFIX_LENGTH = 96  # prefix bits of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)
+_MAPPED_PREFIX_LENGTH = 96  # RFC 4291 section 2.5.5.2
 
 
 def normalize_entry(text: str) -> str:
@@ -48,7 +45,7 @@ class BlockedSenderSet:
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
-        # The leading bits of each network, by IP version and prefix length.
+        # Leading bits to entry, by IP version and prefix length.
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:
@@ -59,11 +56,9 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Returns the entry that blocks the sender or the peer address, or None.
+        """Returns the entry that blocks the sender or the client's IP address `peer`, or None.
 
-        Args:
-            sender: The reverse-path; None for the null reverse-path.
-            peer: The IP address of the client.
+        `sender` is None for the null reverse-path.
         """
         if sender is not None and sender.domain:
             domain = sender.domain_key
