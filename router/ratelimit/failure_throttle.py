@@ -27,7 +27,6 @@ class RateLimited(Refused):
 
 
 def rate_limit_error(limit: RateLimit, previous: int, current: int, now: Micros) -> RateLimited:
-    """Returns the error for a full window, with the time until the next attempt is allowed."""
     seconds = sliding_window.seconds_until_allowed(limit, previous, current, now)
     return RateLimited(f"Too many failed attempts. Try again in {seconds} s.", seconds)
 

@@ -69,7 +69,6 @@ class DatabaseRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimiter.count`."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None
@@ -187,7 +186,6 @@ class ProcessRateLimiter:
         )
 
     async def close(self) -> None:
-        """Stops the periodic writes and writes pending counts."""
         self._closing.set()
         if self._writer is not None:
             await self._writer
@@ -233,7 +231,6 @@ class ProcessRateLimiter:
                 counts.unwritten[start] = counts.unwritten.get(start, 0) + amount
 
     async def _load(self, scope: str, limit: RateLimit) -> None:
-        """Reads the counts of a scope from the database, if this process does not have them."""
         if scope in self._counts:
             return
         async with self._load_locks.setdefault(scope, asyncio.Lock()):
