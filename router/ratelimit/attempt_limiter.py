@@ -1,7 +1,6 @@
 """Limits failed attempts. The counts are in the database and exact across processes and restarts.
 
-Each attempt is counted in advance and removed from the count if it succeeds, so only failures remain. An attempt whose
-process ended counts as failed. A scope has at most two rows, so the number of scopes limits the size of the table.
+Each attempt is counted in advance and released if it succeeds. An attempt whose process ended counts as failed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from router.store.database import Database, QueryExecutor
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """A counted attempt; `remaining` is the number of attempts that may still fail before the limit is reached."""
+    """A counted attempt; `remaining` further attempts may fail before the limit is reached."""
 
     scope: str
     window_start: int
@@ -57,7 +56,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Counts the first call for a scope in each window of `seconds`; returns whether this call was the first."""
+    """Returns whether this is the first call for a scope in the window of `seconds`."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

@@ -1,8 +1,7 @@
 """Limits failed sign-in attempts by client address, to prevent password guessing.
 
-Counts are kept in memory for this process: a restart clears them, and each process has its own limit. Only failures
-count. The key is the client's address, alone or with the account, so a client cannot lock out other addresses. The
-number of keys is limited; the keys whose last failure is the oldest are removed first.
+Counts are kept in memory, separately for each process. A client cannot lock out other addresses, because its address is
+part of the key. The number of keys is limited.
 """
 
 from __future__ import annotations

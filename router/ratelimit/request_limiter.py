@@ -1,8 +1,7 @@
 """Limits API requests of all processes together, without slowing down the receipt of mail.
 
 `DatabaseRateLimiter` (PostgreSQL) counts each request in a transaction that does not wait for the disk.
-`ProcessRateLimiter` (SQLite, one host) counts in memory; every second it adds its counts to the database and reads
-those of other processes. A refused request is counted in none of its scopes. `sliding_window` defines the arithmetic.
+`ProcessRateLimiter` (SQLite) counts in memory and exchanges its counts with the database every second.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from router.ratelimit.sliding_window import RateLimit, RateLimitStatus
 from router.store.database import Database, QueryExecutor
 
 FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
-PRUNE_SECONDS = 3600.0  # minimum time between two deletions of old windows
+PRUNE_SECONDS = 3600.0
 # Twice the length of the longest window: no limit reads older windows.
 RETENTION_SECONDS = 2 * 86400
-# Microseconds after the end of a window during which requests that were running may still increase its count.
+# Requests that were running may still increase the count of a window that has ended.
 _SETTLING_TIME: Micros = 2_000_000
 
 log = structlog.get_logger()
@@ -39,8 +38,8 @@ class RateLimiter(Protocol):
         """Counts one request in every scope, or in none if a limit is reached.
 
         Args:
-            limits: The limits by scope, such as `key:...` or `workspace:...`. All callers use the same order of scopes,
-                which prevents deadlocks.
+            limits: The limits by scope, such as `key:...`. All callers use the same order of scopes, which prevents
+                deadlocks.
 
         Returns:
             The status of the most restrictive limit; None if no limit is set.
@@ -134,7 +133,7 @@ class _WindowCounts:
     Attributes:
         start: The start of the current window in Unix seconds.
         previous: The count of the previous window.
-        written: The count of the current window in the database.
+        written: Counted requests of the current window in the database.
         new: Requests of the current window that are not written yet.
         unwritten: Counts of earlier windows that are not written yet, by window start.
     """
@@ -218,7 +217,7 @@ class ProcessRateLimiter:
             counts.unwritten = {}
             if counts.new:
                 pending.append((scope, counts.start, counts.new))
-                # Moved to `written`, so each request counts once. The database returns the exact count later.
+                # Moved to `written`, so each request counts once.
                 counts.written, counts.new = counts.written + counts.new, 0
         return pending
 

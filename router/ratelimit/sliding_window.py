@@ -1,9 +1,7 @@
 """The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
 A request at `now` is allowed if `previous * remaining_time / length + current + 1 <= limit`, where `remaining_time` is
-the time until the current window ends. Therefore a client cannot make twice the limit of requests
-around the boundary of two windows. Refused requests are not counted. Pure; integer arithmetic gives the same result in
-every process.
+the time until the current window ends. Pure; integer arithmetic gives the same result in every process.
 """
 
 from __future__ import annotations
@@ -31,8 +29,6 @@ class RateLimitStatus:
     """The result for one request, and the values of the rate limit headers.
 
     Attributes:
-        limit: The maximum number of requests in a window.
-        remaining: The number of further requests that are allowed now.
         reset: The end of the window in Unix seconds.
         retry_after: Whole seconds until a request is allowed if no other request is counted; 0 if allowed.
     """
@@ -56,7 +52,7 @@ def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
 
 
 def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, allowed: bool) -> RateLimitStatus:
-    """Returns the status for the counts after this request was counted or refused."""
+    """Returns the status after this request was counted or refused."""
     maximum = window_limit(limit, previous, now)
     reset = window_start(limit, now) + limit.seconds
     if allowed:
