@@ -25,8 +25,8 @@ MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
 # of them have the maximum length.
 MAX_WORDS = 3500
 MAX_WORD_LENGTH = 32  # indexed characters of a word; longer than host and product names, shorter than base64
-MAX_QUERY_LENGTH = 1000  # characters of a search query
-MAX_QUERY_WORDS = 16  # words of a search query
+MAX_QUERY_LENGTH = 1000
+MAX_QUERY_WORDS = 16
 # Minimum characters of a prefix, because a single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
 # An index position consists of a millisecond and, in this many bits, the slot of a ticket within that millisecond.
@@ -218,7 +218,6 @@ def _split_pairs(run: str, *, with_last: bool) -> Sequence[str]:
 
 
 def _fold(text: str) -> str:
-    """Removes case, accents and compatibility forms."""
     if text.isascii():
         return text.lower()
     decomposed = normalize("NFKD", text)[:MAX_EXPANDED_LENGTH]

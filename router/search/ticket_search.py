@@ -55,7 +55,7 @@ class TicketSearch:
         self._database = database
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
-        self._uses_prefix = bool(search_query.prefix)  # whether the index lookup includes the prefix
+        self._uses_prefix = bool(search_query.prefix)
         self._match_counts = Counter[str]()  # numbers of scanned tickets with all complete words, and with the prefix
         self._list_query = list_query
         self._filters = filters
@@ -66,7 +66,7 @@ class TicketSearch:
         self._before = ""  # tickets with this id or a newer one have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # milliseconds that the next index scan covers
-        self._target_matches = TARGET_PAGES * limit  # the target number of matches in that range
+        self._target_matches = TARGET_PAGES * limit
         self._dense_since = 0  # the range from this time to the searched part had too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
