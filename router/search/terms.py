@@ -1,9 +1,8 @@
 """Splits text into search terms, in the same way for the index and for queries.
 
-The databases add no tokenisation of their own. Therefore a search gives the same result on SQLite and PostgreSQL in
-every language, and any text is a valid query. A word is a run of letters and digits, compared without case, accents and
-compatibility forms. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is split into pairs of
-adjacent characters. Pure; linear time.
+The databases add no tokenisation of their own, so a search gives the same result on SQLite and PostgreSQL in every
+language. Words are compared without case, accents and compatibility forms. Text in scripts without spaces between words
+(Chinese, Japanese, Thai, ...) is split into pairs of adjacent characters. Pure; linear time.
 """
 
 from __future__ import annotations
@@ -17,19 +16,17 @@ from dataclasses import dataclass
 from router import ids
 from router.unicode_text import normalize
 
-MAX_TEXT_LENGTH = 65536  # indexed characters of a text, about 10,000 words
-# Maximum characters of a text in compatibility form, in which Hangul triples in length and a few ligatures grow
-# eighteenfold.
+MAX_TEXT_LENGTH = 65536  # characters, about 10,000 words
+# For compatibility forms, in which Hangul triples in length and a few ligatures grow eighteenfold.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
-# Maximum distinct words of a message. A ticket has up to twice as many, which fit into a tsvector (1 MiB) even if all
-# of them have the maximum length.
+# Distinct words of a message. A ticket has up to twice as many, which fit into a tsvector (1 MiB).
 MAX_WORDS = 3500
-MAX_WORD_LENGTH = 32  # indexed characters of a word; longer than host and product names, shorter than base64
+MAX_WORD_LENGTH = 32  # longer than host and product names, shorter than base64
 MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
-# Minimum characters of a prefix, because a single letter matches a large part of all words.
+# A single letter matches a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# An index position consists of a millisecond and, in this many bits, the slot of a ticket within that millisecond.
+# The bits of an index position for the slot of a ticket within a millisecond.
 SLOT_BITS = 15
 _OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that an index position omits
 
@@ -48,7 +45,7 @@ def text_words(text: str) -> list[str]:
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Returns the distinct words of a message's new text, then of its quoted text, within the limits for one text."""
+    """Returns the distinct words of a message's new text, then of its quoted text, as `text_words`."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
@@ -67,15 +64,15 @@ def ticket_terms(
 class SearchQuery:
     """A query for the tickets of a workspace that contain all words.
 
-    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) of words with
-    letters, digits and `_`. At most one of `complete` and `prefix` is "".
+    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`).
 
     Attributes:
         scope: The workspace term.
-        complete: The complete words.
-        prefix: The last word, if it may be incomplete.
+        complete: The complete words, or "".
+        prefix: The last word, if it may be incomplete, or "".
         complete_needles: The same condition as `complete`, for a search without the index. The terms of a ticket,
-            separated and surrounded by spaces, must contain at least one string of each tuple.
+            separated
+            and surrounded by spaces, must contain at least one string of each tuple.
         prefix_needles: The same condition as `prefix`, in the form of `complete_needles`.
     """
 
@@ -88,10 +85,8 @@ class SearchQuery:
     def to_json(self, *, complete_only: bool = False) -> str:
         """Returns the JSON parameter of the SQL queries `search_...`.
 
-        Args:
-            complete_only: Look up only complete words in the index, and check the prefix for each match. An index
-                lookup reads all words with the prefix before it returns a match, so which method is faster depends on
-                the words.
+        With `complete_only`, the prefix is not looked up in the index but checked for each match. An index lookup reads
+        all words with the prefix, so which method is faster depends on the words.
         """
         return json.dumps(
             {
@@ -108,11 +103,10 @@ class SearchQuery:
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
     """Parses a search text, for a workspace or for one of its aliases.
 
-    The last word may be incomplete. A text that is a number matches tickets that contain it as a word and the ticket
-    with this number; `#42` matches only the ticket with this number.
+    `#42` matches only the ticket with this number; `42` also matches the word.
 
     Returns:
-        None if the text has no words or the alias id is malformed: no ticket matches.
+        None if no ticket can match.
     """
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
@@ -135,11 +129,9 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
 
 
 def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
-    """Builds a query.
+    """Builds a query. A matching ticket contains at least one word of each part.
 
     Args:
-        scope: The workspace expression.
-        parts: Each part lists alternative words; a matching ticket contains at least one word of each part.
         has_prefix: Whether the first word of the last part is a prefix.
     """
     queries = [[f"'{word}'" for word in part] for part in parts]
@@ -183,7 +175,7 @@ def _alias_term(alias_id: str) -> str:
 
 
 def _may_be_prefix(text: str, last: str) -> bool:
-    """Returns whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
+    """Whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
     if _UNSPACED.fullmatch(last):
         return len(last) == 1
     return len(last) >= MIN_PREFIX_LENGTH and text[-1:].isalnum()
@@ -193,9 +185,7 @@ def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
     """Yields the words of a text.
 
     Args:
-        text: Any text.
-        with_last: Also yield the last character of text without spaces between words (`_UNSPACED`), so that every
-            character of it starts a word.
+        with_last: Also yield the last character of text without spaces, so that every character of it starts a word.
     """
     for found in _WORD_PATTERN.finditer(_fold(text)):
         word = found[0]

@@ -1,15 +1,13 @@
 """Finds a page of tickets that match a search query and list filters, newest first.
 
-The search proceeds from the newest ticket to the oldest in steps, each over a range of ids, until the page is full:
+The search proceeds from the newest ticket to the oldest in steps, until the page is full:
 
-- **List scan**: reads the next tickets of the filtered list by its own indexes, and keeps those that match. Fast if
-  most tickets match, or if the filters leave few tickets.
-- **Index scan**: reads all matching tickets of a time range from the search index, and keeps those that pass the
-  filters. Fast if few tickets match. The range grows while it has few matches; a range with too many is reduced and
-  read again.
+- **List scan**: reads the next tickets of the filtered list, and keeps those that match. Fast if most tickets match.
+- **Index scan**: reads all matches of a time range from the search index, and keeps those that pass the filters. Fast
+  if few tickets match. The range adapts to the number of matches.
 
-The first steps are list scans; each later step uses the scan that covers more time for the same work. Both give the
-same result: order and cursors are those of the ticket list. No state is kept between pages.
+Each step uses the scan that covers more time for the same work; the result is the same. No state is kept between
+pages.
 """
 
 from __future__ import annotations
@@ -22,19 +20,17 @@ from router import ids
 from router.search.terms import SLOT_BITS, SearchQuery
 from router.store.database import Database, Row
 
-# List scan: the tickets of the first step, in multiples of the page size, and the tickets of each further step.
+# List scan: tickets of the first step, in pages, and of each further step.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
-# Index scan: the target number of matches of the first step, in multiples of the page size; the maximum target, because
-# the target doubles with each step; the multiple of the target above which a range is reduced and read again.
+# Index scan: target number of matches of the first step, in pages, and of any step. A range with more than
+# `EXCESS_FACTOR` times the target is reduced and read again.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
-# The maximum factor by which the range grows from step to step, without and with a prefix. For a prefix, PostgreSQL
-# reads all words that start with it in every step, whatever the range, so few large steps are faster.
+# The range grows by at most this factor. For a prefix, PostgreSQL reads all words that start with it in every step, so
+# few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# Index scan: a common prefix is not looked up in the index. It is common if more than this number of scanned tickets
-# match it for each scanned ticket that matches all complete words.
+# A common prefix is not looked up in the index: its matches exceed those of the complete words by this factor.
 PREFIX_EXCESS = 8
-# Index scan without a prefix: the longest range is the time since the oldest ticket divided by this number, because
-# PostgreSQL reads a whole range before it returns a match.
+# The longest range without a prefix is this fraction of all time, because PostgreSQL reads a whole range at once.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -50,24 +46,23 @@ class TicketSearch:
         Args:
             list_query: The name of the SQL query of the ticket list.
             filters: The parameters of `list_query`.
-            limit: The maximum number of tickets.
         """
         self._database = database
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
         self._uses_prefix = bool(search_query.prefix)
-        self._match_counts = Counter[str]()  # numbers of scanned tickets with all complete words, and with the prefix
+        self._match_counts = Counter[str]()  # scanned tickets by matching part
         self._list_query = list_query
         self._filters = filters
         # The index contains the alias; other filters are checked for each match.
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # tickets with this id or a newer one have been searched
+        self._before = ""  # newer tickets have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
-        self._range_ms = 0  # milliseconds that the next index scan covers
+        self._range_ms = 0  # of the next index scan
         self._target_matches = TARGET_PAGES * limit
-        self._dense_since = 0  # the range from this time to the searched part had too many matches
+        self._dense_since = 0  # the range since then had too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
         """Returns the newest matching tickets before an id, as rows of `tickets`."""
@@ -141,7 +136,7 @@ class TicketSearch:
         if match_count or not self._has_unindexed_filter:
             self._target_matches = min(2 * self._target_matches, MAX_TARGET)
         next_range = self._next_range(range_ms, match_count)
-        if self._dense_since < since_ms:  # halves the distance to the range with too many matches
+        if self._dense_since < since_ms:  # approaches the range with too many matches
             next_range = min(next_range, max(range_ms, (since_ms - self._dense_since) // 2))
         self._range_ms = next_range
         return since_ms > end_ms
