@@ -43,7 +43,6 @@ class IntegrationSender:
     _timeout: float
 
     async def send(self, payload: Payload) -> SendOutcome:
-        """Sends the payload; see `router.channels.contract.Channel.send`."""
         return await self.channel.send(self._client, self._settings, payload, self._timeout)
 
 

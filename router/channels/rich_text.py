@@ -111,7 +111,6 @@ def escape(text: str, limit: int) -> str:
 
 
 def header_block(text: str) -> Element:
-    """Builds a header block from a normalised line."""
     return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
 
 
@@ -136,7 +135,6 @@ def quote_element(content: str) -> Element:
 
 
 def bullet_list(items: Sequence[Sequence[Element]]) -> Element:
-    """Builds a bullet list; each item is a paragraph."""
     return {"type": "rich_text_list", "style": "bullet", "elements": [section_element(item) for item in items]}
 
 

@@ -37,7 +37,7 @@ from router.outbound.client import ForbiddenAddressError, HttpResponse, Outbound
 from router.unicode_text import has_long_marks
 
 MAX_URL_LENGTH = 1000
-MAX_RETRY_AFTER_SECONDS = 3600.0  # a longer Retry-After is reduced to this value
+MAX_RETRY_AFTER_SECONDS = 3600.0
 _WHITESPACE = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
@@ -106,7 +106,6 @@ class SlackChannel:
         return SlackSettings(_parse_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
 
     def dump_settings(self, settings: SlackSettings) -> dict[str, str]:
-        """Returns the JSON object for `parse_settings`."""
         return {"webhookUrl": settings.webhook_url}
 
     def hint(self, settings: SlackSettings) -> str:
@@ -116,26 +115,21 @@ class SlackChannel:
         return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
 
     def render(self, notification: TicketNotification) -> Payload:
-        """Renders Block Kit blocks and a fallback text."""
         return slack_message.render_ticket(notification)
 
     def render_plain(self, notification: TicketNotification) -> Payload:
-        """Renders the message as `text` only."""
         return slack_message.render_plain_ticket(notification)
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Renders one message for up to `digest_limit` deliveries."""
         return slack_message.render_digest(entries)
 
     def render_test(self, message: TestMessage) -> Payload:
-        """Renders the message of `POST /api/integrations/{id}/test`."""
         return slack_message.render_test(message)
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
         return slack_message.render_alert(alert)
 
     async def send(self, client: HttpClient, settings: SlackSettings, payload: Payload, timeout: float) -> SendOutcome:
-        """Sends one POST request to the webhook."""
         try:
             response = await client.post_json(settings.webhook_url, payload, timeout)
         except ForbiddenAddressError as error:

@@ -36,7 +36,6 @@ NO_SUBJECT = "(no subject)"
 
 _STATUS_LABELS = {"in_progress": "in progress"}
 _AUTOMATIC_LABELS = {"auto-reply": "automatic reply", "list": "mailing list", "bulk": "bulk mail", "loop": "mail loop"}
-# Disables mentions, automatic links, previews and formatting.
 _PLAIN_TEXT_OPTIONS: Payload = {
     "mrkdwn": False,
     "parse": "none",
@@ -47,7 +46,6 @@ _PLAIN_TEXT_OPTIONS: Payload = {
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
-    """Renders a ticket event as blocks and a fallback text."""
     for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text needs a second pass
         payload = _render_ticket(notification, limit)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
@@ -56,7 +54,6 @@ def render_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_plain_ticket(notification: TicketNotification) -> Payload:
-    """Renders a ticket event as `text` only: a headline, then fields, then the message with a bar before each line."""
     parts = [_headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
     quoted, _ = _message_text(notification, 1200)
     quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *_hidden_lines(notification)])
@@ -83,7 +80,6 @@ def render_digest(entries: Sequence[DigestEntry]) -> Payload:
 
 
 def render_test(notification: TestMessage) -> Payload:
-    """Renders the message that confirms a working webhook."""
     name = _shorten(notification.integration_name, 100) or "(no name)"
     fields = [
         ("Integration", name),
@@ -102,7 +98,6 @@ def render_test(notification: TestMessage) -> Payload:
 
 
 def render_alert(alert: OperatorAlert) -> Payload:
-    """Renders an alert. Its text may quote DNS records of a third party."""
     text = _shorten(alert.text, MAX_ALERT_LENGTH)
     fields = [
         ("Workspace", _shorten(alert.workspace_name, 100) or "(no name)"),
@@ -164,7 +159,6 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
 
 
 def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
-    """Returns (label, value) pairs about the message; each value is one line of limited length."""
     status = _STATUS_LABELS.get(notification.status, notification.status)
     number = f"#{notification.number} ({status})"
     fields = [("From", _format_sender(notification))]
@@ -211,7 +205,6 @@ def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bo
 
 
 def _hidden_lines(notification: TicketNotification) -> list[str]:
-    """Returns a line that states the number of hidden lines, or nothing if no line is hidden."""
     count = notification.quoted_lines
     return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
@@ -260,7 +253,6 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def _attachment_lines(notification: TicketNotification) -> list[str]:
-    """Returns a line for each of the first attachments, and a line with the number of further attachments."""
     shown = [
         f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
         for name, size in notification.attachments[:_MAX_ATTACHMENTS]
@@ -278,7 +270,6 @@ def _format_file_name(name: str) -> str:
 
 
 def _format_size(size: int) -> str:
-    """Formats a number of bytes: `640 B`, `1.2 kB`, `25 MB`."""
     if size < 1000:
         return f"{size} B"
     value = float(size)
