@@ -1,6 +1,6 @@
 """Channels: one module for each integration type that tickets can be posted to.
 
-A new channel is one new module and one entry in `CHANNELS`; see docs/adding-a-channel.md.
+docs/adding-a-channel.md describes how to add one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from router.channels.contract import Channel
 from router.channels.slack import CHANNEL as SLACK
 
-# Any: each channel has its own settings type, which no other code inspects.
+# Any: each channel has its own settings type.
 CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in (SLACK,)}
 
 __all__ = ["CHANNELS"]

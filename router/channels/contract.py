@@ -1,9 +1,7 @@
 """The interface of a channel, and the values it receives and returns.
 
-A channel is a module of this package that exports `CHANNEL`, an object that implements `Channel`. It renders a
-notification to a payload and sends a payload with one request. Rendering is pure: equal notifications give equal
-payloads. A channel never reads the database or the environment, and never schedules retries. `send` reports failures
-of the service and of the network as `SendRetry` or `SendFailure`.
+A channel renders a notification to a payload and sends a payload with one request. Rendering is pure. A channel never
+reads the database or the environment, and never schedules retries.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ class TicketNotification:
     Attributes:
         number: The ticket number within its workspace (`#42`).
         address: The alias as an address.
-        received_at: Microseconds since the epoch.
         text: The new text of the message, without quoted text and signature; of any length.
         truncated: Whether the new text continues after `text`.
         quoted_lines: The number of lines of quoted text and signature.
@@ -98,12 +95,7 @@ class TestMessage:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAlert:
-    """An alert that is not about a ticket, such as a change of a domain's verification state.
-
-    Attributes:
-        title: A few words.
-        text: Sentences; they may quote DNS records of a third party.
-    """
+    """An alert that is not about a ticket. `text` may quote DNS records of a third party."""
 
     title: str
     text: str
@@ -114,13 +106,7 @@ class OperatorAlert:
 
 @dataclass(frozen=True, slots=True)
 class SendSuccess:
-    """The service accepted the payload.
-
-    Attributes:
-        status: The HTTP status code.
-        excerpt: The start of the response body.
-        latency: Microseconds.
-    """
+    """The service accepted the payload; `latency` is in microseconds."""
 
     status: int
     excerpt: str = ""
@@ -148,8 +134,9 @@ class SendFailure:
 
     Attributes:
         kind: `permanent`: the integration becomes `failing` and its deliveries are parked. `rejected`: this delivery
-            fails permanently. `payload`: the service rejected the format. A payload of `render` is replaced by one of
-            `render_plain` and sent once more; a delivery with any other payload fails permanently.
+            fails
+            permanently. `payload`: the service rejected the format; a payload of `render` is sent once more by
+            `render_plain`.
     """
 
     kind: FailureKind
@@ -191,11 +178,7 @@ class Channel(Protocol[S]):
         ...
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> S:
-        """Validates settings from the API or from the database.
-
-        Args:
-            values: The JSON object.
-            allow_private: The value of the setting `[delivery] allow_private_networks`.
+        """Validates the JSON object with the settings from the API or from the database.
 
         Raises:
             Refused: A setting is invalid; `field` names it.
@@ -219,11 +202,7 @@ class Channel(Protocol[S]):
         ...
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Renders one message that lists every entry.
-
-        Raises:
-            ValueError: There are no entries, or more than `digest_limit`.
-        """
+        """Renders one message that lists every entry; raises ValueError for none or more than `digest_limit`."""
         ...
 
     def render_test(self, message: TestMessage) -> Payload: ...

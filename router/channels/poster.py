@@ -1,7 +1,7 @@
 """Encrypts and decrypts the settings of integrations, and sends payloads to them.
 
-Settings are JSON, encrypted with the installation's secret key. They are validated each time they are decrypted:
-nothing is sent to a target that the channel or `[delivery] allow_private_networks` no longer allows.
+Settings are validated each time they are decrypted: nothing is sent to a target that the channel or
+`[delivery] allow_private_networks` no longer allows.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ class Poster:
 
     Args:
         channels: The channels by integration type.
-        allow_private: The value of the setting `[delivery] allow_private_networks`.
-        timeout: The value of the setting `[delivery] timeout` in seconds.
+        timeout: Seconds.
     """
 
     def __init__(
@@ -71,10 +70,7 @@ class Poster:
         self._timeout = timeout
 
     def encrypt_settings(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
-        """Validates and encrypts settings.
-
-        Returns:
-            The encrypted settings and the masked target.
+        """Returns the encrypted settings and the masked target.
 
         Raises:
             Refused: A setting is invalid; `field` names it.
@@ -83,11 +79,7 @@ class Poster:
         return self._box.encrypt(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
-        """Decrypts and validates the integration's settings.
-
-        Returns:
-            A sender, or the failure to record for the delivery if nothing can be sent.
-        """
+        """Returns a sender, or the failure to record for the delivery if nothing can be sent."""
         channel = self.channels.get(integration.type)
         if channel is None:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")

@@ -1,9 +1,8 @@
 """Block Kit elements built from untrusted text.
 
-`normalize_text` removes control characters and direction overrides, and replaces lone surrogates. Truncation splits a
-grapheme cluster only if the cluster is longer than `_MAX_CLUSTER_LENGTH`. Lengths are UTF-16 code units, the strictest
-interpretation of Slack's limits. Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack
-never parses; only `escape` produces text for fields that Slack does parse. No `mrkdwn` object is ever created. Pure.
+Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `escape` produces
+text for fields that Slack does parse. Lengths are UTF-16 code units, the strictest interpretation of Slack's limits.
+Pure.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ Element = dict[str, Any]
 MAX_TEXT = 3000  # Slack's limit for one text object
 ELLIPSIS = "\u2026"
 
-# Embeddings, overrides and isolates (UAX 9) can reorder the surrounding text; LRM, RLM and ALM are harmless and kept.
-# Interlinear annotation marks and the byte order mark are not text.
+# Embeddings, overrides and isolates (UAX 9) can reorder the surrounding text; LRM, RLM and ALM are harmless.
 _REMOVED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _WHITESPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
-# Mentions of a whole channel; a word joiner after the @ prevents them.
+# A word joiner after the @ prevents mentions of a whole channel.
 _MASS_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _ESCAPE_SEQUENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ZWJ = "\u200d"
@@ -50,10 +48,7 @@ def normalize_line(text: str) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """Truncates to `limit` UTF-16 units, including the final `ELLIPSIS`.
-
-    Splits a combining character or emoji sequence only if the sequence is longer than `_MAX_CLUSTER_LENGTH`.
-    """
+    """Truncates to `limit` UTF-16 units with a final `ELLIPSIS`, without splitting usual grapheme clusters."""
     if len(text) * 2 <= limit or utf16_length(text) <= limit:
         return text
     remaining = limit - utf16_length(ELLIPSIS)
@@ -67,10 +62,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
-    """Returns the last position up to `end` that does not split a grapheme cluster.
-
-    Returns `end` if the cluster is longer than `_MAX_CLUSTER_LENGTH`.
-    """
+    """Returns the last position up to `end` that does not split a grapheme cluster of usual length."""
     position = end
     while position > 0 and end - position < _MAX_CLUSTER_LENGTH and _is_inside_grapheme(text, position):
         position -= 1
@@ -88,7 +80,7 @@ def _is_inside_grapheme(text: str, position: int) -> bool:
     run = position
     while run > 0 and position - run <= _MAX_CLUSTER_LENGTH and _is_regional_indicator(text[run - 1]):
         run -= 1
-    return (position - run) % 2 == 1  # a flag is a pair: an odd number before the position splits one
+    return (position - run) % 2 == 1  # a flag is a pair
 
 
 def _is_regional_indicator(character: str) -> bool:

@@ -1,8 +1,6 @@
 """The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
-The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts. For a 4xx
-response other than 429, Slack's error code takes precedence over the status, because one status covers different
-errors.
+The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 _ERROR_CODE = re.compile(r"[a-z][a-z_]{2,60}")
 
-# Slack error codes that a retry cannot fix, with their meaning for users.
+# Errors that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
     "no_service": "the webhook was removed or disabled in Slack",
     "no_service_id": "the webhook URL is incomplete",
@@ -61,7 +59,7 @@ _PERMANENT_ERRORS = {
     "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
-# Slack error codes for an invalid or too long message; plain text may still be accepted.
+# Errors of the message; plain text may still be accepted.
 _PAYLOAD_ERRORS = frozenset(
     {
         "invalid_attachments",
@@ -80,7 +78,7 @@ _RATE_LIMIT_ERRORS = frozenset({"rate_limited", "ratelimited"})
 
 @dataclass(frozen=True, slots=True)
 class SlackSettings:
-    """The validated webhook URL, in ASCII; excluded from `repr`."""
+    """The validated webhook URL, in ASCII."""
 
     webhook_url: str = field(repr=False)
 
@@ -92,13 +90,9 @@ class SlackChannel:
     digest_limit = slack_message.MAX_DIGEST_ENTRIES
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
-        """Validates `{"webhookUrl": ...}`.
+        """Validates `{"webhookUrl": ...}`; `allow_private` also allows `http://`.
 
         Host names are not resolved here: the HTTP client checks each address when it connects.
-
-        Args:
-            values: The JSON object.
-            allow_private: Whether private addresses and `http://` are allowed.
 
         Raises:
             Refused: The URL is invalid (`invalid_webhook_url`).
@@ -145,9 +139,8 @@ CHANNEL = SlackChannel()
 def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     """Classifies a response of Slack.
 
-    Args:
-        response: The HTTP response.
-        now: The current time (an aware `datetime`), with which a date in `Retry-After` is compared.
+    Slack's error code takes precedence over most statuses, because one status covers different errors. `now` is an
+    aware `datetime`, with which a date in `Retry-After` is compared.
     """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:
@@ -156,7 +149,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     summary = f"Slack returned {status} {code}".rstrip()
     if status == 429 or code in _RATE_LIMIT_ERRORS:
         return SendRetry(_retry_after(response, now), f"{summary}: rate limit exceeded", status, excerpt, latency)
-    if status >= 500 or status < 200:  # below 200: a protocol error; the message may have been accepted
+    if status >= 500 or status < 200:  # below 200: a protocol error
         return SendRetry(_retry_after(response, now), summary, status, excerpt, latency)
     if 300 <= status < 400:
         return SendFailure("rejected", f"{summary}: redirects are not followed", status, excerpt, latency)
@@ -172,10 +165,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
 
 def _error_code(excerpt: str) -> str:
-    """Returns Slack's error code, or "".
-
-    The body is the code alone or, rarely, `{"error": "<code>"}`.
-    """
+    """Returns Slack's error code, or "". The body is the code alone or, rarely, `{"error": "<code>"}`."""
     code: object = excerpt.strip()
     if excerpt.startswith("{"):
         try:
@@ -187,10 +177,7 @@ def _error_code(excerpt: str) -> str:
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Returns Retry-After in seconds, at most `MAX_RETRY_AFTER_SECONDS` (RFC 9110 section 10.2.3).
-
-    Returns None if the field is missing or invalid.
-    """
+    """Returns Retry-After in seconds (RFC 9110 section 10.2.3), or None if it is missing or invalid."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:12])

@@ -1,10 +1,8 @@
 """Renders Slack messages as Block Kit payloads.
 
-Guarantees for every notification: the payload is within Slack's limits (150 characters in a header, 3000 in a text,
-50 blocks), within `MAX_PAYLOAD_BYTES` of JSON and within `MAX_CHARACTERS` in all blocks. Slack rejects blocks of about
-12,000 characters with the undocumented error `msg_blocks_too_long`. The payload mentions no user or channel, links only
-to pages of this installation, and shows no link previews. Message text is quoted, so that it cannot imitate the lines
-above it. Pure.
+Every payload is within Slack's limits. Slack rejects blocks of about 12,000 characters with the undocumented error
+`msg_blocks_too_long`. The payload mentions no user or channel, links only to pages of this installation, and shows no
+link previews. Message text cannot imitate the lines above it. Pure.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ _PLAIN_TEXT_OPTIONS: Payload = {
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
-    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text needs a second pass
+    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # crafted text needs a second pass
         payload = _render_ticket(notification, limit)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -72,7 +70,7 @@ def render_digest(entries: Sequence[DigestEntry]) -> Payload:
         (80, True),
         (40, True),
         (20, False),
-    ):  # only crafted text or many long lines need a second pass
+    ):  # crafted text or many long lines need a second pass
         payload = _render_digest(entries, limit, with_links=with_links)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -283,7 +281,7 @@ def _format_size(size: int) -> str:
 def _format_time(timestamp: Micros, timezone: str) -> str:
     """Formats a time to the minute; `(unknown)` if `datetime` cannot represent it.
 
-    Timestamps are added to the epoch, because `fromtimestamp` rejects distant times on some systems.
+    `fromtimestamp` rejects distant times on some systems.
     """
     try:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
@@ -294,10 +292,7 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """Returns the URL if it is safe in a link, else "".
-
-    The URL is based on `public_url`, which may contain characters that end a link.
-    """
+    """Returns the URL, or "" if `public_url` contains characters that end a link."""
     is_safe = (
         url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
     )
