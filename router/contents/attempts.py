@@ -1,10 +1,8 @@
-"""Committed records of messages that a worker parses, so that a message that crashes the program is not parsed again.
+"""Records of messages that a worker parses, so that a message that crashes the program is not parsed again.
 
-The record is committed before the worker gets the message. It is deleted in the transaction that stores the contents,
-or when the attempt ends for a reason unrelated to the message (shutdown, unavailable database). A remaining record
-therefore belongs to an attempt whose process ended during parsing. It only counts for the parser version that wrote it
-and older ones, and only if no process can still be working on the message: the process of the record is dead, or the
-record is older than any attempt can be.
+The record is committed before the worker gets the message, and deleted with the transaction that stores the contents.
+A remaining record belongs to an attempt whose process ended during parsing. It counts only if no process can still be
+working on the message.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ from router.mail import parse
 from router.model import Micros
 from router.store.database import Database, QueryExecutor
 
-# Microseconds: the time of two attempts, each with the start of a worker, doubled to allow for slow databases and for
-# clock differences between hosts.
+# The time of two attempts, doubled to allow for slow databases and for clock differences between hosts.
 MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
 
 log = structlog.get_logger()
@@ -36,19 +33,17 @@ class ParseAttempts:
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
-        """Records an attempt.
-
-        While another attempt runs, in this or another process, no second record is written: both may parse the message.
+        """Records an attempt, unless another attempt runs: both may parse the message.
 
         Args:
-            retry: Replaces the record of another process, even if its attempt was interrupted.
+            retry: Replaces the record of an interrupted attempt.
 
         Raises:
             UnparsableMessage: An earlier attempt was interrupted, and `retry` is false.
         """
         if message_id in self._running:
             return
-        # Mark the message before the record is written: a cancelled statement may have been committed.
+        # Before the record is written: a cancelled statement may have been committed.
         self._running.add(message_id)
         now = self._clock.now()
         values = {

@@ -1,13 +1,7 @@
-"""Parses messages without blocking the event loop.
+"""Parses messages without blocking the event loop, in bounded time for any message.
 
-Small messages without HTML are parsed in a thread, all other messages in a worker process. This process never parses
-HTML: the parser in the thread stops at the first part that it would parse as HTML
-(`router.mail.contents.HtmlNotAllowed`), and a worker parses the message instead.
-
-`parse` and `extract_attachment` finish in bounded time for any message. A message that takes too long or crashes its
-worker raises `UnparsableMessage` with the reason. If a worker is killed by SIGKILL, a new worker retries once. If no
-worker can be started, `Unavailable` is raised. Workers start on demand, at most `MAX_WORKERS`, in a new interpreter
-instead of a fork of this process. They end with `close`, and by themselves if this process is killed.
+Small messages without HTML are parsed in a thread, all other messages in a worker process, so that a crafted message
+can only end the worker. Workers start on demand in a new interpreter, and end with `close` or when this process ends.
 """
 
 from __future__ import annotations
@@ -30,20 +24,18 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# A thread that parses blocks the event loop, because it holds the GIL: at most 20 ms for a message of this size.
+# A thread that parses holds the GIL, at most 20 ms for a message of this size.
 MAX_SMALL_BYTES = 64 * 1024
-# Maximum number of lines that start with `--`; a small message with more of them takes as long as a larger message.
+# Lines that start with `--`; many of them take as long as a larger message.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2
-# Wall clock time for one message. The limit ends a worker that cannot reach its own CPU limit because it was stopped or
-# the machine is overloaded. The value is half of the default lease on an integration.
+# Ends a worker that cannot reach its own CPU limit. Half of the default lease on an integration.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024
 
-# Isolated mode (-I): imports depend neither on the environment nor on the working directory, only on the path of this
-# program.
+# Isolated mode (-I): imports depend neither on the environment nor on the working directory.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from router.contents.worker import main; main()"
 WORKER_COMMAND = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
 
@@ -60,7 +52,7 @@ class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """The contents of a message and the search terms of its text (`router.search.terms.message_words`)."""
+    """The contents of a message and the search terms of its text."""
 
     contents: Contents
     search_words: list[str]
@@ -94,8 +86,9 @@ class Parser:
         """Parses a message.
 
         Args:
-            before_parse: Awaited once a worker slot is free, before the worker gets the message. Its exceptions
-                propagate. Not awaited for a message that is parsed in a thread.
+            before_parse: Awaited before a worker gets the message, not for a message that is parsed in a thread. Its
+                exceptions
+                propagate.
 
         Raises:
             UnparsableMessage: Parsing took too long or crashed the worker.

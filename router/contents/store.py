@@ -1,11 +1,8 @@
 """The raw data and the parsed contents of stored messages.
 
-A message is parsed when its contents are first read, usually by the delivery process, and the contents are stored. A
-newer parser version parses the message again, unless its raw data was erased. Parsing runs off the event loop, a few
-messages at a time (`router.contents.pool`). If the message cannot be parsed, its source and a warning are stored as the
-contents, and the same parser version does not try again. The same applies if parsing crashed the program
-(`router.contents.attempts`). The search terms (`router.search.terms`) are stored in the same transaction as the
-contents, so every message with stored contents can be found.
+A message is parsed when its contents are first read, and again by a newer parser version. If it cannot be parsed, its
+source and a warning are stored as the contents. The search terms are stored in the same transaction, so every message
+with stored contents can be found.
 """
 
 from __future__ import annotations
@@ -28,9 +25,9 @@ from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# Maximum number of messages that are parsed concurrently: each of them is in memory as a whole.
+# Each message is in memory as a whole.
 MAX_CONCURRENT_PARSES = 4
-# Maximum number of messages that one search parses.
+# Messages that one search parses.
 CATCH_UP_LIMIT = 50
 # Maximum time from the creation of a message's id until its transaction is visible to searches.
 CATCH_UP_MARGIN_SECONDS = 120.0
@@ -50,7 +47,7 @@ class ContentStore:
         self._parser = parser or Parser()
         self._attempts = ParseAttempts(database, clock)
         self._parse_slots = asyncio.Semaphore(MAX_CONCURRENT_PARSES)
-        self._parsed_up_to = ""  # `parse_missing` skips messages up to this ID: all of them are parsed
+        self._parsed_up_to = ""  # all messages up to this id are parsed
         self._parse_task: asyncio.Task[None] | None = None
 
     async def get(self, message_id: str) -> Contents:
@@ -132,10 +129,9 @@ class ContentStore:
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Parses the newest messages that are not parsed yet, up to `CATCH_UP_LIMIT`, so that search finds them.
+        """Parses the newest messages that are not parsed yet, so that search finds them.
 
-        Usually there are none, because delivery parses each message. Exceptions are messages of an alias without
-        integrations, and messages that were only listed in a digest.
+        Usually there are none, because delivery parses each message.
 
         Args:
             timeout_seconds: How long to wait; parsing continues in the background.
@@ -164,7 +160,7 @@ class ContentStore:
                 if isinstance(outcome, Exception):
                     all_parsed = False
                     log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
-            if all_parsed:  # later searches need not check these messages again
+            if all_parsed:
                 self._parsed_up_to = max(horizon, self._parsed_up_to)
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))

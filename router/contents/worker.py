@@ -1,17 +1,12 @@
 """The worker process that parses large messages and all HTML. It serves requests on standard input.
 
-It has no database, settings or environment. All that a crafted message can do is end the process:
-
-- Beyond `CPU_SECONDS` the kernel ends it (SIGPROF), also inside C code and after the parent stopped waiting.
-- Beyond its memory limit an allocation fails.
-- If the machine runs out of memory, the kernel ends this process before any other.
-
-It ignores the signals that a terminal or a service manager sends to all processes, and ends when standard input is
+It has no database, settings or environment. All that a crafted message can do is end the process: CPU time and memory
+are limited, and the kernel kills this process first if the machine runs out of memory. It ends when standard input is
 closed, therefore also when its parent ends in any way.
 
-Protocol: the worker first writes `READY_SIGNAL` to standard output. A request is `REQUEST_HEADER` (operation,
-attachment number, size of the message) followed by the message. A response is `RESPONSE_HEADER` (size of the JSON, size
-of the data) followed by both. The data are the search terms of a message, one per line, or the bytes of an attachment.
+Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
+the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data) and both. The data
+are the search terms of a message, one per line, or the bytes of an attachment.
 """
 
 from __future__ import annotations
@@ -36,20 +31,17 @@ REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
-# CPU time for one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the
-# bounds of `router.mail.html_sanitizer` about 1 s. A message whose parsing does not end delays others until this limit.
+# For one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the bounds of
+# `router.mail.html_sanitizer` about 1 s.
 CPU_SECONDS = 2.0
-# The address space is limited to the base plus a multiple of the size of the message, which exists in several copies
-# (raw, translated, decoded). The interpreter with its libraries takes 25 MiB, the worst HTML within the bounds another
-# 25 MiB. Two workers and their parent fit into 512 MiB.
+# A message exists in several copies (raw, translated, decoded). The interpreter takes 25 MiB, the worst HTML within the
+# bounds another 25 MiB. Two workers and their parent fit into 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 MEMORY_PER_MESSAGE_BYTE = 8
-# Minimum address space that remains for a message if the interpreter needs more than usual: a C library may map its
-# whole locale archive, which takes 200 MiB of address space but no memory.
+# Remains for a message if the interpreter maps more than usual: a locale archive takes 200 MiB of address space.
 HEADROOM_BYTES = 112 * 1024 * 1024
-# The maximum of oom_score_adj: if the machine runs out of memory, the kernel kills this process, not its parent.
+# The maximum: if the machine runs out of memory, the kernel kills this process, not its parent.
 OOM_SCORE = "1000"
-# Increment of the nice value: other processes on the machine have priority.
 NICENESS = 10
 
 ParseFunction = Callable[[bytes], Contents]
@@ -57,10 +49,9 @@ ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
-    """Runs the worker, with standard error redirected to /dev/null.
+    """Runs the worker without standard error.
 
-    The inherited standard error is the log of the parent, and the process that reads it may have stopped. The parent
-    logs how the worker ended.
+    The inherited standard error is the log of the parent, and the process that reads it may have stopped.
     """
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -75,9 +66,9 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    with suppress(OSError):  # a service manager may forbid it; the priority then stays unchanged
+    with suppress(OSError):  # a service manager may forbid it
         os.nice(NICENESS)
-    with suppress(OSError):  # not Linux, or /proc is not writable: the OOM killer then selects a process by size
+    with suppress(OSError):  # not Linux, or /proc is not writable
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     base = max(BASE_MEMORY_BYTES, _mapped_bytes() + HEADROOM_BYTES)
     requests, responses = sys.stdin.buffer, sys.stdout.buffer
@@ -122,9 +113,8 @@ def _mapped_bytes() -> int:
 
 
 def _limit_memory(max_bytes: int) -> None:
-    """Limits the address space to `max_bytes`, or to the inherited hard limit if that is lower."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     if hard_limit != resource.RLIM_INFINITY:
         max_bytes = min(max_bytes, hard_limit)
-    with suppress(OSError, ValueError):  # a service manager may forbid the change and limit memory itself
+    with suppress(OSError, ValueError):  # a service manager may forbid it and limit memory itself
         resource.setrlimit(resource.RLIMIT_AS, (max_bytes, hard_limit))
