@@ -1,7 +1,7 @@
-"""Applies a `WorkspaceDocument` to a workspace: plans the changes, then makes them through the use cases.
+"""Applies a `WorkspaceDocument` to a workspace through the use cases.
 
 Each call of a use case is a separate transaction. A rejected change stops the execution; the changes before it remain.
-To continue, the document is applied again. Applying is idempotent.
+Applying is idempotent, so the document can be applied again.
 """
 
 from __future__ import annotations
@@ -46,15 +46,7 @@ ResolveReference = Callable[[str], str | None]
 
 
 class DocumentApplier:
-    """Plans and applies documents.
-
-    Args:
-        services: The use cases.
-        channels: The channels by integration type.
-        box: Decrypts stored settings.
-        resolve: Resolves references to secrets.
-        allow_private: The value of the setting `[delivery] allow_private_networks`.
-    """
+    """Plans and applies documents."""
 
     def __init__(
         self,
@@ -81,7 +73,6 @@ class DocumentApplier:
         return plan_changes(document, current, self._read_settings, prune=prune)
 
     async def execute(self, actor: Actor, plan: Plan) -> None:
-        """Makes the changes in order. A rejected change stops the execution."""
         execution = _PlanExecution(self._services, actor, plan)
         for step in plan.steps:
             await execution.execute(step)

@@ -1,8 +1,7 @@
 """The workspace document: the configuration of a workspace as a TOML file.
 
-The document contains settings (domains, integrations, aliases, blocked senders, users, the default integration), but no
-tickets or deliveries, and never a secret: a webhook URL is a reference, `env:NAME` or `file:PATH`. A missing section
-leaves the objects of its kind unchanged; an empty section stands for no objects. Pure.
+The document never contains a secret: a webhook URL is a reference, `env:NAME` or `file:PATH`. A missing section leaves
+the objects of its kind unchanged; an empty section stands for no objects. Pure.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class _Section(BaseModel):
 class WorkspaceDefinition(_Section):
     """The settings of the workspace. A field that is None keeps the current value.
 
-    `default_integration` is the name or id of an integration, as in aliases; `""` removes the default integration.
+    `default_integration` is the name or id of an integration; `""` removes the default integration.
     """
 
     name: str | None = None
@@ -113,7 +112,7 @@ def parse(text: str) -> WorkspaceDocument:
     try:
         return WorkspaceDocument.model_validate(document)
     except ValidationError as error:
-        # A misspelled required key is reported twice, as missing and as unknown. The unknown key is more helpful.
+        # A misspelled required key is reported twice. The unknown key is more helpful than the missing one.
         errors = error.errors(include_url=False, include_input=False)
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     location = _format_location(first["loc"])
@@ -135,7 +134,7 @@ def render(document: WorkspaceDocument, *, head: str = "") -> str:
 def _render_lines(document: WorkspaceDocument, head: str) -> Iterator[str]:
     yield from (f"# {line}".rstrip() for line in head.splitlines())
     data = document.model_dump(exclude_none=True)
-    # In TOML, keys precede tables, so empty and plain lists are written first.
+    # In TOML, keys precede tables.
     for key, value in data.items():
         if isinstance(value, list) and (not value or not isinstance(value[0], dict)):
             yield from (

@@ -1,4 +1,7 @@
-"""Normalisation of the entries of a `WorkspaceDocument`, and the references between them. Pure."""
+"""Normalisation of the entries of a `WorkspaceDocument`, and the references between them. Pure.
+
+Functions with a `location` raise `InvalidDocument` for invalid values.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,6 @@ def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -
     """Normalises the names in the document. Raises `InvalidDocument` for an invalid name, time zone or locale.
 
     Args:
-        document: The document.
         existing: Existing names and ids. They are not validated, because they may predate the current rules.
     """
 
@@ -87,7 +89,6 @@ def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -
 
 
 def _check_local_settings(document: WorkspaceDocument) -> None:
-    """Raises `InvalidDocument` for an unknown time zone or locale."""
     workspace = document.workspace
     if workspace.timezone is not None:
         normalize(validation.validate_timezone, workspace.timezone, "workspace.timezone")
@@ -101,7 +102,7 @@ def _check_local_settings(document: WorkspaceDocument) -> None:
 
 
 def alias_key(address: str, location: str) -> tuple[str, str]:
-    """Returns (domain, local key) of an address. Raises `InvalidDocument` if it is not an address."""
+    """Returns (domain, local key) of an address."""
     local, at, domain = address.strip().rpartition("@")
     try:
         if at and local and domain:
@@ -116,13 +117,11 @@ def alias_key(address: str, location: str) -> tuple[str, str]:
 
 
 def new_local_part(address: str, domain: str, location: str) -> str:
-    """Returns the local part for a new alias. Raises `InvalidDocument` if it is invalid."""
     local = address.strip().rpartition("@")[0]
     return normalize(lambda text: normalize_local_part(text, domain).written, local, f"{location}.address")
 
 
 def normalize_blocked_sender(text: str) -> str:
-    """Normalises a blocked sender. Raises `InvalidDocument` if it is invalid."""
     try:
         return normalize_entry(text)
     except ValueError as error:
@@ -132,9 +131,9 @@ def normalize_blocked_sender(text: str) -> str:
 def match_integrations(
     entries: Iterable[IntegrationDefinition], existing: Sequence[Integration]
 ) -> list[tuple[IntegrationDefinition, Integration | None]]:
-    """Pairs each entry with an existing integration, or with None if the entry is new.
+    """Pairs each entry with the existing integration with its id, else its name, or None if the entry is new.
 
-    An entry matches by id, else by name. Of several integrations with this name, the first in `existing` is used.
+    Of several integrations with this name, the first in `existing` is used.
     """
     by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
@@ -152,8 +151,8 @@ def match_integrations(
 class IntegrationReferences:
     """Resolves the references of aliases and of the workspace to integrations: a unique name or an id.
 
-    Integrations of the document take precedence over those of the workspace. An integration that is new in the document
-    has no id until the plan is executed.
+    Integrations of the document take precedence over those of the workspace. New integrations have no id until the plan
+    is executed.
     """
 
     def __init__(self, existing: Sequence[Integration]) -> None:
@@ -168,10 +167,7 @@ class IntegrationReferences:
             self._ids[integration.name] = integration.id
 
     def add_entry(self, entry: IntegrationDefinition, current: Integration | None, location: str) -> None:
-        """Adds an integration of the document. `current` is the existing integration, or None for a new one.
-
-        Raises `InvalidDocument` if the document has another integration with the same `ref`.
-        """
+        """Adds an integration of the document, None as `current` if new. Raises `InvalidDocument` for a duplicate."""
         if entry.ref in self._in_document:
             raise InvalidDocument(
                 f"{location}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by id"

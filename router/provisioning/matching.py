@@ -1,8 +1,6 @@
 """Compares a `WorkspaceDocument` with a workspace and builds a `Plan` of additions, changes and removals.
 
-Changes nothing. Rejects impossible changes, such as an alias of an unknown domain or a new integration whose secret is
-not set. Each step comes after the steps that it depends on. Objects that are not in the document are removed only with
-`prune`.
+Changes nothing, and rejects impossible changes. Each step comes after the steps that it depends on.
 """
 
 from __future__ import annotations
@@ -48,10 +46,9 @@ Differences = dict[str, tuple[object, object]]
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSettings:
-    """The resolved settings of an entry.
+    """The resolved settings of an entry, None if the reference is not set.
 
     Attributes:
-        settings: None if the reference is not set.
         is_current: The integration already has these settings.
     """
 
@@ -74,11 +71,7 @@ def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: 
 
 
 class _Planner:
-    """Builds one plan.
-
-    `_late_steps` are added to the plan after other steps: all removals except those of aliases, and changes of users
-    after which the user is not an active admin.
-    """
+    """Builds one plan. `_late_steps` are steps that come after others, such as most removals."""
 
     def __init__(
         self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool
@@ -96,7 +89,7 @@ class _Planner:
     def build(self) -> Plan:
         self._plan_users()
         self._plan_integrations()
-        # Domains and integrations can be removed only after their aliases, so their removals come last.
+        # Domains and integrations can be removed only after their aliases.
         after_domains, self._late_steps = self._late_steps, []
         self._plan_domains()
         self._plan_blocked_senders()
@@ -125,7 +118,7 @@ class _Planner:
             if differences:
                 change = Change("change", "user", email, _format_differences(differences))
                 step = ChangeUser(user, entry)
-                # Changes that make a user an active admin come first, because the last admin cannot lose the role.
+                # New admins come first, because the last admin cannot lose the role.
                 if entry.role == "admin" and not entry.disabled:
                     self._add_change(change, step)
                 else:

@@ -16,7 +16,7 @@ Kind = Literal["workspace"] | Removable
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change for display. `detail` describes it and never contains a secret."""
+    """A change for display; it never contains a secret."""
 
     action: Literal["add", "change", "remove"]
     kind: Kind
@@ -112,7 +112,7 @@ class Plan:
     """The changes in order of execution.
 
     Attributes:
-        integration_refs: The integrations that steps refer to; execution adds the integrations that it creates.
+        integration_refs: Execution adds the integrations that it creates.
         domain_ids: The ids of domains by name; execution adds the domains that it creates.
         changes: The changes for display.
         steps: One step for each change.
