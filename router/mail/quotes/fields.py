@@ -176,7 +176,6 @@ class _Evidence:
         has_bracketed_address: An address is in brackets, as mail programs write it after a name.
         has_mailbox: The sender's field is an address, or has one in brackets.
         has_dated_order: A date with a time of day follows the sender and precedes any recipients.
-        has_unknown: There is an unknown field.
         is_mixed: A known field follows an unknown one.
     """
 
