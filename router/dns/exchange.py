@@ -118,8 +118,8 @@ def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Me
     Returns None for a message that does not match the request (RFC 5452 section 9.1).
 
     Raises:
-        TooManyRecords: The response has more than `MAX_RECORDS` records.
         MalformedResponse: The response cannot be decoded within the limits.
+        TooManyRecords: The response has more than `MAX_RECORDS` records.
     """
     if len(wire) < 12 or int.from_bytes(wire[:2], "big") != request.id or not wire[2] & 0x80:
         return None

@@ -72,7 +72,7 @@ class VerificationResult:
 def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[RecordReport, ...]:
-    """Returns the reports before the first check: both records are `missing`, with the values to add."""
+    """Returns the reports before the first check, with the values to add."""
     missing = NoDnsRecord()
     mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
     return (
