@@ -1,7 +1,7 @@
 """Decides which IP addresses are public, for connections to URLs that users configure. Pure.
 
-`ipaddress.is_global` is not sufficient: it is true for NAT64, 6to4 and multicast, through which private hosts can be
-reached, and it differs between Python versions. An IPv6 address that contains an IPv4 address is public if that is.
+`ipaddress.is_global` is true for NAT64, 6to4 and multicast, through which private hosts can be reached, and differs
+between Python versions.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
     )
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Mapped, translated (SIIT) and compatible: the last 32 bits are an IPv4 address.
+# Mapped, translated (SIIT) and compatible: the last 32 bits are the IPv4 address that counts.
 _IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
 
 

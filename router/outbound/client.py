@@ -3,7 +3,7 @@
 - It connects only to public addresses, unless `allow_private` is set. Each address is checked when its socket is
   opened, so DNS cannot change it between check and use.
 - It follows no redirects, uses no proxy or credentials from the environment, stores no cookies, and never retries.
-- Every call ends within its timeout, including name resolution, and reads a bounded part of the body.
+- Every call ends within its timeout, including name resolution.
 - Errors and logs never contain the path or query of a URL, which can be secret.
 """
 
@@ -32,7 +32,7 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-# For the body of a 2xx response, which is only displayed, while the integration stays leased.
+# The body of a 2xx response is only displayed, and the integration stays leased meanwhile.
 _BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -59,10 +59,8 @@ class HttpResponse:
     """A response whose status line was received, even if the rest is malformed or incomplete.
 
     Attributes:
-        headers: The first value of each field, by lower-case name. A malformed header section gives at most
-            Retry-After.
+        headers: The first value of each field, by lower-case name.
         excerpt: The start of the received body, as one line of printable text.
-        latency_us: The duration of the call in microseconds.
     """
 
     status: int
@@ -80,16 +78,15 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """The host of the URL has a non-public address, which is not allowed; a retry does not help."""
+    """The host of the URL has a non-public address; a retry does not help."""
 
 
 class OutboundClient:
-    """Posts JSON through one `aiohttp` session, which the first call opens.
+    """Posts JSON through one `aiohttp` session.
 
     Args:
-        allow_private: `[delivery] allow_private_networks`.
-        timeout: The default timeout of a call in seconds.
-        answer_excerpt: The maximum size of `HttpResponse.excerpt` in bytes of the body.
+        timeout: Seconds.
+        answer_excerpt: The maximum size of `HttpResponse.excerpt` in bytes.
     """
 
     def __init__(
@@ -110,7 +107,7 @@ class OutboundClient:
         self._closed = False
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """Sends `payload` as JSON in a POST request, and returns the response whatever its status.
+        """Sends `payload` in a POST request, and returns the response whatever its status.
 
         Args:
             timeout: Seconds; None for the default of the client.
@@ -158,7 +155,7 @@ class OutboundClient:
     async def _read_excerpt(
         self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
     ) -> None:
-        """Fills `excerpt` up to one byte over its limit, then closes the connection without reading the rest."""
+        """Reads at most one byte over the limit, then closes the connection."""
         if 200 <= response.status < 300:
             deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
             time_limit.reschedule(min(time_limit.when() or deadline, deadline))
@@ -196,7 +193,7 @@ class OutboundClient:
     def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
         """Opens a socket; raises PermissionError if the address is forbidden.
 
-        aiohttp calls this method with the final address of each connection.
+        aiohttp passes the final address of each connection.
         """
         family, kind, protocol, _, socket_address = address
         if not self._allow_private:
@@ -235,7 +232,7 @@ def _to_outbound_error(
 
 
 def _describe_error(error: Exception, host: str) -> str:
-    """Describes the error for users. Only the host is named: aiohttp's own texts contain the whole URL."""
+    """Describes the error for users. aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,7 +1,7 @@
 """Resolves names with the system's resolver in separate daemon threads.
 
 `getaddrinfo` can take more than 30 seconds and cannot be interrupted. In the event loop's default executor it would
-delay other work and the end of the process.
+delay the end of the process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_THREADS = 16  # awaited lookups; threads of cancelled lookups are not counte
 
 
 class SystemResolver(AbstractResolver):
-    """Resolves with `getaddrinfo`, which uses the sources of nsswitch.conf, such as /etc/hosts."""
+    """Resolves with `getaddrinfo`, which also uses /etc/hosts."""
 
     def __init__(self) -> None:
         self._threads = asyncio.Semaphore(MAX_THREADS)
@@ -39,7 +39,7 @@ class SystemResolver(AbstractResolver):
 
             def run() -> None:
                 result = _resolve_host(host, port, family)
-                with contextlib.suppress(RuntimeError):  # the loop is closed because the process ends
+                with contextlib.suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(set_result, result)
 
             threading.Thread(target=run, name="lookup", daemon=True).start()

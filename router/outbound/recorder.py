@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-_MAX_RECORDED = 16_384  # bytes; enough for interim responses, the status line and common fields
+_MAX_RECORDED = 16_384  # bytes, including interim responses
 _STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILINE)
 _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
 _SWITCHING_PROTOCOLS = 101  # not an interim response: it ends HTTP on the connection
@@ -25,7 +25,7 @@ receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", defa
 class RecordingConnector(aiohttp.TCPConnector):
     """Records the first bytes that each connection receives, in the current `receive_buffer`.
 
-    Each connection carries one request. `_factory` is private to aiohttp, so tests/integration/outbound check its use.
+    `_factory` is private to aiohttp, so tests/integration/outbound check its use.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -46,7 +46,7 @@ class _RecordingHandler(ResponseHandler):
 
 
 def parse_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
-    """Parses the status and Retry-After of the final response; None if its status was not received."""
+    """Parses the status and Retry-After of the final response; None if no status was received."""
     status_line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
     while status_line is not None:
         status = int(status_line[1])
