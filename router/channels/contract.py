@@ -24,13 +24,11 @@ FailureKind = Literal["permanent", "rejected", "payload"]
 class TicketNotification:
     """One ticket event: a new ticket or a reply.
 
-    The subject, text, names, addresses, file names and warnings are untrusted input: they may contain any code point,
-    including lone surrogates.
+    All texts are untrusted input: they may contain any code point, including lone surrogates.
 
     Attributes:
-        number: The ticket number within its workspace (`#42`).
         address: The alias as an address.
-        text: The new text of the message, without quoted text and signature; of any length.
+        text: The new text of the message; of any length.
         truncated: Whether the new text continues after `text`.
         quoted_lines: The number of lines of quoted text and signature.
         reply_to: The Reply-To mailboxes that differ from From.
@@ -38,11 +36,8 @@ class TicketNotification:
         attachments: (file name, size in bytes) pairs.
         automatic: Why the message counts as automatic (`bounce`, ...), or `""`.
         checks: Results of sender authentication, as text.
-        link: The URL of the ticket page, based on `public_url`; None if that is a loopback address.
-        is_test: Whether the message was created by `POST /api/aliases/{id}/test`.
-        warnings: Problems found in the message, as text.
+        link: The URL of the ticket page; None if `public_url` is a loopback address.
         failed_recipients: The addresses that a bounce reports as undeliverable.
-        timezone: The IANA time zone in which times are shown.
     """
 
     event: DeliveryEvent
@@ -115,11 +110,7 @@ class SendSuccess:
 
 @dataclass(frozen=True, slots=True)
 class SendRetry:
-    """A temporary failure.
-
-    Attributes:
-        retry_after: The delay in seconds that the service asked for, limited by the channel, or None.
-    """
+    """A temporary failure. `retry_after` is in seconds, limited by the channel."""
 
     retry_after: float | None
     reason: str
@@ -133,10 +124,8 @@ class SendFailure:
     """A failure that a retry of the same payload cannot fix; `reason` is shown to users.
 
     Attributes:
-        kind: `permanent`: the integration becomes `failing` and its deliveries are parked. `rejected`: this delivery
-            fails
-            permanently. `payload`: the service rejected the format; a payload of `render` is sent once more by
-            `render_plain`.
+        kind: `permanent` makes the integration `failing` and parks its deliveries. `rejected` fails this delivery.
+            `payload` means that the service rejected the format; `render_plain` may be tried.
     """
 
     kind: FailureKind
@@ -150,7 +139,7 @@ SendOutcome = SendSuccess | SendRetry | SendFailure
 
 
 class HttpClient(Protocol):
-    """The HTTP client that channels send with; see `router.outbound.client.OutboundClient`."""
+    """The HTTP client that channels send with."""
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
         """Sends one POST within `timeout` seconds.
@@ -173,12 +162,10 @@ class Channel(Protocol[S]):
         ...
 
     @property
-    def digest_limit(self) -> int:
-        """The maximum number of entries in one digest."""
-        ...
+    def digest_limit(self) -> int: ...
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> S:
-        """Validates the JSON object with the settings from the API or from the database.
+        """Validates settings from the API or from the database.
 
         Raises:
             Refused: A setting is invalid; `field` names it.
@@ -210,10 +197,7 @@ class Channel(Protocol[S]):
     def render_alert(self, alert: OperatorAlert) -> Payload: ...
 
     async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
-        """Sends the payload with one request of at most `timeout` seconds.
-
-        Never raises for failures of the service or of the network.
-        """
+        """Sends the payload with one request. Never raises for failures of the service or of the network."""
         ...
 
 

@@ -47,12 +47,7 @@ class IntegrationSender:
 
 
 class Poster:
-    """Encrypts the settings of integrations and prepares senders for them.
-
-    Args:
-        channels: The channels by integration type.
-        timeout: Seconds.
-    """
+    """Encrypts the settings of integrations and prepares senders for them."""
 
     def __init__(
         self,

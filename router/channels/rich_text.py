@@ -43,7 +43,7 @@ def normalize_text(text: str) -> str:
 
 
 def normalize_line(text: str) -> str:
-    """Normalises to one line: single spaces, and no characters that make a name deceptive."""
+    """Normalises to one line without characters that make a name deceptive."""
     return _WHITESPACE.sub(" ", safe_line(normalize_text(text))).strip()
 
 
@@ -117,7 +117,6 @@ def link_element(url: str, content: str) -> Element:
 
 
 def section_element(elements: Sequence[Element]) -> Element:
-    """Builds a paragraph of a rich text block."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
@@ -135,7 +134,7 @@ def rich_text_block(parts: Sequence[Element]) -> Element:
 
 
 def field_elements(pairs: Sequence[tuple[str, str]]) -> Iterator[Element]:
-    """Yields `label: value` lines of one paragraph, with bold labels."""
+    """Yields `label: value` lines with bold labels."""
     for index, (label, value) in enumerate(pairs):
         yield text_element(("\n" if index else "") + f"{label}:", bold=True)
         yield text_element(f" {value}")

@@ -95,7 +95,7 @@ class SlackChannel:
         Host names are not resolved here: the HTTP client checks each address when it connects.
 
         Raises:
-            Refused: The URL is invalid (`invalid_webhook_url`).
+            Refused: The URL is invalid.
         """
         return SlackSettings(_parse_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
 
@@ -139,8 +139,8 @@ CHANNEL = SlackChannel()
 def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     """Classifies a response of Slack.
 
-    Slack's error code takes precedence over most statuses, because one status covers different errors. `now` is an
-    aware `datetime`, with which a date in `Retry-After` is compared.
+    Slack's error code takes precedence over most statuses, because one status covers different errors. A date in
+    `Retry-After` is compared with `now`, an aware `datetime`.
     """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:

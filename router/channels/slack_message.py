@@ -1,8 +1,7 @@
 """Renders Slack messages as Block Kit payloads.
 
-Every payload is within Slack's limits. Slack rejects blocks of about 12,000 characters with the undocumented error
-`msg_blocks_too_long`. The payload mentions no user or channel, links only to pages of this installation, and shows no
-link previews. Message text cannot imitate the lines above it. Pure.
+Every payload is within Slack's limits. It mentions no user or channel, links only to pages of this installation, and
+shows no link previews. Message text cannot imitate the lines above it. Pure.
 """
 
 from __future__ import annotations
@@ -292,7 +291,7 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """Returns the URL, or "" if `public_url` contains characters that end a link."""
+    """Returns the URL, or "" if characters of `public_url` would end a link."""
     is_safe = (
         url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
     )
@@ -300,7 +299,6 @@ def _safe_link(url: str | None) -> str:
 
 
 def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bool) -> Payload:
-    """Renders a digest with at most `limit` UTF-16 units for each subject, sender and alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
         groups.setdefault(_format_address(entry.address, limit) or "(none)", []).append(entry)
