@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from router.routing.route import Target
 
-# The protocol of a test message (`POST /api/aliases/{id}/test`); RFC 3848 defines the protocols of SMTP sessions.
+# The protocol of a test message (`POST /api/aliases/{id}/test`).
 TEST_PROTOCOL = "TEST"
 
 
@@ -19,10 +19,10 @@ class Envelope:
 
     Attributes:
         reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
-        targets: The target of each accepted recipient in order; at least one.
+        targets: One for each accepted recipient, in order.
         peer: The client's IP address, from the PROXY header if there is one.
-        protocol: The value of the `with` clause of the `Received` field (RFC 3848).
-        tls: TLS version and cipher, `""` without TLS.
+        protocol: The `with` clause of the `Received` field (RFC 3848).
+        tls: TLS version and cipher, or `""`.
     """
 
     reverse_path: str

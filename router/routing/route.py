@@ -24,8 +24,8 @@ class Target:
 
     Attributes:
         recipient: The mailbox as the client sent it, without invisible characters.
-        alias_key: Identifies the alias for duplicate detection: its id, or the address if there is no alias.
-        address: The alias as an address: `*@domain` for the catch-all, `postmaster@domain` if there is no alias.
+        alias_key: For duplicate detection: the id of the alias, or the address if there is no alias.
+        address: The alias as an address; `*@domain` for the catch-all.
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
         tag: The part of the local part after `+`, or `""`.
     """
@@ -51,7 +51,6 @@ class DomainFacts:
     """The data about a recipient's domain.
 
     Attributes:
-        domain: The active domain, else a pending one.
         aliases: The existing aliases among `candidate_keys`, if the domain is active.
         default_integration_id: Receives mail to a postmaster without an active alias.
     """
@@ -62,12 +61,11 @@ class DomainFacts:
 
     @property
     def is_active(self) -> bool:
-        """Whether the domain is verified, so that its mail is accepted."""
         return self.domain is not None and self.domain.status == "active"
 
 
 def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """Returns the local keys that can match the mailbox: its own, the key without the tag, and the catch-all."""
+    """Returns the local keys that can match the mailbox: its own, without the tag, and the catch-all."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 
@@ -101,7 +99,6 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
 
 
 def host_postmaster_target(mailbox: Mailbox, workspace: Workspace) -> Target:
-    """Returns the target of `<postmaster>` and of the postmaster of this host."""
     name = mailbox.domain_key or "localhost"
     return _postmaster_target(mailbox, workspace.id, name, workspace.default_integration_id, "")
 

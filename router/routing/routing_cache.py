@@ -1,8 +1,7 @@
 """Resolves recipients through a cache of domains and aliases, for the SMTP server.
 
-The cache is invalidated when the version number of the routes in the database changes, checked every `CHECK_INTERVAL`
-seconds while mail arrives. Refusals and catch-all matches are never cached, so a new alias works immediately on every
-host. An unavailable database soon raises `Unavailable` even for cached recipients, because no mail could be accepted.
+The cache is invalidated when the version number of the routes in the database changes. Refusals and catch-all matches
+are never cached, so a new alias works immediately on every host.
 """
 
 from __future__ import annotations
@@ -26,9 +25,7 @@ CHECK_INTERVAL = 0.5
 class RoutingCache:
     """Resolves recipients; one instance for each process.
 
-    Args:
-        size: The maximum number of cached targets.
-        hosts: The host names of this installation, whose postmaster belongs to the first workspace.
+    The postmaster of `hosts` belongs to the first workspace.
     """
 
     def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
@@ -73,7 +70,6 @@ class RoutingCache:
             del self._pending_queries[key]
 
     def invalidate(self) -> None:
-        """Discards the cache after a change of a domain, an alias or a blocked sender."""
         self._targets.clear()
         self._blocked_senders.clear()
         self._pending_queries.clear()  # their results may predate the change
@@ -119,7 +115,7 @@ class RoutingCache:
         return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
-        """Returns the target in the first workspace, if any. None if the host name is a verified domain."""
+        """Returns the target in the first workspace. None if there is none, or the host name is a verified domain."""
         if mailbox.domain:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.is_active:

@@ -30,7 +30,7 @@ def normalize_entry(text: str) -> str:
 
 
 def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """Converts an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does for addresses."""
+    """Converts an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does."""
     if (
         isinstance(network, IPv4Network)
         or network.network_address.ipv4_mapped is None
@@ -41,7 +41,7 @@ def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
 
 
 class BlockedSenderSet:
-    """A set of entries that `normalize_entry` returned."""
+    """A set of normalised entries."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
@@ -56,10 +56,7 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Returns the entry that blocks the sender or the client's IP address `peer`, or None.
-
-        `sender` is None for the null reverse-path.
-        """
+        """Returns the entry that blocks the sender (None for the null reverse-path) or the client's IP address."""
         if sender is not None and sender.domain:
             domain = sender.domain_key
             for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):
