@@ -1,7 +1,6 @@
 """Limits failed sign-in attempts by client address, to prevent password guessing.
 
-Counts are kept in memory, separately for each process. A client cannot lock out other addresses, because its address is
-part of the key. The number of keys is limited.
+Each process keeps its counts in memory. A client cannot lock out other addresses.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class FailureThrottle:
             self._counts.popitem(last=False)
 
     def remove_failure(self, key: str) -> None:
-        """Removes one failure, for an attempt that was counted in advance and succeeded."""
+        """Removes the failure of an attempt that was counted in advance and succeeded."""
         start, previous, current = self._current_counts(key)
         if current:
             self._counts[key] = start, previous, current - 1

@@ -23,7 +23,7 @@ from router.store.database import Database, QueryExecutor
 
 FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
 PRUNE_SECONDS = 3600.0
-# Twice the length of the longest window: no limit reads older windows.
+# Twice the length of the longest window.
 RETENTION_SECONDS = 2 * 86400
 # Requests that were running may still increase the count of a window that has ended.
 _SETTLING_TIME: Micros = 2_000_000
@@ -37,9 +37,7 @@ class RateLimiter(Protocol):
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
         """Counts one request in every scope, or in none if a limit is reached.
 
-        Args:
-            limits: The limits by scope, such as `key:...`. All callers use the same order of scopes, which prevents
-                deadlocks.
+        All callers use the same order of scopes, which prevents deadlocks.
 
         Returns:
             The status of the most restrictive limit; None if no limit is set.
@@ -59,7 +57,7 @@ class _LimitReached(Exception):  # noqa: N818 - not an error: it rolls back the 
 
 
 class DatabaseRateLimiter:
-    """Counts requests in the database, for PostgreSQL."""
+    """Counts requests in the database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -132,10 +130,9 @@ class _WindowCounts:
 
     Attributes:
         start: The start of the current window in Unix seconds.
-        previous: The count of the previous window.
-        written: Counted requests of the current window in the database.
+        written: Requests of the current window that the database has counted.
         new: Requests of the current window that are not written yet.
-        unwritten: Counts of earlier windows that are not written yet, by window start.
+        unwritten: The same for earlier windows, by window start.
     """
 
     start: int
@@ -150,7 +147,7 @@ class _WindowCounts:
 
 
 class ProcessRateLimiter:
-    """Counts requests in memory, for SQLite. The first request starts the periodic writes; `close` ends them."""
+    """Counts requests in memory. The first request starts the periodic writes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -162,7 +159,7 @@ class ProcessRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimiter.count`. No `await` separates the check from the count, so no other request comes between."""
+        """See `RateLimiter.count`. No `await` separates the check from the count."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None

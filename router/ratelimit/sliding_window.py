@@ -1,7 +1,7 @@
 """The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
 
-A request at `now` is allowed if `previous * remaining_time / length + current + 1 <= limit`, where `remaining_time` is
-the time until the current window ends. Pure; integer arithmetic gives the same result in every process.
+Therefore a client cannot make twice the limit of requests around the boundary of two windows. Pure; integer arithmetic
+gives the same result in every process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RateLimitStatus:
 
     Attributes:
         reset: The end of the window in Unix seconds.
-        retry_after: Whole seconds until a request is allowed if no other request is counted; 0 if allowed.
+        retry_after: Whole seconds; 0 if allowed.
     """
 
     allowed: bool
@@ -52,7 +52,6 @@ def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
 
 
 def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, allowed: bool) -> RateLimitStatus:
-    """Returns the status after this request was counted or refused."""
     maximum = window_limit(limit, previous, now)
     reset = window_start(limit, now) + limit.seconds
     if allowed:
@@ -76,5 +75,5 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
 
 
 def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
-    """Returns the refusal, else the status with the fewest remaining requests; None if the list is empty."""
+    """Returns the refusal, else the status with the fewest remaining requests."""
     return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)
