@@ -1,8 +1,8 @@
 """Splits text into search terms, in the same way for the index and for queries.
 
-The databases add no tokenisation of their own, so a search gives the same result on SQLite and PostgreSQL in every
-language. Words are compared without case, accents and compatibility forms. Text in scripts without spaces between words
-(Chinese, Japanese, Thai, ...) is split into pairs of adjacent characters. Pure; linear time.
+Therefore a search gives the same result on SQLite and PostgreSQL in every language. Case, accents and compatibility
+forms are ignored. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is split into pairs of
+adjacent characters. Pure; linear time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_QUERY_WORDS = 16
 MIN_PREFIX_LENGTH = 2
 # The bits of an index position for the slot of a ticket within a millisecond.
 SLOT_BITS = 15
-_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that an index position omits
+_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id
 
 _WORD_PATTERN = re.compile(r"[^\W_]+")
 _ID_PATTERN = re.compile(r"[a-z]+_[0-9a-z]+")
@@ -45,14 +45,14 @@ def text_words(text: str) -> list[str]:
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Returns the distinct words of a message's new text, then of its quoted text, as `text_words`."""
+    """Returns the distinct words of a message's new text, then of its quoted text."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
 def ticket_terms(
     workspace_id: str, number: int, alias_id: str | None, *, existing: Iterable[str], added: Iterable[str]
 ) -> list[str]:
-    """Returns all terms of a ticket: its workspace, number and alias, then its words.
+    """Returns all terms of a ticket.
 
     The terms of workspace, number and alias start with `_`, so no word of a text and no query prefix matches them.
     """
@@ -64,16 +64,13 @@ def ticket_terms(
 class SearchQuery:
     """A query for the tickets of a workspace that contain all words.
 
-    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`).
+    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) or "".
 
     Attributes:
-        scope: The workspace term.
-        complete: The complete words, or "".
-        prefix: The last word, if it may be incomplete, or "".
-        complete_needles: The same condition as `complete`, for a search without the index. The terms of a ticket,
-            separated
-            and surrounded by spaces, must contain at least one string of each tuple.
-        prefix_needles: The same condition as `prefix`, in the form of `complete_needles`.
+        prefix: The last word, if it may be incomplete.
+        complete_needles: The condition of `complete`, for a search without the index: the terms of a ticket, separated
+            and surrounded by spaces, contain at least one string of each tuple.
+        prefix_needles: The condition of `prefix`, in the same form.
     """
 
     scope: str
@@ -85,8 +82,8 @@ class SearchQuery:
     def to_json(self, *, complete_only: bool = False) -> str:
         """Returns the JSON parameter of the SQL queries `search_...`.
 
-        With `complete_only`, the prefix is not looked up in the index but checked for each match. An index lookup reads
-        all words with the prefix, so which method is faster depends on the words.
+        With `complete_only`, the prefix is checked for each match. An index lookup of a prefix reads all words that
+        start with it, so which method is faster depends on the words.
         """
         return json.dumps(
             {
@@ -101,12 +98,9 @@ class SearchQuery:
 
 
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
-    """Parses a search text, for a workspace or for one of its aliases.
+    """Parses a search text, for a workspace or for one of its aliases; returns None if no ticket can match.
 
-    `#42` matches only the ticket with this number; `42` also matches the word.
-
-    Returns:
-        None if no ticket can match.
+    `#42` matches only the ticket with this number, `42` also tickets that contain it.
     """
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
@@ -131,8 +125,7 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
 def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
     """Builds a query. A matching ticket contains at least one word of each part.
 
-    Args:
-        has_prefix: Whether the first word of the last part is a prefix.
+    With `has_prefix`, the first word of the last part is a prefix.
     """
     queries = [[f"'{word}'" for word in part] for part in parts]
     needles = [[f" {word} " for word in part] for part in parts]
@@ -154,9 +147,8 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 def index_position(ticket_id: str) -> int:
     """Returns a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
 
-    The lowest `SLOT_BITS` bits are a random slot in the lower half of all slots. If the slot is taken, `search_upsert`
-    uses the next free one. The upper half is reserved for that, so positions of different milliseconds keep their
-    order.
+    The slot is random in the lower half of all slots. If it is taken, `search_upsert` uses the next free one.
+    The upper half is reserved for that, so positions of different milliseconds keep their order.
     """
     timestamp_ms, slot = divmod(ids.to_int(ticket_id) >> _OMITTED_BITS, 1 << SLOT_BITS - 1)
     return timestamp_ms << SLOT_BITS | slot
@@ -184,8 +176,7 @@ def _may_be_prefix(text: str, last: str) -> bool:
 def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
     """Yields the words of a text.
 
-    Args:
-        with_last: Also yield the last character of text without spaces, so that every character of it starts a word.
+    With `with_last`, this includes the last character of text without spaces, so that every character starts a word.
     """
     for found in _WORD_PATTERN.finditer(_fold(text)):
         word = found[0]

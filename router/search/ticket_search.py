@@ -1,12 +1,11 @@
 """Finds a page of tickets that match a search query and list filters, newest first.
 
-The search proceeds from the newest ticket to the oldest in steps, until the page is full:
+The search proceeds in steps, until the page is full:
 
-- **List scan**: reads the next tickets of the filtered list, and keeps those that match. Fast if most tickets match.
-- **Index scan**: reads all matches of a time range from the search index, and keeps those that pass the filters. Fast
-  if few tickets match. The range adapts to the number of matches.
+- **List scan**: reads the next tickets of the filtered list. Fast if most tickets match.
+- **Index scan**: reads the matches of a time range from the search index. Fast if few tickets match.
 
-Each step uses the scan that covers more time for the same work; the result is the same. No state is kept between
+Later steps use the scan that covers more time for the same work. The result is the same, and no state is kept between
 pages.
 """
 
@@ -22,15 +21,15 @@ from router.store.database import Database, Row
 
 # List scan: tickets of the first step, in pages, and of each further step.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
-# Index scan: target number of matches of the first step, in pages, and of any step. A range with more than
-# `EXCESS_FACTOR` times the target is reduced and read again.
+# Index scan: target number of matches of the first step, in pages, and its maximum. A range with more than
+# `EXCESS_FACTOR` times the target is reduced.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
 # The range grows by at most this factor. For a prefix, PostgreSQL reads all words that start with it in every step, so
 # few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
 # A common prefix is not looked up in the index: its matches exceed those of the complete words by this factor.
 PREFIX_EXCESS = 8
-# The longest range without a prefix is this fraction of all time, because PostgreSQL reads a whole range at once.
+# Divides the longest range without a prefix, because PostgreSQL reads a whole range before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -41,12 +40,7 @@ class TicketSearch:
     def __init__(
         self, database: Database, search_query: SearchQuery, list_query: str, filters: Mapping[str, object], limit: int
     ) -> None:
-        """Prepares the search.
-
-        Args:
-            list_query: The name of the SQL query of the ticket list.
-            filters: The parameters of `list_query`.
-        """
+        """`list_query` is the name of the SQL query of the ticket list, `filters` its parameters."""
         self._database = database
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
@@ -54,11 +48,11 @@ class TicketSearch:
         self._match_counts = Counter[str]()  # scanned tickets by matching part
         self._list_query = list_query
         self._filters = filters
-        # The index contains the alias; other filters are checked for each match.
+        # Of the filters, the index contains only the alias.
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # newer tickets have been searched
+        self._before = ""  # tickets since this id have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # of the next index scan
         self._target_matches = TARGET_PAGES * limit
@@ -112,7 +106,7 @@ class TicketSearch:
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
-        """Runs one index scan, or reduces the range after too many matches; returns False once all is searched."""
+        """Runs one index scan, or reduces the range after too many matches. Returns False once all is searched."""
         newest_ms = ids.timestamp_ms(self._before)
         range_ms = min(self._range_ms, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
@@ -142,7 +136,6 @@ class TicketSearch:
         return since_ms > end_ms
 
     def _next_range(self, range_ms: int, match_count: int) -> int:
-        """Returns the next range in milliseconds after a range with this number of matches."""
         growth = MAX_PREFIX_GROWTH if self._uses_prefix else MAX_GROWTH
         return max(1, int(range_ms * min(growth, self._target_matches / (match_count + 1))))
 
