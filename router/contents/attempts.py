@@ -1,8 +1,7 @@
 """Records of messages that a worker parses, so that a message that crashes the program is not parsed again.
 
 The record is committed before the worker gets the message, and deleted with the transaction that stores the contents.
-A remaining record belongs to an attempt whose process ended during parsing. It counts only if no process can still be
-working on the message.
+A remaining record counts only if no process can still be working on the message.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ class ParseAttempts:
         """Records an attempt, unless another attempt runs: both may parse the message.
 
         Args:
-            retry: Replaces the record of an interrupted attempt.
+            retry: Parse even if an earlier attempt was interrupted.
 
         Raises:
-            UnparsableMessage: An earlier attempt was interrupted, and `retry` is false.
+            UnparsableMessage: An earlier attempt was interrupted.
         """
         if message_id in self._running:
             return
-        # Before the record is written: a cancelled statement may have been committed.
+        # Marked first: a cancelled statement may have been committed.
         self._running.add(message_id)
         now = self._clock.now()
         values = {
@@ -77,7 +76,7 @@ class ParseAttempts:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
     async def finish(self, message_id: str, transaction: QueryExecutor) -> None:
-        """Deletes the record, if any, in the transaction that stores the contents."""
+        """Deletes the record in the transaction that stores the contents."""
         if message_id in self._running:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 

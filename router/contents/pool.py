@@ -1,7 +1,7 @@
 """Parses messages without blocking the event loop, in bounded time for any message.
 
-Small messages without HTML are parsed in a thread, all other messages in a worker process, so that a crafted message
-can only end the worker. Workers start on demand in a new interpreter, and end with `close` or when this process ends.
+Small messages without HTML are parsed in a thread, all others in a worker process. A crafted message can at most end a
+worker. Workers start on demand in a new interpreter. They end with `close` or with this process.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a f
 
 
 class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
-    """The kernel or an operator killed the worker (SIGKILL) during a request."""
+    """SIGKILL ended the worker during a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,7 @@ async def _record_nothing() -> None:
 
 
 class Parser:
-    """The parser of a process; create only one per process.
-
-    Args:
-        command: The command line of a worker.
-        timeout_seconds: Wall clock time for one message.
-    """
+    """The parser of a process; create only one per process. `timeout_seconds` is wall clock time for one message."""
 
     def __init__(
         self, command: Sequence[str] = WORKER_COMMAND, *, timeout_seconds: float = PARSE_TIMEOUT_SECONDS
@@ -86,8 +81,7 @@ class Parser:
         """Parses a message.
 
         Args:
-            before_parse: Awaited before a worker gets the message, not for a message that is parsed in a thread. Its
-                exceptions
+            before_parse: Awaited before a worker gets the message, but not if a thread parses it. Its exceptions
                 propagate.
 
         Raises:
@@ -195,7 +189,7 @@ class _Worker:
         return self._process.returncode is None
 
     async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Sends one request and returns the JSON and the data of the response.
+        """Returns the JSON and the data of the response.
 
         Raises:
             _WorkerKilled: SIGKILL ended the worker.
@@ -221,7 +215,7 @@ class _Worker:
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:
-        """Closes standard input, which ends the worker. Kills a worker that does not end in time."""
+        """Closes standard input, which ends the worker. Kills it if it does not end in time."""
         self._stdin.close()
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -237,7 +231,7 @@ class _Worker:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether the message, if it has no HTML, can be parsed in a thread without blocking the event loop for long."""
+    """Whether a thread can parse the message, if it has no HTML, without blocking the event loop for long."""
     return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 

@@ -56,11 +56,11 @@ class ContentStore:
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
         if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
-            return _from_row(row)  # retention erased the raw data: only the contents of an older parser exist
+            return _from_row(row)  # retention erased the raw data
         return await self.parse(message_id)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
-        """Returns the ids of the given messages that neither this parser version nor a newer one has parsed."""
+        """Returns the ids of the messages that neither this parser version nor a newer one has parsed."""
         ids_json = json.dumps(list(message_ids))
         rows = await self._database.fetch_all("contents_unparsed", ids=ids_json, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
@@ -68,8 +68,7 @@ class ContentStore:
     async def parse(self, message_id: str, *, retry: bool = False) -> Contents:
         """Parses the raw message and stores the result. If the raw data was erased, returns the stored contents.
 
-        Args:
-            retry: Parse even if an earlier attempt was interrupted.
+        With `retry`, parses even if an earlier attempt was interrupted.
         """
         try:
             async with self._parse_slots:
@@ -105,7 +104,6 @@ class ContentStore:
         return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
-        """Returns attachment number `n` with its decoded data, or None if there is none."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # an unparsable message has no attachments
@@ -122,16 +120,14 @@ class ContentStore:
         return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
     async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
-        """Yields the original bytes in the stored chunks, to stream them without loading the whole message."""
+        """Yields the original bytes in the stored chunks, without loading the whole message."""
         n = 0
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Parses the newest messages that are not parsed yet, so that search finds them.
-
-        Usually there are none, because delivery parses each message.
+        """Parses the newest messages that are not parsed yet, so that search finds them. Usually there are none.
 
         Args:
             timeout_seconds: How long to wait; parsing continues in the background.
@@ -141,7 +137,6 @@ class ContentStore:
         await asyncio.wait({self._parse_task}, timeout=timeout_seconds)
 
     async def close(self) -> None:
-        """Cancels the parsing in the background and stops the worker processes."""
         if self._parse_task is not None:
             self._parse_task.cancel()
             await asyncio.wait({self._parse_task})

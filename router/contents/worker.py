@@ -1,8 +1,7 @@
 """The worker process that parses large messages and all HTML. It serves requests on standard input.
 
-It has no database, settings or environment. All that a crafted message can do is end the process: CPU time and memory
-are limited, and the kernel kills this process first if the machine runs out of memory. It ends when standard input is
-closed, therefore also when its parent ends in any way.
+It has no database, settings or environment, and limits its CPU time and memory. All that a crafted message can do is
+end the process. It ends when standard input is closed, therefore also when its parent ends in any way.
 
 Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
 the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data) and both. The data
@@ -31,16 +30,16 @@ REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
-# For one message. The largest message that is accepted by default takes 0.2 s, the worst HTML within the bounds of
+# The largest message that is accepted by default takes 0.2 s, the worst HTML within the bounds of
 # `router.mail.html_sanitizer` about 1 s.
 CPU_SECONDS = 2.0
 # A message exists in several copies (raw, translated, decoded). The interpreter takes 25 MiB, the worst HTML within the
 # bounds another 25 MiB. Two workers and their parent fit into 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 MEMORY_PER_MESSAGE_BYTE = 8
-# Remains for a message if the interpreter maps more than usual: a locale archive takes 200 MiB of address space.
+# Remains for a message if a C library maps its whole locale archive (200 MiB).
 HEADROOM_BYTES = 112 * 1024 * 1024
-# The maximum: if the machine runs out of memory, the kernel kills this process, not its parent.
+# If the machine runs out of memory, the kernel kills this process first.
 OOM_SCORE = "1000"
 NICENESS = 10
 
@@ -49,10 +48,7 @@ ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
-    """Runs the worker without standard error.
-
-    The inherited standard error is the log of the parent, and the process that reads it may have stopped.
-    """
+    """Runs the worker without the standard error of the parent, whose reader may have stopped."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -104,7 +100,7 @@ def _build_attachment_response(extract_attachment: ExtractFunction, content: byt
 
 
 def _mapped_bytes() -> int:
-    """Returns the size of the address space of this process in bytes (proc(5)), or 0 if it is unknown."""
+    """Returns the size of the address space of this process (proc(5)), 0 if it is unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:
