@@ -1,7 +1,7 @@
 """Applies a `WorkspaceDocument` to a workspace through the use cases.
 
 Each call of a use case is a separate transaction. A rejected change stops the execution; the changes before it remain.
-Applying is idempotent, so the document can be applied again.
+Applying is idempotent.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DocumentApplier:
 
         Raises:
             InvalidDocument: The document is invalid or does not fit the workspace.
-            Refused: The secret of a new integration is not set, or a secret cannot be read or is invalid.
+            Refused: A secret is missing or invalid.
         """
         return plan_changes(document, current, self._read_settings, prune=prune)
 
@@ -80,7 +80,6 @@ class DocumentApplier:
     def _read_settings(
         self, entry: IntegrationDefinition, current: Integration | None, location: str
     ) -> ReferencedSettings:
-        """Resolves the reference of an entry and compares the value with the current settings."""
         try:
             channel = find_channel(self._channels, entry.type)
         except Refused as refused:
@@ -103,7 +102,7 @@ class DocumentApplier:
 
 
 class _PlanExecution:
-    """Executes the steps of a plan. Later steps can use the ids of created integrations and domains."""
+    """Executes the steps of a plan. Later steps can use the ids of created objects."""
 
     def __init__(self, services: ProvisioningServices, actor: Actor, plan: Plan) -> None:
         self._services = services

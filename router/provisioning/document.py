@@ -36,7 +36,7 @@ class _Section(BaseModel):
 class WorkspaceDefinition(_Section):
     """The settings of the workspace. A field that is None keeps the current value.
 
-    `default_integration` is the name or id of an integration; `""` removes the default integration.
+    `default_integration` is a name or id; `""` removes it.
     """
 
     name: str | None = None
@@ -55,7 +55,6 @@ class IntegrationDefinition(_Section):
 
     @property
     def ref(self) -> str:
-        """The text by which aliases refer to the integration."""
         return self.id or self.name
 
 
@@ -70,7 +69,7 @@ class AliasDefinition(_Section):
 class UserDefinition(_Section):
     """A user, without password and keys.
 
-    If `timezone` is `""`, the user has the time zone of the workspace; None keeps the current value.
+    With `""` as `timezone`, the user has the time zone of the workspace; None keeps the current value.
     """
 
     email: str
@@ -83,8 +82,7 @@ class UserDefinition(_Section):
 class WorkspaceDocument(_Section):
     """The document. A list that is missing is None.
 
-    `mx_managed_upstream` lists the domains whose MX records point to an upstream relay. If the list is present, all
-    other domains lose this setting.
+    If `mx_managed_upstream` is present, domains that it does not list lose this setting.
     """
 
     domains: list[str] | None = None
@@ -158,7 +156,7 @@ def _render_pairs(entry: dict[str, Any]) -> list[str]:
 
 
 def _render_value(value: object) -> str:
-    """Renders a string or boolean as TOML: as in JSON, but TOML also requires DEL to be escaped."""
+    """Renders a string or boolean. In TOML, unlike in JSON, DEL must be escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

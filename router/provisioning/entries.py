@@ -22,7 +22,7 @@ V = TypeVar("V")
 
 
 def index_unique(section: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
-    """Indexes entries by key. Raises `InvalidDocument` for a duplicate key."""
+    """Indexes entries by key. Raises `InvalidDocument` for a duplicate."""
     entries: dict[K, V] = {}
     for n, (name, entry) in enumerate(pairs, start=1):
         if name in entries:
@@ -41,10 +41,9 @@ def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
 
 
 def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
-    """Normalises the names in the document. Raises `InvalidDocument` for an invalid name, time zone or locale.
+    """Normalises the names in the document, and checks time zones and locale. Raises `InvalidDocument`.
 
-    Args:
-        existing: Existing names and ids. They are not validated, because they may predate the current rules.
+    `existing` names and ids are not validated, because they may predate the current rules.
     """
 
     def normalize_name(name: str, location: str, key: str) -> str:
@@ -131,10 +130,7 @@ def normalize_blocked_sender(text: str) -> str:
 def match_integrations(
     entries: Iterable[IntegrationDefinition], existing: Sequence[Integration]
 ) -> list[tuple[IntegrationDefinition, Integration | None]]:
-    """Pairs each entry with the existing integration with its id, else its name, or None if the entry is new.
-
-    Of several integrations with this name, the first in `existing` is used.
-    """
+    """Pairs each entry with the existing integration of the same id or name, or with None if it is new."""
     by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
     matches = {n: by_id[entry.id] for n, entry in enumerate(entry_list) if entry.id in by_id}
@@ -149,10 +145,9 @@ def match_integrations(
 
 
 class IntegrationReferences:
-    """Resolves the references of aliases and of the workspace to integrations: a unique name or an id.
+    """Resolves references to integrations: a unique name or an id.
 
-    Integrations of the document take precedence over those of the workspace. New integrations have no id until the plan
-    is executed.
+    Integrations of the document take precedence over those of the workspace.
     """
 
     def __init__(self, existing: Sequence[Integration]) -> None:
@@ -167,7 +162,7 @@ class IntegrationReferences:
             self._ids[integration.name] = integration.id
 
     def add_entry(self, entry: IntegrationDefinition, current: Integration | None, location: str) -> None:
-        """Adds an integration of the document, None as `current` if new. Raises `InvalidDocument` for a duplicate."""
+        """Adds an integration of the document. Raises `InvalidDocument` for a duplicate."""
         if entry.ref in self._in_document:
             raise InvalidDocument(
                 f"{location}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by id"
@@ -191,5 +186,5 @@ class IntegrationReferences:
         return self._ids.get(ref)
 
     def find_name(self, integration_id: str | None) -> str | None:
-        """Returns the name of an integration for display, or the id if the integration is unknown."""
+        """Returns the name of an integration for display, or the id if it is unknown."""
         return None if integration_id is None else self._names.get(integration_id, integration_id)

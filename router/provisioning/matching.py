@@ -1,6 +1,6 @@
-"""Compares a `WorkspaceDocument` with a workspace and builds a `Plan` of additions, changes and removals.
+"""Compares a `WorkspaceDocument` with a workspace and builds a `Plan`.
 
-Changes nothing, and rejects impossible changes. Each step comes after the steps that it depends on.
+Rejects impossible changes. Each step comes after the steps that it depends on.
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ Differences = dict[str, tuple[object, object]]
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSettings:
-    """The resolved settings of an entry, None if the reference is not set.
+    """The resolved settings of an entry, or None if its reference is not set.
 
-    Attributes:
-        is_current: The integration already has these settings.
+    `is_current` tells whether the integration already has them.
     """
 
     settings: dict[str, str] | None = field(repr=False)
@@ -65,13 +64,13 @@ def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: 
 
     Raises:
         InvalidDocument: The document is invalid or does not fit the workspace.
-        Refused: The secret of a new integration is not set, or `read_settings` raised it.
+        Refused: A secret is missing or invalid.
     """
     return _Planner(document, current, read_settings, prune=prune).build()
 
 
 class _Planner:
-    """Builds one plan. `_late_steps` are steps that come after others, such as most removals."""
+    """Builds one plan. `_late_steps`, such as most removals, come after others."""
 
     def __init__(
         self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool
@@ -166,7 +165,7 @@ class _Planner:
 
     def _plan_domains(self) -> None:
         existing = {domain.name: domain for domain in self._current.domains}
-        # Existing names are not validated, because they may predate the current rules.
+        # Existing names may predate the current rules.
         numbered = enumerate(self._document.domains or (), start=1)
         keyed = (
             (text if text in existing else normalize(normalize_domain_name, text, f"domains[{n}]"), text)

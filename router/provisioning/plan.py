@@ -1,4 +1,4 @@
-"""Plans: the changes that bring a workspace to the state of a `WorkspaceDocument`, for display and for execution."""
+"""The changes that bring a workspace to the state of a `WorkspaceDocument`, for display and for execution."""
 
 from __future__ import annotations
 
@@ -109,14 +109,12 @@ PlanStep = (
 
 @dataclass(slots=True)
 class Plan:
-    """The changes in order of execution.
+    """The changes in order of execution, for display (`changes`) and to execute (`steps`).
 
     Attributes:
         integration_refs: Execution adds the integrations that it creates.
-        domain_ids: The ids of domains by name; execution adds the domains that it creates.
-        changes: The changes for display.
-        steps: One step for each change.
-        unmanaged: Objects that are not in the document and would be deleted with `prune`.
+        domain_ids: By name; execution adds the domains that it creates.
+        unmanaged: Objects that would be deleted with `prune`.
         notes: Hints about references that are not set.
     """
 
