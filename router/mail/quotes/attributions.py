@@ -45,7 +45,7 @@ _VERBS_BY_LANGUAGE = {
     "kk, uz, az": "жазды yozdi yazıb",
 }
 _VERBS = frozenset(" ".join(_VERBS_BY_LANGUAGE.values()).split())
-# Common in other sentences: these verbs only count together with an address.
+# These verbs are common in other sentences and only count together with an address.
 _WEAK_VERBS = frozenset(
     {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
 )

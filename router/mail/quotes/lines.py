@@ -111,7 +111,6 @@ class Lines:
 
     Attributes:
         texts: The lines without direction marks and surrounding spaces.
-        quoted: Whether each line is quoted.
     """
 
     raw: list[str]
