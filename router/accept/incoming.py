@@ -66,7 +66,6 @@ class IncomingMail:
 
     @property
     def max_tickets_per_lookup(self) -> int:
-        """The maximum number of tickets that are considered for one Message-ID at one alias; at least one."""
         lookups = max(1, self.aliases * len(self.reference_ids))
         return max(1, min(MAX_TICKETS, MAX_CANDIDATES // lookups))
 

@@ -43,7 +43,6 @@ class _Participants:
         return self._by_ticket.setdefault(ticket_id, set())
 
     def add_new_ticket(self, ticket_id: str) -> None:
-        """Registers a ticket that this group opens; it has no rows yet."""
         self._new_tickets.add(ticket_id)
 
 
@@ -79,7 +78,6 @@ def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 def _choose_ticket(
     entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
 ) -> StatementGenerator[threads.JoinedTicket | None]:
-    """Returns the ticket that a message with references joins, or None if the message opens a new ticket."""
     author = entry.mail.author
     found = _candidate_pairs(entry, tickets_by_reference)
     # An earlier message of this group may have joined a ticket that was not a candidate when participants were first

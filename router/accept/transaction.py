@@ -143,7 +143,6 @@ def _fingerprint_key(row: Row) -> tuple[str, str]:
 
 
 def _write_messages(new_entries: Sequence[AcceptEntry], repeated: Counter[str]) -> StatementGenerator[None]:
-    """Writes each message once, with its number of aliases, then its content in chunks."""
     contents = {entry.message.id: entry.mail.content for entry in new_entries}
     new = Counter(entry.message.id for entry in new_entries)
     yield Statement(
@@ -324,10 +323,6 @@ def _build_result(
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
 ) -> Committed:
-    """Returns the result with the id of the first new message row of the mail.
-
-    If every alias had already received the message, the id is that of the earlier message.
-    """
     shares = [share.message.id for share in mail.shares]
     new = [message_id for message_id in shares if message_id in counts.ticketed]
     first_target = mail.shares[0].by_alias[0][0]
