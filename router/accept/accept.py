@@ -1,7 +1,6 @@
 """Commits received messages: implements `router.ports.Acceptor`.
 
-`Accept.accept` returns only after the commit. It parses only the header, in bounded time, and also accepts a message
-with an unreadable header. It never replies to the client and never delivers; it only wakes the deliverer.
+`Accept.accept` returns only after the commit. A message with an unreadable header is accepted, too.
 """
 
 from __future__ import annotations
@@ -123,7 +122,7 @@ class Accept:
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:
-    """Returns the SHA-256 hash of the reverse-path and the content, as hex digits. Recipients are not included."""
+    """Returns the SHA-256 of the reverse-path and the content, in hexadecimal."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
     digest.update(content)
@@ -133,7 +132,7 @@ def compute_fingerprint(reverse_path: str, content: bytes) -> str:
 def build_message(
     envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
 ) -> Message:
-    """Returns the message's row, with a new id. If From has no address, the reverse-path is the sender."""
+    """Returns the message's row, with a new id."""
     return Message(
         id=ids.new_id("msg"),
         workspace_id=workspace_id,

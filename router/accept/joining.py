@@ -1,7 +1,6 @@
 """Finds the conversation that each message of a group joins, inside the accept transaction.
 
-The queries are index lookups with bounded results: the newest tickets of a Message-ID at an alias, and whether an
-address takes part in a ticket. `incoming` limits the number of lookups for one message.
+All queries are index lookups with bounded results.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
 
 class _Participants:
-    """The participants of tickets: those read from the database, and those that messages of the group add."""
+    """The participants of tickets, as stored and as added by messages of the group."""
 
     def __init__(self) -> None:
         self._by_ticket: dict[str, set[str]] = {}
@@ -26,10 +25,7 @@ class _Participants:
         self._new_tickets: set[str] = set()
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> StatementGenerator[None]:
-        """For each pair of ticket and address, queries whether the address takes part in the ticket.
-
-        Skips pairs that were queried before, and tickets that this group opens.
-        """
+        """Reads which addresses take part in their tickets."""
         unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
             self._queried |= unknown
@@ -47,9 +43,9 @@ class _Participants:
 
 
 def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the ticket of each entry: the ticket that the message joins at its alias, or a new ticket.
+    """Sets the ticket of each entry, joined or new.
 
-    Messages are processed in their order, so a reply can join a ticket that the same group opens.
+    A reply can join a ticket that an earlier message of the same group opens.
     """
     tickets_by_reference = yield from _read_candidates(new_entries)
     participants = _Participants()
@@ -80,8 +76,7 @@ def _choose_ticket(
 ) -> StatementGenerator[threads.JoinedTicket | None]:
     author = entry.mail.author
     found = _candidate_pairs(entry, tickets_by_reference)
-    # An earlier message of this group may have joined a ticket that was not a candidate when participants were first
-    # read.
+    # An earlier message of this group may have joined a ticket that was no candidate at the first read.
     yield from participants.read((ticket_id, author) for _, ticket_id in found)
     candidates = [
         threads.Candidate(ticket_id, reference, participants.get(ticket_id)) for reference, ticket_id in found
@@ -90,7 +85,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Pairs each reference with the newest tickets that contain this Message-ID, up to `max_tickets_per_lookup`."""
+    """Pairs each reference with the newest tickets that contain this Message-ID."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
@@ -100,7 +95,7 @@ def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[s
 
 
 def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
-    """Reads the newest tickets for each alias and referenced Message-ID. Each list is sorted oldest first."""
+    """Reads the newest tickets for each alias and referenced Message-ID, oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
         max_tickets = entry.mail.max_tickets_per_lookup
@@ -123,7 +118,7 @@ def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[d
 
 
 def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
-    """Clears `automatic` of each message that counts as a person's reply at one or more of its aliases."""
+    """Clears `automatic` of each message that counts as a person's reply."""
     replies = {
         entry.message.id
         for entry in new_entries
@@ -135,11 +130,10 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 
 
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Writes the participants of the tickets of the group, except the sender and the alias of each message.
+    """Writes the participants of the tickets of the group.
 
-    The row of a ticket contains its first sender and its own address. The sender of a reply normally is a participant
-    already; otherwise the reply would not have joined the ticket. Most messages have no other participants, so omitting
-    the sender and the alias saves writing a database page.
+    The sender and the alias are omitted: the ticket row contains them, or the sender already takes part. For most
+    messages, this saves writing a database page.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

@@ -1,10 +1,8 @@
-"""Decides which ticket a message joins. Pure: the caller provides the candidates.
+"""Decides which ticket a message joins. Pure.
 
 A message joins the ticket of an earlier message at the same alias, if it refers to that message and its author is a
-participant of the ticket. The newest such reference decides (In-Reply-To, then References from the end). The
-participant check separates strangers who reply to the same newsletter or copy one In-Reply-To; the alias separates
-teams. The subject is never considered. A wrong join would show one customer's text to another; a missed join only
-creates a second ticket.
+participant of the ticket. The participant check separates strangers who reply to the same newsletter. The subject is
+never considered: a wrong join would show one customer's text to another.
 """
 
 from __future__ import annotations
@@ -20,8 +18,7 @@ from router.mail.mailboxes import normalize_address
 class Candidate:
     """An earlier message at the same alias, and its ticket.
 
-    `participants` are normalised addresses. They may be incomplete, but contain the author of the new message if the
-    author takes part in the ticket.
+    `participants` are normalised addresses. They may be incomplete, but contain the author if the author takes part.
     """
 
     ticket_id: str
@@ -31,7 +28,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTicket:
-    """The ticket that a message joins, and the Message-ID that led to it. The Message-ID is stored as the reason."""
+    """The ticket that a message joins, and the Message-ID that led to it."""
 
     ticket_id: str
     by: str
@@ -41,10 +38,9 @@ def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequenc
     """Returns the ticket that a message joins, or None if the message opens a new ticket.
 
     Args:
-        reference_ids: The Message-IDs that the message refers to, newest first, as in `HeaderFacts.reference_ids`.
-        author: The author of the message; the reverse-path if no header names one.
-        candidates: Earlier messages at the same alias. If a Message-ID is in several tickets, the first ticket in which
-            the author participates is chosen.
+        reference_ids: The Message-IDs that the message refers to, newest first.
+        author: The author of the message, or else the reverse-path.
+        candidates: Earlier messages at the same alias.
     """
     sender = normalize_address(author)
     if "@" not in sender or not candidates:
@@ -62,12 +58,11 @@ def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequenc
 def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
     """Whether a person wrote a message that is marked automatic only because a list or a rule forwarded it.
 
-    Args:
-        joined_by: The Message-ID by which the message joined a ticket; `""` if it joined none.
+    `joined_by` is the Message-ID by which the message joined a ticket, or `""`.
     """
     return joined_by != "" and joined_by in relayed_reply_ids
 
 
 def should_reopen(automatic: str) -> bool:
-    """Whether a message reopens the ticket that it joins: only if a person wrote it."""
+    """Whether a message reopens the ticket that it joins."""
     return automatic == ""

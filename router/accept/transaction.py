@@ -1,10 +1,7 @@
 """The transaction that is committed before the `250` reply, as named statements for a whole group of messages.
 
-`commit_group` writes a message with its bytes for each workspace, one ticket event (in a new or joined ticket) for
-each distinct alias, and a delivery for each alias with an integration. For an alias that received the same message
-within the duplicate window, it only counts the repeat. Everything is committed, or nothing. The function is a
-statement generator (`router.store.database`). It decides only by the messages and by values that the database
-returned in the same transaction.
+`commit_group` is a statement generator (`router.store.database`). It decides only by the messages and by values that
+the database returned in the same transaction, and commits everything or nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +19,9 @@ from router.accept.joining import clear_automatic_of_replies, join_conversations
 from router.model import Message, Micros
 from router.store.database import Row, Statement, StatementGenerator
 
-# Messages are stored in chunks of this size, so that a message of any size can be streamed with constant memory.
+# Chunks allow streaming a message of any size with constant memory.
 CHUNK_BYTES = 256 * 1024
-# The maximum bytes of content that one statement writes; larger statements are slower on PostgreSQL.
+# Larger statements are slower on PostgreSQL.
 MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)
@@ -36,7 +33,6 @@ class Committed:
 
     Attributes:
         message_id: The id of the first new message row; for a repeat, the id of the earlier message.
-        due_integrations: The integrations that have a delivery that is due now.
         ticketed: The number of aliases that got a ticket event.
         repeated: The number of aliases that had received the message before.
         queued: The number of ticket events with a delivery.
@@ -52,7 +48,7 @@ class Committed:
 
 @dataclass(slots=True)
 class _GroupCounts:
-    """For each message id, the numbers of aliases that got a ticket event, got a repeat, and got a delivery."""
+    """The numbers of aliases by message id; see `Committed`."""
 
     ticketed: Counter[str]
     repeated: Counter[str]
@@ -104,10 +100,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
 
 
 def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
-    """Claims the fingerprints of the group; returns the id of the first message of each fingerprint key.
-
-    The first message is an earlier message or a message of this group.
-    """
+    """Claims the fingerprints of the group; returns the id of the first message of each fingerprint key."""
     first: dict[tuple[str, str], str] = {}
     claims = []
     for entry in entries:
@@ -123,8 +116,7 @@ def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[di
                 }
             )
     claimed = {_fingerprint_key(row) for row in (yield Statement("accept_claim_fingerprint", claims))}
-    # A key that was just claimed has one new message. All other messages with the key are repeats, also within this
-    # group.
+    # A key that was just claimed has one new message. All other messages with the key are repeats.
     repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
     wanted_counts = [
@@ -195,7 +187,7 @@ def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 
 
 def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the update time of the existing tickets that messages join, and reopens those that a person replied to."""
+    """Sets the update time of the joined tickets, and reopens those that a person replied to."""
     opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
     joined = [entry for entry in new_entries if entry.ticket_id not in opened]
     if not joined:
@@ -223,7 +215,7 @@ def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGener
 def _link_recipients(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
-    """Writes the recipients that link each message to its ticket, and the integration that gets the delivery."""
+    """Writes the recipients that link each message to its ticket."""
     yield Statement(
         "accept_insert_recipient",
         [
@@ -250,10 +242,7 @@ def _link_recipients(
 def _queue_deliveries(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
-    """Writes the outbox rows and counts them in `queued`; returns the integrations to wake for each message.
-
-    Deliveries of a failing integration are parked.
-    """
+    """Writes the deliveries; returns the integrations to wake for each message."""
     due_integrations: dict[str, list[str]] = {}
     rows = []
     for entry in new_entries:
@@ -286,7 +275,7 @@ def _queue_deliveries(
 def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the new tickets last, because reserving their numbers locks the workspace until the commit.
 
-    The rows written earlier refer to these tickets; the database checks their foreign keys only at the commit.
+    The database checks foreign keys that refer to these tickets only at the commit.
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)
