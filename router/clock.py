@@ -28,5 +28,4 @@ class SystemClock:
 
 
 def to_micros(duration: timedelta) -> Micros:
-    """Converts a duration to whole microseconds."""
     return duration // timedelta(microseconds=1)

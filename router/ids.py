@@ -39,7 +39,6 @@ class _Generator:
         self._used = 0
 
     def next(self) -> int:
-        """Returns a number larger than all previous ones."""
         number = (time.time_ns() // 1_000_000) << _RANDOM_BITS
         with self._lock:
             number |= self._take_random(_RANDOM_BYTES)
@@ -87,11 +86,9 @@ def to_int(text: str) -> int:
 
 
 def _encode(number: int) -> str:
-    """Encodes the number in 26 characters, two at a time."""
     return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def is_well_formed(text: str, prefix: Prefix) -> bool:
-    """Returns whether `text` has the form of an id with this prefix."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)

@@ -115,7 +115,6 @@ class LocalTime:
 
     @classmethod
     def for_user(cls, user: User | None, workspace: Workspace) -> LocalTime:
-        """Returns the time zone of the user, or else of the workspace, with the locale of the workspace."""
         return cls((user.timezone if user is not None else None) or workspace.timezone, workspace.locale)
 
     @property
@@ -148,7 +147,6 @@ class LocalTime:
         return f"{date_text}, {self._format.format_time(local, seconds=seconds)} {zone_label(local)}"
 
     def _to_local(self, at: Micros) -> datetime:
-        """Converts a time to the zone. Times that `datetime` cannot represent are clamped."""
         return (_EPOCH + timedelta(microseconds=min(max(at, _FIRST), _LAST))).astimezone(self.zone)
 
 

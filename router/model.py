@@ -183,7 +183,6 @@ class Alias:
 
     @property
     def email(self) -> str:
-        """The address as entered."""
         return f"{self.local_part}@{self.domain}"
 
 

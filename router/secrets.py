@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret_key"
-INTEGRATION_PURPOSE = "integration"  # `purpose` when encrypting integration settings
+INTEGRATION_PURPOSE = "integration"
 _KEY_BYTES = 32
 _MIN_KEY_LENGTH = 16  # bytes; `[server] secret_key` requires at least as many characters
 
@@ -95,14 +95,12 @@ class SecretBox:
         return f"SecretBox({len(self._keys)} keys)"
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        """Returns the keys of a purpose. The cache has no limit: there are few purposes."""
         if purpose not in self._fernets:
             self._fernets[purpose] = MultiFernet([Fernet(_derive_key(key, purpose)) for key in self._keys])
         return self._fernets[purpose]
 
 
 def _derive_key(key: str | bytes, purpose: str) -> bytes:
-    """Derives a Fernet key for a purpose."""
     kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"emailrouter:{purpose}".encode())
     return base64.urlsafe_b64encode(kdf.derive(_key_material(key)))
 
@@ -153,7 +151,7 @@ def _create_key_file(path: Path) -> None:
         try:
             path.hardlink_to(temporary)
         except FileExistsError:
-            return  # another process has created the file
+            return
     finally:
         temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -196,7 +194,6 @@ def hash_api_key(key: str) -> str:
 
 
 def new_password() -> str:
-    """Generates a password: 16 unambiguous characters, 93 bits."""
     return _random_text(_PASSWORD_LENGTH)
 
 

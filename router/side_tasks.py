@@ -45,8 +45,6 @@ class SideTasks:
 
 
 class _SideTaskWaker:
-    """See `router.ports.Waker`."""
-
     def __init__(self, waker: Waker, tasks: SideTasks) -> None:
         self._waker = waker
         self._tasks = tasks
@@ -56,8 +54,6 @@ class _SideTaskWaker:
 
 
 class _SideTaskMeter:
-    """See `router.meter.Meter`."""
-
     def __init__(self, meter: Meter, tasks: SideTasks) -> None:
         self._meter = meter
         self._tasks = tasks

@@ -106,7 +106,6 @@ def _is_deceptive(label: str, *, checks_lookalikes: bool) -> bool:
 
 
 def _script(character: str) -> str:
-    """Returns the script of a letter according to the first word of its Unicode name."""
     script = unicodedata.name(character, "UNKNOWN").partition(" ")[0].partition("-")[0]
     return "CJK" if script == "IDEOGRAPHIC" else script
 

@@ -15,7 +15,6 @@ from typing import Literal
 MAX_MARKS = 30
 # A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
 _MIN_LONG_RUN = MAX_MARKS // 3
-# Blank letters and symbols: Hangul fillers and the empty Braille pattern.
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # No character beyond the first two planes is a non-starter.
 _MARK_CODE_LIMIT = 0x20000
@@ -29,18 +28,15 @@ def limit_marks(text: str) -> str:
 
 
 def has_long_marks(text: str) -> bool:
-    """Returns whether a run of combining marks is longer than `MAX_MARKS`."""
     return limit_marks(text) != text
 
 
 def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """Normalises the text with limited runs of combining marks."""
     return unicodedata.normalize(form, limit_marks(text))
 
 
 @cache
 def _long_run_pattern() -> re.Pattern[str]:
-    """Compiles the pattern of a character and at least `_MIN_LONG_RUN - 1` non-starters."""
     marks = "".join(chr(code) for code in range(_MARK_CODE_LIMIT) if _is_mark(chr(code)))
     return re.compile(f".[{re.escape(marks)}]{{{_MIN_LONG_RUN - 1},}}", re.DOTALL)
 
