@@ -12,7 +12,7 @@ SECOND: Micros = 1_000_000
 
 
 class Clock(Protocol):
-    """Provides wall time for stored values (microseconds since the epoch) and monotonic seconds for durations."""
+    """Provides wall time for stored values and monotonic seconds for durations."""
 
     def now(self) -> Micros: ...
 

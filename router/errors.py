@@ -1,8 +1,7 @@
 """The errors of the core.
 
-`Refused` reports an invalid or forbidden request; its message may be shown to the caller. `Unavailable` reports a
-temporary failure of this installation; its text is only for the log. SMTP replies to both with 4yz, because the
-client should retry.
+The message of `Refused` may be shown to the caller; the text of `Unavailable` is only for the log. SMTP replies to
+both with 4yz, because the client should retry.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ class Refused(Exception):  # noqa: N818 - a negative reply to the caller, not a 
 
     Attributes:
         code: The error code of the REST API.
-        message: What is wrong and what is allowed, for the caller.
         field: The name of the invalid field in the REST API (camelCase), or None.
     """
 
@@ -56,11 +54,11 @@ class Unavailable(Exception):  # noqa: N818 - the term of RFC 3463 and of HTTP 5
 
 
 class StorageFull(Unavailable):
-    """The disk is full or nearly full; SMTP replies with `452 4.3.1`."""
+    """The disk is full or nearly full."""
 
 
 class DatabaseFileReplaced(Unavailable):
-    """The open database file was removed, moved or replaced. The store has logged it once."""
+    """The open database file was removed, moved or replaced. The store has logged it."""
 
     advice = (
         "The database file was moved or replaced while the program was running. Restart the program; "
@@ -75,8 +73,8 @@ class SerializationConflict(Unavailable):
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 
-    At startup and in a command, the error ends the process with exit code 2; later it is a temporary failure. `problem`
-    and `fix` contain no password.
+    At startup and in a command, the error ends the process; later it is a temporary failure. The text contains no
+    password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
@@ -90,5 +88,5 @@ class SchemaMismatch(Exception):  # noqa: N818 - a state of the database, not a 
 
 
 def not_found_error(noun: str) -> Refused:
-    """Returns the error for a missing object, also for an object of another workspace."""
+    """The error does not reveal whether the object exists in another workspace."""
     return Refused("not_found", f"{noun} not found")

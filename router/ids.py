@@ -1,7 +1,6 @@
-"""Ids: a prefix for the type of object, then 26 characters that sort by time.
+"""Ids: a prefix for the type of object, then a ULID in lower case (26 characters).
 
-The 26 characters are a ULID in lower case: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Therefore
-ids sort by time, and rows written together are adjacent in indexes. Within a process ids always increase, even if the
+Ids sort by time, so rows written together are adjacent in indexes. Within a process ids always increase, even if the
 clock is set back.
 """
 
@@ -24,7 +23,7 @@ _INCREMENT_BYTES = 4
 
 
 class _Generator:
-    """Generates increasing numbers. Random bytes are read in blocks, because a system call for each id is slow."""
+    """Generates increasing numbers. One system call for random bytes serves many ids."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +32,7 @@ class _Generator:
         self._used = 0
 
     def discard_random_bytes(self) -> None:
-        """Discards the buffered random bytes after a fork and replaces the lock, which another thread may have held."""
+        """Resets a forked process, whose lock another thread of the parent may have held."""
         self._lock = threading.Lock()
         self._random_bytes = b""
         self._used = 0
@@ -71,7 +70,7 @@ def first_id_within(prefix: Prefix, seconds: float) -> str:
 
 
 def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
-    """Returns the smallest possible id of a time in milliseconds since the epoch."""
+    """Returns the smallest possible id of a time since the epoch."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
 
@@ -81,7 +80,7 @@ def timestamp_ms(text: str) -> int:
 
 
 def to_int(text: str) -> int:
-    """Returns the 128-bit number of an id. The numbers have the same order as the ids."""
+    """Returns the 128-bit number of an id, which has the same order as the ids."""
     return int(text.partition("_")[2].translate(_TO_BASE32_DIGITS), 32)
 
 

@@ -1,7 +1,6 @@
 """Generates the names of lease owners, and detects whether the process of an owner is dead.
 
-Leases expire; detection only shortens the wait after a crash, for processes on the same machine. A process counts as
-alive unless it is certainly dead.
+Leases expire anyway; detection only shortens the wait after a crash, for processes on the same machine.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def _read_machine_id() -> str:
-    """Returns a text that identifies the boot of this machine and the process namespace.
+    """Identifies the boot of this machine and the process namespace.
 
     Process ids can be compared only within the same boot and namespace.
     """
@@ -22,7 +21,7 @@ def _read_machine_id() -> str:
     for path in map(Path, _MACHINE_ID_FILES):
         try:
             parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-        except OSError:  # not Linux: a random name, so that no process counts as dead
+        except OSError:  # not Linux: no process counts as dead
             parts.append(secrets.token_hex(8))
     return "/".join(parts)
 
@@ -31,15 +30,14 @@ _MACHINE_ID = _read_machine_id()
 
 
 def new_lease_owner() -> str:
-    """Returns a name for this process: machine, process id, and a random part, because process ids are reused."""
+    """Returns a name for this process, with a random part because process ids are reused."""
     return f"{_MACHINE_ID} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def is_dead(owner: str) -> bool:
     """Returns whether the process of `owner` is certainly dead.
 
-    Do not pass the current name of this process: any name with the process id of this process counts as that of an
-    earlier process.
+    The process id of this process counts as that of an earlier process: do not pass its current name.
     """
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")

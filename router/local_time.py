@@ -1,7 +1,6 @@
 """Formats times in a time zone and in the date format of a locale.
 
-Opens only names that the IANA time zone database lists, so a name cannot select another file. Each zone is read once
-per process. The locale affects dates and times only; all other texts are in English.
+Opens only names that the IANA time zone database lists, so a name cannot select another file.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from router.model import Micros, User, Workspace
 
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_LOCALE = "en"
-# Names in zone directories that identify no zone: the setting of the host, and a placeholder.
+# The setting of the host, and a placeholder.
 _NOT_ZONES = frozenset({"localtime", "Factory"})
 _AREAS = (
     "Africa/",
@@ -31,8 +30,7 @@ _AREAS = (
     "Pacific/",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The earliest and the latest time to show, in microseconds: 1 January of the years 2 and 9999. `datetime` can represent
-# them in every zone.
+# `datetime` can represent these times in every zone.
 _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (2, 9999))
 
 
@@ -42,7 +40,6 @@ class _Format:
 
     Attributes:
         months: The abbreviated month names, separated by spaces.
-        uses_12_hours: Whether times use the 12-hour clock with AM and PM.
     """
 
     months: str
@@ -80,29 +77,29 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """Returns all valid names. Reads the zone directories once per process, which takes about 20 ms."""
+    """Returns all valid names. The first call reads the zone directories, in about 20 ms."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """Returns the names for selection lists: UTC and the names by region, without legacy names."""
+    """Returns the names for selection lists, without legacy names."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 
 def get_zone(name: str | None) -> tzinfo:
-    """Returns the zone with this name; UTC for None and for a name that the database of this host lacks."""
+    """Returns the zone with this name; UTC for an unknown name."""
     return _load_zone(name) if name in timezone_names() else UTC
 
 
 @cache
 def _load_zone(name: str) -> tzinfo:
-    """Loads a listed zone. The cache is bounded by the number of listed names."""
+    """Loads a listed zone; the list bounds the cache."""
     return zoneinfo.ZoneInfo(name)
 
 
 def zone_label(local: datetime) -> str:
-    """Returns the zone's abbreviation at this time, such as `CET`, or `UTC+05:45` if the zone has none."""
+    """Returns the zone's abbreviation at this time, such as `CET`, or `UTC+05:45`."""
     return f"{local:%Z}" if f"{local:%Z}".isalpha() else f"UTC{local.isoformat()[-6:]}"
 
 
@@ -122,19 +119,19 @@ class LocalTime:
         return get_zone(self.timezone)
 
     def format_date(self, at: Micros) -> str:
-        """Formats a date: `1 Jan 2030`."""
+        """Returns `1 Jan 2030`."""
         return self._format.render(self._format.date_template, self._to_local(at))
 
     def format_minute(self, at: Micros) -> str:
-        """Formats a time to the minute: `1 Jan 2030, 13:00 CET`."""
+        """Returns `1 Jan 2030, 13:00 CET`."""
         return self._render(at, seconds=False)
 
     def format_second(self, at: Micros) -> str:
-        """Formats a time to the second: `1 Jan 2030, 13:00:03 CET`."""
+        """Returns `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
 
     def format_day(self, day: dt.date) -> str:
-        """Formats a date without its year: `1 Jan`."""
+        """Returns `1 Jan`."""
         return self._format.render(self._format.day_template, day)
 
     @property

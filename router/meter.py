@@ -1,8 +1,7 @@
 """The interface for metrics.
 
-A call takes about a microsecond, never blocks and never raises. It receives the size of a message but none of its
-content. Text arguments come from small fixed sets (reply names, outcomes, route patterns), so label values never depend
-on received data.
+A call takes about a microsecond, never blocks and never raises. Text arguments come from small fixed sets, so label
+values never depend on received data.
 """
 
 from __future__ import annotations
@@ -19,34 +18,27 @@ class Meter(Protocol):
         """Records a new SMTP connection."""
 
     def record_refusal(self, reason: str) -> None:
-        """Records a refused connection, sender, recipient or message; `reason` is a reply name in `smtp.replies`."""
+        """Records an SMTP refusal; `reason` is a reply name in `smtp.replies`."""
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """Records a committed message, or a duplicate, whose content was not stored again."""
+        """Records a committed message."""
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
-        """Records the result of accepting one message.
+        """Records how many aliases of one message got a ticket event, a duplicate and a delivery.
 
-        Args:
-            aliases: The number of distinct aliases, counted before the transaction.
-            ticketed: The number of these aliases that got a ticket event.
-            duplicates: The number of these aliases that already had the message.
-            queued: The number of queued deliveries.
+        `aliases` was counted before the transaction.
         """
 
     def record_commit(self, seconds: float) -> None:
         """Records how long a message waited for its group commit, successful or not."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """Records a parsed message; `failed` means that it could not be parsed and that its source is shown."""
+        """Records a parsed message."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
-        """Records a finished request to an integration.
+        """Records a finished request to an integration, with its response time.
 
-        Args:
-            outcome: A name that `router.dispatch.outbox.outcome_name` returns.
-            deliveries: The number of deliveries; more than one in a digest.
-            seconds: The response time.
+        `outcome` is a name that `router.dispatch.outbox.outcome_name` returns.
         """
 
     def record_delivery(self, seconds: float) -> None:
@@ -56,7 +48,6 @@ class Meter(Protocol):
         """Records a finished HTTP request.
 
         Args:
-            method: As registered (`GET`), or "none".
             route: As registered (`/api/domains/{id}`), or "none".
             status: The class of the status (`2xx`), or "none" for an aborted response.
             seconds: The duration; None for a stream.

@@ -1,8 +1,7 @@
 """The data model as frozen dataclasses.
 
-Field names are the column names of the queries in `store/queries`, so that rows are converted without a mapping. Times
-are microseconds since the epoch (`Micros`), None if the event has not happened. A text that a message lacks is `""`.
-Ids are texts with a prefix (`router.ids`).
+Field names are the column names of the queries in `store/queries`. Times are microseconds since the epoch (`Micros`),
+None if the event has not happened. A text that a message lacks is `""`.
 """
 
 from __future__ import annotations
@@ -26,12 +25,7 @@ DELIVERY_STATES: tuple[DeliveryState, ...] = ("pending", "delivered", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The tenant. Users, keys, domains, integrations, aliases and tickets belong to exactly one.
-
-    Attributes:
-        timezone: An IANA name.
-        locale: A tag of `router.local_time.LOCALES`, for dates and times.
-    """
+    """The tenant: every other object belongs to exactly one workspace."""
 
     id: str
     name: str
@@ -44,12 +38,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of a workspace.
-
-    Attributes:
-        email: The sign-in name, unique across workspaces.
-        timezone: An IANA name; None for that of the workspace.
-    """
+    """A user of a workspace. `email` is the sign-in name, unique across workspaces."""
 
     id: str
     workspace_id: str
@@ -64,12 +53,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key of a user.
-
-    Attributes:
-        hash: The SHA-256 of the key, which is not stored itself.
-        hint: The part of the key that may be shown.
-    """
+    """An API key of a user. `hint` is the part of the key that may be shown."""
 
     id: str
     workspace_id: str
@@ -86,12 +70,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a request: a user with an API key or a session, or the operator at the command line.
-
-    Attributes:
-        user_id: None for the operator.
-        address: The client's IP address, for the audit log; `""` for the operator.
-    """
+    """The author of a request. The operator at the command line has no `user_id` and no `address`."""
 
     workspace_id: str
     role: Role
@@ -106,14 +85,10 @@ class Domain:
 
     Attributes:
         name: The A-label form in lower case.
-        token: The verification token.
         records: The result of the last check as JSON.
-        mx_managed: `upstream` if the MX records belong to another relay, so that only the TXT record verifies the
-            domain.
+        mx_managed: `upstream` if another relay receives the mail, so that only the TXT record verifies the domain.
         misses: The number of consecutive rechecks that found no correct record.
-        missing_since: The time of the first of these rechecks.
         alert: The text of the pending alert to the domain's integrations.
-        alert_at: When the alert was queued; None if no alert is pending.
     """
 
     id: str
@@ -138,12 +113,10 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
-        encrypted_settings: Encrypted JSON.
         hint: The target, masked for display.
-        last_error: The reason of the last failure.
         probe_at: When the next parked delivery of a failing integration is tried.
-        probe_interval: The time from one such try to the next, in microseconds.
-        paced_at: The theoretical arrival time of the next request; see `router.dispatch.pacing`.
+        probe_interval: The time between two such tries, in microseconds.
+        paced_at: See `router.dispatch.pacing`.
     """
 
     id: str
@@ -191,7 +164,7 @@ class Message:
     """A received message without its content: the envelope and header fields.
 
     Attributes:
-        protocol: The `with` value of the Received field (RFC 3848: `ESMTPS`, ...), or `TEST`.
+        protocol: The `with` value of the Received field (RFC 3848), or `TEST`.
         reference_ids: A JSON list.
         automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
     """
@@ -217,12 +190,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A conversation at one alias.
-
-    Attributes:
-        number: The ticket number within the workspace.
-        address: The alias as an address.
-    """
+    """A conversation at one alias. `number` counts within the workspace."""
 
     id: str
     workspace_id: str
@@ -242,7 +210,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """A recipient of a message in a ticket. Two recipients of the same alias are two rows of one ticket."""
+    """A recipient of a message in a ticket."""
 
     ticket_id: str
     message_id: str
@@ -255,12 +223,7 @@ class TicketMessage:
 
 @dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """An event of a ticket.
-
-    Attributes:
-        kind: `opened`, `replied`, `claimed`, `status`, `note`, ...
-        detail: JSON.
-    """
+    """An event of a ticket, such as `opened`, `claimed` or `note`; `detail` is JSON."""
 
     id: str
     ticket_id: str
@@ -298,7 +261,6 @@ class Attempt:
     """An attempt to send a delivery, recorded before the request and updated after it.
 
     Attributes:
-        n: The number of the attempt.
         outcome: `open` until the request has finished.
         latency: The response time, in microseconds.
         answer: The start of the response body.
@@ -316,13 +278,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An entry of the audit log.
-
-    Attributes:
-        action: `noun.verb`.
-        target: The id of the changed object.
-        detail: JSON without secrets.
-    """
+    """An entry of the audit log. `action` is `noun.verb`; `detail` is JSON without secrets."""
 
     id: str
     workspace_id: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4_PREFIXES = (26, 21)  # prefix lengths of the networks of a small hosting customer and of a small provider
-_WIDER_IPV6_PREFIXES = (48, 32)  # prefix lengths of the networks of one site (RFC 6177) and of one provider
+_WIDER_IPV4_PREFIXES = (26, 21)  # a small hosting customer, a small provider
+_WIDER_IPV6_PREFIXES = (48, 32)  # a site (RFC 6177), a provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -23,7 +23,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Returns whether a host name or address is a loopback one, including names below `localhost` (RFC 6761 6.3)."""
+    """Includes names below `localhost` (RFC 6761 6.3)."""
     address = parse_address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")
@@ -32,10 +32,9 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """Returns the key under which an address is counted: the IPv4 address, or the IPv6 /64.
+    """Returns the IPv4 address or the IPv6 /64, the smallest network of a customer.
 
-    A /64 is the smallest IPv6 network of a customer. Other texts, such as the `""` of a Unix socket, are returned
-    unchanged.
+    Other texts, such as the `""` of a Unix socket, are returned unchanged.
     """
     address = parse_address(text)
     if address is None:
@@ -47,10 +46,7 @@ def address_key(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_keys(text: str) -> tuple[str, ...]:
-    """Returns the networks of an address, the narrowest first: `address_key`, then two wider ones.
-
-    For other texts, returns only the text.
-    """
+    """Returns `address_key` and wider networks, the narrowest first."""
     address = parse_address(text)
     if address is None:
         return (text,)

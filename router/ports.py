@@ -1,4 +1,4 @@
-"""Interfaces between the servers and the core. `emailrouter.assembly` connects them to their implementations."""
+"""Interfaces between the servers and the core."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from router.routing.route import Refusal, Target
 
 
 class RecipientResolver(Protocol):
-    """Resolves recipients at RCPT; see `router.routing.routing_cache.RoutingCache`."""
+    """Resolves recipients at RCPT."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         """Returns the target of a recipient, or why it is refused.
 
-        Args:
-            mailbox: The recipient.
-            reverse_path: The sender, compared with the workspace's blocked senders; `""` is the null reverse-path.
-            peer: The client's IP address, compared with the workspace's blocked senders.
-
-        Raises:
-            Unavailable: The database is unavailable.
+        `reverse_path` and `peer` are compared with the workspace's blocked senders. Raises `Unavailable`.
         """
         ...
 
@@ -32,9 +26,7 @@ class RecipientResolver(Protocol):
 class AcceptResult:
     """The result of a committed transaction, from which the `250` reply is made.
 
-    Attributes:
-        message_id: The id of the stored message; for a duplicate, the id of the message that it repeats.
-        is_duplicate: Whether all aliases already had the message, so that it was not stored again.
+    For a duplicate, `message_id` is the id of the message that it repeats.
     """
 
     message_id: str
@@ -42,16 +34,14 @@ class AcceptResult:
 
 
 class Acceptor(Protocol):
-    """Accepts messages after the final dot; see `router.accept.Accept`."""
+    """Accepts messages after the final dot."""
 
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """Stores the message durably, and returns after the commit.
 
-        A client that disconnects must not cancel the call.
-
-        Args:
-            envelope: The envelope.
-            content: The bytes as received after dot-unstuffing, without added trace headers.
+        A client that disconnects must not cancel the call. `content` are the bytes after dot-unstuffing, without added
+        trace
+        headers.
 
         Raises:
             StorageFull: SMTP replies with 452.
@@ -61,7 +51,7 @@ class Acceptor(Protocol):
 
 
 class Waker(Protocol):
-    """Notifies delivery processes that integrations have deliveries that are due."""
+    """Notifies delivery processes that integrations have due deliveries."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
 

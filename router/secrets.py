@@ -1,8 +1,7 @@
 """Encryption of secrets at rest, and hashing of API keys and passwords.
 
-Guarantees: encrypted texts can be decrypted only with the secret key and for the purpose they were encrypted for. API
-keys and passwords cannot be recovered from their hashes. The key file is created once, even if several processes start
-together, and only its owner can read it. Secrets never appear in logs or error messages.
+An encrypted text can be decrypted only with the secret key and for its own purpose. Secrets never appear in logs or
+error messages.
 """
 
 from __future__ import annotations
@@ -26,22 +25,22 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_FILE = "secret_key"
 INTEGRATION_PURPOSE = "integration"
 _KEY_BYTES = 32
-_MIN_KEY_LENGTH = 16  # bytes; `[server] secret_key` requires at least as many characters
+_MIN_KEY_LENGTH = 16  # bytes
 
-# Does not contain 0, O, 1, I and l, because keys may be read out or typed.
+# Keys may be read out or typed, so similar characters are missing.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _API_KEY_PREFIX = "er_"
-_API_KEY_LENGTH = 44  # the alphabet has 57 characters, so 256 bits need 43.9
+_API_KEY_LENGTH = 44  # 256 bits
 _PASSWORD_LENGTH = 16  # 93 bits
 MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 
-# 19 MiB and 2 passes: the minimum of the OWASP Password Storage Cheat Sheet for Argon2id. It is sufficient because
-# generated passwords are random. With more memory or lanes, concurrent sign-ins would slow down receiving mail.
+# The minimum of the OWASP Password Storage Cheat Sheet for Argon2id suffices for random passwords. With more memory or
+# lanes, concurrent sign-ins would slow down receiving mail.
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
 _PASSWORD_HASH = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
-# Limits for a stored hash, the memory in KiB: a manipulated row must not cause the allocation of gigabytes.
+# A manipulated hash must not cause the allocation of gigabytes. The memory is in KiB.
 _MAX_MEMORY, _MAX_PASSES, _MAX_LANES = 256 * 1024, 10, 8
 
 
@@ -50,13 +49,10 @@ class DecryptionError(Exception):
 
 
 class SecretBox:
-    """Encrypts texts with the first key, and decrypts texts that were encrypted with any of the keys.
+    """Encrypts texts with the first key, and decrypts with any of the keys, newest first.
 
-    Each purpose, a fixed word, has its own keys derived with HKDF-SHA256, so a text encrypted for one purpose cannot be
+    Each purpose, a fixed word, has its own keys derived with HKDF-SHA256. A text encrypted for one purpose cannot be
     decrypted for another.
-
-    Args:
-        keys: One or more keys, newest first.
     """
 
     def __init__(self, keys: str | bytes | Sequence[str | bytes]) -> None:
@@ -64,18 +60,14 @@ class SecretBox:
         if not self._keys:
             raise ValueError("at least one secret key is required")
         self._fernets: dict[str, MultiFernet] = {}
-        self._fernet(INTEGRATION_PURPOSE)  # reports an invalid key now, not at the first use
+        self._fernet(INTEGRATION_PURPOSE)  # reports an invalid key now
 
     def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:
         """Encrypts and authenticates `text`; returns ASCII."""
         return self._fernet(purpose).encrypt(text.encode("utf-8")).decode("ascii")
 
     def decrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Decrypts a text.
-
-        Raises:
-            DecryptionError: The text cannot be decrypted.
-        """
+        """Raises `DecryptionError` if the text cannot be decrypted."""
         try:
             return self._fernet(purpose).decrypt(encrypted.encode("utf-8", "surrogatepass")).decode("utf-8")
         except (InvalidToken, UnicodeDecodeError):
@@ -84,11 +76,7 @@ class SecretBox:
             ) from None
 
     def reencrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Encrypts a text again, with the first key.
-
-        Raises:
-            DecryptionError: The text cannot be decrypted.
-        """
+        """Encrypts a text again, with the first key. Raises `DecryptionError`."""
         return self.encrypt(self.decrypt(encrypted, purpose), purpose)
 
     def __repr__(self) -> str:
@@ -116,12 +104,8 @@ def new_key() -> str:
 def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
     """Returns the key in `data_dir/secret_key`; creates the file with mode 0600 if it does not exist.
 
-    If several processes start together, one creates the file and all return its key: the key is written to a temporary
-    file, synced, and linked to its name, which fails if the name exists.
-
-    Raises:
-        OSError: The file cannot be read or created.
-        ValueError: The file does not contain a key.
+    Processes that start together all return the same key: linking a temporary file fails if the name exists. Raises
+    OSError, and ValueError if the file does not contain a key.
     """
     path = Path(data_dir) / KEY_FILE
     if not path.exists():
@@ -135,7 +119,7 @@ def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
 
 
 def fingerprint(key: str | bytes) -> str:
-    """Returns 16 hexadecimal digits that identify the key without revealing it, for storage in the database."""
+    """Returns 16 hexadecimal digits that identify the key without revealing it."""
     return hmac.new(_key_material(key), b"emailrouter:fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
@@ -156,13 +140,13 @@ def _create_key_file(path: Path) -> None:
         temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)  # after a crash, data encrypted with the key must not exist without the key
+        os.fsync(directory)  # data encrypted with the key must not survive a crash without the key
     finally:
         os.close(directory)
 
 
 def _key_material(key: str | bytes) -> bytes:
-    """Returns the key material; a configured key may be any long random text."""
+    """A configured key may be any long random text."""
     material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
     if len(material) < _MIN_KEY_LENGTH:
         raise ValueError(
@@ -175,11 +159,7 @@ def _key_material(key: str | bytes) -> bytes:
 
 
 def new_api_key() -> tuple[str, str, str]:
-    """Generates an API key: `er_` and 256 random bits.
-
-    Returns:
-        The key, which is shown once, its hash, and a hint that is safe to show.
-    """
+    """Generates an API key; returns the key, its hash, and a hint that is safe to show."""
     key = _API_KEY_PREFIX + _random_text(_API_KEY_LENGTH)
     return key, hash_api_key(key), f"{key[:7]}\u2026{key[-4:]}"
 
@@ -189,8 +169,7 @@ def hash_api_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# --- passwords. Hashing takes tens of milliseconds, or over a second at the limits of a stored hash, and must run in a
-# thread.
+# --- passwords. Hashing takes tens of milliseconds or more, and must run in a thread.
 
 
 def new_password() -> str:
@@ -198,10 +177,9 @@ def new_password() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Returns the Argon2id hash in PHC format. Blocks for tens of milliseconds.
+    """Returns the Argon2id hash in PHC format.
 
-    Raises:
-        ValueError: The password has more than `MAX_PASSWORD_LENGTH` characters.
+    Raises ValueError for more than `MAX_PASSWORD_LENGTH` characters.
     """
     if len(password) > MAX_PASSWORD_LENGTH:
         raise ValueError(f"a password must have at most {MAX_PASSWORD_LENGTH} characters")
@@ -216,7 +194,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, password_hash: str) -> bool:
-    """Returns whether the password matches; False for an invalid hash. Blocks like `hash_password`.
+    """Returns whether the password matches; False for an invalid hash.
 
     For a user that does not exist, verify against `UNUSABLE_HASH`: it takes the same time and never matches.
     """
@@ -233,7 +211,7 @@ def verify_password(password: str, password_hash: str) -> bool:
     return True
 
 
-# A hash with the current cost parameters and a digest of zeros, which no password matches.
+# The current cost parameters and a digest of zeros, which no password matches.
 UNUSABLE_HASH = f"$argon2id$v=19$m={_ARGON_MEMORY},t={_ARGON_PASSES},p={_ARGON_LANES}${'A' * 22}${'A' * 43}"
 
 

@@ -31,9 +31,9 @@ from router.ratelimit.request_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of the core, one in each field.
+    """The services of the core.
 
-    `ready` raises `Unavailable` or `SchemaMismatch` when requests would fail (see `router.store.migrate`).
+    `ready` raises `Unavailable` or `SchemaMismatch` when requests would fail.
     """
 
     clock: Clock

@@ -1,6 +1,6 @@
 """Runs side tasks, such as logging, metrics and wake-ups, whose failure must not affect the main task.
 
-Guarantees: `run`, and each call of a wrapped meter or waker, returns normally. Failures are counted and logged.
+Failures are counted and logged, never raised.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class SideTasks:
             self._log_failure(task, error)
 
     def wrap_meter(self, meter: Meter) -> Meter:
-        """Wraps a meter so that each call is a side task. `NULL_METER` and a wrapped meter are returned unchanged."""
+        """Wraps a meter so that each call is a side task."""
         return meter if meter is NULL_METER or isinstance(meter, _SideTaskMeter) else _SideTaskMeter(meter, self)
 
     def wrap_waker(self, waker: Waker) -> Waker:
-        """Wraps a waker so that each call is a side task. A wrapped waker is returned unchanged."""
+        """Wraps a waker so that each call is a side task."""
         return waker if isinstance(waker, _SideTaskWaker) else _SideTaskWaker(waker, self)
 
     def _log_failure(self, task: str, error: Exception) -> None:

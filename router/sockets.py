@@ -1,6 +1,6 @@
 """The listening sockets that systemd passes to this process (sd_listen_fds(3)).
 
-`FileDescriptorName` of the socket unit tells them apart: sockets named `api` belong to the API, all others to SMTP.
+Sockets with the `FileDescriptorName` `api` belong to the API, all others to SMTP.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ _FIRST_DESCRIPTOR = 3
 
 
 def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Returns the listening sockets of a server.
-
-    systemd passes them blocking and inheritable, which would block the event loop and keep the port open in child
-    processes; both are changed.
+    """Returns the listening sockets of a server, non-blocking and not inheritable.
 
     Raises:
         OSError: systemd passed none for this server.

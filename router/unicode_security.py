@@ -1,10 +1,7 @@
 """Removes deceptive characters from untrusted text, and detects deceptive domains (UTS 39).
 
-Bidirectional controls and characters without width can make a name or an address look like another one. They are
-removed before text is stored or displayed. The joiners U+200C and U+200D are part of words and emoji: `safe_line`
-keeps them between other characters, `safe_identifier` removes them.
-
-Pure; every function takes linear time.
+Bidirectional controls and characters without width can make a name or an address look like another one. Pure; every
+function takes linear time.
 """
 
 from __future__ import annotations
@@ -32,8 +29,8 @@ _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
-# A joiner after an ASCII, Latin, Greek, Cyrillic or Armenian character, or at the start, joins nothing. Tags after a
-# black flag encode regional flags; elsewhere they are hidden text.
+# A joiner joins nothing at the start or after a character of these alphabets. Tags after a black flag encode regional
+# flags; elsewhere they are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
@@ -46,8 +43,7 @@ _MIXED_BY_LANGUAGES = (
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
 )
-# Letters that look like Latin ones: a label of only these can imitate a Latin label. This does not apply below the
-# top-level domains of countries that use these scripts.
+# A label of only these letters can imitate a Latin label, except below the top-level domains that follow.
 _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
 _LOOKALIKE_SCRIPT_TLDS = frozenset(
     {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
@@ -66,8 +62,7 @@ def safe_line(text: str) -> str:
 def safe_identifier(text: str) -> str:
     """Removes all invisible characters from an address, host name or other identifier.
 
-    The domain of an address is converted to A-labels if it needs joiners (RFC 5892 appendix A). Thus it stays the same
-    domain.
+    A domain that needs joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
     """
     if text.isascii():
         return text
@@ -78,7 +73,7 @@ def safe_identifier(text: str) -> str:
 
 
 def deceptive_domain(address: str) -> str:
-    """Returns the A-labels of a domain that mixes scripts or imitates a Latin one, `""` for other addresses."""
+    """Returns the A-labels of a domain that mixes scripts or imitates a Latin one, or `""`."""
     _, separator, domain = address.rpartition("@")
     if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:
         return ""
@@ -111,7 +106,7 @@ def _script(character: str) -> str:
 
 
 def _a_labels(domain: str, *, strict: bool = False) -> str:
-    """Converts a domain to A-labels. If `strict`, returns `""` for a domain that IDNA 2008 does not allow."""
+    """If `strict`, returns `""` for a domain that IDNA 2008 does not allow."""
     try:
         return idna.encode(limit_marks(domain), uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):

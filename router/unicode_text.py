@@ -1,7 +1,7 @@
-"""Unicode normalisation in linear time. No other module calls `unicodedata.normalize`.
+"""Unicode normalisation in linear time. Pure.
 
 `unicodedata.normalize` sorts each run of combining marks in quadratic time while it holds the GIL. Runs are therefore
-limited to the length of the Stream-Safe Text Format first. Pure.
+limited to the length of the Stream-Safe Text Format first. No other module calls `unicodedata.normalize`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-# Maximum number of consecutive non-starters in NFKD (UAX 15, Stream-Safe Text Format); no writing system needs as many.
+# UAX 15, Stream-Safe Text Format; no writing system needs as many.
 MAX_MARKS = 30
 # A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
 _MIN_LONG_RUN = MAX_MARKS // 3
@@ -42,10 +42,7 @@ def _long_run_pattern() -> re.Pattern[str]:
 
 
 def _is_mark(character: str) -> bool:
-    """Returns whether the NFKD form of the character starts with a non-starter.
-
-    The NFKD form is checked because some characters have the combining class 0 but decompose into non-starters.
-    """
+    """Some characters have the combining class 0 but decompose into non-starters."""
     if unicodedata.combining(character):
         return True
     if not unicodedata.decomposition(character):
@@ -54,14 +51,14 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Returns whether any character is something other than a mark, space, control, format or blank character."""
+    """Returns whether the text contains any visible character."""
     return any(
         unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK_CHARACTERS for character in text
     )
 
 
 def _limit_run(run: str) -> str:
-    """Returns the longest prefix of a character and its marks with at most `MAX_MARKS` marks."""
+    """Returns the longest prefix with at most `MAX_MARKS` marks."""
     count = 0
     for position, character in enumerate(run):
         form = unicodedata.normalize("NFKD", character)
