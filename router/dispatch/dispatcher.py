@@ -95,7 +95,6 @@ class Dispatcher:
         self._changed.set()
 
     async def run(self) -> None:
-        """Runs workers until `stop` is called."""
         await self._release_dead_owners()
         poll_at = self._clock.monotonic()
         while not self._stopping.is_set():
@@ -145,7 +144,6 @@ class Dispatcher:
                 self._due[integration_id] = None
 
     async def _run_worker(self, integration_id: str) -> None:
-        """Runs the worker of one integration, from its first claim to its last."""
         try:
             completed: CompletedBatch | None = None
             while True:
@@ -230,7 +228,6 @@ class Dispatcher:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Waits for the event, up to `seconds`."""
     if seconds <= 0:
         return
     try:

@@ -19,8 +19,8 @@ from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
 RETRY_PERIOD: Micros = 86_400 * SECOND
-MAX_DOMAINS = 50  # the maximum number of domains that one query reads
-MAX_INTEGRATIONS = 20  # the maximum number of integrations that receive one alert
+MAX_DOMAINS = 50
+MAX_INTEGRATIONS = 20
 TITLE = "Domain alert"
 
 log = structlog.get_logger()

@@ -28,7 +28,6 @@ log = structlog.get_logger()
 
 
 async def pause() -> None:
-    """Waits between two transactions of a task, so that other processes can lock the SQLite file."""
     await asyncio.sleep(PAUSE_SECONDS)
 
 

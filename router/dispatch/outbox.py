@@ -194,7 +194,6 @@ class Outbox:
     async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
-        """Returns a due delivery, or several if more than `digest_after` are due. A probe is one pending delivery."""
         if probe:
             return await fetch_models(transaction, Delivery, "dispatch_probe_delivery", integration_id=integration_id)
         after = self._limits.digest_after
@@ -327,7 +326,6 @@ class Outbox:
 
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
-    """Marks the integration as active and makes its parked deliveries due."""
     await transaction.execute("dispatch_mark_active", id=integration_id)
     await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 

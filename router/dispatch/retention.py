@@ -27,8 +27,6 @@ MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
 # The clocks of several hosts differ, so a fingerprint is kept this much longer than the duplicate window.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
-# How long counts of rate limits (`router.ratelimit.request_limiter`) and responses to idempotent requests
-# (`router.admin.idempotency`) are kept.
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 

@@ -26,12 +26,10 @@ WAIT_SECONDS: tuple[int, ...] = (
     12 * _HOUR,
 )
 JITTER = 0.2  # a wait is lengthened by up to this fraction
-# The longest wait, including jitter.
 MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
 # Up to this many failures, Retry-After replaces the wait from WAIT_SECONDS; later it can only lengthen the wait.
 MAX_TRUSTED_FAILURES = 3
 
-# The shortest and the longest interval between two probes of a failing integration.
 MIN_PROBE_INTERVAL: Micros = 5 * _MINUTE * SECOND
 MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 

@@ -31,7 +31,6 @@ class TicketSender:
         self._link_base = link_base
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
-        """See `DeliverySender.send`."""
         integration = self._poster.prepare(batch.integration)
         if isinstance(integration, SendFailure):
             return integration

@@ -52,7 +52,6 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNot
 
 
 def build_ticket_link(base: str | None, ticket_id: str) -> str | None:
-    """Returns the URL of the ticket's page; None if `base` (`public_url`) is None."""
     return None if base is None else f"{base}/tickets/{ticket_id}"
 
 
