@@ -1,12 +1,7 @@
 """Runs one worker for each integration with due deliveries, at most `concurrency` at a time.
 
-A worker takes the lease of its integration, sends the due deliveries one by one or as digests within the pace, and
-releases the lease. Workers are independent: a slow webhook occupies one of `concurrency` slots. `wake` makes the
-dispatcher deliver new mail at once. Every `poll_interval` the dispatcher also finds deliveries that became due, were
-written by another process, or were left by a killed process.
-
-While the database is unavailable, a worker retries to record its outcome, until `drain` seconds after `stop` at the
-latest. If an outcome is not recorded, its attempt stays open, and the delivery is sent again.
+A slow webhook occupies only its own worker. `wake` makes the dispatcher deliver new mail at once; polls find all other
+work. An outcome that cannot be recorded leaves its attempt open, and the delivery is sent again.
 """
 
 from __future__ import annotations
@@ -26,12 +21,11 @@ from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
 
-# The interval between two polls, which find work after a lost wake-up. Retries are no more precise than this.
+# Polls find work after a lost wake-up. Retries are no more precise than this interval.
 POLL_INTERVAL_SECONDS = 0.5
-# The interval between two repairs. A repair is needed only after a clock was set back, or after an integration was
-# deleted during an accept.
+# Needed only after a clock was set back, or an integration was deleted during an accept.
 REPAIR_INTERVAL_SECONDS = 600.0
-# The first and the longest delay between two attempts to record an outcome while the database is unavailable.
+# The delays between two attempts to record an outcome.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
 log = structlog.get_logger()
@@ -41,18 +35,15 @@ class DeliverySender(Protocol):
     """Makes the request of a delivery batch."""
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
-        """Returns the outcome, whatever the endpoint does. Raises `Unavailable` if the database is unavailable."""
+        """Returns the outcome, whatever the endpoint does. Raises `Unavailable`."""
         ...
 
 
 class Dispatcher:
     """Runs workers until `stop`. Use one instance per deliver process.
 
-    `wake` may be called from any task of its event loop.
-
     Args:
         drain: Seconds after `stop` within which the outcomes of requests in progress are recorded.
-        poll_interval: Seconds between two polls.
     """
 
     def __init__(
@@ -77,7 +68,7 @@ class Dispatcher:
         self._drain = drain
         self._poll_interval = poll_interval
         self._meter = self._side_tasks.wrap_meter(meter)
-        self._due: dict[str, None] = {}  # integrations to work on, in order of request
+        self._due: dict[str, None] = {}  # in order of request
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -90,7 +81,7 @@ class Dispatcher:
         self._changed.set()
 
     def stop(self) -> None:
-        """Starts no further requests. `run` returns when all outcomes are recorded, at the latest after `drain`."""
+        """Starts no further requests. `run` returns when all outcomes are recorded."""
         self._stopping.set()
         self._changed.set()
 
@@ -107,7 +98,7 @@ class Dispatcher:
         await self._drain_workers()
 
     async def _drain_workers(self) -> None:
-        """Waits for the workers. If a worker does not end in time, it is cancelled: its attempt stays open."""
+        """Waits for the workers. A worker that does not end in time is cancelled, and its attempt stays open."""
         if not self._workers:
             return
         workers = {worker: integration_id for integration_id, worker in self._workers.items()}
@@ -150,7 +141,7 @@ class Dispatcher:
                 try:
                     claimed = await self._claim_and_record(integration_id, completed)
                 finally:
-                    if completed is not None:  # report an outcome only after it was recorded, or recording failed
+                    if completed is not None:  # report an outcome only after recording has ended
                         self._report_outcome(completed)
                 completed = None
                 match claimed:
@@ -162,7 +153,7 @@ class Dispatcher:
                         outcome = await self._send(claimed)
                         completed = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - jitter, not a secret
         except Exception:
-            # The delivery is retried when the lease expires. Its claims are counted, so the retries are bounded.
+            # The delivery is retried when the lease expires; counting its claims bounds the retries.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._workers[integration_id]
@@ -171,10 +162,7 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """Calls `Outbox.claim_and_record`. While the database is unavailable, retries it if `completed` is given.
-
-        Without `completed`, returns None if the database is unavailable.
-        """
+        """Retries to record an outcome while the database is unavailable. Without an outcome, returns None."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:
@@ -191,7 +179,7 @@ class Dispatcher:
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= batch.integration.lease_until:
-                # The process was suspended for longer than its lease: another process may be sending the batch.
+                # The process was suspended: another process may be sending the batch.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(batch)
@@ -217,7 +205,7 @@ class Dispatcher:
                 self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
-        """Releases the leases of dead processes of this host without waiting for their expiry."""
+        """Releases the leases of dead processes of this host before they expire."""
         try:
             for owner in await self._outbox.lease_owners():
                 if is_dead(owner):

@@ -1,10 +1,7 @@
 """Posts domain alerts to the integrations of a domain: verified, records missing, verification lost, taken over.
 
-An alert is stored with the change (`domains.alert`) and posted to each integration that receives tickets of the
-domain, up to `MAX_INTEGRATIONS`. After a crash it may be posted again. After a temporary failure, posting is retried
-for a day; then the alert is discarded. An alert never becomes a ticket, never delays one, and contains only
-information that `GET /api/domains/{id}` returns. docs/decisions/0008-domain-alerts.md says why alerts bypass the
-outbox.
+An alert is stored with the change; after a crash it may be posted again. It contains only information that
+`GET /api/domains/{id}` returns. docs/decisions/0008-domain-alerts.md says why alerts bypass the outbox.
 """
 
 from __future__ import annotations
@@ -27,21 +24,17 @@ log = structlog.get_logger()
 
 
 class DomainAlerts:
-    """Posts alerts. Use one instance per process, because it remembers which integrations need not be tried again."""
+    """Posts alerts. Use one instance per process, because it remembers which integrations need no retry."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
         self._database = database
         self._clock = clock
         self._poster = poster
-        # The (domain, time of the alert, integration) of each alert that was posted or failed permanently. It is not
-        # posted again to this integration while another integration is unavailable.
+        # (domain, time of the alert, integration): not posted again while another integration is unavailable.
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:
-        """Posts the pending alerts. Returns the number of alerts that need no further retry, or were discarded.
-
-        Raises `Unavailable` if the database is unavailable.
-        """
+        """Posts the pending alerts; returns how many need no retry. Raises `Unavailable`."""
         done = 0
         after = ""
         while True:

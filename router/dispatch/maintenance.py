@@ -1,8 +1,7 @@
 """Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
 
-A failed task is logged and runs again later; it never ends the process. In each interval, only one process starts a
-task marked `shared`. The process claims it in the database without a lease: if the process is killed, the task runs
-again in the next interval. Two overlapping runs do no harm.
+A failed task is logged and runs again later; it never ends the process. A process claims a shared task in the database
+without a lease: after a crash, the task runs again in the next interval. Two overlapping runs do no harm.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# The pause between two transactions of a task, long enough for other processes to lock the SQLite file.
+# Long enough for other processes to lock the SQLite file between two transactions.
 PAUSE_SECONDS = 0.02
-# The maximum wait before the next check for due tasks; jitter shortens it by up to half.
+# The maximum wait before the next check for due tasks.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()
@@ -33,12 +32,9 @@ async def pause() -> None:
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceTask:
-    """A task that runs at intervals.
+    """A task that runs at intervals, from one start to the next.
 
-    Attributes:
-        interval: The time from one start to the next.
-        shared: Whether only one process runs the task in each interval. Tasks that are not shared run in all processes,
-            which divide the work.
+    A `shared` task runs in only one process in each interval. Other tasks run in all processes, which divide the work.
     """
 
     name: str
@@ -71,13 +67,12 @@ class Maintenance:
                 if not task.shared or await self._claim(task):
                     await task.run()
             except Unavailable as error:
-                if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged the error
+                if not isinstance(error, DatabaseFileReplaced):  # `DatabaseFile.check` has logged it
                     log.warning("maintenance.database_unavailable", task=task.name, reason=str(error))
-                continue  # the task is still due at the next check
+                continue  # the task stays due
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # A process tries to claim a shared task more often than the task is due, because the process that ran the
-            # task last may have ended.
+            # The process that ran a shared task last may have ended, so others try more often.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

@@ -1,9 +1,8 @@
 """The transactions of the outbox: what is written before and after an attempt.
 
-The attempt is recorded before the request. `claim_and_record` records the outcome of the last request and opens the
-next attempt in one transaction; only then is the request sent. If the process is killed, the request of an open
-attempt was perhaps sent and perhaps not; the request is repeated when the lease expires. One process at a time holds
-the lease of an integration. Requests end before the lease, so an integration has at most one request in flight.
+The attempt is committed before the request is sent. If the process is killed, the request was perhaps sent, and is
+repeated when the lease expires. Only the process with the lease of an integration sends. Requests end before the lease,
+so an integration has at most one request in flight.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
-# How a delivery is rendered: as a rich message, as plain text after the rich message was rejected, or in a digest.
+# The rich form, plain text after the rich form was rejected, or a digest.
 Form = Literal["message", "text", "digest"]
 
 
@@ -26,8 +25,7 @@ Form = Literal["message", "text", "digest"]
 class DeliveryBatch:
     """The open attempts of one request: a single delivery, or several in a digest.
 
-    `attempts` has the attempt number of each delivery, in the same order. `probe` states whether the request tests a
-    failing integration.
+    `attempts` has the attempt number of each delivery. A `probe` tests a failing integration.
     """
 
     integration: Integration
@@ -41,8 +39,7 @@ class DeliveryBatch:
 class NotSent(SendRetry):
     """Nothing was sent, for a temporary reason in this installation.
 
-    The delivery is retried after the first wait of the schedule, whatever the attempt number. The later waits are for
-    failing endpoints, and the waits after several restarts of the database must not add up to hours.
+    Only the first wait of the schedule applies, because the later waits are for failing endpoints.
     """
 
 
@@ -64,7 +61,7 @@ class CompletedBatch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """The settings of `[delivery]` in the units used here, and the longest pacing delay for which a lease is kept."""
+    """The settings of `[delivery]`. `max_lease_wait` is the longest pacing delay for which a lease is kept."""
 
     per_second: float
     burst: int
@@ -84,7 +81,7 @@ class Outbox:
         self._limits = limits
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
-        """Returns the ids of up to `limit` integrations with work due now or soon, and without a valid lease."""
+        """Returns the ids of integrations with work due now or soon, and without a valid lease."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
@@ -101,13 +98,9 @@ class Outbox:
     async def claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None, digest_limit: int, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
-        """Records the outcome of `completed`, then opens the next attempts.
+        """Records the outcome of `completed` and opens the next attempts, in one transaction.
 
-        Args:
-            stop: Whether to open no attempt and only release the lease.
-
-        Returns:
-            The opened batch, or a short delay that the pace requires. None if the lease is not held on return.
+        With `stop`, only releases the lease. Returns None if the lease is not held on return.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -118,8 +111,8 @@ class Outbox:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if completed is None and integration.status == "active":
-                # A message accepted while the integration was failing may be committed after the reactivation.
-                # Its delivery is still parked.
+                # A message that was accepted before the reactivation may be committed after it. Its delivery is still
+                # parked.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             claimed = await self._open_next(transaction, integration, now, digest_limit)
             if claimed is None or (
@@ -130,11 +123,7 @@ class Outbox:
             return claimed
 
     async def repair(self) -> None:
-        """Corrects deliveries that no worker would find.
-
-        Makes deliveries due that a wrong clock delayed beyond any schedule. Fails deliveries whose integration was
-        deleted.
-        """
+        """Corrects deliveries that no worker would find, after a wrong clock or the deletion of an integration."""
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
         await self._database.execute("dispatch_fail_orphans", reason="the integration was deleted")
@@ -161,7 +150,7 @@ class Outbox:
         )
 
     def _latest_plausible(self, now: Micros) -> Micros:
-        """Returns the latest plausible time: later leases and probes were written with a wrong clock."""
+        """Returns the latest plausible time of a lease or probe; a wrong clock wrote later ones."""
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
@@ -206,7 +195,7 @@ class Outbox:
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
-        if delivery.attempts:  # `claims` may be 0 while an attempt is open, because parking resets them
+        if delivery.attempts:  # parking resets `claims` while an attempt may be open
             await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
         row = await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
@@ -222,7 +211,7 @@ class Outbox:
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
-        # One call for a whole digest keeps the transaction short: a crash before the commit would repeat the digest.
+        # A short transaction: a crash before the commit would repeat the digest.
         await transaction.execute_many(
             "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **result} for d, n in zip(batch.deliveries, batch.attempts, strict=True)],
@@ -251,10 +240,7 @@ class Outbox:
                 await self._record_failure(transaction, batch, outcome.reason, now)
 
     async def _was_changed_meanwhile(self, transaction: QueryExecutor, batch: DeliveryBatch) -> bool:
-        """Whether the URL was changed, or the integration reactivated, during the request.
-
-        The response of the old URL does not apply to the new one.
-        """
+        """The response of an old URL does not apply to the new one."""
         row = await transaction.fetch_one("dispatch_current_integration", id=batch.integration.id)
         if row is None:
             return False
@@ -284,7 +270,7 @@ class Outbox:
                 )
             else:
                 via = "text" if batch.form == "text" else ""
-                # The statement ignores the time of a parked delivery, but the delivery may be unparked by now.
+                # A parked delivery ignores the time, but may be unparked by now.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
                     "dispatch_reschedule",
@@ -294,7 +280,7 @@ class Outbox:
                     reason=outcome.reason,
                 )
         if outcome.retry_after is not None:
-            # Retry-After applies to the webhook, not only to this message.
+            # Retry-After applies to the whole webhook.
             not_before = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_set_pace", id=batch.integration.id, paced_at=paced_at)
@@ -331,7 +317,7 @@ async def reactivate_integration(transaction: QueryExecutor, integration_id: str
 
 
 def outcome_name(outcome: SendOutcome) -> str:
-    """Returns the name of an outcome in the API: sent, retry, parked, rejected or refused (payload not accepted)."""
+    """Returns the name of an outcome in the API."""
     match outcome:
         case SendSuccess():
             return "sent"

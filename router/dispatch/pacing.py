@@ -1,8 +1,7 @@
-"""The rate at which messages are posted to a webhook: a steady rate with a small burst, stored as one number.
+"""The rate at which messages are posted to a webhook: a steady rate with a small burst.
 
-This is the generic cell rate algorithm. `paced_at` (microseconds, in the integration's row) is the
-theoretical arrival time of the next message. Because this time is stored, the rate holds over restarts and any
-number of deliver processes. Pure.
+This is the generic cell rate algorithm. `paced_at` is the theoretical arrival time of the next message. It is stored,
+so the rate holds over restarts and any number of deliver processes. Pure.
 """
 
 from __future__ import annotations
@@ -10,23 +9,19 @@ from __future__ import annotations
 from router.clock import SECOND
 from router.model import Micros
 
-# The longest plausible delay: the maximum Retry-After plus a margin. A `paced_at` further ahead was written before
-# the clock was set back.
+# The maximum Retry-After plus a margin. A later `paced_at` was written before the clock was set back.
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 
 def send_interval(per_second: float) -> Micros:
-    """Returns the microseconds between messages, at most one day; 0 if `[delivery] per_second` is 0 (unlimited)."""
+    """Returns the microseconds between messages; 0 if the rate is unlimited."""
     return max(1, round(min(SECOND / per_second, 24 * 3600 * SECOND))) if per_second > 0 else 0
 
 
 def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple[Micros, Micros]:
     """Returns (wait in microseconds, new `paced_at`). With a wait of 0, send now and store the new `paced_at`.
 
-    With a wait, `paced_at` is returned unchanged. An implausible `paced_at` is treated as now.
-
-    Args:
-        burst: How many messages may be sent at once after an idle period; at least 1.
+    `burst` messages may be sent at once after an idle period.
     """
     step = send_interval(per_second)
     tolerance = (max(burst, 1) - 1) * step

@@ -1,9 +1,7 @@
 """Erases expired data: raw messages, resolved tickets, fingerprints, counters, sessions and idempotency keys.
 
-The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A ticket
-is erased only if it was resolved for the whole period and has no pending delivery; a message is erased with its last
-ticket. Each transaction is short (up to 64 chunks of 256 KiB, or a few hundred small rows). The first chunk of a
-message is erased first, and without it the message counts as erased, so an interruption leaves no partial message.
+The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A message
+without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is short.
 Concurrent runs do no harm, but slow each other down.
 """
 
@@ -21,11 +19,11 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
-# The maximum number of chunks that one transaction erases: 16 MiB, about 30 ms on a slow disk.
+# 16 MiB, about 30 ms on a slow disk.
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
-# The clocks of several hosts differ, so a fingerprint is kept this much longer than the duplicate window.
+# The clocks of several hosts differ.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
@@ -42,7 +40,7 @@ class ContentsReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPeriods:
-    """`[retention]` (None: forever) and `[smtp] duplicate_window`, in microseconds."""
+    """`[retention]` (None: forever) and `[smtp] duplicate_window`."""
 
     raw_messages: Micros | None
     resolved_tickets: Micros | None
@@ -62,8 +60,7 @@ class ErasedCounts:
 class Retention:
     """Erases expired rows in short transactions.
 
-    Args:
-        pause: Awaited between two transactions, so that other writers get the lock. If it raises, the run ends.
+    `pause` is awaited between two transactions, so that other writers get the lock. If it raises, the run ends.
     """
 
     def __init__(
@@ -82,7 +79,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases expired rows. Raises `Unavailable`; committed transactions stay committed."""
+        """Erases in many transactions; `Unavailable` leaves the earlier ones committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -119,7 +116,7 @@ class Retention:
                 await _erase_chunks(transaction, erased_rows)
             erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
-                return  # ids sort by time, so all further rows are newer than the horizon
+                return  # ids sort by time
             # A message that cannot be parsed keeps its bytes; the next query starts after it.
             after = max(unreadable, default=after)
             await self._pause()
@@ -151,7 +148,7 @@ class Retention:
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
     async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
-        """Erases a ticket in one transaction; if it has many chunks, erases these first, in several transactions."""
+        """Erases a ticket in one transaction, after its chunks if these are many."""
         while True:
             async with self._database.transaction() as transaction:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
@@ -164,7 +161,7 @@ class Retention:
                     erased.tickets += 1
                     return
             if await self._store_contents([{**row, "readable": False} for row in chunks]):
-                return  # the ticket stays until its messages can be parsed: a reply may still reopen it
+                return  # a reply may still reopen the ticket
             async with self._database.transaction() as transaction:
                 if await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
@@ -180,10 +177,7 @@ class Retention:
 
 
 async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
-    """Locks the ticket and its deliveries; returns whether the ticket may be erased.
-
-    Returns False if the ticket was reopened, if a delivery is pending, or if another transaction has a lock on a row.
-    """
+    """Locks the ticket and its deliveries; returns whether the ticket may be erased."""
     if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
@@ -192,6 +186,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered by `n`, so the value is the last chunk
+    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered by `n`
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

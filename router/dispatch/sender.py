@@ -1,7 +1,6 @@
 """Makes the request of a delivery batch: reads the ticket event, has the channel render it, and sends it.
 
-Writes nothing but the contents of a parsed message; the dispatcher records the outcome. Errors of the endpoint or the
-network are outcomes. An unavailable database or parser raises `Unavailable`.
+Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from router.store.database import Database
 class TicketSender:
     """Implements `router.dispatch.dispatcher.DeliverySender`.
 
-    Args:
-        link_base: `public_url`, or None if `public_url` is a loopback address. With None, messages contain no links.
+    Without `link_base` (`public_url`, unless it is a loopback address), messages contain no links.
     """
 
     def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
@@ -49,7 +47,7 @@ class TicketSender:
         return channel.render_plain(notification) if batch.form == "text" else channel.render(notification)
 
     async def build_notification(self, delivery: Delivery) -> TicketNotification | None:
-        """Returns the notification for a delivery; None if the ticket was erased."""
+        """Returns None if the ticket was erased."""
         row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
         if row is None:
             return None

@@ -1,7 +1,6 @@
 """Builds the ticket notification that channels render, from database rows and the contents of the message.
 
-Deliveries and the preview use the same code, so their content is the same. The preview sends nothing, and it changes
-nothing except that an unparsed message is parsed.
+Deliveries and the preview use the same code, so their content is the same. The preview sends nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
-# The maximum number of characters of the text that is passed to a channel. Every channel shows fewer characters.
+# Characters of the text; every channel shows fewer.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 
@@ -56,7 +55,7 @@ def build_ticket_link(base: str | None, ticket_id: str) -> str | None:
 
 
 class NotificationPreview:
-    """Renders the events of a ticket for a channel. `link_base`: see `router.dispatch.sender.TicketSender`."""
+    """Renders the events of a ticket for a channel."""
 
     def __init__(
         self,
@@ -72,11 +71,11 @@ class NotificationPreview:
         self._link_base = link_base
 
     async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
-        """Renders a payload for each of the latest messages of a ticket, oldest first, as it would be posted now.
+        """Renders a payload for each of the latest messages of a ticket, oldest first.
 
         Args:
             kind: An integration type, such as `slack`.
-            plain: Whether to render the plain form, which is for endpoints that rejected the rich form.
+            plain: Whether to render the form for endpoints that rejected the rich one.
 
         Raises:
             Refused: The type is unknown, or the ticket is not in the actor's workspace.
