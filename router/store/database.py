@@ -83,12 +83,10 @@ def model_from_row(cls: type[T], row: Row) -> T:
 
 
 async def fetch_models(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> list[T]:
-    """Returns all rows of a query as dataclasses."""
     return [model_from_row(cls, row) for row in await executor.fetch_all(query, **values)]
 
 
 async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> T | None:
-    """Returns the first row of a query as a dataclass, or None."""
     row = await executor.fetch_one(query, **values)
     return None if row is None else model_from_row(cls, row)
 

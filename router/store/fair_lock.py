@@ -21,13 +21,11 @@ class FairLock:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def acquire_in_thread(self) -> None:
-        """Blocks the calling thread until it has the lock."""
         granted = threading.Event()
         if not self._acquire_or_queue(granted.set):
             granted.wait()
 
     def try_acquire(self) -> bool:
-        """Acquires the lock if it is free; returns whether it did."""
         with self._mutex:
             entered = not self._is_locked
             self._is_locked = True

@@ -77,8 +77,6 @@ LATEST_VERSION = len(load_migrations())
 
 
 class _MigrationConnection(Protocol):
-    """A connection inside the transaction of a migration."""
-
     async def execute(self, statement: str) -> None: ...
 
     async def schema_version(self) -> int: ...

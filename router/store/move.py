@@ -154,7 +154,6 @@ async def _check_empty(writer: _Endpoint) -> None:
 
 
 def _open_source(database: AnyDatabase) -> AbstractAsyncContextManager[_Endpoint]:
-    """Opens a read transaction that sees one snapshot, regardless of concurrent writes."""
     return (
         _open_postgres(database, read=True)
         if isinstance(database, PostgresDatabase)

@@ -35,7 +35,6 @@ class Notifier:
         self._has_pending = asyncio.Event()
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """See `router.ports.Waker`."""
         for integration_id in integration_ids:
             self._pending[integration_id] = None
             self._has_pending.set()

@@ -22,12 +22,10 @@ from router.store.database import QueryExecutor, Row, retry_on_conflict
 from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnection
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
-# The type of `PostgresDatabase.guard_statements`.
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
 # The time limit for a ROLLBACK, and for returning a connection to the pool: each takes at most one round trip. A slower
 # connection is closed, because opening a new one is cheaper than waiting.
 _RELEASE_SECONDS = 2.0
-# The time limit for statements that are running when the pool closes.
 _CLOSE_SECONDS = 3.0
 
 

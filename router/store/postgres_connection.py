@@ -51,7 +51,6 @@ _SESSION_SETTINGS = {
     "default_transaction_isolation": "'read committed'",
     # statement_timeout also limits waiting for locks; a shorter lock_timeout would defer mail because of a locked row.
     "lock_timeout": "0",
-    # A backslash in a string literal of a query is an ordinary character.
     "standard_conforming_strings": "on",
 }
 
@@ -103,7 +102,6 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def is_expired(self, now: float) -> bool:
-        """Whether the connection is closed, too old, or was idle for too long."""
         return self.is_closed() or now - self.created_at > MAX_AGE_SECONDS or now - self.used_at > MAX_IDLE_SECONDS
 
     async def check_alive(self, now: float, within: float) -> bool:
@@ -218,7 +216,6 @@ def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
 
 
 def _describe_hosts(dsn: str) -> str:
-    """Returns the hosts of the URL, for error messages."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
     return unquote(parts.netloc.rpartition("@")[2]) or ",".join(query.get("host", [])) or "the local socket"

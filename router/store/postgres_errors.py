@@ -82,7 +82,6 @@ def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
 
 
 def from_connect_error(error: Exception, hosts: str) -> Unavailable:
-    """Translates a failed connection attempt. `hosts` is for the message."""
     if isinstance(error, asyncpg.PostgresError):
         if "unsupported startup parameter" in first_line(error):  # the wording of PgBouncer
             return ConfigurationFault(
@@ -115,7 +114,6 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of the error's message, with single spaces between words."""
     return " ".join(str(error.args[0] if error.args else error).split("\n")[0].split())
 
 

@@ -49,7 +49,6 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         self._tasks = [self._loop.create_task(self._run_worker()) for _ in range(CONNECTIONS)]
 
     async def commit(self, item: ItemT) -> ResultT:
-        """See `GroupWriter.commit`."""
         if self._closed:
             raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
@@ -58,7 +57,6 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return await future
 
     async def close(self) -> None:
-        """See `GroupWriter.close`."""
         if not self._closed:
             self._closed = True
             for _ in self._tasks:
@@ -67,7 +65,6 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
     @property
     def is_alive(self) -> bool:
-        """See `GroupWriter.is_alive`."""
         return not any(task.done() for task in self._tasks)
 
     async def _run_worker(self) -> None:

@@ -18,7 +18,6 @@ import structlog
 
 from router.errors import DatabaseFileReplaced
 
-# SQLite keeps these files next to the database while it is open.
 COMPANION_SUFFIXES = ("-wal", "-shm")
 
 log = structlog.get_logger()
@@ -59,7 +58,6 @@ class DatabaseFile:
         self._problem = ""
 
     def identity(self) -> _FileIdentity:
-        """Returns the identity of the file that the path refers to now."""
         return _file_identity(self._path)
 
     def record_identity(self) -> None:

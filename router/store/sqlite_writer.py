@@ -56,7 +56,6 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         self._thread.start()
 
     async def commit(self, item: ItemT) -> ResultT:
-        """See `GroupWriter.commit`."""
         if self._closed:
             raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
@@ -64,7 +63,6 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return await future
 
     async def close(self) -> None:
-        """See `GroupWriter.close`."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
@@ -74,7 +72,6 @@ class SqliteWriter(Generic[ItemT, ResultT]):
 
     @property
     def is_alive(self) -> bool:
-        """See `GroupWriter.is_alive`."""
         return self._thread.is_alive()
 
     def _run(self) -> None:

@@ -17,7 +17,6 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.store.disk_space import file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translate_errors
 
-# The interval between two checks, short enough to free the space before it is needed.
 CHECK_INTERVAL_SECONDS = 30.0
 
 log = structlog.get_logger()
