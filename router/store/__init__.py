@@ -1,1 +1,1 @@
-"""Contains all SQL of the program (named queries and migrations), and the two databases behind one interface."""
+"""Contains all SQL of the program, and the two databases behind one interface."""

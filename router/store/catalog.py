@@ -6,9 +6,8 @@ A file contains queries in this form:
     -- One domain of a workspace.
     SELECT ... FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
-Parameters are named (`:id`). SQLite takes them unchanged; for PostgreSQL they become `$1`, `$2`, ... in the
-order of first use. A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that need them. The
-first lines of such a file give the reason.
+For PostgreSQL, named parameters (`:id`) become `$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts
+for the queries that need them.
 """
 
 from __future__ import annotations
@@ -29,9 +28,7 @@ _COMMENT = re.compile(r"--[^\n]*")
 class NamedQuery:
     """One statement, with named parameters for SQLite and numbered ones for PostgreSQL.
 
-    Attributes:
-        parameters: The names of the parameters, in the order of their numbers.
-        returns_rows: Whether the statement returns rows; the same for both databases.
+    `parameters` are in the order of their numbers.
     """
 
     name: str
@@ -42,7 +39,7 @@ class NamedQuery:
 
 
 class Catalog:
-    """All queries by name. An unknown name raises KeyError."""
+    """All queries by name."""
 
     def __init__(self, queries: Mapping[str, NamedQuery]) -> None:
         self._queries = dict(queries)
@@ -62,7 +59,7 @@ class Catalog:
 
 @functools.cache
 def load_catalog() -> Catalog:
-    """Reads every file of `queries/` at the first call. Raises ValueError for an invalid file."""
+    """Raises ValueError for an invalid file."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"
@@ -94,7 +91,7 @@ def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
 
 
 def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:
-    """Builds a query from its SQLite and PostgreSQL texts. Raises ValueError when their parameters differ."""
+    """Raises ValueError when the parameters of the two texts differ."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"query {name}: the SQLite and PostgreSQL texts take different parameters")

@@ -1,7 +1,7 @@
 """Runs the cleanup of transactions and connections, also when the caller is cancelled.
 
 A cancelled caller does not wait for the cleanup: a request that timed out is answered at once, even if the database
-server does not confirm the ROLLBACK. Cleanups of one connection run in the order in which they were started.
+server does not confirm the ROLLBACK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class CleanupTasks:
-    """The running cleanups of one database."""
+    """The running cleanups of one database. Those of one connection run one after the other."""
 
     def __init__(self) -> None:
         self._last: dict[object, asyncio.Task[None]] = {}
@@ -27,9 +27,8 @@ class CleanupTasks:
         """Starts `cleanup` and waits for it, unless the calling task is being cancelled.
 
         Args:
-            connection: The connection to clean up. A later cleanup of the same connection waits for this one.
-            cleanup: Must not raise; an exception is logged as an internal error and propagates to a waiting caller.
-            seconds: The time after which `cleanup` is cancelled; None if it has its own limit.
+            cleanup: Must not raise; an exception is logged as an internal error.
+            seconds: The time after which `cleanup` is cancelled.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task

@@ -1,8 +1,7 @@
 """The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
 
-Statements are named (see `catalog`) and take named values. Rows are mappings, or become the frozen dataclasses of
-`router.model`. A database that cannot answer raises `Unavailable` or a subclass, such as `StorageFull`. Every other
-database error is a programming error and is not translated.
+A database that cannot answer raises `Unavailable` or a subclass. Every other database error is a programming error and
+is not translated.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# The maximum number of tries of a transaction that fails with `SerializationConflict`. PostgreSQL detects each deadlock
-# only after `deadlock_timeout` (by default one second). More consecutive conflicts indicate a fault.
+# PostgreSQL detects a deadlock only after `deadlock_timeout` (by default one second). More consecutive conflicts
+# indicate a fault.
 MAX_CONFLICT_TRIES = 4
 
 
@@ -27,19 +26,19 @@ class QueryExecutor(Protocol):
     """Executes named queries: in a transaction, or on the database with one transaction for each statement."""
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        """Returns all rows of a query."""
+        """Returns all rows."""
         ...
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
-        """Returns the first row of a query, or None."""
+        """Returns the first row, or None."""
         ...
 
     async def execute(self, query: str, /, **values: object) -> int:
-        """Executes a writing statement; returns the number of rows that it changed."""
+        """Returns the number of rows that the statement changed."""
         ...
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        """Executes a writing statement once for each mapping of values in `rows`, in one call to the database."""
+        """Executes a statement once for each mapping of values, in one call to the database."""
         ...
 
 
@@ -47,7 +46,7 @@ class Database(QueryExecutor, Protocol):
     """A database. `transaction` commits when its block ends and rolls back when the block raises."""
 
     def transaction(self) -> AbstractAsyncContextManager[QueryExecutor]:
-        """Begins a read-write transaction. On SQLite it takes the write lock at once (BEGIN IMMEDIATE)."""
+        """On SQLite, the transaction takes the write lock at once (BEGIN IMMEDIATE)."""
         ...
 
     async def close(self) -> None:
@@ -57,7 +56,7 @@ class Database(QueryExecutor, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a group commit, executed for many rows.
+    """One statement of a group commit, for many rows.
 
     SQLite executes it once for each row; PostgreSQL once for all rows, with an array for each parameter.
     """
@@ -66,8 +65,8 @@ class Statement:
     rows: Sequence[Mapping[str, object]]
 
 
-# A transaction as a generator, which yields statements, receives the rows of each, and returns the result. A generator
-# contains no await, so the same code runs in the writer thread of SQLite and on the event loop for PostgreSQL.
+# A transaction as a generator: it yields statements, receives the rows of each, and returns the result. Without an
+# await, the same code runs in the writer thread of SQLite and on the event loop for PostgreSQL.
 StatementGenerator = Generator[Statement, Sequence[Row], T]
 
 
@@ -77,8 +76,8 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 
 def model_from_row(cls: type[T], row: Row) -> T:
-    """Builds a dataclass of `router.model` from the columns named like its fields; ignores other columns."""
-    dataclass_type: Any = cls  # `T` is always a dataclass, but its declaration does not state this
+    """Builds a dataclass from the columns named like its fields; ignores other columns."""
+    dataclass_type: Any = cls  # its declaration does not state that `T` is a dataclass
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 
@@ -92,10 +91,9 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Decorates a coroutine function: repeats a call that raises `SerializationConflict`.
+    """Decorates a coroutine function of exactly one transaction: repeats it after a `SerializationConflict`.
 
-    Makes at most `MAX_CONFLICT_TRIES` calls. The function must consist of exactly one transaction. Deliverers, replay
-    and erasure lock deliveries and their integration in different orders, so deadlocks are possible.
+    Deliverers, replay and erasure lock rows in different orders, so deadlocks are possible.
     """
 
     @wraps(work)

@@ -1,10 +1,7 @@
 """Checks the free disk space before a message is accepted.
 
-No message is accepted while less than a reserve is free, because a full disk would also stop logs, backups and the
-delivery of stored messages. The file system is queried at most once a second.
-
-The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may copy all of it to
-the database file, which can grow by the same amount.
+A reserve stays free, because a full disk would also stop logs, backups and the delivery of stored messages. The size of
+the `-wal` file must also be free: a checkpoint may copy all of it to the database file.
 """
 
 from __future__ import annotations
@@ -20,11 +17,9 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Checks the free space of the disk with the SQLite file; the disk of a PostgreSQL server is not checked.
+    """Checks the disk with the SQLite file; the disk of a PostgreSQL server is not checked.
 
-    Args:
-        path: The database file.
-        min_free_bytes: Bytes that must stay free; 0 disables the check.
+    A `min_free_bytes` of 0 disables the check.
     """
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
@@ -34,7 +29,7 @@ class FreeSpaceCheck:
         self._clock = clock
         self._checked_at = float("-inf")
         self._needed = min_free_bytes
-        self._free = min_free_bytes  # so that concurrent calls pass until the first result arrives
+        self._free = min_free_bytes  # concurrent calls pass until the first result arrives
 
     async def check(self) -> None:
         """Raises `StorageFull` if less than the required space is free."""
@@ -46,7 +41,7 @@ class FreeSpaceCheck:
             try:
                 stats = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
-                return  # the directory is missing: `DatabaseFile.check` rejects the commit with the reason
+                return  # `DatabaseFile.check` gives the reason
             self._free = stats.f_bavail * stats.f_frsize
             self._needed = self._min_free_bytes + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:
@@ -57,13 +52,13 @@ class FreeSpaceCheck:
 
 
 def wal_path(path: Path) -> Path:
-    """Returns the path of the write-ahead log of a database file; follows symbolic links."""
+    """SQLite derives the name from the resolved path."""
     real = path.resolve()
     return real.with_name(f"{real.name}-wal")
 
 
 def file_size(path: Path) -> int:
-    """Returns the size in bytes; 0 if the file is missing or its size cannot be read."""
+    """Returns 0 if the size cannot be read."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,7 +1,6 @@
 """Erases a ticket with its deliveries, its events, and the messages that belong to no other ticket.
 
-Runs in the caller's transaction and keeps the counts of the loss audit correct. The caller decides whether
-the ticket may be erased.
+Keeps the counts of the loss audit correct. The caller decides whether the ticket may be erased.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from router.store.database import QueryExecutor
 
 
 async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
-    """Erases the ticket. Returns the number of messages that were erased with it."""
+    """Returns the number of messages that were erased with the ticket."""
     rows = await transaction.fetch_all("erasure_messages", ticket_id=ticket_id)
     await transaction.execute("erasure_attempts", ticket_id=ticket_id)
     await transaction.execute("erasure_ticket", ticket_id=ticket_id)

@@ -1,7 +1,7 @@
 """A fair lock for the single writer of SQLite, shared by threads and coroutines of this process.
 
-With SQLite's own lock, a second writer sleeps and retries; under load it may never get the lock. Waiters of this
-lock are woken in the order of arrival. Other processes on the same file still use the busy timeout of SQLite.
+With SQLite's own lock, a second writer sleeps and retries; under load it may never get the lock. Other processes on the
+same file still use the busy timeout of SQLite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 
 class FairLock:
-    """A first-come, first-served lock: `acquire_in_thread` for threads, `acquire` for coroutines."""
+    """A first-come, first-served lock for threads and coroutines."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -32,7 +32,7 @@ class FairLock:
         return entered
 
     async def acquire(self) -> None:
-        """Waits for the lock. A waiter that is cancelled when it gets the lock passes the lock on."""
+        """A waiter that is cancelled when it gets the lock passes the lock on."""
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
 
@@ -55,7 +55,7 @@ class FairLock:
             raise
 
     def release(self) -> None:
-        """Passes the lock to the next waiter. Must be called exactly once for each acquisition."""
+        """Must be called exactly once for each acquisition."""
         with self._mutex:
             next_waiter = self._waiting.popleft() if self._waiting else None
             self._is_locked = next_waiter is not None

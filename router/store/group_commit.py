@@ -1,12 +1,7 @@
 """Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
 
-A group consists of the items that arrived while the previous group was written; no item waits for a group to fill.
-`GroupLimits` bounds a group; a larger item commits alone. If a group fails, each item is retried
-individually, so that one bad item does not fail the others. If the database is unavailable, all items fail
-without a retry.
-
-The transaction itself is a `StatementGenerator`. `SqliteWriter` runs it in its own thread, `PostgresWriter`
-on its own connections.
+A group consists of the items that arrived while the previous group was written. If a group fails, each item is retried
+individually, so that one bad item does not fail the others.
 """
 
 from __future__ import annotations
@@ -21,7 +16,7 @@ from router.store.database import StatementGenerator
 
 
 class WeightedItem(Protocol):
-    """An item of a group. `weight` counts against `GroupLimits.max_weight`, in bytes."""
+    """An item of a group. `weight` is in bytes."""
 
     @property
     def weight(self) -> int: ...
@@ -32,7 +27,7 @@ ResultT = TypeVar("ResultT")
 ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
-# The transaction of a group: takes the items and returns one result for each, in the same order.
+# The transaction of a group: one result for each item, in the same order.
 WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
@@ -52,7 +47,7 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
 
     @property
     def is_alive(self) -> bool:
-        """Whether queued items are processed. False after `close`, or if an internal error ended a worker."""
+        """False after `close`, or if an internal error ended a worker."""
         ...
 
 
@@ -64,15 +59,16 @@ class GroupLimits:
     max_weight: int
 
     def fits(self, count: int, group_weight: int, item: WeightedItem) -> bool:
-        """Whether `item` fits a group of `count` items with this total weight. The first item always fits."""
+        """The first item always fits."""
         return count == 0 or (count < self.max_items and group_weight + item.weight <= self.max_weight)
 
 
 def should_retry_individually(error: Exception) -> bool:
     """Whether the items of a group that failed with `error` are retried one by one.
 
-    A disk without space for the group may have space for some items, and a conflict may not happen again. An
-    unavailable database would fail each item in the same way, but more slowly.
+    A disk may have space for some items, and a conflict may not happen again. An unavailable database would fail each
+    item
+    in the same way.
     """
     return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
 

@@ -1,9 +1,7 @@
 """Migrates a database to the schema of this program, and rejects a newer schema.
 
-Migrations are `migrations/NNNN_*.sql`, applied in order. Each is one transaction together with its row in
-`schema_versions`, so an interruption leaves the schema of the last complete migration. If two migrations run
-concurrently, the second waits for the first (on SQLite, up to the busy timeout). A migration must not break a running
-program of the previous version.
+Each migration (`migrations/NNNN_*.sql`) is one transaction, so an interruption leaves the schema of the last complete
+one. A concurrent migration waits. A migration must not break a running program of the previous version.
 """
 
 from __future__ import annotations
@@ -28,10 +26,9 @@ from router.store.sqlite import SqliteDatabase
 
 _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
-# An arbitrary key that only migrations lock: the characters "emailrou" as a BIGINT.
+# The characters "emailrou" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
-# The time limit on PostgreSQL for a statement of a migration, and for waiting for a concurrent migration: one day,
-# because creating an index over many messages can take hours.
+# Creating an index over many messages can take hours.
 STATEMENT_SECONDS = 86400.0
 _CREATE_VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
@@ -40,14 +37,14 @@ _CREATE_VERSION_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration. `text` contains the statements for both databases, with marked blocks for one database only."""
+    """One migration. `text` contains marked blocks for one database only."""
 
     version: int
     name: str
     text: str
 
     def statements(self, dialect: str) -> Iterator[str]:
-        """Yields the individual statements for one dialect (`sqlite` or `postgres`), in order."""
+        """Yields the statements for one dialect (`sqlite` or `postgres`)."""
         text = _DIALECT_BLOCK.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
         statement = ""
         for line in text.splitlines(keepends=True):
@@ -83,13 +80,13 @@ class _MigrationConnection(Protocol):
 
 
 async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> int:
-    """Returns the schema version, 0 for an empty database. Raises `Unavailable`."""
+    """Returns 0 for an empty database. Raises `Unavailable`."""
     async with _migration_transaction(database, write=False) as connection:
         return await connection.schema_version()
 
 
 async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Raises `SchemaMismatch` unless the database has the schema of this program; the message states the remedy."""
+    """Raises `SchemaMismatch` unless the database has the schema of this program."""
     current = await read_schema_version(database)
     if current < LATEST_VERSION:
         raise SchemaMismatch(
@@ -154,7 +151,7 @@ async def _migration_transaction(
 
 
 async def _require_current_schema(connection: PostgresConnection) -> None:
-    """Raises `ConfigurationFault` if the role has no current schema. Otherwise the tables would seem to be missing."""
+    """Without a current schema, the tables would seem to be missing."""
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise ConfigurationFault(

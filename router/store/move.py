@@ -1,9 +1,7 @@
 """Copies every row of every table to another database and compares the row counts.
 
-Reads from one consistent snapshot and writes in one transaction. If the move is interrupted, the target stays unchanged
-and the move can be repeated; the source is never changed. Rows are copied in batches, so memory use is constant. Mail
-that the source accepts during the move is not copied: stop the program first. Comparing the counts that `move` returns
-with a later `count_rows` of the source detects such mail.
+Reads from one snapshot and writes in one transaction, in batches of constant memory. The source is never changed. Mail
+that the source accepts during the move is not copied: stop the program first.
 """
 
 from __future__ import annotations
@@ -23,8 +21,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# Every table except `schema_versions` and the full-text index of SQLite. A table comes after the tables that it
-# references.
+# Without the full-text index of SQLite. A table comes after the tables that it references.
 TABLES = (
     "workspaces",
     "users",
@@ -52,14 +49,12 @@ TABLES = (
     "audit",
     "blocked_senders",
 )
-# The migrations insert rows into these tables. The move replaces these rows, so the target may contain them.
+# The migrations insert rows into these tables, and the move replaces them.
 SEEDED_TABLES = frozenset({"versions"})
-# The number of rows in a batch, by default and for tables with large rows. A batch is kept in memory: at most 4 MiB of
-# raw messages (16 chunks of 256 KiB), or the texts of 50 messages.
+# A batch is kept in memory: at most 4 MiB of raw messages, or the texts of 50 messages.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The time limit on PostgreSQL for one statement of the move, one week. The configured limit is too short for copying
-# whole tables.
+# The configured limit is too short for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
@@ -97,13 +92,10 @@ ReportProgress = Callable[[str, int, int], None]
 async def move(source: AnyDatabase, target: AnyDatabase, report_progress: ReportProgress) -> list[TableCounts]:
     """Copies all tables. Both databases must have the schema of this program.
 
-    Args:
-        report_progress: Called at the start of each table and after each batch, with the table, the rows copied so
-            far and the rows in total.
+    `report_progress` gets the table, the rows copied so far and the rows in total.
 
     Raises:
-        Refused: `conflict` if a table is missing, the target is not empty or rejects a row, or the row counts differ
-            afterwards. The target stays unchanged.
+        Refused: `conflict`; the target stays unchanged.
     """
     async with _open_source(source) as reader, _open_target(target) as writer:
         await _check_tables(reader, writer)
@@ -174,7 +166,7 @@ async def _open_sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator
     async with database.raw_transaction(write=not read) as connection:
         with sqlite.translate_errors():
             if read:
-                # The snapshot is taken by the first read, not by BEGIN.
+                # The first read takes the snapshot, not BEGIN.
                 await connection.execute_fetchall("SELECT count(*) FROM workspaces")
             yield _SqliteEndpoint(connection)
 

@@ -1,8 +1,7 @@
 """Notifies the deliver processes of all hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
 
-A notification is a hint. If it is lost with a connection, the deliverer finds the work when it polls. A separate task
-sends notifications after the commit, many at once, so they cannot delay or fail an accept. NOTIFY inside the accept's
-transaction would serialise the commits of all hosts.
+A lost notification does no harm, because the deliverer also polls. A separate task sends notifications after the
+commit: NOTIFY inside the accept's transaction would serialise the commits of all hosts.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
-# PostgreSQL limits a payload to less than 8000 bytes; an id has 30 bytes, and a comma separates two ids.
+# PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# The interval between two checks of a listening connection. Without checks, a dead connection would not be detected.
+# Without checks, a dead connection would not be detected.
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -40,7 +39,7 @@ class Notifier:
             self._has_pending.set()
 
     async def run(self) -> None:
-        """Sends until cancelled. Drops ids that cannot be sent, because the deliverer also polls."""
+        """Sends until cancelled. Drops ids that cannot be sent."""
         connection: PostgresConnection | None = None
         try:
             while True:
@@ -86,7 +85,7 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """Waits for the event, up to `seconds`; returns whether it was set."""
+    """Returns whether the event was set in time."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

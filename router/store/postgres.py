@@ -1,7 +1,6 @@
 """Implements `Database` for PostgreSQL with asyncpg: a pool of connections that are opened when needed.
 
-A lost connection raises `Unavailable`, and so does a server that refuses connections, restarts or does not respond in
-time. The pool recovers when the server is available again.
+The pool recovers when the server is available again.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnectio
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
-# The time limit for a ROLLBACK, and for returning a connection to the pool: each takes at most one round trip. A slower
-# connection is closed, because opening a new one is cheaper than waiting.
+# Opening a new connection is cheaper than waiting longer for a ROLLBACK or a release.
 _RELEASE_SECONDS = 2.0
 _CLOSE_SECONDS = 3.0
 
@@ -34,8 +32,7 @@ async def _ignore_connection_errors(
 ) -> None:
     """Runs a rollback or a release and ignores errors of the server and of the connection.
 
-    The server rolls back the transaction of a lost connection, and the pool drops the connection. The error must not
-    hide an earlier error, nor a successful commit.
+    The server rolls back a lost transaction itself. The error must not hide an earlier error, nor a successful commit.
     """
     try:
         await operation(*args, **options)
@@ -45,7 +42,7 @@ async def _ignore_connection_errors(
 
 @contextmanager
 def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
-    """Closes a connection whose BEGIN or COMMIT was cancelled: its transaction state is unknown."""
+    """The transaction state after a cancelled BEGIN or COMMIT is unknown."""
     try:
         yield
     except asyncio.CancelledError:
@@ -107,7 +104,7 @@ class PostgresDatabase:
         self._suspect_before = float("-inf")
 
     async def open(self) -> None:
-        """Creates the pool. No connection is opened yet, so this succeeds while the server is unavailable."""
+        """Succeeds while the server is unavailable, because no connection is opened yet."""
         with translate_errors():
             self._pool = await asyncpg.create_pool(
                 min_size=0,
@@ -122,8 +119,7 @@ class PostgresDatabase:
     async def connect(self, *, client_timeout: float | None = None) -> PostgresConnection:
         """Opens a connection outside the pool: for group commit, LISTEN and long operations.
 
-        Args:
-            client_timeout: Seconds for one statement, enforced by the client only; None for the configured timeout.
+        `client_timeout` (seconds) replaces the configured limit of a statement; only the client enforces it.
         """
         return await postgres_connection.connect(
             self.url,
@@ -133,7 +129,7 @@ class PostgresDatabase:
         )
 
     async def ensure_usable(self, connection: PostgresConnection | None) -> PostgresConnection:
-        """Returns `connection` if it is usable, otherwise closes it and opens a new one outside the pool."""
+        """Returns `connection` if it is usable, otherwise a new one outside the pool."""
         if connection is not None:
             if await self.is_usable(connection):
                 return connection
@@ -143,7 +139,7 @@ class PostgresDatabase:
     async def is_usable(self, connection: PostgresConnection) -> bool:
         """Whether an idle connection may be used.
 
-        If the server does not respond, closes all idle connections of the pool.
+        If the server does not respond, the idle connections of the pool are closed, too.
         """
         now = asyncio.get_running_loop().time()
         if connection.is_expired(now) or connection.used_at < self._suspect_before:
@@ -155,10 +151,7 @@ class PostgresDatabase:
 
     @contextmanager
     def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
-        """Translates errors of statements on a connection.
-
-        After a timeout, closes this connection and the pooled connections that have been idle since before the block.
-        """
+        """Translates errors of statements. After a timeout, this connection and older idle ones are closed."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -172,7 +165,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def connection_transaction(self, connection: PostgresConnection) -> AsyncIterator[None]:
-        """Runs the block in a transaction on `connection`: commits at its end, or rolls back when it raises."""
+        """Commits at the end of the block, or rolls back when it raises."""
         with self.guard_statements(connection), _terminate_on_cancel(connection):
             transaction = connection.transaction()
             await transaction.start()
@@ -192,14 +185,14 @@ class PostgresDatabase:
         return connection
 
     def _discard_idle(self, since: float) -> None:
-        """Closes the idle connections of the pool that were last used before `since`: they may be dead, too."""
+        """Closes the idle connections that were last used before `since`: they may be dead, too."""
         self._suspect_before = max(self._suspect_before, since)
         for connection in tuple(self._pooled):
             if not connection.is_busy and connection.used_at < since:
                 connection.terminate()
 
     async def _acquire(self, pool: Any) -> tuple[Any, PostgresConnection]:
-        """Returns the pool's proxy, which the release needs, and its connection. Discards unusable connections."""
+        """Returns the pool's proxy, which the release needs, and its usable connection."""
         for _ in range(self._pool_size + 1):
             with translate_errors():
                 proxy = await pool.acquire(timeout=self._connect_timeout)
@@ -262,9 +255,9 @@ class PostgresDatabase:
 
 
 async def _mark_busy(proxy: Any) -> None:
-    """The pool's `setup` callback: marks a connection as in use, so that it is not closed as idle."""
+    """Prevents closing the connection as idle."""
     proxy.unwrap().is_busy = True
 
 
 async def _keep_settings(_: object) -> None:
-    """The pool's `reset` callback. Does nothing, because the default would reset the session settings."""
+    """Does nothing, because the default would reset the session settings."""

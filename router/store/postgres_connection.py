@@ -1,8 +1,7 @@
 """Opens and configures connections to PostgreSQL, and determines when a connection must not be used any more.
 
-A firewall can drop the state of a connection silently; a statement would then wait for its whole timeout. TCP
-keep-alive prevents or detects this. In addition, a connection that was unused for a moment must answer a probe
-before its next use. A connection that was idle for too long, or is too old, is replaced.
+A firewall can drop the state of a connection silently; a statement would then wait for its whole timeout. Keep-alive,
+probes and replacing old connections prevent that.
 """
 
 from __future__ import annotations
@@ -20,59 +19,53 @@ import asyncpg
 from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
-# A connection that was unused for longer must answer a probe before its next use: one round trip (0.1 ms on one host,
-# 0.5 ms in a data centre), at most 20 times a second. A connection that is used more often is never probed. The
-# dispatcher polls twice a second, so a limit of 0.5 s or more would exempt its connection from probes.
+# A probe is one round trip (0.5 ms in a data centre). The dispatcher polls twice a second, so a limit of 0.5 s or more
+# would exempt its connection from probes.
 PROBE_AFTER_SECONDS = 0.05
-# The time limit for a probe (or `connect_timeout`, if that is less). A probe takes milliseconds, or more if a packet is
-# lost and resent after 0.2, 0.6 and 1.4 s. A false failure only costs new connections.
+# A probe takes milliseconds, or more if a packet is resent after 0.2, 0.6 and 1.4 s. A false failure only costs new
+# connections.
 PROBE_TIMEOUT_SECONDS = 2.0
-# A connection that was idle for longer is replaced without a probe: firewalls drop state after 240 to 350 s.
+# Firewalls drop state after 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0
-# An older connection is replaced before its next use, so that a changed address, role or certificate takes effect.
+# An old connection is replaced, so that a changed address, role or certificate takes effect.
 MAX_AGE_SECONDS = 1800.0
-# The client waits this much longer than `statement_timeout`, so that the response of the server can arrive.
+# The client waits this much longer than the server.
 CLIENT_GRACE_SECONDS = 2.0
 
-# TCP keep-alive: first probe after 60 s without traffic (NAT may drop state after 120 s), then every 10 s. Three
-# probes without a reply end the connection.
+# NAT may drop state after 120 s without traffic. The times are in seconds.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 3
 
-# The oldest version with every feature that the queries use: MATERIALIZED CTEs came with 12.
+# MATERIALIZED CTEs came with version 12.
 MIN_SERVER_VERSION = 12
 
 APPLICATION_NAME = "emailrouter"
 
-# Settings that the program relies on. They are set on each connection, whatever the defaults are. Settings that the
-# administrator chooses (search_path, synchronous_commit) or that describe the server (default_transaction_read_only)
-# are not changed.
+# Settings that the program relies on, whatever the defaults are. Settings that the administrator chooses (search_path,
+# synchronous_commit) are not changed.
 _SESSION_SETTINGS = {
-    # Claims, ticket numbers and group commits wait for a row lock and must then see what was committed meanwhile.
+    # A transaction that waited for a row lock must see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
-    # statement_timeout also limits waiting for locks; a shorter lock_timeout would defer mail because of a locked row.
+    # statement_timeout also limits waiting for locks.
     "lock_timeout": "0",
     "standard_conforming_strings": "on",
 }
 
 
-# TLS files by parameter, with the names in ~/.postgresql that the driver uses by default.
+# The names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
     "sslrootcert": "root.crt",
     "sslcrl": "root.crl",
     "sslkey": "postgresql.key",
     "sslcert": "postgresql.crt",
 }
-# Errors that a TLS file cannot cause, because the driver reads the TLS files before it connects.
+# A TLS file cannot cause these errors: the driver reads it before it connects.
 _NETWORK_ERRORS = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A connection that records its age and its last use.
+    """A connection that records its age and its last use, in seconds of the event loop's clock.
 
-    Attributes:
-        created_at: When the connection was opened, in seconds of the event loop's clock.
-        used_at: When the server last responded, in seconds of the same clock.
-        is_busy: Whether the connection was taken out of the pool, so that it must not be closed as idle.
+    `is_busy` means that the connection was taken out of the pool, so that it must not be closed as idle.
     """
 
     __slots__ = ("created_at", "is_busy", "used_at")
@@ -87,7 +80,7 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
         return self
 
     def enable_keepalive(self, connect_timeout: float) -> None:
-        """Enables TCP keep-alive; data that is unacknowledged for `connect_timeout` seconds ends the connection."""
+        """Data that is unacknowledged for `connect_timeout` seconds ends the connection, too."""
         sock = self._transport.get_extra_info("socket")
         if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -98,14 +91,14 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
             ("TCP_KEEPCNT", KEEPALIVE_COUNT),
             ("TCP_USER_TIMEOUT", int(connect_timeout * 1000)),
         ):
-            if hasattr(socket, option):  # these options do not exist on every platform
+            if hasattr(socket, option):  # missing on some platforms
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def is_expired(self, now: float) -> bool:
         return self.is_closed() or now - self.created_at > MAX_AGE_SECONDS or now - self.used_at > MAX_IDLE_SECONDS
 
     async def check_alive(self, now: float, within: float) -> bool:
-        """Whether the server responds. No query is sent within `PROBE_AFTER_SECONDS` of the last response."""
+        """Whether the server responds, or has just responded."""
         if now - self.used_at <= PROBE_AFTER_SECONDS:
             return True
         try:
@@ -122,14 +115,12 @@ async def connect(
     """Opens a connection and sets everything that the program relies on.
 
     Args:
-        dsn: A PostgreSQL URL, as asyncpg takes it.
         timeout: Seconds for opening and configuring.
-        statement_timeout: Seconds for one statement, enforced by the server; the client waits slightly longer.
-        without_server_timeout: Disables the limit of the server, but not of the client: for copies and migrations of
-            large tables.
+        statement_timeout: Seconds for one statement, enforced by the server and the client.
+        without_server_timeout: Disables the limit of the server, for copies and migrations of large tables.
 
     Raises:
-        Unavailable: The connection failed. Its subclass `ConfigurationFault` means that an administrator must act.
+        Unavailable: The connection failed.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}
@@ -208,7 +199,7 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
-    """Returns the file of a parameter (or None), and a description of where the file is configured."""
+    """Returns the file of a parameter (or None), and where the file is configured."""
     if name in query:
         return query[name], f"{name} in database.url"
     file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()

@@ -1,9 +1,7 @@
 """Translates errors of PostgreSQL and asyncpg.
 
-The result is `ConfigurationFault` if an administrator must act. Otherwise the fault may end by itself, and the result
-is `Unavailable`, `StorageFull` or `SerializationConflict`. Of an error of the server, the text contains only the
-SQLSTATE and the first line of the primary message. The text contains no password, and not the detail of the error,
-which may quote data.
+The result is `ConfigurationFault` if an administrator must act, otherwise a temporary failure. The text contains no
+password, and not the detail of the error, which may quote data.
 """
 
 from __future__ import annotations
@@ -17,14 +15,14 @@ import asyncpg
 
 from router.errors import ConfigurationFault, SerializationConflict, StorageFull, Unavailable
 
-# The errors that asyncpg raises for a connection that is lost or does not respond; errors of the server are separate.
+# A connection that is lost or does not respond.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-# SQLSTATE classes and codes about the server rather than the statement: 08 connection, 25006 read-only, 40003
-# outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
+# SQLSTATE classes and codes about the server: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
+# 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
 _CONFLICT_CLASS = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
-# Hints for an administrator, by SQLSTATE or its class.
+# By SQLSTATE or its class.
 _FIXES = {
     "26000": "set the connection pooler to session mode, or connect to the server directly",
     "28P01": "check the user and the password in database.url",
@@ -36,24 +34,20 @@ _FIXES = {
     "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED. Both faults end when the clock is set or the
-# certificate is renewed.
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: both faults may end by themselves.
 _TRANSIENT_VERIFY_CODES = (9, 10)
 
 
 class StatementTimeout(Unavailable):
     """The client's time limit was exceeded.
 
-    If it was a statement, the connection is dead: the server should have cancelled the statement earlier.
+    A connection whose statement timed out is dead: the server should have cancelled the statement earlier.
     """
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors that mean that the server is unavailable, busy, full or misconfigured.
-
-    Other errors pass unchanged.
-    """
+    """Programming errors pass unchanged."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -68,7 +62,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
-    """Translates an error reported by the server; None for a programming error."""
+    """Returns None for a programming error."""
     state = error.sqlstate or ""
     text = f"PostgreSQL {state}: {first_line(error)}"
     if state == _DISK_FULL:
@@ -107,7 +101,7 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
         )
     if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(text)
-    # asyncpg raised the error while it parsed the URL. The error's text may quote a part of the URL.
+    # An error while asyncpg parses the URL. Its text may quote a part of the URL.
     return ConfigurationFault(
         f"database.url cannot be used ({type(error).__name__})", "check the user, host and parameters in it"
     )

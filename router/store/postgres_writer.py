@@ -1,8 +1,7 @@
 """Group commit on PostgreSQL, on two connections outside the pool.
 
-Each statement is executed once for the whole group. While one connection waits for its commit, the next group is
-written on the other connection. More than two connections are not faster. A connection that fails is closed, and the
-next group opens a new one. See `group_commit` for the guarantees.
+While one connection waits for its commit, the next group is written on the other; more are not faster. See
+`group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     async def _commit_group(
         self, items: Sequence[ItemT], connection: PostgresConnection | None
     ) -> tuple[list[ResultT | BaseException], PostgresConnection | None]:
-        """Returns the outcomes, and the connection to use next (None if a new one must be opened)."""
+        """Returns the outcomes, and the connection to use next (None for a new one)."""
         try:
             connection = await self._database.ensure_usable(connection)
             return list(await self._transaction(connection, items)), connection
@@ -109,10 +108,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return outcomes, connection
 
     async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        """Commits all items in one transaction.
-
-        After a conflict, a single item is retried here; the caller splits a larger group instead.
-        """
+        """Retries a single item after a conflict; the caller splits a larger group instead."""
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:
                 return await self._commit_once(connection, items)
@@ -146,7 +142,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
 
 async def _close_connection(connection: PostgresConnection) -> None:
-    """Closes a connection without waiting long for an unresponsive server."""
+    """Does not wait long for an unresponsive server."""
     try:
         await connection.close(timeout=1)
     except Exception:  # noqa: BLE001 - terminate() cannot fail

@@ -1,7 +1,7 @@
-"""Implements `Database` for SQLite with aiosqlite: WAL, `synchronous=FULL`, one writer connection and several readers.
+"""Implements `Database` for SQLite with aiosqlite: one writer connection and several readers.
 
-The writer connection and the group commit's thread (`sqlite_writer`) exclude each other with a fair lock.
-Readers see the last committed state and never wait for the writer.
+Readers see the last committed state and never wait for the writer. The writer connection and the group commit's thread
+(`sqlite_writer`) exclude each other with a fair lock.
 """
 
 from __future__ import annotations
@@ -21,18 +21,16 @@ from router.store.database import QueryExecutor, Row
 from router.store.fair_lock import FairLock
 from router.store.sqlite_file import DatabaseFile, make_private
 
-# The first version of SQLite with RETURNING (2021).
+# RETURNING came with this version.
 MIN_VERSION = (3, 35, 0)
-# The time limit for the rollback of cancelled transactions when the database closes. Closing a connection also rolls
-# back its transaction.
+# Closing a connection also rolls back its transaction.
 _CLEANUP_SECONDS = 2.0
-# The maximum number of attempts to open the file, if it is replaced during each attempt. The caller of `open` retries
-# within seconds anyway.
+# The file may be replaced during each attempt. The caller of `open` retries anyway.
 _OPEN_TRIES = 3
-# The number of rows that aiosqlite fetches at a time when a cursor is iterated; the default of aiosqlite.
+# The default of aiosqlite.
 _ITERATION_ROWS = 64
-# The WAL is truncated to this size, in bytes: twice the size at which SQLite runs a checkpoint (1,000 pages of 8 KiB).
-# With a smaller limit, the WAL would be truncated and extended again in normal operation.
+# Twice the size at which SQLite runs a checkpoint. With a smaller limit, the WAL would be truncated and extended again
+# in normal operation.
 WAL_LIMIT = 16 * 1024 * 1024
 
 
@@ -41,9 +39,9 @@ def connection_settings(busy_timeout: float) -> tuple[str, ...]:
 
     synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
 
-    page_size: 8 KiB, for new files only. Larger pages need fewer system calls for the content of a message, which is
-    written twice, to the WAL and to the file. Smaller pages cost less for a small message in a large database, because
-    such a message changes one page of each index (bench/README.md).
+    page_size: larger pages need fewer system calls for the content of a message, smaller pages cost less for the
+        indexes
+    (bench/README.md).
 
     secure_delete: deleted rows are overwritten with zeros.
     """
@@ -60,10 +58,7 @@ def connection_settings(busy_timeout: float) -> tuple[str, ...]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates errors of the file, the disk or a lock into `Unavailable`, or `StorageFull` for a full disk.
-
-    Programming errors pass unchanged.
-    """
+    """Translates errors of the file, the disk or a lock. Programming errors pass unchanged."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -146,8 +141,7 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # The file is opened here, not by aiosqlite: after a failure, the thread of aiosqlite would continue and
-            # call an event loop that may be closed.
+            # Not opened by aiosqlite: after a failure, its thread would call an event loop that may be closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)
@@ -162,7 +156,7 @@ class SqliteDatabase:
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
-            with suppress(ValueError):  # raised if the connection is closed already
+            with suppress(ValueError):  # closed already
                 await connection.interrupt()  # otherwise the next query would wait for this one
             raise
         finally:
@@ -194,7 +188,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
-        """Yields the writer connection in a transaction, for statements that are not in the catalog."""
+        """Yields the writer connection, for statements that are not in the catalog."""
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")
@@ -208,15 +202,15 @@ class SqliteDatabase:
                 await connection.execute_fetchall("COMMIT")
             self.file.check()
         except BaseException:
-            # The statement of a cancelled task, including BEGIN and COMMIT, continues in the thread of the
-            # connection. The lock is released only after this statement has ended and the rollback is complete.
+            # The statement of a cancelled task continues in the thread of the connection. The lock is released only
+            # after this statement has ended and the rollback is complete.
             await self._cleanups.run(connection, self._roll_back(connection))
             raise
         self.write_lock.release()
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
-            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement of the connection
+            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
@@ -227,19 +221,16 @@ class SqliteDatabase:
         self._writer = None
         self._idle_readers = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
-        # In parallel, because a connection that hangs must not delay closing the others.
+        # A connection that hangs must not delay closing the others.
         await asyncio.gather(*(connection.close() for connection in connections))
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Opens a connection that aiosqlite can use in its own thread, to a file that only its owner can read."""
+    """Opens a connection that aiosqlite can use in its own thread."""
     make_private(path)
     return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
 
 
 def _is_write(statement: str) -> bool:
-    """Whether the statement writes, by its first word.
-
-    A statement that begins with WITH can write, but no query of the catalog does so; a test ensures that.
-    """
+    """No query of the catalog that begins with WITH writes; a test ensures that."""
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

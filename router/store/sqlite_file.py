@@ -1,9 +1,7 @@
 """The SQLite file: makes it private to its owner, and detects that it was replaced while it is open.
 
-SQLite continues to write to a file that was removed, renamed or replaced: each commit succeeds, and is lost
-after a restart. A commit therefore counts only if the paths of the database, `-wal` and `-shm` still refer to the
-opened files. All three exist while the database is open. Files are compared by `stat` only: closing a descriptor of
-the database would drop the POSIX locks that SQLite holds in this process.
+SQLite continues to write to a file that was removed or replaced: each commit succeeds, and is lost after a restart.
+Files are compared by `stat` only: closing a descriptor of the database would drop the POSIX locks of this process.
 """
 
 from __future__ import annotations
@@ -22,18 +20,17 @@ COMPANION_SUFFIXES = ("-wal", "-shm")
 
 log = structlog.get_logger()
 
-# The file contains messages and encrypted secrets. SQLite gives `-wal` and `-shm` the mode of the database file.
+# SQLite gives `-wal` and `-shm` the mode of the database file.
 FILE_MODE = 0o600
 
-_FileIdentity = tuple[int, int] | None  # device and inode; None for a missing file
+_FileIdentity = tuple[int, int] | None  # device and inode
 
 
 def make_private(path: Path) -> None:
-    """Creates the file with mode 0600 regardless of the umask.
+    """Creates the file with mode 0600 regardless of the umask, or sets this mode on the existing files.
 
-    Sets the same mode on existing files (also `-wal` and `-shm`) to which group or others have access. The mode of a
-    file with another owner stays unchanged: `emailrouter check` warns of it. If the file cannot be created, SQLite
-    reports the error when it opens the file.
+    `emailrouter check` warns of a file with another owner, whose mode stays. SQLite reports a file that cannot be
+    created.
     """
     real = path.resolve()  # SQLite derives the names of -wal and -shm from the resolved path
     with suppress(OSError):
@@ -61,7 +58,7 @@ class DatabaseFile:
         return _file_identity(self._path)
 
     def record_identity(self) -> None:
-        """Records the files that the paths refer to now as the opened files."""
+        """Records the current files as the opened ones."""
         real = str(self.path.resolve())
         self._companions = tuple(real + ending for ending in COMPANION_SUFFIXES)
         self._opened_identities = self._current_identities()
@@ -109,10 +106,7 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Returns device and inode; None if the file is missing or inaccessible.
-
-    A deleted file that is only still open or mounted (no links) also counts as missing.
-    """
+    """A deleted file that is only still open (no links) counts as missing."""
     try:
         current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
     except OSError:

@@ -1,7 +1,7 @@
 """Group commit on SQLite: one thread, one sqlite3 connection, one queue.
 
-With aiosqlite each statement costs a thread switch; here a whole group costs one. The thread and the writer connection
-of the database exclude each other with the fair lock. See `group_commit` for the guarantees.
+With aiosqlite each statement costs a thread switch; here a whole group costs one. See `group_commit` for the
+guarantees.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        # join() does not run in an executor: at exit, the interpreter waits for executor threads without a limit.
+        # At exit, the interpreter waits for executor threads without a limit, so join() does not run in one.
         await self._finished.wait()
         self._thread.join()
 
@@ -89,7 +89,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
-                    self._queue.put(None)  # the loop reads this None again after the group
+                    self._queue.put(None)  # the loop reads it again after the group
                     break
                 if not self._limits.fits(len(group), weight, queued[0]):
                     deferred = queued
@@ -147,10 +147,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             return results
 
     def _ensure_connection(self) -> sqlite3.Connection:
-        """Returns the connection, opened if necessary.
-
-        Connects only to the file that the database has opened; never uses or creates another file at its path.
-        """
+        """Connects only to the file that the database has opened."""
         if self._connection is None:
             self._database.file.check()
             uri = f"{self._database.path.absolute().as_uri()}?mode=rw"
@@ -163,10 +160,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """Closes the connection, if there is one.
-
-        The next group opens a new one, because a connection does not recover from an I/O error.
-        """
+        """A connection does not recover from an I/O error; the next group opens a new one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()

@@ -1,8 +1,7 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
-`journal_size_limit` truncates the file only when a writer restarts the log; this module also does so without traffic.
-Accepting mail never waits while pages are copied: the PASSIVE checkpoint blocks no writer, and TRUNCATE runs only when
-the whole log is copied. TRUNCATE fails at once if another connection is reading or writing.
+`journal_size_limit` truncates the file only when a writer restarts the log. Accepting mail never waits while pages are
+copied.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
         try:
             await asyncio.to_thread(truncate_wal, database)
         except DatabaseFileReplaced:
-            continue  # `DatabaseFile.check` has logged the error
+            continue  # `DatabaseFile.check` has logged it
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))
 
 
 def truncate_wal(database: SqliteDatabase) -> bool:
-    """Truncates a WAL longer than `WAL_LIMIT`. Returns False if the WAL is not longer, or is in use."""
+    """Returns False if the WAL is not longer than `WAL_LIMIT`, or is in use."""
     database.file.check()
     size = file_size(wal_path(database.path))
     if size <= WAL_LIMIT:
