@@ -1,11 +1,11 @@
--- The first schema, for SQLite and PostgreSQL. Times are BIGINT microseconds since the epoch (rate_windows: seconds).
--- JSON and ids are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
+-- Times are BIGINT microseconds since the epoch (rate_windows: seconds). JSON and ids are TEXT. A /*pg ... */ block
+-- applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
 
 CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     default_integration_id TEXT,
-    -- An IANA time zone, and a locale for date formats (router/local_time.py).
+    -- An IANA time zone, and a locale for date formats.
     timezone TEXT NOT NULL DEFAULT 'UTC',
     locale TEXT NOT NULL DEFAULT 'en',
     last_ticket_number BIGINT NOT NULL DEFAULT 0,
@@ -51,14 +51,13 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     verified_at BIGINT,
     checked_at BIGINT,
-    -- 'upstream': the MX records point to another relay that forwards the mail here; then only TXT verifies the domain.
+    -- 'upstream': another relay receives the mail and forwards it here, so only TXT verifies the domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- The number of rechecks since the last success that found records missing, and the time of the first of these
-    -- rechecks (router/dns/verification_state.py).
+    -- Rechecks since the last success that found records missing.
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
-    -- The pending alert for the integrations of the domain, and the time of the alert.
+    -- The pending alert for the integrations of the domain.
     alert TEXT NOT NULL DEFAULT '',
     alert_at BIGINT,
     UNIQUE (workspace_id, name)
@@ -81,8 +80,7 @@ CREATE TABLE integrations (
     failing_since BIGINT,
     probe_at BIGINT,
     probe_interval BIGINT NOT NULL DEFAULT 0,
-    -- The pacing state (router/dispatch/pacing.py), the process that sends to this webhook, and the time until which it
-    -- may send.
+    -- The pacing state (router/dispatch/pacing.py), and the lease of the process that sends.
     paced_at BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
     lease_until BIGINT NOT NULL DEFAULT 0,
@@ -104,7 +102,7 @@ CREATE TABLE aliases (
 CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
 CREATE INDEX aliases_by_integration ON aliases (integration_id);
 
--- A counter of routing changes. The routing caches of all processes and hosts compare it to detect changes.
+-- The routing caches of all processes and hosts compare this counter to detect changes.
 CREATE TABLE versions (
     name TEXT PRIMARY KEY,
     version BIGINT NOT NULL
@@ -117,8 +115,8 @@ CREATE TABLE installation (
     value TEXT NOT NULL
 );
 
--- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and an alias that
--- is deleted between RCPT and the commit must not fail the commit.
+-- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and an alias that is
+-- deleted between RCPT and the commit must not fail the commit.
 CREATE TABLE messages (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -137,13 +135,13 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the loss audit: the number of aliases that the message was accepted for, and how many of them had already
-    -- received the same message. Erasing a ticket of the message decrements `aliases`.
+    -- For the loss audit: the aliases that the message was accepted for, and how many of them were repeats. Erasing a
+    -- ticket decrements `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
 
--- The raw message in chunks of 256 KiB, so that a message of any size can be streamed with constant memory.
+-- Chunks of 256 KiB allow streaming a message of any size with constant memory.
 CREATE TABLE raw_chunks (
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     n BIGINT NOT NULL,
@@ -155,7 +153,7 @@ CREATE TABLE raw_chunks (
 ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 */
 
--- The parsed contents of a message. They are created when first needed, and again by a newer parser.
+-- Parsed contents, created when first needed, and again by a newer parser.
 CREATE TABLE message_contents (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     text TEXT NOT NULL,
@@ -170,7 +168,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- Attempts to parse a message in a worker (router/contents/attempts.py). The row of an interrupted attempt remains.
+-- The row of an interrupted attempt to parse remains (router/contents/attempts.py).
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -178,7 +176,7 @@ CREATE TABLE parse_attempts (
     started_at BIGINT NOT NULL
 );
 
--- Detects repeats: the messages accepted for each alias, kept for at least the duplicate window.
+-- Detects repeats; kept for at least the duplicate window.
 CREATE TABLE fingerprints (
     alias_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -224,14 +222,14 @@ CREATE TABLE ticket_messages (
     -- inserted last, because reserving its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    -- The Message-ID of the message and the alias of the conversation. A reply finds the ticket by both.
+    -- A reply finds the ticket by these two values.
     rfc_message_id TEXT NOT NULL DEFAULT '',
     thread_key TEXT NOT NULL DEFAULT '',
     recipient TEXT NOT NULL,
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- The integration for which the commit created a delivery, NULL if there was none; for the loss audit.
+    -- The integration for which the commit created a delivery, for the loss audit.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
@@ -241,17 +239,15 @@ CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
--- The addresses whose replies may join a ticket: those in the headers of its messages, normalised, except those of
--- the ticket itself (from_address, address).
+-- The addresses whose replies may join a ticket, normalised, except those of the ticket itself (from_address, address).
 CREATE TABLE ticket_participants (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     address TEXT NOT NULL,
     PRIMARY KEY (ticket_id, address)
 ) /*sqlite WITHOUT ROWID */;
 
--- The search index: the words of the messages of a ticket, split by router/search/terms.py and indexed by the
--- full-text search of the database. Written together with message_contents, never by the accept. `index_position` sorts
--- like the ids, to the millisecond, so that a search can select a time range (router/search/ticket_search.py).
+-- The words of a ticket, split by router/search/terms.py. Written together with message_contents, never by the accept.
+-- `index_position` sorts like the ids, so that a search can select a time range.
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
@@ -259,11 +255,10 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
--- This is only the index; the words are stored in ticket_search. Each ticket has five additional words, one for each
--- size of time range: 4.4 minutes, 70 minutes, 19 hours, 12 days and 199 days (2^18 to 2^34 milliseconds). The word
--- consists of the shift in bits, the number of the range that contains the ticket, and the last four characters of the
--- workspace id. A GIN index has no order, so a query for a time range contains some of these words (search_range).
--- Without fastupdate an insert costs 0.3 ms more, and no search has to read an unsorted pending list.
+-- Each ticket has five additional words, one for each size of time range (2^18 to 2^34 milliseconds), because a GIN
+-- index has no order (search_range). The word consists of the shift in bits, the number of the range, and the last four
+-- characters of the workspace id. Without fastupdate an insert costs 0.3 ms more, and no search has to read an unsorted
+-- pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[
@@ -277,7 +272,7 @@ CREATE INDEX ticket_search_words ON ticket_search
     USING gin (ticket_search_vector(words, index_position, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
--- This is only the index; ticket_search stores the words, of letters, digits and `_`. The tokenizer splits at spaces.
+-- Only the index; ticket_search stores the words. The tokenizer splits at spaces.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
     words, content = 'ticket_search', content_rowid = 'index_position', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
@@ -323,7 +318,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- The dispatcher queries the oldest due deliveries of an integration. Only pending deliveries are in this index.
+-- The oldest due deliveries of an integration. Only pending deliveries are in this index.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
@@ -351,7 +346,7 @@ CREATE TABLE rate_windows (
 );
 CREATE INDEX rate_windows_by_time ON rate_windows (window_start);
 
--- Sessions of the dashboard. Only a hash of the cookie's token is stored, as for API keys.
+-- Sessions of the dashboard. Only a hash of the cookie's token is stored.
 CREATE TABLE sessions (
     hash TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -364,8 +359,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_time ON sessions (expires_at);
 
--- Idempotency keys: a repeated request gets the same response. A status of 0 means that the request is still running or
--- was interrupted. With another status, answer is NULL if the response contained a secret.
+-- A status of 0 means that the request is running or was interrupted. With another status, answer is NULL if the
+-- response contained a secret.
 CREATE TABLE idempotent_requests (
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -377,7 +372,7 @@ CREATE TABLE idempotent_requests (
 );
 CREATE INDEX idempotent_requests_by_time ON idempotent_requests (at);
 
--- The audit log. It has no foreign keys, because an entry outlives the objects that it describes.
+-- No foreign keys, because an entry outlives the objects that it describes.
 CREATE TABLE audit (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL,
@@ -391,7 +386,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
 
--- Blocked senders of a workspace: an address, a domain (`@spam.example`) or a network.
+-- An address, a domain (`@spam.example`) or a network.
 CREATE TABLE blocked_senders (
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     sender TEXT NOT NULL,

@@ -1,5 +1,4 @@
--- PostgreSQL executes each statement once for a whole group of messages, in one round trip, with arrays as
--- parameters.
+-- PostgreSQL executes each statement once for a whole group, with arrays as parameters.
 
 -- name: accept_current_integrations
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
@@ -10,7 +9,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.defa
                                         ELSE a.integration_id END;
 
 -- name: accept_claim_fingerprint
--- With ORDER BY, two hosts that claim the same fingerprints lock them in the same order.
+-- ORDER BY: all hosts lock fingerprints in the same order.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 SELECT alias_key, fingerprint, message_id, accepted_at
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
@@ -22,7 +21,6 @@ WHERE fingerprints.accepted_at < (CAST(:horizon AS BIGINT[]))[1]
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- accept_claim_fingerprint has locked these rows, in order.
 UPDATE fingerprints f SET repeats = f.repeats + wanted.repeats
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:repeats AS BIGINT[]))
      AS wanted (alias_key, fingerprint, repeats)
@@ -55,7 +53,7 @@ WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.tic
               WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
 -- name: accept_insert_participant
--- Hosts cannot deadlock here, because accept_update_ticket_time has locked the joined tickets.
+-- accept_update_ticket_time has locked the joined tickets, so hosts cannot deadlock here.
 INSERT INTO ticket_participants (ticket_id, address)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
 ON CONFLICT (ticket_id, address) DO NOTHING;
@@ -77,9 +75,8 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- Rows are locked in the order of their ids, to avoid deadlocks between hosts. The lock is NO KEY UPDATE because
--- inserting a message locks the row of its workspace FOR KEY SHARE until the commit. With FOR UPDATE, two such
--- transactions would deadlock.
+-- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks the row of its workspace FOR KEY
+-- SHARE until the commit, and with FOR UPDATE two such transactions would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (
@@ -99,7 +96,7 @@ SELECT * FROM unnest(
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
--- Rows are locked in the order of their ids, to avoid deadlocks when several hosts accept replies to the same tickets.
+-- ORDER BY avoids deadlocks between hosts that accept replies to the same tickets.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
     FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
@@ -112,7 +109,6 @@ FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id;
 
 -- name: accept_reopen_ticket
--- accept_update_ticket_time has locked these rows, in order.
 UPDATE tickets SET status = 'open', resolved_at = NULL
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;

@@ -1,8 +1,7 @@
--- The statements of the accept transaction (router/accept). SQLite executes each once for each row; accept.pg.sql has
--- the texts that take a whole group as arrays.
+-- The statements of the accept transaction (router/accept). SQLite executes each once for each row.
 
 -- name: accept_current_integrations
--- The current integration of an alias; without an alias, the default integration of the workspace.
+-- The current integration of an alias, or else the default of the workspace.
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM workspaces w
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
@@ -11,7 +10,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THE
 WHERE w.id = :workspace_id;
 
 -- name: accept_claim_fingerprint
--- Inserts a fingerprint, or replaces an expired one. Returns no row if the fingerprint was accepted since `horizon`.
+-- Claims a fingerprint. Returns no row if the fingerprint was accepted since `horizon`.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
 ON CONFLICT (alias_key, fingerprint) DO UPDATE
@@ -20,7 +19,7 @@ WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- Adds to the number of repeats; returns the message that was accepted first.
+-- Counts repeats; returns the message that was accepted first.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
@@ -41,8 +40,7 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
 -- name: accept_find_participants
--- Returns a row if an address takes part in a ticket. The ticket's first sender and its own address take part without
--- a row in ticket_participants.
+-- Whether an address takes part in a ticket. The ticket's row contains its first sender and its own address.
 SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
 UNION ALL
 SELECT id, CAST(:address AS TEXT) FROM tickets
@@ -67,7 +65,7 @@ VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :recei
 INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
 
 -- name: accept_reserve_numbers
--- Reserves ticket numbers of a workspace; locks its row until the commit.
+-- Reserves ticket numbers; locks the workspace until the commit.
 UPDATE workspaces SET last_ticket_number = last_ticket_number + :wanted WHERE id = :workspace_id
 RETURNING id AS workspace_id, last_ticket_number;
 
@@ -99,7 +97,7 @@ VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alia
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
--- Inserts a delivery: due at once, or parked while the integration is failing.
+-- Inserts a delivery, due at once or parked.
 INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
                         expires_at, created_at)
 VALUES (:id, :workspace_id, :ticket_id, :message_id, :integration_id, :event, :next_attempt_at, :parked_at,

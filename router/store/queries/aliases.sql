@@ -21,7 +21,7 @@ WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :be
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
--- Inserts an alias, unless the domain already has an alias with this local key.
+-- Inserts an alias, unless the domain already has this local key.
 INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
 VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
 ON CONFLICT (domain_id, local_key) DO NOTHING;

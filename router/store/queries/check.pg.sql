@@ -7,6 +7,5 @@ SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;
 SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS standby;
 
 -- name: check_durability
--- The values in effect: `synchronous_commit` may be set for the server, the database or the role, `fsync` only for the
--- server.
+-- `synchronous_commit` may be set for the server, the database or the role.
 SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync;

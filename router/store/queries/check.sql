@@ -25,5 +25,5 @@ SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_erro
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
--- The settings that decide whether a reported commit is on disk. On SQLite every connection sets `synchronous=FULL`.
+-- The settings that decide whether a reported commit is on disk. SQLite always uses `synchronous=FULL`.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;

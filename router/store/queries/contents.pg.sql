@@ -1,5 +1,5 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. Tickets are locked before their
--- messages, as in the erasure, to avoid deadlocks. The two databases read JSON lists with different functions.
+-- PostgreSQL needs explicit row locks. Tickets are locked before their messages, as in the erasure, to avoid deadlocks.
+-- The two databases read JSON lists with different functions.
 
 -- name: contents_unparsed
 SELECT asked.id AS message_id FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)

@@ -1,24 +1,24 @@
 -- name: contents_by_message
--- The parsed contents of a message, if it was parsed.
+-- The parsed contents of a message.
 SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, failed_recipients, parser
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_unparsed
--- Of the messages with the given ids (JSON), those that neither this parser version nor a newer one has parsed.
+-- Of the given messages (JSON), those that neither this parser version nor a newer one has parsed.
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
 -- name: contents_lock_tickets
--- The tickets of a message, locked against erasure until the transaction ends.
+-- The tickets of a message, locked against erasure.
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
 WHERE tm.message_id = :message_id ORDER BY t.id;
 
 -- name: contents_lock_message
--- A message, locked against erasure until the transaction ends.
+-- A message, locked against erasure.
 SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
--- Stores parsed contents. Two concurrent parsers of the same version write the same contents.
+-- Stores parsed contents. Concurrent parsers of the same version write the same contents.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
@@ -33,18 +33,17 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a message is about to be parsed. Changes nothing if the message has an attempt already or does not
--- exist.
+-- Records that a message is about to be parsed, unless it has an attempt already.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
 
 -- name: parse_attempt_by_message
--- The process that began to parse a message, its parser version, and the time.
+-- The process that began to parse a message.
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- Replaces the parse attempt of a message with a new one.
+-- Replaces the parse attempt of a message.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw
@@ -52,5 +51,5 @@ UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :starte
 DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
 
 -- name: parse_attempt_end
--- Deletes the parse attempt of a message, in the transaction that stores its contents.
+-- Deletes the parse attempt, in the transaction that stores the contents.
 DELETE FROM parse_attempts WHERE message_id = :message_id;

@@ -5,7 +5,7 @@ SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, at
 FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: delivery_page
--- Deliveries of a workspace, newest first. `state` is optional.
+-- Deliveries of a workspace, newest first.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -14,7 +14,7 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_ticket
--- Deliveries of a ticket, newest first. `state` and `integration_id` are optional.
+-- Deliveries of a ticket, newest first.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -24,7 +24,7 @@ WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_integration
--- Deliveries of one integration, newest first. `state` is optional.
+-- Deliveries of one integration, newest first.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -41,8 +41,7 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- Deliveries of one integration that failed permanently, newest first. COALESCE keeps SQLite from using the index by
--- workspace, which does not narrow the search: all deliveries of an integration are in one workspace.
+-- As delivery_page_dead, for one integration. COALESCE keeps SQLite from using the index by workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -51,8 +50,8 @@ WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
--- Pending deliveries of the integrations of a workspace, newest first. `integration_id` is optional. The subquery uses
--- only the index of pending deliveries; COALESCE keeps SQLite from using the index of all deliveries.
+-- Pending deliveries of a workspace, newest first. The subquery uses only the index of pending deliveries; COALESCE
+-- keeps SQLite from using the index of all deliveries.
 SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
        d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM deliveries d
@@ -70,8 +69,8 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now and restarts its maximum age. A delivery that is being sent, or whose
--- integration was deleted, is not changed.
+-- Makes a dead or pending delivery due now and restarts its maximum age, unless it is being sent or its integration was
+-- deleted.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
@@ -79,8 +78,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- Replays the oldest deliveries in one state as delivery_replay does, up to a limit for one transaction.
--- `integration_id` is optional.
+-- Replays the oldest deliveries in one state, up to a limit for one transaction.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

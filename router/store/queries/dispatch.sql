@@ -1,10 +1,9 @@
 -- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations without a valid lease that are either active, with due deliveries and no long pacing delay, or failing,
--- with a due probe. Times after `latest_plausible` were written with a wrong clock. A pending delivery without a next
--- attempt is parked. An accept can still park a delivery while its integration becomes active, so parked deliveries of
--- an active integration count as due.
+-- Integrations without a valid lease and with work that is due. Times after `latest_plausible` were written with a
+-- wrong clock. An accept can park a delivery while its integration becomes active, so parked deliveries of an active
+-- integration count as due.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
@@ -17,22 +16,22 @@ WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- name: dispatch_take_lease
--- Takes or extends the lease of an integration: one process at a time sends to a webhook.
+-- Takes or extends the lease: one process at a time sends to a webhook.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
--- The current settings and status of an integration, to compare with those that an attempt used.
+-- The current settings and status, to compare with those of an attempt.
 SELECT encrypted_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
--- Releases the lease, unless another process has taken it over.
+-- Releases the lease, unless another process has taken it.
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lease_owner = :owner;
 
 -- name: dispatch_set_pace
--- Stores the pacing state for the next message.
+-- Stores the pacing state.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
 -- name: dispatch_lease_owners
@@ -44,14 +43,14 @@ SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
 
 -- name: dispatch_release_owner_deliveries
--- Makes the deliveries of a dead process due at once, if it was sending them: their outcome was not recorded.
+-- Makes the deliveries due that a dead process was sending.
 UPDATE deliveries SET next_attempt_at = :now
 WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
     SELECT id FROM integrations WHERE lease_owner = :owner)
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
--- Makes deliveries due whose next attempt is later than any schedule allows: the time was computed with a wrong clock.
+-- Makes deliveries due whose next attempt was computed with a wrong clock.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
@@ -63,15 +62,14 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT :limit;
 
 -- name: dispatch_digest_threshold
--- Returns a row if more than `after` deliveries of an integration are due.
+-- Whether more than `after` deliveries of an integration are due.
 SELECT id FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- One pending delivery of a failing integration: the oldest parked delivery, or else the delivery with the earliest
--- next attempt. The query uses the index of pending deliveries, because the integration may have any number of
--- other deliveries.
+-- One pending delivery of a failing integration, preferably the oldest parked one. The query uses the index of pending
+-- deliveries, because the integration may have any number of others.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -85,7 +83,7 @@ WHERE state = 'pending' AND id = COALESCE(
 
 -- name: dispatch_begin_attempt
 -- Counts the attempt before it is made. If its outcome is not recorded, the delivery is due again when the lease
--- expires. A parked delivery stays parked.
+-- expires.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
@@ -95,13 +93,13 @@ WHERE id = :id AND state = 'pending' RETURNING attempts;
 INSERT INTO attempts (delivery_id, n, started_at) VALUES (:delivery_id, :n, :started_at);
 
 -- name: dispatch_record_attempt
--- Stores the outcome of an attempt, after the response.
+-- Stores the outcome of an attempt.
 UPDATE attempts SET finished_at = :finished_at, outcome = :outcome, status = :status, latency = :latency,
                     answer = :answer
 WHERE delivery_id = :delivery_id AND n = :n;
 
 -- name: dispatch_mark_lost
--- Marks the open attempts of a delivery as lost, because their outcome was not recorded.
+-- Marks the open attempts of a delivery as lost.
 UPDATE attempts SET finished_at = :now, outcome = 'lost' WHERE delivery_id = :delivery_id AND outcome = 'open';
 
 -- name: dispatch_mark_delivered
@@ -111,25 +109,24 @@ UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_reschedule
--- Schedules the next attempt, which uses the plain form if `via` is text; a parked delivery stays parked.
+-- Schedules the next attempt; a parked delivery stays parked.
 UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:next_attempt_at AS BIGINT) END,
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_mark_dead
--- Marks a delivery as failed permanently: it is kept and can be replayed.
+-- Marks a delivery as failed permanently: it can be replayed.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_park
--- Parks the pending deliveries of a failing integration. They have no next attempt, and the time for which they are
--- parked does not count towards their expiry.
+-- Parks the pending deliveries of a failing integration. Parked time does not count towards their expiry.
 UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- Makes parked deliveries due and moves their expiry by the time they were parked. The condition on next_attempt_at
--- makes the query use the index of pending deliveries.
+-- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at makes the
+-- query use the index of pending deliveries.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
@@ -146,11 +143,11 @@ UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- Sets the last delivery error of an integration that is not failing. An empty text clears the error.
+-- Sets or clears the last error of an integration that is not failing.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans
--- Fails pending deliveries whose integration was deleted, for example while the deliveries were committed.
+-- Fails pending deliveries whose integration was deleted.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 
@@ -165,7 +162,7 @@ JOIN workspaces w ON w.id = t.workspace_id
 WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
--- The data of notifications for the latest messages of a ticket, with or without a delivery; newest first.
+-- The data of notifications for the latest messages of a ticket, newest first.
 SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
        t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
        m.protocol, w.timezone

@@ -1,4 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
+-- PostgreSQL needs explicit row locks.
 
 -- name: domain_lock
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,

@@ -5,14 +5,13 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock
--- One domain of a workspace, locked until the transaction ends.
+-- One domain of a workspace, locked.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- The rows of all workspaces for a domain name, locked until the transaction ends: if two workspaces verify the name
--- at once, only one succeeds.
+-- The rows of all workspaces for a domain name, locked: of two workspaces that verify it at once, only one succeeds.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;
@@ -24,7 +23,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
--- Inserts a domain, unless the workspace already has this domain.
+-- Inserts a domain, unless the workspace already has it.
 INSERT INTO domains (id, workspace_id, name, status, token, created_at)
 VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
 ON CONFLICT (workspace_id, name) DO NOTHING;
@@ -37,7 +36,7 @@ UPDATE domains SET token = :token, records = :records, checked_at = :checked_at,
 WHERE id = :id;
 
 -- name: domain_set_mx_managed
--- Sets who manages the MX records. The next check, due now, evaluates the records again.
+-- Sets who manages the MX records. The next check is due now.
 UPDATE domains SET mx_managed = :mx_managed, records = '[]', checked_at = NULL, next_check_at = 0
 WHERE id = :id;
 
@@ -50,14 +49,14 @@ DELETE FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
--- Domains of all workspaces that are due for a check. The domain that has been due for the longest time comes first.
+-- Domains of all workspaces that are due for a check, longest due first.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible
 ORDER BY next_check_at, id LIMIT :limit;
 
 -- name: domain_claim_check
--- Claims the check of a domain. If the process is killed, another process repeats the check later.
+-- Claims the check of a domain. After a crash, the check is repeated later.
 UPDATE domains SET next_check_at = :until
 WHERE id = :id AND (next_check_at <= :now OR next_check_at > :latest_plausible);
 
@@ -68,7 +67,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE alert_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: domain_alert_integrations
--- The integrations that receive a domain's tickets: those of its aliases, and the default of the workspace.
+-- The integrations that receive a domain's tickets.
 SELECT i.id, i.workspace_id, i.type, i.name, i.encrypted_settings, i.hint, i.status, i.last_error, i.failing_since,
        i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
 FROM integrations i

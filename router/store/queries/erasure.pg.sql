@@ -1,4 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
+-- PostgreSQL needs explicit row locks.
 
 -- name: erasure_messages
 SELECT m.id FROM messages m

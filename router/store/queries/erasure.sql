@@ -1,14 +1,12 @@
--- Erases a ticket, for administrators and for retention (router/store/erasure.py).
+-- Erases a ticket (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked until the transaction ends: if two tickets with a common message are erased at once,
--- the second erasure erases the message.
+-- The messages of a ticket, locked: of two tickets with a common message that are erased at once, the second erases it.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
 -- name: erasure_attempts
--- Deletes the attempts of a ticket's deliveries. A deliverer also locks attempts before deliveries, so deleting the
--- attempts first avoids deadlocks.
+-- Deletes the attempts of a ticket's deliveries first, because a deliverer locks in the same order.
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket
@@ -16,7 +14,7 @@ DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticke
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message
--- Erases a message with its content, unless another ticket also contains the message.
+-- Erases a message, unless another ticket also contains it.
 DELETE FROM messages
 WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
 

@@ -1,5 +1,5 @@
 -- name: idempotency_claim
--- Claims a key for a request, also if the key is expired or abandoned. Returns no row if the key is in use.
+-- Claims a key, also if it is expired or abandoned. Returns no row if the key is in use.
 INSERT INTO idempotent_requests (scope, key, request, at)
 VALUES (:scope, :key, :request, :at)
 ON CONFLICT (scope, key) DO UPDATE SET request = excluded.request, status = 0, answer = NULL, at = excluded.at
@@ -15,7 +15,7 @@ SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
 -- name: idempotency_release
--- Deletes the key of a failed request, so that the key can be used again.
+-- Deletes the key of a failed request.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
 -- name: idempotency_delete_expired

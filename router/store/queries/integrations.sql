@@ -5,7 +5,7 @@ SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_erro
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock
--- One integration of a workspace, locked against deletion until the transaction ends.
+-- One integration of a workspace, locked against deletion.
 SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;

@@ -11,7 +11,7 @@ SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at
 FROM api_keys WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: key_page
--- API keys of a workspace, newest first. `user_id` is optional.
+-- API keys of a workspace, newest first.
 SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at, last_used_at, revoked_at
 FROM api_keys
 WHERE workspace_id = :workspace_id AND id < :before
@@ -19,7 +19,7 @@ WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert
--- Inserts an API key. Only a hash of the key is stored.
+-- Inserts an API key.
 INSERT INTO api_keys (id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at)
 VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :expires_at);
 

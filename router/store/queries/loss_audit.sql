@@ -1,5 +1,4 @@
--- The loss audit: compares the stored rows of messages, tickets and deliveries
--- (router/admin/installation/loss_audit.py).
+-- The loss audit (router/admin/installation/loss_audit.py).
 
 -- name: loss_audit_totals
 -- Counts of the newest messages and of their ticket events and deliveries. Without a loss, accepted = events +
@@ -25,7 +24,7 @@ FROM events
 LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id;
 
 -- name: loss_audit_mismatched_messages
--- Of the newest messages, those with a wrong number of tickets, or without a delivery that they must have.
+-- Messages with a wrong number of tickets, or without a delivery that they must have.
 SELECT n.id FROM (SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined) n
 WHERE n.aliases - n.repeated <> (
         SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = n.id)
@@ -35,7 +34,7 @@ WHERE n.aliases - n.repeated <> (
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_damaged_messages
--- Of the newest messages, those with missing bytes, unless retention has begun to erase them.
+-- Messages with missing bytes, unless retention has begun to erase them.
 SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :max_examined) n
 LEFT JOIN raw_chunks first ON first.message_id = n.id AND first.n = 0
 WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = n.id))
@@ -44,18 +43,18 @@ WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_stuck_deliveries
--- Pending deliveries that no worker will send: neither scheduled nor parked, or without an integration.
+-- Pending deliveries that no worker will send.
 SELECT d.id FROM deliveries d
 WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
     OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
 ORDER BY d.id LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
--- Of the newest tickets, those without a message.
+-- Tickets without a message.
 SELECT t.id FROM (SELECT id FROM tickets ORDER BY id DESC LIMIT :max_examined) t
 WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- The number of repeats of all fingerprints that are still kept. A repeat counts once for each of its aliases.
+-- The number of repeats of all fingerprints that are still kept.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

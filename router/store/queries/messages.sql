@@ -6,7 +6,7 @@ SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, 
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
 -- name: message_page_by_ticket
--- The latest messages of a ticket before an id, newest first. The primary key of ticket_messages finds them.
+-- The latest messages of a ticket before an id, newest first, found by primary key.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
@@ -20,7 +20,7 @@ WHERE m.id IN (
 ORDER BY m.id DESC;
 
 -- name: message_recipients
--- The recipients of a message, and for each recipient the ticket that contains the message.
+-- The recipients of a message and their tickets.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
@@ -46,8 +46,7 @@ WHERE tm.message_id = :message_id
 ORDER BY d.id LIMIT :limit;
 
 -- name: message_by_rfc_id
--- Messages of a workspace by Message-ID, newest first. Senders may reuse a Message-ID. The second condition on
--- rfc_message_id matches the partial index.
+-- Messages by Message-ID, newest first; senders may reuse it. The second condition matches the partial index.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic

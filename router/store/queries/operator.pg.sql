@@ -1,4 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
+-- PostgreSQL needs explicit row locks.
 
 -- name: operator_encrypted_settings
 SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id

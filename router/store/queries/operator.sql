@@ -1,4 +1,4 @@
--- Queries of the command line: lookups by name, whole workspaces, the secret key.
+-- Queries of the command line.
 
 -- name: operator_workspaces
 -- All workspaces, oldest first.
@@ -15,7 +15,7 @@ SELECT a.id FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE d.workspace_id = :workspace_id AND d.name = :domain AND a.local_key = :local_key;
 
 -- name: operator_integrations
--- The integrations of a workspace by name, at most two: if there are two, the name is ambiguous.
+-- The integrations of a workspace by name. Two rows mean that the name is ambiguous.
 SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name ORDER BY id LIMIT 2;
 
 -- name: operator_ticket
@@ -30,23 +30,23 @@ SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM messages WHERE workspace_id = :id) AS messages;
 
 -- name: operator_delete_domains
--- Deletes the domains of a workspace with their aliases, so that the workspace receives no more mail.
+-- Deletes the domains of a workspace, so that the workspace receives no more mail.
 DELETE FROM domains WHERE workspace_id = :id;
 
 -- name: operator_erase_tickets
--- Erases a batch of a workspace's tickets, with everything that refers to them.
+-- Erases a batch of a workspace's tickets.
 DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_messages
--- Erases a batch of a workspace's messages, with their content.
+-- Erases a batch of a workspace's messages.
 DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE workspace_id = :id ORDER BY id LIMIT :limit);
 
 -- name: operator_erase_workspace
--- Deletes a workspace with its users, keys, sessions and integrations.
+-- Deletes a workspace.
 DELETE FROM workspaces WHERE id = :id;
 
 -- name: operator_reparse_batch
--- Messages that have raw content and were received at or after a time, oldest first. `workspace_id` is optional.
+-- Messages with raw content that were received at or after a time, oldest first.
 SELECT m.id FROM messages m
 WHERE m.id > :after AND m.received_at >= :since
   AND (CAST(:workspace_id AS TEXT) IS NULL OR m.workspace_id = CAST(:workspace_id AS TEXT))
@@ -54,11 +54,11 @@ WHERE m.id > :after AND m.received_at >= :since
 ORDER BY m.id LIMIT :limit;
 
 -- name: operator_encrypted_settings
--- Everything that is encrypted with the secret key, locked until the transaction ends.
+-- Everything that is encrypted with the secret key, locked.
 SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
--- Replaces the settings of an integration with the same settings, encrypted with the new secret key.
+-- Replaces the settings of an integration, encrypted with the new secret key.
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value

@@ -1,5 +1,4 @@
--- The two databases read JSON lists with different functions. In overview_mails, a LATERAL join replaces the two
--- subqueries for each day.
+-- The two databases read JSON lists with different functions.
 
 -- name: overview_mails
 SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHERE m.workspace_id = :workspace_id) AS mails

@@ -1,10 +1,9 @@
 -- The overview of a workspace (router/admin/installation/overview.py, health.py). Ids sort by time, so a range of days
--- is a range of ids. `limit` limits the returned rows, and the rows counted for a day, a status or an alias.
+-- is a range of ids. `limit` also limits the rows that are counted.
 
 -- name: overview_mails
--- The number of messages of each day, and the number of rows that were scanned to count them: messages have no index by
--- workspace. `days` is a JSON list that contains, for each day, the first id of the day and the first id of the next
--- day, both without prefix.
+-- The number of messages of each day, and the number of rows that were scanned: messages have no index by workspace.
+-- `days` (JSON) contains the first id of each day and of the next day, without prefix.
 SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
@@ -27,8 +26,8 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_dead
--- The number of deliveries that were created on each day and failed permanently. The condition on the state matches the
--- partial index.
+-- The number of deliveries that were created on each day and failed permanently. The condition matches the partial
+-- index.
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
@@ -38,7 +37,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_status
--- The number of tickets in each status except resolved, and the number of unassigned tickets that are not resolved.
+-- The number of unresolved tickets in each status, and of unassigned ones.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
@@ -50,7 +49,7 @@ SELECT
                              AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
--- For each alias, the number of tickets in each status except resolved; the newest aliases come first.
+-- The number of unresolved tickets of each alias and status, newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
                            LIMIT :limit) AS o) AS open,
@@ -63,8 +62,7 @@ WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- name: overview_ticket_times
--- The times at which tickets were received, first assigned, assigned to the current assignee, and resolved. The sample
--- contains the tickets with a number that is a multiple of `every`.
+-- The times at which tickets were received, assigned and resolved, for every `every`-th ticket.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
@@ -73,8 +71,7 @@ WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 
 ORDER BY t.id DESC LIMIT :limit;
 
 -- name: overview_delivery_times
--- The times at which deliveries were queued and delivered. The sample contains the newest delivery and every `every`-th
--- delivery before it.
+-- The times at which deliveries were queued and delivered, for every `every`-th delivery.
 SELECT d.created_at, d.delivered_at
 FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
       FROM deliveries s
@@ -82,8 +79,7 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- The numbers of scheduled and of parked deliveries of a workspace, and the creation time of the oldest of both. Only
--- the index of pending deliveries is read.
+-- The numbers of scheduled and of parked deliveries, and the time of the oldest, from the index of pending deliveries.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
@@ -92,11 +88,11 @@ FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attemp
 LEFT JOIN deliveries d ON d.id = q.oldest;
 
 -- name: health_dead
--- The number of deliveries of a workspace that failed permanently and were not replayed.
+-- The number of deliveries of a workspace that failed permanently.
 SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
 
 -- name: health_integrations
--- Integrations that are failing, or had a delivery error after their last success. Failing integrations come first.
+-- Integrations that are failing, or had an error after their last success.
 SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_until, created_at
 FROM integrations
@@ -104,7 +100,7 @@ WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
 ORDER BY status DESC, id DESC LIMIT :limit;
 
 -- name: health_domains
--- Domains that had missing records at the last recheck, and unverified domains.
+-- Domains with missing records, and unverified domains.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains
@@ -116,8 +112,7 @@ ORDER BY misses DESC, id DESC LIMIT :limit;
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- The number of problems of each kind that need attention, each counted up to `limit`. The conditions match the partial
--- indexes.
+-- The number of problems of each kind that need attention, up to `limit`. The conditions match the partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
@@ -132,7 +127,7 @@ SELECT
                              AND d.status = 'active' AND d.misses > 0 LIMIT :limit) AS e) AS missing;
 
 -- name: attention_failed
--- The newest dead deliveries of existing integrations, among the newest `scanned` dead deliveries of the workspace.
+-- The newest dead deliveries of existing integrations, among the newest `scanned` ones.
 SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.event, f.state, f.attempts, f.claims,
        f.next_attempt_at, f.expires_at, f.parked_at, f.delivered_at, f.via, f.last_error, f.created_at
 FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
@@ -141,7 +136,7 @@ WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
 ORDER BY f.id DESC LIMIT :limit;
 
 -- name: attention_parked
--- The number of parked deliveries of each failing integration, counted up to `limit`.
+-- The number of parked deliveries of each failing integration, up to `limit`.
 SELECT i.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries p WHERE p.integration_id = i.id AND p.state = 'pending'
                                       AND p.next_attempt_at IS NULL LIMIT :limit) AS a) AS parked
 FROM integrations i WHERE i.workspace_id = :workspace_id AND i.status = 'failing'

@@ -1,9 +1,8 @@
--- The counts of the rate limits for API requests and sign-ins (router/ratelimit). window_start is in seconds since
--- the epoch.
+-- The counts of the rate limits (router/ratelimit). window_start is in seconds since the epoch.
 
 -- name: rate_limit_add
--- Adds requests to the count of a window and returns the new count. Returns no row, and adds nothing, if the count
--- would exceed the maximum.
+-- Adds requests to a window and returns the new count. Returns no row, and adds nothing, if the maximum would be
+-- exceeded.
 INSERT INTO rate_windows (scope, window_start, used)
 SELECT CAST(:scope AS TEXT), CAST(:window_start AS BIGINT), CAST(:amount AS BIGINT)
 WHERE CAST(:amount AS BIGINT) <= CAST(:max_used AS BIGINT)

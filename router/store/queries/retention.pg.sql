@@ -1,5 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. SKIP LOCKED: rows that another
--- transaction has locked (a reply, a replay, another retention run) are left for the next run.
+-- PostgreSQL needs explicit row locks. SKIP LOCKED leaves rows that another transaction has locked for the next run.
 
 -- name: retention_lock_ticket
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon

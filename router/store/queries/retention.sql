@@ -1,15 +1,13 @@
--- Retention and maintenance (router/dispatch/retention.py, maintenance.py): each statement changes a few rows, found
--- by an index.
+-- Retention and maintenance (router/dispatch/retention.py, maintenance.py): each statement changes a few rows.
 
 -- name: maintenance_claim
--- Claims a maintenance task for an interval. A stored time in the future was written with a wrong clock and is ignored.
+-- Claims a maintenance task for an interval. A future time was written with a wrong clock.
 INSERT INTO installation (name, value) VALUES (:name, CAST(CAST(:now AS BIGINT) AS TEXT))
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE CAST(installation.value AS BIGINT) NOT BETWEEN CAST(:after AS BIGINT) AND CAST(:now AS BIGINT);
 
 -- name: retention_raw_chunks
--- The oldest chunks of raw messages, with the time of the message and whether its contents are stored (`readable`).
--- Ids sort by time.
+-- The oldest chunks of raw messages, and whether the contents are stored (`readable`).
 SELECT r.message_id, r.n, m.received_at,
        CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS readable
 FROM raw_chunks r
@@ -35,11 +33,11 @@ WHERE t.status = 'resolved' AND t.resolved_at < :horizon
 ORDER BY t.resolved_at, t.id LIMIT :limit;
 
 -- name: retention_lock_ticket
--- A ticket that is still resolved and old enough, locked until the transaction ends.
+-- A ticket that is still resolved and old enough, locked.
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon;
 
 -- name: retention_lock_deliveries
--- The deliveries of a ticket, locked until the transaction ends. Skips deliveries that another transaction has locked.
+-- The deliveries of a ticket, locked, without those that another transaction has locked.
 SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id;
 
 -- name: retention_count_deliveries

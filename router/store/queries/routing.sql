@@ -1,5 +1,5 @@
 -- name: routing_domain
--- The domain with this name in any workspace. If several workspaces have the name, the active domain has precedence.
+-- The domain with this name; the active domain has precedence.
 SELECT d.id, d.workspace_id, d.name, d.status, d.token, d.records, d.created_at, d.verified_at, d.checked_at,
        d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.alert, d.alert_at,
        w.default_integration_id AS default_integration_id
@@ -7,8 +7,7 @@ FROM domains d JOIN workspaces w ON w.id = d.workspace_id
 WHERE d.name = :name ORDER BY CASE d.status WHEN 'active' THEN 0 ELSE 1 END, d.id LIMIT 1;
 
 -- name: routing_aliases
--- The aliases of a domain that can match a recipient: the alias for its key, for the key without tag, and the
--- catch-all.
+-- The aliases that can match a recipient: by key, by key without tag, and the catch-all.
 SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
        a.created_at
 FROM aliases a JOIN domains d ON d.id = a.domain_id
@@ -19,7 +18,7 @@ WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 SELECT version FROM versions WHERE name = 'routes';
 
 -- name: routing_increment_version
--- Increments the version, in the transaction that changes routing data, such as a domain or a blocked sender.
+-- Increments the version, in the transaction that changes routing data.
 UPDATE versions SET version = version + 1 WHERE name = 'routes';
 
 -- name: routing_first_workspace

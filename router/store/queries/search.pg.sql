@@ -1,15 +1,12 @@
--- PostgreSQL searches a tsvector with a tsquery. The program splits texts into words itself, because PostgreSQL's
--- parser uses rules that SQLite does not have.
+-- The program splits texts into words itself, because PostgreSQL's parser uses rules that SQLite does not have.
 
 -- name: search_lock
--- The key is the bytes of "search" as a number. No other query uses this key.
+-- The bytes of "search" as a number.
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
--- A GIN index has no order, so each ticket is also indexed under the time ranges, of five sizes, that contain the
--- ticket. The query contains the words and the ranges that cover the requested range, in the smallest size that needs
--- at most 16 ranges. If no size does, the query searches the whole workspace. MATERIALIZED forces the use of this
--- index: because of its estimates, PostgreSQL may scan the whole table otherwise.
+-- A GIN index has no order, so each ticket is also indexed under its time ranges of five sizes. The query contains at
+-- most 16 ranges, or else searches the whole workspace. MATERIALIZED forces the use of this index.
 WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
@@ -55,7 +52,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- OFFSET 0 forces a lookup of each ticket by its key, whatever PostgreSQL estimates.
+-- OFFSET 0 forces a lookup of each ticket by its key.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'complete') AS part

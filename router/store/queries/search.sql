@@ -1,7 +1,7 @@
 -- The search index of tickets.
 
 -- name: search_lock
--- Serialises changes of the search index, which read before they write. On SQLite, all write transactions are serial.
+-- Serialises changes of the search index, which read before they write.
 SELECT 1 AS locked;
 
 -- name: search_tickets_by_message
@@ -16,7 +16,7 @@ WHERE tm.message_id = :message_id
 ORDER BY t.id;
 
 -- name: search_upsert
--- Stores the indexed words of a ticket. If the index position is taken, the ticket gets the next free position.
+-- Stores the indexed words of a ticket at its index position, or at the next free one.
 INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
 VALUES (
     :ticket_id, :workspace_id,
@@ -33,11 +33,8 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- The tickets in a range of index positions that contain the words of a query and pass the filters, newest first. There
--- is at least one row, and each row has the number of tickets in the range with the words, up to `max_hits` + 1. If
--- that number exceeds `max_hits`, no tickets are returned. The filter by alias is one of the words; the other filters
--- are checked on the tickets. The query is translated to the operators of FTS5; words consist of letters, digits and
--- `_`.
+-- The tickets in a range of index positions that match, newest first. Each row has the number of tickets with the
+-- words, up to `max_hits` + 1; there is at least one row. If the number exceeds `max_hits`, no tickets are returned.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -73,8 +70,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- For each of the given tickets (JSON), whether its stored words contain the complete words of a query, and a word with
--- the prefix of the query.
+-- Whether the words of each given ticket (JSON) contain the complete words and the prefix of a query.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.complete') AS part

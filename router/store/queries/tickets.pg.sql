@@ -1,5 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks. The two databases
--- read JSON lists with different functions.
+-- PostgreSQL needs explicit row locks. The two databases read JSON lists with different functions.
 
 -- name: ticket_lock
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,

@@ -5,7 +5,7 @@ SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_lock
--- One ticket of a workspace, locked until the transaction ends.
+-- One ticket of a workspace, locked.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
@@ -40,8 +40,8 @@ WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first. In the index, the status comes before the id, so a subquery for each
--- status reads the newest tickets, up to one page.
+-- Tickets of one user at one alias, newest first. The index has the status before the id, so a subquery for each status
+-- reads up to one page.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -61,8 +61,7 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
--- Tickets of one user at one alias in one status, newest first. COALESCE keeps SQLite from using an index by workspace,
--- which does not narrow the search: all tickets of an alias are in one workspace.
+-- Tickets of one user at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -71,8 +70,7 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first. In the index, the status comes before the id, so a subquery for each status reads
--- the newest tickets, up to one page.
+-- Tickets at one alias, newest first, with a subquery for each status (see ticket_page_by_assignee_and_alias).
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -92,7 +90,7 @@ WHERE id IN (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias_and_status
--- Tickets at one alias in one status, newest first. COALESCE keeps SQLite from using an index by workspace.
+-- Tickets at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -108,9 +106,8 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns an unresolved ticket that is unassigned or already assigned to the user. Of concurrent claims, one succeeds.
--- A ticket that is already assigned to the user keeps its claim time. If nothing changes, updated_at stays, so the
--- caller can detect that.
+-- Assigns an unresolved ticket; of concurrent claims, one succeeds. If nothing changes, updated_at stays, so the caller
+-- can detect that.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
@@ -122,7 +119,7 @@ RETURNING id, workspace_id, number, alias_id, address, subject, from_address, fr
        resolved_at, received_at, updated_at;
 
 -- name: ticket_update
--- Updates a ticket that the transaction has locked.
+-- Updates a locked ticket.
 UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
@@ -145,7 +142,7 @@ WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
--- The number of messages of a ticket, and the ids of its first and its newest message.
+-- The number of messages of a ticket, and its first and its newest message.
 SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
 FROM ticket_messages WHERE ticket_id = :ticket_id;
 
@@ -169,8 +166,7 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The ids of a workspace's messages and events among the latest messages and events of all workspaces. The primary keys
--- find them.
+-- The ids of a workspace's messages and events among the latest of all workspaces, found by primary key.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e

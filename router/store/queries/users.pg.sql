@@ -1,4 +1,4 @@
--- SQLite runs one write transaction at a time; PostgreSQL needs explicit row locks.
+-- PostgreSQL needs explicit row locks.
 
 -- name: user_lock
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at

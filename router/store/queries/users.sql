@@ -4,8 +4,8 @@ SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at,
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock
--- One user of a workspace, locked until the transaction ends, before something is assigned to them. Users are locked
--- before tickets, tickets before the workspace.
+-- One user of a workspace, locked before something is assigned to them. Users are locked before tickets, tickets before
+-- the workspace.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
@@ -30,14 +30,13 @@ VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :cr
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_update
--- Updates a user that the transaction has locked, except the email address. NULL removes the password.
+-- Updates a locked user. NULL removes the password.
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_update_password
--- Replaces a password that was verified. Changes nothing if the password was changed or the user was disabled
--- meanwhile.
+-- Replaces a password that was verified, unless it was changed or the user was disabled meanwhile.
 UPDATE users SET password_hash = :password_hash
 WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_hash AND disabled_at IS NULL;
 
@@ -46,7 +45,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_ha
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
 -- name: user_complete_setup
--- Sets email, name and password of the first admin; changes nothing if the email address is in use.
+-- Sets email, name and password of the first admin, unless the email address is in use.
 UPDATE users SET email = :email, name = :name, password_hash = :password_hash
 WHERE id = :id AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = :email AND o.id <> :id);
 

@@ -7,7 +7,7 @@ SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, c
 SELECT count(*) AS workspaces FROM workspaces;
 
 -- name: workspace_lock
--- One workspace, locked until the transaction ends.
+-- One workspace, locked.
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_insert
@@ -15,7 +15,7 @@ SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, c
 INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at);
 
 -- name: workspace_update
--- Updates the name, the default integration, the time zone and the locale.
+-- Updates the settings of a workspace.
 UPDATE workspaces SET name = :name, default_integration_id = :default_integration_id, timezone = :timezone,
                       locale = :locale
 WHERE id = :id;
