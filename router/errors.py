@@ -1,7 +1,7 @@
 """The errors of the core.
 
-The message of `Refused` may be shown to the caller; the text of `Unavailable` is only for the log. SMTP replies to
-both with 4yz, because the client should retry.
+The message of `Refused` may be shown to the caller; the text of `Unavailable` is only for the log. SMTP replies to both
+with 4yz, because the client should retry.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def first_id_within(prefix: Prefix, seconds: float) -> str:
 
 
 def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
-    """Returns the smallest possible id of a time since the epoch."""
+    """Returns the smallest possible id of this time."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
 

@@ -39,9 +39,8 @@ class Acceptor(Protocol):
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """Stores the message durably, and returns after the commit.
 
-        A client that disconnects must not cancel the call. `content` are the bytes after dot-unstuffing, without added
-        trace
-        headers.
+        A client that disconnects must not cancel the call. `content` is the message after dot-unstuffing, without added
+        trace headers.
 
         Raises:
             StorageFull: SMTP replies with 452.

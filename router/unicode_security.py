@@ -29,8 +29,8 @@ _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
-# A joiner joins nothing at the start or after a character of these alphabets. Tags after a black flag encode regional
-# flags; elsewhere they are hidden text.
+# A joiner at the start, or after an ASCII, Latin, Greek, Cyrillic or Armenian character, joins nothing. Tags after a
+# black flag encode regional flags; elsewhere they are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")

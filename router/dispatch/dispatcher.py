@@ -1,7 +1,7 @@
 """Runs one worker for each integration with due deliveries, at most `concurrency` at a time.
 
-A slow webhook occupies only its own worker. `wake` makes the dispatcher deliver new mail at once; polls find all other
-work. An outcome that cannot be recorded leaves its attempt open, and the delivery is sent again.
+A slow webhook occupies only its own worker. If an outcome cannot be recorded, its attempt stays open, and the delivery
+is sent again.
 """
 
 from __future__ import annotations

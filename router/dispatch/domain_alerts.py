@@ -1,7 +1,7 @@
 """Posts domain alerts to the integrations of a domain: verified, records missing, verification lost, taken over.
 
-An alert is stored with the change; after a crash it may be posted again. It contains only information that
-`GET /api/domains/{id}` returns. docs/decisions/0008-domain-alerts.md says why alerts bypass the outbox.
+An alert is stored with the change; after a crash it may be posted again. docs/decisions/0008-domain-alerts.md says why
+alerts bypass the outbox. The text contains only information that `GET /api/domains/{id}` returns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
 
-A failed task is logged and runs again later; it never ends the process. A process claims a shared task in the database
-without a lease: after a crash, the task runs again in the next interval. Two overlapping runs do no harm.
+A failed task is logged and runs again later. A process claims a shared task in the database without a lease, so after a
+crash the task runs in the next interval. Two overlapping runs do no harm.
 """
 
 from __future__ import annotations

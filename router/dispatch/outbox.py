@@ -52,7 +52,7 @@ class PacingDelay:
 
 @dataclass(frozen=True, slots=True)
 class CompletedBatch:
-    """A batch with its outcome. `random`, in [0, 1), determines the jitter of the next attempt."""
+    """A batch with its outcome. `random`, in [0, 1), determines the jitter."""
 
     batch: DeliveryBatch
     outcome: SendOutcome

@@ -40,7 +40,7 @@ def next_attempt(
 
     Args:
         expires_at: The latest time of an attempt.
-        retry_after: Seconds that the endpoint asked for, or None.
+        retry_after: Seconds that the endpoint asked for.
         random: 0 to 1; determines the jitter.
     """
     if now >= expires_at:

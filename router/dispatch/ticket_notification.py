@@ -73,12 +73,8 @@ class NotificationPreview:
     async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
         """Renders a payload for each of the latest messages of a ticket, oldest first.
 
-        Args:
-            kind: An integration type, such as `slack`.
-            plain: Whether to render the form for endpoints that rejected the rich one.
-
-        Raises:
-            Refused: The type is unknown, or the ticket is not in the actor's workspace.
+        `kind` is an integration type, such as `slack`. Raises `Refused` if it is unknown, or for a ticket of another
+        workspace.
         """
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render

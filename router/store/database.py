@@ -23,7 +23,7 @@ MAX_CONFLICT_TRIES = 4
 
 
 class QueryExecutor(Protocol):
-    """Executes named queries: in a transaction, or on the database with one transaction for each statement."""
+    """Executes named queries: in a transaction, or each in a transaction of its own."""
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         """Returns all rows."""

@@ -66,9 +66,7 @@ class GroupLimits:
 def should_retry_individually(error: Exception) -> bool:
     """Whether the items of a group that failed with `error` are retried one by one.
 
-    A disk may have space for some items, and a conflict may not happen again. An unavailable database would fail each
-    item
-    in the same way.
+    A disk may have space for some items, and a conflict may not happen again.
     """
     return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
 

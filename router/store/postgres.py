@@ -32,7 +32,7 @@ async def _ignore_connection_errors(
 ) -> None:
     """Runs a rollback or a release and ignores errors of the server and of the connection.
 
-    The server rolls back a lost transaction itself. The error must not hide an earlier error, nor a successful commit.
+    Such an error must not hide an earlier error, nor a successful commit.
     """
     try:
         await operation(*args, **options)

@@ -15,7 +15,7 @@ import asyncpg
 
 from router.errors import ConfigurationFault, SerializationConflict, StorageFull, Unavailable
 
-# A connection that is lost or does not respond.
+# asyncpg raises these for a connection that is lost or does not respond.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 # SQLSTATE classes and codes about the server: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
 # 55P03 lock not available, 57 operator intervention, 58 system error.
@@ -47,7 +47,7 @@ class StatementTimeout(Unavailable):
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Programming errors pass unchanged."""
+    """Translates faults of the server and the connection. Programming errors pass unchanged."""
     try:
         yield
     except asyncpg.PostgresError as error:

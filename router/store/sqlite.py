@@ -37,13 +37,9 @@ WAL_LIMIT = 16 * 1024 * 1024
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
     """Returns the PRAGMA statements that configure every connection.
 
-    synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
-
-    page_size: larger pages need fewer system calls for the content of a message, smaller pages cost less for the
-        indexes
-    (bench/README.md).
-
-    secure_delete: deleted rows are overwritten with zeros.
+    - synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
+    - page_size: a compromise between system calls for large messages and the cost of indexes (bench/README.md).
+    - secure_delete: deleted rows are overwritten with zeros.
     """
     return (
         "PRAGMA page_size = 8192",

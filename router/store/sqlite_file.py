@@ -29,8 +29,7 @@ _FileIdentity = tuple[int, int] | None  # device and inode
 def make_private(path: Path) -> None:
     """Creates the file with mode 0600 regardless of the umask, or sets this mode on the existing files.
 
-    `emailrouter check` warns of a file with another owner, whose mode stays. SQLite reports a file that cannot be
-    created.
+    The mode of a file with another owner stays; `emailrouter check` warns of it.
     """
     real = path.resolve()  # SQLite derives the names of -wal and -shm from the resolved path
     with suppress(OSError):

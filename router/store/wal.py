@@ -1,7 +1,6 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
-`journal_size_limit` truncates the file only when a writer restarts the log. Accepting mail never waits while pages are
-copied.
+`journal_size_limit` alone needs a writer that restarts the log. Accepting mail never waits while pages are copied.
 """
 
 from __future__ import annotations

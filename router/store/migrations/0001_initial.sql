@@ -109,14 +109,13 @@ CREATE TABLE versions (
 );
 INSERT INTO versions (name, version) VALUES ('routes', 1);
 
--- Values of the installation, such as the fingerprint of its secret key.
 CREATE TABLE installation (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 );
 
--- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and an alias that is
--- deleted between RCPT and the commit must not fail the commit.
+-- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and deleting an
+-- alias after RCPT must not fail the commit.
 CREATE TABLE messages (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -135,8 +134,8 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the loss audit: the aliases that the message was accepted for, and how many of them were repeats. Erasing a
-    -- ticket decrements `aliases`.
+    -- For the loss audit: the accepted aliases, and how many of them were repeats. Erasing a ticket decrements
+    -- `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
@@ -218,8 +217,8 @@ CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resol
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
-    -- Here, in ticket_participants and in deliveries, the reference is checked only at the commit: a new ticket is
-    -- inserted last, because reserving its number locks the workspace.
+    -- Checked only at the commit, as in ticket_participants and deliveries: a new ticket is inserted last, because
+    -- reserving its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     -- A reply finds the ticket by these two values.
@@ -235,7 +234,7 @@ CREATE TABLE ticket_messages (
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
--- Finds the newest tickets that contain a Message-ID at an alias, with one lookup for each ticket.
+-- Finds the newest tickets that contain a Message-ID at an alias.
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
@@ -246,8 +245,8 @@ CREATE TABLE ticket_participants (
     PRIMARY KEY (ticket_id, address)
 ) /*sqlite WITHOUT ROWID */;
 
--- The words of a ticket, split by router/search/terms.py. Written together with message_contents, never by the accept.
--- `index_position` sorts like the ids, so that a search can select a time range.
+-- The words of a ticket, split by router/search/terms.py. The accept never writes this table. `index_position` sorts
+-- like the ids, so that a search can select a time range.
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
@@ -255,10 +254,9 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
--- Each ticket has five additional words, one for each size of time range (2^18 to 2^34 milliseconds), because a GIN
--- index has no order (search_range). The word consists of the shift in bits, the number of the range, and the last four
--- characters of the workspace id. Without fastupdate an insert costs 0.3 ms more, and no search has to read an unsorted
--- pending list.
+-- A GIN index has no order, so each ticket has five additional words, one for each size of time range (2^18 to 2^34
+-- milliseconds). A word consists of the shift in bits, the number of the range, and the end of the workspace id.
+-- Without fastupdate, no search has to read an unsorted pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT array_to_tsvector(string_to_array(words, ' ') || ARRAY[
@@ -318,7 +316,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- The oldest due deliveries of an integration. Only pending deliveries are in this index.
+-- For the oldest due deliveries of an integration.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);

@@ -9,7 +9,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.defa
                                         ELSE a.integration_id END;
 
 -- name: accept_claim_fingerprint
--- ORDER BY: all hosts lock fingerprints in the same order.
+-- ORDER BY avoids deadlocks between hosts.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 SELECT alias_key, fingerprint, message_id, accepted_at
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
@@ -75,8 +75,8 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks the row of its workspace FOR KEY
--- SHARE until the commit, and with FOR UPDATE two such transactions would deadlock.
+-- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE, and
+-- with FOR UPDATE two such transactions would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (
@@ -96,7 +96,7 @@ SELECT * FROM unnest(
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
--- ORDER BY avoids deadlocks between hosts that accept replies to the same tickets.
+-- ORDER BY avoids deadlocks between hosts.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
     FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)

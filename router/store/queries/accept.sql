@@ -25,8 +25,8 @@ WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
--- The newest tickets at an alias that contain a Message-ID. An index lookup finds each ticket from the previous one,
--- because one ticket can contain a Message-ID any number of times.
+-- The newest tickets at an alias that contain a Message-ID. Each index lookup starts at the previous ticket, because
+-- one ticket can contain a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
     WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
@@ -52,7 +52,7 @@ INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :addres
 ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_insert_message
--- Inserts a message, without its content.
+-- Inserts a message.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
                       rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
@@ -77,7 +77,7 @@ VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_addres
         :updated_at);
 
 -- name: accept_update_ticket_time
--- Sets the update time of a ticket that a message joins.
+-- Sets the update time of a joined ticket.
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
 -- name: accept_reopen_ticket
@@ -86,12 +86,12 @@ UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND
 RETURNING id AS ticket_id, workspace_id;
 
 -- name: accept_insert_reopen_event
--- Records the reopening in the history of the ticket.
+-- Records the reopening.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
 -- name: accept_insert_recipient
--- Links a recipient of a message to a ticket.
+-- Links a recipient to a ticket.
 INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
 VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :integration_id, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;

@@ -13,7 +13,7 @@ FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_page_by_domain
--- Aliases of one domain, newest first.
+-- Aliases of a domain, newest first.
 SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
        a.created_at
 FROM aliases a JOIN domains d ON d.id = a.domain_id
@@ -21,13 +21,13 @@ WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :be
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
--- Inserts an alias, unless the domain already has this local key.
+-- Inserts an alias, unless it exists.
 INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
 VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- Changes the integration or the status; NULL leaves a value unchanged.
+-- NULL leaves a value unchanged.
 UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
                    status = COALESCE(CAST(:status AS TEXT), status)
 WHERE id = :id AND workspace_id = :workspace_id;

@@ -33,7 +33,7 @@ WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id <
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead
--- Deliveries that failed permanently, newest first. The condition matches the partial index.
+-- Dead deliveries, newest first. The condition matches the partial index.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -41,7 +41,7 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- As delivery_page_dead, for one integration. COALESCE keeps SQLite from using the index by workspace.
+-- Dead deliveries of an integration. COALESCE keeps SQLite from using the index by workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -50,8 +50,8 @@ WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
--- Pending deliveries of a workspace, newest first. The subquery uses only the index of pending deliveries; COALESCE
--- keeps SQLite from using the index of all deliveries.
+-- Pending deliveries of a workspace, newest first. The subquery and COALESCE make SQLite use the index of pending
+-- deliveries.
 SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
        d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM deliveries d
@@ -69,7 +69,7 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now and restarts its maximum age, unless it is being sent or its integration was
+-- Makes a dead or pending delivery due and restarts its maximum age, unless it is being sent or its integration was
 -- deleted.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
@@ -78,7 +78,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- Replays the oldest deliveries in one state, up to a limit for one transaction.
+-- Replays the oldest deliveries in one state.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

@@ -1,9 +1,8 @@
 -- The outbox (router/dispatch/outbox.py).
 
 -- name: dispatch_ready_integrations
--- Integrations without a valid lease and with work that is due. Times after `latest_plausible` were written with a
--- wrong clock. An accept can park a delivery while its integration becomes active, so parked deliveries of an active
--- integration count as due.
+-- Integrations without a valid lease and with due work. Times after `latest_plausible` come from a wrong clock. Parked
+-- deliveries of an active integration count as due: an accept can park one during the reactivation.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
@@ -50,11 +49,11 @@ WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integratio
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
--- Makes deliveries due whose next attempt was computed with a wrong clock.
+-- Makes deliveries due that a wrong clock delayed.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
--- The oldest due deliveries of an integration.
+-- The oldest due deliveries.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -68,8 +67,8 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- One pending delivery of a failing integration, preferably the oldest parked one. The query uses the index of pending
--- deliveries, because the integration may have any number of others.
+-- One pending delivery of a failing integration, preferably the oldest parked one. The query uses only the index of
+-- pending deliveries.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -82,8 +81,7 @@ WHERE state = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
--- Counts the attempt before it is made. If its outcome is not recorded, the delivery is due again when the lease
--- expires.
+-- Counts the attempt before it is made. Without an outcome, the delivery is due again when the lease expires.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
@@ -125,14 +123,14 @@ UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at makes the
--- query use the index of pending deliveries.
+-- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at selects the
+-- index of pending deliveries.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
 
 -- name: dispatch_mark_failing
--- Marks an integration as failing, with the time of the next probe.
+-- Marks an integration as failing.
 UPDATE integrations SET status = 'failing', last_error = :reason, failing_since = COALESCE(failing_since, :now),
                         probe_interval = :probe_interval, probe_at = :probe_at
 WHERE id = :id;
@@ -147,7 +145,7 @@ WHERE id = :id;
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans
--- Fails pending deliveries whose integration was deleted.
+-- Fails deliveries whose integration was deleted.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 

@@ -11,7 +11,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- The rows of all workspaces for a domain name, locked: of two workspaces that verify it at once, only one succeeds.
+-- All rows for a domain name, locked: of two workspaces that verify it at once, only one succeeds.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;
@@ -45,11 +45,11 @@ WHERE id = :id;
 DELETE FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_alias_count
--- The number of aliases of a domain.
+-- The number of aliases.
 SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
--- Domains of all workspaces that are due for a check, longest due first.
+-- Domains that are due for a check, longest due first.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible

@@ -1,8 +1,8 @@
 -- The loss audit (router/admin/installation/loss_audit.py).
 
 -- name: loss_audit_totals
--- Counts of the newest messages and of their ticket events and deliveries. Without a loss, accepted = events +
--- repeated, and queued + duplicated = delivered + pending + dead.
+-- Counts of the newest messages and what belongs to them. Without a loss, accepted = events + repeated, and queued +
+-- duplicated = delivered + pending + dead.
 WITH newest AS (
     SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
@@ -56,5 +56,5 @@ WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- The number of repeats of all fingerprints that are still kept.
+-- The number of repeats of the kept fingerprints.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

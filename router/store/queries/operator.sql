@@ -23,7 +23,7 @@ SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name 
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
--- The numbers of objects that deleting a workspace would erase.
+-- What deleting a workspace would erase.
 SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM users WHERE workspace_id = :id) AS users,
        (SELECT count(*) FROM tickets WHERE workspace_id = :id) AS tickets,
@@ -58,9 +58,9 @@ ORDER BY m.id LIMIT :limit;
 SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
--- Replaces the settings of an integration, encrypted with the new secret key.
+-- Stores the settings of an integration, encrypted with the new key.
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value
--- Replaces a value of the installation if the current value is the expected one.
+-- Replaces a value that is still the expected one.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;

@@ -1,9 +1,9 @@
--- The overview of a workspace (router/admin/installation/overview.py, health.py). Ids sort by time, so a range of days
--- is a range of ids. `limit` also limits the rows that are counted.
+-- The overview of a workspace (router/admin/installation). Ids sort by time, so a range of days is a range of ids.
+-- `limit` also limits the rows that are counted.
 
 -- name: overview_mails
--- The number of messages of each day, and the number of rows that were scanned: messages have no index by workspace.
--- `days` (JSON) contains the first id of each day and of the next day, without prefix.
+-- Counts the messages of each day, and the scanned rows: messages have no index by workspace. `days` (JSON) contains
+-- the first id of each day and of the next day, without prefix.
 SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
@@ -26,8 +26,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_dead
--- The number of deliveries that were created on each day and failed permanently. The condition matches the partial
--- index.
+-- Counts dead deliveries by day of creation. The condition matches the partial index.
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
@@ -37,7 +36,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_status
--- The number of unresolved tickets in each status, and of unassigned ones.
+-- Counts the unresolved tickets in each status, and the unassigned ones.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
@@ -49,7 +48,7 @@ SELECT
                              AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
--- The number of unresolved tickets of each alias and status, newest aliases first.
+-- Counts the unresolved tickets of each alias and status, newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
                            LIMIT :limit) AS o) AS open,
@@ -62,7 +61,7 @@ WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- name: overview_ticket_times
--- The times at which tickets were received, assigned and resolved, for every `every`-th ticket.
+-- The times of receipt, assignment and resolution of every `every`-th ticket.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
@@ -71,7 +70,7 @@ WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 
 ORDER BY t.id DESC LIMIT :limit;
 
 -- name: overview_delivery_times
--- The times at which deliveries were queued and delivered, for every `every`-th delivery.
+-- The times of queueing and delivery of every `every`-th delivery.
 SELECT d.created_at, d.delivered_at
 FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
       FROM deliveries s
@@ -79,7 +78,8 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- The numbers of scheduled and of parked deliveries, and the time of the oldest, from the index of pending deliveries.
+-- Counts the scheduled and the parked deliveries, with the time of the oldest. Reads only the index of pending
+-- deliveries.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
@@ -88,7 +88,7 @@ FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attemp
 LEFT JOIN deliveries d ON d.id = q.oldest;
 
 -- name: health_dead
--- The number of deliveries of a workspace that failed permanently.
+-- The number of dead deliveries of a workspace.
 SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
 
 -- name: health_integrations
@@ -108,11 +108,11 @@ WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verifica
 ORDER BY misses DESC, id DESC LIMIT :limit;
 
 -- name: health_deliverer
--- The last time at which a deliver process ran a shared maintenance task.
+-- When a deliver process last ran a shared maintenance task.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- The number of problems of each kind that need attention, up to `limit`. The conditions match the partial indexes.
+-- Counts the problems that need attention, up to `limit`. The conditions match the partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
@@ -136,7 +136,7 @@ WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
 ORDER BY f.id DESC LIMIT :limit;
 
 -- name: attention_parked
--- The number of parked deliveries of each failing integration, up to `limit`.
+-- Counts the parked deliveries of each failing integration, up to `limit`.
 SELECT i.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries p WHERE p.integration_id = i.id AND p.state = 'pending'
                                       AND p.next_attempt_at IS NULL LIMIT :limit) AS a) AS parked
 FROM integrations i WHERE i.workspace_id = :workspace_id AND i.status = 'failing'

@@ -1,5 +1,5 @@
--- The transaction commits asynchronously, because a request must not wait for the disk; a crash may lose the counts of
--- about one second. With SQLite, the process counts in memory and writes once a second.
+-- An asynchronous commit, because a request must not wait for the disk; a crash may lose the counts of about one
+-- second. With SQLite, the process counts in memory.
 
 -- name: rate_limit_add
 WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

@@ -33,8 +33,8 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- The tickets in a range of index positions that match, newest first. Each row has the number of tickets with the
--- words, up to `max_hits` + 1; there is at least one row. If the number exceeds `max_hits`, no tickets are returned.
+-- The matching tickets in a range of index positions, newest first. Each row, of which there is at least one, has the
+-- number of tickets with the words. If the number exceeds `max_hits`, no tickets are returned.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w

@@ -40,8 +40,8 @@ WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first. The index has the status before the id, so a subquery for each status
--- reads up to one page.
+-- Tickets of one user at one alias, newest first. The index has the status before the id, hence a subquery for each
+-- status.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -70,7 +70,7 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first, with a subquery for each status (see ticket_page_by_assignee_and_alias).
+-- Tickets at one alias, newest first; see ticket_page_by_assignee_and_alias.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -98,7 +98,7 @@ WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(wo
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_unassigned
--- Unassigned tickets that are not resolved, newest first. The condition matches the partial index.
+-- Unassigned unresolved tickets, newest first. The condition matches the partial index.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -106,8 +106,8 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns an unresolved ticket; of concurrent claims, one succeeds. If nothing changes, updated_at stays, so the caller
--- can detect that.
+-- Assigns an unresolved ticket; of concurrent claims, one succeeds. An unchanged updated_at tells the caller that
+-- nothing changed.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
@@ -166,7 +166,7 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The ids of a workspace's messages and events among the latest of all workspaces, found by primary key.
+-- A workspace's messages and events among the latest of all workspaces, found by primary key.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e

@@ -4,13 +4,12 @@ SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at,
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock
--- One user of a workspace, locked before something is assigned to them. Users are locked before tickets, tickets before
--- the workspace.
+-- One user, locked before something is assigned to them. Users are locked before tickets, tickets before the workspace.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock_to_change
--- One user of a workspace, locked so that nothing can be assigned to them.
+-- One user, locked so that nothing can be assigned to them.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
@@ -41,7 +40,7 @@ UPDATE users SET password_hash = :password_hash
 WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_hash AND disabled_at IS NULL;
 
 -- name: user_by_setup_link
--- The user for whom the setup link was created.
+-- The user of a setup link.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
 -- name: user_complete_setup
