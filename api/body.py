@@ -112,7 +112,6 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
 
 
 def check_storable(values: dict[str, str]) -> None:
-    """Raises `Refused` for names and values that PostgreSQL or SQLite cannot store."""
     _check_values([values])
 
 

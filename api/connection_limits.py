@@ -62,7 +62,6 @@ class ConnectionLimits:
         return True
 
     def release(self, peer: IPv4Address | IPv6Address | None) -> None:
-        """Removes an admitted connection from the counts."""
         self._open -= 1
         key = self._address_key(peer)
         left = self._by_address.pop(key, 0) - 1
@@ -70,7 +69,6 @@ class ConnectionLimits:
             self._by_address[key] = left
 
     def _address_key(self, peer: IPv4Address | IPv6Address | None) -> str:
-        """Returns the key under which connections of this peer are counted; `""` for an exempt peer."""
         return "" if peer is None or is_in(peer, self._trusted) else address_key(str(peer))
 
     def _log_refused(self, peer: IPv4Address | IPv6Address | None, reason: str, limit: int) -> None:

@@ -17,7 +17,6 @@ _DEVICE = "er_device"
 
 
 def cookie_name(public_url: str) -> str:
-    """The name of the session cookie, which depends on the scheme of `public_url`."""
     return f"{_prefix(public_url)}{_SESSION}"
 
 
@@ -43,11 +42,9 @@ class Cookies:
         return request.cookies.get(self._session)
 
     def device_token(self, request: web.Request) -> str:
-        """The device token of the request, or `""`."""
         return request.cookies.get(self._device, "")
 
     def set_session(self, request: web.Request, response: web.StreamResponse, new: NewSession) -> None:
-        """Sets the cookies of a new session and its device."""
         self._set(request, response, self._session, new.token, sessions.SESSION_LIFETIME // SECOND)
         self.set_device(request, response, new.device_cookie)
 

@@ -89,7 +89,6 @@ class Endpoint(DeclaredHandler):
 
 
 def _query_parameters(request: web.Request) -> Mapping[str, str]:
-    """The query parameters. Raises `Refused` for duplicates and unstorable text."""
     parameters: dict[str, str] = {}
     for name, value in request.query.items():
         if name in parameters:

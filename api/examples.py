@@ -27,7 +27,6 @@ _VARIABLES = {
     "EMAIL": "ada@example.com",
     "PASSWORD": "a long passphrase",
 }
-# Id prefixes of the variables that contain ids.
 _IDS = {
     "DOMAIN": "dom",
     "INTEGRATION": "int",
@@ -49,7 +48,6 @@ def examples() -> Mapping[str, Mapping[str, Any]]:
 
 
 def parse_document(text: str) -> dict[str, dict[str, Any]]:
-    """Extracts the examples from the text of docs/api.md."""
     examples_by_call: dict[str, dict[str, Any]] = {}
     for call in _CALL.finditer(text):
         command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])

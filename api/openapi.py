@@ -27,7 +27,6 @@ are more items. `POST` calls that create something accept an `Idempotency-Key`. 
 
 
 def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
-    """The document as dictionaries and lists."""
     listed = list(routes)
     references, schemas = _schemas(listed)
     paths: dict[str, dict[str, Any]] = {}
@@ -154,7 +153,6 @@ def _example(route: Route, part: str) -> dict[str, Any]:
 
 
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:
-    """The error codes of a route, by status."""
     codes: list[ErrorCode] = ["invalid_request", "unsupported_media_type", "payload_too_large"]
     if route.role is not None:
         codes += ["unauthorized", "forbidden", "rate_limited"]

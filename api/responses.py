@@ -18,7 +18,6 @@ def json_text(text: str, status: int = 200) -> web.Response:
 
 
 def json(answer: Answer, status: int = 200) -> web.Response:
-    """A response with a model as JSON."""
     return web.Response(body=answer.to_json_bytes(), status=status, content_type="application/json")
 
 
@@ -29,7 +28,6 @@ def error(code: ErrorCode, message: str, field: str | None = None) -> web.Respon
 
 
 def from_refusal(refusal: Refused) -> web.Response:
-    """The error response for a `Refused`, with `Retry-After` or `WWW-Authenticate` if needed."""
     response = error(refusal.code, refusal.message, refusal.field)
     retry_after = getattr(refusal, "retry_after", None)
     if retry_after is not None:

@@ -99,7 +99,6 @@ class Route:
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """Always False: dashboard pages do not repeat API calls automatically."""
         return False
 
     @property

@@ -35,7 +35,6 @@ FIRST_REQUEST_SECONDS = 0.5
 # Maximum waits on stop: for running requests, and after that for cancelled requests.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
-# Maximum number of aborted requests that a log event lists.
 MAX_LOGGED = 10
 _POLL_SECONDS = 0.02
 _LINGER_SECONDS = 2.0
@@ -44,8 +43,6 @@ log = structlog.get_logger()
 
 
 class _HttpConnection(RequestHandler):
-    """An aiohttp connection with JSON errors, connection limits and a limit for stalled writes."""
-
     __slots__ = ("_admitted", "_limits", "_peer", "_stall_timer")
 
     def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **options: Any) -> None:
@@ -101,7 +98,6 @@ class _HttpConnection(RequestHandler):
 
     @property
     def has_no_request(self) -> bool:
-        """Whether the connection has not received a request yet."""
         return self._request_count == 0
 
     @property

@@ -47,14 +47,11 @@ class ChangeStream:
         self._attention_shown = attention
 
     def close(self) -> None:
-        """Marks the stream as closed and wakes its reader."""
         self.is_closed = True
         self.changed.set()
 
 
 class _WorkspaceWatcher:
-    """The polling task and the streams of one workspace."""
-
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
         self.streams: set[ChangeStream] = set()
@@ -105,7 +102,6 @@ class ChangeFeed:
         return stream
 
     def close_stream(self, workspace_id: str, stream: ChangeStream) -> None:
-        """Closes a stream; the last stream of a workspace stops its polling."""
         watcher = self._watchers.get(workspace_id)
         if watcher is None:
             return
@@ -145,7 +141,6 @@ class ChangeFeed:
 
 
 def newest_id(ids: frozenset[str]) -> str:
-    """Returns the newest id, "0" if there is none."""
     return max(ids, default="0")
 
 

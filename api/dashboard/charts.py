@@ -85,7 +85,6 @@ def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Mark
 
 
 def pattern_definitions() -> Markup:
-    """Returns the patterns of `stacked_bar`, which a page contains once before its first bar."""
     return Markup(
         '<svg class="hidden" aria-hidden="true" width="0" height="0"><defs>'
         '<pattern id="slanted" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 
 from api.dashboard.page import Visit
 
-# Placeholders for removed objects, keyed by id prefix.
 _REMOVED = {"user": "removed user", "int": "removed integration"}
 
 
 async def resolve(visit: Visit, ids: Iterable[str | None]) -> dict[str, str]:
-    """Returns the name of each id, else the email address, else a placeholder for a removed object."""
     unique_ids = dict.fromkeys(id_ for id_ in ids if id_ is not None)
     known = await visit.services.display_names.resolve(visit.actor, unique_ids)
     return {

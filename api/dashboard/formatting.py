@@ -67,7 +67,6 @@ def _relative_time(context: Context, at: Micros) -> str:
 
 
 def _local_time(context: Context) -> LocalTime:
-    """Returns the formatter for the time zone and locale of the page's user."""
     local: LocalTime = context["local_time"]
     return local
 
@@ -83,7 +82,6 @@ def format_size(nbytes: int) -> str:
 
 
 def shorten(text: str, max_length: int) -> str:
-    """Shortens a text to at most `max_length` characters; a shortened text ends with an ellipsis."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -39,7 +39,6 @@ class LatestMessage:
 
 
 async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
-    """Finds the newest ticket of an alias, with at most three indexed queries."""
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
     if not tickets:

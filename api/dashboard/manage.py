@@ -34,7 +34,6 @@ def manage_page(visit: Visit, template: str, title: str, **context: Any) -> Html
 
 
 def list_page(visit: Visit, template: str, title: str, batch: ResultPage[Any], **context: Any) -> HtmlPage:
-    """Returns one page of a list; its context has `items`, `next_cursor` and `first_page`."""
     return manage_page(
         visit,
         template,

@@ -82,7 +82,6 @@ class Visit:
         return UTC_TIME if me.workspace is None else LocalTime.for_user(me.user, me.workspace)
 
     def has_role(self, role: Role) -> bool:
-        """Whether the signed-in user has this role or a higher one."""
         return self.caller is not None and ROLES.index(self.caller.actor.role) <= ROLES.index(role)
 
 
@@ -113,7 +112,6 @@ class PageRoute:
 
     @property
     def is_auto_refreshed(self) -> bool:
-        """True for full pages and event streams, false for forms and fragments."""
         return self.method == "GET" and not self.is_fragment and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:

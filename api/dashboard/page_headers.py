@@ -21,7 +21,6 @@ _MESSAGE_POLICY = (
 
 
 def set_page_headers(response: web.StreamResponse) -> None:
-    """Sets the headers of a dashboard page; `api.middleware.headers` sets those of every response."""
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     # Not `no-referrer`: browsers then send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site
     # (plain HTTP to a host other than localhost), these could not be distinguished from forms of another site.
@@ -31,6 +30,5 @@ def set_page_headers(response: web.StreamResponse) -> None:
 
 
 def set_message_headers(response: web.StreamResponse) -> None:
-    """Sets the headers of a message's HTML or text."""
     response.headers["Content-Security-Policy"] = _MESSAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

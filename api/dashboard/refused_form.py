@@ -55,7 +55,6 @@ class RefusedForm:
 
     @property
     def has_input(self) -> bool:
-        """Whether any field other than the submission token has a value."""
         return any(
             value
             for name, value in (*self.text_fields.items(), *self.hidden_fields.items())
@@ -75,7 +74,6 @@ class RefusedFormReader:
         self._active_reads = 0
 
     async def get(self, request: web.Request, status: int) -> RefusedForm | None:
-        """Returns the form of a request that was rejected with `status`; None if there is none to show."""
         endpoint = getattr(request.match_info.handler, "__self__", None)
         if request.method != "POST" or not isinstance(endpoint, PageEndpoint):
             return None
@@ -113,7 +111,6 @@ def _is_body_readable(request: web.Request) -> bool:
 
 
 def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
-    """Sorts the fields of a form sent to `action` and rejected with `status` into shown, hidden and secret ones."""
     public_fields = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
     text_fields = {name: value for name, value in public_fields.items() if _is_free_text(name, value)}
     return RefusedForm(
@@ -126,5 +123,4 @@ def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> R
 
 
 def _is_free_text(name: str, value: str) -> bool:
-    """Whether a field contains prose; other fields are ids, states and short names."""
     return name == "text" or any(character.isspace() for character in value)

@@ -43,7 +43,6 @@ class Renderer:
         self._environment.filters.update(formatting.FILTERS)
 
     async def render_page(self, visit: Visit, page: HtmlPage) -> web.Response:
-        """Renders a page with the layout's context: user, attention counts, navigation and flash message."""
         me = None if visit.caller is None else await visit.services.sessions.get_identity(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "Your account was removed")
@@ -70,7 +69,6 @@ class Renderer:
         return response
 
     def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
-        """Returns the rendered template in UTF-8."""
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")
 
     def _active_path(self, path: str) -> str:
@@ -80,6 +78,5 @@ class Renderer:
 
 
 def _query_string(**values: str | None) -> str:
-    """Returns `?a=b&c=d` from the non-empty values, or ""."""
     present = {name: value for name, value in values.items() if value}
     return f"?{urlencode(present)}" if present else ""

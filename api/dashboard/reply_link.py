@@ -12,7 +12,7 @@ from router.mail.quotes.subjects import classify_subject
 
 MAX_LINK_LENGTH = 2000  # characters; common mail programs accept this many
 MAX_SUBJECT_BYTES = 500  # each byte takes up to three characters in the link
-MIN_SUBJECT_BYTES = 60  # kept even if very many addresses make the link exceed MAX_LINK_LENGTH
+MIN_SUBJECT_BYTES = 60
 
 
 def build_mailto(addresses: Sequence[str], subject: str) -> str:

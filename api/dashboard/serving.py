@@ -72,7 +72,6 @@ class PageEndpoint(DeclaredHandler):
         return await self._build_response(visit, outcome)
 
     async def _run_handler(self, visit: Visit) -> PageResult:
-        """Runs the handler; invalidates the cached attention counts after an action."""
         try:
             if self._page.method == "POST" and visit.caller is not None and visit.form.get(SUBMISSION_FIELD):
                 return await self._submissions.run_once(visit, self._page.handler)
@@ -92,7 +91,6 @@ class PageEndpoint(DeclaredHandler):
 
 
 def redirect_response(outcome: Redirect) -> web.Response:
-    """Returns the 303 response, with the flash message's key as the query parameter `note`."""
     path = outcome.path
     if outcome.flash:
         path, _, fragment = path.partition("#")
@@ -119,7 +117,6 @@ def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
 
 
 def _first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Returns the first value of each name; raises `Refused` for text that the database cannot store."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values.setdefault(name, value)

@@ -28,12 +28,10 @@ class SetupProgress:
 
     @property
     def is_verified(self) -> bool:
-        """Whether mail to the domain is accepted."""
         return self.domain is not None and self.domain.status == "active"
 
     @property
     def is_complete(self) -> bool:
-        """Whether the domain is verified and has an alias with an integration."""
         return self.is_verified and self.alias is not None
 
     @property
@@ -74,17 +72,14 @@ async def load_progress(visit: Visit) -> SetupProgress:
 
 
 async def needs_setup(visit: Visit) -> bool:
-    """Whether the setup is incomplete and the user may complete it."""
     return visit.has_role("admin") and not (await load_progress(visit)).is_complete
 
 
 async def find_latest(visit: Visit, progress: SetupProgress) -> LatestMessage | None:
-    """Returns the latest message of the alias; None without an alias."""
     return None if progress.alias is None else await find_latest_message(visit, progress.alias)
 
 
 async def get_domain_view(visit: Visit, progress: SetupProgress) -> DomainView | None:
-    """Returns the domain with its DNS records; None without a domain."""
     return None if progress.domain is None else await visit.services.domains.get(visit.actor, progress.domain.id)
 
 

@@ -21,7 +21,6 @@ SUBMISSION_FIELD = "submission"  # name of the hidden field with the token
 
 
 def submission_digest(form: Mapping[str, str]) -> str:
-    """Returns a digest of the token and all other fields."""
     return hashlib.sha256(urlencode(sorted(form.items())).encode()).hexdigest()
 
 

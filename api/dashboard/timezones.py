@@ -29,7 +29,6 @@ def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
 
 
 def locale_options(now: Micros) -> list[tuple[str, str]]:
-    """Returns values and labels of the locales; each label shows the current date in its format."""
     return [(locale, f"{LocalTime(locale=locale).format_date(now)} ({locale})") for locale in LOCALES]
 
 

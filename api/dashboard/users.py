@@ -8,11 +8,9 @@ from router.model import User
 
 
 async def list_users(visit: Visit) -> tuple[User, ...]:
-    """Returns the newest 200 users of the workspace, sorted by display name."""
     batch = await visit.services.users.list(visit.actor, limit=MAX_LIMIT)
     return tuple(sorted(batch.items, key=lambda user: display_name(user).casefold()))
 
 
 def display_name(user: User) -> str:
-    """Returns the name of a user, else the email address."""
     return user.name or user.email

@@ -45,5 +45,4 @@ def peer_address(transport: asyncio.BaseTransport | None) -> IPv4Address | IPv6A
 
 
 def is_in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
-    """Whether one of the networks contains the address."""
     return any(address.version == network.version and address in network for network in networks)

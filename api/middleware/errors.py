@@ -26,7 +26,6 @@ log = structlog.get_logger()
 ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
-# Codes and messages for HTTP exceptions of aiohttp, by status.
 _AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
     404: ("not_found", "Not found"),
     413: ("payload_too_large", "Request body is too large"),

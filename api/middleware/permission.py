@@ -22,7 +22,6 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def permission(public_url: str) -> Middleware:
-    """Builds the middleware. public_url: the URL of the dashboard."""
     origin = url_origin(public_url)
 
     @web.middleware

@@ -40,7 +40,6 @@ def request_metrics(meter: Meter) -> Middleware:
 
 
 def _route_labels(request: web.Request) -> tuple[str, str]:
-    """Method and pattern of the matched route, `none` if no route matched."""
     resource = request.match_info.route.resource
     if resource is None:
         return _NONE, _NONE

@@ -31,7 +31,6 @@ async def change_timezone(visit: Visit) -> Redirect:
 
 
 async def change_password(visit: Visit) -> web.StreamResponse:
-    """Changes the password and ends all other sessions."""
     device = await visit.services.sessions.change_password(
         visit.actor,
         current=visit.form.get("currentPassword", ""),

@@ -46,7 +46,6 @@ async def show_alias(visit: Visit) -> HtmlPage:
 
 
 async def change_integration(visit: Visit) -> Redirect:
-    """Changes the integration for new messages."""
     await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], integration_id=visit.form.get("integrationId", "")
     )
@@ -54,7 +53,6 @@ async def change_integration(visit: Visit) -> Redirect:
 
 
 async def set_status(visit: Visit) -> Redirect:
-    """Enables or disables the alias."""
     changed = await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], status=visit.form.get("status", "")
     )

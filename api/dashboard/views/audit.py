@@ -62,7 +62,6 @@ def _actor_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
 
 
 def _describe_action(action: str) -> str:
-    """Returns `domain added` for `domain.create`."""
     noun, _, verb = action.partition(".")
     return f"{_NOUNS.get(noun, noun.replace('_', ' '))} {_VERBS.get(verb, verb)}"
 
@@ -76,7 +75,6 @@ def _target_path(action: str, target: str) -> str:
 
 
 def _detail_items(detail: str) -> list[tuple[str, Any]]:
-    """Returns names and values, with `yes` and `no` for booleans."""
     return [
         (name, ("yes" if value else "no") if isinstance(value, bool) else value)
         for name, value in json.loads(detail).items()

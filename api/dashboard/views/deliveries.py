@@ -11,16 +11,13 @@ from router.errors import Refused
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
-# Maximum number of failed deliveries on the page "Needs attention".
 MAX_FAILED_SHOWN = 10
 # Any of these query parameters selects the list of deliveries.
 _LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
-# Values of the query parameter `state` with their labels.
 STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
 
 
 async def show_activity(visit: Visit) -> HtmlPage:
-    """Shows what needs attention, or the list of deliveries if the query selects it."""
     if not _LIST_PARAMETERS.isdisjoint(visit.query) or visit.error is not None:
         return await show_list(visit)
     health = await visit.services.health.get(visit.actor)
@@ -40,7 +37,6 @@ async def show_activity(visit: Visit) -> HtmlPage:
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    """Lists deliveries, by default the failed ones."""
     state = _requested_state(visit)
     integration_id = visit.query.get("integrationId", "") or None
     batch = await visit.services.deliveries.list(
@@ -87,7 +83,6 @@ async def replay(visit: Visit) -> Redirect:
 
 
 async def replay_many(visit: Visit) -> Redirect:
-    """Retries the deliveries of a list, at most `MAX_REPLAYED`."""
     await visit.services.deliveries.replay_many(
         visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
     )

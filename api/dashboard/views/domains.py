@@ -29,12 +29,10 @@ async def verify(visit: Visit) -> Redirect:
 
 
 def verification_flash(status: str) -> str:
-    """Returns the key of the flash message after a check."""
     return "domain-verified" if status == "active" else "domain-waits"
 
 
 async def set_mx_upstream(visit: Visit) -> Redirect:
-    """Sets whether another relay receives the domain's mail first."""
     view = await visit.services.domains.set_mx_upstream(
         visit.actor, visit.path_params["id"], visit.form.get("mxManagedUpstream") == "true"
     )

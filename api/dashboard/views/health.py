@@ -7,7 +7,6 @@ from router.admin.installation.health import OLD_DELIVERY_AGE
 
 
 async def show_health(visit: Visit) -> HtmlPage:
-    """Shows the health page; an unavailable database or a wrong schema leads to an error page."""
     await visit.services.ready()
     health = await visit.services.health.get(visit.actor)
     oldest = health.oldest_at

@@ -16,7 +16,6 @@ MAX_ROWS = 12
 
 
 async def show_overview(visit: Visit) -> HtmlPage | Redirect:
-    """Shows the overview; redirects admins to an incomplete setup."""
     if await setup_progress.needs_setup(visit):
         return Redirect("/set-up")
     local = await visit.local_time()

@@ -55,7 +55,6 @@ async def create(visit: Visit) -> HtmlPage:
 
 
 def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
-    """Returns the end of a day in the user's time zone; None if no day is given."""
     if not day:
         return None
     try:

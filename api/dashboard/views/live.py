@@ -37,7 +37,6 @@ async def stream_changes(visit: Visit) -> web.StreamResponse:
 
 
 async def _send_events(request: web.Request, response: web.StreamResponse, stream: ChangeStream) -> None:
-    """Sends events until the stream's time is over, the process stops or the client disconnects."""
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_SECONDS
     await response.write(b"retry: 2000\n\n")

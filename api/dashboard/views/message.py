@@ -34,7 +34,6 @@ _FRAME_HTML = (
 
 
 async def show_html(visit: Visit) -> web.Response:
-    """Returns the sanitised HTML for display in a frame."""
     view = await _get_message(visit)
     if not view.contents.html:
         raise not_found_error("HTML")
@@ -45,13 +44,11 @@ async def show_html(visit: Visit) -> web.Response:
 
 
 async def show_text(visit: Visit) -> web.Response:
-    """Returns the new text followed by the quoted text."""
     contents = (await _get_message(visit)).contents
     return _text_response(contents.text + (f"\n\n{contents.quoted}" if contents.quoted else ""))
 
 
 async def show_quoted_text(visit: Visit) -> web.Response:
-    """Returns the quoted text and signature that were split off."""
     return _text_response((await _get_message(visit)).contents.quoted)
 
 

@@ -43,7 +43,6 @@ async def add_integration(visit: Visit) -> Redirect:
 
 
 async def set_integration_url(visit: Visit) -> Redirect:
-    """Changes the webhook URL of an integration and sends a test message."""
     settings = {"webhookUrl": visit.form.get("webhookUrl", "").strip()}
     await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings=settings)
     await send_test_message(visit, visit.path_params["id"])

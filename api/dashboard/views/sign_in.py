@@ -12,7 +12,6 @@ from router.admin.access.sessions import NewSession
 
 
 async def show_sign_in(visit: Visit) -> HtmlPage:
-    """Shows the form; keeps the path to open after sign-in."""
     next_path = redirects.local_path(visit.form.get("next") or visit.query.get("next"))
     return HtmlPage("sign_in.html", "Sign in", {"next": "" if next_path == redirects.HOME else next_path})
 
@@ -28,7 +27,6 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:
-    """Ends the session, if there is one, and removes its cookie."""
     cookies = visit.request.app[COOKIES]
     token = cookies.session_token(visit.request)
     if token:

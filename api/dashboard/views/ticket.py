@@ -147,7 +147,6 @@ def _file_link_size(file: Attachment) -> int:
 
 
 def _html_size(text: str) -> int:
-    """Returns the number of bytes of the text as HTML."""
     return len(escape(text).encode())
 
 

@@ -56,7 +56,6 @@ async def _newest_id(visit: Visit) -> str:
 
 
 def _requested_filters(visit: Visit, *names: str) -> dict[str, str | None]:
-    """Returns the value of each filter, None if it is not set."""
     return {name: visit.query.get(name, "").strip() or None for name in names}
 
 

@@ -20,7 +20,6 @@ async def search(visit: Visit) -> HtmlPage | Redirect:
 
 
 async def show_trace(visit: Visit) -> HtmlPage:
-    """Shows the events of a message in chronological order."""
     trace = await visit.services.messages.get_trace(visit.actor, visit.path_params["id"])
     messages = await visit.services.messages.find(visit.actor, trace.message_id)
     if not messages:  # erased since the trace was read

@@ -49,7 +49,6 @@ async def change(visit: Visit) -> Redirect:
 
 
 async def set_password(visit: Visit) -> Redirect:
-    """Sets the user's password and ends their sessions."""
     await visit.services.users.change(visit.actor, visit.path_params["id"], password=visit.form.get("password", ""))
     return _redirect_to_user(visit, "user-password-set")
 
