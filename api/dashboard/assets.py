@@ -25,18 +25,18 @@ class Assets:
             self._files[path] = (content, _TYPES[file.suffix])
 
     def path(self, name: str) -> str:
-        """Returns the URL path of a file; raises KeyError for an unknown name."""
+        """Returns the URL path of a file. Raises KeyError for an unknown name."""
         return self._paths[name]
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Serves `/static/{name}`; 404 for an outdated digest."""
+        """Serves `/static/{name}`, with 404 for an outdated digest."""
         asset = self._files.get(request.path)
         if asset is None:
             raise web.HTTPNotFound
         content, media = asset
         response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        # For an SVG file that is opened directly: the browser treats it as a document.
+        # Browsers treat an SVG file that is opened directly as a document.
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )

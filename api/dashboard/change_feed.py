@@ -1,7 +1,6 @@
-"""Change notifications for open pages: polls the database once a second for each workspace with a stream.
+"""Change notifications for open pages, by polling the database once a second for each workspace with a stream.
 
-A stream only signals that something changed; the page then reloads itself with its user's own rights. The number of
-streams is bounded per process and per user. Nothing polls a workspace without streams.
+A stream only signals that something changed. The page then reloads itself with its user's own rights.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class ChangeStream:
     """The changes of a workspace for one page. `changed` is set by the watcher and cleared by the reader.
 
     Args:
-        newest_shown: The newest id that the page shows (`newest_id`); newer ids in the first poll are changes.
+        newest_shown: The newest id that the page shows.
         attention_shown: The `AttentionCounts.fingerprint` that the page shows, "" if it shows none.
     """
 
@@ -39,7 +38,7 @@ class ChangeStream:
         self._attention_shown = attention_shown
 
     def update(self, ids: frozenset[str], attention: str = "") -> None:
-        """Sets `changed` if a poll returns new ids or a different fingerprint than the previous poll."""
+        """Sets `changed` if a poll reports a change."""
         before = {id_ for id_ in ids if id_ <= self._newest_shown} if self._known_ids is None else self._known_ids
         if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()
@@ -82,11 +81,7 @@ class ChangeFeed:
     def open_stream(
         self, workspace_id: str, newest_shown: str, user_id: str = "", attention_shown: str = ""
     ) -> ChangeStream:
-        """Opens a stream, which the caller must close with `close_stream`.
-
-        Raises:
-            Unavailable: The process or the user has too many streams, or the feed is closed.
-        """
+        """Opens a stream, which the caller must close with `close_stream`. Raises `Unavailable` at the limits."""
         if self._is_closed or self.stream_count >= self._max_streams:
             raise Unavailable("too many open event streams")
         watcher = self._watchers.get(workspace_id)
@@ -129,7 +124,7 @@ class ChangeFeed:
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
-                # Close the streams rather than leave them silent: browsers reconnect and start a new watcher.
+                # Browsers reconnect to a closed stream and start a new watcher.
                 log.exception("live_updates.internal_error")
                 for stream in self._watchers.pop(workspace_id).streams:
                     stream.close()

@@ -1,8 +1,7 @@
-"""Small charts as inline SVG, without scripts or external resources. All functions are pure.
+"""Small charts as inline SVG, without scripts or external resources.
 
-Widths are percentages and heights are pixels, so that a chart fits any page without scaling its text. No information
-is conveyed by colour alone: charts contain their numbers, parts of a bar have different patterns, and the page has
-the same numbers as text. Colours come from CSS classes, because the Content-Security-Policy forbids inline styles.
+Widths are percentages, so that a chart fits any page without scaling its text. No information is conveyed by colour
+alone. Colours come from CSS classes, because the Content-Security-Policy forbids inline styles.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """One column of a chart: its label and its value, which is not negative."""
+    """One column of a chart."""
 
     label: str
     value: int
 
 
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
-    """Returns a chart with a column for each value above 0, the maximum, and the first and last labels as text.
+    """Returns a column chart.
 
     Args:
         name: Prefix of the element ids, unique on the page.
@@ -66,10 +65,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
 
 
 def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Markup:
-    """Returns a bar. The width of each part is proportional to its value; `total` is the full width.
-
-    The page must contain `pattern_definitions()` once.
-    """
+    """Returns a bar whose full width is `total`. The page must contain `pattern_definitions()` once."""
     markup = [_svg_start(name, title, "strip", 12)]
     offset = 0.0
     for n, value in enumerate(parts):

@@ -1,7 +1,6 @@
 """Error pages of the dashboard: turns JSON errors into HTML pages or into a redirect to the sign-in page.
 
-The middleware wraps `api.middleware.errors`, which decides what an error reveals. The error page keeps the input of
-a rejected form (`refused_form`). Errors of the API stay JSON.
+`api.middleware.errors` decides what an error reveals. The error page keeps the input of a rejected form.
 """
 
 from __future__ import annotations
@@ -35,12 +34,7 @@ _TITLES = {
 
 
 def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
-    """Returns the middleware.
-
-    Args:
-        renderer: Returns the renderer of the pages.
-        public_url: URL of the dashboard. Forms that other origins sent are never shown again.
-    """
+    """Returns the middleware. `public_url` identifies the dashboard's own forms."""
     forms = RefusedFormReader(url_origin(public_url))
 
     @web.middleware
@@ -76,16 +70,16 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
 
 
 def _is_page(request: web.Request) -> bool:
-    """Whether to answer with a page: for a page's route, and for a browser's request outside the API."""
+    """Whether to respond with a page rather than with JSON."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
-    # The target of `OPTIONS *` and CONNECT is not a path and has no leading slash.
+    # The target of `OPTIONS *` and CONNECT has no leading slash.
     first = "/" + request.path.removeprefix("/").partition("/")[0]
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 
 
 def _return_path(request: web.Request) -> str:
-    """Returns the path to open after sign-in: the requested page, or the page that contains the submitted form."""
+    """Returns the path to open after sign-in."""
     if request.method in ("GET", "HEAD"):
         return redirects.local_path(request.path_qs)
     header = request.headers.get("Referer", "")

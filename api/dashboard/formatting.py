@@ -1,4 +1,4 @@
-"""Formats times, sizes, counts and states. The functions are pure, except that template filters read the context."""
+"""Formats times, sizes, counts and states."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
-    """Returns a text such as `3 hours ago`, or the date of a time more than 31 days ago."""
+    """Returns a text such as `3 hours ago`, or a date."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
         return local.format_date(at)
@@ -40,7 +40,7 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 
 
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
-    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or only UTC if that is the user's time zone."""
+    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or only the time in UTC."""
     utc = UTC_TIME.format_minute(at)
     text = local.format_minute(at)
     return utc if local.timezone == UTC_TIME.timezone else f"{text} ({utc})"
@@ -72,7 +72,7 @@ def _local_time(context: Context) -> LocalTime:
 
 
 def format_size(nbytes: int) -> str:
-    """Returns a size such as `1.4 MB`; the units are powers of 1000 bytes."""
+    """Returns a size such as `1.4 MB`. Units are powers of 1000."""
     if nbytes < 1000:
         return f"{nbytes} byte{'' if nbytes == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
@@ -86,7 +86,7 @@ def shorten(text: str, max_length: int) -> str:
 
 
 def pluralize(number: int, singular: str, plural: str = "") -> str:
-    """Returns `1 line` or `1,200 lines`; `plural` defaults to the singular with an s."""
+    """Returns `1 line` or `1,200 lines`. `plural` defaults to the singular with an s."""
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
@@ -99,7 +99,7 @@ def outcome_label(value: str) -> str:
 
 
 def format_duration(duration: Micros) -> str:
-    """Returns a duration such as `350 ms`, `12 s`, `5 min`, `3.2 hours` or `2.1 days`."""
+    """Returns a duration such as `350 ms` or `3.2 hours`."""
     seconds = duration / SECOND
     if seconds < 1:
         text = f"{duration // 1000} ms"
@@ -115,7 +115,7 @@ def format_duration(duration: Micros) -> str:
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
-    """Returns a text such as `3 failed deliveries` for each count above 0. A capped count has a `+`."""
+    """Returns a text such as `3 failed deliveries`. A capped count has a `+`."""
     counted_nouns = (
         (counts.failed, "failed delivery", "failed deliveries"),
         (counts.parked, "parked delivery", "parked deliveries"),
@@ -131,7 +131,7 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
 
 
 def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
-    """Returns (value, label) pairs for a select field, from objects with an id or from plain texts."""
+    """Returns (value, label) pairs for a select field."""
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
 
 

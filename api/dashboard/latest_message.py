@@ -12,12 +12,9 @@ from router.model import Alias, Delivery, Ticket
 
 @dataclass(frozen=True, slots=True)
 class LatestMessage:
-    """The newest ticket and its newest delivery.
+    """The newest ticket and its newest delivery, each None if there is none.
 
-    Attributes:
-        newest_id: Newest change that the page shows (`change_feed.newest_id`).
-        ticket: None if the alias has no ticket.
-        delivery: None if the ticket has no delivery.
+    `newest_id` is the newest change that the page shows (`change_feed.newest_id`).
     """
 
     newest_id: str
@@ -26,7 +23,7 @@ class LatestMessage:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the delivery is queued and changes its state without user action."""
+        """Whether the delivery will change its state without user action."""
         return self.delivery is not None and self.delivery.state == "pending"
 
     @property

@@ -11,7 +11,7 @@ from router.admin.paging import Page as ResultPage
 from router.model import Alias, Domain, Integration, Role
 
 PER_PAGE = 50
-# Label, path and minimum role of each tab, in display order.
+# Label, path and minimum role.
 TABS: tuple[tuple[str, str, Role], ...] = (
     ("Domains", "/manage/domains", "viewer"),
     ("Aliases", "/manage/aliases", "viewer"),
@@ -26,7 +26,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
 
 
 def manage_page(visit: Visit, template: str, title: str, **context: Any) -> HtmlPage:
-    """Returns a page with the tabs; `active_path` in its context is the path of the active tab, if any."""
+    """Returns a page with the tabs."""
     path = visit.request.path
     tabs = [(label, to) for label, to, role in TABS if visit.has_role(role)]
     active_path = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)
@@ -60,7 +60,6 @@ def confirmation_page(
     Args:
         consequences: One sentence each.
         action: Path that the form is sent to.
-        label: Text of the button.
         fields: Hidden fields of the form.
     """
     context = {

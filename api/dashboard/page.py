@@ -1,4 +1,4 @@
-"""Declarations of dashboard pages: routes, the request that a handler receives and the results it can return."""
+"""Declarations of dashboard pages: routes, the input of a handler and its possible results."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ from router.services import Services
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage:
-    """A page to render.
-
-    Attributes:
-        template: File name in `templates/`.
-        title: Text of the `<title>` element.
-    """
+    """A page to render. `template` is a file name in `templates/`."""
 
     template: str
     title: str
@@ -37,8 +32,8 @@ class Redirect:
     """A redirect (303) to another page of the dashboard.
 
     Attributes:
-        path: Path on this server, percent-encoded.
-        flash: Key of `FLASH_MESSAGES`; the target page shows the message once.
+        path: Percent-encoded path on this server.
+        flash: Key of `FLASH_MESSAGES`. The target page shows the message once.
     """
 
     path: str
@@ -53,9 +48,9 @@ class Visit:
     """One request to a page.
 
     Attributes:
-        query, form: The first value of each name. Texts that the database cannot store were rejected.
-        client_address: IP address of the client: the nearest one that is not a trusted proxy.
-        error: Why the form is shown again; None if no form was rejected.
+        query, form: The first value of each name, storable in the database.
+        client_address: The nearest address that is not a trusted proxy.
+        error: Why the form is shown again, if it is.
     """
 
     services: Services
@@ -93,11 +88,10 @@ class PageRoute:
     """The route of one page or of one form action.
 
     Attributes:
-        path: From the root, with `{name}` for parameters.
         role: Minimum role; None for a public page.
         form_view: Handler that shows the form again when `handler` raises `Refused`.
         media: Content type of a streaming response, else "".
-        is_fragment: Whether the response is only a part of a page. Parts are not refreshed automatically.
+        is_fragment: Whether the response is only a part of a page.
         max_body: Largest form in bytes; None selects the default (`body.effective_limit`).
     """
 
@@ -115,17 +109,13 @@ class PageRoute:
         return self.method == "GET" and not self.is_fragment and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:
-        """Returns the largest form in bytes.
-
-        Args:
-            cap: `[api] max_body_bytes`, the upper bound.
-        """
+        """Returns the largest form in bytes, at most `cap`."""
         return body.effective_limit(self.max_body, cap, small=self.role is None)
 
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A link in the main navigation for users with at least this role. Links are sorted by `position`."""
+    """A link in the main navigation for users with at least this role."""
 
     label: str
     path: str

@@ -11,9 +11,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# For the HTML of a message in a frame. It runs no script and sends no request, even if the sanitiser missed something.
-# Links open a new window. Inline styles are allowed, because the frame has a style sheet and the sanitiser keeps some
-# styles.
+# For the HTML of a message in a frame: runs no script and sends no request, even if the sanitiser missed something.
+# Inline styles are allowed, because the sanitiser keeps some.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -22,8 +21,8 @@ _MESSAGE_POLICY = (
 
 def set_page_headers(response: web.StreamResponse) -> None:
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
-    # Not `no-referrer`: browsers then send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site
-    # (plain HTTP to a host other than localhost), these could not be distinguished from forms of another site.
+    # With `no-referrer`, browsers send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site (plain
+    # HTTP), these would look like forms of another site.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -1,7 +1,6 @@
-"""Validates untrusted redirect targets: the page to open after sign-in. All functions are pure.
+r"""Validates untrusted redirect targets, such as the page to open after sign-in.
 
-Everything that is not plainly a local path becomes "/". Browsers treat `//host`, `/\\host` and paths with tabs or
-line breaks as URLs of other hosts.
+Browsers treat `//host`, `/\host` and paths with tabs or line breaks as URLs of other hosts.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ HOME = "/"
 
 
 def local_path(text: str | None) -> str:
-    """Returns the text if it is a local path of a page, with or without a query, else `HOME`."""
+    """Returns the text if it is plainly a local path, else `HOME`."""
     if text is None or len(text) > _MAX_LENGTH or not _PATH.fullmatch(text):
         return HOME
     parts = urlsplit(text)

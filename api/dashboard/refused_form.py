@@ -1,7 +1,7 @@
 """The fields of a rejected form, which the error page offers to submit again.
 
-They never include a secret (`SECRET_FIELDS`). A form sent by another site is never shown: that site's text would
-appear on a dashboard page, above a button that submits it.
+They never include a secret. A form sent by another site is never shown, because its text would appear above a button
+that submits it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from api.middleware.permission import is_from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
-# Fields that the user enters again instead of seeing them, with their labels.
+# Fields that are never shown again, with their labels.
 SECRET_FIELDS: Mapping[str, str] = {
     "currentPassword": "Current password",
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }
-# Maximum size of a body that is read after a rejection. A note of 20,000 characters of four bytes each fits,
-# percent-encoded.
+# Maximum size of a body that is read after a rejection. The longest note fits, percent-encoded.
 MAX_BYTES = 256 * 1024
-# Maximum number of bodies read concurrently after a rejection. Bounds the memory that clients with a forged cookie use.
+# Bounds the memory that clients with a forged cookie use.
 MAX_CONCURRENT_READS = 32
 READ_SECONDS = 10.0
 # Statuses after which the same request can succeed.
@@ -41,10 +40,9 @@ class RefusedForm:
     """The form on an error page.
 
     Attributes:
-        text_fields: Names and values of the fields that contain prose; shown to the user.
-        hidden_fields: Names and values of the other fields.
+        text_fields: Fields with prose, shown to the user.
+        hidden_fields: The other fields.
         secret_labels: Names and labels of the fields to enter again.
-        can_retry: Whether the page has a button that submits the form again.
     """
 
     action: str
@@ -63,11 +61,7 @@ class RefusedForm:
 
 
 class RefusedFormReader:
-    """Reads the forms of rejected requests.
-
-    Args:
-        origin: Origin of the dashboard, accepted in addition to the host of the request.
-    """
+    """Reads the forms of rejected requests. `origin` is accepted in addition to the host of the request."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -85,7 +79,7 @@ class RefusedFormReader:
         return None if fields is None else build_refused_form(request.path_qs, fields, status)
 
     async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
-        """Reads the fields of a body that was not read before the rejection; None on failure or timeout."""
+        """Reads a body that was not read before the rejection. Returns None on failure."""
         if self._active_reads >= MAX_CONCURRENT_READS:
             return None
         self._active_reads += 1
@@ -99,11 +93,10 @@ class RefusedFormReader:
 
 
 def _is_body_readable(request: web.Request) -> bool:
-    """Whether to read the body after a rejection: only if someone is, or was, signed in with this browser.
+    """Whether to read the body after a rejection.
 
-    A browser drops the session cookie when the session ends and when the user signs out in another tab; the device
-    cookie stays. Without either cookie, the body is not read. A client that sends `Expect` gets no 100 response, so its
-    body is not read.
+    Requires a cookie, so that not every client can make the server read bodies. The device cookie remains when a
+    session ends. A client that sends `Expect` may wait for a 100 response, which is not sent here.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""

@@ -1,6 +1,6 @@
 """The `mailto:` link of a ticket (RFC 6068), which opens a reply in the user's mail program.
 
-It never contains the ticket's own address: mail to it without the conversation's message ids opens another ticket.
+The link never contains the ticket's own address, because mail to that address would open another ticket.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MIN_SUBJECT_BYTES = 60
 
 
 def build_mailto(addresses: Sequence[str], subject: str) -> str:
-    """Returns a link to `addresses`, or "" if there are none. The subject gets `Re:` unless it has a reply prefix."""
+    """Returns a link to `addresses`, or "" if there are none."""
     if not addresses:
         return ""
     reply_subject = subject if classify_subject(subject, "") == "reply" else f"Re: {subject}".strip()

@@ -1,4 +1,4 @@
-"""Registers the dashboard with the API's application: pages, static files, middleware and shutdown."""
+"""Registers the dashboard with the API's application."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from router.services import Services
 
 
 class Dashboard:
-    """The dashboard of one process.
-
-    It is created before the application, because the constructor of the application requires `middleware`.
-    """
+    """The dashboard of one process. The constructor of the application requires its `middleware`."""
 
     def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services
@@ -32,17 +29,13 @@ class Dashboard:
 
     @property
     def middleware(self) -> Middleware:
-        """The middleware that shows error pages. It must wrap `api.middleware.errors`."""
+        """The middleware for error pages. It must wrap `api.middleware.errors`."""
         return error_pages(lambda: self._renderer, self._public_url)
 
     def register_routes(
         self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]
     ) -> None:
-        """Registers all pages, the static files and the change feed.
-
-        Args:
-            add_route: Called with application, method, path and handler.
-        """
+        """Registers all pages, the static files and the change feed."""
         app[CHANGE_FEED] = self._change_feed
         app.on_shutdown.append(self._close_change_feed)
         for page in PAGES:

@@ -1,8 +1,7 @@
 """The aiohttp handler of a page: parses the form, runs the page's handler and renders the result.
 
-If the route has a `form_view`, a `Refused` other than `not_found` shows the form again with the reason and the user's
-input. Other errors reach the error middleware. A successful POST usually answers with a redirect, so that a reload does
-not repeat it.
+A page with a `form_view` shows the form again after a `Refused`, with the reason and the user's input. A successful
+POST usually answers with a redirect, so that a reload does not repeat the action.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from router.errors import Refused
 from router.services import Services
 
 MAX_FIELDS = 200
-# ENDPOINT_STARTED is set before the body of a request is read, FORM_FIELDS after the form is parsed.
+# ENDPOINT_STARTED is set before the body is read, FORM_FIELDS after the form is parsed.
 ENDPOINT_STARTED = web.RequestKey("reached", bool)
 FORM_FIELDS = web.RequestKey("form", dict[str, str])
 
@@ -42,7 +41,7 @@ class PageEndpoint(DeclaredHandler):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         request[ENDPOINT_STARTED] = True
-        # The dashboard sends bodies with POST only. An event stream has no time limit and must not wait for a body.
+        # An event stream has no time limit and must not wait for a body.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
         request[FORM_FIELDS] = form = parse_form(request, content)
         visit = Visit(
@@ -100,11 +99,7 @@ def redirect_response(outcome: Redirect) -> web.Response:
 
 
 def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
-    """Returns the fields of a form.
-
-    Raises:
-        Refused: The content type is not that of a form, or the body is malformed.
-    """
+    """Returns the fields of a form. Raises `Refused` for a malformed form or another content type."""
     if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":

@@ -1,7 +1,4 @@
-"""Progress of the setup: a domain, an integration, an alias that connects them, and a first message.
-
-The progress is derived from the existing objects on every request and never stored.
-"""
+"""Progress of the setup, derived from the existing objects on every request and never stored."""
 
 from __future__ import annotations
 
@@ -52,12 +49,7 @@ class SetupProgress:
 
 
 async def load_progress(visit: Visit) -> SetupProgress:
-    """Returns the domain, integration and alias that the setup pages show.
-
-    The alias is an active alias of an active domain, else any alias of the newest domain. If there are active domains,
-    only these count for the newest domain. The domain and the integration are those of the alias. Without an alias,
-    they are the newest domain and the newest integration. Aliases without an integration are ignored.
-    """
+    """Returns what the setup pages show, preferably with an active alias of an active domain."""
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id in integrations]

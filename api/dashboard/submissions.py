@@ -1,7 +1,7 @@
 """Executes a form once, even if it is submitted more than once.
 
-A form may be submitted again after a time limit, a lost connection or a second click. Each rendering of the form has
-its own token; the same token with other fields is a different submission.
+A form is submitted again after a timeout, a lost connection or a second click. Each rendering of the form has its own
+token.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ class Submissions:
         self._tasks: set[asyncio.Task[PageResult]] = set()
 
     async def run_once(self, visit: Visit, handler: Handler) -> PageResult:
-        """Runs the handler; for a repeated submission, returns the redirect of the first run instead.
+        """Runs the handler, or returns the redirect of the first run.
 
-        Raises:
-            Refused: The first run is still in progress.
+        Raises `Refused` while the first run is in progress.
         """
         digest = submission_digest(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
@@ -45,7 +44,7 @@ class Submissions:
             raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
         if isinstance(claim, StoredResponse):
             return Redirect(**json.loads(claim.body))
-        # A separate task, because a time limit or a disconnect must not cancel the handler halfway.
+        # A time limit or a disconnect must not cancel the handler halfway.
         task = asyncio.ensure_future(self._run(visit, handler, claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

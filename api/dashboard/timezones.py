@@ -23,7 +23,7 @@ def timezone_names(current: str) -> list[str]:
 
 
 def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
-    """Returns values and labels of the time zones for a user. The empty value selects that of the workspace."""
+    """Returns (value, label) pairs. The empty value selects the time zone of the workspace."""
     workspace_default = ("", f"Workspace default ({workspace.timezone})")
     return [workspace_default, *((name, name) for name in timezone_names(user.timezone or workspace.timezone))]
 

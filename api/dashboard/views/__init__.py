@@ -1,7 +1,4 @@
-"""The pages of the dashboard, one module for each subject.
-
-Routes, navigation, flash messages and the role matrix of the tests are derived from `MODULES`.
-"""
+"""The pages of the dashboard, one module for each subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/manage/aliases`: aliases, their integrations, and the latest message of an alias."""
+"""`/manage/aliases`: aliases, their integrations and latest messages."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from api.dashboard.page import HtmlPage, PageRoute, Visit
 from router.admin.audit import is_automatic
 from router.model import AuditEntry
 
-# Paths of the pages that show a target, keyed by the prefix of its id.
+# Path of the target's page by id prefix.
 _FOLDERS = {
     "dom": "/manage/domains",
     "alias": "/manage/aliases",
@@ -67,7 +67,7 @@ def _describe_action(action: str) -> str:
 
 
 def _target_path(action: str, target: str) -> str:
-    """Returns the path of the target's page, "" after a removal or if the target has no page."""
+    """Returns the path of the target's page, "" if there is none."""
     if action.endswith(".delete"):
         return ""
     folder = _FOLDERS.get(target.partition("_")[0], "")

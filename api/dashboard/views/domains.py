@@ -1,4 +1,4 @@
-"""`/manage/domains`: domains, their required and found DNS records, and how to fix them."""
+"""`/manage/domains`: domains and their DNS records."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
 
 
 async def delete(visit: Visit) -> Redirect:
-    """Removes the domain. Removes its aliases only if the confirmation page announced it (`force`)."""
+    """Removes the domain, and its aliases only if the confirmation page announced their removal (`force`)."""
     force = visit.form.get("force") == "true"
     await visit.services.domains.delete(visit.actor, visit.path_params["id"], force=force)
     return Redirect("/manage/domains", flash="domain-removed")

@@ -1,4 +1,4 @@
-"""`/`: the overview, with messages and tickets per day, unresolved tickets, response times and failures."""
+"""`/`: the overview."""
 
 from __future__ import annotations
 

@@ -48,11 +48,7 @@ async def test_integration(visit: Visit) -> Redirect:
 
 
 async def send_test_message(visit: Visit, integration_id: str) -> None:
-    """Sends a test message.
-
-    Raises:
-        Refused: The message was not delivered; the text contains the reason.
-    """
+    """Sends a test message. Raises `Refused` with the reason if the message was not delivered."""
     result = await visit.services.integrations.test(visit.actor, integration_id)
     if not result.ok:
         raise Refused("conflict", f"The test message was not delivered: {result.reason}")

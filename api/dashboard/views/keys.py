@@ -1,4 +1,4 @@
-"""`/manage/keys`: API keys. A key is shown only in the response that creates it; a reload creates no second key."""
+"""`/manage/keys`: API keys. A key is shown only in the response that creates it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ async def show_list(visit: Visit) -> HtmlPage:
 async def create(visit: Visit) -> HtmlPage:
     """Creates a key and shows it.
 
-    The response contains the key, so it cannot be a redirect. Instead, the form's token prevents a repeated submission
-    from creating a second key.
+    The response contains the key, so it cannot be a redirect. The form's token prevents a second key after a reload.
     """
     idempotency = visit.services.idempotency
     claim = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
@@ -47,7 +46,7 @@ async def create(visit: Visit) -> HtmlPage:
             user_id=visit.form.get("userId") or None,
             expires_at=_end_of_day(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
-    except Exception:  # not on cancellation: a timed-out request must not wait for the database; the claim expires
+    except Exception:  # cancellation keeps the claim, because a timed-out request must not wait
         await idempotency.release(claim)
         raise
     await idempotency.store_response(claim, 201, None)

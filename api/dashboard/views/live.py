@@ -9,17 +9,17 @@ from aiohttp import web
 from api.dashboard.change_feed import CHANGE_FEED, ChangeStream
 from api.dashboard.page import PageRoute, Visit
 
-# Longest duration of a stream; the browser then reconnects and is authenticated again.
+# The browser reconnects after this time and is authenticated again.
 STREAM_SECONDS = 300.0
 HEARTBEAT_SECONDS = 15.0
-DISCONNECT_CHECK_SECONDS = 1.0  # the stream of a disconnected client is closed within this time
+DISCONNECT_CHECK_SECONDS = 1.0  # a disconnected client is noticed within this time
 MAX_MARKER_LENGTH = 40
 
 
 async def stream_changes(visit: Visit) -> web.StreamResponse:
     """Streams the event `changed` without further data.
 
-    Query parameters: `seen` is the newest id and `trouble` the `AttentionCounts.fingerprint` that the page shows.
+    `seen` is the newest id and `trouble` the `AttentionCounts.fingerprint` that the page shows.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
     feed = request.app[CHANGE_FEED]

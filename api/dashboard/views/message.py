@@ -1,4 +1,4 @@
-"""The parts of a message that a ticket's page omits: HTML for a frame, the full text and the quoted text."""
+"""The parts of a message that a ticket's page omits: HTML, the full text and the quoted text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found_error
 
-# Maximum number and total bytes of the attached images in a frame. They are embedded as data URIs, because the
-# sandboxed frame sends no cookie.
+# Limits of the attached images in a frame. They are data URIs, because the sandboxed frame sends no cookie.
 MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
-# Maximum number of characters of all data URIs in one frame: the HTML may show the same image thousands of times.
+# The HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# Maximum bytes read for the images of a frame. Reading an image reads the whole message, and twenty reads of 30 MB
-# take seconds.
+# Reading an image reads the whole message, and twenty reads of 30 MB take seconds.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
-# Image types that cannot contain scripts, which excludes SVG.
+# SVG is excluded, because it can contain scripts.
 _IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _FRAME_HTML = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Message</title><base target="_blank">'
@@ -63,7 +61,7 @@ async def _get_message(visit: Visit) -> MessageView:
 
 
 async def _embed_images(visit: Visit, view: MessageView) -> str:
-    """Returns the HTML with attached images as data URIs, within the limits. Other `cid:` images get an empty `src`."""
+    """Returns the HTML with attached images as data URIs. Other `cid:` images get an empty `src`."""
     by_cid = {
         attachment.content_id.strip("<>"): attachment
         for attachment in view.contents.attachments
@@ -78,7 +76,7 @@ async def _embed_images(visit: Visit, view: MessageView) -> str:
         try:
             image = await visit.services.messages.get_attachment(visit.actor, view.message.id, attachment.n)
         except Refused:
-            continue  # the original was erased by retention; the text remains
+            continue  # the original was erased by retention
         bytes_left -= len(image.data)
         data_uris[content_id] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(image.data).decode()}"
     characters_left = MAX_FRAME_IMAGE_LENGTH

@@ -1,4 +1,4 @@
-"""`/set-up`: guides an admin to the first ticket. Progress is derived from existing objects (`setup_progress`)."""
+"""`/set-up`: guides an admin to the first ticket."""
 
 from __future__ import annotations
 

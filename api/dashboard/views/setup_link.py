@@ -1,4 +1,4 @@
-"""`/welcome`: the page of the setup link, on which the first admin chooses an email address and a password."""
+"""`/welcome`: the setup link, by which the first admin chooses an email address and a password."""
 
 from __future__ import annotations
 

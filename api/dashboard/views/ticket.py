@@ -18,22 +18,19 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Maximum bytes of HTML for the texts on a page. The first and the newest message are shown in full and not counted.
+# Maximum bytes of HTML for the texts on a page, except for the first and the newest message.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even if MAX_TEXT_BYTES is exceeded
-MIN_FILES = 3  # number of files that each message can list, even if MAX_FILE_LIST_BYTES is exceeded
-_FILE_LINK_BYTES = 200  # size of the HTML of a file's link, without the file name
+MIN_TEXT_BYTES = 600  # allowed for each message, even beyond MAX_TEXT_BYTES
+MIN_FILES = 3  # listed for each message, even beyond MAX_FILE_LIST_BYTES
+_FILE_LINK_BYTES = 200  # HTML of a file's link, without the file name
 
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
     """A message, note or change as the page shows it.
 
-    Attributes:
-        omitted_before: Number of entries omitted directly before this one.
-        text, files: The shown part of the message.
-        is_truncated: Whether `text` is only the beginning.
+    `text` and `files` are the shown parts. `omitted_before` counts the entries omitted directly before this one.
     """
 
     event: TicketEvent
@@ -131,7 +128,7 @@ def _page_entry(entry: TimelineEntry) -> PageEntry:
 
 
 def _truncate(text: str, size: int) -> str:
-    """Returns the beginning of a text that takes about `size` bytes of HTML, or less if many characters are escaped."""
+    """Returns the beginning of a text that takes about `size` bytes of HTML."""
     cut = text.encode()[:size].decode(errors="ignore")
     weight = _html_size(cut)
     return cut if weight <= size else cut[: len(cut) * size // weight]

@@ -1,4 +1,4 @@
-"""`/tickets`: the lists of unassigned tickets, of the user's tickets and of all tickets, with filters and search."""
+"""`/tickets`: the lists of tickets, with filters and search."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> ResultPage
 
 
 async def _newest_id(visit: Visit) -> str:
-    """Reads the newest id. Must run before the list is read, so that the page does not miss a change in between."""
+    """Must run before the list is read, so that the page does not miss a change in between."""
     return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 

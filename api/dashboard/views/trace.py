@@ -1,4 +1,4 @@
-"""`/activity/trace`: finds a message and shows its events from the SMTP connection to the delivery."""
+"""`/activity/trace`: the events of a message from the SMTP connection to the delivery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRACE_PATH = "/activity/trace"
 
 
 async def search(visit: Visit) -> HtmlPage | Redirect:
-    """Lists the messages found; redirects to the trace if there is only one."""
+    """Lists the messages found, or redirects to the only one."""
     q = visit.query.get("q", "").strip()
     messages = await visit.services.messages.find(visit.actor, q) if q else ()
     if len(messages) == 1:
