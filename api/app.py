@@ -1,8 +1,7 @@
 """The aiohttp application: the API under `/api` and `/v1`, and the dashboard at `/`.
 
-Both are behind the same middlewares. Two more routes serve monitoring without authentication:
-`/healthz` (the process responds) and `/readyz` (the database is reachable and has this program's
-schema). The OpenAPI document and its page are generated from the route table on first request.
+Both are behind the same middlewares. `/healthz` (the process responds) and `/readyz` (the database is usable) need no
+authentication.
 """
 
 from __future__ import annotations
@@ -38,10 +37,7 @@ PREFIXES = ("/api", "/v1")
 def build_app(
     services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = NULL_METER
 ) -> web.Application:
-    """Builds the application from `[api]` and `[server] public_url`.
-
-    The caller starts and stops the services.
-    """
+    """Builds the application. The caller starts and stops the services."""
     dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)
     app = web.Application(
         middlewares=[
@@ -54,7 +50,7 @@ def build_app(
             rate_limit(services.rate_limits, settings),
             permission(public_url),
         ],
-        # A second safeguard: `api.body` reads the bodies and applies the limit of each route.
+        # A second safeguard. `api.body` applies the limit of each route.
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(on_prepare)
@@ -102,8 +98,8 @@ def _add_probes(app: web.Application, services: Services) -> None:
 def _path_pattern(route: Route) -> str:
     """The path as an aiohttp pattern.
 
-    The pattern of `/tickets/{id}` excludes `/tickets/mine`, so that a 405 for `/tickets/mine` lists only the methods of
-    that path.
+    `/tickets/{id}` does not match `/tickets/mine`, so that a 405 for `/tickets/mine` lists only the methods of that
+    path.
     """
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
@@ -122,10 +118,7 @@ def _add_route(app: web.Application, method: str, path: str, handler: Handler) -
 
 
 async def _handle_expect(request: web.Request) -> web.StreamResponse | None:
-    """Rejects expectations other than `100-continue` (RFC 9110 section 10.1.1).
-
-    `api.body` sends the `100 Continue`.
-    """
+    """Rejects expectations other than `100-continue` (RFC 9110 section 10.1.1), to which `api.body` responds."""
     if request.headers.get("Expect", "").lower() != "100-continue":
         return responses.error("invalid_request", "Expect must be 100-continue")
     return None

@@ -1,8 +1,7 @@
 """Reads request bodies and decodes JSON objects, with limits on size, depth and containers.
 
-Rejects input that JSON parsers treat differently (RFC 8259) or databases cannot store: encodings other
-than UTF-8, duplicate names, non-finite and very large numbers, NUL and unpaired surrogates. An empty
-body is an empty object.
+Rejects input that JSON parsers treat differently (RFC 8259) or that databases cannot store. An empty body is an empty
+object.
 """
 
 from __future__ import annotations
@@ -17,28 +16,21 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Maximum number of arrays and objects. In memory, each takes up to 100 times its size in the body, and
-# garbage collection takes more than linear time. Brackets in strings count too, so the limit exceeds
-# the 20,000 characters of the longest string, a note.
+# Maximum number of arrays and objects. Each takes up to 100 times its size in memory. Brackets in strings count too, so
+# the limit exceeds the 20,000 characters of the longest note.
 MAX_CONTAINERS = 30_000
-# Maximum body size for routes that need no authentication or take no body. Every sign-in form is smaller.
+# Maximum body size for routes that need no authentication or take no body.
 SMALL_BODY_BYTES = 4096
-# Maximum length of a Content-Type in characters. aiohttp parses it in quadratic time.
+# aiohttp parses a Content-Type in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-# Maximum number of digits of an integer. 18 digits fit in 64 bits; no number in the API has more.
+# 18 digits fit in 64 bits.
 _MAX_DIGITS = 18
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
-    """The maximum body size of a route in bytes.
-
-    Args:
-        declared: The limit that the route declares, if any.
-        cap: `[api] max_body_bytes`.
-        small: Whether the route needs no authentication or takes no body.
-    """
+    """The maximum body size of a route in bytes. `small`: the route needs no authentication or takes no body."""
     if declared is None:
         declared = SMALL_BODY_BYTES if small else cap
     return min(declared, cap)
@@ -47,8 +39,7 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it: at this point the request has passed authentication, and
-    its declared size is acceptable.
+    Sends `100 Continue` if the client expects it, because the request has passed authentication by then.
     """
     declared = request.content_length
     if declared is not None and declared > limit:
@@ -67,10 +58,7 @@ async def read(request: web.Request, limit: int) -> bytes:
 
 
 def content_type(request: web.Request) -> tuple[str, str]:
-    """The media type and the charset of the body in lower case, each `""` if missing.
-
-    Raises `Refused` for a very long header field.
-    """
+    """The media type and the charset of the body in lower case, each `""` if missing."""
     header = request.headers.get("Content-Type", "")
     if len(header) > _MAX_CONTENT_TYPE:
         raise Refused("unsupported_media_type", f"Content-Type must be at most {_MAX_CONTENT_TYPE} characters long")
@@ -116,10 +104,7 @@ def check_storable(values: dict[str, str]) -> None:
 
 
 def _check_values(level: list[Any]) -> None:
-    """Checks decoded values level by level.
-
-    Raises `Refused` for too many levels and unstorable text.
-    """
+    """Checks the values level by level, without recursion."""
     depth = 0
     while level:
         below: list[Any] = []

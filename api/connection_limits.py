@@ -1,7 +1,6 @@
 """Limits the open connections of one API process, in total and per IPv4 address or IPv6 /64.
 
-Trusted proxies and Unix sockets are exempt from the limit per address, because many clients share
-them.
+Trusted proxies and Unix sockets are exempt from the limit per address, because many clients share them.
 """
 
 from __future__ import annotations
@@ -15,21 +14,14 @@ from api.middleware.addresses import is_in
 from config.values import Network
 from router.network import address_key
 
-# Minimum number of seconds between two log events about refused connections.
+# Seconds between two log events about refused connections.
 LOG_EVERY = 60.0
 
 log = structlog.get_logger()
 
 
 class ConnectionLimits:
-    """Counts connections. The caller releases each admitted connection once.
-
-    Args:
-        total: Maximum number of connections.
-        per_address: Maximum number of connections from one untrusted address.
-        trusted: Networks of trusted proxies.
-        monotonic: A monotonic clock in seconds.
-    """
+    """Counts connections. The caller releases each admitted connection once."""
 
     def __init__(
         self, *, total: int, per_address: int, trusted: Sequence[Network], monotonic: Callable[[], float]
@@ -44,10 +36,7 @@ class ConnectionLimits:
         self._logged_at = float("-inf")
 
     def admit(self, peer: IPv4Address | IPv6Address | None) -> bool:
-        """Counts a connection and returns True, or returns False if it must be closed.
-
-        peer: None for a Unix socket.
-        """
+        """Counts a connection, or returns False if it must be closed. `peer` is None for a Unix socket."""
         key = self._address_key(peer)
         from_address = self._by_address.get(key, 0)
         if self._open >= self._total:

@@ -21,11 +21,7 @@ def cookie_name(public_url: str) -> str:
 
 
 def _prefix(public_url: str) -> str:
-    """`__Host-` with HTTPS (RFC 6265bis section 4.1.3.2).
-
-    Browsers accept such a cookie only over HTTPS, from this host and for all paths. Other hosts of
-    the domain and pages over plain HTTP cannot set it.
-    """
+    """`__Host-` with HTTPS (RFC 6265bis section 4.1.3.2), so that other hosts and plain HTTP cannot set the cookie."""
     return "__Host-" if public_url.startswith("https://") else ""
 
 
@@ -56,7 +52,7 @@ class Cookies:
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Sets a cookie. It is `SameSite=Lax` rather than `Strict`, so that links in Slack open with the session."""
+        """Sets a cookie. `SameSite=Strict` would withhold the session from links in Slack."""
         response.set_cookie(
             name,
             value,

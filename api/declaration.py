@@ -1,7 +1,7 @@
-"""What middlewares know about the target of a request: required role and kind of response.
+"""What middlewares know about the target of a request.
 
-Calls of the API and pages of the dashboard are both served by bound methods of a `DeclaredHandler`,
-so the same middlewares apply to both.
+Calls of the API and pages of the dashboard are bound methods of a `DeclaredHandler`, so the same middlewares apply to
+both.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from router.model import Role
 
 
 class Declaration(Protocol):
-    """The declaration of a route or page.
-
-    role: the lowest role that may call it; None if it needs no authentication.
-    """
+    """The declaration of a route or page. `role` is the minimum role; None needs no authentication."""
 
     @property
     def role(self) -> Role | None: ...
@@ -41,6 +38,6 @@ class DeclaredHandler:
 
 
 def find_declaration(request: web.Request) -> Declaration | None:
-    """The declaration of the target; None for other handlers, such as static files, and for unknown paths."""
+    """The declaration of the target. None for static files and unknown paths."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner.declaration if isinstance(owner, DeclaredHandler) else None

@@ -1,4 +1,4 @@
-"""`/api/docs`: a plain HTML page that describes all calls. It loads no resources and runs no scripts."""
+"""`/api/docs`: a plain HTML page that describes all calls."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def render(routes: tuple[Route, ...]) -> str:
 
 
 def make_response(page: str) -> web.Response:
-    """The page with a Content-Security-Policy that forbids scripts and resources."""
+    """Builds the response with a Content-Security-Policy that forbids scripts and resources."""
     return web.Response(
         text=page,
         content_type="text/html",

@@ -1,7 +1,6 @@
 """Serves one route: decodes the request, calls the handler and encodes its result.
 
-Implements `Idempotency-Key` for routes that create something: a repeated request gets the stored
-response.
+Implements `Idempotency-Key`: a repeated request gets the stored response.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class Endpoint(DeclaredHandler):
             response = responses.json_text(claim.body, claim.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
-        # A separate task: a disconnect or a timeout must not leave the key claimed.
+        # A disconnect or a timeout must not leave the key claimed.
         task = asyncio.create_task(self._handle_claimed(call, claim))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -1,7 +1,6 @@
-"""The examples of the OpenAPI document: the requests and responses of docs/api.md.
+"""The examples of the OpenAPI document, copied from docs/api.md, whose commands are tested.
 
-docs/api.md is the source, and its commands are tested. `python -m api.examples` copies the examples to
-`examples.json`, which is part of the package; a test compares the two files.
+`python -m api.examples` updates `examples.json`, which is part of the package.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ COPY = Path("api/examples.json")
 _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
-# Values of the variables that readers of docs/api.md set themselves.
+# Variables that readers of docs/api.md set themselves.
 _VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",
@@ -42,7 +41,7 @@ _IDS = {
 
 @cache
 def examples() -> Mapping[str, Mapping[str, Any]]:
-    """Examples by method and path (`POST /domains`): `request` and `answer`, if present."""
+    """Examples by method and path (`POST /domains`)."""
     loaded: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
     return loaded
 
@@ -61,10 +60,7 @@ def parse_document(text: str) -> dict[str, dict[str, Any]]:
 
 
 def _substitute(command: str, text: str) -> str:
-    """Replaces each `$NAME` with the document's first id of that type, else with its value in `_VARIABLES`.
-
-    Other names are replaced with the name itself.
-    """
+    """Replaces each `$NAME` with the document's first id of that type, or with a fixed value."""
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])
@@ -75,7 +71,7 @@ def _substitute(command: str, text: str) -> str:
 
 
 def main() -> None:
-    """Writes `examples.json`. Works only in a source checkout, which has docs/api.md."""
+    """Writes `examples.json`. Works only in a source checkout."""
     parsed = parse_document(DOCUMENT.read_text(encoding="utf-8"))
     COPY.write_text(json.dumps(parsed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

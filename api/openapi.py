@@ -68,7 +68,7 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
 
 
 def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
-    """Removes null defaults, because these fields are optional and have no default in the API."""
+    """Removes null defaults. These fields are optional and have no default in the API."""
     fields = {
         name: {key: value for key, value in field.items() if (key, value) != ("default", None)}
         for name, field in shape.get("properties", {}).items()

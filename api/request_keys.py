@@ -12,6 +12,6 @@ from router.ratelimit.sliding_window import RateLimitStatus
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
-# Time limit of a request with a streamed response; it ends when the response starts.
+# Ends when a streamed response starts.
 TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
 VERDICT = web.RequestKey("verdict", RateLimitStatus)

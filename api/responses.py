@@ -8,7 +8,7 @@ from api.schema.errors import STATUS, Error, ErrorDetail
 from api.schema.shape import Answer
 from router.errors import ErrorCode, Refused
 
-# Code and message of an error response. The dashboard renders them as a page.
+# Code and message of an error, which the dashboard renders as a page.
 ERROR = web.ResponseKey("error", tuple[ErrorCode, str])
 
 

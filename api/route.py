@@ -1,7 +1,4 @@
-"""Declarations of API calls.
-
-Serving, the OpenAPI document and the role tests are derived from them.
-"""
+"""Declarations of API calls, from which serving, the OpenAPI document and the role tests are derived."""
 
 from __future__ import annotations
 
@@ -28,13 +25,10 @@ class Call(Generic[B, Q]):
     """A decoded request.
 
     Args:
-        services: The use cases.
-        caller: The authenticated caller; None on routes without a role.
+        caller: None on routes without a role.
         ids: Path parameters.
-        body: The decoded body.
-        query: The decoded query string.
         request: The aiohttp request, needed only for streams and cookies.
-        address: Address of the client: the nearest one that is not a trusted proxy.
+        address: The nearest address that is not a trusted proxy.
     """
 
     services: Services
@@ -53,7 +47,7 @@ class Call(Generic[B, Q]):
         return self.caller.actor
 
 
-# `Any`, because the models differ between routes, which the type of a list of routes cannot express.
+# The models differ between routes, which the type of a list of routes cannot express.
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer | web.StreamResponse | None]]
 
 
@@ -62,14 +56,10 @@ class Route:
     """The declaration of a call.
 
     Args:
-        method: HTTP method.
         path: Path below `/api`, with `{name}` for parameters.
-        handler: Coroutine that performs the call.
         summary: Summary in the OpenAPI document.
-        role: The lowest role that may call it; None if it needs no authentication.
+        role: Minimum role; None needs no authentication.
         answer: Model of the response; None for 204 and for streams.
-        body: Model of the request body.
-        query: Model of the query string.
         status: HTTP status of a successful response.
         creates: Whether it accepts `Idempotency-Key`.
         secret: Whether the response contains a secret and must not be stored.
@@ -94,7 +84,7 @@ class Route:
     max_body: int | None = None
 
     def body_limit(self, cap: int) -> int:
-        """The maximum body size in bytes. cap: `[api] max_body_bytes`."""
+        """The maximum body size in bytes, at most `cap`."""
         return body.effective_limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
 
     @property
@@ -103,12 +93,12 @@ class Route:
 
     @property
     def operation_id(self) -> str:
-        """The operation id in OpenAPI, such as `post_domains_id_verify`."""
+        """Such as `post_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
         return "_".join([self.method.lower(), *parts])
 
     @property
     def tag(self) -> str:
-        """The tag in OpenAPI: the collection that the path names, such as `domains`."""
+        """The collection that the path names, such as `domains`."""
         parts = [part for part in self.path.split("/") if part and not part.startswith("{")]
         return parts[1] if parts[0] == "emails" else parts[0]

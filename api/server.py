@@ -1,7 +1,6 @@
 """The HTTP server of the API. Stopping it lets running requests finish within a time limit.
 
-A malformed request gets a JSON error, like every other error. Idle connections and incomplete request
-heads time out, and `connection_limits` limits the number of connections.
+A malformed request gets a JSON error. Idle connections and incomplete request heads time out.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# How long an idle connection stays open. Longer than the 60 s of nginx and load balancers, so that the proxy closes
-# first: otherwise it may send a request on a connection that is just being closed.
+# Longer than the 60 s of nginx and load balancers, so that the proxy closes first. Otherwise the proxy may send a
+# request on a connection that is just being closed.
 KEEPALIVE_SECONDS = 75.0
-# Maximum number of open connections. Each takes a file descriptor and about 100 KiB.
+# Each connection takes a file descriptor and about 100 KiB.
 MAX_CONNECTIONS = 1000
 # How long a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# Maximum wait on stop for the first request of a new connection. Short, because browsers also open
-# connections that stay idle.
+# Maximum wait on stop for the first request of a new connection. Short, because browsers open connections that stay
+# idle.
 FIRST_REQUEST_SECONDS = 0.5
-# Maximum waits on stop: for running requests, and after that for cancelled requests.
+# Maximum waits on stop for running requests, and after that for cancelled requests.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
 MAX_LOGGED = 10
@@ -77,7 +76,7 @@ class _HttpConnection(RequestHandler):
         super().resume_writing()
 
     def _start_stall_timer(self) -> None:
-        """Limits how long the client may stop reading; aiohttp has no such limit."""
+        """Limits how long the client may stop reading. aiohttp has no such limit."""
         if self.transport is not None:
             unread = self.transport.get_write_buffer_size()
             self._stall_timer = self._loop.call_later(CLIENT_READ_SECONDS, self._check_stall, unread)
@@ -145,11 +144,8 @@ class ApiServer:
         """Does not listen yet.
 
         Args:
-            app: The application.
-            host: Address to listen on.
-            port: Port to listen on; 0 selects a free one.
+            port: 0 selects a free port.
             systemd: Whether to use the sockets passed by systemd instead.
-            limits: Connection limits.
             keepalive_timeout: Seconds after which an idle connection or an incomplete request head is closed.
             environ: Environment with the variables of systemd.
         """
@@ -201,7 +197,7 @@ class ApiServer:
             await self._await_first_requests(self._runner)
         runner, self._runner = self._runner, None
         if runner is not None:
-            # Ends event streams now; the grace period would otherwise wait for them.
+            # The grace period would otherwise wait for event streams.
             await runner.shutdown()
             manager = runner.server
             if manager is not None:

@@ -1,1 +1,1 @@
-"""The middlewares of the application. `api.app` lists them from the outermost to the innermost."""
+"""The middlewares of the application, ordered in `api.app`."""

@@ -1,7 +1,6 @@
-"""Authenticates requests by an API key in `Authorization: Bearer`, else by the session cookie.
+"""Authenticates requests by an API key, else by the session cookie.
 
-Throttles failures per address; requests with valid credentials are never throttled here.
-`permission` authorises the authenticated requests.
+Throttles failures per address, never requests with valid credentials.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from router.network import address_key
 from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 
-# Failed attempts allowed per address. Keys cannot be guessed; the limit bounds the load.
+# Failed attempts allowed per address. Keys cannot be guessed, so the limit only bounds the load.
 FAILURES = RateLimit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 
 
 def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
-    """Builds the middleware. It counts the failures of each address in memory."""
+    """Builds the middleware, which counts the failures in memory."""
     attempts = FailureThrottle(clock, FAILURES)
 
     @web.middleware

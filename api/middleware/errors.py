@@ -1,8 +1,6 @@
 """Turns exceptions into JSON errors without internal details.
 
-A `Refused` keeps its code and message. An unavailable database and a timeout become `unavailable`. An
-unexpected exception becomes `internal_error`, with a log event that has the request id.
-`ERROR_LOG_LIMIT` limits the log events per address.
+An unexpected exception becomes `internal_error`, with a log event that has the request id.
 """
 
 from __future__ import annotations
@@ -21,8 +19,7 @@ from router.ratelimit.sliding_window import RateLimit
 
 log = structlog.get_logger()
 
-# Limit of log events per address. While the database is unavailable, each request that needs it causes
-# a log event, authenticated or not.
+# Limit of log events per address. While the database is unavailable, even unauthenticated requests cause log events.
 ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
@@ -72,7 +69,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _may_log(request: web.Request) -> bool:
-    """Counts a log event of the client and returns whether it is within the limit."""
+    """Counts a log event of the client, or returns False at the limit."""
     attempts, key = request.app[ERROR_LOG_COUNTS], address_key(request.get(ADDRESS, ""))
     try:
         attempts.check(key)
@@ -87,10 +84,7 @@ def _log_fields(request: web.Request) -> dict[str, str]:
 
 
 def _check_response_not_started(request: web.Request) -> None:
-    """Raises ConnectionResetError if the response has started.
-
-    The connection then ends, so the client cannot take the response for complete.
-    """
+    """Raises ConnectionResetError if the response has started, so that the client cannot take it for complete."""
     if request.writer.output_size > 0:
         raise ConnectionResetError("the response cannot be completed")
 

@@ -1,7 +1,7 @@
 """Security headers of every response.
 
-They forbid caching, MIME sniffing and loading by other sites, and reveal no version numbers. A response
-that needs another Cache-Control or Content-Security-Policy has it before `set_headers` runs.
+They forbid caching, MIME sniffing and loading by other sites. A response may have its own Cache-Control or
+Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from aiohttp import web
 
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-# One year (OWASP ASVS 3.4.1). No includeSubDomains: subdomains may belong to other services.
+# One year (OWASP ASVS 3.4.1). Subdomains may belong to other services.
 _HSTS = "max-age=31536000"
 
 
@@ -25,8 +25,7 @@ def set_headers(response: web.StreamResponse) -> None:
 async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
     """Sets Strict-Transport-Security (RFC 6797).
 
-    An aiohttp signal handler, connected if `public_url` is HTTPS. Responses over plain HTTP get the field too:
-    a proxy may terminate TLS without reporting it. Browsers ignore the field over plain HTTP (RFC 6797
-    section 8.1).
+    Responses over plain HTTP get the field too, because a proxy may terminate TLS without reporting it. Browsers
+    ignore the field there (RFC 6797 section 8.1).
     """
     response.headers["Strict-Transport-Security"] = _HSTS

@@ -1,9 +1,8 @@
 """Authorises requests by role and protects sessions against cross-site request forgery.
 
-A request with a session must come from the dashboard's own pages if it changes something. Browsers
-send `Sec-Fetch-Site`, older ones `Origin`. A client that sends neither is not a browser and has no
-cookie to abuse. The same applies to signing in and out, so that no other site can sign a user in.
-Runs after the rate limit, so forbidden requests count too.
+A request that changes something with a session must come from the dashboard's own pages (`Sec-Fetch-Site`, `Origin`).
+The same applies to signing in and out, so that no other site can sign a user in. A client that sends neither field is
+not a browser and has no cookie to abuse.
 """
 
 from __future__ import annotations

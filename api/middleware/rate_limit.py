@@ -1,9 +1,6 @@
 """Rate limits per API key, workspace and user (docs/decisions/0033-rate-limits-of-sessions.md).
 
-A key has a limit per minute; all keys of a workspace share a limit per day. All sessions of a user
-share a limit per minute and have no daily limit. Automatic requests of open pages are counted
-separately, so they never use up the limit of the user. `request_id.on_prepare` sets the headers of
-the limit that is closest to being reached.
+Automatic requests of open pages have a separate limit, so that they never use up the limit of the user.
 """
 
 from __future__ import annotations
@@ -23,11 +20,10 @@ from router.ratelimit.sliding_window import RateLimit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
-# Automatic requests per minute and user: enough for 20 pages (`change_feed.MAX_STREAMS_PER_USER`) that
-# refresh at each poll of the change feed (`change_feed.POLL_SECONDS`). `static/app.js` refreshes less
-# often. A client that forges `REFRESH_HEADER` gets no more than this limit.
+# Automatic requests per minute and user, enough for 20 pages (`change_feed.MAX_STREAMS_PER_USER`). A client that forges
+# `REFRESH_HEADER` gets no more than this limit.
 AUTOMATIC_REQUESTS = 1200
-# Header that `static/app.js` sends with a refresh. Other sites cannot set it (CORS).
+# Sent by `static/app.js`. Other sites cannot set the header (CORS).
 REFRESH_HEADER = "X-Page-Refresh"
 
 
@@ -39,7 +35,7 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
     automatic = RateLimit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
     def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, RateLimit]:
-        """Returns the limits of this request by the keys under which it is counted."""
+        """Returns the limits that apply, by the key of their counter."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):
@@ -62,7 +58,7 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
 
 
 def _is_automatic(request: web.Request) -> bool:
-    """Whether an open page sent this request automatically: an event stream or a refresh."""
+    """Whether an open page sent this request automatically."""
     declaration = find_declaration(request)
     if declaration is None or not declaration.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False

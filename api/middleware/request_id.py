@@ -1,7 +1,4 @@
-"""Assigns an id to every request, for the `X-Request-Id` of the response and the log.
-
-A valid id from the client is kept.
-"""
+"""Assigns an id to every request, for the response and the log. A valid id from the client is kept."""
 
 from __future__ import annotations
 
@@ -26,10 +23,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
-    """An aiohttp signal handler that sets the headers of every response just before it is sent.
-
-    It also ends the time limit of a streamed response.
-    """
+    """Sets the headers of every response just before it is sent, and ends the time limit of a streamed response."""
     assigned = request.get(REQUEST_ID)
     if assigned is not None:
         response.headers[HEADER] = assigned

@@ -1,7 +1,7 @@
 """Counts and times requests by route and status class.
 
-The outermost middleware, so it sees the final responses. The label is the registered pattern (`/v1`
-counts as `/api`), never the requested path, so the number of label values is bounded.
+The outermost middleware, so it sees the final responses. The label is the registered pattern, so the number of label
+values is bounded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Limits every request to `[api] request_timeout`, including slow bodies and a slow database.
 
-For event streams and downloads the limit ends when the response starts. Each chunk of a download then
-has its own limit (`resources.messages`).
+For event streams and downloads the limit ends when the response starts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The routes of the API, one module per resource.
-
-The aiohttp routes, the OpenAPI document and the role tests are derived from `ROUTES`.
-"""
+"""The routes of the API, one module per resource."""
 
 from __future__ import annotations
 

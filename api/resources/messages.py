@@ -1,6 +1,6 @@
 """Calls for messages: search, original message, attachments and trace.
 
-The content of messages is returned only as a download, never for display in the browser.
+Content is returned only as a download, never for display in the browser.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from api.schema.shape import EmptyBody, NoQuery
 from api.schema.tickets import TraceAnswer
 from router.errors import not_found_error
 
-# How long a client may take to read one chunk of a download.
+# Seconds in which a client must read one chunk.
 WRITE_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
 

@@ -15,7 +15,7 @@ from router.model import ApiKey, Role, User, Workspace
 
 
 def _parse_time(value: object) -> object:
-    """Parses ISO 8601 with an offset; without one the time would be ambiguous."""
+    """Parses ISO 8601. Requires an offset, without which the time would be ambiguous."""
     if isinstance(value, str) and len(value) <= 40:
         try:
             parsed = datetime.fromisoformat(value)

@@ -1,8 +1,6 @@
 """Base classes and field types of all models, and validation of requests.
 
-Request bodies have strict types, and no request has unknown fields. Error messages name the field in
-camelCase. Responses have times in ISO 8601, in UTC and whole seconds. Length limits are enforced by the
-use cases, not by the models.
+Request bodies have strict types, and no request has unknown fields. Use cases enforce length limits, not the models.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
 ]
-# The cursor of the next page, omitted on the last page.
+# Omitted on the last page.
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
 
@@ -50,10 +48,7 @@ class Answer(_CamelCaseModel):
         return self.model_dump_json(by_alias=True)
 
     def to_json_bytes(self) -> bytes:
-        """JSON bytes.
-
-        Avoids an intermediate string, which takes 16 MB for the largest responses.
-        """
+        """JSON bytes, without an intermediate string of up to 16 MB."""
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
@@ -80,7 +75,7 @@ class NoQuery(QueryParameters):
 
 
 def _parse_int(value: object) -> object:
-    """Parses ASCII digits only: no sign, space or underscore."""
+    """Parses ASCII digits only. `int` also accepts signs, spaces and underscores."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
     raise ValueError("must be an integer")
@@ -92,8 +87,7 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# These limits are only for the OpenAPI document; the use cases enforce them with their own error codes
-# and messages.
+# Only for the OpenAPI document. The use cases enforce these limits with their own error codes.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
