@@ -53,7 +53,6 @@ class Demo:
 
 @asynccontextmanager
 async def run_demo(echo: Print) -> AsyncIterator[Demo]:
-    """Runs the program in a temporary directory, with a first login and no other data."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(demo_slack.run_slack())
         dns = await stack.enter_async_context(demo_dns.run_dns())

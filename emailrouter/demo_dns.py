@@ -54,7 +54,6 @@ class DemoDns(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def run_dns() -> AsyncIterator[DemoDns]:
-    """Listens on a free port until the block ends."""
     transport, server = await asyncio.get_running_loop().create_datagram_endpoint(DemoDns, local_addr=("127.0.0.1", 0))
     try:
         yield server

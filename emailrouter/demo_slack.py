@@ -56,7 +56,6 @@ class DemoSlack:
 
 @asynccontextmanager
 async def run_slack() -> AsyncIterator[DemoSlack]:
-    """Listens on a free port until the block ends."""
     slack = DemoSlack()
     app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_post("/services/{team}/{bot}/{channel}", slack.accept)

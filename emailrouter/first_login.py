@@ -25,15 +25,10 @@ log = structlog.get_logger()
 
 
 def default_email(config: Config) -> str:
-    """Returns the default address of the first admin.
-
-    The domain is the configured host name, or example.com if the host name has no dot.
-    """
     return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
 
 
 async def create_if_empty(config: Config, database: AnyDatabase) -> None:
-    """Creates and shows the first login if there is no workspace."""
     setup = SetupService(database, SystemClock())
     if not await setup.is_needed():
         return
@@ -76,7 +71,6 @@ def first_address(config: Config) -> str:
 
 
 def format_login(login: FirstLogin, address: str) -> str:
-    """Formats the login for display. `address` is the URL of the API and the dashboard."""
     return f"""
 The first login of this installation. It is shown only once:
 

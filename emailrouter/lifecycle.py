@@ -255,7 +255,6 @@ class _BackgroundTasks:
     failures: list[BaseException] = field(default_factory=list)
 
     def on_done(self, task: asyncio.Task[None]) -> None:
-        """If a finished task failed, records the failure and stops the process."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("process.background_task_ended", exc_info=error)
             self.failures.append(error)

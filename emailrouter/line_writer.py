@@ -76,7 +76,6 @@ class LineWriter:
             self.drop()
 
     def drop(self) -> None:
-        """Counts a line that could not be written or rendered."""
         with self._lock:
             self.dropped += 1
             self._unreported += 1
@@ -157,7 +156,6 @@ class LineWriter:
                 self._thread = thread
 
     def _run_thread(self) -> None:
-        """Writes the queue until it is empty. Runs in the thread."""
         waits = True
         while waits:
             self._wait_until_writable(_POLL_SECONDS)
@@ -177,7 +175,6 @@ class LineWriter:
 
 
 def _descriptor(stream: TextIO | None) -> int:
-    """Returns the file descriptor of the stream; -1 if it has none."""
     try:
         return -1 if stream is None else stream.fileno()
     except (AttributeError, OSError, ValueError):

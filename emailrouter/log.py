@@ -58,8 +58,6 @@ class _LineTooLongError(ValueError):
 
 
 class _LineLogger:
-    """Writes rendered lines, of structlog's loggers and of `_Handler`."""
-
     def __init__(self, writer: LineWriter) -> None:
         self.writer = writer
 
@@ -68,7 +66,6 @@ class _LineLogger:
         return self
 
     def msg(self, line: str) -> None:
-        """Writes one line; raises `_LineTooLongError`."""
         if len(line) > MAX_LINE_LENGTH:
             raise _LineTooLongError(f"{len(line)} characters")
         self.writer.write(line)
@@ -95,7 +92,6 @@ class _Logger(structlog.BoundLoggerBase):
         self._log_event("critical", event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """Logs an error with the traceback of the exception being handled."""
         self._log_event("error", event, {"exc_info": True, **fields})
 
     def _log_event(self, level: str, event: str, fields: dict[str, Any]) -> None:
@@ -144,7 +140,6 @@ class _Handler(logging.Handler):
 
 
 def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Truncates long texts and bytes (structlog processor)."""
     for key, value in event.items():
         if isinstance(value, str | bytes) and len(value) > MAX_VALUE_LENGTH:
             event[key] = _truncate(value)
@@ -222,7 +217,6 @@ def set_level(level: Level) -> None:
 
 
 def dropped_lines() -> int:
-    """Returns the number of lines that this process could not write."""
     lines = structlog.get_config()["logger_factory"]
     return lines.writer.dropped if isinstance(lines, _LineLogger) else 0
 

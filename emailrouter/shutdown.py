@@ -95,7 +95,6 @@ class Shutdown:
 
 
 def max_shutdown_seconds(config: Config, roles: frozenset[str]) -> float:
-    """Returns the maximum duration of a shutdown of these roles, in seconds."""
     smtp = config.smtp.shutdown_grace.total_seconds() + SMTP_SECONDS if "smtp" in roles else 0.0
     api = API_SECONDS if "api" in roles else 0.0
     deliver = (

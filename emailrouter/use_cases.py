@@ -83,7 +83,6 @@ class _LazyAcceptor:
         self._core = core
 
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
-        """See `router.ports.Acceptor.accept`."""
         return await self._core.accept.accept(envelope, content)
 
 
@@ -94,7 +93,6 @@ def _build_rate_limits(core: Core) -> RateLimiter:
 
 
 def build_domain_checks(core: Core) -> DomainCheckService:
-    """Builds the domain checks with their own resolver and cache."""
     resolver = CachingResolver(build_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, to_micros(dns.recheck_interval))

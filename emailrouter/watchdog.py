@@ -36,15 +36,12 @@ class SystemdNotifier:
         self._send(f"STATUS=waiting: {what}")
 
     def notify_reloading(self) -> None:
-        """Reports the start of a reload; `notify_ready` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def notify_stopping(self) -> None:
-        """Reports the start of the shutdown."""
         self._send("STOPPING=1\nSTATUS=draining")
 
     def notify_alive(self) -> None:
-        """Sends a heartbeat to the watchdog."""
         self._send("WATCHDOG=1")
 
     def _send(self, state: str) -> None:

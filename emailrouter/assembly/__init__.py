@@ -67,7 +67,6 @@ class Process:
 
 
 def build_database(config: Config, queries: Catalog) -> AnyDatabase:
-    """Builds the configured database without opening it."""
     settings = config.database
     if settings.url.path is not None:
         return SqliteDatabase(

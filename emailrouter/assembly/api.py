@@ -11,7 +11,6 @@ from emailrouter.assembly.core import Core
 
 
 def build_server(core: Core) -> ApiServer:
-    """Builds the server without starting it."""
     settings = core.config.api
     app = build_app(
         core.services,

@@ -153,7 +153,6 @@ class Core:
         return [(name, built[part].close) for name, part in parts if part in built]
 
     async def close(self) -> None:
-        """Closes the parts that were built; the database stays open."""
         for _, close in self.open_parts():
             await close()
 

@@ -21,12 +21,10 @@ from router.store.sqlite import SqliteDatabase
 MAX_LEASE_WAIT = 2_000_000
 # SQLite has no notifications between processes: deliveries queued by another process are found by polling.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
-# Intervals of the maintenance tasks, in microseconds.
 RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
-    """Builds the dispatcher without starting it."""
     settings = core.config.delivery
     return Dispatcher(
         build_outbox(core),
@@ -44,7 +42,6 @@ def build_dispatcher(core: Core) -> Dispatcher:
 
 
 def build_outbox(core: Core) -> Outbox:
-    """Builds the outbox with a new lease owner."""
     settings = core.config.delivery
     limits = OutboxLimits(
         per_second=settings.per_second,
@@ -62,7 +59,6 @@ def build_sender(core: Core) -> TicketSender:
 
 
 def build_maintenance(core: Core) -> Maintenance:
-    """Builds the maintenance tasks without starting them."""
     config = core.config
     settings = config.retention
     periods = RetentionPeriods(

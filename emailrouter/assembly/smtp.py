@@ -9,7 +9,6 @@ from smtp.server import Server
 
 
 def build_server(core: Core) -> Server:
-    """Builds the server without starting it."""
     config = core.config
     return Server(
         config.smtp,
@@ -25,7 +24,6 @@ def build_server(core: Core) -> Server:
 
 
 def _block_list_resolver(config: Config) -> DnsResolver | None:
-    """Builds the resolver for DNS block lists; None if none are configured."""
     if not config.smtp.dnsbl:
         return None
     return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])

@@ -23,7 +23,6 @@ _RENEWAL_FIX = (
 
 
 async def certificate(context: CheckContext) -> list[CheckResult]:
-    """Checks the configured certificate and key."""
     config = context.config
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:

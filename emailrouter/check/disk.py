@@ -15,7 +15,6 @@ _MB = 1_000_000
 
 
 async def disk(context: CheckContext) -> list[CheckResult]:
-    """Checks `data_dir` and, with SQLite, the directory of the database file."""
     folders = [context.config.server.data_dir]
     if context.config.database.url.path is not None:
         folders.append(context.config.database.url.path.parent)

@@ -17,7 +17,6 @@ MAX_CONCURRENT = 8
 
 
 async def hostname(context: CheckContext) -> list[CheckResult]:
-    """Checks the addresses of the host name and their PTR records."""
     hostname = context.config.server.hostname
     if "." not in hostname or hostname.endswith((".local", ".localdomain", ".internal")):
         fix = 'Set [server] hostname to the full name of this host in the public DNS, like "mx1.example.com"'

@@ -24,7 +24,6 @@ _CONNECT_SECONDS = 5.0
 
 
 async def integrations(context: CheckContext) -> list[CheckResult]:
-    """Returns one result for each of the first `MAX_INTEGRATIONS` integrations, or a warning if there are none."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Integration, "check_integrations", limit=MAX_INTEGRATIONS)

@@ -15,7 +15,6 @@ NAME = "proxy"
 
 
 async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
-    """Returns no result if the configuration does not indicate a proxy."""
     api, public = context.config.api, urlsplit(context.config.server.public_url)
     # With systemd's sockets the address is unknown here: it is in a unit, possibly on another host.
     loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""

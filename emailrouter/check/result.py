@@ -25,7 +25,6 @@ class CheckResult:
 
 
 def ok(check: str, text: str, offer: str = "") -> CheckResult:
-    """Returns a result without a problem. `offer` is an optional action."""
     return CheckResult(check, "ok", text, offer)
 
 

@@ -93,7 +93,6 @@ async def run_checks(context: CheckContext) -> list[CheckResult]:
 
 
 async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
-    """Runs one check; an exception or a timeout becomes a result."""
     name = check.__name__.replace("_", " ")
     try:
         async with asyncio.timeout(CHECK_SECONDS):

@@ -15,7 +15,6 @@ MAX_EXPOSURE_LEVEL = 2.0
 
 
 async def units(context: CheckContext) -> list[CheckResult]:
-    """Checks the units; on a host without systemd there is nothing to check."""
     if not context.systemd_directory.is_dir():
         return [ok("systemd", "this host does not run systemd")]
     installed = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}

@@ -12,7 +12,6 @@ from router.network import is_loopback
 
 
 async def configuration(context: CheckContext) -> list[CheckResult]:
-    """Reports the source of the configuration, and checks its permissions and risky settings."""
     config, name = context.config, "configuration"
     source = str(config.source) if config.source is not None else "the built-in defaults and the environment"
     results = [ok(name, f"read from {source}")]

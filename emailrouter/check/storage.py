@@ -44,7 +44,6 @@ async def database(context: CheckContext) -> list[CheckResult]:
 
 
 async def clock(context: CheckContext) -> list[CheckResult]:
-    """Compares the clock of this host with that of the database and with the newest message."""
     if context.database is None:
         return []
     fix = "Synchronise the clocks: timedatectl set-ntp true (systemd-timesyncd or chrony), on every host"
@@ -121,7 +120,6 @@ async def loss_audit(context: CheckContext) -> list[CheckResult]:
 
 
 async def queue(context: CheckContext) -> list[CheckResult]:
-    """Checks pending and dead deliveries."""
     if context.database is None:
         return []
     results = []

@@ -39,7 +39,6 @@ MODULES = {
 
 
 def main() -> NoReturn:
-    """The entry point of `emailrouter` and `python -m emailrouter`."""
     process_start.prepare()
     # Imported after `prepare`: the imports take half a second, in which PID 1 would ignore SIGTERM.
     from emailrouter.cli import console  # noqa: PLC0415 - see above

@@ -10,8 +10,6 @@ from emailrouter.cli import MODULES, console
 
 
 class _Commands(console.Group):
-    """The commands of `MODULES`."""
-
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(MODULES)
 

@@ -48,7 +48,6 @@ class Invocation:
     as_json: bool = False
 
     def load_config(self) -> Config:
-        """Loads the configuration; raises `ConfigError`."""
         return load(self.config_path, os.environ)
 
 
@@ -144,7 +143,6 @@ def print_json(data: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-    """Prints a table in which each column is as wide as its longest cell."""
     texts = [[format_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
     for line in [[c.upper() for c in columns], *texts]:
@@ -206,7 +204,6 @@ def _run(command: click.Group) -> NoReturn:
 
 
 def _refusal_text(error: Refused) -> str:
-    """Returns the error's message, preceded by the name of the field unless the message begins with it."""
     if error.field is None or error.message.startswith(f"{error.field} "):
         return error.message
     return f"{error.field}: {error.message}"

@@ -52,7 +52,6 @@ class CommandContext:
         return self.core.services
 
     def acting_as(self, user_id: str) -> CommandContext:
-        """Returns a copy that acts on behalf of a user."""
         return replace(self, actor=replace(self.actor, user_id=user_id))
 
     # --- output
@@ -72,7 +71,6 @@ class CommandContext:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
     def print_object(self, data: Json, **more: Mapping[str, str]) -> None:
-        """Prints one object: a line for each field, and a table for each list of objects."""
         if self.as_json:
             console.print_json(data)
             return
@@ -140,7 +138,6 @@ class WorkspaceGroup(console.Group):
         self.params.append(_workspace_option())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Finds a command by name or synonym."""
         same = next((words for words in _SYNONYMS if cmd_name in words), ())
         found = (super(WorkspaceGroup, self).get_command(ctx, word) for word in (cmd_name, *same))
         return next((command for command in found if command is not None), None)
@@ -246,12 +243,10 @@ async def collect_pages(
 
 
 def to_json(answer: Answer) -> Json:
-    """Converts an answer of the API to JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
 def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
-    """Converts the items of a page to answers of the API as JSON."""
     return Page(tuple(to_json(shape(item)) for item in page.items), page.next_cursor)
 
 
@@ -259,7 +254,6 @@ def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
 
 
 def confirmation_option(function: F) -> F:
-    """Adds `--yes`."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")(function)
 
 

@@ -102,7 +102,7 @@ async def replay(
     while True:  # each call queues a limited number of deliveries, in one transaction
         count = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
         replayed += count
-        if not count or state == "pending":  # replayed deliveries stay pending: the loop would not end
+        if not count or state == "pending":
             break
     context.print_result(to_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 

@@ -17,12 +17,10 @@ _EXPECTED_FORMATS = "must be a time like 2030-01-31 or 2030-01-31T12:00:00Z, or 
 
 
 def parse_past_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
-    """Parses a time; a duration counts back from now."""
     return _parse_time(value, -1, parameter)
 
 
 def parse_future_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
-    """Parses a time; a duration counts from now."""
     return _parse_time(value, 1, parameter)
 
 

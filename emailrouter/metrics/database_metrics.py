@@ -80,7 +80,6 @@ class DatabaseMetrics(Collector):
         yield from _build_families({}, 0)
 
     def collect(self) -> Iterator[Metric]:
-        """Yields the metrics with the values of the last read."""
         up = GaugeMetricFamily(
             "emailrouter_store_up",
             "Whether the last query for metrics from the database succeeded.",

@@ -150,44 +150,35 @@ class PrometheusMeter:
         self.registry.register(_CertificateExpiry(expires_at))
 
     def record_connection(self) -> None:
-        """See `Meter`."""
         self._counters["connections"].inc()
 
     def record_refusal(self, reason: str) -> None:
-        """See `Meter`."""
         self._counters["refused"].labels(reason).inc()
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """See `Meter`."""
         self._counters["accepted"].labels("repeat" if is_duplicate else "new").inc()
         self._counters["bytes"].inc(size)
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
-        """See `Meter`."""
         self._counters["aliases"].inc(aliases)
         self._counters["ticketed"].inc(ticketed)
         self._counters["repeated"].inc(duplicates)
         self._counters["deliveries"].inc(queued)
 
     def record_commit(self, seconds: float) -> None:
-        """See `Meter`."""
         self._histograms["commit_seconds"].observe(seconds)
 
     def record_parse(self, result: ParseResult) -> None:
-        """See `Meter`."""
         self._counters["parsed"].labels(result).inc()
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
-        """See `Meter`."""
         self._counters["attempts"].labels(outcome).inc(deliveries)
         self._histograms["answer_seconds"].observe(seconds)
 
     def record_delivery(self, seconds: float) -> None:
-        """See `Meter`."""
         self._histograms["delivery_seconds"].observe(seconds)
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
-        """See `Meter`."""
         self._counters["requests"].labels(method, route, status).inc()
         if seconds is not None:
             self._histograms["request_seconds"].labels(method, route).observe(seconds)

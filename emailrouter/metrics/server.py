@@ -46,7 +46,6 @@ class MetricsServer:
             raise
 
     async def stop(self) -> None:
-        """Stops listening; may be called twice."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
