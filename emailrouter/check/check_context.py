@@ -1,4 +1,4 @@
-"""The input of the checks: the configuration, the database, and access to the host and the network."""
+"""The input of the checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class CheckContext:
     Attributes:
         database: None if it could not be opened, which `run` reports.
         tls_context: For connections to the hosts of integrations.
-        statvfs, systemd_directory, unit_directories, clock: Replaced in tests.
     """
 
     config: Config

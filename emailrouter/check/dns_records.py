@@ -1,4 +1,4 @@
-"""Checks the DNS: name servers, the host name, the MX hosts, and the MX and TXT records of domains."""
+"""Checks the DNS: name servers, the host name, the MX hosts, and the records of domains."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def name_servers(context: CheckContext) -> list[CheckResult]:
 
 
 async def mx_hosts(context: CheckContext) -> list[CheckResult]:
-    """Checks the addresses of each MX host. Omits the host name of this installation, which `hostname` checks."""
+    """Checks the addresses of each MX host except this host, which `hostname` checks."""
     hosts = [mx.host for mx in context.config.server.mx_hosts if mx.host != context.config.server.hostname]
     found = await asyncio.gather(*(_check_addresses(context, host, "mx hosts") for host in hosts))
     return [result for results in found for result in results]
@@ -84,7 +84,7 @@ async def _check_addresses(context: CheckContext, host: str, name: str) -> list[
 
 
 async def domains(context: CheckContext) -> list[CheckResult]:
-    """Checks the MX and TXT records of the first `MAX_DOMAINS` domains; stores nothing."""
+    """Checks the MX and TXT records of the first `MAX_DOMAINS` domains."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS + 1)

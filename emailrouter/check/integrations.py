@@ -1,4 +1,4 @@
-"""Checks that the host of each integration is reachable, and over TLS has a valid certificate. Posts nothing."""
+"""Checks that the host of each integration is reachable, over TLS with a valid certificate. Posts nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _load_secret_box(context: CheckContext) -> SecretBox | None:
-    """Loads the secret key; None if it is missing, unreadable or invalid. Never creates one."""
+    """Loads the secret key, or returns None. Never creates one."""
     own = context.config.server.secret_key
     try:
         key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()
@@ -91,7 +91,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
 async def _find_connection_problem(
     host: str, port: int, trust: ssl.SSLContext | None, *, private: bool
 ) -> tuple[str, str] | None:
-    """Connects, with TLS if `trust` is given. Returns the problem and its fix; None if there is no problem."""
+    """Connects, with TLS if `trust` is given. Returns the problem and its fix, or None."""
     writer = None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):

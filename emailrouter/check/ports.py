@@ -1,6 +1,6 @@
 """Checks which program responds at `[smtp] listen` and `[api] listen`.
 
-Warns if `[smtp] listen` has only loopback addresses or no address with port 25: other mail servers cannot use it.
+Warns about addresses that other mail servers cannot use.
 """
 
 from __future__ import annotations
@@ -37,10 +37,7 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:
-    """Checks that the HTTP server at `[api] listen` responds and is ready.
-
-    For `systemd`, uses the address of the supplied unit.
-    """
+    """Checks that the HTTP server is ready. For `systemd`, uses the address of the supplied unit."""
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))
@@ -72,7 +69,7 @@ async def _check_smtp_address(context: CheckContext, address: Address) -> list[C
 
 
 async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
-    """Sends `request` and returns the first line of the response, or the error."""
+    """Returns the first line of the response, or the error."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     writer = None
     try:
@@ -92,10 +89,7 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
 
 
 def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
-    """Returns the results for an address that does not respond.
-
-    Binds to the address to find the reason, except after a timeout.
-    """
+    """Returns the results for an address that does not respond. Binds to the address to find the reason."""
     if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

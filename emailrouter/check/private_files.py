@@ -37,6 +37,6 @@ def _database_files(database: Path) -> list[Path]:
 def _is_shared(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
-    except OSError:  # a missing `-wal` is normal; `run` reports an inaccessible database
+    except OSError:  # a missing `-wal` is normal
         return False
     return bool(stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO))

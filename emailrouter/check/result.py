@@ -15,7 +15,7 @@ class CheckResult:
     Attributes:
         check: What was checked, such as `disk` or `domain example.com`.
         text: What was found.
-        fix: What to do, or ""; for an `ok` result an optional action.
+        fix: What to do, or "". Optional for an `ok` result.
     """
 
     check: str
@@ -29,10 +29,10 @@ def ok(check: str, text: str, offer: str = "") -> CheckResult:
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """Returns a result for something that needs attention. It does not change the exit code."""
+    """Returns a result that needs attention. It does not change the exit code."""
     return CheckResult(check, "warn", text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> CheckResult:
-    """Returns a result for a problem that must be fixed; `emailrouter check` then exits with 1."""
+    """Returns a result for a problem that must be fixed. `emailrouter check` then exits with 1."""
     return CheckResult(check, "fail", text, fix)

@@ -27,7 +27,7 @@ from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailab
 
 Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
-# In display order: prerequisites of other checks first.
+# Prerequisites of other checks are displayed first.
 CHECKS: tuple[Check, ...] = (
     settings.configuration,
     storage.user,
@@ -51,11 +51,11 @@ CHECKS: tuple[Check, ...] = (
     transport_policies.dane,
     sandbox.units,
 )
-CHECK_SECONDS = 20.0  # time limit of each check, and of opening the database
+CHECK_SECONDS = 20.0  # for each check, and for opening the database
 
 
 async def run(config: Config) -> list[CheckResult]:
-    """Returns the results of every check, in order. Errors of a check become results."""
+    """Returns the results of every check in display order."""
     first: list[CheckResult] = []
     database = None
     try:

@@ -1,4 +1,4 @@
-"""Checks the user that runs the check, and the database: write access, clock, secret key, loss audit and queue."""
+"""Checks the user that runs the check, and the database: writes, clock, secret key, loss audit and queue."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """Checks that the database accepts writes and that commits are durable.
-
-    `run` reports a database that cannot be opened.
-    """
+    """Checks that the database accepts writes and that commits are durable."""
     opened = context.database
     if opened is None:
         return []
@@ -63,10 +60,7 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
-    """Checks the permissions of the key file, and that the key of this host encrypted the secrets in the database.
-
-    Never creates a key.
-    """
+    """Checks the key file, and that the key of this host encrypted the secrets in the database. Never creates a key."""
     config, name = context.config, "secret key"
     configured = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
@@ -106,7 +100,7 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
 
 
 async def loss_audit(context: CheckContext) -> list[CheckResult]:
-    """Checks that none of the newest messages lacks its ticket or delivery: see `audit_losses`."""
+    """Checks that none of the newest messages lacks its ticket or delivery."""
     if context.database is None:
         return []
     found = await audit_losses(context.database)
@@ -137,7 +131,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
 
 
 async def user(_: CheckContext) -> list[CheckResult]:
-    """Warns if the check runs as root: root's permissions differ from those of the program's user."""
+    """Warns about root, whose permissions differ from those of the program's user."""
     if os.geteuid() != 0:
         return []
     fix = "runuser -u emailrouter -- emailrouter check"

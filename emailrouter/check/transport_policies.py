@@ -18,10 +18,7 @@ MAX_DOMAINS = 50
 
 
 async def policies(context: CheckContext) -> list[CheckResult]:
-    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of verified domains, except those behind another relay.
-
-    Considers only the first `MAX_DOMAINS` domains. Without a TLS certificate, nothing is checked.
-    """
+    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of verified domains, except those behind another relay."""
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS)
@@ -62,10 +59,7 @@ async def _check_policies(context: CheckContext, domain: str) -> list[CheckResul
 
 
 async def dane(context: CheckContext) -> list[CheckResult]:
-    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone.
-
-    Without a TLS certificate, nothing is checked.
-    """
+    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone."""
     path = context.config.smtp.tls_cert
     digest = None if path is None else tlsa_digest(path)
     if digest is None:

@@ -22,7 +22,7 @@ def completion(ctx: click.Context, shell: str) -> None:
     completion_class = get_completion_class(shell)
     if completion_class is None:
         raise click.UsageError(f"{shell} is not supported by this version of click")
-    # Rendered directly: for bash, `source()` would run bash to read its version, but bash may not be installed here.
+    # For bash, `source()` would run bash, which may not be installed here.
     renderer = completion_class(ctx.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
     click.echo(renderer.source_template % renderer.source_vars())
 

@@ -1,4 +1,4 @@
-"""`export` and `apply`: the configuration of a workspace as one file that contains only references to secrets."""
+"""`export` and `apply`: the configuration of a workspace as one file, with references to secrets."""
 
 from __future__ import annotations
 
@@ -103,10 +103,7 @@ def _read_document(file: Path) -> WorkspaceDocument:
 
 
 def _resolve_reference(reference: str) -> str | None:
-    """Returns the secret of a reference; None for an unset or empty variable.
-
-    Raises `Refused` for an unreadable file.
-    """
+    """Returns the secret of a reference; None for an unset variable. Raises `Refused` for an unreadable file."""
     kind, _, name = reference.partition(":")
     if kind == "env":
         return os.environ.get(name) or None

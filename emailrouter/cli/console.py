@@ -1,7 +1,6 @@
 """The basis of all commands: the options `--config` and `--json`, error handling and output.
 
-Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. An expected error is one line on standard error;
-a traceback is a bug.
+Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. An expected error is one line on standard error.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ try:
     import uvloop
 
     _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # not available on this platform: the standard loop is slower
+except ImportError:  # the standard loop is slower
     _new_event_loop = asyncio.new_event_loop
 
 T = TypeVar("T")
@@ -96,7 +95,7 @@ class Command(click.Command):
         self.context_settings["allow_extra_args"] = True  # rejected by `parse_args`
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses as click does, but masks URLs in the error for extra arguments: they may contain secrets."""
+        """Parses as click does, but masks URLs in the error for extra arguments, which may contain secrets."""
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
             ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in value else value for value in extra)}")
@@ -117,10 +116,7 @@ Group.group_class = Group
 
 
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
-    """Runs a coroutine on uvloop if available; `config` sets the log format and level.
-
-    Without `config`, only warnings and errors are logged, unless logging is already configured.
-    """
+    """Runs a coroutine on uvloop if available. `config` sets the log format and level."""
     if config is not None:
         log.configure_logging(config.server.log_format, config.server.log_level)
         log.log_uncaught_exceptions()
@@ -131,7 +127,7 @@ def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Prints the message on standard error and exits with `code`, even if the message cannot be printed."""
+    """Prints the message on standard error and exits with `code`."""
     writer = LineWriter(sys.stderr, str)
     writer.write(f"emailrouter: {message}")
     writer.flush()
@@ -150,7 +146,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def format_cell(value: object) -> str:
-    """Formats a value for one line: `-` if it is empty. Appends the A-labels (RFC 5890) of a deceptive domain."""
+    """Formats a value for one line. Appends the A-labels (RFC 5890) of a deceptive domain."""
     return "-" if value is None or value == "" else printable_text(append_a_labels(str(value)))
 
 
@@ -175,7 +171,7 @@ def run_command_line(command: click.Group) -> NoReturn:
 def _run(command: click.Group) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Characters that the terminal cannot encode are escaped instead of raising an error.
+            # Escapes characters that the terminal cannot encode.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = command.main(standalone_mode=False, prog_name="emailrouter")
@@ -210,9 +206,9 @@ def _refusal_text(error: Refused) -> str:
 
 
 def _flush(stream: TextIO) -> bool:
-    """Flushes the stream and returns whether that succeeded. After a failure, discards the buffered output.
+    """Flushes the stream and returns whether that succeeded.
 
-    A later flush by the interpreter would fail with its own message and exit code.
+    After a failure, discards the output, so that the interpreter does not fail with its own message and exit code.
     """
     try:
         stream.flush()

@@ -1,8 +1,6 @@
 """The basis of the commands that act in a workspace: the use cases, the workspace, output and prompts.
 
-The operator acts with the permissions of an admin but is not a user. `--workspace` is required if there are several
-workspaces. `with_context` turns a function that takes a `CommandContext` into a command, which closes the core at its
-end. `--yes` answers every confirmation. Commands prompt only on a terminal.
+The operator acts with the permissions of an admin but is not a user. Commands prompt only on a terminal.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The services that a command uses, and the actor on whose behalf it runs in one workspace."""
+    """The services of a command, and the actor on whose behalf it runs in one workspace."""
 
     core: Core
     actor: Actor
@@ -85,7 +83,7 @@ class CommandContext:
                 console.print_table(columns, [{c: _display_value(row.get(c), None) for c in columns} for row in value])
 
     def print_result(self, data: Json, sentence: str) -> None:
-        """Prints the result of an action: `sentence`, or `data` with `--json`."""
+        """Prints `sentence`, or `data` with `--json`."""
         if self.as_json:
             console.print_json(data)
         else:
@@ -129,7 +127,7 @@ class WorkspaceCommand(console.Command):
 
 
 class WorkspaceGroup(console.Group):
-    """The commands of one noun, with synonyms such as `create` for `add` and `rm` for `remove`."""
+    """The commands of one noun, with synonyms such as `create` for `add`."""
 
     command_class = WorkspaceCommand
 
@@ -146,10 +144,9 @@ class WorkspaceGroup(console.Group):
 def with_context(
     *, secrets: bool = False
 ) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
-    """Turns a coroutine function into a command. Its result is the exit code; None stands for 0.
+    """Turns a coroutine function into a command. The function returns the exit code or None.
 
-    Args:
-        secrets: Whether the command needs the secret key.
+    `secrets` tells whether the command needs the secret key.
     """
 
     def decorate(work: Callable[Concatenate[CommandContext, P], Awaitable[int | None]]) -> Callable[P, int | None]:
@@ -175,9 +172,9 @@ def with_context(
 
 
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
-    """Runs `work` with a core. The core is not limited to one workspace."""
+    """Runs `work` with a core, which is not limited to one workspace."""
     config = console.get_invocation(ctx).load_config()
-    # Commands print their own output, so the log needs only warnings and errors.
+    # Commands print their own output.
     log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
@@ -205,7 +202,7 @@ async def _find_workspace(lookup: LookupService, id_or_name: str | None) -> Work
 
 
 def paging_options(function: F) -> F:
-    """Adds the options of a list; the command gets `limit` (None for all) and `cursor`."""
+    """Adds the options of a list. The command gets `limit` (None for all) and `cursor`."""
 
     @functools.wraps(function)
     def command(*args: Any, list_all: bool, limit: int, **kwargs: Any) -> Any:
@@ -280,8 +277,7 @@ EXPOSURE_HINT = (
 def read_secret(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
     """Reads a secret from standard input (`-`), a file, or a hidden prompt.
 
-    Raises `click.UsageError` if the secret itself is on the command line, if a file or standard input does not contain
-    exactly one line, or if there is no terminal to prompt on.
+    Raises `click.UsageError` if the secret itself is on the command line, or if it cannot be read.
     """
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")
@@ -300,7 +296,7 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
 
 @contextlib.contextmanager
 def _interruptible_prompt() -> Iterator[None]:
-    """Lets Ctrl-C end a prompt immediately. The signal handler of the event loop runs only after the prompt returns."""
+    """Lets Ctrl-C end a prompt immediately. The event loop's signal handler runs only after the prompt returns."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

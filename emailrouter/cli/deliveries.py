@@ -99,7 +99,7 @@ async def replay(
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     replayed = 0
-    while True:  # each call queues a limited number of deliveries, in one transaction
+    while True:  # Each call queues a limited number of deliveries in one transaction.
         count = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
         replayed += count
         if not count or state == "pending":

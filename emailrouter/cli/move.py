@@ -70,7 +70,7 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
 
 
 def _read_target_url(value: str | None, file: Path | None) -> DatabaseUrl:
-    """Reads the URL of the target. Raises `click.UsageError` if it is invalid, or a password is on the command line."""
+    """Reads the URL of the target. Raises `click.UsageError` for an invalid URL or a password on the command line."""
     given = value if value is not None and value != "-" else None
     try:
         url = DatabaseUrl.parse(given or read_secret(value, file, prompt="Database URL", option="--to"))
@@ -99,11 +99,11 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
 
 
 def _progress_printer() -> moving.ReportProgress:
-    """Returns a function that prints progress: one updated line on a terminal, otherwise a line for each table."""
+    """Returns a function that prints progress, on a terminal in one updated line."""
     terminal = sys.stderr.isatty()
 
     def print_progress(table: str, done: int, total: int) -> None:
-        with suppress(OSError):  # failing to print progress must not stop the move
+        with suppress(OSError):  # a failure to print must not stop the move
             if terminal:
                 end = "\n" if done == total else ""
                 click.echo(f"\r{table.ljust(20)} {done} of {total}{end}", nl=False, err=True)

@@ -51,10 +51,7 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
 
 
 async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
-    """Returns the context that acts on behalf of a user; for None, the unchanged context.
-
-    Raises `Refused` for disabled users and viewers.
-    """
+    """Returns the context that acts on behalf of a user, if given. Raises `Refused` for disabled users and viewers."""
     if acting is None:
         return context
     user = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, acting))

@@ -1,6 +1,6 @@
 """click callbacks for options with a time: ISO 8601, or a duration before or after now.
 
-They return microseconds since the epoch, or None without a value, and raise `click.BadParameter`.
+They return microseconds since the epoch, and raise `click.BadParameter`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def parse_future_time(_: click.Context, parameter: click.Parameter, value: str |
 def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
     if value is None:
         return None
-    if value.isdigit():  # a number without a unit is ambiguous: seconds, days or a year
+    if value.isdigit():  # the number may mean seconds, days or a year
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
         return SystemClock().now() + sign * to_micros(parse_duration(value))
@@ -37,7 +37,7 @@ def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Mic
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter) from None
-    # Times without a zone are UTC, like printed times.
+    # Printed times are UTC too.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since_epoch: timedelta = aware - datetime.fromtimestamp(0, UTC)
     return max(0, to_micros(since_epoch))
