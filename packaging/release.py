@@ -2,8 +2,7 @@
 
 Usage: python packaging/release.py VERSION
 
-Nothing leaves this machine: the commit and the tag are not pushed, and nothing is uploaded. A run that fails restores
-the files that it changed and makes neither commit nor tag.
+Nothing leaves this machine. A run that fails restores the files that it changed and makes neither commit nor tag.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class ReleaseError(Exception):
 
 
 def run(*command: str, **environment: str) -> str:
-    """Runs a command in the checkout and returns its output. Raises ReleaseError with the output if it fails."""
+    """Runs a command in the checkout and returns its output. Raises ReleaseError if it fails."""
     done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ReleaseError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}".rstrip())
@@ -71,17 +70,14 @@ def write_version(version: str, day: str) -> None:
 
 
 def build(folder: Path, epoch: int) -> None:
-    """Builds the wheel and the sdist in the folder.
-
-    `epoch` is the modification time of every file in them, in seconds since 1970.
-    """
+    """Builds the wheel and the sdist. `epoch` is the modification time of every file in them."""
     for kind in ("wheel", "sdist"):
         call = f"import sys; from hatchling.build import build_{kind}; build_{kind}(sys.argv[1])"
         run(sys.executable, "-c", call, str(folder), SOURCE_DATE_EPOCH=str(epoch))
 
 
 def components() -> Iterator[Component]:
-    """Yields the packages of requirements.lock, with the hashes of the files that pip accepts for each."""
+    """Yields the packages of requirements.lock, with the hashes of the files that pip accepts."""
     for name, version, rest in LOCKED.findall((ROOT / "requirements.lock").read_text(encoding="utf-8")):
         hashes = [
             HashType(alg=HashAlgorithm.SHA_256, content=each) for each in re.findall(r"sha256:([0-9a-f]{64})", rest)
@@ -93,7 +89,7 @@ def components() -> Iterator[Component]:
 
 
 def write_sbom(path: Path, version: str) -> None:
-    """Writes a CycloneDX 1.6 document that lists the program and its dependencies."""
+    """Writes a CycloneDX 1.6 document."""
     program = Component(
         name="emailrouter", version=version, type=ComponentType.APPLICATION, bom_ref=f"emailrouter@{version}"
     )
@@ -111,7 +107,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def release(version: str) -> Path:
-    """Makes the release and returns the folder with its files. Raises ReleaseError."""
+    """Makes the release and returns the folder with its files."""
     check(version)
     start = run("git", "rev-parse", "HEAD").strip()
     now = datetime.now(UTC)
