@@ -1,4 +1,4 @@
-"""Runs the command line: `python -m emailrouter` is the same as the command `emailrouter`."""
+"""Runs the command line as `python -m emailrouter`."""
 
 from emailrouter.cli import main
 

@@ -1,7 +1,6 @@
 """Runs `emailrouter demo`: the whole program on this machine, with local stand-ins for Slack and the DNS.
 
-Uses a temporary SQLite database and free ports of 127.0.0.1. `run_steps` configures the program over REST, sends one
-message by SMTP and raises `DemoFailed` unless the ticket and the Slack message appear. Leaves no files behind.
+Uses a temporary SQLite database and free ports of 127.0.0.1, and leaves no files behind.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # time limit of a step, which takes a few hundredths of a second on an idle machine
+STEP_SECONDS = 15.0  # a step takes a few hundredths of a second on an idle machine
 
 Print = Callable[[str], None]
 
@@ -42,7 +41,7 @@ class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the cod
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: URL of the API, host and port of the SMTP server, first login, and stand-ins."""
+    """A running demo with its first login and stand-ins."""
 
     api: str
     smtp: tuple[str, int]
@@ -82,15 +81,12 @@ def build_config(folder: Path, nameserver: str) -> Config:
         "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
     }
     empty = folder / "demo.toml"
-    empty.touch()  # an empty file, so that no configuration file of this machine is read
+    empty.touch()  # keeps the configuration files of this machine from being read
     return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
 
 
 async def run_steps(demo: Demo, echo: Print) -> None:
-    """Configures a domain and an alias, sends one message, and checks the ticket and the Slack message.
-
-    Raises `DemoFailed`.
-    """
+    """Sends one message to a new alias, and raises `DemoFailed` unless the ticket and the Slack message appear."""
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
@@ -149,7 +145,7 @@ async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
 
 
 async def _send_mail(demo: Demo, echo: Print) -> str:
-    """Sends one message by SMTP; returns the message ID in the 250 reply."""
+    """Sends one message by SMTP. Returns the message ID in the 250 reply."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
     mail["To"] = f"support@{DOMAIN}"
@@ -201,7 +197,7 @@ async def _fetch_ticket(api: _Api, echo: Print) -> dict[str, Any]:
 
 
 async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
-    """Polls the ticket until its delivery is recorded, which happens shortly after Slack responds."""
+    """Polls the ticket, because its delivery is recorded shortly after Slack responds."""
     ticket: dict[str, Any] = {}
     try:
         async with asyncio.timeout(STEP_SECONDS):

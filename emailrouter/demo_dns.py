@@ -1,4 +1,4 @@
-"""DNS server of `emailrouter demo`: answers UDP queries on 127.0.0.1 from the records added to it."""
+"""DNS server of `emailrouter demo`: answers UDP queries on 127.0.0.1 from its records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ _TTL = 1  # seconds
 
 
 class DemoDns(asyncio.DatagramProtocol):
-    """A DNS server, started by `run_dns`.
-
-    `dns.add("example.org", "MX", "10 mx1.example.org.")` adds a record.
-    """
+    """A DNS server. `dns.add("example.org", "MX", "10 mx1.example.org.")` adds a record."""
 
     def __init__(self) -> None:
         self.address = ""  # `127.0.0.1:port`, the format of `[dns] nameservers`
@@ -28,7 +25,7 @@ class DemoDns(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def add(self, name: str, rdtype: str, value: str) -> None:
-        """Adds a record, or replaces the record of the same name and type. `value` is in zone-file format."""
+        """Adds or replaces a record. `value` is in zone-file format."""
         owner = dns.name.from_text(name).canonicalize()
         self._records[owner, dns.rdatatype.from_text(rdtype)] = dns.rrset.from_text(owner, _TTL, "IN", rdtype, value)
 

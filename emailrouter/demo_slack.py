@@ -1,6 +1,6 @@
-"""Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages in order.
+"""Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages.
 
-Rejects a body that is not a message with Slack's error codes. It does not validate blocks; tests validate them.
+Rejects a body that is not a message with Slack's error codes. Tests validate the blocks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-_MAX_BODY = 1024 * 1024  # maximum bytes of a post; the Slack channel sends far smaller payloads
-_MAX_UNREAD = 100  # maximum length of the queue; when it is full, a post waits for its response until a message is read
+_MAX_BODY = 1024 * 1024  # maximum bytes of a post
+_MAX_UNREAD = 100  # when the queue is full, a post waits until a message is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class SlackMessage:
 
     @property
     def text(self) -> str:
-        """The plain-text fallback; "" if the message has none."""
+        """The plain-text fallback, or ""."""
         return str(self.payload.get("text", ""))
 
 
 class DemoSlack:
-    """The webhooks that `run_slack` serves. `messages` receives each message that is answered with `200 ok`."""
+    """The webhooks that `run_slack` serves. `messages` receives each accepted message."""
 
     def __init__(self) -> None:
         self.port = 0

@@ -12,13 +12,12 @@ from config.schema import Config
 from emailrouter.assembly import SQLITE_READERS, Role
 from router.errors import ConfigurationFault
 
-# Number of descriptors for listening sockets, pipes of parser processes, DNS queries, the log, certificates being
-# reloaded, and connections that are closed immediately after they are accepted.
+# For listening sockets, pipes of parser processes, DNS queries, the log, and connections that are closed immediately.
 OTHER_DESCRIPTORS = 256
 
 
 def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
-    """Returns the maximum number of file descriptors of a process with these roles, by setting or kind of file."""
+    """Returns the maximum number of file descriptors of a process by setting or kind of file."""
     needed = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
         needed["SQLite"] = 3 * (SQLITE_READERS + 2)
@@ -36,10 +35,7 @@ def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
-    """Raises the soft limit if it is too low, and the hard limit if that is too low as well.
-
-    Raises `ConfigurationFault` if this is not permitted.
-    """
+    """Raises the soft limit, and the hard limit if necessary. Raises `ConfigurationFault` if this is not permitted."""
     parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

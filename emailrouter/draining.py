@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """Stops the servers, tells the dispatcher to stop, and saves the request counts and the last use of API keys.
+    """Stops the servers, tells the dispatcher to stop, and saves the last counts.
 
     A failed step does not prevent the next ones.
     """

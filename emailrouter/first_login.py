@@ -1,7 +1,7 @@
 """The first login of an installation, shown once by `init`, or by `serve` with an empty embedded database.
 
-`serve` prints it on a terminal. Without a terminal, `serve` writes `data_dir/first-login` (mode 0600), and the log
-contains only the path. Using the setup link deletes the file (`router.admin.access.setup_link`).
+Without a terminal, `serve` writes `data_dir/first-login` (mode 0600), and the log contains only the path. Using the
+setup link deletes the file (`router.admin.access.setup_link`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
 
 
 def _print_on_terminal(text: str) -> bool:
-    """Prints the text on the terminal. Returns False if that is not possible; the caller must then store the text."""
+    """Prints the text on the terminal. Returns False on failure; the caller must then store the text."""
     if not sys.stderr.isatty():
         return False
     try:
@@ -58,11 +58,7 @@ def _print_on_terminal(text: str) -> bool:
 
 
 def first_address(config: Config) -> str:
-    """Returns the URL for the first visit.
-
-    This is `public_url`, or the address of the API if `public_url` is a loopback address and the API listens on a
-    configured TCP port.
-    """
+    """Returns the URL for the first visit. A known API address replaces a loopback `public_url`."""
     listen = config.api.listen
     if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
         return config.server.public_url

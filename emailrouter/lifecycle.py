@@ -1,7 +1,7 @@
 """The lifecycle of one process: wait for the database, start the roles, report readiness, shut down.
 
 The shutdown closes the listeners, then completes messages being received, then running deliveries, then closes the
-database. This order loses nothing. A second signal does not shorten the shutdown. Each step has a time limit.
+database. This order loses nothing. Each step has a time limit, which a second signal does not shorten.
 """
 
 from __future__ import annotations
@@ -53,10 +53,8 @@ async def open_database(
 ) -> AnyDatabase:
     """Opens the database and applies or checks its schema.
 
-    Retries while the database is unavailable, until `stop` is set; without `stop`, tries once.
-
-    Args:
-        on_wait: Called with the reason before each wait.
+    Retries while the database is unavailable, until `stop` is set; without `stop`, tries once. `on_wait` gets the
+    reason before each wait.
 
     Raises:
         Unavailable: The database is unavailable and `stop` is set or None.
@@ -75,7 +73,7 @@ async def open_database(
                 else:
                     await migrate.check_schema(database)
             except ConfigurationFault:
-                raise  # exits with code 2, after which systemd does not restart the process
+                raise  # with exit code 2, systemd does not restart the process
             except Unavailable as error:
                 await database.close()
                 if stop is None or stop.is_set():
@@ -96,10 +94,10 @@ async def open_database(
 async def run_roles(
     config: Config, roles: frozenset[Role], database: AnyDatabase, stop: Shutdown | None = None
 ) -> AsyncIterator[Process]:
-    """Runs the roles with an open database until the block ends, then shuts down and closes the database.
+    """Runs the roles until the block ends, then shuts down and closes the database.
 
-    A start that fails halfway is shut down too. If a background task fails, the block is cancelled and
-    `BackgroundTaskEnded` is raised.
+    A start that fails halfway is shut down too. A failed background task cancels the block and raises
+    `BackgroundTaskEnded`.
     """
     stop = stop or Shutdown()
     async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
@@ -124,7 +122,7 @@ async def run_roles(
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
-    """Returns the fields of the `ready` log event: the addresses, and `deliver` if the process delivers."""
+    """Returns the fields of the `ready` log event."""
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
@@ -139,7 +137,7 @@ def ready_facts(process: Process) -> dict[str, Any]:
 
 
 async def run_until_stopped(config: Config, roles: frozenset[Role], reload_config: Callable[[], Config]) -> None:
-    """Runs the roles until SIGTERM or SIGINT, then shuts down. SIGHUP reloads: see `_reload`."""
+    """Runs the roles until SIGTERM or SIGINT. SIGHUP reloads certificates and the log level."""
     descriptors.raise_limit(config, roles)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -189,7 +187,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
-    # Excludes the existing objects from later garbage collections, each of which would otherwise take 20 ms longer.
+    # Without this, each later garbage collection takes 20 ms longer.
     gc.collect()
     gc.freeze()
     log.info("ready", **ready_facts(process))
@@ -199,7 +197,7 @@ def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
 async def _open_unless_stopped(
     opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Shutdown
 ) -> AnyDatabase | None:
-    """Awaits `opening`; after a stop request, only for a limited time. Returns None if `opening` was abandoned."""
+    """Awaits `opening`, and after a stop request only for a limited time. Returns None if `opening` was abandoned."""
     task = asyncio.ensure_future(opening)
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -213,14 +211,14 @@ async def _open_unless_stopped(
 
 
 def find_ended_task(process: Process) -> str:
-    """Returns the name of a background task that has ended; "" while all of them run."""
+    """Returns the name of a background task that has ended, or ""."""
     if process.writer is not None and not process.writer.is_alive:
         return "accept-writer"
     return next((task.get_name() for task in process.background_tasks if task.done()), "")
 
 
 def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Config]) -> None:
-    """Reloads the certificates and the log level; other settings need a restart."""
+    """Reloads the certificates and the log level. Other settings need a restart."""
     notifier.notify_reloading()
     log.info("reloading")
     try:
@@ -233,7 +231,7 @@ def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Co
 
 
 async def _start_servers(process: Process) -> None:
-    """Starts the servers, SMTP last: if another address cannot be used, no mail has been accepted."""
+    """Starts SMTP last, so that no mail is accepted if another address cannot be used."""
     if process.metrics is not None:
         await process.metrics.start()
     if process.api is not None:
@@ -244,11 +242,7 @@ async def _start_servers(process: Process) -> None:
 
 @dataclass(slots=True)
 class _BackgroundTasks:
-    """Failures of background tasks.
-
-    Attributes:
-        main_task: The task that a failure cancels, except during a shutdown.
-    """
+    """Failures of background tasks. A failure cancels `main_task`, except during a shutdown."""
 
     main_task: asyncio.Task[Any] | None
     is_shutting_down: bool = False

@@ -1,10 +1,8 @@
-"""Writes whole lines to a stream. `write` never raises, and only `_write_polled` may wait for the reader.
+"""Writes whole lines to a stream without waiting for its reader. `write` never raises.
 
-A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. If the
-reader is slow, lines are queued in memory, in order and up to `BACKLOG_BYTES`, and a thread writes them when the stream
-is writable. Lines beyond that, and lines that cannot be written (closed pipe, terminal that hung up, full disk), are
-dropped and counted. Every new line is an attempt to write again; when one succeeds, the number of dropped lines is
-written before it.
+A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. While the
+reader is slow, a bounded queue holds the lines in order. Lines beyond that and failed lines are dropped and counted,
+and a later line reports their number.
 """
 
 from __future__ import annotations
@@ -22,13 +20,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-# Maximum size of the queue, in bytes: about 4,000 lines, a few seconds of a busy process.
+# About 4,000 lines, a few seconds of a busy process.
 BACKLOG_BYTES = 1024 * 1024
 # Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0
 # A pipe that poll(2) reports writable accepts this many bytes (POSIX.1-2017, PIPE_BUF).
 _PIPE_BYTES = select.PIPE_BUF
-# Maximum time that the thread waits for the stream before it tries to write again.
+# Maximum wait of the thread before it tries to write again.
 _POLL_SECONDS = 1.0
 
 Write = Callable[[bytes], int]
@@ -36,7 +34,7 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class _PendingLine:
-    """The unwritten part of a line. `dropped` is the number of dropped lines that this line reports, else 0."""
+    """The unwritten part of a line. `dropped` is the number of dropped lines that this line reports."""
 
     data: bytes
     dropped: int = 0
@@ -44,7 +42,10 @@ class _PendingLine:
 
 
 class LineWriter:
-    """Writes lines to one stream; thread-safe. `render_notice` renders the line that reports how many were dropped."""
+    """Writes lines to one stream. Thread-safe.
+
+    `render_notice` renders the line that reports how many were dropped.
+    """
 
     def __init__(self, stream: TextIO | None, render_notice: Callable[[int], str]) -> None:
         self._notice = render_notice
@@ -62,7 +63,7 @@ class LineWriter:
         self.dropped = 0
 
     def write(self, line: str) -> None:
-        """Writes the line and a line feed, or queues them, or drops and counts them."""
+        """Writes, queues, or drops and counts the line."""
         try:
             data = self._encode(line)
             with self._lock:
@@ -81,7 +82,7 @@ class LineWriter:
             self._unreported += 1
 
     def flush(self) -> None:
-        """Writes the queue. Returns when it is empty, at most after `FLUSH_SECONDS`."""
+        """Writes the queue, waiting at most `FLUSH_SECONDS`."""
         until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:
@@ -91,7 +92,7 @@ class LineWriter:
             self._wait_until_writable(left)
 
     def close(self) -> None:
-        """Drops the queued lines and closes what the writer opened; the stream stays open. Later lines are dropped."""
+        """Drops the queued and all later lines. The stream stays open."""
         with self._lock:
             own, self._owned = self._owned, None
             self._write = partial(_write_text, None)
@@ -115,7 +116,7 @@ class LineWriter:
 
     def _write_queue(self) -> None:
         """Writes as much as the stream accepts now. The lock must be held."""
-        if self._writing:  # a reentrant call: the loop that is already running writes the new line
+        if self._writing:  # the loop that is already running writes the new line
             return
         self._writing = True
         try:
@@ -151,7 +152,7 @@ class LineWriter:
     def _start_thread(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run_thread, name="log-writer", daemon=True)
-            with suppress(RuntimeError):  # no thread can be started: the next line retries
+            with suppress(RuntimeError):  # the next line retries
                 thread.start()
                 self._thread = thread
 
@@ -182,11 +183,9 @@ def _descriptor(stream: TextIO | None) -> int:
 
 
 def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
-    """Returns a write function, and the socket or descriptor that was opened for it, if any.
+    """Returns a write function that does not wait for a reader, and the socket or descriptor opened for it, if any.
 
-    The function writes what the stream accepts and returns its length. It raises BlockingIOError if a pipe, socket or
-    terminal accepts nothing. The original descriptor stays in blocking mode, because every process with the same stream
-    shares that mode.
+    The original descriptor stays in blocking mode, because every process with the same stream shares that mode.
     """
     if descriptor < 0:
         return partial(_write_text, stream), None
@@ -216,7 +215,7 @@ def _write_text(stream: TextIO | None, data: bytes) -> int:
 
 
 def _write_polled(descriptor: int, data: bytes) -> int:
-    """Writes through the shared blocking descriptor; blocks only if another process fills the stream first."""
+    """Writes through the shared blocking descriptor. Blocks only if another process fills the stream first."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(0):

@@ -1,8 +1,7 @@
-"""Logging of the program and its libraries on standard error: one JSON line for each event, or text for a terminal.
+"""Logging of the program and its libraries on standard error: JSON lines, or text for a terminal.
 
-A log call never raises and does not wait for the reader (see `emailrouter.line_writer`). If an event cannot be
-rendered, its values are replaced by their type names, except plain texts and numbers. A line that cannot be written is
-counted (`dropped_lines`). Callers never pass message bodies or secrets; secret types print as `***`.
+A log call never raises and does not wait for the reader (`emailrouter.line_writer`). Callers never pass message
+bodies or secrets; secret types print as `***`.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from router.unicode_security import safe_line
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-# Maximum length of a value, in characters. Useful values, such as recipients, have at most a few hundred.
+# Useful values, such as recipients, have at most a few hundred characters.
 MAX_VALUE_LENGTH = 8192
-# Maximum length of a line, in characters. The traceback of a deep recursion has about 100,000.
+# The traceback of a deep recursion has about 100,000 characters.
 MAX_LINE_LENGTH = 262144
-# Maximum size, in bits, of an integer that `_safe_value` keeps: Python refuses to convert very large ones to text.
+# Python refuses to convert very large integers to text.
 _MAX_BITS = 256
 
 _NUMBERS = logging.getLevelNamesMapping()
@@ -41,7 +40,7 @@ log = structlog.get_logger()
 class _LevelFilter:
     """Drops events below level `number`.
 
-    It is a processor, because structlog caches loggers: a filtering logger class could not follow a new level.
+    structlog caches loggers, so a filtering logger class could not follow a new level.
     """
 
     def __init__(self, number: int) -> None:
@@ -62,7 +61,7 @@ class _LineLogger:
         self.writer = writer
 
     def __call__(self, *_: object) -> _LineLogger:
-        """Logger factory of structlog: all loggers share this object."""
+        """Logger factory of structlog. All loggers share this object."""
         return self
 
     def msg(self, line: str) -> None:
@@ -97,14 +96,14 @@ class _Logger(structlog.BoundLoggerBase):
     def _log_event(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
             if fields.get("exc_info") is True:
-                # Resolved now: a different exception may be handled later.
+                # A different exception may be handled later.
                 fields["exc_info"] = sys.exc_info()
             self._proxy_to_logger(level, event, **fields)
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
             self._log_safely(level, event, fields, error)
 
     def _log_safely(self, level: str, event: str, fields: dict[str, Any], fault: Exception) -> None:
-        """Logs the event with safe values; if that fails too, without the processors."""
+        """Logs the event with safe values, as a last resort without the processors."""
         try:
             exc_info = fields.pop("exc_info", None)
             plain: dict[str, Any] = {key: _safe_value(value) for key, value in fields.items()}
@@ -119,7 +118,7 @@ class _Logger(structlog.BoundLoggerBase):
 
 
 class _Handler(logging.Handler):
-    """Writes the records of the standard library's loggers. Needs no lock: `LineWriter` is thread-safe."""
+    """Writes the records of the standard library's loggers. Needs no lock, because `LineWriter` is thread-safe."""
 
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -147,7 +146,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _clean_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Removes deceptive characters for a terminal, such as bidirectional controls; JSON output escapes them."""
+    """Removes deceptive characters for a terminal. JSON output escapes them."""
     return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -175,7 +174,7 @@ def _render_line(level: str, event: str, fields: Mapping[str, object]) -> str:
 
 
 def configure_logging(log_format: Format, level: Level) -> None:
-    """Configures logging. Must be called once, before the first event. `auto` is console on a terminal, else JSON."""
+    """Configures logging. Must be called once, before the first event."""
     terminal = _is_terminal(sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -187,7 +186,7 @@ def configure_logging(log_format: Format, level: Level) -> None:
     if log_format == "json" or (log_format == "auto" and not terminal):
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
-        # Plain tracebacks: rich ones show local variables, including message content and keys.
+        # Rich tracebacks show local variables, including message content and keys.
         plain = structlog.dev.plain_traceback
         last = [_clean_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     writer = LineWriter(sys.stderr, _dropped_lines_renderer([*shared, *last]))

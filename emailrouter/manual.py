@@ -1,8 +1,4 @@
-"""Generates the man page `docs/emailrouter.1` from the help of the commands: `python -m emailrouter.manual`.
-
-The page contains every command and option that `--help` shows, with the same text and in the same order. A test
-checks that the file is up to date.
-"""
+"""Generates the man page `docs/emailrouter.1` from the help of the commands: `python -m emailrouter.manual`."""
 
 from __future__ import annotations
 

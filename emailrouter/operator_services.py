@@ -1,7 +1,6 @@
 """Opens the database and the use cases for one command of the operator, and closes them afterwards.
 
-Never creates a database. Reads the secret key, or creates it for a new installation, only for commands that encrypt
-or decrypt settings.
+Never creates a database. Only commands that encrypt or decrypt settings read or create the secret key.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ async def open_existing_database(config: Config) -> AnyDatabase:
 
 @asynccontextmanager
 async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
-    """Opens a core. With `secrets`, the core can encrypt and decrypt.
+    """Opens a core, with `secrets` one that can encrypt and decrypt.
 
-    With `secrets`, raises `WrongSecretKey` if the secret key of this host is not that of the database.
+    Raises `WrongSecretKey` if the secret key of this host is not that of the database.
     """
     database = await open_existing_database(config)
     try:
@@ -49,10 +48,7 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
 
 
 class _NoSecretBox(SecretBox):
-    """A `SecretBox` for commands that use no secrets.
-
-    These commands neither create the secret key nor fail if it is missing or wrong.
-    """
+    """A `SecretBox` for commands that neither create the secret key nor fail if it is missing or wrong."""
 
     def __init__(self) -> None:
         super().__init__(new_key())

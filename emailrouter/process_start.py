@@ -1,7 +1,7 @@
 """The first step of every process, before it opens any file.
 
-Guarantees that descriptors 0, 1 and 2 are open, so that no database file or socket becomes standard error; that the
-exit codes of child processes can be read; and that orphans are reaped if the kernel assigns them to this process.
+Guarantees that no database file or socket becomes standard error, that the exit codes of child processes can be read,
+and that orphans are reaped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
-# Signals of job control and crashes: the reaper keeps their default action and waits for every other signal.
+# Signals of job control and crashes, for which the reaper keeps the default action.
 _NOT_FORWARDED = frozenset(
     {
         signal.SIGTSTP,
@@ -32,8 +32,8 @@ _NOT_FORWARDED = frozenset(
         signal.SIGTRAP,
     }
 )
-# si_code (sigaction(2)) of a signal that the kernel sent. Signals of a terminal are not forwarded, because the terminal
-# signals the whole foreground process group, including the program.
+# si_code (sigaction(2)) of a signal from the kernel. A terminal signals the program too, so these signals are not
+# forwarded.
 _SI_KERNEL = 0x80
 # Variables with the PID of the process that they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
 _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
@@ -42,27 +42,27 @@ _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
 def prepare() -> None:
     """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
     _open_standard_streams()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were inherited as ignored, exit codes would be lost
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, SIGCHLD would lose exit codes
     if os.getpid() == 1 or _is_subreaper():
         _continue_in_child()
 
 
 def _open_standard_streams() -> None:
-    """Opens /dev/null onto each closed standard descriptor; child processes inherit it."""
+    """Opens /dev/null onto each closed standard descriptor."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is `number`
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is `number`
             os.set_inheritable(opened, True)  # otherwise it is closed in every child (PEP 446)
         if getattr(sys, name) is None:
-            # A new descriptor: the standard number may be in use by another part of the process.
+            # The standard number may be in use by another part of the process.
             null = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, null)
 
 
 def _is_subreaper() -> bool:
-    """Returns whether orphaned descendants are re-parented to this process (PR_SET_CHILD_SUBREAPER)."""
+    """Whether orphaned descendants are re-parented to this process (PR_SET_CHILD_SUBREAPER)."""
     found = ctypes.c_int(0)
     try:
         ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
@@ -74,8 +74,8 @@ def _is_subreaper() -> bool:
 def _continue_in_child() -> None:
     """Returns in a child process. This process forwards signals, reaps, and exits as the child does.
 
-    Reaping in the program itself would race with asyncio and subprocess for the exit codes of their own children.
-    A child process is also exempt from the rule that PID 1 ignores signals without a handler.
+    Reaping in the program itself would race with asyncio and subprocess for exit codes. A child process is also
+    exempt from the rule that PID 1 ignores signals without a handler.
     """
     # Blocked before the fork, so that no signal is lost in between.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
@@ -95,11 +95,8 @@ def _continue_in_child() -> None:
 
 
 def _reap_until_end(program: int) -> NoReturn:
-    """Forwards signals and reaps children until the program ends.
-
-    Then exits with the program's exit code, or 128 plus the number of the signal that ended it.
-    """
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # inherited sockets: only the program may keep their ports open
+    """Forwards signals and reaps children until the program ends, then exits as the program did."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # only the program may keep the ports of inherited sockets open
     wanted = signal.valid_signals() - _NOT_FORWARDED
     while True:
         received = signal.sigwaitinfo(wanted)
@@ -113,7 +110,7 @@ def _reap_until_end(program: int) -> NoReturn:
 
 
 def _reap(program: int) -> int | None:
-    """Reaps every child that has ended. Returns the exit code of the program if it is among them."""
+    """Reaps every child that has ended. Returns the exit code of the program, or None while the program runs."""
     code = None
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:

@@ -15,7 +15,7 @@ class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
 
 
 async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
-    """Loads or creates the secret key of this host, and stores its fingerprint in a database that has none.
+    """Loads or creates the secret key of this host, whose fingerprint a new database stores.
 
     Raises `WrongSecretKey` if the database uses another key.
     """
@@ -46,7 +46,7 @@ async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
 
 
 async def _check_key_file(config: Config, database: AnyDatabase) -> None:
-    """Raises `WrongSecretKey` if the key file is missing but the database has a key: a new one would not match."""
+    """Raises `WrongSecretKey` if the key file of an existing database is missing, because a new key would not match."""
     file = config.server.data_dir / KEY_FILE
     row = await database.fetch_one("installation_value", name="secret_key")
     if row is not None and not await asyncio.to_thread(file.exists):

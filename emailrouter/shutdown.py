@@ -1,7 +1,7 @@
-"""The steps of a shutdown. Each has a time limit, is logged when it is slow, and is abandoned at its limit.
+"""The steps of a shutdown, each with a time limit at which it is abandoned.
 
-Abandoning a step loses no message: what was not committed was not confirmed, and `kill -9` is safe at any time. With
-the default settings the limits of all steps add up to less than TimeoutStopSec of the units.
+Abandoning a step loses no message, because nothing uncommitted was confirmed. With the default settings the limits
+add up to less than TimeoutStopSec of the units.
 """
 
 from __future__ import annotations
@@ -15,32 +15,30 @@ import structlog
 
 from config.schema import Config
 
-# Time after which a step that is still running is logged.
+# Time after which a running step is logged.
 SLOW_STEP_SECONDS = 3.0
 # Maximum time that a cancelled step gets to end.
 CANCEL_SECONDS = 1.0
 
-# Time limits of the steps, in seconds.
-# Added to [smtp] shutdown_grace for the SMTP server: 10 s for commits in progress, and a margin of 2 s.
+# Time limits of the steps, in seconds. The SMTP server has 10 s for commits in progress, in addition to [smtp]
+# shutdown_grace.
 SMTP_SECONDS = 12.0
-# API server: 0.5 s for requests of new connections, 10 s for running requests, 0.5 s to abort them (api.server), and
-# a margin of 2 s.
+# API server: 0.5 s for requests of new connections, 10 s for running requests, 0.5 s to abort them, and a margin.
 API_SECONDS = 13.0
-# Added to [delivery] timeout for running deliveries: the time to load the message text and to record the outcome. If
-# the database is unavailable, the outcome is lost and the delivery is sent again.
+# Added to [delivery] timeout, for loading the message text and recording the outcome. A delivery whose outcome is lost
+# is sent again.
 OUTCOME_SECONDS = 10.0
-# Added to the time limit of the dispatcher, so that the workers that it cancels can end.
+# For the end of the workers that the dispatcher cancels.
 DISPATCHER_SECONDS = 2.0
-# One commit for the request counts of the last second, and one for the times when API keys were last used.
+# One commit for the request counts, and one for the times when API keys were last used.
 RATE_LIMITS_SECONDS = 3.0
-# Time limit for background tasks to end after they are cancelled.
+# For background tasks to end after they are cancelled.
 BACKGROUND_SECONDS = 2.0
-# Time limits for closing the core's parts. By then, the SMTP connections are closed, nothing is being sent, and parser
-# processes are idle: they exit when their input is closed.
+# For closing the core's parts, which are idle by then.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
-# Closing the metrics server, which waits at most 1 s for a running scrape.
+# The metrics server waits at most 1 s for a running scrape.
 METRICS_SECONDS = 2.0
-# Closing the database: on PostgreSQL 3 s for running statements, 2 s to return their connections, and a margin.
+# On PostgreSQL 3 s for running statements, 2 s to return their connections, and a margin.
 DATABASE_SECONDS = 6.0
 
 log = structlog.get_logger()
@@ -49,9 +47,8 @@ log = structlog.get_logger()
 class Shutdown:
     """The shutdown of one process.
 
-    Args:
-        limit_seconds: Time from `start_timer` until the process exits regardless of running steps; None for no limit
-            (tests, `demo`).
+    `limit_seconds` after `start_timer`, the process exits regardless of running steps. None means no limit (tests,
+    `demo`).
     """
 
     def __init__(self, limit_seconds: float | None = None) -> None:
@@ -68,10 +65,7 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """Runs one step. After `seconds`, cancels it and waits at most `CANCEL_SECONDS` for its end.
-
-        Exceptions of a step that ends in time are raised.
-        """
+        """Runs one step. After `seconds`, cancels it and waits at most `CANCEL_SECONDS` for its end."""
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:

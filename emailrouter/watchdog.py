@@ -1,8 +1,7 @@
 """Notifications to systemd (sd_notify(3)), including the watchdog (sd_watchdog_enabled(3)).
 
-Without a notify socket in the environment nothing is sent. Heartbeats are sent from the event loop at half the
-watchdog interval. They stop if the loop is blocked or a background task has ended; systemd then kills and restarts the
-process, which loses no mail.
+Heartbeats stop if the event loop is blocked or a background task has ended. systemd then restarts the process, which
+loses no mail.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ log = structlog.get_logger()
 
 
 class SystemdNotifier:
-    """Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` from `environ`."""
+    """Notifies systemd, or does nothing without a notify socket in `environ`."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
@@ -28,7 +27,7 @@ class SystemdNotifier:
         self.watchdog_seconds = _watchdog_seconds(environ) if path else None
 
     def notify_ready(self) -> None:
-        """Reports that the process is ready; also ends a reload."""
+        """Reports that the process is ready, or that a reload has ended."""
         self._send("READY=1\nSTATUS=")
 
     def notify_waiting(self, what: str) -> None:
@@ -51,15 +50,12 @@ class SystemdNotifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.setblocking(False)  # systemd must not block the loop
                 channel.sendto(state.encode(), self._address)
-        except OSError as error:  # for example, no free descriptor
+        except OSError as error:  # such as no free descriptor
             log.warning("systemd.notify_failed", reason=str(error))
 
 
 async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) -> None:
-    """Sends heartbeats until cancelled, or until `ended` returns the name of an ended task instead of "".
-
-    Without a watchdog, sends none.
-    """
+    """Sends heartbeats at half the watchdog interval, until `ended` returns the name of an ended task."""
     if manager.watchdog_seconds is None:
         return
     while not (name := ended()):
@@ -69,7 +65,7 @@ async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) ->
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Returns WatchdogSec of the unit in seconds; None if it is not set, or meant for another process."""
+    """Returns WatchdogSec of the unit; None if it is not set, or meant for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")

@@ -1,9 +1,8 @@
-"""Builds the objects of one process from the configuration. Only this package imports classes of all other packages.
+"""Builds the objects of one process from the configuration, without starting them.
 
-A `Process` contains the parts that its roles need. Its servers and background tasks are built but not started. Other
-packages get a section or single values of the configuration, never a whole `Config`. Nothing here waits for the
-database or the network. Parts of a single role are built in a separate module that only this role imports: without the
-HTTP modules, an smtp process needs a quarter less memory and starts in half the time.
+Nothing here waits for the database or the network. Other packages get a section or single values of the
+configuration, never a whole `Config`. Each process imports only the modules of its roles. Without the HTTP modules,
+an smtp process needs a quarter less memory.
 """
 
 from __future__ import annotations
@@ -43,16 +42,13 @@ if TYPE_CHECKING:
 Role = Literal["smtp", "api", "deliver"]
 ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 
-# Number of connections that read SQLite concurrently, each in a thread. More than one per core has no effect.
+# Connections that read SQLite concurrently, each in a thread. More than one per core has no effect.
 SQLITE_READERS = 4
 
 
 @dataclass(slots=True)
 class Process:
-    """The parts of one process. A part that its roles or settings do not need is None.
-
-    `background_tasks` run until the shutdown.
-    """
+    """The parts of one process. A part that its roles or settings do not need is None."""
 
     core: Core
     writer: GroupWriter[IncomingMail, Committed] | None = None
@@ -112,7 +108,7 @@ def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozense
 
 
 def _build_wake(database: AnyDatabase) -> Waker:
-    """Builds the waker for dispatchers of other processes. On SQLite it does nothing, because they poll."""
+    """Builds the waker for dispatchers of other processes, which poll on SQLite."""
     return Notifier(database) if isinstance(database, PostgresDatabase) else NullWaker()
 
 

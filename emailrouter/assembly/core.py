@@ -1,7 +1,7 @@
 """The core of a process over an open database, assembled in one place for processes, commands and tests.
 
-Each part is built at its first use: a process that only accepts mail never loads the HTTP client, and a command that
-accepts no mail never starts the group commit. Building a part does not wait for I/O.
+Each part is built at its first use, so that a process only loads the modules that it needs. Building a part does not
+wait for I/O.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ AnyDatabase = SqliteDatabase | PostgresDatabase
 class Core:
     """The parts that roles share. A part can be replaced by assigning it before its first use.
 
-    Args:
-        wake: Notified of integrations with due deliveries; None for the dispatcher of this core.
+    `wake` is notified of integrations with due deliveries; None selects the dispatcher of this core.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class Core:
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
-        """The check of the disk with the SQLite file; None for PostgreSQL, whose disk may be on another host."""
+        """The check of the disk with the SQLite file. The disk of PostgreSQL may be on another host."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None
@@ -147,7 +146,7 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Returns the name and the close method of each built part that must be closed, in the order of closing."""
+        """Returns the name and the close method of each built part, in the order of closing."""
         built = vars(self)
         parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
         return [(name, built[part].close) for name, part in parts if part in built]

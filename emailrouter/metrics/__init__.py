@@ -1,1 +1,1 @@
-"""Prometheus metrics: counted in the process (`meter`), read from the database, and served over HTTP."""
+"""Prometheus metrics, counted in the process or read from the database, and served over HTTP."""

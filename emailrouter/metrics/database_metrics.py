@@ -1,8 +1,7 @@
 """Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
-The database is queried at most every `FRESH_SECONDS`, and the queries take at most about a twentieth of the time. If
-the database does not respond, `emailrouter_store_up` is 0 and the other metrics of this module are absent. All
-processes that use a database export the same values: use their `max`, not their sum.
+Reading takes at most about a twentieth of the time. If the database does not respond, `emailrouter_store_up` is 0 and
+the other metrics are absent. All processes of a database export the same values: use their `max`, not their sum.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from router.store.database import Row
 FRESH_SECONDS = 5.0
 # If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
-QUERY_SECONDS = 5.0  # time limit of all queries of one read
-# Number of newest messages that the loss audit checks, which takes a few milliseconds.
+QUERY_SECONDS = 5.0  # for all queries of one read
+# The loss audit of this many messages takes a few milliseconds.
 AUDITED_MESSAGES = 1000
 
 log = structlog.get_logger()
@@ -37,7 +36,7 @@ class RowSource(Protocol):
 
 
 class DatabaseMetrics(Collector):
-    """A collector of the values that `refresh` reads; `collect` never waits."""
+    """A collector of the values that `refresh` reads. `collect` never waits."""
 
     def __init__(self, database: RowSource, clock: Clock, registry: CollectorRegistry) -> None:
         self._database = database
@@ -76,7 +75,7 @@ class DatabaseMetrics(Collector):
         return result
 
     def describe(self) -> Iterator[Metric]:
-        """Yields the metrics that are read from the database. The registry uses only their names."""
+        """The registry uses only the names of these metrics."""
         yield from _build_families({}, 0)
 
     def collect(self) -> Iterator[Metric]:

@@ -1,7 +1,6 @@
 """The `Meter` of a process as Prometheus metrics, in its own registry.
 
-Every metric of the program is declared here or in `emailrouter.metrics.database_metrics`, and is listed in
-docs/operations.md. Labels have a fixed set of values. Counters start at 0 with the process.
+Labels have a fixed set of values. Counters start at 0 with the process.
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ from router.meter import ParseResult
 
 # Upper bounds of the histograms' buckets, in seconds.
 
-# A commit is one fsync (1 to 20 ms). After 1 s senders notice the delay. On PostgreSQL, a statement is cancelled after
-# 30 s by default, and senders get 451.
+# A commit is one fsync (1 to 20 ms). On PostgreSQL, a statement is cancelled after 30 s by default.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-# Webhooks usually respond in 0.1 to 1 s; `[delivery] timeout` is 10 s by default.
+# Webhooks usually respond in 0.1 to 1 s. `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# Time from 250 to Slack: normally a second, hours while a webhook is unavailable, days until the delivery is dead.
+# From 250 to Slack: normally a second, hours while a webhook is unavailable.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-# Most requests take some milliseconds; `[api] request_timeout` is 30 s by default.
+# Most requests take some milliseconds. `[api] request_timeout` is 30 s by default.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
@@ -109,7 +107,7 @@ class PrometheusMeter:
         dropped_lines: Callable[[], int] = int,
         side_task_failures: Callable[[], int] = int,
     ) -> None:
-        """`dropped_lines` and `side_task_failures` return counts kept elsewhere in the process, read at each scrape."""
+        """`dropped_lines` and `side_task_failures` return counts kept elsewhere, read at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
@@ -146,7 +144,7 @@ class PrometheusMeter:
         gauge.set_function(count)
 
     def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
-        """Exports the expiry of the SMTP certificate, read at each scrape; None omits it."""
+        """Exports the expiry of the SMTP certificate, read at each scrape. None omits it."""
         self.registry.register(_CertificateExpiry(expires_at))
 
     def record_connection(self) -> None:
@@ -185,7 +183,7 @@ class PrometheusMeter:
 
 
 class _CertificateExpiry(Collector):
-    """A gauge that has no value without a certificate: 0 would be an expiry in 1970."""
+    """A gauge that has no value without a certificate, because 0 would be an expiry in 1970."""
 
     def __init__(self, expires_at: Callable[[], float | None]) -> None:
         self._expires_at = expires_at

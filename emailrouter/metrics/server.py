@@ -1,7 +1,7 @@
 """Serves `GET /metrics` at `[metrics] listen`, as OpenMetrics or in the Prometheus text format.
 
-There is no authentication: only the monitoring system should be able to reach the address. The server starts before the
-API and SMTP servers and stops after all roles, so that a shutdown can be observed.
+There is no authentication. The server starts before the other servers and stops after all roles, so that a shutdown
+can be observed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from config.values import Address
 from emailrouter.metrics.database_metrics import DatabaseMetrics
 
-# Maximum time that `stop` waits for a running scrape.
+# Maximum wait of `stop` for a running scrape.
 SHUTDOWN_SECONDS = 1.0
 
 
@@ -26,7 +26,7 @@ class MetricsServer:
 
     @property
     def address(self) -> str | None:
-        """The bound address, such as `127.0.0.1:9100`; None unless it listens."""
+        """The bound address, such as `127.0.0.1:9100`."""
         if self._runner is None or not self._runner.addresses:
             return None
         host, port = self._runner.addresses[0][:2]
