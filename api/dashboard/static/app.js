@@ -4,7 +4,7 @@
   const root = document.documentElement;
   root.classList.add("has-js");
 
-  // A flash message is shown once: its key is removed from the URL, so that a reload does not show it again.
+  // Removes the key of the flash message from the URL, so that a reload does not show the message again.
   if (document.querySelector("[data-flash]")) {
     const here = new URL(location.href);
     here.searchParams.delete("note");
@@ -45,7 +45,7 @@
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = label; }, 1500);
     } catch {
-      getSelection().selectAllChildren(source); // the clipboard requires HTTPS; without it, the text is selected for manual copying
+      getSelection().selectAllChildren(source); // the clipboard requires HTTPS
     }
   }
   function announce(text) {
@@ -103,9 +103,8 @@
   });
   addEventListener("pageshow", () => { submissions = new WeakMap(); });
 
-  // Live regions (`data-live`) follow changes: the page is fetched again and its differences are applied. Only the
-  // visible tab listens, because browsers limit the connections to one host. A page with a form error does
-  // not follow changes, because its URL is that of the form's action.
+  // Updates live regions (`data-live`) from a fresh copy of the page. Only the visible tab listens, because browsers
+  // limit the connections to one host. A page with a form error has the URL of the form's action and does not listen.
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
@@ -131,8 +130,7 @@
       setTimeout(listen, isClosed ? 30000 : 2000);
     });
   }
-  // Polls while a delivery or a DNS check is pending, because the result causes no event. The interval grows, and the
-  // page polls at most 60 times.
+  // Polls while a delivery or a DNS check is pending, because the result causes no event.
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
     if (pollTimer || document.hidden || pollCount >= 60 || !liveRegions.some((region) => region.dataset.poll === "yes")) return;
@@ -148,7 +146,7 @@
       // The server has a separate rate limit for requests with X-Page-Refresh.
       const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Page-Refresh": "1" } });
       if (response.redirected) { location.reload(); return; } // signed out meanwhile
-      if (response.status >= 429) scheduleRefresh(); // rate-limited or unavailable: retry later
+      if (response.status >= 429) scheduleRefresh();
       if (!response.ok) return;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       let changed = false;
