@@ -19,7 +19,6 @@ MAX_DEPTH = 20
 # Maximum number of arrays and objects. Each takes up to 100 times its size in memory. Brackets in strings count too, so
 # the limit exceeds the 20,000 characters of the longest note.
 MAX_CONTAINERS = 30_000
-# Maximum body size for routes that need no authentication or take no body.
 SMALL_BODY_BYTES = 4096
 # aiohttp parses a Content-Type in quadratic time.
 _MAX_CONTENT_TYPE = 200
@@ -58,7 +57,6 @@ async def read(request: web.Request, limit: int) -> bytes:
 
 
 def content_type(request: web.Request) -> tuple[str, str]:
-    """The media type and the charset of the body in lower case, each `""` if missing."""
     header = request.headers.get("Content-Type", "")
     if len(header) > _MAX_CONTENT_TYPE:
         raise Refused("unsupported_media_type", f"Content-Type must be at most {_MAX_CONTENT_TYPE} characters long")
@@ -104,7 +102,6 @@ def check_storable(values: dict[str, str]) -> None:
 
 
 def _check_values(level: list[Any]) -> None:
-    """Checks the values level by level, without recursion."""
     depth = 0
     while level:
         below: list[Any] = []

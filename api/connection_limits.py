@@ -14,7 +14,6 @@ from api.middleware.addresses import is_in
 from config.values import Network
 from router.network import address_key
 
-# Seconds between two log events about refused connections.
 LOG_EVERY = 60.0
 
 log = structlog.get_logger()

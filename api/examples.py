@@ -20,7 +20,6 @@ COPY = Path("api/examples.json")
 _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
-# Variables that readers of docs/api.md set themselves.
 _VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",

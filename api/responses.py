@@ -13,7 +13,6 @@ ERROR = web.ResponseKey("error", tuple[ErrorCode, str])
 
 
 def json_text(text: str, status: int = 200) -> web.Response:
-    """A response whose body is already JSON text."""
     return web.Response(body=text.encode("utf-8", "replace"), status=status, content_type="application/json")
 
 

@@ -84,7 +84,6 @@ class Route:
     max_body: int | None = None
 
     def body_limit(self, cap: int) -> int:
-        """The maximum body size in bytes, at most `cap`."""
         return body.effective_limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
 
     @property

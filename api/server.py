@@ -87,7 +87,6 @@ class _HttpConnection(RequestHandler):
             self._stall_timer = None
 
     def _check_stall(self, unread: int) -> None:
-        """Aborts the connection if the client read nothing since `unread` bytes were buffered."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size() < unread:
@@ -101,7 +100,6 @@ class _HttpConnection(RequestHandler):
 
     @property
     def current_request(self) -> str:
-        """Method and path of the request in progress, or `""`."""
         request = self._current_request
         return "" if request is None else f"{request.method} {request.path}"
 

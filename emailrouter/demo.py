@@ -69,7 +69,6 @@ async def run_demo(echo: Print) -> AsyncIterator[Demo]:
 
 
 def build_config(folder: Path, nameserver: str) -> Config:
-    """Returns a configuration with free ports, a temporary database, and webhooks on loopback allowed."""
     settings = {
         "SERVER__HOSTNAME": HOSTNAME,
         "SERVER__DATA_DIR": str(folder),

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-_MAX_BODY = 1024 * 1024  # maximum bytes of a post
+_MAX_BODY = 1024 * 1024
 _MAX_UNREAD = 100  # when the queue is full, a post waits until a message is read
 
 

@@ -122,7 +122,6 @@ async def run_roles(
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
-    """Returns the fields of the `ready` log event."""
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
@@ -211,7 +210,6 @@ async def _open_unless_stopped(
 
 
 def find_ended_task(process: Process) -> str:
-    """Returns the name of a background task that has ended, or ""."""
     if process.writer is not None and not process.writer.is_alive:
         return "accept-writer"
     return next((task.get_name() for task in process.background_tasks if task.done()), "")

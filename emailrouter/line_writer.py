@@ -63,7 +63,6 @@ class LineWriter:
         self.dropped = 0
 
     def write(self, line: str) -> None:
-        """Writes, queues, or drops and counts the line."""
         try:
             data = self._encode(line)
             with self._lock:
@@ -82,7 +81,6 @@ class LineWriter:
             self._unreported += 1
 
     def flush(self) -> None:
-        """Writes the queue, waiting at most `FLUSH_SECONDS`."""
         until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:

@@ -169,7 +169,6 @@ def _safe_value(value: object) -> str | int | float | None:
 
 
 def _render_line(level: str, event: str, fields: Mapping[str, object]) -> str:
-    """Renders safe values as a JSON line, without the processors."""
     return json.dumps({**fields, "event": event, "level": level, "timestamp": datetime.now(UTC).isoformat()})
 
 
@@ -243,7 +242,6 @@ def _log_thread_failed(failed: threading.ExceptHookArgs) -> None:
 
 
 def _dropped_lines_renderer(processors: list[Processor]) -> Callable[[int], str]:
-    """Returns a function that renders the event `log.lines_dropped`, regardless of the level."""
     log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors, wrapper_class=structlog.BoundLogger)
 
     def render(lines: int) -> str:

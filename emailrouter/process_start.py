@@ -48,7 +48,6 @@ def prepare() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Opens /dev/null onto each closed standard descriptor."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -95,7 +94,6 @@ def _continue_in_child() -> None:
 
 
 def _reap_until_end(program: int) -> NoReturn:
-    """Forwards signals and reaps children until the program ends, then exits as the program did."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # only the program may keep the ports of inherited sockets open
     wanted = signal.valid_signals() - _NOT_FORWARDED
     while True:

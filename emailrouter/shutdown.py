@@ -15,9 +15,7 @@ import structlog
 
 from config.schema import Config
 
-# Time after which a running step is logged.
 SLOW_STEP_SECONDS = 3.0
-# Maximum time that a cancelled step gets to end.
 CANCEL_SECONDS = 1.0
 
 # Time limits of the steps, in seconds. The SMTP server has 10 s for commits in progress, in addition to [smtp]
@@ -32,7 +30,6 @@ OUTCOME_SECONDS = 10.0
 DISPATCHER_SECONDS = 2.0
 # One commit for the request counts, and one for the times when API keys were last used.
 RATE_LIMITS_SECONDS = 3.0
-# For background tasks to end after they are cancelled.
 BACKGROUND_SECONDS = 2.0
 # For closing the core's parts, which are idle by then.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}

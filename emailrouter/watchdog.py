@@ -50,7 +50,7 @@ class SystemdNotifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.setblocking(False)  # systemd must not block the loop
                 channel.sendto(state.encode(), self._address)
-        except OSError as error:  # such as no free descriptor
+        except OSError as error:
             log.warning("systemd.notify_failed", reason=str(error))
 
 

@@ -25,11 +25,9 @@ class Assets:
             self._files[path] = (content, _TYPES[file.suffix])
 
     def path(self, name: str) -> str:
-        """Returns the URL path of a file. Raises KeyError for an unknown name."""
         return self._paths[name]
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Serves `/static/{name}`, with 404 for an outdated digest."""
         asset = self._files.get(request.path)
         if asset is None:
             raise web.HTTPNotFound

@@ -38,7 +38,6 @@ class ChangeStream:
         self._attention_shown = attention_shown
 
     def update(self, ids: frozenset[str], attention: str = "") -> None:
-        """Sets `changed` if a poll reports a change."""
         before = {id_ for id_ in ids if id_ <= self._newest_shown} if self._known_ids is None else self._known_ids
         if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()

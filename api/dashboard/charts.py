@@ -91,7 +91,6 @@ def pattern_definitions() -> Markup:
 
 
 def swatch(n: int) -> Markup:
-    """Returns a sample of the pattern of part `n`, for a legend."""
     return Markup(
         '<svg class="swatch" aria-hidden="true" width="14" height="12">'
         '<rect class="part-{}" x="0.5" y="0.5" width="13" height="11"/></svg>'
@@ -113,7 +112,6 @@ def _svg_text(x: float, y: float, text: str, kind: str) -> Markup:
 
 
 def _format_number(number: float) -> str:
-    """Returns the number with at most two decimals, which keeps the page small."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 

@@ -70,7 +70,6 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
 
 
 def _is_page(request: web.Request) -> bool:
-    """Whether to respond with a page rather than with JSON."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
     # The target of `OPTIONS *` and CONNECT has no leading slash.
@@ -79,7 +78,6 @@ def _is_page(request: web.Request) -> bool:
 
 
 def _return_path(request: web.Request) -> str:
-    """Returns the path to open after sign-in."""
     if request.method in ("GET", "HEAD"):
         return redirects.local_path(request.path_qs)
     header = request.headers.get("Referer", "")

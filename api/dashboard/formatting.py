@@ -131,7 +131,6 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
 
 
 def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
-    """Returns (value, label) pairs for a select field."""
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
 
 

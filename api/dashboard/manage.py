@@ -26,7 +26,6 @@ TABS: tuple[tuple[str, str, Role], ...] = (
 
 
 def manage_page(visit: Visit, template: str, title: str, **context: Any) -> HtmlPage:
-    """Returns a page with the tabs."""
     path = visit.request.path
     tabs = [(label, to) for label, to, role in TABS if visit.has_role(role)]
     active_path = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)

@@ -109,7 +109,6 @@ class PageRoute:
         return self.method == "GET" and not self.is_fragment and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:
-        """Returns the largest form in bytes, at most `cap`."""
         return body.effective_limit(self.max_body, cap, small=self.role is None)
 
 

@@ -62,7 +62,6 @@ class Renderer:
         return self.render(page.template, {**context, **page.context}, page.status)
 
     def render(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
-        """Renders a template without reading the database."""
         response = web.Response(body=self.render_bytes(template, context), status=status, content_type="text/html")
         response.charset = "utf-8"
         set_page_headers(response)

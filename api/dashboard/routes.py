@@ -35,7 +35,6 @@ class Dashboard:
     def register_routes(
         self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]
     ) -> None:
-        """Registers all pages, the static files and the change feed."""
         app[CHANGE_FEED] = self._change_feed
         app.on_shutdown.append(self._close_change_feed)
         for page in PAGES:

@@ -33,6 +33,5 @@ def locale_options(now: Micros) -> list[tuple[str, str]]:
 
 
 def timezone_change(form: Mapping[str, str]) -> TimezoneChange:
-    """Reads the time zone from a form. A missing field changes nothing."""
     timezone = form.get("timezone")
     return {"timezone": timezone or None, "clear_timezone": timezone == ""}

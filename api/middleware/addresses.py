@@ -31,7 +31,6 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
 
 
 def is_https(request: web.Request, trusted: Sequence[Network]) -> bool:
-    """Whether the client uses HTTPS, to this server or to a trusted proxy."""
     nearest = peer_address(request.transport)
     if nearest is not None and is_in(nearest, trusted):
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"

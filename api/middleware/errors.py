@@ -69,7 +69,6 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _may_log(request: web.Request) -> bool:
-    """Counts a log event of the client, or returns False at the limit."""
     attempts, key = request.app[ERROR_LOG_COUNTS], address_key(request.get(ADDRESS, ""))
     try:
         attempts.check(key)
@@ -96,7 +95,6 @@ def _unavailable_response() -> web.Response:
 
 
 def _close_if_unread(request: web.Request, response: web.Response) -> web.Response:
-    """Closes the connection after the response if the body was not read completely."""
     if response.status == 413 or (request.body_exists and not request.content.at_eof()):
         response.force_close()
     return response

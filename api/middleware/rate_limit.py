@@ -35,7 +35,6 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
     automatic = RateLimit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
     def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, RateLimit]:
-        """Returns the limits that apply, by the key of their counter."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):
@@ -58,7 +57,6 @@ def rate_limit(limits: RateLimiter, settings: ApiSettings) -> Middleware:
 
 
 def _is_automatic(request: web.Request) -> bool:
-    """Whether an open page sent this request automatically."""
     declaration = find_declaration(request)
     if declaration is None or not declaration.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False

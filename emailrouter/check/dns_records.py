@@ -41,7 +41,6 @@ async def hostname(context: CheckContext) -> list[CheckResult]:
 
 
 async def name_servers(context: CheckContext) -> list[CheckResult]:
-    """Checks the name servers in use, ignored lines of resolv.conf, and EDNS support."""
     servers = context.resolver.servers
     found = await context.resolver.query_addresses(context.config.server.hostname)
     queried = ", ".join(server.address for server in servers.current_servers())
@@ -84,7 +83,6 @@ async def _check_addresses(context: CheckContext, host: str, name: str) -> list[
 
 
 async def domains(context: CheckContext) -> list[CheckResult]:
-    """Checks the MX and TXT records of the first `MAX_DOMAINS` domains."""
     if context.database is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS + 1)

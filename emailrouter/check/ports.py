@@ -69,7 +69,6 @@ async def _check_smtp_address(context: CheckContext, address: Address) -> list[C
 
 
 async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
-    """Returns the first line of the response, or the error."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     writer = None
     try:

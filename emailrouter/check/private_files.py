@@ -14,7 +14,6 @@ NAME = "files"
 
 
 async def private_files(context: CheckContext) -> list[CheckResult]:
-    """Checks that the first-login file no longer exists, and that only the owner can access the SQLite files."""
     results = []
     first_login = context.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():

@@ -55,7 +55,6 @@ CHECK_SECONDS = 20.0  # for each check, and for opening the database
 
 
 async def run(config: Config) -> list[CheckResult]:
-    """Returns the results of every check in display order."""
     first: list[CheckResult] = []
     database = None
     try:

@@ -19,7 +19,6 @@ _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
 async def database(context: CheckContext) -> list[CheckResult]:
-    """Checks that the database accepts writes and that commits are durable."""
     opened = context.database
     if opened is None:
         return []
@@ -100,7 +99,6 @@ async def secret_key(context: CheckContext) -> list[CheckResult]:
 
 
 async def loss_audit(context: CheckContext) -> list[CheckResult]:
-    """Checks that none of the newest messages lacks its ticket or delivery."""
     if context.database is None:
         return []
     found = await audit_losses(context.database)

@@ -139,7 +139,6 @@ class PrometheusMeter:
         )
 
     def watch_connections(self, count: Callable[[], int]) -> None:
-        """Exports the number of open SMTP connections, read at each scrape."""
         gauge = Gauge("emailrouter_smtp_open_connections", "SMTP connections open now.", registry=self.registry)
         gauge.set_function(count)
 
@@ -200,8 +199,6 @@ class _CertificateExpiry(Collector):
 
 
 class _ExternalCounter(Collector):
-    """A counter kept by another part of the process."""
-
     def __init__(self, name: str, about: str, count: Callable[[], int]) -> None:
         self._name = name
         self._about = about

@@ -26,7 +26,6 @@ class MetricsServer:
 
     @property
     def address(self) -> str | None:
-        """The bound address, such as `127.0.0.1:9100`."""
         if self._runner is None or not self._runner.addresses:
             return None
         host, port = self._runner.addresses[0][:2]

@@ -11,7 +11,6 @@ from api.dashboard.page import HtmlPage, PageRoute, Visit
 from router.admin.audit import is_automatic
 from router.model import AuditEntry
 
-# Path of the target's page by id prefix.
 _FOLDERS = {
     "dom": "/manage/domains",
     "alias": "/manage/aliases",
@@ -67,7 +66,6 @@ def _describe_action(action: str) -> str:
 
 
 def _target_path(action: str, target: str) -> str:
-    """Returns the path of the target's page, "" if there is none."""
     if action.endswith(".delete"):
         return ""
     folder = _FOLDERS.get(target.partition("_")[0], "")

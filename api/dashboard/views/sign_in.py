@@ -37,7 +37,6 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 
 
 async def start_session(visit: Visit, new: NewSession, target: Redirect) -> web.StreamResponse:
-    """Redirects with the cookies of the new session and ends the browser's previous session."""
     cookies = visit.request.app[COOKIES]
     previous_token = cookies.session_token(visit.request)
     if previous_token:

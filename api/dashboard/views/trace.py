@@ -11,7 +11,6 @@ TRACE_PATH = "/activity/trace"
 
 
 async def search(visit: Visit) -> HtmlPage | Redirect:
-    """Lists the messages found, or redirects to the only one."""
     q = visit.query.get("q", "").strip()
     messages = await visit.services.messages.find(visit.actor, q) if q else ()
     if len(messages) == 1:
