@@ -1,7 +1,4 @@
-"""Serves one route: decodes the request, calls the handler and encodes its result.
-
-Implements `Idempotency-Key`: a repeated request gets the stored response.
-"""
+"""Serves one route: decodes the request, calls the handler and encodes its result. Implements `Idempotency-Key`."""
 
 from __future__ import annotations
 

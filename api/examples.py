@@ -70,7 +70,7 @@ def _substitute(command: str, text: str) -> str:
 
 
 def main() -> None:
-    """Writes `examples.json`. Works only in a source checkout."""
+    """Works only in a source checkout."""
     parsed = parse_document(DOCUMENT.read_text(encoding="utf-8"))
     COPY.write_text(json.dumps(parsed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

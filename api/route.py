@@ -57,11 +57,9 @@ class Route:
 
     Args:
         path: Path below `/api`, with `{name}` for parameters.
-        summary: Summary in the OpenAPI document.
         role: Minimum role; None needs no authentication.
         answer: Model of the response; None for 204 and for streams.
-        status: HTTP status of a successful response.
-        creates: Whether it accepts `Idempotency-Key`.
+        creates: Whether the call accepts `Idempotency-Key`.
         secret: Whether the response contains a secret and must not be stored.
         media: Media type of a streamed response.
         errors: Error codes in addition to those that `openapi.errors_of` derives.

@@ -141,11 +141,7 @@ class ApiServer:
     ) -> None:
         """Does not listen yet.
 
-        Args:
-            port: 0 selects a free port.
-            systemd: Whether to use the sockets passed by systemd instead.
-            keepalive_timeout: Seconds after which an idle connection or an incomplete request head is closed.
-            environ: Environment with the variables of systemd.
+        `keepalive_timeout` applies to idle connections and incomplete request heads.
         """
         self._limits = limits
         self._app = app

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 HEIGHT = 120  # pixels, of a column chart
 _TOP, _BOTTOM = 20, 22  # pixels, for the maximum above and the labels below the columns
 _MIN_HEIGHT = 2.0  # pixels, so that every value above 0 is visible
-# Text closer than this to an edge, in percent of the width, is aligned to that edge.
+# In percent of the width. Text closer to an edge is aligned to that edge.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -31,9 +31,7 @@ class ChartPoint:
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     """Returns a column chart.
 
-    Args:
-        name: Prefix of the element ids, unique on the page.
-        title: The chart in one sentence, for screen readers.
+    `name` is a prefix of the element ids, unique on the page. `title` describes the chart for screen readers.
     """
     maximum = max((point.value for point in points), default=0)
     base = HEIGHT - _BOTTOM

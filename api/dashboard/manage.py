@@ -56,10 +56,7 @@ def confirmation_page(
 ) -> HtmlPage:
     """Returns the page that confirms a removal.
 
-    Args:
-        consequences: One sentence each.
-        action: Path that the form is sent to.
-        fields: Hidden fields of the form.
+    `consequences` has one sentence each, `fields` are the hidden fields of the form.
     """
     context = {
         "consequences": list(consequences),

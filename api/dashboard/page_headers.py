@@ -11,8 +11,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# For the HTML of a message in a frame: runs no script and sends no request, even if the sanitiser missed something.
-# Inline styles are allowed, because the sanitiser keeps some.
+# For the HTML of a message in a frame, which runs no script and sends no request, even if the sanitiser missed
+# something. Inline styles are allowed, because the sanitiser keeps some.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"

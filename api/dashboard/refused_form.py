@@ -37,13 +37,7 @@ _RETRYABLE = frozenset({401, 429, 500, 503})
 
 @dataclass(frozen=True, slots=True)
 class RefusedForm:
-    """The form on an error page.
-
-    Attributes:
-        text_fields: Fields with prose, shown to the user.
-        hidden_fields: The other fields.
-        secret_labels: Names and labels of the fields to enter again.
-    """
+    """The form on an error page, with prose in `text_fields`. The user enters the fields of `secret_labels` again."""
 
     action: str
     text_fields: Mapping[str, str]
@@ -61,7 +55,7 @@ class RefusedForm:
 
 
 class RefusedFormReader:
-    """Reads the forms of rejected requests. `origin` is accepted in addition to the host of the request."""
+    """Reads the forms of rejected requests. `origin` is that of the dashboard."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin

@@ -99,7 +99,7 @@ def redirect_response(outcome: Redirect) -> web.Response:
 
 
 def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
-    """Returns the fields of a form. Raises `Refused` for a malformed form or another content type."""
+    """Returns the fields of a form. Raises `Refused` if the body is not a form."""
     if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":

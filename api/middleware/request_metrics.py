@@ -1,6 +1,6 @@
 """Counts and times requests by route and status class.
 
-The outermost middleware, so it sees the final responses. The label is the registered pattern, so the number of label
+The outermost middleware, which sees the final responses. The label is the registered pattern, so the number of label
 values is bounded.
 """
 

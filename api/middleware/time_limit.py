@@ -35,7 +35,7 @@ def time_limit(limit: timedelta) -> Middleware:
 
 
 def innermost_call(error: TimeoutError) -> str:
-    """The innermost function of this program that the request waited in, with its database query if it has one.
+    """The innermost function of this program that the request waited in, with its database query if any.
 
     Reads the traceback of the cancellation, so requests that finish in time have no overhead.
     """

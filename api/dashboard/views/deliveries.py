@@ -1,4 +1,4 @@
-"""`/activity`: what needs attention, and the deliveries with their attempts and retries."""
+"""`/activity`: what needs attention, and the deliveries."""
 
 from __future__ import annotations
 

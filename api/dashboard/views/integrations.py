@@ -1,4 +1,4 @@
-"""`/manage/integrations`: integrations, their state and last error. The webhook URL is never shown."""
+"""`/manage/integrations`: integrations. The webhook URL is never shown."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_integration(visit: Visit) -> Redirect:
 
 
 async def send_test_message(visit: Visit, integration_id: str) -> None:
-    """Sends a test message. Raises `Refused` with the reason if the message was not delivered."""
+    """Sends a test message. Raises `Refused` if the message was not delivered."""
     result = await visit.services.integrations.test(visit.actor, integration_id)
     if not result.ok:
         raise Refused("conflict", f"The test message was not delivered: {result.reason}")

@@ -99,7 +99,7 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """Returns the entries, oldest first. Newer messages use up the size limits before older ones."""
+    """Newer messages use up the size limits before older ones."""
     text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
     for entry in reversed(timeline.entries):
