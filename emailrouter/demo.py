@@ -144,7 +144,7 @@ async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
 
 
 async def _send_mail(demo: Demo, echo: Print) -> str:
-    """Sends one message by SMTP. Returns the message ID in the 250 reply."""
+    """Returns the message ID in the 250 reply."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
     mail["To"] = f"support@{DOMAIN}"

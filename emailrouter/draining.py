@@ -1,4 +1,4 @@
-"""First steps of a shutdown: close the listeners, complete requests and messages in progress, save the last counts."""
+"""First steps of a shutdown: close the listeners, complete requests and messages in progress, save the counts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """Stops the servers, tells the dispatcher to stop, and saves the last counts.
-
-    A failed step does not prevent the next ones.
-    """
+    """A failed step does not prevent the next ones."""
     steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace

@@ -254,10 +254,7 @@ class _BackgroundTasks:
                 self.main_task.cancel()
 
     def raise_failure(self) -> None:
-        """Raises `BackgroundTaskEnded` if a task failed.
-
-        First resets the cancellation, so that the time limits of the shutdown work.
-        """
+        """Resets the cancellation before raising, so that the time limits of the shutdown work."""
         if self.failures:
             if self.main_task is not None and self.main_task.cancelling():
                 self.main_task.uncancel()
@@ -266,7 +263,7 @@ class _BackgroundTasks:
 
 @asynccontextmanager
 async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
-    """Runs the background tasks. At the end, waits for the dispatcher and cancels the other tasks."""
+    """At the end, waits for the dispatcher and cancels the other tasks."""
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database

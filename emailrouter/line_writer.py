@@ -34,7 +34,7 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class _PendingLine:
-    """The unwritten part of a line. `dropped` is the number of dropped lines that this line reports."""
+    """The unwritten part of a line, which reports `dropped` lines."""
 
     data: bytes
     dropped: int = 0
@@ -114,7 +114,7 @@ class LineWriter:
 
     def _write_queue(self) -> None:
         """Writes as much as the stream accepts now. The lock must be held."""
-        if self._writing:  # the loop that is already running writes the new line
+        if self._writing:  # the running loop writes the new line
             return
         self._writing = True
         try:

@@ -54,7 +54,7 @@ class Shutdown:
         self._armed = False
 
     def start_timer(self) -> None:
-        """Starts the time limit. It applies until the interpreter exits, which a thread could delay forever."""
+        """The time limit applies until the interpreter exits, which a thread could delay forever."""
         if self._limit_seconds is not None and not self._armed:
             self._armed = True
             timer = threading.Timer(self._limit_seconds, self._exit)
@@ -62,7 +62,7 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """Runs one step. After `seconds`, cancels it and waits at most `CANCEL_SECONDS` for its end."""
+        """After `seconds`, cancels the step and waits at most `CANCEL_SECONDS` for its end."""
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:

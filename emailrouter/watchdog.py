@@ -27,7 +27,7 @@ class SystemdNotifier:
         self.watchdog_seconds = _watchdog_seconds(environ) if path else None
 
     def notify_ready(self) -> None:
-        """Reports that the process is ready, or that a reload has ended."""
+        """Also ends a reload."""
         self._send("READY=1\nSTATUS=")
 
     def notify_waiting(self, what: str) -> None:

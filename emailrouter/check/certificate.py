@@ -58,7 +58,7 @@ async def certificate(context: CheckContext) -> list[CheckResult]:
 
 
 def tlsa_digest(path: Path) -> str | None:
-    """Returns the digest of a TLSA record `3 1 1` (RFC 6698); None if no certificate can be read from the file."""
+    """Returns the digest of a TLSA record `3 1 1` (RFC 6698); None without a readable certificate."""
     try:
         first = x509.load_pem_x509_certificates(path.read_bytes())[0]
     except (OSError, ValueError):

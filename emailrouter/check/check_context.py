@@ -23,12 +23,7 @@ UNIT_DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The input of a check.
-
-    Attributes:
-        database: None if it could not be opened, which `run` reports.
-        tls_context: For connections to the hosts of integrations.
-    """
+    """The input of a check. `database` is None if it could not be opened, which `run` reports."""
 
     config: Config
     resolver: DnsResolver

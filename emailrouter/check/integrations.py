@@ -41,7 +41,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _load_secret_box(context: CheckContext) -> SecretBox | None:
-    """Loads the secret key, or returns None. Never creates one."""
+    """Never creates a key."""
     own = context.config.server.secret_key
     try:
         key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()

@@ -88,7 +88,7 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
 
 
 def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
-    """Returns the results for an address that does not respond. Binds to the address to find the reason."""
+    """Binds to the address to find the reason."""
     if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

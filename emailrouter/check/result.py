@@ -12,10 +12,7 @@ CheckStatus = Literal["ok", "warn", "fail"]
 class CheckResult:
     """One line of `emailrouter check`.
 
-    Attributes:
-        check: What was checked, such as `disk` or `domain example.com`.
-        text: What was found.
-        fix: What to do, or "". Optional for an `ok` result.
+    `check` names what was checked, such as `disk` or `domain example.com`. `fix` is what to do, or "".
     """
 
     check: str

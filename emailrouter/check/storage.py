@@ -59,7 +59,7 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
-    """Checks the key file, and that the key of this host encrypted the secrets in the database. Never creates a key."""
+    """Never creates a key."""
     config, name = context.config, "secret key"
     configured = config.server.secret_key
     path = config.server.data_dir / KEY_FILE

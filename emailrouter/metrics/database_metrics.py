@@ -47,7 +47,7 @@ class DatabaseMetrics(Collector):
         registry.register(self)
 
     async def refresh(self) -> None:
-        """Reads the values unless they are fresh. Concurrent calls share one read."""
+        """Concurrent calls share one read."""
         async with self._lock:
             began = self._clock.monotonic()
             if began < self._stale_at:

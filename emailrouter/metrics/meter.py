@@ -107,7 +107,7 @@ class PrometheusMeter:
         dropped_lines: Callable[[], int] = int,
         side_task_failures: Callable[[], int] = int,
     ) -> None:
-        """`dropped_lines` and `side_task_failures` return counts kept elsewhere, read at each scrape."""
+        """`dropped_lines` and `side_task_failures` are read at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
@@ -143,7 +143,7 @@ class PrometheusMeter:
         gauge.set_function(count)
 
     def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
-        """Exports the expiry of the SMTP certificate, read at each scrape. None omits it."""
+        """The metric is omitted while `expires_at` returns None."""
         self.registry.register(_CertificateExpiry(expires_at))
 
     def record_connection(self) -> None:
