@@ -91,7 +91,7 @@ def after_call(context: Any, case: Any, response: Any) -> None:
         try:
             _store_ids(json.loads(response.content))
         except ValueError:
-            return  # the content is text, not JSON
+            return
 
 
 def _is_odd(text: str) -> bool:

@@ -58,7 +58,6 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
 
 
 async def create_tickets(installation: Installation) -> list[str]:
-    """Creates open unassigned tickets and returns their ids."""
     return [
         await seeds.insert_ticket(installation.database, installation.workspace_id, number)
         for number in range(1, TICKETS + 1)

@@ -52,7 +52,6 @@ def oversized(sources: Mapping[str, str]) -> dict[str, int]:
 def _definitions(
     node: ast.AST, outer: str = ""
 ) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Yields each class and function, preceded by its qualified name."""
     for child in ast.iter_child_nodes(node):
         inner = outer
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -73,7 +72,6 @@ def _assigned(node: ast.AST) -> Iterator[str]:
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """Returns the dotted name of each name that a module imports."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -86,7 +84,6 @@ def _imported(tree: ast.Module) -> dict[str, str]:
 
 
 def _dotted(node: ast.expr, names: Mapping[str, str], module: str) -> str:
-    """The dotted name of a base or decorator, without its arguments."""
     match node:
         case ast.Name(name):
             return names.get(name, f"{module}.{name}")

@@ -13,7 +13,6 @@ PRODUCT: list[str] = CONFIGURATION["paths"]
 
 
 def unused(*arguments: str) -> list[str]:
-    """The names that vulture reports with the project's configuration."""
     done = subprocess.run(
         [sys.executable, "-m", "vulture", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -25,7 +25,6 @@ LINKING = sorted(
     for path in folder.glob("*.md")
 )
 # Names of all packages are checked only in flow.md. In other documents `smtp.` and `api.` also begin names of
-# settings, and `emailrouter.` begins names of units.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -34,13 +33,12 @@ _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests
 
 
 def exists(module: str) -> bool:
-    """Whether a dotted name is a module, or a name in a module."""
     package, _, name = module.rpartition(".")
     if find_spec(package) is None:
         return False
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # `package` is a module without submodules
+    except ModuleNotFoundError:
         return hasattr(__import__(package, fromlist=[name]), name)
 
 

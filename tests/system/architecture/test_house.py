@@ -23,7 +23,6 @@ def name(path: Path) -> str:
 
 
 def tracked() -> list[Path]:
-    """The files that git tracks, or all files of an unpacked archive."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         return [p for p in ROOT.rglob("*") if p.is_file() and ".venv" not in p.parts]

@@ -31,7 +31,6 @@ from tests.system.restart.load import under_load
 # All tables except that of the rate limit counters, which also change without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
-# Takes a file name without its suffix and returns the URL of the restored copy.
 Backup = Callable[[str], Coroutine[None, None, str]]
 
 

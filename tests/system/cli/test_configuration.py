@@ -299,8 +299,6 @@ def _apply(url: str | None = None) -> DocumentApplier:
 
 
 class _UnusedServices:
-    """Services whose methods exist but must not be called."""
-
     def __getattr__(self, name: str) -> "_UnusedServices":
         return self
 

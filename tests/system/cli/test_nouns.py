@@ -160,7 +160,6 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     (await cli("integration", "remove", "two", "--yes")).ok()
     cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
     assert "secret_key is missing" in await cli.error_line("integration", "change", "one", "--name", "x", code=2)
-    # Commands that use no secrets do not need the secret key.
     assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
 
@@ -273,7 +272,6 @@ async def _version(cli: CommandLine) -> int:
 
 
 async def _create_ticket(cli: CommandLine) -> None:
-    """Creates a ticket by a test message to an alias of a verified domain."""
     async with DnsStandIn() as dns:
         dns.set("example.org", "MX", "10 mx1.host.test.")
         cli.env["dns.nameservers"] = [dns.address]

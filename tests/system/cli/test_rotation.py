@@ -105,7 +105,6 @@ async def test_kill_between_any_two_steps(
     assert json.loads(reloaded_box.decrypt(row["encrypted_settings"])) == {"webhookUrl": "u"}
     committed = step in ("after the commit", "before the new name")
     assert (load_or_create_key(tmp_path) != old) is committed
-    # A later rotation succeeds.
     current = load_or_create_key(tmp_path)
     next_key = write_next_key(tmp_path)
     assert await rotation.reencrypt_all(current, next_key) == 1
