@@ -1,4 +1,4 @@
-"""The fixtures of every system test: see `tests.support.fixtures`."""
+"""Fixtures of every system test, from `tests.support.fixtures`."""
 
 from tests.support.fixtures import (
     dns_server,

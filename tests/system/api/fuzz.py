@@ -1,9 +1,7 @@
-"""Runs schemathesis against the started program on both databases: `make api-fuzz`.
+"""Runs schemathesis against the started program on both databases, as `make api-fuzz`.
 
-Runs all phases, with at most `--examples` (200) per operation. Fails on a 5xx, on a logged error, on a response that
-the OpenAPI document does not allow, on a call that never succeeded (`tests.system.api.fuzz_good` has a valid request
-for each), and if a database takes longer than `--minutes`. DNS and Slack are stand-ins and the databases are temporary;
-nothing leaves the machine.
+A run fails on a 5xx, a logged error, a response outside the OpenAPI document, or a call that never succeeded. DNS and
+Slack are stand-ins, so nothing leaves the machine.
 """
 
 # ruff: noqa: T201 - a command that prints its result
@@ -55,7 +53,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class FuzzTarget:
-    """A running program, and the facts that `tests.system.api.fuzz_hooks` needs."""
+    """A running program, and what `tests.system.api.fuzz_hooks` needs to know of it."""
 
     url: str
     key: str
@@ -63,7 +61,7 @@ class FuzzTarget:
 
 
 async def prepare(installation: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
-    """Creates an admin with an API key, some tickets, and the objects for a valid request of each call."""
+    """Creates an admin, tickets, and the objects for a valid request of each call."""
     actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await UserService(installation.database, clock).create(actor, **login, role="admin")
@@ -99,7 +97,7 @@ def _send(host: str, port: int) -> None:
 
 
 async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
-    """Runs schemathesis to its end and returns its exit code. At the time limit it is ended, and 1 is returned."""
+    """Returns the exit code of schemathesis, or 1 at the time limit."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
     command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]
@@ -130,7 +128,7 @@ async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse
 
 
 def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
-    """Prints a summary. Returns whether every call succeeded at least once and no response was a 5xx."""
+    """Prints a summary and returns whether the responses are acceptable."""
     total: Counter[int] = Counter()
     for by_status in counts.values():
         total.update({int(status): number for status, number in by_status.items()})
@@ -147,7 +145,7 @@ def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool
 
 
 async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
-    """Fuzzes the program on one database. Returns whether it passed."""
+    """Whether the program passes on one database."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         slack = await stack.enter_async_context(SlackStandIn())

@@ -1,7 +1,6 @@
 """One valid request per call of the API, with objects that no other request uses.
 
-`tests.system.api.fuzz` creates the objects first; `tests.system.api.fuzz_hooks` sends each request until it succeeds
-once. A call that never succeeds is therefore faulty, whatever the random requests do.
+A call that never succeeds is therefore faulty, whatever the random requests do.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ class ValidRequests:
 
 
 class RequestBuilder:
-    """Creates objects in the running program with the API key of an admin. Raises RuntimeError on an error response."""
+    """Creates objects as an admin. Raises RuntimeError on an error response."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, good: ValidRequests) -> None:
         self._http = http
@@ -52,7 +51,7 @@ class RequestBuilder:
         return created
 
     async def create_tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
-        """Creates tickets for an alias, each with one message and one delivery, and reserves their ids."""
+        """Creates tickets with one message and one delivery each, and reserves their ids."""
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.request("GET", "/emails/tickets?limit=200"))["tickets"]
         details = [
@@ -78,7 +77,7 @@ async def valid_requests(
 
     Args:
         domain: The id of the active `DOMAIN`.
-        webhooks: The webhook URLs by name; the names are `alive` and `gone`.
+        webhooks: The URLs of the webhooks `alive` and `gone`.
         smtp: Host and port of the SMTP server.
     """
     good = ValidRequests(reserved_ids=[domain])

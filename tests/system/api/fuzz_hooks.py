@@ -1,8 +1,7 @@
 """Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
 
 The hooks protect the user and the API key of the run, and replace webhook URLs by those of the Slack stand-in. They
-replace half of the ids and credentials by existing ones. They send a valid request of each call until it succeeds once
-(`tests.system.api.fuzz_good`), and count the responses of each call.
+insert existing ids into random requests and add the requests of `tests.system.api.fuzz_good`.
 """
 
 import atexit
@@ -64,7 +63,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _needs_success(case: Any) -> bool:
-    """Whether to send the valid request: the call has not succeeded yet, and the random case is meant to be valid."""
+    """Whether to send the valid request instead of the random case."""
     label = case.operation.label
     good = _FACTS["good"].get(label)
     if good is None or _responses[label][good["status"]]:
@@ -85,7 +84,7 @@ def _make_valid(case: Any) -> None:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Counts a response, and stores the ids in a successful one."""
+    """Counts a response and stores its ids."""
     _responses[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:
@@ -95,7 +94,7 @@ def after_call(context: Any, case: Any, response: Any) -> None:
 
 
 def _is_odd(text: str) -> bool:
-    """Whether the checksum of a text is odd: true for half of all texts, and always the same for one text."""
+    """Selects half of all texts, and the same ones in every run."""
     return bool(zlib.crc32(text.encode("utf-8", "replace")) % 2)
 
 
@@ -108,10 +107,7 @@ def _choose_id(kind: str, value: str) -> str:
 
 
 def _local_url(url: str) -> str:
-    """Replaces a URL by one of two URLs of the Slack stand-in: a working webhook or a removed one.
-
-    Returns URLs without a host and malformed URLs unchanged.
-    """
+    """Replaces a URL that has a host by a working or a removed webhook of the Slack stand-in."""
     try:
         has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:

@@ -1,4 +1,4 @@
-"""50 users claim the same 100 tickets concurrently in three API processes on PostgreSQL: each ticket has one winner."""
+"""50 users claim the same tickets through three API processes on PostgreSQL, and each ticket has one winner."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
             async def claim(root: str, key: str) -> list[tuple[int, str, str]]:
-                """Claims all tickets as one user. All users use the same order, so every ticket is contested."""
+                """Claims all tickets in the same order as every other user, so that every ticket is contested."""
                 answers = []
                 for ticket in tickets:
                     headers = {"Authorization": f"Bearer {key}"}

@@ -1,4 +1,4 @@
-"""docs/api.md is correct: each command, run by a shell, returns the documented status and fields."""
+"""Each command in docs/api.md returns the documented status and fields."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
-    """Creates a ticket with a dead delivery, a session and an MX record. Returns the variables of the commands."""
+    """Creates the objects of the document. Returns the variables of the commands."""
     await served.create_alias("office", "office.example")
     await served.accept_ticket(
         mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example"
@@ -66,10 +66,9 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
 
 
 async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiReply:
-    """Runs a command of the document in a shell.
+    """Runs a command of the document and stores the id of a created object in `known`.
 
-    If the command creates an object, stores the id of the object in the variable of its kind. A `.curlrc` in the folder
-    makes curl silent and appends the status and the content type to its output.
+    A `.curlrc` in the folder makes curl append the status and the content type.
     """
     env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
     process = await asyncio.create_subprocess_exec(
@@ -89,10 +88,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
 
 
 def _shape(value: Any) -> Any:
-    """Returns the field names on all levels, without values.
-
-    A list is represented by its first item. The free-form objects `preview` and `detail` are omitted.
-    """
+    """The field names on all levels. The free-form objects `preview` and `detail` are omitted."""
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
     if isinstance(value, list):
@@ -101,7 +97,7 @@ def _shape(value: Any) -> Any:
 
 
 def test_openapi_examples_match_the_document() -> None:
-    """`python -m api.examples` updates the examples. Every request and response body has an example."""
+    """`python -m api.examples` updates the examples."""
     assert examples() == parse_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:
         example = examples()[f"{route.method} {route.path}"]

@@ -1,4 +1,4 @@
-"""Lengths of modules and functions, and numbers of attributes assigned on `self`, from the source text."""
+"""Sizes of modules, functions and classes, from the source text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
 
 @dataclass
 class Class:
-    """A class definition. `above`: the bases and decorators of the class, as dotted names."""
+    """A class definition. `above` names its bases and decorators."""
 
     place: str
     attributes: set[str] = field(default_factory=set)
@@ -23,8 +23,7 @@ class Class:
 def oversized(sources: Mapping[str, str]) -> dict[str, int]:
     """Returns the modules, functions and classes that exceed a limit, with their sizes.
 
-    A function counts from its `def` to its last line. The attributes of a class include those of its bases, if
-    the bases are among the sources. A class that declares its attributes (`DECLARING`) has no limit.
+    The attributes of a class include those of its bases.
 
     Args:
         sources: The texts of modules by path, such as `smtp/server.py`.
@@ -61,7 +60,7 @@ def _definitions(
 
 
 def _assigned(node: ast.AST) -> Iterator[str]:
-    """Yields the attributes that a class assigns on `self`, without those of nested classes."""
+    """The attributes that a class assigns on `self`."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Attribute(ast.Name("self"), attribute, ast.Store()):
@@ -95,7 +94,7 @@ def _dotted(node: ast.expr, names: Mapping[str, str], module: str) -> str:
 
 
 def _lineage(dotted: str, classes: Mapping[str, Class]) -> set[str]:
-    """The dotted names of a class, of its bases and their bases, and of the decorators of all of them."""
+    """The names of a class, its ancestors and all their decorators."""
     found = {dotted}
     for each in classes[dotted].above if dotted in classes else ():
         found |= _lineage(each, classes)

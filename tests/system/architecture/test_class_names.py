@@ -5,12 +5,12 @@ from collections import defaultdict
 
 from tests.system.architecture.test_house import ROOT, tracked
 
-# Class names that several modules may define, with the meaning that the classes share.
+# Names that several modules may define, with their common meaning.
 SHARED = {"MxRecord": "an MX record, as name servers return it and as the API displays it"}
 
 
 def classes() -> dict[str, set[str]]:
-    """The modules that define each class, by the name of the class."""
+    """The modules that define each class name."""
     modules_by_name: dict[str, set[str]] = defaultdict(set)
     for path in tracked():
         if path.suffix == ".py":

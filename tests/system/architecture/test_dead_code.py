@@ -1,4 +1,4 @@
-"""vulture, as in `make lint`, finds no unused name and has no unneeded exception."""
+"""vulture finds no unused name and has no unneeded exception."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Dependencies: lower bounds are the tested versions, and documented installations verify hashes."""
+"""Lower bounds are the tested versions, and documented installations verify hashes."""
 
 import re
 import tomllib

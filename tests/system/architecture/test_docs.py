@@ -10,7 +10,7 @@ import pytest
 from tests.system.architecture.test_house import SOURCES, name
 
 ROOT = Path(__file__).parents[3]
-# Documents of the current state. Decision records are omitted, because they may name what no longer exists.
+# Decision records are omitted, because they may name what no longer exists.
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "tests" / "README.md"])
 LINKING = sorted(
     path
@@ -24,7 +24,7 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# Names of all packages are checked only in flow.md. In other documents `smtp.` and `api.` also begin names of
+# Other documents also contain names of settings and units, which begin like names of packages.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -43,7 +43,7 @@ def exists(module: str) -> bool:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a dotted name is a module or an attribute of one. An attribute of instances needs an annotation."""
+    """Whether a dotted name is a module or an attribute of one."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -52,7 +52,7 @@ def resolves(dotted: str) -> bool:
             continue
         for part in parts[length:]:
             if part in getattr(found, "__annotations__", {}):
-                return True  # an attribute of instances, declared by an annotation
+                return True  # an attribute of instances
             if not hasattr(found, part):
                 return False
             found = getattr(found, part)
@@ -84,7 +84,7 @@ def test_links_between_documents_resolve(path: Path) -> None:
     assert broken == []
 
 
-# In docstrings and comments `smtp.` and `api.` also begin names of settings, so only names of `router` are checked.
+# `smtp.` and `api.` also begin names of settings.
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
     mentioned = {match.rstrip(".") for match in _CORE_NAME.findall(path.read_text(encoding="utf-8"))}

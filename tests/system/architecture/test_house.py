@@ -61,14 +61,14 @@ def test_sql_is_only_in_the_store() -> None:
 
 
 def test_environment_is_read_only_at_the_edges() -> None:
-    """Only `config` and `emailrouter` read `os.environ`. Other packages may use it as the default of a parameter."""
+    """Only `config` and `emailrouter` read `os.environ`, except in default arguments."""
     allowed = {"config", "emailrouter"}
     found = [
         name(p)
         for p in SOURCES
         if re.search(r"os\.(environ|getenv)\b(?!,)", p.read_text(encoding="utf-8"))
         and p.relative_to(ROOT).parts[0] not in allowed
-        and name(p) != "smtp/server.py"  # os.environ is a default argument, for LISTEN_FDS of sd_listen_fds(3)
+        and name(p) != "smtp/server.py"  # LISTEN_FDS of sd_listen_fds(3), as a default argument
     ]
     assert found == []
 

@@ -1,7 +1,6 @@
-"""Backups with the commands of docs/operations.md, made while mail is accepted, restore a complete installation.
+"""Backups made while mail is accepted, with the commands of docs/operations.md, restore a complete installation.
 
-Every message accepted before the backup began is in the copy, and the copy passes the loss audit. The program
-runs on the copy. A backup without concurrent changes has the same row counts as the original.
+The copy contains every message accepted before the backup began, passes the loss audit and serves the program.
 """
 
 import asyncio
@@ -28,14 +27,14 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
-# All tables except that of the rate limit counters, which also change without requests.
+# The rate limit counters change without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
 Backup = Callable[[str], Coroutine[None, None, str]]
 
 
 def _sqlite_backups(folder: Path) -> Backup:
-    """Returns a function that runs `VACUUM INTO`: one read transaction, unaffected by concurrent writes."""
+    """Returns a function that runs `VACUUM INTO`, which is unaffected by concurrent writes."""
 
     async def backup(name: str) -> str:
         source, copy = folder / "emailrouter.db", folder / f"{name}.db"
@@ -53,7 +52,7 @@ def _sqlite_backups(folder: Path) -> Backup:
 
 
 def _postgres_backups(server: PostgresServer, url: str, folder: Path) -> Backup:
-    """Returns a function that runs `pg_dump --format=custom`, then `pg_restore` into an empty database."""
+    """Returns a function that runs `pg_dump`, then `pg_restore` into an empty database."""
 
     async def backup(name: str) -> str:
         dump = folder / f"{name}.dump"
@@ -116,7 +115,7 @@ async def _back_up_and_restore(original: Installation, backup: Backup, folder: P
 
 
 async def _assert_complete(url: str, accepted: set[str]) -> None:
-    """Asserts that every accepted message is stored with its content, and that the loss audit passes."""
+    """Asserts that every accepted message is stored and that the loss audit passes."""
     database = _database(url)
     await database.open()
     try:

@@ -1,4 +1,4 @@
-"""The CPU time and memory of child processes are measured, and no child survives its `with` block."""
+"""Child processes are measured, and none survives its `with` block."""
 
 import os
 import sys

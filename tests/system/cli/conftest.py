@@ -1,4 +1,4 @@
-"""The fixtures `cli`, a command line on SQLite, and `both`, which runs a test on SQLite and on PostgreSQL."""
+"""The fixtures `cli`, a command line on SQLite, and `both`, one on each database."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Configuration errors with PostgreSQL: one line with the problem and the fix, and the exit code."""
+"""Configuration errors with PostgreSQL are reported in one line with the fix, and by the exit code."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ ROLE = "mistaken"  # a role without grants, created once for the whole server
 NO_LOGIN = "mistaken_nologin"
 FOLDER = "/nonexistent"
 
-# Parameters of the URL, and the text that the error must contain.
+# Parameters of the URL, and a text of the error.
 PARAMETERS = [
     ("channel_binding=require", "channel_binding must be one of disable, prefer"),
     ("sslmode=maybe", "sslmode must be one of disable, allow"),
@@ -36,14 +36,14 @@ PARAMETERS = [
 
 
 def alter_url(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """Replaces the given parts of a URL, its query, and its password by one that must not be printed."""
+    """Replaces parts of a URL, and its password by one that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
 
 
 async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
-    """Asserts that the command exits with `code` and prints one line with `names` and without the password."""
+    """Asserts that the command prints one line with `names` and without the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
     line = await cli.error_line(command, code=code)
     assert all(name in line for name in names), line
@@ -52,7 +52,7 @@ async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, comma
 
 @pytest.fixture
 async def administrator(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the database of the test, after the roles `ROLE` and `NO_LOGIN` were created."""
+    """A connection to the database of the test, on a server with the roles `ROLE` and `NO_LOGIN`."""
     connection = await asyncpg.connect(postgres_url)
     for role, login in ((ROLE, "LOGIN"), (NO_LOGIN, "NOLOGIN")):
         try:
@@ -97,7 +97,7 @@ async def test_unknown_role_database_and_host(
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """An error with code 1 may be temporary: a serving process would retry, but `migrate` fails with the reason."""
+    """An error with code 1 may be temporary, so a serving process would retry."""
     await assert_fails(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
@@ -163,7 +163,7 @@ async def test_server_without_free_connections_is_retried(
 async def test_asynchronous_commits_are_reported(
     postgres_url: str, administrator: asyncpg.Connection, dns_server: DnsStandIn, tmp_path: Path
 ) -> None:
-    """`check` only warns: asynchronous commits are allowed, but a crash may then lose accepted mail."""
+    """`check` only warns, because asynchronous commits are allowed."""
     cli = CommandLine(tmp_path, {**program_settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
     (await cli("migrate")).ok()
     name = urlsplit(postgres_url).path[1:]

@@ -1,4 +1,4 @@
-"""`reparse` replaces the text of the selected messages. A message whose raw content was erased keeps its text."""
+"""`reparse` replaces the text of messages, except of those whose raw content was erased."""
 
 from pathlib import Path
 

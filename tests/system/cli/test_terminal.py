@@ -1,7 +1,4 @@
-"""Commands with and without a terminal.
-
-Destructive commands ask for confirmation. `n`, an empty line, the end of input and SIGINT decline.
-"""
+"""Destructive commands ask for confirmation on a terminal."""
 
 import asyncio
 import os
@@ -21,10 +18,7 @@ Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
 async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
-    """Runs a command with a terminal as standard input and answers its prompt.
-
-    Returns the exit code and what the command then prints on standard error.
-    """
+    """Answers the prompt of a command. Returns the exit code and the error output after the answer."""
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -57,16 +51,16 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 
 
 def reads_answer(pid: int) -> bool:
-    """Whether a process waits in a system call whose first argument is 0: `read` of standard input.
+    """Whether a process waits for standard input.
 
-    Tests answer only then: no user could send a signal in the microseconds between the prompt and `read`.
+    A signal between the prompt and `read` would test a moment that no user can hit.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
-    """A file that the program opens must not get the descriptor of a closed standard stream."""
+    """A file must not get the descriptor of a closed standard stream."""
     command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, sys.executable, cwd=cli.folder, env=environment(cli.env)
