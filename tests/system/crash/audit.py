@@ -45,11 +45,9 @@ class DatabaseReader:
             await connection.close()
 
     async def fetch_number(self, statement: str) -> int:
-        """Returns the single value of a statement."""
         return int((await self.rows(statement))[0][0])
 
     async def count_undelivered(self) -> int:
-        """Returns the number of deliveries that are not delivered."""
         return await self.fetch_number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
 
 

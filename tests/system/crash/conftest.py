@@ -1,5 +1,3 @@
-"""Fixtures of the crash tests."""
-
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +8,6 @@ from tests.support.stores import KINDS
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of database. A test that uses this fixture runs on both kinds."""
     return str(request.param)
 
 

@@ -30,7 +30,6 @@ _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
 def install_signal(place: str, number: signal.Signals) -> None:
-    """Sends the signal to this process at `POINT[:n]`."""
     name, _, nth = place.partition(":")
     left = int(nth or 1)
 
@@ -74,7 +73,6 @@ def drop_capabilities(argv: Sequence[str]) -> None:
 
 
 def launch(argv: Sequence[str]) -> None:
-    """Applies the options and runs the program in this process."""
     split = argv.index("--")
     options, arguments = list(argv[:split]), argv[split + 1 :]
     if "--hurry" in options:

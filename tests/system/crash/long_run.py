@@ -47,7 +47,6 @@ SETTINGS: dict[str, object] = {
 
 
 def print_line(text: str) -> None:
-    """Prints a line without buffering."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -82,7 +81,6 @@ class Crasher:
         self.run = RunResult()
 
     async def start(self) -> None:
-        """Starts all processes and waits until they are ready."""
         self._fleet = [await self._system.launch(role) for role in self._roles]
         for program in self._fleet:
             await self._system.wait_ready(program)
@@ -103,7 +101,6 @@ class Crasher:
             await self._kill()
 
     def _queue_messages(self) -> None:
-        """Keeps enough messages queued at the sender."""
         missing = 4 * MAILS - self._mta.pending
         if missing > 0:
             self._mta.queue(self._system.new_mails(missing, large=150, replies=11))
@@ -115,7 +112,6 @@ class Crasher:
         self.run.kills[role] += 1
         self._fleet[place] = program = await self._system.launch(role)
         if self._random.random() < 0.1:
-            # Kill the restarted program at a random moment of its start.
             with contextlib.suppress(TimeoutError):
                 await program.wait_until(lambda: False, "a random moment", timeout=self._random.uniform(0.0, 1.0))
             await program.kill()
@@ -155,7 +151,6 @@ async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
 
 
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
-    """Runs the whole test and returns its counts and findings."""
     own = asyncio.current_task()
     assert own is not None
     # SIGTERM cancels the run, so that an interrupted run leaves no files either.

@@ -75,14 +75,12 @@ class QueueingMta:
                 raise outcome
 
     def queue(self, mails: Iterable[OutgoingMail]) -> None:
-        """Queues messages after those that are pending."""
         for mail in mails:
             self._queue.append(_Queued(mail, set(mail.recipients)))
             self._pending += 1
 
     @property
     def pending(self) -> int:
-        """The number of messages that are queued or in transfer."""
         return self._pending
 
     async def wait_all_accepted(self, *, timeout: float = 60) -> None:
@@ -111,7 +109,6 @@ class QueueingMta:
         return any(task.done() for task in self._tasks)
 
     async def _send_repeatedly(self) -> None:
-        """Opens one connection after another and sends as many messages as each allows."""
         while True:
             if not self._queue:
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -60,7 +60,6 @@ def _always(*_: Any) -> bool:
 
 
 def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
-    """Replaces a function by one that calls `before(args)` and `after(args, result)`."""
     inner = getattr(owner, name)
     if inspect.iscoroutinefunction(inner):
 
@@ -89,8 +88,6 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None, after: C
 
 
 def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """Builds a point just before a function runs, if `when(args)` holds."""
-
     def put(trigger: Trigger) -> None:
         _wrap(owner, name, before=lambda args: trigger() if when(args) else None, after=None)
 
@@ -98,8 +95,6 @@ def before(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cr
 
 
 def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> CrashPoint:
-    """Builds a point just after a function returned, if `when(args, result)` holds."""
-
     def put(trigger: Trigger) -> None:
         _wrap(owner, name, before=None, after=lambda args, result: trigger() if when(args, result) else None)
 

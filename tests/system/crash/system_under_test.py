@@ -100,11 +100,9 @@ class SystemUnderTest:
         return QueueingMta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
-        """The API addresses (`host:port`) of the programs that are ready."""
         return [api for program, api in self._api_addresses.items() if program.running()]
 
     def smtp_addresses(self) -> list[tuple[str, int]]:
-        """The SMTP addresses of the programs that are ready."""
         return [address for program, address in self._smtp_addresses.items() if program.running()]
 
     def environment(self, **settings: object) -> dict[str, object]:
@@ -128,7 +126,6 @@ class SystemUnderTest:
         return program
 
     async def start(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """Starts the program and waits until it is ready."""
         program = await self.launch(*(arguments or ("serve",)), options=options, **settings)
         await self.wait_ready(program)
         return program
@@ -144,7 +141,6 @@ class SystemUnderTest:
 
     @property
     def clock_options(self) -> tuple[str, ...]:
-        """Launcher options for a clock that `set_clock` shifts."""
         return ("--clock", str(self.clock_file))
 
     def set_clock(self, seconds: float) -> None:
@@ -154,7 +150,6 @@ class SystemUnderTest:
         fresh.replace(self.clock_file)
 
     async def wait_delivered(self, *, timeout: float = 30) -> None:
-        """Waits until every delivery is delivered."""
         try:
             await poll_until(self._is_everything_delivered, "everything delivered", timeout=timeout)
         except TimeoutError as error:
@@ -162,7 +157,6 @@ class SystemUnderTest:
             raise
 
     async def _describe_undelivered(self) -> str:
-        """Describes up to five undelivered deliveries and all integrations, for error messages."""
         undelivered = await self.database.rows(
             "SELECT id, integration_id, state, attempts, claims, next_attempt_at, parked_at, last_error "
             "FROM deliveries WHERE state <> 'delivered' ORDER BY id LIMIT 5"
@@ -193,7 +187,6 @@ class SystemUnderTest:
         return found
 
     async def seed(self, webhooks: Sequence[str]) -> None:
-        """Creates a workspace with a verified domain, and an alias for each webhook."""
         await self.installation.seed_domain(DOMAIN)
         for name in webhooks:
             integration = await self.installation.add_integration(name, webhook=self.slack.url(name))
@@ -212,7 +205,6 @@ class SystemUnderTest:
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
 
     async def close(self) -> None:
-        """Kills all programs."""
         await self._stack.aclose()
 
 
@@ -256,7 +248,6 @@ async def system_under_test(
 
 
 async def build_template(url: str) -> None:
-    """Migrates the template database of PostgreSQL."""
     database = postgres_database(url)
     await database.open()
     await migrate.migrate(database)
@@ -264,7 +255,6 @@ async def build_template(url: str) -> None:
 
 
 async def poll_until(condition: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
-    """Polls `await condition()` until it holds."""
     last: Any = None
     try:
         async with asyncio.timeout(timeout):

@@ -12,7 +12,6 @@ SENDERS = 20
 
 
 async def assert_delivered_once(system: SystemUnderTest, mta: QueueingMta) -> None:
-    """Sends the messages and compares the counts of tickets, posts and attempts."""
     addresses = system.addresses
     mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(addresses[n % len(addresses)],)))
     await mta.wait_all_accepted()

@@ -55,7 +55,6 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
 
 
 async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
-    """Whether at least `MAILS` tickets were claimed, and not fewer than `claimed`."""
     return len(claimants.claimed) >= max(claimed, MAILS)
 
 

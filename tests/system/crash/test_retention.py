@@ -18,7 +18,6 @@ KEEP: dict[str, object] = {"retention.raw_messages": "1d", "retention.resolved_t
 
 
 async def test_killed_during_retention(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    """Of ten tickets, those with even numbers were resolved long ago. One of these has a pending delivery."""
     async with system_under_test(kind, tmp_path, server, aliases=2, settings=KEEP) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(mail for n in range(MAILS) for mail in system.new_mails(1, to=(system.addresses[n % 2],), large=5))
@@ -35,7 +34,7 @@ async def test_killed_during_retention(kind: str, server: Callable[[], PostgresS
                 "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
                 f"WHERE ticket_id IN {waiting}"
             )
-        for name in ("team0", "team1"):  # the pending delivery stays undelivered
+        for name in ("team0", "team1"):
             system.slack.remove_webhook(name)
         for n, point in enumerate(RETENTION):
             system.set_clock((3 + n) * DAY)  # the next interval repeats an interrupted retention run

@@ -19,8 +19,6 @@ A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
 
 
 class RepeatingClient:
-    """Sends single messages to the only server of a system."""
-
     def __init__(self, system: SystemUnderTest) -> None:
         self.system = system
 
@@ -53,7 +51,6 @@ async def test_a_repeated_message(kind: str, server: Callable[[], PostgresServer
         assert await client.send(content, f"TEAM0@{DOMAIN}") == first, "one alias, whatever its spelling"
         assert await client.send(content, f"team0+tag@{DOMAIN}") == first
         assert await client.tickets() == 1
-        # A message from another sender, or with other bytes and the same Message-ID, is a new message.
         assert await client.send(content, reverse_path="eve@customer.test") != first
         assert await client.send(content.replace(b"Subject: ", b"Subject: Re ")) != first
         assert await client.tickets() == 3
