@@ -1,9 +1,7 @@
 """Compares the database and the posts of the Slack stand-in with the replies that the sender received.
 
-`Findings.faults()` is empty if every guarantee held: each acknowledged message has exactly one ticket for
-each alias, every byte is stored, and every delivery was posted. Unless a deliverer was paused, a duplicate post
-is allowed only for an attempt without a recorded outcome (marked `lost`), or without a response (a `retry`
-without a status).
+`Findings.faults()` is empty if every acknowledged message is stored, has its tickets and was posted. A duplicate post
+needs an attempt whose outcome is unknown, or a deliverer that was paused.
 """
 
 import contextlib
@@ -21,7 +19,7 @@ import asyncpg
 
 from tests.support.slack import Post
 
-# The subject of a test message contains its number and occurs in no other text.
+# The number of the message occurs in no other text.
 SUBJECT = "crash-{:07d}"
 _TOKEN = re.compile(rb"crash-([0-9]{7})")
 
@@ -33,7 +31,7 @@ class DatabaseReader:
         self.url = url
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """Returns all rows of a statement that both databases understand."""
+        """The statement must be valid on both databases."""
         if self.url.startswith("sqlite:///"):
             path = Path(self.url.removeprefix("sqlite:///"))
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
@@ -52,9 +50,9 @@ class DatabaseReader:
 
 
 class NamespaceDatabaseReader(DatabaseReader):
-    """Copies and reads a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
+    """Reads a copy of a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
 
-    A copy that is made during a write may be unreadable. Up to 20 copies are made.
+    A copy that is made during a write may be unreadable, so reading is repeated.
     """
 
     def __init__(self, path: Path, copies: Path) -> None:
@@ -78,7 +76,7 @@ class NamespaceDatabaseReader(DatabaseReader):
 
 @dataclass(slots=True)
 class Findings:
-    """The result of the audit. A pair in a list is the number of a message and one of its recipients."""
+    """The result of the audit. A pair is the number of a message and one of its recipients."""
 
     acknowledged: int = 0
     tickets: int = 0
@@ -99,7 +97,7 @@ class Findings:
     unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Sequence[object]]:
-        """Returns the first 10 entries of each list that must be empty and is not."""
+        """The first entries of each list that must be empty and is not."""
         kinds: dict[str, Sequence[object]] = {
             "messages rejected with 5yz": self.rejected,
             "acknowledged messages lost": self.lost,
@@ -128,7 +126,7 @@ async def audit(
     Args:
         channels: The path of the webhook for each recipient.
         contents: The content of each message that was sent.
-        paused: A deliverer was stopped until its lease expired, then resumed. A message may have been posted twice.
+        paused: Whether a deliverer was stopped until its lease expired, so that messages may have been posted twice.
     """
     found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
     linked = await database.rows(
@@ -216,7 +214,7 @@ async def _compare_deliveries(
                 found.not_posted.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
             if times > sent + lost:
-                # Only a missing response explains the additional posts; the recorded reason is reported.
+                # Only a missing response explains the additional posts.
                 found.unanswered_reasons.update(
                     reason for d in deliveries for reason in unanswered_reasons_by_delivery[d]
                 )
@@ -226,10 +224,7 @@ async def _compare_deliveries(
 
 
 def _count_posts(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
-    """Counts, for each message and webhook, the posts that were answered 2xx. A digest names several messages.
-
-    Adds the number of posts that repeat a message to `found`.
-    """
+    """Counts the successful posts for each message and webhook. A digest names several messages."""
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:
         if post.status is not None and 200 <= post.status < 300:

@@ -1,4 +1,4 @@
-"""Agents that continuously claim unassigned tickets through any running API process.
+"""Agents that claim unassigned tickets through any running API process.
 
 A `200` means that the ticket is assigned to the agent. A request without a response proves nothing.
 """
@@ -18,8 +18,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=10)
 class Claimants:
     """Claims unassigned tickets until the `async with` block ends.
 
-    `apis` returns the addresses of the running API processes. `claimed` lists, for each ticket, the users
-    that got a `200`. `unanswered` counts claims without a response.
+    `claimed` lists, for each ticket, the users that got a `200`. `unanswered` counts claims without a response.
     """
 
     def __init__(self, users: Mapping[str, str], apis: Callable[[], list[str]]) -> None:

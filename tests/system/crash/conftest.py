@@ -13,5 +13,5 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer]:
-    """Returns a function that returns the PostgreSQL server of the test run. The first call starts the server."""
+    """Returns a function that starts the PostgreSQL server of the test run when it is needed."""
     return lambda: request.getfixturevalue("postgres_server")

@@ -43,7 +43,7 @@ def install_signal(place: str, number: signal.Signals) -> None:
 
 
 def shift_clock(path: Path) -> None:
-    """Shifts the clock by the value in the file. Monotonic time is not changed."""
+    """Shifts the clock by the value in the file, but not monotonic time."""
     now = SystemClock.now
 
     def shifted(self: SystemClock) -> int:
@@ -56,7 +56,7 @@ def shift_clock(path: Path) -> None:
 
 
 def mount_small_disk(folder: Path, size: int) -> None:
-    """Mounts a small file system at the directory, in a namespace of this process, and copies the files to it."""
+    """Mounts a small file system in a namespace of this process and copies the files to it."""
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     mount(folder, size)
     for name, content in kept.items():
@@ -65,7 +65,7 @@ def mount_small_disk(folder: Path, size: int) -> None:
 
 
 def drop_capabilities(argv: Sequence[str]) -> None:
-    """Restarts this process without the capabilities to ignore file modes. Users other than root have none."""
+    """Restarts this process without the capabilities to ignore file modes."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)

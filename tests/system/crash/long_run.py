@@ -2,11 +2,9 @@
 
     python -m tests.system.crash.long_run --kills 1000 --database sqlite|postgres [--fleet] [--seconds 3600]
 
-One installation is used for the whole run. The program is killed after a random number of acknowledged
-messages, or at a random moment of its start, and restarted. On PostgreSQL every tenth kill hits the database
-server (with fsync on). With `--fleet` three `smtp` and three `deliver` processes run; one at random is killed
-each time, and every tenth time a deliverer is instead stopped until its lease expires. The exit code is 1 if the
-audit finds a fault. Uses loopback only and leaves no files.
+One installation survives all kills of its processes and of PostgreSQL, which runs with fsync on. With `--fleet`,
+several `smtp` and `deliver` processes run, and deliverers are also stopped until their lease expires. The exit code
+is 1 if the audit finds a fault. The run uses loopback only and leaves no files.
 """
 
 import argparse
@@ -33,7 +31,7 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 CONNECTIONS = 12
 ALIASES = 10
-# Average number of messages between kills; each number is random, up to twice this.
+# average number of messages between kills
 MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
@@ -86,7 +84,7 @@ class Crasher:
             await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
-        """Kills and restarts a process or the database server under load, or pauses a deliverer. `n` counts from 1."""
+        """Kills a process or the database server under load, or pauses a deliverer. `n` counts from 1."""
         self._queue_messages()
         await self._mta.wait_accepted(
             len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
@@ -132,7 +130,7 @@ class Crasher:
         self.run.kills["deliver stopped past its lease"] += 1
 
     async def finish(self) -> Findings:
-        """Waits until everything is accepted and delivered, stops the processes and runs the audit."""
+        """Waits until everything is delivered, stops the processes and runs the audit."""
         await self._mta.wait_all_accepted(timeout=SETTLE_SECONDS)
         await self._system.wait_delivered(timeout=SETTLE_SECONDS)
         for program in self._fleet:
@@ -153,7 +151,7 @@ async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
     own = asyncio.current_task()
     assert own is not None
-    # SIGTERM cancels the run, so that an interrupted run leaves no files either.
+    # An interrupted run leaves no files either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
@@ -184,7 +182,7 @@ def _require_server(server: PostgresServer | None) -> PostgresServer:
 
 
 def format_table(run: RunResult, found: Findings) -> str:
-    """Formats the result for docs/reliability.md."""
+    """Returns the table of docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (one for each alias)", found.acknowledged),

@@ -1,8 +1,7 @@
-"""A sender that behaves like an MTA: it keeps each message until it receives 250 or a 5yz.
+"""A sender that keeps each message until it receives 250 or a 5yz, like an MTA.
 
-Each recipient is tracked separately, as in a real queue: after a `451` for one of two recipients, the same
-bytes are sent again for that recipient. A lost connection proves nothing about the message in transfer, so it is
-sent again. A 5yz is final and recorded; none is expected.
+Each recipient is tracked separately. A lost connection proves nothing about the message in transfer, so the sender
+repeats the message.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from typing import Self
 
 _REPLY = re.compile(rb"([2-5])[0-9][0-9]([ -])")
 _QUEUED = re.compile(rb"queued as (\S+)")
-# The retry interval of this sender; a real MTA waits minutes.
+# A real MTA waits minutes.
 _RETRY_SECONDS = 0.02
 _MAX_REPLIES = 1000
 
@@ -40,9 +39,7 @@ class _Queued:
 class QueueingMta:
     """Sends queued messages until each recipient is accepted or rejected.
 
-    Usage: `async with QueueingMta(servers, connections=4) as mta: mta.queue(mails); await mta.wait_all_accepted()`.
-
-    `servers` returns the current addresses of the servers; it is called before each connection.
+    `servers` returns the current addresses of the servers before each connection.
     """
 
     def __init__(
@@ -52,7 +49,7 @@ class QueueingMta:
         self._connections = connections
         self._timeout = timeout
         self._queue: deque[_Queued] = deque()
-        self._pending = 0  # messages that are queued or in transfer
+        self._pending = 0  # queued or in transfer
         self._next_server = itertools.count()
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,7 +81,7 @@ class QueueingMta:
         return self._pending
 
     async def wait_all_accepted(self, *, timeout: float = 60) -> None:
-        """Waits until every message was accepted or rejected for every recipient."""
+        """Waits until every recipient was accepted or rejected."""
         await self.wait_until(lambda: self._pending == 0, timeout=timeout)
 
     async def wait_accepted(self, total: int, *, timeout: float = 60) -> None:
@@ -92,7 +89,7 @@ class QueueingMta:
         await self.wait_until(lambda: len(self.acknowledged) >= total, timeout=timeout)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
-        """Waits until `condition()` holds; checks it after each transaction and each lost connection."""
+        """Checks the condition after each transaction and each lost connection."""
         try:
             async with asyncio.timeout(timeout), self._changed:
                 await self._changed.wait_for(lambda: condition() or self._failed())
@@ -155,7 +152,7 @@ class QueueingMta:
     async def _run_transaction(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued
     ) -> bool:
-        """Sends one message to its pending recipients; returns False if the connection must be closed."""
+        """Sends one message to its pending recipients. Returns whether the connection is still usable."""
         mail, asked = queued.mail, sorted(queued.waiting)
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
         writer.write("".join(f"{command}\r\n" for command in commands).encode())
@@ -165,7 +162,7 @@ class QueueingMta:
             r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
         ]
         if not accepted or not answers[-1].startswith(b"3"):
-            # No recipient was accepted, or DATA was not. After an accepted recipient, DATA may only be deferred.
+            # After an accepted recipient, DATA may only be deferred.
             assert not accepted or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_RETRY_SECONDS)
             return False
@@ -183,7 +180,7 @@ class QueueingMta:
         return not answer.startswith(b"421")
 
     def _is_accepted(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
-        """Whether the reply is 2yz. Records a 4yz or 5yz; a 5yz ends the message for these recipients."""
+        """Whether the reply is 2yz. A 5yz ends the message for these recipients."""
         if answer.startswith(b"5"):
             self.rejected.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)
@@ -193,7 +190,7 @@ class QueueingMta:
         return answer.startswith(b"2")
 
     async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
-        """Reads one complete reply. Raises EOFError if the server closed the connection."""
+        """Raises EOFError if the server closed the connection."""
         whole = b""
         async with asyncio.timeout(self._timeout):
             while True:

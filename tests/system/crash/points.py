@@ -1,8 +1,7 @@
-"""The named points at which the program is killed: functions of the product, wrapped from outside.
+"""The named points at which the program is killed.
 
-`POINTS` describes the state at each point. `install(name, trigger)` wraps the function behind a point, so
-that `trigger()` is called there; it affects this process and cannot be undone. The product contains no code
-for this. Installing a point whose function was renamed fails.
+`install` wraps a function of the product from outside, which affects this process and cannot be undone. Installing a
+point whose function was renamed fails.
 """
 
 import functools
@@ -38,13 +37,13 @@ from smtp.transport import Transport
 Trigger = Callable[[], None]
 Condition = Callable[..., bool]
 
-# Whether the current task runs the group commit: the wrapped commit of asyncpg is shared by all tasks.
+# All tasks share the wrapped commit of asyncpg, so the context tells whether a task runs the group commit.
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 
 @dataclass(frozen=True)
 class CrashPoint:
-    """`meaning`: the state when the process dies here. `install`: wraps the function."""
+    """`meaning` is the state when the process dies here. `install` wraps the function."""
 
     meaning: str
     install: Callable[[Trigger], None]
@@ -102,7 +101,7 @@ def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cra
 
 
 def after_statement(meaning: str, query: str) -> CrashPoint:
-    """Builds a point inside the accept transaction, after a statement was executed for the whole group."""
+    """Builds a point inside the accept transaction, after a statement for the whole group."""
 
     def put(trigger: Trigger) -> None:
         inner: Any = vars(core)["commit_group"]
@@ -147,7 +146,7 @@ class _CommitTracer:
 
 
 def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """Builds a point before the COMMIT of the group commit, or after it if `done`, on either database."""
+    """Builds a point before the COMMIT of the group commit, or after it if `done`."""
 
     def put(trigger: Trigger) -> None:
         first, then = (None, trigger) if done else (trigger, None)
@@ -180,7 +179,7 @@ def _contains_queued_reply(args: tuple[Any, ...]) -> bool:
 
 
 def reply_written() -> CrashPoint:
-    """Builds a point after the 250 was passed to the kernel."""
+    """Builds a point after the kernel received the 250."""
 
     def put(trigger: Trigger) -> None:
         said: list[bool] = []

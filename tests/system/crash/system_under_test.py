@@ -1,9 +1,4 @@
-"""A complete installation for one test: database, Slack stand-in, sender, and the program as real processes.
-
-`async with system_under_test(kind, folder, ...) as system` yields the installation without a running program.
-`system.start()` starts one program; the sender uses all programs that are ready. At the end `wait_delivered()`
-waits for all deliveries and `audit()` compares the result.
-"""
+"""A complete installation for one test: database, Slack stand-in, sender, and the program as real processes."""
 
 import asyncio
 import itertools
@@ -23,12 +18,12 @@ from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 
 DOMAIN = "crash.test"
-# Bytes of a large message: more than one stored chunk, so that a kill can fall between two chunks.
+# More than one stored chunk, so that a kill can fall between two chunks.
 _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 
 
-# Pacing, digests and limits by address are disabled. Leases are so short that a test can wait for their expiry.
+# Leases are so short that a test can wait for their expiry.
 _SETTINGS: dict[str, object] = {
     "smtp.max_connections_per_ip": 1000,
     "smtp.max_mails_per_minute_per_ip": 0,
@@ -43,7 +38,7 @@ _SETTINGS: dict[str, object] = {
 
 
 class SystemUnderTest:
-    """An installation, the programs that run on it, and the Slack stand-in. Created by `system_under_test`.
+    """An installation, the programs that run on it, and the Slack stand-in.
 
     `channels` maps the address of each alias to the path of its webhook.
     """
@@ -71,10 +66,9 @@ class SystemUnderTest:
         return list(self.channels)
 
     def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
-        """Creates messages to the recipients `to`, or else to one alias after the other.
+        """Creates messages to the recipients `to`, or else to the aliases in turn.
 
-        Without `to`, every fifth message has two recipients. Every `large`-th message is large, and every `replies`-th
-        replies to the previous one (0: none).
+        Every `large`-th message is large, and every `replies`-th replies to the previous one (0: none).
         """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
@@ -96,7 +90,7 @@ class SystemUnderTest:
         return OutgoingMail(number, recipients, "ada@mta.test", content)
 
     def start_mta(self, connections: int = 4, *, timeout: float = 30) -> QueueingMta:
-        """Returns a sender to all servers that are ready. The sender starts when it is entered with `async with`."""
+        """Returns a sender to all servers that are ready, to be entered with `async with`."""
         return QueueingMta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
@@ -106,14 +100,11 @@ class SystemUnderTest:
         return [address for program, address in self._smtp_addresses.items() if program.running()]
 
     def environment(self, **settings: object) -> dict[str, object]:
-        """Returns the settings of the program.
-
-        `section__key=value` adds a setting, other keywords add environment variables.
-        """
+        """Returns the settings of the program, with `section__key=value` as additional settings."""
         return {**self.installation.settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """Starts the program without waiting. With `options`, the launcher starts it."""
+        """Starts the program without waiting, through the launcher if there are `options`."""
         command: tuple[str, ...] = ("-m", "emailrouter")
         if options:
             command = ("-m", "tests.system.crash.launcher", *options, "--")
@@ -194,12 +185,12 @@ class SystemUnderTest:
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
 
     async def add_users(self, count: int, role: Role = "agent") -> dict[str, str]:
-        """Creates users; returns an API key for each user id."""
+        """Returns an API key for each user id."""
         async with self.installation.open_database():
             return dict([await self.installation.add_user_with_key(role) for _ in range(count)])
 
     def recent_warnings(self) -> str:
-        """The last warnings and errors of the program that was started last, for error messages."""
+        """The last warnings and errors of the program that was started last."""
         events = self.running[-1].log_events() if self.running else []
         bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
@@ -219,7 +210,7 @@ async def system_under_test(
     settings: dict[str, object] | None = None,
     slack: SlackStandIn | None = None,
 ) -> AsyncIterator[SystemUnderTest]:
-    """Creates a system under test.
+    """Yields an installation without a running program.
 
     Args:
         kind: `sqlite` (in `folder`) or `postgres` (a new database on `server()`).

@@ -1,7 +1,6 @@
-"""Kills the program at named points and restarts it: nothing acknowledged is lost or duplicated.
+"""Kills the program at named points and restarts it, which loses and duplicates nothing acknowledged.
 
-Each test kills one installation at one point after the other; each start recovers from the previous kill. The exit by
-SIGKILL proves that the process reached the point.
+The exit by SIGKILL proves that the process reached the point.
 """
 
 import os
@@ -58,15 +57,14 @@ SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked
 MAILS = 6
 
 
-# Points that depend on the kind of database. The short run visits them on both databases.
+# The short run visits these points on both databases.
 ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
-    """Returns the points of a chain that this run visits.
+    """Returns the points of a chain that this run visits on a database.
 
-    The short run visits each point on one database, except those in `ON_BOTH`. With `CRASH_POINTS=all` (`make crash`)
-    the run visits all points. Starting the program takes almost a second, and there are about a hundred starts.
+    The short run divides the points among the databases, because each start takes almost a second.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)
@@ -86,7 +84,7 @@ async def run_until_killed(
     try:
         await system.wait_ready(program)
     except AssertionError:
-        pass  # some points are reached before the program is ready
+        pass  # some points precede readiness
     else:
         if stop:
             await program.terminate()
@@ -99,9 +97,9 @@ async def assert_killed(program: Program, point: str) -> None:
 
 
 async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: float = 600) -> None:
-    """Starts the program with the clock `late` seconds ahead, so that retries are due at once.
+    """Starts the program and asserts that everything is delivered without faults.
 
-    Returns when everything is accepted and delivered and the audit passes.
+    late: seconds by which the clock is ahead, so that retries are due at once.
     """
     system.set_clock(late)
     program = await system.start(options=system.clock_options)
@@ -113,7 +111,7 @@ async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: fl
 
 def test_every_point_is_visited() -> None:
     visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
-    # On PostgreSQL, the test of MIGRATION visits the `-pg` point. test_processes visits `notifying`.
+    # other tests visit these points
     assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}
     assert len(visited) >= 20
 

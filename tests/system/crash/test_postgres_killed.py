@@ -1,4 +1,4 @@
-"""PostgreSQL is killed under load and restarted. The program continues without a restart."""
+"""The program survives a kill of PostgreSQL under load."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL are killed and restarted in turn, or stopped until a lease expires."""
+"""Several processes on one PostgreSQL are killed in turn, or stopped until a lease expires."""
 
 import random
 import signal
@@ -20,10 +20,7 @@ USERS = 4
 async def test_servers_deliverers_and_apis_are_killed_in_turn(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Messages are accepted and delivered, and tickets are claimed meanwhile.
-
-    No message gets two tickets, and no ticket gets two assignees.
-    """
+    """No message gets two tickets, and no ticket gets two assignees."""
     unlimited: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     async with (
         system_under_test("postgres", tmp_path, server, aliases=5, settings=unlimited) as system,
@@ -50,7 +47,7 @@ async def test_servers_deliverers_and_apis_are_killed_in_turn(
             t: won[0] for t, won in claimants.claimed.items()
         }
         assert all(len(won) == 1 for won in claimants.claimed.values())
-        # A claim without a response may have succeeded; no other ticket is assigned.
+        # A claim without a response may have succeeded.
         assert len(owners) <= len(claimants.claimed) + claimants.unanswered
 
 
@@ -61,10 +58,7 @@ async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
 async def test_a_webhook_recovers_while_a_message_for_it_is_written(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The accept transaction sees the webhook as failing and commits after the webhook recovered.
-
-    The delivery must not stay parked.
-    """
+    """The accept transaction saw the webhook as failing. The delivery must not stay parked after the recovery."""
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta(1) as mta:
         system.slack.remove_webhook("team0")
         first = await system.start("smtp")
@@ -95,7 +89,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 async def test_a_deliverer_stopped_past_its_lease(
     server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
 ) -> None:
-    """Another deliverer takes over when the lease expires. The stopped deliverer sends nothing more once resumed."""
+    """The stopped deliverer sends nothing more once resumed."""
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta() as mta:
         await system.start("smtp")
         sleeper = await system.start("deliver", options=("--stop-at", point))

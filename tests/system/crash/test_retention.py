@@ -1,7 +1,6 @@
-"""Kills the program during retention.
+"""Kills during retention leave no ticket partly erased.
 
-Old raw messages and resolved tickets are erased completely. Unresolved tickets, and those with a pending delivery,
-keep all other rows.
+Unresolved tickets and tickets with a pending delivery lose only their raw messages.
 """
 
 import json

@@ -1,7 +1,6 @@
-"""Sends messages again, like a sender that did not receive the 250: one message, one ticket.
+"""A message that is sent again, because the sender did not receive the 250, makes no second ticket.
 
-A message with Message-ID or Date is a repeat if reverse-path, bytes and alias are the same within the window. The list
-of recipients is not compared. The Message-ID alone is not sufficient, because the sender chooses it.
+The Message-ID alone does not identify a repeat, because the sender chooses it.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ class RepeatingClient:
         self.system = system
 
     async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
-        """Sends one message by SMTP; returns the message ID in the 250 reply."""
+        """Returns the message ID in the 250 reply."""
         ((host, port),) = self.system.smtp_addresses()
         reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
         assert reply.code == 250, reply
@@ -74,7 +73,7 @@ async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], Po
 async def test_a_device_that_sends_the_same_bytes_every_day(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """Without Message-ID and Date a message is never a repeat. With one of them, it is a repeat within the window."""
+    """Without Message-ID and Date, a message is never a repeat."""
     async with running_client(kind, tmp_path, server) as client:
         bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
         for day in range(3):
