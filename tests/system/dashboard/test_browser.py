@@ -32,7 +32,7 @@ async def sign_in(served: ServedInstallation, window: Window, role: Role, email:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Unassigned tickets")
-    await page.wait_for_load_state()  # shortcuts work once the page is loaded
+    await page.wait_for_load_state()
     return page
 
 
@@ -72,7 +72,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
         )
         await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
         await site.accept_ticket(mails.plain(subject="Stuck door"))
-        for page in (ada, bob):  # the ticket appears without a reload
+        for page in (ada, bob):
             await page.get_by_role("link", name="Stuck door").click()
             await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
         await ada.get_by_role("button", name="Assign to me").click()
@@ -86,7 +86,7 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
     await site.create_alias()
     ticket = await site.accept_ticket()
-    async with open_window(chromium_browser, javascript=False) as window:  # without JavaScript, pages do not update
+    async with open_window(chromium_browser, javascript=False) as window:
         page = await sign_in(site, window, "agent")
         await page.goto(f"{site.root}/tickets/{ticket}")
         await site.services.tickets.claim(site.actor, ticket)
@@ -145,7 +145,6 @@ async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> N
     await page.keyboard.type("just a note, r is no key here")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".internal-note")).to_contain_text("r is no key here")
-    # Shortcuts can be turned off.
     await page.keyboard.press("?")
     await page.get_by_label("Enable shortcuts").uncheck()
     await page.keyboard.press("Escape")

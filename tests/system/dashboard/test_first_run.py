@@ -43,7 +43,6 @@ async def test_setup_link_of_empty_installation(window: Window, tmp_path: Path) 
 
 
 async def _status_of_key(key: str, api: str) -> int:
-    """Returns the status of an API request with the key from the file."""
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession() as session, session.get(f"http://{api}/api/auth/me", headers=headers) as answer:
         return answer.status

@@ -58,13 +58,13 @@ async def test_focus_stays_when_list_changes(site: ServedInstallation, window: W
         await page.keyboard.press(key)
     first = page.get_by_role("link", name="First")
     await expect(first).to_be_focused()
-    await site.services.tickets.claim(site.actor, tickets[2])  # removes a row above
+    await site.services.tickets.claim(site.actor, tickets[2])
     await expect(page.get_by_role("link", name="Third")).to_have_count(0)
     await expect(first).to_be_focused()
-    await site.accept_ticket(mails.plain(subject="Fourth"))  # adds a row
+    await site.accept_ticket(mails.plain(subject="Fourth"))
     await expect(page.get_by_role("link", name="Fourth")).to_be_visible()
     await expect(first).to_be_focused()
-    await site.services.tickets.set_status(site.actor, tickets[0], "waiting")  # changes the focused row
+    await site.services.tickets.set_status(site.actor, tickets[0], "waiting")
     await expect(page.locator(".tickets li", has_text="First")).to_contain_text("Waiting")
     await expect(first).to_be_focused()
     await page.keyboard.press("k")
@@ -80,7 +80,6 @@ async def test_focus_stays_on_ticket_actions(site: ServedInstallation, window: W
     await site.services.tickets.set_status(site.actor, ticket, "waiting")
     await expect(page.get_by_role("button", name="Mark as in progress")).to_be_visible()
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
-    # If the focused button is removed, no other button gets the focus.
     await page.get_by_role("button", name="Assign to me").focus()
     await site.services.tickets.claim(site.actor, ticket)
     await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)
@@ -145,7 +144,6 @@ async def test_failed_refresh_is_retried(site: ServedInstallation, window: Windo
         await page.evaluate(DISPATCH_CHANGED)
         await page.clock.run_for(60_000)
         assert 5 <= await page.evaluate("window.asked") <= 20, answer
-    # A hidden tab does not refresh.
     await page.evaluate("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); }")
     await page.evaluate("() => { window.asked = 0; }")
     await page.clock.run_for(60_000)
@@ -237,7 +235,6 @@ async def test_double_click_submits_once(
     await page.reload()
     events = (await site.services.tickets.get(site.actor, ticket)).events
     assert [event.kind for event in events].count("note") == 1
-    # A page restored from the history can be used again.
     await page.get_by_label("Internal note").fill("Called again.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".internal-note")).to_have_count(2)

@@ -52,7 +52,6 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.get_by_role("button", name="Add address").click()
             await expect(page.get_by_text("Available once example.org is verified.")).to_be_visible()
 
-            # The page updates by itself, but the user starts the DNS check.
             dns.set("example.org", "MX", f"10 {HOST}.")
             await page.get_by_role("button", name="Check records").click()
             await expect(page.get_by_text("example.org is verified and receives mail")).to_be_visible()
@@ -76,7 +75,6 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await page.get_by_role("button", name="Create key").click()
             await expect(page.locator("#key")).to_have_text(re.compile("^er_"))
             assert await find_axe_violations(page) == []
-            # The start page no longer redirects to the setup.
             await page.goto(f"http://{facts['api']}/")
             await expect(page.get_by_role("heading", level=1)).not_to_have_text("Setup")
 

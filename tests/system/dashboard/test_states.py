@@ -96,21 +96,18 @@ async def _place(served: ServedInstallation, names: ExtremeIds) -> Place:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    """An empty installation."""
     async with sqlite_store(tmp_path_factory.mktemp("bare")) as store, serve_api(store) as served:
         yield await _place(served, ExtremeIds({}))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    """An installation with extreme content."""
     path = tmp_path_factory.mktemp("crowded")
     async with DnsStandIn() as dns, sqlite_store(path) as store, serve_api(store, served_settings(dns)) as served:
         yield await _place(served, await populate_extremes(served, dns))
 
 
 async def _check(page: Page, name: str) -> None:
-    """Checks the layout on a desktop and the layout, size and accessibility on a phone."""
     await check_layout(page, name, "light", folder=STATE_PICTURES)
     await check_page(page, name, "phone", folder=STATE_PICTURES)
 

@@ -16,7 +16,6 @@ class Block:
 
 
 def parse_blocks(document: str) -> list[Block]:
-    """Returns all ```sh blocks. Other blocks are ignored."""
     result: list[Block] = []
     heading, first_line, text = "", 0, list[str]()
     for number, line in enumerate(document.splitlines(), 1):

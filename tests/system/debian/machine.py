@@ -84,7 +84,6 @@ class Machine:
         self._process = None
 
     def close(self) -> None:
-        """Shuts the machine down and removes its directory."""
         try:
             self.shut_down()
         finally:
@@ -126,13 +125,11 @@ class Machine:
         return code, output
 
     def put(self, path: str, text: str) -> None:
-        """Writes a file in the machine."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def until(self, done: Callable[[], bool], what: str, timeout_seconds: float = 120.0) -> None:
-        """Polls a condition. Raises `Failed` at the time limit."""
         end = time.monotonic() + timeout_seconds
         while not done():
             if time.monotonic() > end:

@@ -18,7 +18,6 @@ def test_every_block_is_valid_shell(block: Block) -> None:
 
 
 def test_documented_configuration_is_valid(tmp_path: Path) -> None:
-    """The document writes the configuration with a here-document."""
     (block,) = (block for block in BLOCKS if "/etc/emailrouter/emailrouter.toml <<'EOF'" in block.text)
     file = tmp_path / "emailrouter.toml"
     file.write_text(block.text.partition("<<'EOF'\n")[2].partition("\nEOF")[0])

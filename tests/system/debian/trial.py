@@ -15,7 +15,6 @@ CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
 # Runs four senders and requests of /readyz concurrently, for the number of seconds in the argument. Senders open a
 # connection for each message. A connection without a greeting is `refused`. Any later failure is `deferred`: a mail
-# server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid

@@ -40,7 +40,6 @@ class Walk:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Runs everything, from the empty machine to its reboot."""
         machine = self._machine
         self._run_step("the surroundings", lambda: surroundings.build(machine))
         self._run_section(FIRST_TICKET)
@@ -182,7 +181,6 @@ def main() -> int:
 
 
 def _copy_checkout(target: Path) -> None:
-    """Copies the files of this checkout, without those that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT,
