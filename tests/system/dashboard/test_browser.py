@@ -25,7 +25,7 @@ HOSTILE = """
 
 
 async def sign_in(served: ServedInstallation, window: Window, role: Role, email: str | None = None) -> Page:
-    """Creates a user, signs in through the form and returns the page of unassigned tickets."""
+    """Creates a user and signs in through the form."""
     address, _ = await create_user(served, role, email)
     page = await window.open(f"{served.root}/tickets/unassigned")
     await page.get_by_label("Email address").fill(address)

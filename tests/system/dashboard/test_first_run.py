@@ -1,4 +1,4 @@
-"""`serve` in an empty directory without a terminal writes a setup link to a file. The link leads to the dashboard."""
+"""In an empty directory without a terminal, `serve` writes a setup link to a file."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Live updates of a page in use: the focus stays, shortcuts act once, and refreshes are throttled."""
+"""A page in use keeps its focus during live updates, acts once on shortcuts, and throttles refreshes."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from tests.system.dashboard.test_browser import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Runs all steps before the next repaint, because a browser moves the focus from a hidden element only at a repaint.
+# A browser moves the focus from a hidden element only at a repaint, so all steps run before the next one.
 CLOSE_LIST_AND_PRESS_KEY = """() => {
   document.getElementById("keys").showModal();
   document.getElementById("keys-on").focus();
@@ -102,7 +102,7 @@ async def test_focused_field_defers_updates(site: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
 
 
-# Replaces fetch and EventSource: the test sets the responses and counts requests and streams.
+# The test sets the responses and counts requests and streams.
 STUB_SERVER = """
 window.streams = [];
 window.EventSource = class extends EventTarget {
@@ -201,7 +201,7 @@ async def test_copy_button_label_is_restored(site: ServedInstallation, window: W
     await expect(button).to_have_text("Copy")
 
 
-# Clicks inside the page, because Playwright would wait for the first response before the second click.
+# Playwright would wait for the first response before the second click.
 CLICK_TWICE = """() => { setTimeout(async () => {
   const button = document.querySelector("#note-form button");
   button.click();

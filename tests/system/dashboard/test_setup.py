@@ -1,4 +1,4 @@
-"""The setup, from its link to the first ticket, in a browser with the running program and step by step over HTTP."""
+"""The setup, from its link to the first ticket, in a browser and over HTTP."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Rare states of pages in a real browser: empty, with extreme content, with rejected forms, and error pages.
-
-In these states the pages are accessible, fit a phone and keep their controls usable.
-"""
+"""Pages in rare states are accessible, fit a phone and keep their controls usable."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -74,12 +71,12 @@ EXTREME = (
     "/manage/audit",
 )
 
-PARTS = 2  # the lists are divided among this number of tests, so that several workers can run them
+PARTS = 2  # several workers share the lists
 
 
 @dataclass(frozen=True)
 class Place:
-    """An installation, the session token of an admin, and the ids of the objects in the installation."""
+    """An installation, the session token of an admin, and the ids of objects."""
 
     served: ServedInstallation
     token: str
@@ -117,7 +114,7 @@ def _picture_name(kind: str, path: str) -> str:
 
 
 async def _page(place: Place, window: Window) -> Page:
-    """Opens one tab for all pages of a test, because opening a tab takes as long as a check."""
+    """Opening a tab takes as long as a check, so a test uses one tab for all pages."""
     await window.sign_in(place.served.root, place.token)
     return await window.open(place.served.root + "/set-up")
 

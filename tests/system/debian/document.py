@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md: its ```sh blocks, in order, with their headings."""
+"""The ```sh blocks of docs/operations.md, in order, with their headings."""
 
 from dataclasses import dataclass
 from pathlib import Path

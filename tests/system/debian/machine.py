@@ -1,10 +1,7 @@
-"""A Debian system under a real systemd: installed by debootstrap into a directory, booted by systemd-nspawn.
+"""A Debian system under a real systemd, installed by debootstrap and booted by systemd-nspawn.
 
-The machine has its own network, a loopback interface: port 25 is free, and no packet leaves or enters. Only scripts
-run with `registries=True` use the network and the resolver of the host, to fetch packages. `Machine` starts the
-systemd-nspawn process and ends it. The directory is removed at the end.
-
-Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
+The machine has its own loopback interface and no other network. Only scripts run with `registries=True` use the
+network of the host. The machine needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
 
 import os
@@ -18,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# Packages that debootstrap's smallest variant lacks. Every ordinary installation has procps, which provides /bin/kill.
+# Packages that debootstrap's smallest variant lacks. procps provides /bin/kill.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -26,11 +23,11 @@ TIMEOUT_SECONDS = 600.0
 
 
 class Failed(Exception):  # noqa: N818 - an outcome of the walk
-    """A command in the machine failed, or an expected result is missing. The message contains the reason."""
+    """A command in the machine failed, or an expected result is missing."""
 
 
 class Machine:
-    """A running Debian. Usage: `with Machine(folder, name=name) as machine:`.
+    """A running Debian, as a context manager.
 
     Args:
         authority: PEM file of the CA that signed the certificates of the package registries, if it is not public.
@@ -58,7 +55,7 @@ class Machine:
         self.close()
 
     def boot(self) -> None:
-        """Boots, and returns when systemd has finished starting the enabled units."""
+        """Returns when systemd has finished starting the enabled units."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
         # The machine does not use the service manager and the resolver of the host.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
@@ -71,7 +68,7 @@ class Machine:
         self.until(lambda: self._output("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
-        """Shuts down with `poweroff`, so that systemd stops the units in their order. Kills the machine after 120 s."""
+        """Lets systemd stop the units in their order. Kills the machine after 120 s."""
         if self._process is None:
             return
         if self._leader() is not None:
@@ -106,7 +103,7 @@ class Machine:
     def run(
         self, script: str, *, registries: bool = False, typed: str | None = None, check: bool = True
     ) -> tuple[int, str]:
-        """Runs a script as root in /root; returns its exit code and output.
+        """Runs a script as root in /root and returns its exit code and output.
 
         Args:
             registries: Whether the script can reach package registries, with the network of the host.
@@ -140,7 +137,7 @@ class Machine:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
-        """The PID of the machine's process 1, as seen on the host; None if it does not run.
+        """The PID of the machine's process 1 on the host, or None if it does not run.
 
         Raises `Failed` if systemd-nspawn has ended.
         """
@@ -158,7 +155,7 @@ class Machine:
         namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
         variables = {"HOME": "/root", "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
         if registries:
-            # Without this, debconf would prompt for settings that later commands of the walk set.
+            # debconf would prompt for settings that later commands set.
             variables["DEBIAN_FRONTEND"] = "noninteractive"
             if self._authority is not None:
                 variables["PIP_CERT"] = "/outside/authority.pem"

@@ -1,10 +1,8 @@
-"""Replacements for the Internet inside the machine: DNS, a certificate authority, Slack, addresses.
+"""Replacements for the Internet inside the machine: DNS, a certificate authority, Slack and public addresses.
 
-DNS is dnsmasq, to which `publish` adds the records that an administrator would add at a DNS provider. Certificates are
-signed by an authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the
-address of `hooks.slack.com`, in its own network namespace. It applies the rules of Slack
-(`tests/support/slack_rules.py`) and stores the posts. The addresses of the machine and of Slack are public, from the
-AS112 block of RFC 7535, but only reachable in the machine. The program does not reject them as private addresses.
+The machine trusts the authority, which stands in for Let's Encrypt. Slack is an HTTPS server at `hooks.slack.com` in
+its own network namespace and applies the rules of Slack. The addresses are from the AS112 block of RFC 7535, so that
+the program does not reject them as private.
 """
 
 import json
@@ -86,7 +84,7 @@ chmod 600 "$2/privkey.pem"
 
 
 def build(machine: Machine) -> None:
-    """Installs everything and starts all of it except Slack, which needs the Python of the program."""
+    """Installs and starts everything except Slack, which needs the Python of the program."""
     machine.put("/etc/systemd/system/surroundings-addresses.service", _ADDRESSES)
     machine.put("/etc/systemd/system/surroundings-slack.service", _SLACK)
     machine.put("/usr/local/lib/surroundings/slack.py", _SLACK_PROGRAM)
@@ -133,7 +131,7 @@ def publish(machine: Machine, printed: str) -> None:
 
 
 def posts(machine: Machine) -> list[dict[str, Any]]:
-    """The posts to Slack. Raises `Failed` for a post that Slack would reject, or that is not for `WEBHOOK`."""
+    """The posts to Slack. Raises `Failed` for a post that Slack would reject."""
     found = []
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)

@@ -1,4 +1,4 @@
-"""Checks the syntax of the commands of docs/operations.md and the configuration in it, without a Debian machine."""
+"""The commands of docs/operations.md and the configuration in it are valid, without a Debian machine."""
 
 import subprocess
 from pathlib import Path

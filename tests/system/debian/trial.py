@@ -1,7 +1,4 @@
-"""Tests the units under a real systemd as described in docs/operations.md. Each test raises `Failed` if it fails.
-
-The tests poll systemd and the program. The test of the watchdog takes as long as the watchdog's interval.
-"""
+"""Tests of the units under a real systemd, which raise `Failed`."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +10,8 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Runs four senders and requests of /readyz concurrently, for the number of seconds in the argument. Senders open a
-# connection for each message. A connection without a greeting is `refused`. Any later failure is `deferred`: a mail
+# Four senders and requests of /readyz run for the number of seconds in the argument. A connection without a greeting
+# is `refused`. Any later failure is `deferred`, because a mail server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -55,7 +52,7 @@ for sender in senders: sender.start()
 for sender in senders: sender.join()
 print(json.dumps(counts))
 """
-# A message large enough for a parser process, sent over STARTTLS.
+# The message is large enough for a parser process.
 _LARGE = """
 import smtplib
 from email.message import EmailMessage
@@ -71,7 +68,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 
 
 def test_restarts(machine: Machine, *units: str) -> str:
-    """Restarts each unit in turn while mail and requests arrive, then reloads each unit."""
+    """Restarts and reloads each unit in turn while mail and requests arrive."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, machine, 4 + 2 * len(units))
         machine.run("sleep 1")
@@ -82,13 +79,13 @@ def test_restarts(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    # While it stops, the server sends 421 to sessions that transfer no message. Senders retry.
+    # Sessions that transfer no message get 421, and senders retry.
     deferred = len(counts["deferred"])
     return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
 def test_socket_activation(machine: Machine) -> str:
-    """The socket of a stopped service stays open, and the first connection starts the service."""
+    """The first connection starts a stopped service, whose socket stays open."""
     machine.run(f"systemctl stop {ONE}")
     _expect(machine, f"systemctl is-active {ONE}", "inactive")
     counts = _send(machine, 1)
@@ -99,7 +96,7 @@ def test_socket_activation(machine: Machine) -> str:
 
 
 def test_watchdog(machine: Machine, unit: str) -> str:
-    """systemd kills and restarts a process that no longer runs: the test stops it with SIGSTOP."""
+    """systemd restarts a process that SIGSTOP stopped."""
     before = _main_process(machine, unit)
     machine.run(f"kill -STOP {before}")
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
@@ -110,10 +107,7 @@ def test_watchdog(machine: Machine, unit: str) -> str:
 
 
 def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
-    """The service exits with code 2 and logs the invalid setting.
-
-    After further connections systemd closes the socket. The service starts once the setting is corrected.
-    """
+    """The service exits with code 2 and starts once the setting is corrected."""
     machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
     _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
     if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
@@ -134,7 +128,7 @@ def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
 
 
 def test_system_calls(machine: Machine, *units: str) -> str:
-    """Mail, reload, restart and stop work although each denied system call now kills the process."""
+    """The program works although each denied system call now kills the process."""
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/kill.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
@@ -156,7 +150,7 @@ def test_system_calls(machine: Machine, *units: str) -> str:
 
 
 def test_exclusive_units(machine: Machine) -> str:
-    """Switches from the roles to one process and back, without waiting in between."""
+    """Switches from the roles to one process and back."""
     machine.run(f"systemctl start {ONE}")
     _expect(machine, f"systemctl is-active {ONE} {ROLES[0]} emailrouter-smtp.socket", "active\ninactive\ninactive")
     machine.run("systemctl start emailrouter.target")
@@ -166,7 +160,7 @@ def test_exclusive_units(machine: Machine) -> str:
 
 
 def test_empty_database(machine: Machine) -> str:
-    """Runs step 8 of the installation with PostgreSQL: `migrate`, then `init`, which succeeds only once."""
+    """Runs step 8 of the installation with PostgreSQL. `init` succeeds only once."""
     commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate

@@ -1,14 +1,12 @@
 """Runs every command block of docs/operations.md, in order, on a fresh Debian under a real systemd.
 
 The walk sends a message from a real Postfix and expects its ticket and its post to a stand-in for Slack. It continues
-with backup, restore, upgrade, the move to PostgreSQL and a reboot, and tests the documented behaviour of the units
-(`tests.system.debian.trial`). `tests.system.debian.surroundings` replaces the Internet. docs/operations.md lists what
-the walk does not cover.
+with backup, restore, upgrade, the move to PostgreSQL and a reboot, and tests the units.
 
     python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
 
-Requires root, debootstrap and systemd-nspawn, and takes about four minutes. The walk is not part of the test suite,
-because it downloads packages from Debian and a Python registry.
+The walk requires root, debootstrap and systemd-nspawn, and takes about four minutes. The walk is not part of the test
+suite, because it downloads packages from Debian and a Python registry.
 """
 
 import argparse
@@ -144,7 +142,7 @@ class Walk:
 
 
 def _certificate_names(block: Block) -> Iterator[str]:
-    """The names of the certificates that a block requests. certbot cannot request them here."""
+    """The names in the certificate requests of a block. certbot cannot request certificates here."""
     for line in block.text.splitlines():
         if line.startswith("certbot certonly "):
             yield line.split(" -d ")[1].strip()
