@@ -16,7 +16,6 @@ _SETTINGS = {"max_connections": "24", "superuser_reserved_connections": "3"}
 
 @pytest.fixture(scope="module")
 def stoppable_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the tests of a module."""
     with asyncio.Runner() as runner:
         manager = private_postgres(settings=_SETTINGS)
         found = runner.run(manager.__aenter__())

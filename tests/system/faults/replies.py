@@ -9,7 +9,6 @@ from tests.support.smtp import SmtpReply, send_mail
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest
 
-# Time limit for a reply of the program, and for connections and waits of the senders.
 REPLY_SECONDS = 30.0
 
 

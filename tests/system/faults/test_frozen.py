@@ -73,7 +73,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
     ):
         program = await system.start("api")
         client = await new_admin(system, session)
-        assert await client.get("/api/domains") == 200  # the pool now has a recently used connection
+        assert await client.get("/api/domains") == 200
         await stoppable_postgres().pause()
         # The pool has two connections. The first requests hang in a statement, later ones while connecting.
         for _ in range(2):
@@ -179,7 +179,6 @@ async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> 
 
 
 def handles_signal(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has a handler for the signal."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
@@ -207,7 +206,6 @@ async def locked_database(path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """Opens a connection that the program does not use."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection

@@ -53,7 +53,6 @@ async def system_with_load(
 
 @asynccontextmanager
 async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    """Opens a connection that the program does not use."""
     connection = await asyncpg.connect(system.url, timeout=10)
     try:
         yield connection
@@ -173,7 +172,6 @@ async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, 
 
 
 async def test_an_exhausted_pool(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """A lock blocks every connection of the pool."""
     async with system_with_load(tmp_path, stoppable_postgres, **{"database.pool_size": 2}) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()

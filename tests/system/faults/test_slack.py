@@ -82,7 +82,6 @@ async def test_each_webhook_fails_differently(kind: str, server: Callable[[], Po
 
 
 async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
-    """Queues one message for each alias."""
     for address in system.addresses:
         mta.queue(system.new_mails(1, to=(address,)))
     await mta.wait_all_accepted()
@@ -137,7 +136,6 @@ class RedirectedSlack(SlackStandIn):
 
 
 async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Whatever follows the status line of a 2xx, the ticket is delivered and not posted again."""
     ok = b"HTTP/1.1 200 OK\r\n"
     async with (
         RawHttpServer(
@@ -160,7 +158,6 @@ async def test_a_malformed_success_is_delivered_once(tmp_path: Path, server: Cal
 
 
 async def test_refused_connections(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """Messages are accepted while Slack refuses connections. Tickets are delivered when it listens again."""
     async with system_under_test("sqlite", tmp_path, server) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         await system.slack.stop()
