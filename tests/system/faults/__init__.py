@@ -1,1 +1,1 @@
-"""Faults of the environment, caused for real: database, disk, clock and Slack."""
+"""Real faults of database, disk, clock and Slack."""

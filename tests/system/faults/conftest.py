@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: a PostgreSQL server that tests may stop, and the fixtures of the crash tests."""
+"""Fixtures of the fault tests, among them a PostgreSQL server that tests may stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,7 +25,7 @@ def stoppable_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def stoppable_postgres(stoppable_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
-    """Returns a function that returns the server. After the test the server is resumed or started again."""
+    """Returns a function that returns the server, which runs again after the test."""
     yield lambda: stoppable_server
     await stoppable_server.resume()
     await stoppable_server.start()

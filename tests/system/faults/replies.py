@@ -1,4 +1,4 @@
-"""Sends single messages and checks the exact replies; asserts that the program recovered from a fault."""
+"""Checks of exact replies, and of the recovery from a fault."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ REPLY_SECONDS = 30.0
 
 
 async def send_one(system: SystemUnderTest, mail: OutgoingMail | None = None) -> SmtpReply:
-    """Sends one message to the first server. Returns the reply to it, or the rejection of an earlier command."""
+    """Returns the reply to the message, or the rejection of an earlier command."""
     host, port = system.smtp_addresses()[0]
     chosen = mail or system.new_mails(1)[0]
     return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=REPLY_SECONDS)
@@ -26,7 +26,7 @@ def assert_temporary_failure(reply: SmtpReply, code: int = 451, enhanced: str = 
 
 
 async def require_mounts(folder: Path) -> None:
-    """Skips the test if the process cannot mount a file system (root or a user namespace is required)."""
+    """Skips the test if the process cannot mount a file system."""
     command = ("-m", "tests.system.crash.launcher", "--small-disk", f"{folder}:1000000", "--")
     if (await run_cli("--version", command=command)).code != 0:
         pytest.skip("this kernel does not allow mounting a file system in a user namespace")
@@ -35,14 +35,13 @@ async def require_mounts(folder: Path) -> None:
 async def assert_recovered(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Asserts that the program recovered without a restart.
 
-    Everything is accepted and delivered, and the audit of the crash tests passes. The clock is advanced, so that
-    retries are due at once.
+    The clock is advanced, so that retries are due at once.
     """
     await mta.wait_all_accepted()
     system.set_clock(60)
     await system.wait_delivered()
     found = await system.assert_no_faults(mta)
-    # On an overloaded machine Slack's response may come too late; the duplicate post is then expected.
+    # On an overloaded machine Slack's response may come too late.
     late = sum(n for reason, n in found.unanswered_reasons.items() if reason.startswith("timed out"))
     assert found.duplicate_posts <= late, found
     assert all(program.running() for program in system.running)

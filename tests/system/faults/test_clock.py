@@ -1,4 +1,4 @@
-"""The clock jumps forward and back while the program runs, or is years behind the times in the database."""
+"""The clock jumps while the program runs, or is years behind the times in the database."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ async def test_a_retry_is_sent_at_its_time(kind: str, server: Callable[[], Postg
 async def test_times_written_by_a_clock_years_ahead(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """A host with a wrong clock claimed an integration, scheduled a retry and died. Now the clock is right."""
+    """A host with a wrong clock claimed an integration, scheduled a retry and died."""
     async with system_under_test(kind, tmp_path, server, aliases=2) as system, system.start_mta() as mta:
         system.set_clock(3650 * DAY)
         program = await system.start(options=system.clock_options)

@@ -1,6 +1,6 @@
-"""A hanging database: requests get a response after a time limit, and a stop completes.
+"""While the database hangs, requests get a response and a stop completes.
 
-The connect and statement timeouts of the database are an hour, so only `[api] request_timeout` ends a request.
+The timeouts of the database are an hour, so only `[api] request_timeout` ends a request.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
 CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# Requests of every kind that queries the database: API calls, pages, streams, downloads, and public endpoints.
+# Every kind of request that queries the database.
 READS = (
     "/api/domains",
     "/api/emails/tickets?q=word",
@@ -49,7 +49,7 @@ WRITES = (
 
 
 class StatusClient:
-    """A client with the API key of a user; returns the status of responses. `api` is the address of the process."""
+    """Returns the status of responses. `api` is the address of the process."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
         self._session = session
@@ -75,7 +75,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
         client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200
         await stoppable_postgres().pause()
-        # The pool has two connections. The first requests hang in a statement, later ones while connecting.
+        # The first requests hang in a statement, later ones while connecting.
         for _ in range(2):
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
@@ -95,7 +95,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
 async def test_a_stop_abandons_opening_the_database(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """SIGTERM arrives during the start, while the database has accepted the connection but does not respond."""
+    """The database has accepted the connection but does not respond."""
     async with system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system:
         await stoppable_postgres().pause()
         program = await system.launch("smtp")
@@ -113,10 +113,7 @@ async def test_a_stop_abandons_opening_the_database(
 async def test_a_stop_logs_and_abandons_the_step_that_hangs(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The deliverer waits for a lock.
-
-    The step that stops it is logged and is cancelled at its time limit. The other steps of the shutdown run.
-    """
+    """The other steps of the shutdown run."""
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
@@ -138,7 +135,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
 
 
 async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
-    """Readers never wait. Writers get a response after the request timeout rather than when the lock is free."""
+    """Writers get a response after the request timeout rather than when the lock is free."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
         system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,
@@ -153,7 +150,7 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 
         await poll_until(
             is_last_use_written, "the use of the key is written"
-        )  # otherwise this write, not that of a request, would wait for the lock
+        )  # otherwise this write would wait for the lock
         async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200
             for _ in range(2):
@@ -189,7 +186,7 @@ def no_server() -> PostgresServer:
 
 
 async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> StatusClient:
-    """Creates an admin. Returns a client for the program that was started last."""
+    """Returns a client for the program that was started last."""
     (key,) = (await system.add_users(1, "admin")).values()
     return StatusClient(session, system.api_addresses()[-1], key)
 

@@ -1,4 +1,4 @@
-"""Faults inside the program or its database cause no long wait and no attempt without an outcome, on both databases."""
+"""Faults inside the program or its database cause no long wait and no attempt without an outcome."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
 async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
-    """The longer waits later in the retry schedule apply only to failing endpoints."""
+    """The longer waits of the retry schedule apply only to failing endpoints."""
     outboxes = Outboxes(Installation(store))
     await outboxes.seed()
     for _ in range(6):
@@ -30,10 +30,7 @@ async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
 
 
 async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
-    """A digest of two deliveries is interrupted.
-
-    The permanent failure of one of them then parks both, which resets their claims.
-    """
+    """The permanent failure of one of two deliveries parks both, which resets their claims."""
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await outboxes.seed(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2

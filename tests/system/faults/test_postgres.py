@@ -78,7 +78,7 @@ async def test_refused_connections_and_a_restart(stoppable_postgres: Server, tmp
 
 
 async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The server is stopped with SIGSTOP: connections stay open, and even new ones get no response."""
+    """Connections stay open, and even new ones get no response."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -91,7 +91,7 @@ async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> N
 
 
 async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """No data passes on open connections, which stay open; new connections work. No message is deferred.
+    """No data passes on open connections, but new connections work.
 
     The statement timeout is longer than the test waits, so a program that waits for it fails the test.
     """
@@ -116,7 +116,7 @@ async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_
 
 
 async def test_connections_are_disallowed_while_the_program_runs(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """A fault that ends a program during its start is only a temporary failure for a running program."""
+    """The same fault ends a program during its start."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
@@ -138,7 +138,7 @@ async def test_connections_are_disallowed_while_the_program_runs(stoppable_postg
 
 
 async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The program is stopped inside transactions of each kind while an administrator terminates its sessions."""
+    """An administrator terminates the sessions of the program inside transactions of each kind."""
     places = ("message-written:2", "accept-commit:4", "attempt-written:3", "outcome-written:5", "parsing:7")
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         options = [option for place in places for option in ("--stop-at", place)]
@@ -160,7 +160,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
 
 
 async def test_unavailable_between_post_and_outcome(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The deliverer keeps the outcome and records it once the database is available: nothing is posted twice."""
+    """The deliverer keeps the outcome until the database is available, so nothing is posted twice."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         program = await system.start(options=("--stop-at", "posted:3", *system.clock_options))
         await wait_until(lambda: process_state(program.pid) == "T", "the program stopped itself after a POST")
@@ -201,7 +201,7 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
 
 
 async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The server is read-only, for example after an unnoticed failover."""
+    """An unnoticed failover makes a server read-only."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -220,10 +220,7 @@ async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) ->
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """The disk of the tables is full.
-
-    The write-ahead log is on another disk, because the server stops when the disk of the log is full.
-    """
+    """The write-ahead log is on another disk, because the server stops when the disk of the log is full."""
     await require_mounts(tmp_path)
     async with (
         private_postgres(small_disk=SMALL_DISK_BYTES) as server,

@@ -1,7 +1,4 @@
-"""Webhooks fail in different ways, some at the same time.
-
-Deliveries to healthy webhooks are not delayed. Temporary failures are retried until the delivery succeeds.
-"""
+"""Webhooks fail in different ways, which does not delay deliveries to healthy webhooks."""
 
 import ssl
 from collections.abc import Callable
@@ -27,7 +24,7 @@ from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# Webhooks whose responses are normal, slow, long or incomplete. Each message arrives in the channel once.
+# Each message arrives in the channel once.
 DELIVERED = {
     "well": None,
     "slow": SlowResponse(0.1),
@@ -88,7 +85,7 @@ async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
 
 
 async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -> None:
-    """Asserts that the named deliveries are pending with these reasons, and that no error contains a secret."""
+    """Asserts that the deliveries are pending with these reasons, and that no error contains a secret."""
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
@@ -108,7 +105,7 @@ async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -
 
 
 async def assert_all_retried_except(system: SystemUnderTest, program: Program, name: str, *, seconds: float) -> None:
-    """Asserts that after `seconds` everything is delivered except the post to `name`, which has a later Retry-After."""
+    """Asserts that after `seconds` only the post to `name` is missing, which has a later Retry-After."""
     system.set_clock(seconds)
 
     async def left() -> bool:
@@ -119,13 +116,13 @@ async def assert_all_retried_except(system: SystemUnderTest, program: Program, n
 
 
 def peak_memory(program: Program) -> int:
-    """The peak resident memory of the process, in KiB."""
+    """The peak resident memory in KiB."""
     status = Path(f"/proc/{program.pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 class RedirectedSlack(SlackStandIn):
-    """A stand-in for Slack whose webhook URLs all lead to another server."""
+    """A stand-in for Slack whose webhook URLs lead to another server."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -173,7 +170,7 @@ async def test_refused_connections(tmp_path: Path, server: Callable[[], Postgres
 
 
 async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """The certificate is that of another host, then untrusted, then valid. Nothing is sent before it is valid."""
+    """Nothing is sent before the certificate is valid."""
     authority, stranger = trustme.CA(), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("slack.test").configure_cert(context)
@@ -199,7 +196,7 @@ async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], Postg
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """A redirect fails permanently at once, with its reason, and nothing is sent to its target."""
+    """A redirect fails permanently at once, and nothing is sent to its target."""
     async with system_under_test("sqlite", tmp_path, server, webhooks=["moved"]) as system, system.start_mta() as mta:
         system.slack.default("moved", RedirectResponse(system.slack.url("elsewhere")))
         program = await system.start()

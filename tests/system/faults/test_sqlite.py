@@ -1,4 +1,4 @@
-"""Faults of the SQLite file: disk full, cannot grow, locked by another program, read-only, moved."""
+"""Faults of the SQLite file, such as a full disk, a lock or wrong modes."""
 
 import resource
 import shutil
@@ -26,10 +26,9 @@ def no_server() -> PostgresServer:
 
 @pytest.mark.parametrize("kept_free", [0, MIN_FREE_BYTES])
 async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
-    """Uses a small file system that only the program sees; the test fills it through /proc.
+    """The program sees a small file system, which the test fills through /proc.
 
-    If the disk is completely full, the commit itself fails. If less than `min_free_bytes` is free, messages are
-    rejected before the commit.
+    If the disk is completely full, the commit fails. Below `min_free_bytes`, messages are rejected before the commit.
     """
     folder = tmp_path / "data"
     folder.mkdir()
@@ -60,7 +59,7 @@ async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
 
 
 async def test_the_file_cannot_grow(tmp_path: Path) -> None:
-    """The commit fails in the kernel: a file size limit is lowered while the program runs."""
+    """A file size limit that is lowered while the program runs makes the commit fail in the kernel."""
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(system.new_mails(MAILS))
@@ -96,7 +95,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
-    """The program waits until the file is writable and logs the reason. Another user may have restored the file."""
+    """The program waits until the file is writable. Another user may have restored the file."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:
@@ -118,10 +117,7 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("while_posting", [False, True])
 async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
-    """While the file is moved, no message is answered `250`, and the health check reports the reason.
-
-    A post in progress is not repeated.
-    """
+    """While the file is moved, no message is answered `250`. A post in progress is not repeated."""
     file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
