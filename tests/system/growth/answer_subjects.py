@@ -40,7 +40,6 @@ def _make_answer(kind: dns.rdatatype.RdataType, data: bytes) -> dns.resolver.Ans
 
 
 def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
-    """Returns a DNS response with these records."""
     question = b"\x07example\x03com\0" + kind.to_bytes(2, "big") + b"\0\1"
     head = b"\0\0\x84\0\0\1" + len(rdatas).to_bytes(2, "big") + b"\0\0\0\0"
     rows = (
@@ -122,7 +121,6 @@ def build_notification(data: bytes) -> TicketNotification:
 
 
 def render_slack_messages(data: bytes) -> None:
-    """Renders a Slack message of each kind."""
     notification = build_notification(data)
     slack.CHANNEL.render(notification)
     slack.CHANNEL.render_plain(notification)
@@ -133,7 +131,6 @@ def render_slack_messages(data: bytes) -> None:
 
 
 def prepare_for_block_kit(data: bytes) -> None:
-    """Normalises, truncates and escapes a text of any length for Block Kit."""
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
     is_visible(rich_text.normalize_line(value))
     rich_text.truncate(rich_text.normalize_text(value), 3000)

@@ -160,7 +160,6 @@ def render_ticket_page(data: bytes) -> None:
 
 
 def serialize_ticket(data: bytes) -> None:
-    """Serialises the ticket for the API, and formats the filename of a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(decode_text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)

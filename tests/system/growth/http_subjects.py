@@ -45,7 +45,6 @@ T = TypeVar("T")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Returns the result of a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -54,7 +53,6 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def make_request(path: str = "/", **headers: str) -> web.Request:
-    """Returns a request from a trusted proxy."""
     transport = SimpleNamespace(
         get_extra_info=lambda name, default=None: ("127.0.0.1", 1) if name == "peername" else default,
         is_closing=lambda: False,
@@ -74,7 +72,6 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def parse_request_head(data: bytes) -> None:
-    """Parses the request line and fields with aiohttp's parser."""
     for start in (b"", b"GET /", b"GET /?", b"POST / HTTP/1.1\r\nHost: a\r\nCookie: ", b"GET / HTTP/1.1\r\nA:"):
         parser = HttpRequestParser(BaseProtocol(_loop()), _loop(), 2**16)
         with suppress(HttpProcessingError, ValueError):
@@ -117,8 +114,6 @@ def parse_query_string(data: bytes) -> None:
 
 
 def make_json_parser(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
-    """Returns a function that parses a JSON body containing the shape."""
-
     def run(data: bytes) -> None:
         with suppress(Refused):
             body.decode(before + data + after, "application/json", "")
@@ -139,7 +134,6 @@ def validate_models(data: bytes) -> None:
 
 
 def parse_form(data: bytes) -> None:
-    """Parses a form of the dashboard."""
     web_request = make_request(Content_Type="application/x-www-form-urlencoded")
     for form_data in (data, data.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
@@ -152,7 +146,6 @@ def parse_form(data: bytes) -> None:
 
 
 def validate_values(data: bytes) -> None:
-    """Validates a name, an address, a domain, an ID and a cursor."""
     value = decode_text(data)
     readers: tuple[Callable[[str], object], ...] = (
         domain_names.normalize_domain_name,
@@ -182,7 +175,6 @@ def validate_values(data: bytes) -> None:
 
 
 def verify_password(data: bytes) -> None:
-    """Verifies a password, and validates a new one."""
     secrets.verify_password(decode_text(data), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
         secrets.hash_password(decode_text(data))

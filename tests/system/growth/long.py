@@ -32,7 +32,6 @@ def rank(growth: Growth) -> tuple[bool, float, float]:
 
 
 def format_row(growth: Growth) -> str:
-    """Formats a row of the table. The last three steps have the sizes n, 2n and 4n."""
     steps = [f"{step * 1000:.1f}" for step in growth.seconds[-3:]]
     factor = f"{growth.worst:.2f}" if growth.worst else "-"
     shape = str(growth.shape).replace("|", "\\|").replace("`", "'")

@@ -49,12 +49,10 @@ def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes],
 
 
 def make_message_parser(before: bytes) -> Callable[[bytes], object]:
-    """Returns a function that appends its input to `before` and parses the result as a message."""
     return lambda data: mail_parser.parse(before + data)
 
 
 def extract_attachments(data: bytes) -> None:
-    """Extracts the last attachment of a message."""
     content = _MULTIPART % b"mixed" + data
     listed = mail_parser.parse(content).attachments
     if listed:
@@ -81,7 +79,6 @@ def parse_part_headers(data: bytes) -> object:
 
 
 def parse_parameters(data: bytes) -> None:
-    """Parses Content-Type and Content-Disposition."""
     _, found = decode.parse_parameters(b"a/b" + data, "utf-8")
     decode.parse_parameters(b"attachment; filename=" + data)
     for value in found.values():
@@ -89,7 +86,6 @@ def parse_parameters(data: bytes) -> None:
 
 
 def parse_bounce_report(data: bytes) -> object:
-    """Parses a bounce with a large report and a large text."""
     return mail_parser.parse(
         b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
         b"--b\r\n\r\n" + data + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + data[:65536]
@@ -114,7 +110,6 @@ def parse_signed_data(data: bytes) -> None:
 
 
 def decode_transfer_encodings(data: bytes) -> None:
-    """Decodes a body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
         transfer_encoding.decode(data, encoding, keep_text=True)
         transfer_encoding.decoded_size(data, encoding)
@@ -128,7 +123,6 @@ def parse_events(data: bytes) -> object:
 
 
 def parse_enclosed_message(data: bytes) -> object:
-    """Parses a message that only encloses another message."""
     return mail_parser.parse(b"Content-Type: message/rfc822\r\n\r\n" + data)
 
 
@@ -141,7 +135,6 @@ def normalize_addresses(data: bytes) -> None:
 
 
 def classify_message(data: bytes) -> None:
-    """Classifies a message as automatic or not."""
     value = decode_text(data)[:MAX_TEXT_LENGTH]
     automatic.classify_message("", null_reverse_path=True, subject=value)
     automatic.classify_header({b"content-type": [b"multipart/report;" + data]}, f"mailer-daemon{value}", value)

@@ -129,7 +129,6 @@ FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\
 
 
 def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
-    """Returns a shape for each unit."""
     return tuple(Shape(unit) for unit in dict.fromkeys(unit for family in families for unit in family))
 
 

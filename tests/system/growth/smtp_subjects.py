@@ -92,7 +92,6 @@ def make_data_reader(piece: int) -> Callable[[bytes], None]:
 
 
 def read_chunks(data: bytes) -> None:
-    """Reads BDAT in chunks of 7 bytes, received in pieces of 3."""
     content = Content(50 << 20)
     for start in range(0, len(data), 7):
         reader = ChunkReader(content, 7)
@@ -110,7 +109,6 @@ def parse_proxy_header(data: bytes) -> None:
 
 
 def parse_address(data: bytes) -> None:
-    """Parses a mailbox and computes its keys."""
     value = decode_text(data)
     for one in (value, f"{value}@example.com", f"a@{value}", f"a@[{value}]", f'"{value}"@example.com'):
         with suppress(AddressError):
@@ -121,7 +119,6 @@ def parse_address(data: bytes) -> None:
 
 
 def check_recipient(data: bytes) -> None:
-    """Routes a recipient and checks a blocked sender."""
     value = decode_text(data)[:254]
     facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(value, "example.com")

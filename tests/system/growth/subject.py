@@ -47,5 +47,4 @@ class Subject:
 
 
 def decode_text(data: bytes) -> str:
-    """Decodes untrusted bytes to any code points except lone surrogates."""
     return data.decode("utf-8", "replace")

@@ -42,18 +42,15 @@ _CHARSETS = (
 
 
 def make_message_parser(before: bytes) -> Callable[[bytes], object]:
-    """Returns a function that appends its input to `before` and parses the result as a message."""
     return lambda data: mail_parser.parse(before + data)
 
 
 def decode_charsets(data: bytes) -> None:
-    """Decodes a body in charsets of different kinds, and without a charset."""
     for charset in _CHARSETS:
         decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
 def detect_charset(data: bytes) -> None:
-    """Detects the charset of a body without a label."""
     reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
     reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
@@ -87,14 +84,12 @@ def parse_images(data: bytes) -> object:
 
 
 def remove_invisible_markup(data: bytes) -> None:
-    """Removes invisible markup from HTML that exceeds its limit."""
     html_markup.strip_data_uris(data)
     html_markup.visible_markup(decode_text(data), len(data) // 2)
     html_markup.strip_invisible(decode_text(data))
 
 
 def check_deceptive_text(data: bytes) -> None:
-    """Checks for deceptive characters and domains."""
     text = decode_text(data)
     safe_line(text)
     safe_identifier(f"{text}@{text}")
@@ -102,7 +97,6 @@ def check_deceptive_text(data: bytes) -> None:
 
 
 def extract_search_terms(data: bytes) -> None:
-    """Extracts the search terms of a message and of a query."""
     value = decode_text(data)
     terms.text_words(value)
     terms.parse_query("ws_1", value)
