@@ -49,7 +49,7 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
 
 
 def parse_dns_response(data: bytes) -> None:
-    """Parses the shape as the sections of a DNS response."""
+    """Parses the shape as the sections of a response."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
         for count in (b"\0\1", b"\0\xc0"):
@@ -57,7 +57,7 @@ def parse_dns_response(data: bytes) -> None:
 
 
 def evaluate_txt_records(data: bytes) -> None:
-    """Evaluates TXT records of up to 2000 bytes each."""
+    """Evaluates TXT records that contain the shape in pieces."""
     rdatas = []
     for start in range(0, len(data), 2000):
         value = data[start : start + 2000]
@@ -87,7 +87,7 @@ def evaluate_mx_records(data: bytes) -> None:
 
 
 def process_slack_response(data: bytes) -> None:
-    """Processes the body and headers of a response of Slack, and the raw bytes of one that aiohttp cannot parse."""
+    """Processes the body and headers of a response, and the raw bytes of one that aiohttp cannot parse."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
     excerpt = client._to_printable(data[:1024])
@@ -109,7 +109,7 @@ def validate_webhook_url(data: bytes) -> None:
 
 
 def build_notification(data: bytes) -> TicketNotification:
-    """Returns a ticket notification with the shape in every field that a sender controls."""
+    """The shape is in every field that a sender controls."""
     value = decode_text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
     row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}

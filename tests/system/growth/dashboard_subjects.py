@@ -28,7 +28,7 @@ from tests.system.growth.http_subjects import make_request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_PAGE = 524288  # maximum characters of a message's HTML before it is sanitised
+_PAGE = 524288  # maximum characters of HTML before it is sanitised
 _IMAGE = 100_000  # bytes of each image of a message
 _ACTOR = Actor("ws_1", "admin")
 
@@ -75,7 +75,7 @@ def _ticket(value: str) -> Ticket:
 
 
 def _view(content: bytes) -> MessageView:
-    """Returns a message with the shape in every field that a sender controls."""
+    """The shape is in every field that a sender controls."""
     value = decode_text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """Returns a ticket with the same message twice, in full and as an excerpt."""
+    """A ticket with the same message twice, in full and as an excerpt."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -167,7 +167,7 @@ def serialize_ticket(data: bytes) -> None:
 
 
 def render_html_frame(data: bytes) -> object:
-    """Embeds the images `a` and `b`, which are large, in the HTML of a message."""
+    """Embeds two large images in the HTML of a message."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))
@@ -184,7 +184,7 @@ def render_html_frame(data: bytes) -> object:
     return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
-# Shapes of a fixed defect: each `cid:` reference embedded another copy of the image.
+# A fixed defect embedded another copy of the image for each `cid:` reference.
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))
 SUBJECTS = (
     Subject(

@@ -1,4 +1,4 @@
-"""Modules and packages that no subject of the inventory runs, with the reasons."""
+"""Modules and packages that no subject runs, with the reasons."""
 
 _VALUES = "declares values and types; parses nothing"
 _WIRING = "constructs and connects objects; parses no untrusted input"

@@ -1,4 +1,4 @@
-"""Growth-test subjects for the request line, header fields and body of an HTTP request, and the values in it."""
+"""Growth-test subjects for the request line, header fields and body of an HTTP request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 8190  # maximum bytes of a line and of a field in aiohttp
-_HEADS = 65536  # maximum bytes of a request head; the shape can form many fields
+_HEADS = 65536  # maximum bytes of a request head
 _BODY = 1048576  # [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def make_request(path: str = "/", **headers: str) -> web.Request:
 
 
 def as_field_value(data: bytes) -> str:
-    """Converts bytes to a field value as aiohttp delivers it, without line endings and NUL."""
+    """Removes what aiohttp never delivers in a field value: line endings and NUL."""
     return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 
@@ -92,7 +92,7 @@ def evaluate_header_fields(data: bytes) -> None:
         web_request = make_request(
             Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value
         )
-        with suppress(Refused, AttributeError):  # well-formed credentials would be looked up in the database
+        with suppress(Refused, AttributeError):  # well-formed credentials need the database
             run_coroutine(auth._authenticate(web_request, cast("Any", None)))
         error_pages._return_path(web_request)
         request_id._VALID_ID.fullmatch(value)
@@ -190,7 +190,7 @@ class _NoDatabase:
 
 
 _ACTOR = Actor("ws_1", "admin")
-# Shapes of a fixed quadratic defect: each quotation mark was tried as the start of a string.
+# A fixed quadratic defect tried each quotation mark as the start of a string.
 _ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))
 SUBJECTS = (
     Subject("http: a request's head", parse_request_head, _HEADS, (*PLAIN, URL, (b"a: b\r\n", b"a=b; "))),

@@ -1,4 +1,4 @@
-"""All functions of the product that read untrusted bytes. `test_inventory.py` verifies that no module is missing."""
+"""All functions of the product that read untrusted bytes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """The long form of the cost growth test: longer steps, traced memory, random shapes.
 
-`python -m tests.system.growth.long --seconds 900` (`make fuzz`) runs random shapes on each subject in turn. It
-continues where the last run stopped: the folder (`--state`, `.fuzz`) stores the number of batches.
-`--table` measures the shapes of `make test` once and prints the worst shape of each subject. Exits with 1 after a
-violation.
+`python -m tests.system.growth.long --seconds 900` (`make fuzz`) continues where the last run stopped, from the folder
+`--state`. `--table` measures the shapes of `make test` once. A violation gives the exit code 1.
 """
 
 from __future__ import annotations
@@ -22,12 +20,12 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-MAX_STEP_SECONDS = 0.05  # CPU time of a step after which the size is not doubled again
-BATCH = 8  # number of random shapes of a subject in one child process
+MAX_STEP_SECONDS = 0.05  # CPU time after which the size is not doubled again
+BATCH = 8  # random shapes in one child process
 
 
 def rank(growth: Growth) -> tuple[bool, float, float]:
-    """Returns the sort key for the worst shape: a violation, then the factor, then the time of the longest step."""
+    """The sort key for the worst shape: a violation, then the factor, then the time."""
     return growth.fault() != "", growth.worst, growth.seconds[-1]
 
 
@@ -42,14 +40,14 @@ def format_row(growth: Growth) -> str:
 
 
 def format_table(worst: Sequence[Growth]) -> str:
-    """Returns a Markdown table, the worst subject first, with the maximum memory of all shapes."""
+    """Returns a Markdown table, the worst subject first."""
     head = "| function | worst shape | n | ms at n / 2n / 4n | factor | ns/byte | memory bytes/byte |"
     rows = sorted(worst, key=rank, reverse=True)
     return "\n".join([head, "|---" * 7 + "|", *map(format_row, rows)]) + "\n"
 
 
 def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
-    """Measures shapes of a subject, updates `worst` and returns the number of violations."""
+    """Updates `worst` and returns the number of violations."""
     violations = 0
     for growth in survey(subject, batch_shapes, until=MAX_STEP_SECONDS):
         if growth.fault():

@@ -1,7 +1,4 @@
-"""Growth-test subjects for messages.
-
-They cover the header, which is parsed before `250`, and the parts and encodings of a displayed message.
-"""
+"""Growth-test subjects for the header, parts and encodings of a message."""
 
 from __future__ import annotations
 
@@ -28,16 +25,14 @@ from tests.system.growth.shapes import FEW_UNITS, HEADER, MIME, PARAMETERS, Shap
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 262144  # [smtp] max_header_bytes
-_MAIL = 1 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
+_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
 
 def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
     """Returns a function that appends its input to `before` and parses the result as a header.
 
-    Args:
-        before: The start of the header, up to the value of a field.
-        between: Replaces the line endings of the input; empty to keep them.
+    between: replaces the line endings of the input; empty to keep them.
     """
 
     def run(data: bytes) -> object:
@@ -68,10 +63,7 @@ def parse_structure(data: bytes) -> None:
 
 
 def parse_part_headers(data: bytes) -> object:
-    """Parses a message with one part for each 8000 bytes of the shape.
-
-    Only the start of a long field is parsed. Many parts with shorter fields make the parser read the whole shape.
-    """
+    """Parses many parts with the shape in their headers, because only the start of a long field is parsed."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return mail_parser.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -93,7 +85,7 @@ def parse_bounce_report(data: bytes) -> object:
 
 
 def parse_bounce_without_report(data: bytes) -> object:
-    """Parses a bounce without a report, with the shape in its text and in the returned message."""
+    """The shape is in the text and in the returned message."""
     half = data[: len(data) // 2]
     return mail_parser.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -102,7 +94,7 @@ def parse_bounce_without_report(data: bytes) -> object:
 
 
 def parse_signed_data(data: bytes) -> None:
-    """Parses signed-data with the shape as its content, as pieces of its content, and in place of each element."""
+    """The shape is the content, pieces of the content, or an element of signed-data."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -118,7 +110,7 @@ def decode_transfer_encodings(data: bytes) -> None:
 
 
 def parse_events(data: bytes) -> object:
-    """Parses the shape in an event, and as lines of a calendar."""
+    """The shape is in an event, and lines of a calendar."""
     return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 
@@ -263,7 +255,7 @@ SUBJECTS = (
     Subject("structure: the headers of parts", parse_part_headers, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", make_message_parser(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", make_message_parser(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
-    # A fixed quadratic defect: delimiters looked like fields, so the end of each header was sought in all later parts.
+    # A fixed quadratic defect sought the end of each header in all later parts.
     Subject(
         "parse: a boundary with a colon",
         make_message_parser(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),

@@ -1,7 +1,7 @@
-"""CPU time and memory of one function on one shape at doubling sizes, in a child process that may be killed.
+"""CPU time and memory of one function on one shape at doubling sizes, in a child process.
 
-The child is forked, so that it has the modules of the parent loaded. The parent kills it when one call takes too much
-CPU time, also in C code. So an exponential case gives the result "killed" instead of a hanging test.
+The parent kills the child when one call takes too much CPU time, also in C code. So an exponential case cannot hang the
+test.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # growth of CPU time in each of two consecutive doublings of the input; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # minimum CPU time of the larger input; noise dominates shorter steps
+MAX_FACTOR = 2.5  # growth of CPU time per doubling, which stays below 2.2 for n log n
+MIN_STEP_SECONDS = 0.010  # noise dominates shorter steps
 RUNS = 5
-CALL_SECONDS = 3.0  # maximum CPU time of one call; the call on half the input took a fraction of a second
-# Peak bytes per input byte. A list of one-character texts needs about 60, parsed JSON or HTML elements of three bytes
-# about 200. The HTML bomb that this limit is for needed 32,000.
+CALL_SECONDS = 3.0  # the call on half the input took a fraction of a second
+# Peak bytes per input byte. Texts and parsed elements need up to about 200.
+# The HTML bomb that this limit is for needed 32,000.
 MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
-_SLOW_SECONDS = 0.5  # if the last step takes longer, each round measures every step only once
-_SUSPECT_FACTOR = 2.35  # if a single measurement exceeds this factor, it is repeated
-_TRACE_SECONDS = 0.002  # the first size that takes this long is traced for memory; tracing takes ten times as long
-_MAX_TRACE_SECONDS = 0.02  # memory is traced only if steps may take longer than this
+_SLOW_SECONDS = 0.5  # with a longer last step, each round measures only once
+_SUSPECT_FACTOR = 2.35  # a larger factor is measured again
+_TRACE_SECONDS = 0.002  # tracing takes ten times as long
+_MAX_TRACE_SECONDS = 0.02  # only longer runs trace memory
 
 
 class Measurable(Protocol):
@@ -62,7 +62,7 @@ class Growth:
         sizes: The input sizes in bytes.
         seconds: The best CPU time for each size.
         memory: Peak bytes for each input byte.
-        killed: One call on about `sizes[-1]` bytes took `CALL_SECONDS`, or ended the process.
+        killed: Whether the last call took `CALL_SECONDS` or ended the process.
     """
 
     subject: str
@@ -76,9 +76,7 @@ class Growth:
     def worst(self) -> float:
         """The largest factor that two consecutive doublings both reach.
 
-        Two doublings count only if the last of their three sizes takes more than `MIN_STEP_SECONDS`. The last
-        doubling counts alone if its larger size takes at least `_SLOW_SECONDS`, because then no larger size is
-        measured.
+        After a slow last step no larger size is measured, so the last doubling then counts alone.
         """
         factors = _factors(self.seconds)
         last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []
@@ -101,10 +99,7 @@ class Growth:
 
 
 def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
-    """Yields the growth for each shape.
-
-    The size of a shape is doubled until a call takes `until` seconds or the size reaches the limit of the subject.
-    """
+    """Doubles the size of each shape until a call takes `until` seconds or the limit is reached."""
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
     while todo:
@@ -131,7 +126,7 @@ def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Ite
 
 
 def _receive(pipe: Connection, pid: int) -> Growth | int | None:
-    """Receives the child's next message; None if the child ended or exceeded the CPU time of one call."""
+    """Receives the child's next message; None if the child ended or a call took too long."""
     began = _cpu_seconds(pid)
     while not pipe.poll(0.2):
         if _cpu_seconds(pid) - began > CALL_SECONDS:
@@ -143,13 +138,13 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Returns user and system time of a child (proc(5)). A CPU timer inside the child would make its clock coarse."""
+    """User and system time of a child (proc(5)). A CPU timer inside the child would make its clock coarse."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until: float) -> None:
-    # The address space is limited to 6 GiB: excessive use ends with a MemoryError or a kill.
+    # Excessive use ends with a MemoryError or a kill.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     gc.freeze()
     gc.disable()
@@ -182,10 +177,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Repeats the steps that are long enough and keeps the shortest time of each.
-
-    Measures each step `RUNS` times (once if the last one is slow), in up to three rounds while a factor is too large.
-    """
+    """Repeats the steps that are long enough and keeps the shortest time of each."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
@@ -197,20 +189,20 @@ def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[byte
 
 
 def _sizes(limit: int) -> Iterator[int]:
-    """Yields doubling sizes; the last one is the limit."""
+    """Yields doubling sizes up to the limit."""
     for halvings in range(max(0, (limit // _FIRST_SIZE).bit_length() - 1), -1, -1):
         yield limit >> halvings
 
 
 def _factors(seconds: Sequence[float]) -> list[float]:
-    """Returns the factor of each doubling, 0 if its larger step is too short."""
+    """The factor of each doubling, 0 if the larger step is too short."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
-    """Whether the last factor, or the geometric mean of two consecutive ones, exceeds `_SUSPECT_FACTOR`.
+    """Whether the factors need further measurements.
 
-    A single slow step cancels out in the mean: it raises one factor and lowers the next.
+    A single slow step raises one factor and lowers the next, so the mean is compared.
     """
     return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 
@@ -222,7 +214,7 @@ def _measure_seconds(run: Callable[[bytes], object], data: bytes) -> float:
 
 
 def _measure_memory(run: Callable[[bytes], object], data: bytes) -> int:
-    """Returns peak bytes of Python's allocations; the resident size misses memory that the allocator reuses."""
+    """Returns the peak of Python's allocations, including memory that the allocator reuses."""
     tracemalloc.start()
     try:
         run(data)
@@ -238,7 +230,7 @@ def _reset_peak() -> None:
 
 
 def _status(name: str) -> int:
-    """Returns a value of /proc/self/status in bytes."""
+    """A value of /proc/self/status in bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

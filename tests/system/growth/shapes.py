@@ -1,7 +1,7 @@
-"""Inputs of any size: a prefix, a repeated unit, a suffix. Pure; randomness comes from a generator argument.
+"""Inputs of any size: a prefix, a repeated unit, a suffix.
 
-Inefficient patterns and loops are slow on such inputs: the prefix starts a match, the unit can be read in several ways,
-and the suffix makes each of them fail.
+The prefix starts a match, the unit can be read in several ways, and the suffix makes each of them fail. Inefficient
+patterns are slow on such inputs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Shape:
     suffix: bytes = b""
 
     def build(self, size: int) -> bytes:
-        """Returns at most `size` bytes, or prefix, one unit and suffix if these are longer."""
+        """Returns at most `size` bytes, but at least one unit."""
         space = size - len(self.prefix) - len(self.suffix)
         return self.prefix + self.unit * max(1, space // len(self.unit)) + self.suffix
 
@@ -33,7 +33,7 @@ def _abbreviate(piece: bytes) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# Single delimiters of addresses, header fields, parameters, encoded words, JSON, URLs and host names.
+# delimiters of addresses, header fields, parameters, encoded words, JSON, URLs and host names
 PUNCTUATION = tuple(bytes([byte]) for byte in b"\"'\\()<>[]{},;:=?@%&+*/.-_#|!~`^$")
 SPACE = (
     b" ",
@@ -124,7 +124,7 @@ ALPHABET: tuple[bytes, ...] = tuple(
 )
 
 
-# Representatives of all of the above, to limit the time of `make test`.
+# `make test` has no time for all units.
 FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\n", "a\u0301".encode())
 
 
@@ -133,7 +133,7 @@ def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
 
 
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
-    """Returns a random prefix, one to three units and a suffix, mostly from the family, sometimes from the alphabet."""
+    """Returns a random shape, mostly of units of the family."""
 
     def choose(minimum: int, maximum: int) -> bytes:
         picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(minimum, maximum))

@@ -1,7 +1,4 @@
-"""Growth-test subjects for SMTP.
-
-They cover the input before and during the transfer of a message, and the decisions about its recipients.
-"""
+"""Growth-test subjects for SMTP."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from tests.system.growth.subject import Subject, decode_text
 
 _LINE = commands.MAIL_LINE_LIMIT
 _BUFFER = Bounds.command_buffer_bytes
-_MAIL = 2 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
+_MAIL = 2 << 20  # less than the allowed 50 MiB, but enough to show growth
 _HEAD = 262144  # [smtp] max_header_bytes
 
 _DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, None, None)
@@ -101,7 +98,7 @@ def read_chunks(data: bytes) -> None:
 
 
 def parse_proxy_header(data: bytes) -> None:
-    """Parses a PROXY header byte by byte. All bytes received so far are parsed again each time."""
+    """Parses a PROXY header byte by byte, each time from its start."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
             for end in range(1, len(data) + 1):
@@ -144,7 +141,7 @@ def parse_peer_address(data: bytes) -> None:
 
 
 def render_trace_headers(data: bytes) -> None:
-    """Renders the trace header fields of an export, from values that the peer supplied."""
+    """The shape is in the values that the peer supplied."""
     value = decode_text(data)
     message = Message(
         **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),

@@ -1,4 +1,4 @@
-"""The description of a function that reads untrusted bytes; `inventory` lists all such functions."""
+"""The description of a function that reads untrusted bytes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Subject:
     Attributes:
         run: Processes the bytes of a shape; catches exceptions that the product handles.
         limit: Maximum bytes that reach the function; the product rejects or truncates longer input.
-        families: Groups of units, from which the shapes of its input are built.
+        families: Groups of units, from which the shapes are built.
         regressions: Shapes of fixed defects.
-        base: Memory in bytes that is independent of the input: tables, caches, arenas of the allocators.
+        base: Memory in bytes that is independent of the input.
         quick: The units of `make test`, if another subject runs the same code with all families.
     """
 

@@ -1,4 +1,4 @@
-"""The short form of the cost growth test: each function with the fixed shapes, up to steps of 10 ms."""
+"""The short form of the cost growth test, with fixed shapes."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.system.growth.measure import MIN_STEP_SECONDS, Growth, survey
 from tests.system.growth.shapes import Shape
 from tests.system.growth.subject import Subject
 
-LONGER_SECONDS = 0.1  # CPU time of the longest step for shapes of fixed defects; some are quadratic only at large sizes
+LONGER_SECONDS = 0.1  # some fixed defects are quadratic only at large sizes
 
 
 def find_violations(subject: Subject, *shapes: Shape, until: float = MIN_STEP_SECONDS) -> list[str]:

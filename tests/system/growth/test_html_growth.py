@@ -1,4 +1,4 @@
-"""HTML that grows when it is parsed is shown as text beyond limits that ordinary HTML never reaches."""
+"""HTML that grows when it is parsed is shown as text, beyond limits that ordinary HTML never reaches."""
 
 from __future__ import annotations
 
@@ -175,10 +175,7 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
-    """20 open elements with 3,400 items are within the limits.
-
-    Their sanitised HTML is longer than the stored maximum.
-    """
+    """HTML within the limits may exceed the stored maximum once sanitised."""
     html = f"<ul><li>{open_elements(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())

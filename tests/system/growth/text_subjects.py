@@ -1,4 +1,4 @@
-"""Growth-test subjects for the charset, HTML, quotes, deceptive characters and search terms of a message."""
+"""Growth-test subjects for the text, HTML and search terms of a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from router.unicode_security import deceptive_domain, safe_identifier, safe_line
 from tests.system.growth.shapes import HTML, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_MAIL = 1 << 20  # bytes of a message: less than the allowed 50 MiB, but enough to show growth
+_MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _TEXT = DEFAULT_LIMITS.text
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 _CHARSETS = (
@@ -57,21 +57,21 @@ def detect_charset(data: bytes) -> None:
 
 
 def split_quoted_text(data: bytes) -> None:
-    """Splits the text as a reply, and as a first message with a recipient and a Subject of maximum length."""
+    """Splits the text as a reply, and as a first message."""
     body = decode_text(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 
 def parse_formatting_elements(data: bytes) -> object:
-    """Parses HTML with many open formatting elements, which each block of the shape reopens."""
+    """Parses HTML whose many open formatting elements each block of the shape reopens."""
     half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
     return mail_parser.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
 
 
 def parse_images(data: bytes) -> object:
-    """Parses HTML with images, and many image parts, which the HTML may reference."""
+    """Parses HTML with images, and many image parts."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return mail_parser.parse(
@@ -121,7 +121,7 @@ _HISTORY = (
 )
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
-# Shapes of a fixed defect: they exceeded the depth limit undetected.
+# A fixed defect did not detect that these shapes exceed the depth limit.
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
 _BLOCKS = (b"<li>", b"<p>", b"<td>")  # a fixed defect: each block repeated every open element
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # a fixed defect: normalising was quadratic
