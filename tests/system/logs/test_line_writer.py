@@ -35,7 +35,6 @@ def open_stream(descriptor: int) -> Iterator[TextIO]:
 
 @pytest.fixture
 def open_writer() -> Iterator[Callable[[TextIO | None], LineWriter]]:
-    """Returns a function that creates writers, which are closed after the test."""
     with ExitStack() as stack:
         yield lambda stream: stack.enter_context(closing(LineWriter(stream, render_notice)))
 
@@ -52,8 +51,6 @@ def open_pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader:
-    """Reads the lines that are available in a pipe, without blocking."""
-
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
@@ -265,7 +262,7 @@ def test_exit_flushes_queue_with_time_limit(is_read: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", _EXIT], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         if not is_read:
-            assert process.wait(timeout=30) == 0  # the program exits although the pipe is full
+            assert process.wait(timeout=30) == 0
             return
         lines = process.stderr.read().splitlines()
         assert [json.loads(line)["n"] for line in lines] == list(range(3000))

@@ -96,7 +96,7 @@ async def _exercise_program(  # noqa: PLR0917 - a parameter for each part of the
     for content in contents:
         assert (await send_mail(host, port, "ada@customer.test", ["support@example.org"], content)).code == 250
     assert (await send_mail(host, port, "ada@customer.test", ["nobody@example.org"], contents[0])).code == 550
-    async with await RawSmtp.connect(host, port) as client:  # sends message text as a command
+    async with await RawSmtp.connect(host, port) as client:
         await client.command("EHLO client.test", 250)
         await client.command(BODY, 500)
     slack.remove_webhook(CHANNEL)

@@ -26,8 +26,6 @@ PROGRAM = [sys.executable, "-m", "emailrouter"]
 
 
 class Log:
-    """The lines read from the standard error of the program."""
-
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
@@ -53,7 +51,6 @@ def run(
 
 
 def descriptor_target(pid: int | str, number: int) -> str:
-    """The file that a process has open as this descriptor."""
     return str(Path(f"/proc/{pid}/fd/{number}").readlink())
 
 
@@ -89,7 +86,6 @@ def hang_up(reader: int, _: int) -> None:
 
 
 def fill_stream(_: int, writer: int) -> None:
-    """Fills a stream that nothing reads any more."""
     full = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -157,7 +153,7 @@ async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStan
         try:
             await wait_until(lambda: _listens(port), "its port", timeout=20)
             assert await send_mails("127.0.0.1", port, range(3)) == [250] * 3
-            large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a parser process
+            large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)
             reply = await send_mail("127.0.0.1", port, "a@client.test", ["support@example.org"], large)
             assert reply.code == 250
             await assert_each_delivered_once(installation, slack, 4)

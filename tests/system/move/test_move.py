@@ -39,7 +39,6 @@ async def test_every_table_is_listed(store: Store) -> None:
 
 
 async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw bytes included."""
     async with sqlite_store(tmp_path) as first, postgres_store(postgres_server) as second:
         await _fill(first.database)
         before = await _content(first.database)
@@ -52,7 +51,6 @@ async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresSe
             back = await move(second.database, third.database, lambda *_: None)
             assert back == there
             assert await _content(third.database) == before
-            # Inserting the rows has rebuilt the search index.
             found = await seeds.execute(
                 third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lamp'"
             )
@@ -142,7 +140,6 @@ async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
 
 
 async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Inserts at least one row into each of the main tables."""
     workspace_id = await seeds.insert_workspace(database)
     integration_id = await seeds.insert_integration(database, workspace_id, name=ODD)
     domain_id = await seeds.insert_domain(database, workspace_id)
@@ -185,7 +182,6 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
 
 
 async def _content(database: SqliteDatabase | PostgresDatabase) -> dict[str, list[str]]:
-    """Returns every row of every table as text, sorted."""
     return {
         table: sorted(repr(sorted(row.items())) for row in await seeds.execute(database, f"SELECT * FROM {table}"))
         for table in TABLES

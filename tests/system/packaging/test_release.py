@@ -28,7 +28,6 @@ def run_release(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the files of this checkout in one commit."""
     checkout = tmp_path_factory.mktemp("release") / "source"
     for path in tracked():
         target = checkout / path.relative_to(ROOT)

@@ -17,7 +17,6 @@ PACKAGES = ("api", "config", "emailrouter", "router", "smtp")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built with the build backend in this environment."""
     folder = tmp_path_factory.mktemp("dist")
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     built = subprocess.run(
