@@ -28,7 +28,7 @@ def render_notice(dropped: int) -> str:
 
 @contextmanager
 def open_stream(descriptor: int) -> Iterator[TextIO]:
-    """Opens a descriptor as a stream. The caller closes the descriptor."""
+    """Opens a descriptor, which the caller closes."""
     with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
         yield stream
 
@@ -69,7 +69,7 @@ class Reader:
 
 
 async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None:
-    """The lines fill the pipe six times before the first byte is read."""
+    """The lines fill the pipe several times."""
     with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         writer = open_writer(stream)
         sent = [f"{n} {LINE}" for n in range(2000)]
@@ -111,7 +111,7 @@ async def test_two_writers_of_a_full_pipe_do_not_block_or_change_its_mode(open_w
 
 
 async def test_pipe_that_cannot_be_reopened_is_polled(open_writer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pipe belongs to another user, as with `runuser`."""
+    """The pipe of another user, as with `runuser`, cannot be reopened."""
 
     def refuse_open(*_: object) -> int:
         raise PermissionError(errno.EACCES, "another user")
@@ -177,7 +177,7 @@ def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp
     assert target.read_text().splitlines() == ["dropped 3", "first", "second"]
 
 
-# The file may grow by half a line, later without limit. Python ignores SIGXFSZ, so that a write at the limit fails.
+# The file may grow by half a line. Python ignores SIGXFSZ, so that a write at the limit fails.
 _PARTIAL_LINE = """
 import resource, sys
 from emailrouter.line_writer import LineWriter
@@ -232,7 +232,7 @@ def test_ascii_stream(open_writer: Open) -> None:
     assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
 
 
-# A program that logs more than fits in a pipe, then exits; with an argument it crashes instead.
+# Logs more than fits in a pipe. An argument makes the program crash.
 _EXIT = """
 import sys
 from emailrouter import log

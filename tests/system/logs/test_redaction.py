@@ -1,4 +1,4 @@
-"""Nothing private is logged, even at debug level, by a program that handles many kinds of events."""
+"""Nothing private is logged, even at debug level."""
 
 import base64
 import re
@@ -68,7 +68,7 @@ async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn,
 async def _exercise_program(  # noqa: PLR0917 - a parameter for each part of the installation
     call: Any, dns: DnsStandIn, slack: SlackStandIn, smtp: str, private: dict[str, str], email: str
 ) -> None:
-    """Runs the setup, sign-ins, failed sign-ins, rejected requests, and many kinds of mail, with a failing Slack."""
+    """Causes many kinds of events, with a failing Slack."""
     domain = await call("POST", "/api/domains", {"domain": "example.org"})
     dns.set("example.org", "MX", "10 mx1.host.test.")
     assert (await call("POST", f"/api/domains/{domain['id']}/verify"))["verified"]

@@ -1,4 +1,4 @@
-"""With standard error closed, blocked or missing, each message is answered 250 and each ticket is delivered once."""
+"""With unusable standard error, each message is answered 250 and each ticket is delivered once."""
 
 import contextlib
 import json
@@ -144,7 +144,7 @@ async def test_shutdown_without_log_reader(tmp_path: Path, slack: SlackStandIn) 
 
 
 async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStandIn) -> None:
-    """The database file must not become standard error: output would be written into it."""
+    """Output must not be written into the database file."""
     port, api = free_port(), free_port()
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *PROGRAM]
     async with migrated_installation(tmp_path, slack) as installation:

@@ -1,7 +1,4 @@
-"""`move` copies an installation to another database and back.
-
-Every row of every table is copied and counted. A target that contains data is not changed.
-"""
+"""`move` copies every row to another database and back, and never changes a target that contains data."""
 
 from pathlib import Path
 from typing import Any
@@ -23,9 +20,9 @@ ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
 
 async def test_every_table_is_listed(store: Store) -> None:
-    """A table added by a migration must be in the list, or it would not be copied."""
+    """A table that is not in the list would not be copied."""
     if isinstance(store.database, SqliteDatabase):
-        # The tables of the full-text index are not moved: the index is rebuilt from ticket_search.
+        # The full-text index is rebuilt from ticket_search.
         asked = (
             "SELECT name FROM sqlite_master t WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND NOT EXISTS ("
             "SELECT 1 FROM sqlite_master v WHERE v.sql LIKE 'CREATE VIRTUAL%' "
@@ -90,7 +87,7 @@ async def test_an_interrupted_move_leaves_nothing_and_can_be_repeated(store: Sto
 
 
 async def test_a_move_reads_one_snapshot(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that are written to the source during the copy are not copied; the counts differ afterwards."""
+    """Rows written to the source during the copy are not copied."""
     (tmp_path / "to").mkdir()
     await _fill(store.database)
     other = (
@@ -124,7 +121,7 @@ async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
     cli.env["database.url"] = postgres_url
     users = (await cli.json("user", "list"))["users"]
     assert [user["email"] for user in users] == [ADMIN]
-    # The secret key is unchanged, so encrypted settings can be decrypted.
+    # The unchanged secret key decrypts settings.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     assert "--to is the source database" in await cli.error_line("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.error_line("move", "--to", "mysql://x/y", code=2)

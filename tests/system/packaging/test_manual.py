@@ -1,4 +1,4 @@
-"""The man page matches the help of the commands and is valid."""
+"""The man page matches the help of the commands."""
 
 import shutil
 import subprocess

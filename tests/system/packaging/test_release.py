@@ -1,4 +1,4 @@
-"""`make release` creates the files, changelog entry, commit and tag. A rejected or failed release changes nothing."""
+"""`make release` creates the files, changelog entry, commit and tag. A failed release changes nothing."""
 
 import hashlib
 import json

@@ -1,7 +1,4 @@
-"""The wheel can be built without a network and is complete.
-
-It contains the program with its data, the systemd files, the sample configuration and the man page.
-"""
+"""The wheel is built without a network and contains everything that an installation needs."""
 
 import subprocess
 import sys
@@ -27,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def shared(wheel: zipfile.ZipFile) -> dict[str, str]:
-    """The texts of the wheel's data files, by their path below the installation prefix."""
+    """The texts of the wheel's data files, by path below the installation prefix."""
     return {
         name.partition(".data/data/")[2]: wheel.read(name).decode()
         for name in wheel.namelist()
