@@ -33,7 +33,6 @@ class ServiceManager:
         self._socket.close()
 
     async def wait_for_line(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
-        """Returns when `line` was received `n` times."""
         async with asyncio.timeout(timeout), self._lines_changed:
             await self._lines_changed.wait_for(lambda: self.lines.count(line) >= n)
 

@@ -59,7 +59,7 @@ async def test_heartbeats_stop_with_a_background_task(tmp_path: Path) -> None:
         heartbeats = asyncio.create_task(send_heartbeats(notifier, lambda: ended))
         await manager.wait_for_line("WATCHDOG=1", 3)
         ended = "dispatcher"
-        await heartbeats  # the task ends, so there are no further heartbeats
+        await heartbeats
 
 
 @pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])

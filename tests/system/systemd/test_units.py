@@ -70,7 +70,6 @@ def test_exposure_level_is_low(path: Path) -> None:
 
 
 def test_all_services_have_the_same_sandbox() -> None:
-    """The lines between the comment `# Sandbox.` and [Install] are the same in all services."""
     sandboxes = {path.read_text().partition("# Sandbox.")[2].partition("[Install]")[0] for path in SERVICES}
     assert len(sandboxes) == 1
     assert "" not in sandboxes
