@@ -1,8 +1,6 @@
 """Listening sockets that outlive the programs that serve them, like those of systemd's socket units.
 
-`KeptSockets` listens and never accepts. A program that `program` returns receives its sockets as systemd passes
-them (sd_listen_fds(3)): from descriptor 3 on, blocking and inheritable, with `LISTEN_PID`, `LISTEN_FDS` and
-`LISTEN_FDNAMES`.
+A program receives the sockets as systemd passes them (sd_listen_fds(3)).
 """
 
 import asyncio
@@ -16,7 +14,7 @@ from tests.support.process import Program
 
 SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 
-# This script receives the sockets from the test, then executes the program with the same process id.
+# LISTEN_PID requires that the program runs in the same process.
 _ACTIVATE = """
 import os, socket, sys
 path, names = sys.argv[1], sys.argv[2].split(":")
@@ -38,10 +36,7 @@ os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[3:]])
 
 
 class KeptSockets:
-    """The listening sockets. Clients connect to `kept.smtp` and `kept.api` while programs are replaced.
-
-    Usage: `async with KeptSockets(folder) as kept:`.
-    """
+    """Clients connect to `kept.smtp` and `kept.api` while programs are replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "socket-unit"
@@ -77,7 +72,7 @@ class KeptSockets:
     async def _pass_sockets(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
-        # asyncio's socket object has no sendmsg, so a plain socket uses a duplicate of its descriptor.
+        # asyncio's socket object has no sendmsg.
         with socket.socket(fileno=os.dup(channel.fileno())) as plain:
             socket.send_fds(plain, [b"!"], [self._listeners[name].fileno() for name in names])
         writer.close()

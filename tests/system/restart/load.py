@@ -1,7 +1,6 @@
 """Load during restarts: senders that retry each message until it is accepted, and clients of the API.
 
-Senders record each connection that is refused or gets no 220 greeting, which a restart must never cause. A 4yz or a
-connection lost later is normal: the sender retries with the same message.
+A restart must never refuse a connection or end one before its 220 greeting. A 4yz or a connection lost later is normal.
 """
 
 import asyncio
@@ -20,11 +19,11 @@ SENDERS = 4
 
 @dataclass
 class SenderLoad:
-    """The senders and their results. `accepted`: the id in the 250 reply to each accepted message, by Message-ID."""
+    """`accepted` maps each Message-ID to the id in the 250 reply."""
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)  # the reason for each connection without a 220 greeting
+    rejected: list[str] = field(default_factory=list)  # for each connection without a 220 greeting
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -34,9 +33,9 @@ class SenderLoad:
     )  # released for each accepted message
 
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
-        """Allows `2 * n` further messages and returns when `n` of them were accepted; the sending continues.
+        """Allows further messages and returns when `n` were accepted, while sending continues.
 
-        This makes the work of a test independent of the duration of a restart.
+        The work of a test is thus independent of the duration of a restart.
         """
         wanted = len(self.accepted) + n
         for _ in range(2 * n):
@@ -51,7 +50,7 @@ class SenderLoad:
             self._allowed.release()
 
     async def send(self) -> None:
-        """Runs one sender: sends one message after the other, each until it is accepted."""
+        """Sends one message after the other, each until it is accepted."""
         while True:
             await self._allowed.acquire()
             if self._stopping:
@@ -60,7 +59,7 @@ class SenderLoad:
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
             while (message_id_in_reply := await self._try_send(content)) is None:
-                pass  # interrupted by a restart: retry the same message
+                pass  # a restart interrupted the message
             async with self._progress:
                 self.accepted[message_id] = message_id_in_reply
                 self.accepted_signal.release()
@@ -88,7 +87,7 @@ class SenderLoad:
 
 @asynccontextmanager
 async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
-    """Runs the senders while the block runs. After the block, each sender finishes its message."""
+    """Runs the senders while the block runs. At its end each sender finishes its message."""
     load = SenderLoad(address)
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:
@@ -104,7 +103,7 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
 
 @dataclass
 class RequestResults:
-    """The results of the API requests. `unanswered`: the reason for each request without a 200."""
+    """`unanswered` lists the reason for each request without a 200."""
 
     answered: int = 0
     unanswered: list[str] = field(default_factory=list)
@@ -112,7 +111,7 @@ class RequestResults:
 
 @asynccontextmanager
 async def send_requests_under_load(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
-    """Sends a request for each accepted message while the block runs, each on its own connection."""
+    """Sends a request for each accepted message, on its own connection."""
     results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 

@@ -1,4 +1,4 @@
-"""A stop of the API: accepted connections are answered, requests that do not end are cancelled."""
+"""A stop of the API answers accepted connections and cancels requests that do not end."""
 
 import asyncio
 

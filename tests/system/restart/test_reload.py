@@ -1,4 +1,4 @@
-"""SIGHUP reloads certificates and the log level; sessions, sockets and all other settings stay."""
+"""SIGHUP reloads certificates and the log level, and nothing else."""
 
 import ssl
 from pathlib import Path
@@ -16,7 +16,7 @@ HOST = "mx1.host.test"
 
 
 def issue_certificate(folder: Path) -> ssl.SSLContext:
-    """Writes a new certificate of a new authority; returns a client context that trusts it and checks no host name."""
+    """Writes a new certificate and returns a client context that trusts its authority."""
     authority = trustme.CA()
     issued = authority.issue_cert(HOST)
     issued.private_key_pem.write_to_path(folder / "key.pem")
@@ -28,7 +28,7 @@ def issue_certificate(folder: Path) -> ssl.SSLContext:
 
 
 async def handshake(address: str, trusting: ssl.SSLContext) -> int:
-    """Returns the reply code to EHLO after STARTTLS with a client context; 0 if the certificate is not trusted."""
+    """Returns the reply code to EHLO after STARTTLS, or 0 if the certificate is not trusted."""
     host, port = split_address(address)
     async with await RawSmtp.connect(host, port) as client:
         await client.command("EHLO client.test", 250)

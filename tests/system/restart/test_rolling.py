@@ -1,7 +1,4 @@
-"""Restarts under load refuse no connection and no request, and neither lose nor duplicate a message.
-
-The restarts are those of docs/operations.md.
-"""
+"""The restarts of docs/operations.md, under load, refuse no connection and lose or duplicate no message."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +9,7 @@ from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
 from tests.system.restart.load import RequestResults, SenderLoad, send_requests_under_load, under_load
 
-# Number of messages accepted before each restart. As many more may be in transfer, so that senders are in all states.
+# As many more messages may be in transfer, so that senders are in all states.
 MESSAGES_BETWEEN_RESTARTS = 30
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for systemd's notify socket: a datagram socket that records messages."""
+"""A stand-in for systemd's notify socket."""
 
 import asyncio
 import socket
@@ -8,14 +8,11 @@ from typing import Self
 
 
 class ServiceManager:
-    """Receives notify messages at `path`, the value for `NOTIFY_SOCKET`.
-
-    Usage: `async with ServiceManager(folder) as manager:`.
-    """
+    """Receives notify messages at `path`, the value for `NOTIFY_SOCKET`."""
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
-        self.lines: list[str] = []  # one `KEY=value` for each item, in order
+        self.lines: list[str] = []  # in order, as `KEY=value`
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._lines_changed = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None

@@ -1,4 +1,4 @@
-"""Socket activation with systemd's tool: the first connection starts the program, on inherited sockets."""
+"""Socket activation with systemd's tool."""
 
 import os
 import shutil
@@ -18,13 +18,13 @@ from tests.support.smtp import send_mail
 needs_activate = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="this machine has no systemd-socket-activate"
 )
-# Replaces Python, which `Program` starts, by the command in the arguments, in the same process.
+# The command of `Program` must run in the same process.
 _EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-_FIRST = 3  # the first inherited descriptor: SD_LISTEN_FDS_START in sd_listen_fds(3)
+_FIRST = 3  # SD_LISTEN_FDS_START in sd_listen_fds(3)
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """`emailrouter serve` behind systemd-socket-activate, which passes settings only with `-E`."""
+    """systemd-socket-activate passes settings only with `-E`."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
@@ -69,7 +69,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         assert reply.code == 250, reply
         assert len(await slack.wait_for(2, accepted=True)) == 2
 
-        # systemd passes sockets blocking and inheritable: accept could block, and a child could keep the port open.
+        # With the flags that systemd sets, accept could block, and a child could keep the port open.
         for descriptor in (_FIRST, _FIRST + 1):
             assert flags(program.pid, descriptor) & os.O_NONBLOCK
             assert flags(program.pid, descriptor) & os.O_CLOEXEC

@@ -1,4 +1,4 @@
-"""The notifications to systemd, received on a socket of the test."""
+"""Notifications to systemd."""
 
 import asyncio
 from pathlib import Path

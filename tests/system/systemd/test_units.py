@@ -1,4 +1,4 @@
-"""The units: valid for systemd, with a strict sandbox and the right dependencies."""
+"""The units are valid, with a strict sandbox and the right dependencies."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 def unit(name: str) -> dict[str, dict[str, list[str]]]:
-    """The sections of a unit; a repeated key has all its values."""
+    """The sections of a unit, with all values of each key."""
     sections: dict[str, dict[str, list[str]]] = {}
     section = ""
     for line in (FOLDER / name).read_text().splitlines():
@@ -45,7 +45,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @needs_analyze
 def test_systemd_accepts_every_line(tmp_path: Path) -> None:
-    """An unknown key is only reported on stderr, with exit code 0. The program must exist: /bin/true replaces it."""
+    """An unknown key is only reported on stderr. The program must exist, so /bin/true replaces it."""
     for path in UNITS:
         (tmp_path / path.name).write_text(path.read_text().replace(PROGRAM, "/bin/true"))
     verified = run("systemd-analyze", "verify", "--man=no", *(tmp_path / path.name for path in UNITS))
@@ -102,7 +102,7 @@ def test_one_process_and_three_roles_conflict() -> None:
 
 
 def test_starting_unit_waits_for_free_ports() -> None:
-    """systemd waits for the stop of a conflicting unit before the start only if the units are ordered."""
+    """systemd waits for the stop of a conflicting unit only if the units are ordered."""
     for one, role in (
         ("emailrouter.socket", "emailrouter-smtp.socket"),
         ("emailrouter-http.socket", "emailrouter-api.socket"),
@@ -161,7 +161,7 @@ def test_user_is_created(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd-tmpfiles")
 def test_directories_are_created(tmp_path: Path) -> None:
-    """Owners are not checked: the user of the tests may not be able to change them."""
+    """The user of the tests may not be able to change owners."""
     text = (FOLDER / "tmpfiles.d" / "emailrouter.conf").read_text()
     (tmp_path / "own.conf").write_text(re.sub(r"(0\d{3}) +\w+ +emailrouter", r"\1 - -", text))
     root = tmp_path / "root"
@@ -173,7 +173,7 @@ def test_directories_are_created(tmp_path: Path) -> None:
 
 
 MIB = 1024 * 1024
-_CONNECTION = 100 * 1024  # bytes of a connection: its buffers and TLS state
+_CONNECTION = 100 * 1024  # bytes for buffers and TLS state
 _PROGRAM = 150 * MIB
 _SIZES = {"M": MIB, "G": 1024 * MIB}
 
@@ -183,7 +183,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def needed_memory(name: str) -> int:
-    """The bytes of memory that a unit needs when its role reaches all limits of the program."""
+    """The bytes that a unit needs when its role reaches all limits of the program."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
     worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
@@ -194,7 +194,7 @@ def needed_memory(name: str) -> int:
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path) -> None:
-    """With fewer descriptors the program does not start, and in the sandbox it cannot raise the hard limit."""
+    """The program does not start with fewer descriptors, and the sandbox forbids raising the hard limit."""
     (files,) = unit(path.name)["Service"]["LimitNOFILE"]
     config = Config()
     large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
@@ -203,7 +203,7 @@ def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_memory_and_task_limits_exceed_the_limits_of_the_program(path: Path) -> None:
-    """Lower limits would end a busy service; much higher ones would not protect the host."""
+    """Lower limits would end a busy service. Much higher ones would not protect the host."""
     service = unit(path.name)["Service"]
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
     assert needed_memory(path.name) < size_in_bytes(memory) < 3 * needed_memory(path.name)
