@@ -79,7 +79,6 @@ def _abbreviate(data: bytes) -> str:
 
 
 def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, Any]:
-    """Returns the settings of a server: in turn plain, with TLS, with the PROXY protocol, and with both."""
     settings = dict(SETTINGS)
     if server_number & 1:
         settings["tls_cert"], settings["tls_key"] = files

@@ -12,7 +12,7 @@ from tests.integration.smtp.fuzz_wires import FuzzPeer, InvariantError
 from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
-MAX_MESSAGE_BYTES = 100_000  # maximum accepted bytes of a message
+MAX_MESSAGE_BYTES = 100_000
 DISCARD_LIMIT = 120_000  # bytes read past MAX_MESSAGE_BYTES; the default of 64 MiB would take a second of each round
 
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")

@@ -91,7 +91,7 @@ async def test_connections_accepted_during_shutdown_get_421() -> None:
         for client in clients:
             client.setblocking(False)
             received = b""
-            with contextlib.suppress(ConnectionResetError):  # the kernel resets connections that were not accepted
+            with contextlib.suppress(ConnectionResetError):
                 while more := await asyncio.wait_for(loop.sock_recv(client, 100), 5):
                     received += more
             client.close()

@@ -181,7 +181,6 @@ async def test_new_certificate_is_used_and_open_sessions_continue(
             return client, hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
 
         first, before = await certificate()
-        # The new files are incomplete: the old certificate stays in use.
         original = key.read_bytes()
         key.write_bytes(b"-----BEGIN PRIVATE KEY-----\n")
         second, still = await certificate()
