@@ -1,17 +1,12 @@
 """Random and mutated sessions against the server, for any duration: `make fuzz-smtp SECONDS=900`.
 
-A round has one to three connections to a real `smtp.server.Server`. Their bytes arrive in random
-pieces, interleaved, over in-memory transports. The seed and the number of a round reproduce it exactly
-(`--round N`). A state file stores the seed and the next round, so each run continues where the last one ended.
-During and after each round:
+A round has a few connections to a real `smtp.server.Server` over in-memory transports, with bytes in random pieces.
+The seed and the number of a round reproduce it exactly (`--round N`). A state file makes each run continue where the
+last one ended. Each round checks that
 
-- each reply is one of `smtp.replies`, so it contains no text of an exception;
-- each command line got one reply;
-- each message was accepted if and only if it got `250`, with the bytes that
-  `tests.unit.smtp.test_data.reference` finds in the stream;
-- no memory stays reserved, `PeerLimits` counts nothing, the server has no connection, and no buffer
-  was too large;
-- no task and no callback raised an exception.
+- replies are among those of `smtp.replies`, one for each command line;
+- a message is accepted if and only if it got `250`, with the bytes that `tests.unit.smtp.test_data.reference` finds;
+- no memory stays reserved, no connection is counted, and no task raised an exception.
 
 pytest does not collect this module: add findings to `tests/dialogs` or to the tests of the code.
 """
@@ -51,7 +46,7 @@ ROUNDS_OF_A_SERVER = 100
 
 
 async def check_round(server: RunningSmtpServer, seed: int, number: int, raised: list[str]) -> int:
-    """Runs and checks a round. Returns its number of connections."""
+    """Returns the number of connections."""
     rng = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
     server.mails.failure = RuntimeError("an internal detail") if rng.random() < 0.05 else None
@@ -87,13 +82,10 @@ def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, A
 
 
 async def run(seed: int, first: int, *, seconds: float, rounds: int | None = None) -> tuple[int, int]:
-    """Runs rounds from `first` on.
+    """Runs rounds from `first` on. Raises InvariantError if one fails.
 
     Returns:
         The number of the next round, and the number of connections.
-
-    Raises:
-        InvariantError: A round failed.
     """
     raised: list[str] = []
     loop = asyncio.get_running_loop()

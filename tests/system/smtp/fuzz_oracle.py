@@ -13,7 +13,7 @@ from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
 MAX_MESSAGE_BYTES = 100_000
-DISCARD_LIMIT = 120_000  # bytes read past MAX_MESSAGE_BYTES; the default of 64 MiB would take a second of each round
+DISCARD_LIMIT = 120_000  # the default of 64 MiB would take a second of each round
 
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")
 _FIXED = {reply.encoded: reply for reply in vars(replies).values() if isinstance(reply, Reply)}
@@ -119,22 +119,18 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
     if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded]):
         raise InvariantError(f"unexpected extra replies: {extra_replies!r}")
     if cut_off and accepted[: len(expected)] == expected and all(len(mail) <= MAX_MESSAGE_BYTES for mail in accepted):
-        return  # replies to pipelined commands are sent together, so several may be missing
+        return  # several replies to pipelined commands may be missing
     if accepted not in (expected, [*expected, possible]):
         raise InvariantError(f"accepted {accepted!r}, expected {expected!r} and possible {possible!r}")
 
 
 def _session_continues(line: bytes) -> bool:
-    """Whether the session can continue after a line. An invalid line that announces content, such as BDAT, ends it."""
+    """An invalid line that announces content, such as BDAT, ends the session."""
     return not announces_content(line) or (bool(_BDAT.fullmatch(line)) and len(line) <= 510)
 
 
 def _check_content_reply(content_reply: bytes, mail: bytes, expected: list[bytes], *, fails: bool) -> bool:
-    """Checks the reply to a message. Adds the message to `expected` if it was accepted.
-
-    Returns:
-        Whether the session is over.
-    """
+    """Adds an accepted message to `expected`. Returns whether the session is over."""
     if content_reply.startswith(b"421"):
         return True
     allowed = {replies.NO_STORAGE.encoded}
@@ -167,7 +163,7 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
 
 
 def check_nothing_left(server: RunningSmtpServer) -> None:
-    """Checks that a server without connections counts no connection and reserves no memory."""
+    """Checks that a server without connections counts none and reserves no memory."""
     limits = server.server._context.limits
     if limits.connection_count or limits._connections or not server.memory.is_unused:
         raise InvariantError(f"left over: {limits.connection_count} {limits._connections!r} {vars(server.memory)!r}")

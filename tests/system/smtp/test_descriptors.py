@@ -1,4 +1,4 @@
-"""Without free file descriptors new connections end, open ones continue, and the server recovers."""
+"""A lack of file descriptors ends only new connections, and the server recovers."""
 
 import resource
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
         AsyncExitStack() as clients,
     ):
         host, port = split_address((await program.ready())["smtp"][0])
-        # The database's files are open from the first message on.
+        # The first message opens the files of the database.
         assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (count_descriptors(program.pid) + FREE, hard))

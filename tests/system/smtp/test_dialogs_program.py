@@ -1,7 +1,6 @@
-"""The dialogues against the real program: routing, accepting and committing, on each database.
+"""The dialogues against the real program, on each database.
 
-`test_dialogs` runs them against the server alone, on both event loops. Here one program runs all
-dialogues with the same settings. Dialogues that need more than settings are omitted.
+Dialogues that need more than settings are omitted.
 """
 
 import itertools
@@ -65,7 +64,7 @@ async def test_dialogs(
     tls_files: tuple[Path, Path],
     tls_client: ssl.SSLContext,
 ) -> None:
-    # Only the STARTTLS dialogues expect that STARTTLS is offered.
+    # Only the STARTTLS dialogues expect STARTTLS.
     for tls, paths in itertools.groupby(sorted(dialogs_with_settings(chosen), key=_is_tls), key=_is_tls):
         settings: dict[str, Any] = {f"smtp.{key}": value for key, value in json.loads(chosen).items()}
         if tls:

@@ -1,4 +1,4 @@
-"""The listening sockets: several addresses, IPv6, sockets from systemd, and a failing start."""
+"""Listening on several addresses, IPv6 and sockets from systemd, and a failing start."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def test_used_address_stops_the_start() -> None:
 
 
 async def test_reuse_port() -> None:
-    """Two servers of one host listen on one port, as several smtp processes do."""
+    """Several smtp processes of a host share a port."""
     async with (
         running_server(reuse_port=True) as first,
         running_server(reuse_port=True, listen=[first.server.addresses[0]]) as second,
@@ -63,10 +63,7 @@ async def test_reuse_port() -> None:
 
 
 async def test_waiting_connections_are_accepted_in_batches() -> None:
-    """An iteration of the event loop accepts several connections.
-
-    Otherwise clients would wait while hostile peers make iterations long.
-    """
+    """Clients would otherwise wait while hostile peers make iterations of the event loop long."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
         for n in range(80):  # the kernel queues these connections while the loop is blocked
@@ -119,7 +116,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
 def test_systemd_sockets_are_selected_by_name(names: str) -> None:
-    """Runs in its own process, because descriptors 3 to 5 are in use in this one."""
+    """Descriptors 3 to 5 are in use in this process, so another one is started."""
     program = textwrap.dedent("""
         import os, socket, sys
         from router.sockets import inherited_sockets
@@ -146,7 +143,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
 
 
 def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
-    """Runs in its own process, because descriptor 3 is in use in this one."""
+    """Descriptor 3 is in use in this process, so another one is started."""
     program = textwrap.dedent("""
         import os, sys
         from router.sockets import inherited_sockets

@@ -1,7 +1,6 @@
-"""SMTP smuggling through the real program: the database has one ticket for each message that was sent.
+"""SMTP smuggling through the real program creates no additional ticket.
 
-`test_smuggling` tries many sequences on the server. These tests try the sequences that other
-servers accepted, once on each database.
+`test_smuggling` tries many sequences on the server. These tests try those that other servers accepted.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp
 from tests.unit.smtp.test_data import reference
 
-# Sequences that Postfix, Exim, Sendmail, Cisco's gateway or aiosmtpd once accepted as the end of data.
+# Postfix, Exim, Sendmail, Cisco's gateway or aiosmtpd once accepted these as the end of data.
 ENDS = [
     b"\n.\n",
     b"\n.\r\n",

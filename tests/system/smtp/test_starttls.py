@@ -1,4 +1,4 @@
-"""STARTTLS on both event loops: replies are encrypted after it, and no state from before it remains."""
+"""After STARTTLS replies are encrypted, and no state from before remains."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """One packet contains Finished and the first command: no reply may be sent before `start_tls` returns."""
+    """One packet contains Finished and the first command. No reply may be sent before `start_tls` returns."""
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -87,8 +87,8 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 
 async def assert_counted_once(server: RunningSmtpServer) -> None:
-    """Asserts that the end of a connection was counted once, even if it was reported twice."""
-    # Connecting takes some iterations of the event loop, in which a second report would arrive.
+    """Asserts that no end of a connection was counted twice."""
+    # A second report would arrive while the event loop connects.
     async with await RawSmtp.connect(server.host, server.port):
         assert server.server._context.limits.connection_count == 1
 
@@ -219,7 +219,7 @@ async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: 
 
 
 def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:
-    """The process gets a terminal of its own, on which OpenSSL would prompt."""
+    """OpenSSL would prompt on the terminal of the process."""
     chain, key = write_certificate(ca, tmp_path)
     private_key = serialization.load_pem_private_key(key.read_bytes(), None)
     encryption = serialization.BestAvailableEncryption(b"password")
@@ -228,7 +228,7 @@ def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.
     program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
     terminal, child_terminal = pty.openpty()
     arguments = [sys.executable, "-c", program, str(chain), str(key)]
-    # The process runs in its own session, so that OpenSSL cannot use the terminal of the tests.
+    # OpenSSL must not use the terminal of the tests.
     with subprocess.Popen(
         arguments, stdin=child_terminal, stdout=child_terminal, stderr=child_terminal, start_new_session=True
     ) as process:
