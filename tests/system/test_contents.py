@@ -26,8 +26,6 @@ from tests.system.test_parsing import POISONED, ROOT, large
 
 
 class ParseCounter(NullMeter):
-    """Records the results of parsing."""
-
     def __init__(self) -> None:
         self.results: list[ParseResult] = []
 

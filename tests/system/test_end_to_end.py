@@ -180,7 +180,7 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
     assert ticket["status"] == "open"
     assert ticket["assignedTo"] == claimed["assignedTo"]
     assert len(ticket["messages"]) == 2
-    async with asyncio.timeout(10):  # the outcome is recorded after the response of Slack
+    async with asyncio.timeout(10):
         while True:
             deliveries = (await call("GET", f"/api/deliveries?ticketId={listed['id']}"))["deliveries"]
             if [d["state"] for d in deliveries] == ["delivered", "delivered"]:

@@ -30,7 +30,6 @@ def configuration(folder: Path, **more: str) -> Config:
 
 @pytest.fixture
 def built_processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
-    """The processes built during the test."""
     processes: list[Process] = []
     build = assembly.build
 
@@ -61,8 +60,6 @@ async def test_failed_start_stops_what_was_started(tmp_path: Path, built_process
 
 
 class FailingTask:
-    """A background task that fails on demand."""
-
     def __init__(self) -> None:
         self.fail = asyncio.Event()
 

@@ -203,7 +203,7 @@ async def test_restarted_program_does_not_retry_the_interrupted_parse(tmp_path: 
             host, port = split_address((await program.ready())["smtp"][0])
             await send_mail(host, port, "ada@customer.test", ["support@example.org"], _numbered_message(1))
             await slack.wait_for(1)
-            assert not has_sanitiser(program.pid)  # HTML is parsed in the worker
+            assert not has_sanitiser(program.pid)
             (worker,) = child_pids(program.pid)
             assert has_sanitiser(worker)
             os.kill(worker, signal.SIGSTOP)

@@ -71,14 +71,13 @@ def test_worker_imports_this_program_and_the_standard_library() -> None:
 
 
 def workers() -> list[int]:
-    """The worker processes of the current test that still exist."""
     return [pid for pid in child_pids(os.getpid()) if pid not in _before and _is_worker(pid)]
 
 
 def _is_worker(pid: int) -> bool:
     try:
         return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # the process has ended
+    except FileNotFoundError:
         return False
 
 

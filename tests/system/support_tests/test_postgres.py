@@ -215,7 +215,7 @@ async def test_server_stops_when_its_supervisor_is_killed() -> None:
         await wait_until(lambda: not is_alive(pid), "end of the server")
         with pytest.raises(OSError, match=r"."):
             await server.start()
-    shutil.rmtree(server.root)  # a killed supervisor leaves its folders behind
+    shutil.rmtree(server.root)
     shutil.rmtree(server.socket_dir)
 
 
