@@ -42,7 +42,7 @@ def parse_counter() -> ParseCounter:
 async def installation(
     store: Store, parse_counter: ParseCounter, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Installation]:
-    """An installation whose parser fails if the message demands it; see `tests.support.poisoned_worker`."""
+    """The parser fails if the message demands it."""
     monkeypatch.chdir(ROOT)
     async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=parse_counter) as found:
         yield found
@@ -151,7 +151,7 @@ async def test_failing_parse_does_not_hide_other_search_results(installation: In
 
 
 async def test_parser_process_ends_with_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
-    """Runs the program, whose event loop is uvloop. Stops it in one run and kills it in the other."""
+    """The event loop of the program is uvloop."""
     content = mails.with_attachment(content=os.urandom(4 * MAX_SMALL_BYTES))
     async with migrated_installation(tmp_path, slack) as installation:
         for n, end in enumerate(("stop", "kill"), start=1):

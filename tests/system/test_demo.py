@@ -1,4 +1,4 @@
-"""The demo keeps running after its steps and leaves no files behind. Its stand-in for Slack rejects invalid posts."""
+"""The demo keeps running after its steps and leaves no files behind."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The whole program: setup over REST, a message by SMTP, a ticket, a Slack message.
+"""The whole program, from the setup over REST to a Slack message.
 
-Once as `serve` with a new SQLite file, once as `migrate`, `smtp`, `api` and `deliver` with PostgreSQL.
+The tests run `serve` with a new SQLite file, and `migrate` and each role with PostgreSQL.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A start that fails halfway and background tasks that fail: everything that was started is stopped."""
+"""A start that fails halfway and a background task that fails stop everything that was started."""
 
 import asyncio
 import socket
@@ -71,7 +71,7 @@ class FailingTask:
 def replace_maintenance(
     monkeypatch: pytest.MonkeyPatch, drain: Callable[[FailingTask], Awaitable[None]]
 ) -> FailingTask:
-    """Replaces the maintenance task of each process; runs `drain` after its SMTP server is drained."""
+    """Replaces the maintenance task. `drain` runs after the SMTP server is drained."""
     task, build = FailingTask(), assembly.build
 
     def build_with_failing_task(*args: object) -> Process:

@@ -1,4 +1,4 @@
-"""If the program ends while it parses a message, the message is later shown raw. Other messages are parsed."""
+"""A message whose parse ended the program is later shown raw. Other messages are parsed."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def installation(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 @pytest.fixture
 def other_process() -> Iterator[subprocess.Popen[str]]:
-    """A process that prints its lease owner and runs until the test ends it."""
+    """A process that prints its lease owner."""
     with subprocess.Popen(
         [sys.executable, "-c", _PRINT_OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
@@ -183,7 +183,7 @@ async def test_concurrent_readers_both_get_the_contents(installation: Installati
 
 @pytest.mark.parametrize(("content", "statements"), [(mails.plain(), 0), (HTML, 1)])
 async def test_number_of_statements_for_an_attempt(installation: Installation, content: bytes, statements: int) -> None:
-    """An attempt takes one statement in its own transaction; a message that needs no worker takes none."""
+    """A message that needs no worker takes no statement."""
     executed: list[str] = []
     run = installation.store.database.execute
 
@@ -197,7 +197,7 @@ async def test_number_of_statements_for_an_attempt(installation: Installation, c
 
 
 async def test_restarted_program_does_not_retry_the_interrupted_parse(tmp_path: Path, slack: SlackStandIn) -> None:
-    """The worker is paused. The program is killed with SIGKILL while it waits for the worker."""
+    """The program is killed while it waits for the paused worker."""
     async with migrated_installation(tmp_path, slack) as installation:
         async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
             host, port = split_address((await program.ready())["smtp"][0])

@@ -1,4 +1,4 @@
-"""Parsing in worker processes: killed workers, and messages that crash or block the parser."""
+"""Parsing in worker processes that are killed, crash or block."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ POISONED = (
 LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
 
 
-_before: set[int] = set()  # PIDs of the workers of other tests, which run until this process ends
+_before: set[int] = set()  # workers of other tests, which run until this process ends
 
 
 @pytest.fixture(autouse=True)
@@ -207,7 +207,7 @@ async def test_worker_killed_while_idle_is_replaced(parser: Parser) -> None:
 
 
 async def test_parse_of_a_killed_worker_is_retried(poisoned: Parser) -> None:
-    """SIGSTOP pauses the worker, so that it is killed between the request and its response."""
+    """The paused worker is killed between the request and its response."""
     await poisoned.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGSTOP)

@@ -15,8 +15,8 @@ from tests.support.slack import SlackStandIn
 from tests.support.waiting import child_pids, is_alive, process_state, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
-# Becomes a subreaper: the kernel re-parents orphaned descendants to it instead of PID 1. This needs no privilege and is
-# preserved by exec. Also resets signals that the test run ignores (`nohup`, background jobs).
+# The kernel re-parents orphaned descendants to a subreaper instead of PID 1. This needs no privilege and is
+# preserved by exec. Signals that the test run ignores (`nohup`, background jobs) are reset.
 _SUBREAPER = f"""
 import ctypes, os, signal, sys
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -24,7 +24,7 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 ctypes.CDLL(None).prctl({_PR_SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-# Forks, prints the PID of its child and exits: the child is an orphan until its standard input ends.
+# The child is an orphan until its standard input ends.
 _ORPHAN = """
 import os, sys
 child = os.fork()
@@ -62,7 +62,7 @@ os.execvp("unshare", ["unshare", "--pid", "--fork", "--mount-proc", sys.executab
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Starts Python with these arguments as a subreaper."""
+    """Starts Python as a subreaper."""
     return subprocess.Popen(
         [sys.executable, "-c", _SUBREAPER, *arguments],
         env=environment(),

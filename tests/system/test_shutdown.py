@@ -1,4 +1,4 @@
-"""The steps of a shutdown have time limits, which in total are below TimeoutStopSec. Slow steps are logged."""
+"""Slow steps of a shutdown are logged, and their time limits add up to less than TimeoutStopSec."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A program for `test_fork_server.py`: prints its state, then waits, fails or exits as its last argument demands."""
+"""A program for `test_fork_server.py`, whose last argument tells how it ends."""
 
 import json
 import os

@@ -1,7 +1,4 @@
-"""PostgreSQL for tests, from the system or a Python package, leaves no processes behind.
-
-It leaves files behind only if its supervisor is killed.
-"""
+"""PostgreSQL for tests leaves no processes behind, and no files unless its supervisor is killed."""
 
 import asyncio
 import json
@@ -221,7 +218,7 @@ async def test_server_stops_when_its_supervisor_is_killed() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="root becomes another user")
 def test_supervisor_runs_as_unprivileged_user() -> None:
-    """Simulates a developer who is not root. Uses the system's Python, which the user `nobody` can execute."""
+    """Simulates a developer who is not root. `nobody` can execute the system's Python."""
     try:
         nobody = pwd.getpwnam("nobody")
         binaries = find_binaries(RunAs(nobody.pw_uid, nobody.pw_gid))

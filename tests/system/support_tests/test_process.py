@@ -1,4 +1,4 @@
-"""Child processes have the right settings, output and signals, and none of them survives its test."""
+"""Child processes have the right settings, output and signals, and do not survive their test."""
 
 import json
 import os
