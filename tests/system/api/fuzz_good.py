@@ -45,7 +45,6 @@ class RequestBuilder:
             return await response.json() if response.content_type == "application/json" else None
 
     async def create(self, path: str, **body: str) -> str:
-        """Creates an object, reserves its id and returns it."""
         created: str = (await self.request("POST", path, body))["id"]
         self._good.reserved_ids.append(created)
         return created

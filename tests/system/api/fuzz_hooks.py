@@ -84,7 +84,6 @@ def _make_valid(case: Any) -> None:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Counts a response and stores its ids."""
     _responses[case.operation.label][response.status_code] += 1
     if response.status_code < 300 and b'"id"' in response.content:
         try:

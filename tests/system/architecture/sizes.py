@@ -60,7 +60,6 @@ def _definitions(
 
 
 def _assigned(node: ast.AST) -> Iterator[str]:
-    """The attributes that a class assigns on `self`."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Attribute(ast.Name("self"), attribute, ast.Store()):

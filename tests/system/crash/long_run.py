@@ -130,7 +130,6 @@ class Crasher:
         self.run.kills["deliver stopped past its lease"] += 1
 
     async def finish(self) -> Findings:
-        """Waits until everything is delivered, stops the processes and runs the audit."""
         await self._mta.wait_all_accepted(timeout=SETTLE_SECONDS)
         await self._system.wait_delivered(timeout=SETTLE_SECONDS)
         for program in self._fleet:

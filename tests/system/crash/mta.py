@@ -81,7 +81,6 @@ class QueueingMta:
         return self._pending
 
     async def wait_all_accepted(self, *, timeout: float = 60) -> None:
-        """Waits until every recipient was accepted or rejected."""
         await self.wait_until(lambda: self._pending == 0, timeout=timeout)
 
     async def wait_accepted(self, total: int, *, timeout: float = 60) -> None:

@@ -125,8 +125,6 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
 
 
 class _CommitTracer:
-    """A sqlite3 connection that reports its COMMITs."""
-
     def __init__(self, inner: sqlite3.Connection, first: Trigger | None, then: Trigger | None) -> None:
         self._inner = inner
         self._first = first

@@ -122,7 +122,6 @@ class SystemUnderTest:
         return program
 
     async def wait_ready(self, program: Program) -> None:
-        """Waits until the program is ready and records its addresses."""
         facts = await program.ready()
         if facts.get("api"):
             self._api_addresses[program] = facts["api"]

@@ -25,7 +25,6 @@ HOSTILE = """
 
 
 async def sign_in(served: ServedInstallation, window: Window, role: Role, email: str | None = None) -> Page:
-    """Creates a user and signs in through the form."""
     address, _ = await create_user(served, role, email)
     page = await window.open(f"{served.root}/tickets/unassigned")
     await page.get_by_label("Email address").fill(address)

@@ -176,7 +176,6 @@ def _run_without_terminal(command: list[str]) -> tuple[int, str]:
 
 
 def _run_on_terminal(command: list[str], typed: str) -> tuple[int, str]:
-    """Runs a command on a terminal and types each line at its prompt."""
     terminal, inside = pty.openpty()
     output = b""
     try:

@@ -120,7 +120,6 @@ def issue(machine: Machine, name: str, folder: str | None = None) -> None:
 
 
 def publish(machine: Machine, printed: str) -> None:
-    """Publishes the records that `domain add` printed."""
     mx = re.search(r"^\s*(\S+)\.\s+MX\s+(\d+) (\S+)\.$", printed, re.MULTILINE)
     txt = re.search(r'^\s*(\S+)\.\s+TXT\s+"(\S+)"$', printed, re.MULTILINE)
     if mx is None or txt is None:

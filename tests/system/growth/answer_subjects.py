@@ -49,7 +49,6 @@ def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
 
 
 def parse_dns_response(data: bytes) -> None:
-    """Parses the shape as the sections of a response."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
         for count in (b"\0\1", b"\0\xc0"):
@@ -57,7 +56,6 @@ def parse_dns_response(data: bytes) -> None:
 
 
 def evaluate_txt_records(data: bytes) -> None:
-    """Evaluates TXT records that contain the shape in pieces."""
     rdatas = []
     for start in range(0, len(data), 2000):
         value = data[start : start + 2000]
@@ -72,7 +70,6 @@ def evaluate_txt_records(data: bytes) -> None:
 
 
 def evaluate_mx_records(data: bytes) -> None:
-    """Evaluates MX records with hosts built from the shape."""
     rdatas = []
     for start in range(0, len(data), 240):
         host = data[start : start + 240]

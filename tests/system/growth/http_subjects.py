@@ -99,7 +99,6 @@ def evaluate_header_fields(data: bytes) -> None:
 
 
 def parse_query_string(data: bytes) -> None:
-    """Parses the query string for every route and page."""
     value = data.decode("utf-8", "replace")
     for start in ("", "cursor=", "a="):
         query_string = "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in value)[:_HEAD]
@@ -122,7 +121,6 @@ def make_json_parser(before: bytes, after: bytes = b"") -> Callable[[bytes], Non
 
 
 def validate_models(data: bytes) -> None:
-    """Validates a decoded body with the model of every route."""
     value = decode_text(data)
     many = {f"{value[:20]}{n}": n for n in range(len(value) // 8)}
     listed = [value[n : n + 4] for n in range(0, len(value), 8)]

@@ -40,7 +40,6 @@ def format_row(growth: Growth) -> str:
 
 
 def format_table(worst: Sequence[Growth]) -> str:
-    """Returns a Markdown table, the worst subject first."""
     head = "| function | worst shape | n | ms at n / 2n / 4n | factor | ns/byte | memory bytes/byte |"
     rows = sorted(worst, key=rank, reverse=True)
     return "\n".join([head, "|---" * 7 + "|", *map(format_row, rows)]) + "\n"

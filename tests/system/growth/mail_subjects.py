@@ -55,7 +55,6 @@ def extract_attachments(data: bytes) -> None:
 
 
 def parse_structure(data: bytes) -> None:
-    """Parses the tree of parts and decodes each leaf."""
     tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
         decode_body(leaf)
@@ -119,7 +118,6 @@ def parse_enclosed_message(data: bytes) -> object:
 
 
 def normalize_addresses(data: bytes) -> None:
-    """Normalises addresses and chooses a ticket by Message-ID and author."""
     value = decode_text(data)
     normalize_address(value)
     normalize_address(f"a@{value}")

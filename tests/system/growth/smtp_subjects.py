@@ -58,8 +58,6 @@ def parse_command(line: bytes) -> None:
 
 
 def make_line_parser(piece: int) -> Callable[[bytes], None]:
-    """Returns a function that parses pipelined commands, received in pieces."""
-
     def run(data: bytes) -> None:
         lines = CommandLines()
         for start in range(0, len(data), piece):
@@ -76,8 +74,6 @@ def make_line_parser(piece: int) -> Callable[[bytes], None]:
 
 
 def make_data_reader(piece: int) -> Callable[[bytes], None]:
-    """Returns a function that reads DATA, received in pieces."""
-
     def run(data: bytes) -> None:
         reader = DataReader(Content(50 << 20))
         for start in range(0, len(data), piece):

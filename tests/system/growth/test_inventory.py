@@ -16,7 +16,6 @@ def module_name(path: Path) -> str:
 
 
 def executed_modules() -> set[str]:
-    """The modules with a function that a subject calls."""
     files: set[str] = set()
 
     def trace(frame: FrameType, event: str, _: object) -> None:

@@ -57,7 +57,6 @@ def detect_charset(data: bytes) -> None:
 
 
 def split_quoted_text(data: bytes) -> None:
-    """Splits the text as a reply, and as a first message."""
     body = decode_text(data)
     quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
@@ -71,7 +70,6 @@ def parse_formatting_elements(data: bytes) -> object:
 
 
 def parse_images(data: bytes) -> object:
-    """Parses HTML with images, and many image parts."""
     half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return mail_parser.parse(

@@ -44,7 +44,6 @@ class SenderLoad:
             await self._progress.wait_for(lambda: len(self.accepted) >= wanted)
 
     def stop(self) -> None:
-        """Makes the senders start no further message."""
         self._stopping = True
         for _ in range(SENDERS):
             self._allowed.release()

@@ -163,7 +163,6 @@ def _split_replies(received: bytes) -> Iterator[bytes]:
 
 
 def check_nothing_left(server: RunningSmtpServer) -> None:
-    """Checks that a server without connections counts none and reserves no memory."""
     limits = server.server._context.limits
     if limits.connection_count or limits._connections or not server.memory.is_unused:
         raise InvariantError(f"left over: {limits.connection_count} {limits._connections!r} {vars(server.memory)!r}")

@@ -46,7 +46,6 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
 
 
 async def try_connect(clients: AsyncExitStack, host: str, port: int, n: int) -> RawSmtp | None:
-    """Returns a greeted connection, or None if the server could not accept it."""
     try:
         client = await RawSmtp.connect(host, port, local_addr=(f"127.0.1.{n + 1}", 0))
     except (ConnectionClosedError, ConnectionError):

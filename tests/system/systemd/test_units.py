@@ -23,7 +23,6 @@ needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 def unit(name: str) -> dict[str, dict[str, list[str]]]:
-    """The sections of a unit, with all values of each key."""
     sections: dict[str, dict[str, list[str]]] = {}
     section = ""
     for line in (FOLDER / name).read_text().splitlines():
