@@ -128,7 +128,7 @@ async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse
 
 
 def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
-    """Prints a summary and returns whether the responses are acceptable."""
+    """Prints a summary and returns whether the program passed."""
     total: Counter[int] = Counter()
     for by_status in counts.values():
         total.update({int(status): number for status, number in by_status.items()})

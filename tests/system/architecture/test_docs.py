@@ -24,7 +24,7 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# Other documents also contain names of settings and units, which begin like names of packages.
+# Documents other than flow.md contain names of settings and units, which begin like names of packages.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")

@@ -53,7 +53,7 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 def reads_answer(pid: int) -> bool:
     """Whether a process waits for standard input.
 
-    A signal between the prompt and `read` would test a moment that no user can hit.
+    No user can send a signal in the microseconds between the prompt and `read`.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 

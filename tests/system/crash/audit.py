@@ -126,7 +126,7 @@ async def audit(
     Args:
         channels: The path of the webhook for each recipient.
         contents: The content of each message that was sent.
-        paused: Whether a deliverer was stopped until its lease expired, so that messages may have been posted twice.
+        paused: Whether a deliverer was paused, so that messages may have been posted twice.
     """
     found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
     linked = await database.rows(

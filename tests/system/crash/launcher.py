@@ -1,15 +1,13 @@
 """Starts the real program with faults injected: `python -m tests.system.crash.launcher [OPTIONS] -- serve ...`.
 
     --kill-at POINT[:n]   sends SIGKILL to this process at the n-th visit of the point (default 1)
-    --stop-at POINT[:n]   sends SIGSTOP to this process there, so that a test can act at that moment
+    --stop-at POINT[:n]   sends SIGSTOP instead
     --clock FILE          shifts the clock by the microseconds in the file, read on every call
-    --hurry               checks for due maintenance tasks at least every 20 ms, instead of every 15 s
-    --small-disk DIR:SIZE mounts a file system of this many bytes at the directory, visible to this process only;
-                          existing files are copied
+    --hurry               checks for due maintenance tasks at least every 20 ms
+    --small-disk DIR:SIZE mounts a file system of this many bytes over the directory, visible to this process only
     --obey-modes          drops root's capability to ignore file modes, as for a service user
 
-Options with a value may be repeated. The arguments after `--` are those of the program. After SIGKILL nothing else
-runs: no `finally`, no `atexit`, no buffer is flushed.
+Options with a value may be repeated. The arguments after `--` are those of the program.
 """
 
 import ctypes

@@ -214,7 +214,7 @@ async def system_under_test(
     Args:
         kind: `sqlite` (in `folder`) or `postgres` (a new database on `server()`).
         aliases: The number of aliases, each with its own webhook.
-        webhooks: The names of the aliases and their webhooks, instead of a number.
+        webhooks: The names of aliases and webhooks, instead of a number.
         slack: A stand-in owned by the caller.
     """
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Kills the program at named points and restarts it, which loses and duplicates nothing acknowledged.
+"""Kills at named points, followed by a restart, lose and duplicate nothing acknowledged.
 
 The exit by SIGKILL proves that the process reached the point.
 """

@@ -107,7 +107,7 @@ class Machine:
 
         Args:
             registries: Whether the script can reach package registries, with the network of the host.
-            typed: Lines to type at prompts. The script has a terminal only if this is given.
+            typed: Lines to type at prompts of a terminal.
             check: Whether to raise `Failed` for an exit code other than 0.
         """
         setup = "cd /root"

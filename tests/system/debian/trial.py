@@ -1,4 +1,4 @@
-"""Tests of the units under a real systemd, which raise `Failed`."""
+"""Tests of the units under a real systemd. Failures raise `Failed`."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

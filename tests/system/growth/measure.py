@@ -41,7 +41,7 @@ class Measurable(Protocol):
 
     Attributes:
         limit: The maximum size of its input in bytes.
-        base: The memory in bytes that it uses independently of the input.
+        base: The memory in bytes that is independent of the input.
     """
 
     @property
