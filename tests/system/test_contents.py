@@ -26,6 +26,8 @@ from tests.system.test_parsing import POISONED, ROOT, large
 
 
 class ParseCounter(NullMeter):
+    """Records the results of parsing."""
+
     def __init__(self) -> None:
         self.results: list[ParseResult] = []
 

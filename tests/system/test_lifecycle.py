@@ -60,6 +60,8 @@ async def test_failed_start_stops_what_was_started(tmp_path: Path, built_process
 
 
 class FailingTask:
+    """A background task that fails on demand."""
+
     def __init__(self) -> None:
         self.fail = asyncio.Event()
 

@@ -1,7 +1,7 @@
 """Compares the database and the posts of the Slack stand-in with the replies that the sender received.
 
-`Findings.faults()` is empty if every acknowledged message is stored, has its tickets and was posted. A duplicate post
-needs an attempt whose outcome is unknown, or a deliverer that was paused.
+Every acknowledged message must be stored, have its tickets and be posted. A duplicate post needs an attempt whose
+outcome is unknown, or a deliverer that was paused.
 """
 
 import contextlib

@@ -1,3 +1,5 @@
+"""Fixtures of the crash tests."""
+
 from collections.abc import Callable
 
 import pytest

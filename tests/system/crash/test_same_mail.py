@@ -18,6 +18,8 @@ A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
 
 
 class RepeatingClient:
+    """Sends messages to the only server of a system."""
+
     def __init__(self, system: SystemUnderTest) -> None:
         self.system = system
 

@@ -1,7 +1,7 @@
 """Runs every command block of docs/operations.md, in order, on a fresh Debian under a real systemd.
 
-The walk sends a message from a real Postfix and expects its ticket and its post to a stand-in for Slack. It continues
-with backup, restore, upgrade, the move to PostgreSQL and a reboot, and tests the units.
+The walk covers the installation, a message from a real Postfix to a stand-in for Slack, backup, restore, upgrade, the
+move to PostgreSQL and a reboot, and tests the units.
 
     python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
 

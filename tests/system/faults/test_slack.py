@@ -122,6 +122,8 @@ def peak_memory(program: Program) -> int:
 
 
 class RedirectedSlack(SlackStandIn):
+    """A stand-in for Slack whose webhook URLs lead to another server."""
+
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url

@@ -51,6 +51,8 @@ def open_pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader:
+    """Reads the lines in a pipe, without blocking."""
+
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor

@@ -26,6 +26,8 @@ PROGRAM = [sys.executable, "-m", "emailrouter"]
 
 
 class Log:
+    """The standard error of the program."""
+
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
