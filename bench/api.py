@@ -103,12 +103,11 @@ def known_slow_searches(dataset: Dataset) -> list[str]:
     never = [f"q={quote(word)}" for word in ("invoice odd.", "invoice odd")] + [f"q=desk.&{main}"]
     of_none = ["in", "invo", "invoice.", "prin", "printer.", "hello invoice", "hello prin", "t2x0 t3x0 t5x0"]
     none = [f"q={quote(word)}&{more}" for word in of_none for more in many if busy in more]
-    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]  # nearly all matches are resolved
+    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]
     return [*old, *never, *none, *(f"q={quote(word)}&{open_}" for word in resolved)]
 
 
 def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Returns the filters that few tickets match, and those that many tickets match."""
     main, small, busy, other = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.users[7]
     few = ["status=waiting", "status=in_progress", f"aliasId={small}", f"assignedTo={other}"]
     many = ["status=open", "status=resolved", f"aliasId={main}", f"assignedTo={busy}"]
@@ -162,8 +161,6 @@ async def _time_request(http: aiohttp.ClientSession, url: str) -> float:
 
 
 class _RecordingDatabase:
-    """A database that records the queries of `fetch_all`."""
-
     def __init__(self, database: SqliteDatabase | PostgresDatabase) -> None:
         self._database = database
         self.queries: list[tuple[str, dict[str, object]]] = []
@@ -177,7 +174,6 @@ class _RecordingDatabase:
 
 
 async def print_plans(dataset: Dataset) -> None:
-    """Prints the plans of the queries that each call runs."""
     database = dataset.installation.database
     await database.open()
     recorder = _RecordingDatabase(database)
@@ -204,7 +200,6 @@ async def print_plans(dataset: Dataset) -> None:
 
 
 async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
-    """Returns the lines of the plan of a catalogue query with these parameter values."""
     query = catalog.load_catalog()[name]
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:

@@ -58,7 +58,7 @@ async def _send_large_messages(port: int, recipient: str, count: int, timeout: f
         while code != 250 and loop.time() < end:
             tries += 1
             pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), content]
-            local = f"127.2.{n // _PER_ADDRESS}.1"  # ten senders share an address in a separate network
+            local = f"127.2.{n // _PER_ADDRESS}.1"
             code = (await client.send(port, recipient, pieces, local=local, timeout=max(end - loop.time(), 1.0))).code
             if code != 250:
                 await asyncio.sleep(_RETRY_SECONDS)

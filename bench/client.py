@@ -26,7 +26,6 @@ class SmtpResult:
 
     @property
     def seconds(self) -> float:
-        """Seconds from the start of the connection to the reply."""
         return self.replied_at - self.started_at
 
 

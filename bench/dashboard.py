@@ -38,7 +38,7 @@ _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{mes
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
     """Returns the URLs to measure, by the path of the page: first pages, deep pages, filters and searches."""
-    number = dataset.count - 3000  # ticket `number + 1`, which is measured, is delivered and assigned
+    number = dataset.count - 3000
     deep = paging.encode_cursor(dataset.id("ticket", dataset.count // 10))
     ticket, delivery, message = (dataset.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
     main, small, busy, hook = dataset.aliases[0], dataset.aliases[9], dataset.users[0], dataset.integrations[0]
@@ -141,14 +141,13 @@ async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple
                     size = len(await response.read())
                     if response.status != 200:
                         raise RuntimeError(f"{path}: {response.status}")
-                if attempt >= 2:  # the first request compiles the template
+                if attempt >= 2:
                     durations.append((time.perf_counter() - started_at) * 1000)
             found[path] = size, durations
     return found
 
 
 def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> bool:
-    """Prints the measurements and returns whether every URL meets the targets."""
     print(f"\n{kind}, {count:,} tickets: kB, ms (median, maximum)")
     over = 0
     for path, (size, durations) in found.items():

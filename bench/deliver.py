@@ -26,11 +26,10 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 20
-_WARM_UP = 5  # messages that are sent before the measurement
+_WARM_UP = 5
 _MARK = re.compile(rb"latency-(\d+)-")
 _TARGET = 0.050  # seconds from 250 to Slack, median
 
-# The processes that deliver a message, by their name in the report.
 _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": ("smtp", "deliver")}
 
 

@@ -59,7 +59,6 @@ class Dataset:
         return f"{prefix}_{''.join(_DIGITS[time_ms >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 
     def describe_call(self, call: str) -> str:
-        """Returns the call with names instead of the ids of users and aliases."""
         names = {self.users[0]: "BUSY", self.users[7]: "OTHER", self.aliases[0]: "MAIN", self.aliases[9]: "SMALL"}
         for one, name in names.items():
             call = call.replace(one, name)
@@ -67,7 +66,6 @@ class Dataset:
 
 
 async def create_dataset(installation: BenchInstallation, count: int) -> Dataset:
-    """Writes all rows and closes the database."""
     database = installation.database
     await database.open()
     try:

@@ -61,7 +61,6 @@ class BenchInstallation(Installation):
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses of the aliases, in order of creation."""
         return [f"{name}@{self.domain_name}" for name in self.aliases]
 
 
@@ -125,7 +124,6 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def smtp_port(ready: dict[str, object]) -> int:
-    """The SMTP port in the program's `ready` event."""
     addresses = ready["smtp"]
     assert isinstance(addresses, list)
     return int(str(addresses[0]).rpartition(":")[2])

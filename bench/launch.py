@@ -19,7 +19,6 @@ _FIRST_SYSTEMD_FD = 3
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares this process and replaces it by PROGRAM. Does not return."""
     split = argv.index("--")
     parent, options, program = int(argv[0]), argv[1:split], argv[split + 1 :]
     with contextlib.suppress(OSError, AttributeError):  # Linux only

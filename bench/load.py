@@ -102,7 +102,6 @@ class LoadGenerator:
         return next(self._recipients)
 
     def record_refusal(self, reason: str, count: int) -> None:
-        """Counts messages that were not accepted, by reason."""
         self.result.refused[reason] = self.result.refused.get(reason, 0) + count
 
     async def run(self, host: str, port: int) -> LoadResult:
@@ -138,9 +137,9 @@ class LoadGenerator:
     async def _handshake(self, host: str, port: int) -> None:
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"?")
-        await reader.read(1)  # the server is ready
+        await reader.read(1)
         await writer.start_tls(self.context, ssl_handshake_timeout=10)
-        await reader.read(1)  # the handshake is complete
+        await reader.read(1)
         writer.close()
 
 
@@ -159,11 +158,9 @@ class LoadSession(asyncio.Protocol):
         self._step = "greeting"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Stores the transport. The server's greeting starts the dialogue."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
-        """Collects reply lines. A reply is complete when its last line has a space after the code."""
         received = self._buffer + data if self._buffer else data
         if (
             not received.endswith(b"\r\n")
@@ -186,7 +183,6 @@ class LoadSession(asyncio.Protocol):
             self._done.set_result(None)
 
     def _send_next(self) -> None:  # noqa: PLR0912 - a dialogue is a list of steps
-        """Sends the command or content that follows the received reply."""
         transport = self._transport
         assert transport is not None
         match self._step:
@@ -240,7 +236,6 @@ class LoadSession(asyncio.Protocol):
         self._send_next()
 
     def _end_refused(self, reply: bytes) -> None:
-        """Ends the session and counts its remaining messages under this reply."""
         self._generator.record_refusal(reply.decode(errors="replace").strip(), self._remaining)
         self._remaining = 0
         if self._transport is not None:

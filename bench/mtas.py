@@ -66,7 +66,6 @@ def find_haraka(named: str | None) -> Path | None:
 
 
 def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: tuple[Path, Path]) -> PreparedServer:
-    """Configures Haraka to accept and discard messages, with a cluster of workers if `processes` is more than 1."""
     config = folder / "config"
     config.mkdir(parents=True)
     nodes = f"nodes={processes}\n" if processes > 1 else ""
@@ -101,7 +100,6 @@ def find_postfix(named: str | None) -> Path | None:
 
 
 def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> PreparedServer:
-    """Configures Postfix with its queue in `folder`."""
     libraries = root / "usr/lib/postfix"
     etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
     for path in (etc, spool, data):

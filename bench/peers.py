@@ -44,7 +44,6 @@ _MAX_MESSAGE = 52428800
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Returns a server context for TLS 1.2 and later with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
@@ -125,7 +124,6 @@ class TlsHandshake(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answers the client's first byte and starts TLS, as a server does after STARTTLS."""
         self._transport.pause_reading()  # otherwise the first bytes of the handshake are lost; `start_tls` resumes
         self._transport.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
@@ -158,7 +156,6 @@ async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> Non
 
 
 async def sink(port: int, cert: Path | None, key: Path | None) -> None:
-    """Starts a server with aiosmtpd's `Sink` and the unchanged `SMTP` class."""
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # logging would distort the measurement
     context = server_context(cert, key) if cert and key else None
     handler = Sink()
@@ -195,7 +192,6 @@ KINDS: dict[str, Callable[[int, Path | None, Path | None], Awaitable[None]]] = {
 
 
 async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> None:
-    """Serves until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await KINDS[kind](port, cert, key)

@@ -64,7 +64,6 @@ class Child:
         self.stop()
 
     def start(self) -> None:
-        """Starts the program; standard output and error go to `log`."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd=self._folder,
@@ -78,7 +77,6 @@ class Child:
         return self._process.pid
 
     def is_running(self) -> bool:
-        """Whether the program was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
@@ -97,7 +95,6 @@ class Child:
         raise RuntimeError(f"{self.name} did not become ready:\n{self.log.read_text(errors='replace')[-3000:]}")
 
     def events(self) -> list[dict[str, Any]]:
-        """The JSON lines of the log."""
         found: list[dict[str, Any]] = []
         with self.log.open("rb") as log:
             for line in log:
@@ -140,12 +137,10 @@ def program_command(role: str, checkout: Path | None = None) -> list[str]:
 
 
 def module_command(name: str, *args: str) -> list[str]:
-    """Returns the command that runs a Python module of this checkout."""
     return [sys.executable, "-m", name, *args]
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is not in use."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -153,7 +148,6 @@ def free_port() -> int:
 
 
 def process_tree(pid: int) -> list[int]:
-    """A process and all its living descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and (fields := _stat(int(entry.name))):

@@ -50,7 +50,6 @@ class Results:
     failures: list[str] = field(default_factory=list)
 
     def add(self, case: str, server: str, measurement: Measurement | None) -> None:
-        """Adds the measurement of the next round."""
         self.measurements.setdefault(case, {}).setdefault(server, []).append(measurement)
 
     def ratios(self, case: str, server: str, base: str, get_value: Callable[[Measurement], float]) -> list[float]:
@@ -89,7 +88,7 @@ async def compare(
             break
         for case in cases:
             taking_part = [server for server in servers if server.name not in case.without]
-            shift = number % max(len(taking_part), 1)  # the order changes from round to round
+            shift = number % max(len(taking_part), 1)
             for server in taking_part[shift:] + taking_part[:shift]:
                 key = (case.name, server.name)
                 try:
@@ -132,7 +131,6 @@ def format_table(results: Results, base: str) -> str:
 
 
 def format_spread(ratios: Sequence[float]) -> str:
-    """Formats ratios as median, minimum and maximum: `0.31 (0.29-0.34)`."""
     if not ratios:
         return "-"
     return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"

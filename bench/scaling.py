@@ -67,7 +67,6 @@ def scenarios() -> list[Scenario]:
 
 
 def report() -> None:
-    """Simulates the scenarios and prints the results as a table."""
     print(
         "| layout | sustained | busiest part | time to the 250 (median, p99) | highest sustained rate, busiest part |"
     )
@@ -94,11 +93,7 @@ def _rounded(rate: float) -> str:
     return f"{round(rate, -digits):,.0f}"
 
 
-# --- comparison with this machine
-
-
 async def compare_with_this_machine() -> None:
-    """Measures and simulates this machine, and prints both results."""
     folder = temporary_folder()
     async with bench_installation("postgres", folder) as installation:
         database = await asyncpg.connect(installation.url)
@@ -147,7 +142,6 @@ async def compare_with_this_machine() -> None:
 
 
 async def _wal_bytes(database: asyncpg.Connection) -> float:
-    """WAL bytes that the server has written so far."""
     return float(await database.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
 
 

@@ -38,7 +38,6 @@ class LoadSender:
 
     @property
     def name(self) -> str:
-        """The name of the generator in the report."""
         return "smtp-source" if self.smtp_source else "built-in"
 
     async def send(self, load: Load, port: int) -> SendResult:

@@ -61,7 +61,6 @@ class RunningServer:
         return sum(cpu_seconds(child.pid, descendants=self.has_grandchildren) for child in self.children)
 
     def peak_memory(self) -> int:
-        """Returns the sum of the peak memory of its processes, in bytes."""
         pids = [
             pid
             for child in self.children
@@ -78,7 +77,6 @@ class RunningServer:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that every comparison has."""
     parser.add_argument("--smtp-source", metavar="PATH", help="Postfix's load generator; `none` for the built-in one")
     parser.add_argument("--haraka", metavar="PATH", help="the program, if it is not in PATH")
     parser.add_argument("--postfix", metavar="ROOT", help="the root that it is unpacked under, if not /")
@@ -88,7 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @asynccontextmanager
 async def started_servers(names: Sequence[str], options: Options, folder: Path) -> AsyncIterator[list[RunningServer]]:
-    """Starts the servers, each in its own folder, and stops all at the end."""
     tls = write_certificate(folder)
     async with AsyncExitStack() as stack:
         found = []

@@ -36,7 +36,6 @@ class EventQueue:
         heapq.heappush(self._events, (self.now + delay, next(self._order), resume))
 
     def wait(self, seconds: float) -> Wait:
-        """Returns a wait of this many seconds."""
         return lambda resume: self.schedule(seconds, resume)
 
     def start(self, steps: Steps) -> None:
@@ -50,7 +49,6 @@ class EventQueue:
         resume()
 
     def run(self, until: float) -> None:
-        """Processes all events up to the time `until`."""
         while self._events and self._events[0][0] <= until:
             self.now, _, resume = heapq.heappop(self._events)
             resume()
@@ -76,7 +74,6 @@ class Pool:
             self._waiting.append(resume)
 
     def release(self) -> None:
-        """Passes the server to the next process in the queue, or marks it as free."""
         if self._waiting:
             self._timeline.schedule(0.0, self._waiting.popleft())
         else:
@@ -194,7 +191,6 @@ class SimulationResult:
 
     @property
     def bottleneck(self) -> str:
-        """The busiest part."""
         return max(self.utilisation, key=self.utilisation.__getitem__)
 
     def is_sustained(self, layout: Layout) -> bool:
@@ -268,8 +264,6 @@ class _Process:
 
 
 class _Model:
-    """The state of one run."""
-
     def __init__(self, layout: Layout, costs: Costs, seed: int) -> None:
         self.layout, self.costs = layout, costs
         self.random = random.Random(seed)
@@ -281,7 +275,6 @@ class _Model:
         self.result = SimulationResult()
 
     def generate_arrivals(self) -> Steps:
-        """Generates messages with exponential inter-arrival times, for a random process and workspace."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.rate))
             self.receive(lambda: None)
@@ -298,7 +291,6 @@ class _Model:
         self.receive(self.start_client)
 
     def generate_deliveries(self) -> Steps:
-        """Generates deliveries: one transaction records the last outcome and opens the next attempt."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.posts))
             self.timeline.start(self._deliver())
@@ -309,7 +301,6 @@ class _Model:
 
 
 def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> SimulationResult:
-    """Simulates `seconds` of operation of an idle system."""
     model = _Model(layout, costs, seed)
     for _ in range(layout.clients):
         model.start_client()

@@ -43,7 +43,6 @@ class HostileClient:
         self._counts = counts
 
     async def run(self, delay: float) -> None:
-        """Opens one connection after another until cancelled."""
         await asyncio.sleep(delay)
         while True:
             try:
@@ -76,21 +75,18 @@ class HostileClient:
             raise EOFError
 
     async def envelope(self) -> None:
-        """Reads the greeting and sends the commands up to DATA."""
         for command in ("", "EHLO h.test", "MAIL FROM:<h@h.test>", f"RCPT TO:<{self.recipient}>", "DATA"):
             await self.command(command)
 
     async def drip(self) -> None:
-        """Sends one byte every ten seconds until the server closes the connection."""
         while True:
             self.writer.write(b"E")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRIP_SECONDS):
-                    await self.reader.read(1)  # the server closes the connection after any reply
+                    await self.reader.read(1)
                     raise EOFError
 
     async def flood(self, piece: bytes) -> None:
-        """Sends `piece` repeatedly, as fast as the server reads."""
         while True:
             self.writer.write(piece)
             await self.writer.drain()
