@@ -1,8 +1,6 @@
 """Compares the CPU time and rate of servers that accept 4 KB messages: `python -m bench.accept [--quick]`.
 
-A message counts when its 250 is received. The cases are one and many messages a connection, 1, 20 and 200 connections
-at once, and STARTTLS. Two cases are also measured with two processes of Email Router, aiosmtpd and Haraka.
-bench/README.md lists the servers. Prints a table, paired ratios, and whether each target is met.
+bench/README.md lists the servers and cases. Prints a table, paired ratios, and whether each target is met.
 """
 
 from __future__ import annotations

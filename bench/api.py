@@ -1,9 +1,7 @@
 """Measures every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
-`bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite, unless `--tickets` is given. Every list is
-then requested from the started program: with its filters, from deep pages and with searches, one request at a time.
-Prints for each call the median and p99 in milliseconds, and the mean CPU milliseconds of program and PostgreSQL
-together. Marks medians over 50 ms. `--plans` prints the query plans.
+Requests every list of a large installation from the started program, one request at a time. Prints the response times
+and CPU times of each call, and marks medians over the target. `--plans` prints the query plans.
 """
 
 from __future__ import annotations
@@ -40,7 +38,6 @@ TIMES = 100  # maximum number of requests of each call
 
 
 def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
-    """Returns the query strings to measure, by the path of the list."""
     ticket, delivery = dataset.id("ticket", dataset.count // 10), dataset.id("dlv", dataset.count // 10)
     deep = f"cursor={paging.encode_cursor(ticket)}"
     busy, other = dataset.users[0], dataset.users[7]
@@ -75,10 +72,6 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
 
 
 def searches(dataset: Dataset, deep: str) -> list[str]:
-    """Returns the query strings of searches for frequent, rare and absent words, prefixes and combinations.
-
-    Each search is combined with the first page, a deep page, a page of 200, and filters. Omits `known_slow_searches`.
-    """
     number = dataset.count // 2
     words = [f"{word}." for word in ("hello", "invoice", "printer", "refund", f"order{number}", "nobodywrote")]
     words += ["he", "hel", "in", "invo", "prin", "order77", "t6", "nobody", str(number), f"%23{number}"]
@@ -93,9 +86,9 @@ def searches(dataset: Dataset, deep: str) -> list[str]:
 
 
 def known_slow_searches(dataset: Dataset) -> list[str]:
-    """Returns the query strings of searches that are known to take longer than the target.
+    """Returns query strings of searches that are known to take longer than the target.
 
-    They combine frequent words or filters that rarely or never occur together, or contain only words of old tickets.
+    They combine words or filters that rarely occur together, or contain only words of old tickets.
     """
     _, many = _filters(dataset)
     main, busy, open_ = f"aliasId={dataset.aliases[0]}", f"assignedTo={dataset.users[0]}", "status=open"
@@ -118,17 +111,14 @@ def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
 
 @dataclass
 class CallTimes:
-    """Milliseconds of each request of one call, and the mean CPU milliseconds of a request (program and PostgreSQL)."""
+    """Milliseconds of each request of one call, and the mean CPU milliseconds of program and PostgreSQL."""
 
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
-    """Starts the program and requests each call `times` times, or for 3 s if that is shorter, but at least 3 times.
-
-    Calls that are known to be slow are measured last.
-    """
+    """Requests each call several times, and calls that are known to be slow last."""
     unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     measurements: dict[str, CallTimes] = {}
     async with (
@@ -231,7 +221,7 @@ def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
 
 
 def list_paths() -> set[str]:
-    """Returns the paths of all lists of a workspace. `main` compares them with `cases`, so that none is forgotten."""
+    """Returns the paths of all lists of a workspace, to detect lists that `cases` omits."""
     return {
         route.path
         for route in ROUTES

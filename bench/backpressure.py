@@ -1,8 +1,7 @@
 """Measures memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
-100 senders offer a message of 25 MiB each at once and retry one second after a rejection. Meanwhile 20 small messages a
-second are sent, each until it is accepted. Targets: all messages are accepted, and the smtp process stays below
-512 MiB. Also prints the time of the small messages and the longest time in which none was accepted.
+Many senders offer large messages at once while others send small ones; a rejected message is retried. Targets: all
+messages are accepted, and the smtp process stays below 512 MiB.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ async def main() -> None:
     parser.add_argument("--senders", type=int, default=100)
     parser.add_argument("--database", choices=KINDS, default="sqlite")
     parser.add_argument("--timeout", type=float, default=150.0, help="seconds for the whole run")
-    # Used internally: the large messages are sent by a second process.
     parser.add_argument("--large-mails-to", nargs=2, metavar=("PORT", "ADDRESS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     count = 20 if options.quick else options.senders
@@ -45,10 +43,7 @@ async def main() -> None:
 
 
 async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Sends the large messages.
-
-    Returns for each the tries, the seconds until its 250 or until it was given up, and whether it was accepted.
-    """
+    """Returns for each message the tries, the seconds until the last one ended, and whether it was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -74,7 +69,7 @@ async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -
     async def sender(n: int) -> tuple[float, float]:
         started_at = loop.time()
         content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
-        local = f"127.0.9.{n % 50 + 10}"  # several addresses: one would reach its rate limit
+        local = f"127.0.9.{n % 50 + 10}"  # One address would reach its rate limit.
         code = 0
         while code != 250:
             code = (await client.send(port, recipient, [content], local=local, timeout=60)).code

@@ -1,8 +1,4 @@
-"""Sends one message in one SMTP session and times it.
-
-`send` waits for each reply before the next command. It returns the decisive reply: the reply to the message, or the
-earlier rejection. It never raises for what a server does: a lost connection is a result with code 0.
-"""
+"""Sends one message in one SMTP session and times it. A failure of the server is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -14,10 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """A reply. `started_at` (before connecting) and `replied_at` are times of the event loop, in seconds.
-
-    Code 0 means that the connection was lost or timed out, or that the reply was invalid.
-    """
+    """A reply. `started_at` and `replied_at` are times of the event loop, in seconds. Code 0 means no valid reply."""
 
     code: int
     text: str
@@ -38,7 +31,7 @@ async def send(
     local: str = "127.0.0.1",
     timeout: float = 30.0,
 ) -> SmtpResult:
-    """Sends a message to 127.0.0.1:port.
+    """Sends a message to 127.0.0.1:port. Returns its reply, or the earlier rejection.
 
     Args:
         content: dot-stuffed bytes with the end of data, in one or more pieces.
@@ -83,7 +76,7 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 
 def percentile(values: Sequence[float], fraction: float) -> float:
-    """Returns a value that at least `fraction` (0 to 1) of the values do not exceed; 0 if there are none."""
+    """Returns a value that at least `fraction` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] if ordered else 0.0
 

@@ -1,4 +1,4 @@
-"""The command line, the measurements and the report that all comparisons of servers have in common."""
+"""The command line, measurements and report that all comparisons of servers have in common."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.senders import LoadSender, choose_sender
 from bench.servers import HARAKA, POSTFIX, Options
 
 BASE = "Email Router, SQLite"
-# Servers that are also measured with two processes. Postfix always has several processes and uses both cores.
+# Postfix always has several processes and uses both cores, so it is not listed.
 _TWO_PROCESS_SERVERS = ("Email Router, SQLite", "Email Router, PostgreSQL", "unmodified aiosmtpd", HARAKA)
 
 
@@ -33,7 +33,6 @@ class PerformanceTarget:
     bound: float
 
     def format_verdict(self, results: Results) -> str:
-        """Returns a line of the report: the target, and whether it is met, missed or not measured."""
         ratios = results.ratios(
             self.case, BASE, self.server, (lambda f: f.cpu) if self.quantity == "CPU" else (lambda f: f.rate)
         )
@@ -49,11 +48,6 @@ class PerformanceTarget:
 def main(
     description: str, cases: Sequence[Case], two_process_cases: Sequence[Case], targets: Sequence[PerformanceTarget]
 ) -> None:
-    """Parses the command line of a comparison and runs it.
-
-    Args:
-        two_process_cases: cases that are also measured with two processes of each server in `_TWO_PROCESS_SERVERS`.
-    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     servers.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=5)

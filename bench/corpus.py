@@ -1,10 +1,8 @@
 """Sends the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
-Every `.eml` file (see `--pattern`) is sent by SMTP to `emailrouter serve`, each to an alias of its own, so each must
-become one ticket and one Slack post. Reports rejections, missing tickets and contents, payloads that Slack's rules
-(`slack_rules`) or slack-sdk's models reject, errors in the log, and the time from 250 to Slack. Lists doubtful
-messages: correctly rejected ones, undecodable ones, slow ones, those without text, and those with warnings of the
-parser. Exit code 1 if a guarantee is broken.
+Sends every `.eml` file (see `--pattern`) by SMTP to an alias of its own, so each must become one ticket and one Slack
+post. Reports lost or rejected messages, payloads that Slack would reject, and slow deliveries. Exit code 1 if a
+guarantee is broken.
 
 Files with bare LF line endings are sent with CRLF; files with mixed line endings are sent unchanged.
 """
@@ -106,7 +104,6 @@ async def _send_all(port: int, mails: list[CorpusMessage], concurrency: int) -> 
 
 
 async def _wait_until_delivered(slack: SlackStandIn, count: int) -> None:
-    """Waits until `count` posts have arrived, or until none has arrived for ten seconds."""
     seen, since = len(slack.posts), time.monotonic()
     while seen < count and time.monotonic() - since < 10:
         await asyncio.sleep(0.1)
@@ -115,7 +112,6 @@ async def _wait_until_delivered(slack: SlackStandIn, count: int) -> None:
 
 
 async def _read_tickets(installation: BenchInstallation, mails: list[CorpusMessage]) -> None:
-    """Adds the tickets, the texts and the parser's warnings from the database to the messages."""
     by_address = {mail.recipient: mail for mail in mails}
     database = installation.database
     await database.open()
@@ -164,7 +160,6 @@ def _check_posts(slack: SlackStandIn, mails: list[CorpusMessage]) -> None:
 
 
 def _assess(mail: CorpusMessage) -> None:
-    """Derives the failures and warnings of a message from its results."""
     answer = mail.result
     assert answer is not None
     if answer.code != 250:

@@ -1,8 +1,7 @@
 """Measures the pages of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
 
-`bench.filled` creates 100,000 tickets, to which events and Message-IDs are added. A signed-in admin then requests every
-page of `api.dashboard.views`, except `_CONSTANT_PAGES`, from the started program, one request at a time. Prints the
-size and the median and maximum time of each URL, and marks those over 100 kB or with a median over 100 ms.
+A signed-in admin requests every page of a large installation from the started program, one request at a time. Prints
+the size and time of each URL, and marks those over the targets.
 """
 
 from __future__ import annotations
@@ -32,12 +31,11 @@ TICKETS = 100_000
 TIMES = 15
 TARGET_MS = 100.0
 TARGET_BYTES = 100_000
-# Pages that are not measured: forms, redirects and others whose size does not depend on the number of tickets.
+# Forms, redirects and other pages whose size does not depend on the number of tickets are not measured.
 _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
-    """Returns the URLs to measure, by the path of the page: first pages, deep pages, filters and searches."""
     number = dataset.count - 3000
     deep = paging.encode_cursor(dataset.id("ticket", dataset.count // 10))
     ticket, delivery, message = (dataset.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
@@ -119,7 +117,7 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
-    """Requests each URL `times` times. Returns the bytes of its response and the milliseconds of each request."""
+    """Returns the bytes of the response and the milliseconds of each request, by URL."""
     token, others = await add_manage_data(dataset)
     urls = visits(dataset, others)
     missing = {page.path for page in PAGES if page.method == "GET"} - set(urls) - _CONSTANT_PAGES

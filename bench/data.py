@@ -1,8 +1,6 @@
 """Compares the CPU time and rate of servers that accept large messages: `python -m bench.data [--quick]`.
 
-The cases are messages of 100 KB and 10 MB, alone and 20 at once. The cases with 20 are also measured with two processes
-of Email Router, aiosmtpd and Haraka. bench/README.md lists the servers. Prints a table, paired ratios, and whether each
-target is met.
+bench/README.md lists the servers and cases. Prints a table, paired ratios, and whether each target is met.
 """
 
 from __future__ import annotations

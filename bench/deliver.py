@@ -1,11 +1,7 @@
 """Measures the delivery from `250` to Slack: `python -m bench.deliver [--quick]`.
 
-The latency is the time from the client's 250 to the complete request at the Slack stand-in. It is measured on an idle
-system with one message after another, with one process (`serve`) and with two (`smtp` and `deliver`), on both
-databases. The target is a median below 50 ms, or below the polling interval for two processes over SQLite.
-
-The rate is the deliveries a second of one `deliver` process with a full outbox, to one and to twenty webhooks without
-pacing. The stand-in runs on the same machine.
+The latency is the time from the client's 250 to the complete request at the Slack stand-in, on an idle system. The rate
+is the deliveries a second of one `deliver` process with a full outbox. The stand-in runs on the same machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Creates a large installation by SQL; 1,000,000 tickets take some minutes.
 
-The tickets are one minute apart; the newest is a minute old. Each has a delivery, a message without raw bytes, and
-words for searches: frequent words, rare words, and words that only the older half of the tickets has. The comments of
-the constants say which words and filters occur together often, rarely or never.
+The tickets are one minute apart and have frequent, rare or old words for searches.
 """
 
 from __future__ import annotations
@@ -54,7 +52,7 @@ class Dataset:
     integrations: list[str] = field(default_factory=list)
 
     def id(self, prefix: str, number: int) -> str:
-        """Returns the id of the ticket, delivery or message with this number. The SQL of `_id` computes the same id."""
+        """Returns the id of the ticket, delivery or message with this number, as the SQL of `_id` computes it."""
         time_ms = self.last - (self.count - number) * _APART
         return f"{prefix}_{''.join(_DIGITS[time_ms >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 
@@ -143,7 +141,7 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
         SELECT '{workspace}', '@spam' || n || '.test', {now} FROM {series(5000)}"""
     statements = [*table("bench_aliases", dataset.aliases), *table("bench_users", dataset.users)]
     statements += [message, contents, ticket, delivery, audit, blocked]
-    if on_postgres:  # creating an index takes a tenth of the time of adding a million tickets to it
+    if on_postgres:  # Creating an index is faster than adding a million tickets to it.
         index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ticket_search_words'"
         reindex = f"DROP INDEX ticket_search_words; {search}; EXECUTE index_definition;"
         statements += [f"DO $$ DECLARE index_definition TEXT := ({index}); BEGIN {reindex} END $$", "VACUUM ANALYZE"]

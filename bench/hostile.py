@@ -1,11 +1,9 @@
 """Measures legitimate mail during an attack: `python -m bench.hostile [--quick]`.
 
-`bench.swarm` attacks one `emailrouter smtp`. Meanwhile this program sends 20 messages a second from other addresses.
-Every 20 ms it times a reply on a separate connection, which shows the stalls of the server's event loop, and it prints
-its own stalls too. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open. Connections
-per address have the default limit; `bench.installation` raises the limits of messages and deliveries. Targets: all
-messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over 250 ms. `--apart` attacks with one
-kind after the other.
+`bench.swarm` attacks one `emailrouter smtp` while this program sends messages from other addresses. Timed replies on
+separate connections show stalls of the server's event loop.
+
+Targets: all messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over 250 ms.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ _MIB = 1048576
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack by clients of these kinds. scale: factor by which the numbers of clients are multiplied."""
+    """An attack. scale: factor by which the numbers of clients are multiplied."""
 
     kinds: Sequence[str]
     seconds: float
@@ -41,7 +39,7 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Results of the sessions that send a message, and times in seconds.
+    """Results of sessions that send a message, and times in seconds.
 
     `probes`: times until the reply to RSET. `own_delays`: delays of this program's own event loop.
     """
@@ -115,7 +113,6 @@ async def _mail(port: int, recipient: str, end: float, observations: Observation
 
 
 async def _probe(port: int, end: float, observations: Observations) -> None:
-    """Sends RSET and times its reply repeatedly. Each connection is replaced after `_PROBES_A_SESSION` commands."""
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         try:

@@ -1,8 +1,7 @@
-"""Creates installations for benchmarks: a workspace, a verified domain, aliases and webhooks.
+"""Creates installations for benchmarks, without a running program.
 
-`bench_installation("sqlite" | "postgres", folder, ...)` yields an installation without a running program. PostgreSQL is
-a separate server on disk with fsync on; `database_cpu` returns its CPU time. `BenchInstallation.env` has the program's
-default settings, except for limits that a benchmark on one machine would reach.
+PostgreSQL is a separate server on disk with fsync on. The program has its default settings, except for limits that a
+benchmark on one machine would reach.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 
-# Settings of test installations that are removed, because a benchmark measures the program's defaults.
+# A benchmark measures the program's defaults, so these settings of test installations are removed.
 _DEFAULT = ("smtp.min_free_bytes", "dns.nameservers")
 _SETTINGS: dict[str, object] = {
     "server.hostname": f"mx.{DOMAIN}",
@@ -74,10 +73,9 @@ async def bench_installation(
     webhook: Callable[[str], str] | None = None,
     migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
 ) -> AsyncIterator[BenchInstallation]:
-    """Creates an installation. The aliases `support`, `alias1`, ... use the webhooks `team0`, `team1`, ... in turn.
+    """Creates an installation. The aliases use the webhooks in turn.
 
     Args:
-        kind: the database.
         webhook: returns the URL for a channel name. Without it, the webhooks are on a host that does not exist.
         migrate_with: command and settings of another checkout's program that creates the schema.
     """
@@ -115,7 +113,6 @@ def _server_cpu(server: PostgresServer) -> Callable[[], float]:
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Writes a new certificate with a P-256 key and returns the paths of the certificate and of the key."""
     issued = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
     chain, key = folder / "cert.pem", folder / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)

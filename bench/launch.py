@@ -1,8 +1,7 @@
 """Replaces this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-First asks the kernel to kill this process when the parent process PARENT dies, and raises the limit of file
-descriptors. `--port` listens on 127.0.0.1:N with SO_REUSEPORT and passes the socket as systemd does (LISTEN_FDS,
-LISTEN_PID), so that any number of processes can share a port.
+The kernel kills the server when the process PARENT dies. `--port` passes a socket on 127.0.0.1:N with SO_REUSEPORT as
+systemd does, so that several processes can share a port.
 """
 
 import contextlib

@@ -2,12 +2,8 @@
 
     python -m bench.load 127.0.0.1:2525 --to support@bench.test --size 4096 --mails 1000 --concurrency 20
 
-It runs in a process of its own and prints one JSON line, the `LoadResult`. Every session is a protocol that writes
-prebuilt bytes and reads only the first digit of each reply, one command at a time, as `smtp-source` does. Each message
-has its own Message-ID, so none is a duplicate. `--per-connection` sets the messages per connection; 0 distributes all
-messages over `--concurrency` connections. `--starttls` uses TLS. `--handshake` makes only a connection and a TLS
-handshake, with `bench.peers handshake` as the server. A rejection ends its connection; the remaining messages of the
-connection are counted as rejected and not retried.
+Prints the `LoadResult` as a JSON line. A rejection ends its connection, whose remaining messages count as rejected.
+`--handshake` makes only a connection and a TLS handshake, with `bench.peers handshake` as the server.
 """
 
 from __future__ import annotations
@@ -37,7 +33,7 @@ class Load:
 
     Attributes:
         size: The size of a message in bytes.
-        per_connection: The messages per connection; 0 distributes all messages over `concurrency` connections.
+        per_connection: 0 distributes all messages over `concurrency` connections.
         recipient: An address, or several addresses separated by commas, used in turn.
     """
 
@@ -53,10 +49,9 @@ class Load:
 
 @dataclass
 class LoadResult:
-    """The numbers of accepted messages and of rejected ones by reply, and times in seconds.
+    """Accepted messages, rejected ones by reply, and times in seconds.
 
-    `seconds` is the time from the first connection to the end of the last one. `cpu` is the CPU time of the generator.
-    `latencies` has the time to each 250: from MAIL, or for the first message of a connection from the connection.
+    `cpu` is the CPU time of the generator. `latencies` has the time to each 250.
     """
 
     accepted: int = 0
@@ -67,10 +62,7 @@ class LoadResult:
 
 
 def filler_body(size: int, header_size: int) -> bytes:
-    """Returns a body with the end of data, for a header of `header_size` bytes.
-
-    Header and body have `size` bytes, or up to two fewer, without the end of data.
-    """
+    """Returns a body with the end of data, so that the message has `size` bytes, or up to two fewer."""
     lines, remainder = divmod(max(size - header_size, 0), len(_LINE))
     last = b"x" * (remainder - 2) + b"\r\n" if remainder > 2 else b""
     return _LINE * lines + last + b".\r\n"
@@ -105,7 +97,6 @@ class LoadGenerator:
         self.result.refused[reason] = self.result.refused.get(reason, 0) + count
 
     async def run(self, host: str, port: int) -> LoadResult:
-        """Sends all messages of the load. Raises TimeoutError."""
         started_at, cpu = time.perf_counter(), _own_cpu_seconds()
         async with asyncio.timeout(self.load.timeout):
             await asyncio.gather(*(self._session(host, port) for _ in range(self.load.concurrency)))
@@ -114,7 +105,6 @@ class LoadGenerator:
         return self.result
 
     async def _session(self, host: str, port: int) -> None:
-        """Opens one connection after another until no message remains."""
         loop = asyncio.get_running_loop()
         per_connection = self.load.per_connection or -(-self.load.mails // self.load.concurrency)
         while self.remaining > 0:
@@ -243,10 +233,7 @@ class LoadSession(asyncio.Protocol):
 
 
 def insecure_context() -> ssl.SSLContext:
-    """Returns a TLS client context that verifies nothing.
-
-    Every handshake is a full one, because Python does not resume sessions by itself.
-    """
+    """Returns a TLS client context that verifies nothing. Every handshake is full, as Python resumes no sessions."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

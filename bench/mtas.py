@@ -1,9 +1,7 @@
 """Configures installed copies of Haraka and Postfix in a temporary folder, for comparison.
 
-Both accept every message to the benchmark's domain. Haraka discards it. Postfix writes it to its queue on disk before
-its 250 and keeps it there (`HOLD`). Neither its queue manager nor its delivery is measured, because the delivery of
-Email Router is not measured either; the queue is emptied after each measurement. Postfix needs root, because its
-processes run as other users: accounts that every Debian has and that run nothing else.
+Haraka discards the accepted messages. Postfix writes them to its queue on disk before its 250 and delivers none.
+Postfix needs root, because its processes run as other users.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True)
 class PreparedServer:
-    """The command line and environment of a server. spool: folder with messages to remove after a measurement."""
+    """The start of a server. spool: folder with messages to remove after a measurement."""
 
     argv: list[str]
     env: dict[str, str]
@@ -55,10 +53,7 @@ class PreparedServer:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """Returns the program from the command line, else `haraka` from PATH; None if PATH has none.
-
-    Raises SystemExit if the program from the command line does not exist.
-    """
+    """Returns the program from the command line or PATH, or None. Raises SystemExit for a missing program."""
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
@@ -87,7 +82,7 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """Returns the root folder of Postfix, `named` or `/`; None if Postfix is not in `/` or the user is not root.
+    """Returns the root folder of Postfix; None if Postfix is missing or the user is not root.
 
     Raises SystemExit if Postfix is not in `named`.
     """

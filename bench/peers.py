@@ -1,11 +1,9 @@
 """Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
-- minimal: a plain asyncio protocol that supports a single dialogue, checks nothing and stores nothing. It shows the
-  lowest cost that is possible in Python.
-- smtp: Email Router's `smtp.server` with an acceptor that discards messages. It separates the cost of SMTP from that of
-  the commit.
-- handshake: one TLS handshake for each connection, with one byte before and after it.
+- minimal: a plain asyncio protocol with the lowest cost that is possible in Python. It checks and stores nothing.
+- smtp: Email Router's `smtp.server` without storage, which separates the cost of SMTP from that of the commit.
+- handshake: one TLS handshake for each connection.
 
 All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends at SIGTERM.
 """
@@ -66,7 +64,6 @@ class MinimalSmtp(asyncio.Protocol):
         self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Answers command lines. Discards message content except for bytes that may start the end of data."""
         self._buffer = buffer = self._buffer + data if self._buffer else data
         if self._securing:  # a reply before `start_tls` returns would be in plain text
             return
@@ -111,7 +108,7 @@ class MinimalSmtp(asyncio.Protocol):
 
 
 class TlsHandshake(asyncio.Protocol):
-    """Starts TLS with `loop.start_tls` at the client's first byte, and sends one byte after the handshake."""
+    """Starts TLS at the client's first byte, and sends one byte after the handshake."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"
@@ -120,7 +117,7 @@ class TlsHandshake(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Stores the transport. `loop.start_tls` does not call this method again."""
+        """`loop.start_tls` does not call this method again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -173,7 +170,6 @@ async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
 
 
 async def smtp(port: int, cert: Path | None, key: Path | None) -> None:
-    """Starts Email Router's SMTP server with its logs, raised limits, and an acceptor that discards messages."""
     log.configure_logging("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}

@@ -1,8 +1,6 @@
 """Starts the child processes of a benchmark, measures them by /proc, and ends them with the benchmark.
 
-`Child` runs a program in its own process group with its log in a file, because reading a pipe would cost CPU that the
-load needs. `cpu_seconds` and `peak_bytes` work for any process. Linux only. Only processes that were started here are
-signalled.
+Linux only. Only processes that were started here are signalled.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ _STOP_SECONDS = 20.0
 
 
 class Child:
-    """A program that runs during the block.
+    """A program that runs during the block. Its log is a file, because reading a pipe costs CPU.
 
     Usage: `with Child("sink", [...], folder=...) as child: child.wait_ready()`.
 
@@ -80,9 +78,8 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
-        """Blocks until the log has a line `{"event": "ready", ...}` and returns that event.
-
-        Raises RuntimeError after `timeout` seconds, or if the program has ended.
+        """Blocks until the log has a `ready` event and returns it. Raises RuntimeError if the program ends or is too
+        slow.
         """
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -104,7 +101,7 @@ class Child:
         return found
 
     def stop(self) -> int:
-        """Sends SIGTERM and, if the program has not ended after 20 s, SIGKILL to its group. Returns the exit code."""
+        """Sends SIGTERM, and SIGKILL to the group after 20 s. Returns the exit code."""
         process = self._process
         if process is None:
             return 0
@@ -119,7 +116,7 @@ class Child:
 
 
 def end_on_sigterm() -> None:
-    """Makes SIGTERM end the benchmark like Ctrl-C: children are stopped and the temporary folder is removed."""
+    """Makes SIGTERM end the benchmark like Ctrl-C, so that it stops its children and removes its temporary folder."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
@@ -131,7 +128,6 @@ def temporary_folder() -> Path:
 
 
 def program_command(role: str, checkout: Path | None = None) -> list[str]:
-    """Returns the command for a role of the program, from this checkout or from another one with its own `.venv`."""
     python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
     return [python, "-m", "emailrouter", role]
 
@@ -159,9 +155,9 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
-    """Returns the user and system time of all threads and of reaped children of a process, in seconds.
+    """Returns the CPU seconds of a process and its reaped children, with a resolution of 10 ms.
 
-    The resolution is 10 ms. descendants: includes the living descendants.
+    descendants: whether to include the living descendants.
     """
     ticks = 0
     for number in process_tree(pid) if descendants else [pid]:
@@ -171,7 +167,7 @@ def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
 
 
 def peak_bytes(pid: int) -> int:
-    """Returns the peak resident memory of a process since its start (VmHWM); 0 if the process is gone."""
+    """Returns the peak resident memory of a process (VmHWM); 0 if the process is gone."""
     return _status(pid, "VmHWM:")
 
 
@@ -189,7 +185,6 @@ def _status(pid: int, key: str) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """Returns the fields of /proc/PID/stat after the name, which may contain any text; empty if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,7 +1,6 @@
 """Interleaved rounds: each round measures each case on one server after the other.
 
-The load of a machine changes from minute to minute, so only measurements of the same round are compared. A ratio is
-shown as the median over the rounds, with minimum and maximum.
+The load of a machine changes from minute to minute, so only measurements of the same round are compared.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ _SETTLE = 0.05  # seconds that a server gets to finish its work after the last r
 class Case:
     """A load that is measured on each server.
 
-    seconds: approximate duration of a measurement. without: names of servers that are not measured, by default the bare
-    TLS handshake, which is compared only with loads over TLS.
+    seconds: approximate duration of a measurement. without: names of servers that are not measured.
     """
 
     name: str
@@ -44,7 +42,7 @@ class Measurement:
 
 @dataclass
 class Results:
-    """Measurements and failures. `measurements[case][server]` has one for each round, None for a failure."""
+    """Measurements and failures. `measurements[case][server]` has one entry for each round, None for a failure."""
 
     measurements: dict[str, dict[str, list[Measurement | None]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -53,15 +51,14 @@ class Results:
         self.measurements.setdefault(case, {}).setdefault(server, []).append(measurement)
 
     def ratios(self, case: str, server: str, base: str, get_value: Callable[[Measurement], float]) -> list[float]:
-        """The value of `server` divided by that of `base`, for each round in which both were measured."""
         rounds = self.measurements.get(case, {})
         pairs = zip(rounds.get(server, []), rounds.get(base, []), strict=False)
         return [get_value(a) / get_value(b) for a, b in pairs if a is not None and b is not None and get_value(b) > 0]
 
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
-    """Sends the load once and returns the measurement. Raises `LoadError` or TimeoutError."""
-    if server.name == HANDSHAKE:  # the handshake server gets the same connections, without messages
+    """Raises `LoadError` or TimeoutError."""
+    if server.name == HANDSHAKE:  # The handshake server gets the same connections without messages.
         load = replace(load, handshake=True, starttls=False)
     cpu, database = server.cpu_seconds(), server.database_cpu() if server.database_cpu else 0.0
     sent = await sender.send(load, server.port)
@@ -77,7 +74,7 @@ async def compare(
 ) -> Results:
     """Measures each case on all its servers, `rounds` times. No round starts after `budget` seconds.
 
-    A first small load, which also warms the server up, determines how many messages a measurement needs.
+    A first small load determines how many messages a measurement needs.
     """
     results = Results()
     end = time.monotonic() + budget
@@ -110,7 +107,7 @@ async def _messages_for(case: Case, server: RunningServer, sender: LoadSender) -
 
 
 def format_table(results: Results, base: str) -> str:
-    """Returns a Markdown table: medians of each case and server, and the ratios of `base` to that server."""
+    """Returns a Markdown table with medians, and the ratios of `base` to each server."""
     lines = [
         f"| case | server | mails/s | CPU ms/mail | {base}: rate ratio | {base}: CPU ratio |",
         "|---|---|---|---|---|---|",

@@ -1,9 +1,7 @@
 """Simulates 10, 1,000 and 100,000 messages a second: `python -m bench.scaling [--here]`.
 
-No available machine is large enough, so `bench.simulation` runs with `COSTS`, which the other benchmarks measured. For
-each scenario this program prints whether a layout of today's hardware sustains the rate, its busiest part, the time to
-the 250, and the highest sustained rate. `--here` measures 4 KB messages on this machine with a separate PostgreSQL
-server, with 1, 20 and 200 senders, and prints the measured and the simulated rates. docs/scaling.md has the results.
+No available machine is large enough, so `bench.simulation` runs with the costs that other benchmarks measured. `--here`
+compares a simulation of this machine with a measurement. docs/scaling.md has the results.
 """
 
 from __future__ import annotations
@@ -25,9 +23,7 @@ from bench.processes import Child, cpu_seconds, end_on_sigterm, program_command,
 from bench.simulation import Costs, Layout, SimulationResult, find_sustained_rate, simulate
 
 KB, MB = 1_000, 1_000_000
-# Costs of Email Router on PostgreSQL, from bench/README.md. `bench.accept` (one connection for each message) and
-# `bench.data` measured the messages, `bench.deliver` the deliveries, `--here` the WAL bytes. On other CPUs
-# the costs differ by a factor.
+# Costs of Email Router on PostgreSQL, from bench/README.md. On other CPUs the costs differ by a factor.
 COSTS = Costs(
     receive=0.68e-3,
     receive_per_byte=3.9e-9,

@@ -1,7 +1,7 @@
-"""Generates load with Postfix's `smtp-source` if it is installed, else with `bench.load`, in a separate process.
+"""Generates load in a separate process, with Postfix's `smtp-source` or with `bench.load`.
 
 `smtp-source` is written in C and leaves more of the machine to the server. It has no TLS, so `bench.load` does
-STARTTLS. A load that was not accepted completely raises `LoadError` with the reason.
+STARTTLS.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LoadSender:
         return "smtp-source" if self.smtp_source else "built-in"
 
     async def send(self, load: Load, port: int) -> SendResult:
-        """Sends a load to 127.0.0.1:port. Raises `LoadError` or TimeoutError."""
+        """Raises `LoadError` or TimeoutError."""
         if self.smtp_source is None or load.starttls or load.handshake:
             return await send_with_built_in(load, port)
         return await self._smtp_source(self.smtp_source, load, port)
@@ -57,10 +57,7 @@ class LoadSender:
 
 
 def choose_sender(option: str | None) -> LoadSender:
-    """Returns the sender for the option `--smtp-source`: a path, `none` for the built-in generator, or None.
-
-    For None, searches PATH and else uses the built-in generator.
-    """
+    """Returns the sender for `--smtp-source`: a path, `none` for the built-in generator, or None to search PATH."""
     if option == "none":
         return LoadSender(None)
     found = shutil.which(option or "smtp-source")
@@ -70,7 +67,7 @@ def choose_sender(option: str | None) -> LoadSender:
 
 
 async def send_with_built_in(load: Load, port: int) -> SendResult:
-    """Runs the built-in generator in a separate process. Raises `LoadError` or TimeoutError."""
+    """Raises `LoadError` or TimeoutError."""
     command = [sys.executable, "-m", "bench.load", f"127.0.0.1:{port}", "--to", load.recipient]
     command += ["--size", str(load.size), "--mails", str(load.mails), "--concurrency", str(load.concurrency)]
     command += ["--per-connection", str(load.per_connection), "--timeout", str(load.timeout)]
@@ -82,7 +79,7 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
 
 
 def _library_path(program: Path) -> dict[str, str]:
-    """Returns the environment for a program that was unpacked, not installed, next to its libraries."""
+    """Returns the environment for a program that was unpacked next to its libraries instead of installed."""
     beside = program.parent.parent / "lib" / "postfix"
     return {"LD_LIBRARY_PATH": str(beside)} if beside.is_dir() else {}
 

@@ -1,7 +1,7 @@
 """Starts the servers of a comparison for the whole run. A server is idle while another is measured.
 
-The servers in `EMAIL_ROUTER` and `BEFORE` are durable: `emailrouter smtp` with every log line and commit of the
-product. A server that is not installed is skipped, and its name is printed.
+The servers in `EMAIL_ROUTER` and `BEFORE` are durable, with every log line and commit of the product. A server that is
+not installed is skipped.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ ALL = (*EMAIL_ROUTER, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 @dataclass(frozen=True)
 class Options:
-    """Where the other servers are installed, and how many processes each server except Postfix has.
-
-    before: another checkout of this project with its environment in `.venv`, such as the commit before a change.
-    """
+    """Options of the servers. before: another checkout of this project with its environment in `.venv`."""
 
     haraka: str | None = None
     postfix: str | None = None
@@ -57,7 +54,6 @@ class RunningServer:
     has_grandchildren: bool = field(default=False)  # whether its children start processes themselves
 
     def cpu_seconds(self) -> float:
-        """Returns the seconds of user and system time of all its processes since their start."""
         return sum(cpu_seconds(child.pid, descendants=self.has_grandchildren) for child in self.children)
 
     def peak_memory(self) -> int:
@@ -123,7 +119,7 @@ async def _start_email_router(
     *,
     checkout: Path | None = None,
 ) -> RunningServer:
-    """Starts Email Router. checkout: the source tree that creates the schema and runs; None for this tree."""
+    """checkout: the source tree that creates the schema and runs; None for this tree."""
     of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
     migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
     kind = (EMAIL_ROUTER | BEFORE)[name]

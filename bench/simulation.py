@@ -1,9 +1,8 @@
 """A queueing model of many hosts over one PostgreSQL: the latency of a message, and the first part to saturate.
 
-A message costs CPU of its receiving process (one thread) and joins the group that the process writes next. It is
-answered when the transaction of its group is flushed. A group costs round trips, CPU of the database, the row locks of
-its workspaces (from the last statements to the end of the flush), and a part of a flush, because all transactions that
-commit during one flush share the next. Each delivery costs CPU of the database and a flush.
+A message costs CPU of its receiving process and is answered when the transaction of its group is flushed. A group costs
+round trips, CPU and row locks of the database, and a part of a flush that concurrent transactions share. A delivery
+costs CPU of the database and a flush.
 
 Pure: time is only simulated, and the same seed gives the same numbers.
 """
@@ -32,14 +31,12 @@ class EventQueue:
         self._order = itertools.count()
 
     def schedule(self, delay: float, resume: Resume) -> None:
-        """Calls `resume` after `delay` seconds."""
         heapq.heappush(self._events, (self.now + delay, next(self._order), resume))
 
     def wait(self, seconds: float) -> Wait:
         return lambda resume: self.schedule(seconds, resume)
 
     def start(self, steps: Steps) -> None:
-        """Runs a simulated process from one wait to the next."""
 
         def resume() -> None:
             wait = next(steps, None)
@@ -56,7 +53,7 @@ class EventQueue:
 
 
 class Pool:
-    """Several servers with one queue, first come, first served: the cores of a machine, or a lock with one server."""
+    """Several servers with one queue, first come, first served, such as the cores of a machine or a lock."""
 
     def __init__(self, timeline: EventQueue, servers: int) -> None:
         self._timeline = timeline
@@ -66,7 +63,6 @@ class Pool:
         self.busy = 0.0
 
     def acquire(self, resume: Resume) -> None:
-        """Calls `resume` when a server is free; `release` returns the server."""
         if self._free:
             self._free -= 1
             resume()
@@ -156,10 +152,10 @@ class Costs:
 class Layout:
     """A configuration of hosts.
 
-    rate: messages that arrive in a second. clients: if not 0, the number of senders that replace `rate`: each sends its
-    next message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages in bytes, all
-    equally frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for
-    each message (the product does not implement it).
+    rate: messages that arrive in a second. clients: if not 0, the number of senders that replace `rate`, each of which
+    waits for its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages in bytes, all equally
+    frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, which the product does not
+    implement.
     """
 
     rate: float
@@ -194,11 +190,11 @@ class SimulationResult:
         return max(self.utilisation, key=self.utilisation.__getitem__)
 
     def is_sustained(self, layout: Layout) -> bool:
-        """Whether the final backlog is below 0.3 s of arrivals (at least 10 messages) and the p99 wait below 1 s."""
+        """Whether the final backlog and the waits show that the layout keeps up with the arrivals."""
         return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait_quantile(0.99) < 1.0
 
 
-CONNECTIONS = 2  # per process, for writing groups: see `router.store.postgres_writer`
+CONNECTIONS = 2  # per process, for writing groups (`router.store.postgres_writer`)
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
 # Round trips and CPU of a group while the workspaces' rows are locked: the tickets and the commit.
 LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2
@@ -222,7 +218,6 @@ class _Process:
         self.writing = 0
 
     def receive(self, size: int, workspace: int, on_reply: Resume) -> Steps:
-        """Simulates the time from the last byte of a message until the message is in the writer's queue."""
         model, arrived = self.model, self.model.timeline.now
         yield self.thread.use(model.costs.receive + size * model.costs.receive_per_byte)
         if model.layout.raw_outside:
@@ -233,7 +228,6 @@ class _Process:
             model.timeline.start(self.write_groups())
 
     def write_groups(self) -> Steps:
-        """Writes groups on one connection until the queue is empty."""
         model, costs, trip = self.model, self.model.costs, self.model.layout.round_trip
         while self.queue:
             group = [self.queue.popleft()]
@@ -280,14 +274,12 @@ class _Model:
             self.receive(lambda: None)
 
     def receive(self, on_reply: Resume) -> None:
-        """Adds an arriving message; `on_reply` is called at its 250."""
         self.result.arrived += 1
         process = self.random.choice(self.processes)
         size = self.random.choice(self.layout.sizes)
         self.timeline.start(process.receive(size, self.random.randrange(self.layout.workspaces), on_reply))
 
     def start_client(self) -> None:
-        """Starts a sender that sends its next message after each 250."""
         self.receive(self.start_client)
 
     def generate_deliveries(self) -> Steps:

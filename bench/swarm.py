@@ -1,9 +1,7 @@
 """Hostile SMTP clients: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
-2,000 connections each send one byte every 10 s, half of them in a command and half in DATA. 200 send NOOP without end,
-20 send a line without end, and 20 a message without end. A closed connection is reopened after 20 ms until the time is
-over. The clients use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line
-with the numbers of connections, failed connections, rejections and connections closed by the server, for each kind.
+Clients send single bytes slowly, or commands, lines or messages without end. They reopen closed connections and use
+many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line of counts for each kind.
 """
 
 from __future__ import annotations
@@ -133,7 +131,6 @@ _BEHAVIOURS: dict[str, Behaviour] = {
 
 
 async def attack(port: int, recipient: str, seconds: float, scale: float, kinds: Sequence[str]) -> Counter[str]:
-    """Runs the hostile clients of these kinds for `seconds`. Returns the number of events by kind and event."""
     counts: Counter[str] = Counter()
     tasks = []
     number = 0
