@@ -59,14 +59,12 @@ class Window:
     expected_errors: list[str] = field(default_factory=list)
 
     async def open(self, url: str) -> Page:
-        """Opens a page in a new tab and allows requests to its host."""
         self.hosts.add(urlsplit(url).netloc)
         page = await self.context.new_page()
         await page.goto(url)
         return page
 
     async def sign_in(self, root: str, token: str) -> None:
-        """Sets the session cookie and allows requests to the host of `root`."""
         self.hosts.add(urlsplit(root).netloc)
         await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
 
@@ -75,7 +73,6 @@ class Window:
         self.expected_errors.append(part)
 
     def unexpected_errors(self) -> list[str]:
-        """Returns the errors that the test does not allow."""
         return [fault for fault in self.errors if not any(part in fault for part in self.expected_errors)]
 
 
@@ -103,7 +100,6 @@ async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIter
 
 
 async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = False) -> None:
-    """Selects light or dark mode and the size of a desktop or phone."""
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.set_viewport_size(PHONE if phone else WIDE)
 

@@ -21,7 +21,6 @@ class FakeClock:
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary moment."""
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
@@ -33,7 +32,6 @@ class FakeClock:
         return self._now
 
     def set(self, wall: datetime) -> None:
-        """Sets the wall clock; the monotonic clock is unchanged."""
         self._now = _micros(wall)
 
 

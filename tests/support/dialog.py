@@ -120,7 +120,6 @@ async def _run_step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLC
 
 
 def unescape(text: str) -> bytes:
-    """Returns the bytes that `C<<` sends: text is encoded as UTF-8, escapes are bytes."""
     data = bytearray()
     end = 0
     for match in _ESCAPE.finditer(text):
@@ -147,5 +146,4 @@ def _substitute(text: str, variables: Mapping[str, str], *, for_regex: bool) -> 
 
 
 def _first_line(error: Exception) -> str:
-    """The error's message without the history that the client's own errors contain."""
     return str(error).partition("\n--- exchange so far")[0]

@@ -120,7 +120,6 @@ class DnsStandIn:
             records[kind] = dns.rrset.from_rdata_list(owner, ttl, [_make_rdata(kind, value) for value in values])
 
     def remove(self, name: str) -> None:
-        """Removes all records of a name."""
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
@@ -128,11 +127,9 @@ class DnsStandIn:
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
-        """Delays answers about this name by this many seconds."""
         self._delays[_name(name)] = seconds
 
     def restore(self, name: str) -> None:
-        """Undoes `fail` and `delay` for this name."""
         owner = _name(name)
         self._delays.pop(owner, None)
         for key in [key for key in self._failures if key[0] == owner]:
@@ -141,14 +138,9 @@ class DnsStandIn:
     # --- for assertions in tests
 
     def query_count(self, name: str, rdtype: str) -> int:
-        """The number of queries for this name and type so far."""
         return self.queries.count((_name_text(_name(name)), rdtype.upper()))
 
     async def wait_for(self, name: str, rdtype: str, n: int = 1, *, timeout: float = 10) -> None:
-        """Waits until the name and type were queried `n` times.
-
-        Raises TimeoutError with the queries that were received instead.
-        """
         try:
             async with asyncio.timeout(timeout), self._query_received:
                 await self._query_received.wait_for(lambda: self.query_count(name, rdtype) >= n)
@@ -160,7 +152,6 @@ class DnsStandIn:
     # --- internals
 
     def handle_datagram(self, wire: bytes, address: tuple[str, int]) -> None:
-        """Starts a task that answers a UDP query."""
         task = asyncio.get_running_loop().create_task(self._answer_udp(wire, address))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -179,7 +170,7 @@ class DnsStandIn:
                 while True:
                     (length,) = struct.unpack("!H", await reader.readexactly(2))
                     answer = await self._answer(await reader.readexactly(length), udp=False)
-                    if answer is not None:  # no answer: the client waits for its timeout
+                    if answer is not None:
                         writer.write(struct.pack("!H", len(answer)) + answer)
                         await writer.drain()
         finally:
@@ -191,7 +182,7 @@ class DnsStandIn:
             message = dns.message.from_wire(wire)
             asked = message.question[0]
         except (dns.exception.DNSException, IndexError):
-            return None  # not a query
+            return None
         question = _Question(message, asked.name.canonicalize(), asked.rdtype, udp)
         self.queries.append((_name_text(question.name), dns.rdatatype.to_text(question.rdtype)))
         async with self._query_received:

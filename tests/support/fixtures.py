@@ -33,7 +33,6 @@ def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackStandIn]:
-    """A Slack stand-in for this test."""
     async with SlackStandIn() as server:
         yield server
 
@@ -56,7 +55,6 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """The URL of an empty database for this test."""
     url = await postgres_server.create_database()
     yield url
     await postgres_server.drop_database(url)

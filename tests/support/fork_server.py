@@ -80,13 +80,12 @@ class ForkServer:
         request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd), "umask": umask}
         with theirs, self._send_lock:
             socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, theirs.fileno()])
-        answer = ours.recv(100)  # the first request waits for the imports
+        answer = ours.recv(100)
         if not answer:
             raise OSError(f"no child: {module}")
         return int(answer), ours
 
     def close(self) -> None:
-        """Stops the server and all children that still run."""
         if self._owner != os.getpid():
             return  # forked children must not clean up
         self._control.close()
@@ -106,8 +105,6 @@ class ForkRequest:
 
 
 class _ForkLoop:
-    """The server: forks for each request and reports the exit of each child."""
-
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._poll = select.poll()
@@ -151,7 +148,6 @@ class _ForkLoop:
         return False
 
     def _detach_child(self, request: ForkRequest, channel: socket.socket, parent: int) -> None:
-        """Starts a session for the child, closes the server's descriptors, and installs the standard streams."""
         os.setsid()
         die_with_parent(parent)
         self._control.close()
@@ -205,7 +201,6 @@ def die_with_parent(parent: int) -> None:
 
 
 def run_module(request: ForkRequest) -> None:
-    """Runs the module as `python -m` does, and exits as it does."""
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
@@ -237,7 +232,6 @@ def exit_process(code: int) -> None:
 
 
 def open_streams() -> None:
-    """Replaces the standard streams by streams over the new descriptors, with the same encoding."""
     sys.stdin = sys.__stdin__ = _text_stream(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _text_stream(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _text_stream(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
@@ -248,7 +242,6 @@ def _text_stream(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOW
 
 
 def main() -> None:
-    """Runs the server. The arguments are the descriptor of the control socket and the pid of the test process."""
     restore_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which then close the socket
     die_with_parent(int(sys.argv[2]))

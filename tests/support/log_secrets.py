@@ -17,7 +17,6 @@ _PATTERNS = {
 
 
 def find_secrets(lines: Iterable[bytes]) -> set[str]:
-    """Returns descriptions of the secrets in these lines. Lines that are not JSON are not log lines."""
     return {
         f"{what}: {text}"
         for text in (line.decode(errors="replace") for line in lines if line.startswith(b"{"))

@@ -19,7 +19,6 @@ _numbers = itertools.count(1)
 
 
 def new_message_id() -> str:
-    """Returns a unique Message-ID with angle brackets."""
     return f"<{next(_numbers)}.test@customer.test>"
 
 
@@ -46,7 +45,6 @@ def plain(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """Returns a plain text message; `headers` are added unchanged."""
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
 

@@ -31,7 +31,6 @@ class Outboxes:
         return self.installation.integration_id
 
     async def queue_delivery(self, number: int) -> str:
-        """Creates a ticket with a delivery that is due now and returns the delivery's id."""
         now = self.clock.now()
         ticket, delivery = ids.new_id("ticket"), ids.new_id("dlv")
         await self.installation.execute(

@@ -12,7 +12,6 @@ from tests.support.slack_rules import block_errors, rejection_reason
 
 
 def assert_slack_accepts(payload: dict[str, Any]) -> None:
-    """Asserts that the blocks satisfy Slack's rules and are valid for slack-sdk's models."""
     blocks = payload.get("blocks", [])
     found = list(block_errors(blocks))
     assert not found, found
@@ -23,7 +22,6 @@ def assert_slack_accepts(payload: dict[str, Any]) -> None:
 
 
 def iter_objects(value: object) -> Iterator[dict[str, Any]]:
-    """All objects of a payload, at any depth."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -31,7 +29,6 @@ def iter_objects(value: object) -> Iterator[dict[str, Any]]:
 
 
 def iter_strings(value: object) -> Iterator[str]:
-    """All strings of a payload, at any depth."""
     if isinstance(value, str):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -73,7 +70,6 @@ def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> Non
 
 
 def _assert_text_has_no_markup(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Asserts that the top-level text, which Slack parses, contains no markup except one of `links` at its end."""
     assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
     text = payload["text"]

@@ -98,8 +98,6 @@ class _SupervisorClient:
 
 
 class PostgresServer:
-    """A server with databases; see the module's docstring."""
-
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # URL of the maintenance database
         self._control = control
@@ -127,7 +125,6 @@ class PostgresServer:
         self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
-        """Drops the database and ends its sessions."""
         name = urlsplit(url).path.lstrip("/")
         async with self._admin_connection() as connection:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -92,7 +92,6 @@ class PostgresProcess:
                 return
 
     def do_stop(self) -> None:
-        """Stops the server by a fast shutdown, after 30 s by an immediate one, and 5 s later by SIGKILL."""
         process = self.process
         if process is None:
             return
@@ -248,7 +247,6 @@ def _free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Returns an environment for the server, without PG* variables and with the locale C."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 

@@ -149,7 +149,6 @@ class Program:
         return await self.wait(timeout)
 
     async def kill(self) -> int:
-        """Sends SIGKILL to the process group and waits for the exit."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         return await self.wait()
@@ -209,12 +208,10 @@ class Program:
         return (await self.wait_event("ready", timeout=timeout))[0]
 
     async def wait_event(self, name: str, n: int = 1, *, timeout: float = 20) -> list[dict[str, Any]]:
-        """Returns the log lines with this event as soon as there are `n`."""
         await self.wait_until(lambda: len(self.log_events(name)) >= n, f"{n} x {name!r}", timeout=timeout)
         return self.log_events(name)
 
     async def wait_until(self, condition: Callable[[], bool], description: str, *, timeout: float = 20) -> None:
-        """Waits until `condition()` is true; checks it after every line of output."""
         try:
             async with asyncio.timeout(timeout), self._output_changed:
                 await self._output_changed.wait_for(lambda: condition() or not self._open_streams)
@@ -285,7 +282,6 @@ async def run_cli(
     command: tuple[str, ...] = ("-m", "emailrouter"),
     fresh: bool = False,
 ) -> CompletedCommand:
-    """Runs one command to its end."""
     async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command, fresh=fresh) as program:
         code = await program.wait(timeout)
     return CompletedCommand(code, program.stdout_text, program.stderr_text)

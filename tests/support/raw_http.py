@@ -51,7 +51,6 @@ class RawHttpServer:
 
     @property
     def url(self) -> str:
-        """The URL of a webhook."""
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/services/T000/B000/raw"
 

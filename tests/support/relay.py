@@ -49,7 +49,6 @@ class Relay:
 
     @property
     def connection_count(self) -> int:
-        """The number of connections so far."""
         return len(self._connections)
 
     def drop_connections(self) -> None:

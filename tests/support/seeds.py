@@ -15,7 +15,6 @@ NOW = SystemClock().now()
 
 
 async def insert_workspace(database: Database, name: str = "Acme") -> str:
-    """Inserts a workspace and returns its id."""
     workspace_id = ids.new_id("ws")
     await execute(
         database,
@@ -30,7 +29,6 @@ async def insert_workspace(database: Database, name: str = "Acme") -> str:
 async def insert_domain(
     database: Database, workspace_id: str, name: str = "example.com", status: str = "active"
 ) -> str:
-    """Inserts a domain, verified by default, and returns its id."""
     domain_id = ids.new_id("dom")
     # The next check is tomorrow: programs in tests must not query the machine's name servers.
     await execute(
@@ -48,7 +46,6 @@ async def insert_domain(
 
 
 async def insert_integration(database: Database, workspace_id: str, encrypted: str = "", name: str = "general") -> str:
-    """Inserts a Slack integration with encrypted settings and returns its id."""
     integration_id = ids.new_id("int")
     await execute(
         database,
@@ -72,7 +69,6 @@ async def insert_alias(
     *,
     status: str = "active",
 ) -> str:
-    """Inserts an alias and returns its id."""
     alias_id = ids.new_id("alias")
     await execute(
         database,
@@ -92,7 +88,6 @@ async def insert_alias(
 
 
 async def insert_ticket(database: Database, workspace_id: str, number: int) -> str:
-    """Inserts an open, unassigned ticket without messages, and returns its id."""
     ticket_id = ids.new_id("ticket")
     await execute(
         database,

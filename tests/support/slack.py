@@ -125,13 +125,11 @@ class SlackStandIn:
         self._removed_paths.add(self._path_of(name))
 
     def restore_webhook(self, name: str) -> None:
-        """Undoes `remove_webhook`."""
         self._removed_paths.discard(self._path_of(name))
 
     # --- for assertions in tests
 
     def posts_to(self, name: str | None = None) -> list[Post]:
-        """The posts to one channel or path; all posts for None."""
         if name is None:
             return list(self.posts)
         path = self._path_of(name)

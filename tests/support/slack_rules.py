@@ -47,7 +47,6 @@ def rejection_reason(payload: Any) -> str | None:
 
 
 def block_errors(blocks: Any) -> Iterator[str]:
-    """Descriptions of all errors in the blocks; empty for blocks that Slack accepts."""
     if not isinstance(blocks, list):
         yield "blocks is not a list"
         return

@@ -115,7 +115,6 @@ class RawSmtp:
         return await self.read_reply()
 
     async def starttls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> SmtpReply:
-        """Sends STARTTLS, performs the handshake after 220, and returns the reply."""
         reply = await self.command("STARTTLS")
         if reply.code == 220:
             await self.start_tls(context, server_hostname)
@@ -134,7 +133,6 @@ class RawSmtp:
         return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
     async def read_reply(self) -> SmtpReply:
-        """Returns a complete reply of one or more lines."""
         code = 0
         lines = []
         while True:
@@ -148,7 +146,6 @@ class RawSmtp:
                 return SmtpReply(code, tuple(lines))
 
     async def expect(self, code: int) -> SmtpReply:
-        """Returns the next reply, whose code must start with `code`."""
         reply = await self.read_reply()
         assert str(reply.code).startswith(str(code)), f"expected {code}, got {reply}{self.exchange_text()}"
         return reply
@@ -188,14 +185,12 @@ class RawSmtp:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection without QUIT."""
         self._writer.close()
         with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
             async with asyncio.timeout(self.timeout):
                 await self._writer.wait_closed()
 
     def exchange_text(self) -> str:
-        """Returns the exchange so far, for the message of a failure."""
         return "\n--- exchange so far\n" + "\n".join(self.exchanged_lines[-_MAX_EXCHANGED_LINES:])
 
     # Internal.

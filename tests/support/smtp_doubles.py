@@ -121,12 +121,10 @@ class RunningSmtpServer:
 
     @property
     def connection(self) -> Connection:
-        """The oldest connection."""
         return next(iter(self.server._connections))
 
 
 def make_bounds(**changes: Any) -> Bounds:
-    """Returns the default bounds with some changes."""
     return replace(Bounds.from_settings(SmtpSettings()), **changes)
 
 

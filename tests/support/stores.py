@@ -30,18 +30,15 @@ class Store:
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:
-    """Returns a SQLite database that is not open."""
     return SqliteDatabase(path, catalog.load_catalog(), readers=3, busy_timeout=BUSY_TIMEOUT)
 
 
 def postgres_database(url: str) -> PostgresDatabase:
-    """Returns a PostgreSQL database that is not open."""
     return PostgresDatabase(url, catalog.load_catalog(), pool_size=5, connect_timeout=10, statement_timeout=30)
 
 
 @asynccontextmanager
 async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
-    """Yields an open database with the current schema, in a new file in `folder`."""
     database = sqlite_database(folder / "emailrouter.db")
     await database.open()
     try:

@@ -15,7 +15,6 @@ def process_state(pid: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process exists and is not a zombie."""
     return process_state(pid) not in ("", "Z")
 
 
@@ -35,7 +34,6 @@ def child_pids(pid: int) -> list[int]:
 
 
 async def wait_until(condition: Callable[[], bool], description: str, *, timeout: float = 10) -> None:
-    """Polls until `condition()` is true."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:

@@ -76,7 +76,6 @@ class CheckedInstallation:
         return await run.run_checks(replace(found, **replacements))
 
     def write_certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
-        """Issues a certificate and writes its chain and key. The arguments are those of `trustme.CA.issue_cert`."""
         leaf = self.authority.issue_cert(*names, **options)
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         (self.folder / "chain.pem").write_bytes(chain)
@@ -128,7 +127,6 @@ def _settings(folder: Path) -> dict[str, object]:
 
 
 def free_port() -> int:
-    """A port on loopback that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -141,12 +139,10 @@ def make_statvfs(**values: int) -> Any:
 
 
 def line_texts(lines: list[CheckResult], status: str) -> list[str]:
-    """Returns the results with this status as text."""
     return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
 
 
 def assert_line(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
-    """Asserts that a result with this status contains the text and the fix."""
     found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
     assert found, line_texts(lines, "fail") + line_texts(lines, "warn")
     assert any(fix in line.fix for line in found), [line.fix for line in found]

@@ -30,11 +30,9 @@ class CommandLine:
         return done
 
     async def json(self, *args: str, stdin: str | None = None) -> Any:
-        """The `--json` output of a command that must succeed."""
         return (await self(*args, "--json", stdin=stdin)).ok().json()
 
     async def error_line(self, *args: str, code: int = 1, stdin: str | None = None) -> str:
-        """The error line of a command that must fail with this code."""
         done = await self(*args, stdin=stdin)
         lines = done.stderr.splitlines()
         assert done.code == code, (done.code, done.stdout, done.stderr)

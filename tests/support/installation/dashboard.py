@@ -25,7 +25,6 @@ class PageResponse:
 
     @property
     def visible_text(self) -> str:
-        """The text without tags, with whitespace collapsed."""
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
 
 
@@ -41,12 +40,10 @@ class FormClient:
         return await self.request("GET", path, **options)
 
     async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> PageResponse:
-        """Submits a form with the dashboard's own origin."""
         headers = {"Origin": self.root} | options.pop("headers", {})
         return await self.request("POST", path, data=form or {}, headers=headers, **options)
 
     async def post_and_follow(self, path: str, form: dict[str, str]) -> PageResponse:
-        """Submits a form and returns the page that it redirects to."""
         seen = await self.post(path, form)
         assert seen.status == 303, (seen.status, seen.visible_text)
         return await self.get(seen.location)
@@ -65,12 +62,10 @@ class FormClient:
 
 
 def anonymous_client(served: ServedInstallation) -> FormClient:
-    """Returns a client without a session."""
     return FormClient(served.session, served.root)
 
 
 async def create_user(served: ServedInstallation, role: Role, email: str | None = None) -> tuple[str, str]:
-    """Creates a user with a password; returns the email address and id."""
     address = email or f"{role}@people.test"
     user = await served.services.users.create(
         served.actor, email=address, name=role.title(), role=role, password=PASSWORD
@@ -79,7 +74,6 @@ async def create_user(served: ServedInstallation, role: Role, email: str | None 
 
 
 async def signed_in_client(served: ServedInstallation, role: Role = "admin", email: str | None = None) -> FormClient:
-    """Creates a user with the role and returns a client with a session."""
     address, _ = await create_user(served, role, email)
     found = anonymous_client(served)
     found.cookies["er_session"] = (await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")).token

@@ -43,8 +43,6 @@ class ApiReply:
 
 
 class ApiClient:
-    """A client of the API with one key, or without a key."""
-
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
         self._session = session
         self.root = root
@@ -92,7 +90,6 @@ class ServedInstallation(Installation):
 
     @property
     def actor(self) -> Actor:
-        """The admin as the actor of use cases."""
         return Actor(self.login.workspace_id, "admin", user_id=self.login.user_id)
 
     @property
@@ -106,7 +103,6 @@ class ServedInstallation(Installation):
     async def add_client(
         self, role: Role, email: str | None = None, *, actor: Actor | None = None
     ) -> tuple[ApiClient, str]:
-        """Adds a user with a key of that role and returns the client and the user's id."""
         asker = actor or self.actor
         user = await self.services.users.create(
             asker, email=email or f"{role}-{mails.new_message_id()[1:-1]}", role=role, password=None
@@ -115,7 +111,6 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), user.id
 
     async def create_workspace(self) -> tuple[ApiClient, Actor]:
-        """Adds another workspace and returns the client and the actor of its admin."""
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
@@ -146,14 +141,12 @@ class ServedInstallation(Installation):
     async def create_integration(
         self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None
     ) -> str:
-        """Adds an integration and returns its id."""
         made = await self.services.integrations.create(
             actor or self.actor, type="slack", name="Support", settings={"webhookUrl": url}
         )
         return made.id
 
     async def create_alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
-        """Adds a domain, an integration and an alias, and returns their ids."""
         domain_id, integration_id = await self.create_domain(domain), await self.create_integration()
         made = await self.services.aliases.create(
             self.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id

@@ -44,7 +44,6 @@ class RecordingWake:
         self.integration_ids: list[str] = []
 
     def wake(self, integration_ids: Iterable[str]) -> None:
-        """See `router.ports.Waker`."""
         self.integration_ids += integration_ids
 
 
@@ -117,20 +116,17 @@ class Installation:
 
     @property
     def actor(self) -> Actor:
-        """An admin without a user."""
         return Actor(self.workspace_id, "admin")
 
     async def seed(
         self, domain: str = "example.com", aliases: Iterable[str] = ("support", "billing"), *, webhook: str = ""
     ) -> None:
-        """Adds a workspace, a verified domain, an integration and aliases."""
         await self.seed_domain(domain)
         self.integration_id = await self.add_integration(webhook=webhook)
         for name in aliases:
             await self.add_alias(name)
 
     async def seed_domain(self, domain: str) -> None:
-        """Adds a workspace and a verified domain."""
         self.domain_name = domain
         self.workspace_id = await seeds.insert_workspace(self.database)
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
@@ -158,7 +154,6 @@ class Installation:
         return self.target(name, integration_id=chosen)
 
     def target(self, name: str, *, tag: str = "", integration_id: str | None = "") -> Target:
-        """Returns the routing target of an alias."""
         alias, address = self.aliases[name], f"{name}@{self.domain_name}"
         recipient = f"{name}+{tag}@{self.domain_name}" if tag else address
         chosen = self.integration_id if integration_id == "" else integration_id
@@ -170,7 +165,6 @@ class Installation:
         return Envelope(reverse_path, targets, "192.0.2.7", "customer.test", "ESMTP")
 
     async def resolve(self, address: str) -> Target:
-        """Returns the routing target of an address, which must have one."""
         found = await self.core.routing_cache.resolve(parse_mailbox(address))
         assert isinstance(found, Target), found
         return found
@@ -182,7 +176,6 @@ class Installation:
         return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
 
     async def accept_ticket(self, content: bytes | None = None, *to: Target | str) -> str:
-        """Accepts a message with `accept_message` and returns the id of its ticket."""
         row = await self.database.fetch_one(
             "message_recipients", message_id=await self.accept_message(content, *to), limit=1
         )
@@ -201,20 +194,16 @@ class Installation:
             await running
 
     async def search(self, q: str) -> list[int]:
-        """The numbers of the tickets on the first page of a search, newest first."""
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
 
     async def set_status(self, status: str) -> None:
-        """Sets the status of each ticket on the first page of the ticket list."""
         for ticket in (await self.tickets.list(self.actor)).items:
             await self.tickets.set_status(self.actor, ticket.id, status)
 
     async def execute(self, statement: str, **values: object) -> list[dict[str, object]]:
-        """Runs a statement and returns its rows."""
         return await seeds.execute(self.database, statement, **values)
 
     async def all_rows(self, name: str) -> list[dict[str, object]]:
-        """All rows of a table, oldest first."""
         return await self.execute(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
 
     async def count_rows(self, table: str, where: str = "1 = 1") -> int:
@@ -223,7 +212,6 @@ class Installation:
         return row["n"]
 
     async def add_user_with_key(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
-        """Adds a user with a key and returns the user's id and the key."""
         email = email or f"{role}{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
@@ -237,7 +225,6 @@ class Installation:
         return Actor(user.workspace_id, role, user_id=user.id)
 
     async def add_workspace(self) -> Actor:
-        """Adds a workspace and returns an admin of it without a user."""
         return Actor(await seeds.insert_workspace(self.database, "Other"), "admin")
 
     @asynccontextmanager

@@ -16,7 +16,6 @@ from tests.support.stores import Store, postgres_database, sqlite_database
 async def seeded_installation(
     store: Store, settings: Mapping[str, object] | None = None, **options: Any
 ) -> AsyncIterator[Installation]:
-    """A seeded installation for an open store. options: further arguments of `Installation`."""
     found = Installation(store, settings, **options)
     await found.seed()
     try:
@@ -32,7 +31,6 @@ def program_installation(url: str, folder: Path, settings: Mapping[str, object] 
 
 
 def closed_store(url: str) -> Store:
-    """Returns a store for the database at a URL. The database is not open."""
     if url.startswith("sqlite:///"):
         return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
     return Store("postgres", url, catalog.load_catalog(), postgres_database(url))
