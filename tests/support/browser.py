@@ -1,7 +1,7 @@
 """The system's Chromium, driven by Playwright: one browser per worker, one context per test.
 
-A console error, a violation of the Content-Security-Policy or a request to another host fails the test. Nothing is
-downloaded. Without Chromium the tests are skipped, unless `CI=true` requires it.
+Unexpected errors or requests of a page fail the test. Without Chromium the tests are skipped, unless `CI=true` requires
+it.
 """
 
 import json
@@ -25,7 +25,7 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 
 
 def chromium_path() -> str:
-    """Returns the path of the system's Chromium. Without one, skips the test, or fails it if `CI=true`."""
+    """Returns the path of the system's Chromium. Without one, skips or fails the test."""
     for name in _NAMES:
         found = shutil.which(name)
         if found:
@@ -48,10 +48,7 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Window:
-    """A browser context with its own cookies.
-
-    errors: console errors, exceptions, and requests to hosts that are not in `hosts`.
-    """
+    """A browser context with its own cookies. errors: errors of its pages and forbidden requests."""
 
     context: BrowserContext
     errors: list[str] = field(default_factory=list)
@@ -105,9 +102,9 @@ async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = 
 
 
 async def find_axe_violations(page: Page) -> list[str]:
-    """Returns the violations that axe-core's default rules find (WCAG 2.1 A and AA, best practices), except in frames.
+    """Returns violations of axe-core's default rules, except in frames.
 
-    The script is injected through the debugger protocol, to which the Content-Security-Policy does not apply.
+    The Content-Security-Policy does not apply to the debugger protocol, which injects the script.
     """
     if not await page.evaluate("() => 'axe' in window"):
         script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
-"""A clock that a test advances: the `router.clock.Clock` of tests.
+"""A clock that advances only on request: the `router.clock.Clock` of tests.
 
-Wall-clock time is in whole microseconds since the epoch, monotonic time in seconds. `advance` changes both, `set` only
-the wall clock, as an administrator or NTP does. The clock never advances by itself.
+`advance` changes both clocks. `set` changes only the wall clock, as an administrator or NTP does.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,7 @@ class FakeClock:
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
-        """Advances both clocks and returns the new wall-clock time. Raises AssertionError for a negative step."""
+        """Returns the new wall-clock time. Raises AssertionError for a negative step."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         assert passed >= timedelta(0), "time does not run backwards: use set()"
         self._now += passed // timedelta(microseconds=1)

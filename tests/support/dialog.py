@@ -52,7 +52,7 @@ async def run_dialog(
     """Plays a dialogue.
 
     Raises:
-        AssertionError: The exchange differs from the file. The message names the line and shows the exchange so far.
+        AssertionError: The exchange differs from the file. The message shows the exchange so far.
         DialogError: The file is invalid.
     """
     steps = parse(path, variables or {})

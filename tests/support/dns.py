@@ -1,9 +1,7 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It answers with the records that `set` declared; a CNAME is answered together with its target. A name is NXDOMAIN if
-neither it nor a subdomain has records. Other names get an empty answer for types without records. `fail` makes queries
-for a name fail until `restore`. An answer too large for UDP is truncated with the TC bit and complete over TCP. Every
-query is in `queries`, in order. The stand-in never queries another server.
+It answers with the records that `set` declared, and otherwise with NXDOMAIN or an empty answer. It records every query
+and never queries another server.
 """
 
 import asyncio
@@ -110,7 +108,7 @@ class DnsStandIn:
     def set(self, name: str, rdtype: str, *values: str, ttl: int = 1) -> None:
         """Sets the records of a name and type, in zone-file form; without values, removes them.
 
-        A TXT value is split into strings of 255 bytes. The name of a PTR record may be an IP address.
+        The name of a PTR record may be an IP address.
         """
         kind = dns.rdatatype.from_text(rdtype)
         owner = _name(name)
@@ -123,7 +121,7 @@ class DnsStandIn:
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
-        """Makes queries for this name (and type, if given) fail. TRUNCATED applies to UDP only."""
+        """Makes queries for this name fail. TRUNCATED applies to UDP only."""
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
@@ -200,7 +198,7 @@ class DnsStandIn:
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
     def _edns_failure_response(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
-        """The answer of a server without EDNS, or of a server with only a later version of EDNS (BADVERS)."""
+        """Simulates a server without EDNS, or with only a later version of it (BADVERS)."""
         if how == "SILENT":
             return None
         response = dns.message.make_response(message)

@@ -17,7 +17,7 @@ from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
 @pytest.fixture(autouse=True)
 def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test if the kept log lines of a program that it started contain a secret; see `find_secrets`."""
+    """Fails a test if the kept log lines of a program that it started contain a secret."""
     started: list[Program] = []
     start = Program.start
 
@@ -39,14 +39,14 @@ async def slack() -> AsyncIterator[SlackStandIn]:
 
 @pytest.fixture
 async def dns_server() -> AsyncIterator[DnsStandIn]:
-    """A DNS stand-in for this test; every name is NXDOMAIN until it is set."""
+    """A DNS stand-in; every name is NXDOMAIN until it is set."""
     async with DnsStandIn() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """The PostgreSQL server of this test run, shared by all xdist workers."""
+    """One server for all xdist workers."""
     folder = tmp_path_factory.getbasetemp()
     server = shared_server(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
     yield server
@@ -62,7 +62,7 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 @pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A database with the current schema. The test runs on SQLite and on PostgreSQL."""
+    """A database; the test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         async with sqlite_store(tmp_path) as found:
             yield found

@@ -1,12 +1,11 @@
 """Starts the program without importing it each time: a process that has imported it forks for every start.
 
-A forked child is a real process with its own pid, session, pipes and signals. It only skips the imports, which take
-more than half a second. `ForkServer` is the client in the test process. This module, run as `python -m
-tests.support.fork_server FD PARENT`, is the server. A request is one datagram with the child's standard streams and one
-end of its status channel. The server sends the child's pid on that channel and, after the child has ended, its exit
-status. The child stays a zombie until the test has closed the channel, so its pid is not reused.
+A forked child is a real process that only skips the imports, which take more than half a second. `ForkServer` is the
+client in the test process. This module, run as `python -m tests.support.fork_server FD PARENT`, is the server. On Linux
+it dies with the test process, and its children die with it.
 
-On Linux the server dies with the test process, and its children die with the server.
+A request is one datagram with the child's streams and one end of its status channel. The server sends the pid and later
+the exit status on that channel. The pid is not reused until the test has closed the channel.
 """
 
 from __future__ import annotations
@@ -33,8 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# The server imports all modules of these packages, which has no side effects. Importing only the packages would not be
-# enough: each command imports the modules that it needs when it runs.
+# Each command imports the modules that it needs when it runs, so the server imports all modules of these packages.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
 # Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.
@@ -113,7 +111,7 @@ class _ForkLoop:
         self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
 
     def serve(self) -> ForkRequest | None:
-        """Forks for each request. Returns the request in the child, and None in the server when the client is gone."""
+        """Returns the request in the child, and None in the server when the client is gone."""
         while True:
             for file, _ in self._poll.poll():
                 if file == self._control.fileno():
@@ -182,10 +180,9 @@ class _ForkLoop:
 
 
 def restore_signals() -> None:
-    """Sets ignored signals to their default action, whatever the test run inherited.
+    """Sets ignored signals to their default action, except those that the interpreter itself ignores.
 
-    A shell starts background commands with SIGINT ignored, and `nohup` starts its command with SIGHUP ignored. The two
-    signals that the interpreter itself ignores are not changed.
+    A shell starts background commands with SIGINT ignored, and `nohup` starts its command with SIGHUP ignored.
     """
     for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -221,7 +218,7 @@ def run_module(request: ForkRequest) -> None:
 def exit_process(code: int) -> None:
     """Exits as the interpreter does, but without destroying every object. Returns if a stream is closed.
 
-    Destroying the objects would copy memory that is shared with the server: two thirds of the cost of a short command.
+    Destroying the objects would copy memory that is shared with the server.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads
     atexit._run_exitfuncs()

@@ -29,7 +29,7 @@ class ForkedProcess:
         asyncio.get_running_loop().add_reader(channel, self._read_exit_status)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Sends a signal. The pid is not reused before the exit status is read."""
+        """The pid is not reused before the exit status is read."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -54,10 +54,7 @@ def _fork_server() -> ForkServer:
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether this command can be forked: under pytest, on Linux, for `-m MODULE ...`.
-
-    The environment must also have the values that the fork server read at its start.
-    """
+    """Whether the fork server can start this command in this environment."""
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
     return can_share_server(env, _fork_server().env)

@@ -1,7 +1,4 @@
-"""Finds secrets in log lines. The fixture `no_secrets_logged` checks the programs that tests start.
-
-Secrets that only one test knows, such as its passwords and messages, are checked by `test_redaction`.
-"""
+"""Finds secrets in log lines. `test_redaction` checks secrets that only one test knows, such as its passwords."""
 
 import re
 from collections.abc import Iterable

@@ -1,7 +1,6 @@
 """Builds test messages as bytes, as sent after DATA but without dot-stuffing, with CR LF line endings.
 
-Builders take the header fields that tests need and use plausible values for all others. Each message has its own
-Message-ID unless one is given; only `mail` has a fixed default. Two calls with the same arguments, including
+Each message has its own Message-ID unless one is given; only `mail` has a fixed default. The same arguments, including
 `message_id`, return the same bytes.
 """
 
@@ -29,7 +28,7 @@ def mail(
     extra: Sequence[str] = (),
     body: str = "Hello.",
 ) -> bytes:
-    """Returns a minimal message with the fields that threading needs; `extra` are additional header lines."""
+    """Returns a message with the fields that threading needs; `extra` are additional header lines."""
     lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
     if message_id:
         lines.append(f"Message-ID: {message_id}")
@@ -57,7 +56,7 @@ def html(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """Returns an HTML message; with `text`, a multipart/alternative of both."""
+    """Returns an HTML message, or a multipart/alternative if `text` is given."""
     message = _message(subject, from_, to, message_id, None, text)
     if text is None:
         message.set_content(markup, subtype="html")
@@ -79,7 +78,7 @@ def with_attachment(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """Returns a multipart/mixed with one attachment; subject, sender and filename are not ASCII."""
+    """Returns a multipart/mixed whose subject, sender and filename are not ASCII."""
     message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return _to_bytes(message)
@@ -95,7 +94,7 @@ def reply_to(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """Returns a reply to the Message-ID `parent` with quoted text; `references` are earlier IDs."""
+    """Returns a reply to `parent` with quoted text; `references` are earlier IDs."""
     headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
@@ -126,7 +125,7 @@ def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, messag
 def out_of_office(
     parent: str = "<sent@example.org>", *, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None
 ) -> bytes:
-    """Returns an automatic reply (RFC 3834) to the Message-ID `parent`."""
+    """Returns an automatic reply (RFC 3834)."""
     headers = {
         "Auto-Submitted": "auto-replied",
         "X-Auto-Response-Suppress": "All",
@@ -145,12 +144,12 @@ def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | Non
 
 
 def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@example.org") -> bytes:
-    """Returns a message with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
+    """Returns a message with a UTF-8 header (RFC 6532), for sessions with SMTPUTF8."""
     return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
 
 
 def of_size(size: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
-    """Returns a plain text message of exactly `size` bytes, in lines of 78 bytes."""
+    """Returns a plain text message of exactly `size` bytes."""
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(size - len(head), 78)
     assert size >= len(head) + 2, "too small for its header"

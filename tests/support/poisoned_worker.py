@@ -1,8 +1,7 @@
 """The parsing worker with a parser that fails as the message requests, for tests of what survives such a failure.
 
-A message that contains `endless` is parsed for ever. `abort` ends the process like a crash in C code, and `stop` stops
-it with SIGSTOP. `hungry` allocates 1 TiB. `unbounded` removes the limits on the growth of HTML for this and all later
-messages. All other messages are parsed normally.
+A message that contains `endless` is parsed for ever. `abort` ends the process like a crash in C code, `stop` stops it
+with SIGSTOP, and `hungry` allocates 1 TiB. `unbounded` removes the limits on HTML for this and all later messages.
 """
 
 import os

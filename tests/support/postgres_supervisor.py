@@ -1,14 +1,13 @@
 """A process that owns one PostgreSQL server, so that nothing remains however the tests end.
 
-Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (where the server's
-directory is created), `sockets` (where the directory of its sockets is created; the kernel requires a short path),
-`uid`/`gid` (of the server, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). The
-process goes into the background and prints one JSON line, `{"control": path}` or `{"error": text}`.
+Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (folder for data),
+`sockets` (folder for sockets, with a short path), `uid`/`gid` (of the server, or null), `settings` (of
+postgresql.conf), `remove` (folders to remove at the end). Prints `{"control": path}` or `{"error": text}` and goes into
+the background.
 
-Test processes connect to the Unix socket `control` and stay connected. When the last of them is gone, for any reason,
-the supervisor stops the server and removes its directory. An open standard input counts as a connection, so the
-supervisor waits for the first one. Each request is a line `{"do": verb}`, each answer a line; the verbs are the `do_`
-methods. Only the standard library is imported, because the Python that runs this script may not be that of the tests.
+Test processes stay connected to the Unix socket `control`. When the last of them is gone, the supervisor stops the
+server and removes its directory. Only the standard library is imported, because the Python that runs this script may
+not be that of the tests.
 """
 
 import contextlib
@@ -105,7 +104,7 @@ class PostgresProcess:
         self.do_kill()
 
     def do_kill(self) -> None:
-        """Sends SIGKILL to every process of the server, like a crash of the kernel without loss of the disk."""
+        """Kills the server, like a crash of the kernel without loss of the disk."""
         if self.process is None:
             return
         everyone = self._all_pids()
@@ -119,7 +118,7 @@ class PostgresProcess:
             (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
 
     def do_pause(self) -> None:
-        """Sends SIGSTOP to every process of the server, to the postmaster first so that it starts no others."""
+        """The postmaster is stopped first so that it starts no other processes."""
         _signal_all(self._all_pids(), signal.SIGSTOP)
         _signal_all(self._all_pids(), signal.SIGSTOP)  # again, for processes started in between
 
@@ -161,10 +160,7 @@ class PostgresProcess:
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
     def _all_pids(self) -> list[int]:
-        """The pid of the postmaster, then those of its children.
-
-        Each process has its own session, so no process group contains all of them.
-        """
+        """The pids of the postmaster and its children, of which no process group contains all."""
         if self.process is None or self.process.poll() is not None:
             return []
         found = [self.process.pid]
@@ -205,10 +201,7 @@ def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[s
 
 
 def answer_request(server: PostgresProcess, connection: socket.socket) -> bool:
-    """Answers one request. Returns False if the client is gone.
-
-    Requests are short and sent one at a time, so one `recv` reads a whole request.
-    """
+    """Returns False if the client is gone. Requests are short and sent one at a time, so one `recv` reads a request."""
     try:
         line = connection.recv(65536)
         if not line:

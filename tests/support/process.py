@@ -1,10 +1,8 @@
 """The real program as a child process that tests signal and kill.
 
-`Program` starts `python -m emailrouter ARGS` in its own process group: where possible as a fork of a process that has
-imported the program (`tests.support.fork_server`), with `fresh=True` always by executing Python. It reads the output in
-the background and keeps the last lines. `ready()` waits for the JSON log line `{"event": "ready", "smtp": [...], "api":
-"..."}` on stderr. However a test ends, `async with` leaves no process behind; on Linux a killed test run leaves none
-either. Only processes started here are signalled.
+`Program` starts `python -m emailrouter ARGS`, where possible as a fork of a process that has imported the program.
+`async with` leaves no process behind; on Linux a killed test run leaves none either. Only processes started here are
+signalled.
 
 Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
@@ -26,14 +24,14 @@ from tests.support.forked import ForkedProcess, can_fork, fork
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_LINES = 20_000  # maximum number of lines of each stream; the oldest are dropped
+KEPT_LINES = 20_000  # maximum number of lines of each stream
 _LINE_LIMIT = 4 * 1024 * 1024  # maximum bytes of a line of output
 
 # Variables of the machine's service manager or user that would influence a test.
 _REMOVED_PREFIXES = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
-# Requests SIGKILL when the test process dies, checks that it has not died already, sets every signal to its default
-# action, and executes the program with the same pid. A `preexec_fn` is unsafe with threads.
+# Requests SIGKILL when the test process dies, sets every signal to its default action, and executes the program with
+# the same pid. A `preexec_fn` is unsafe with threads.
 _LAUNCH = """
 import ctypes, os, signal, sys
 try:
@@ -51,14 +49,13 @@ os.execv(sys.argv[2], sys.argv[2:])
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """This process's environment without foreign settings, plus `settings`; logs are JSON.
 
-    Keys with a dot are settings (`api.listen`), others are names of variables. Text is passed unchanged, other values
-    as JSON; None removes the variable.
+    Keys with a dot are settings (`api.listen`), others are names of variables. None removes a variable.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)}
     paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, from any directory
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the program at each start takes a fifth of a second
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # Compiling the program at each start takes a fifth of a second.
     env["EMAILROUTER_SERVER__LOG_FORMAT"] = "json"
     for key, value in (settings or {}).items():
         name = "EMAILROUTER_" + key.upper().replace(".", "__") if "." in key else key
@@ -84,7 +81,7 @@ class Program:
         stdin: bytes | None = None,
         fresh: bool = False,
     ) -> None:
-        """Prepares the process. command: what Python runs instead of the program, for tests of this module."""
+        """Prepares the process. command: what Python runs instead of the program. fresh: never forks."""
         self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
         self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]
@@ -144,7 +141,7 @@ class Program:
         return process
 
     async def terminate(self, timeout: float = 30) -> int:
-        """Sends SIGTERM, waits for the shutdown, and returns the exit code."""
+        """Sends SIGTERM and returns the exit code."""
         self._signal(signal.SIGTERM)
         return await self.wait(timeout)
 
@@ -200,7 +197,7 @@ class Program:
         return b"".join(self.stderr).decode(errors="replace")
 
     def log_events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Returns the JSON lines of stderr with this `event`, or all JSON lines for None."""
+        """Returns the JSON lines with this `event`, or all for None."""
         return [event for event in self._events if name is None or event.get("event") == name]
 
     async def ready(self, timeout: float = 20) -> dict[str, Any]:

@@ -15,7 +15,7 @@ After = Literal["keep", "close", "reset"]
 class ScriptedResponse:
     """The pieces of one response, each in its own segment where the network permits.
 
-    after: what the server does with the connection after the response.
+    after: what the server does with the connection.
     """
 
     pieces: tuple[bytes, ...]
@@ -23,9 +23,9 @@ class ScriptedResponse:
 
 
 class RawHttpServer:
-    """`RawHttpServer(first, second)`: the n-th request gets the n-th response, later requests get the last.
+    """The n-th request gets the n-th response, and later requests get the last.
 
-    requests: every request, head and body. connections: the number of accepted connections.
+    requests: every request, head and body.
     """
 
     def __init__(self, *scripts: ScriptedResponse) -> None:

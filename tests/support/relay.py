@@ -2,8 +2,7 @@
 
     async with Relay(port) as relay: ...  # connect to relay.port; relay.drop_connections()
 
-New connections work after `drop_connections`. The kernel acknowledges data that is sent on a dropped connection, and
-the relay discards it.
+New connections work after `drop_connections`.
 """
 
 import asyncio
@@ -56,7 +55,7 @@ class Relay:
             connection.dropped = True
 
     async def drop_when_idle(self, seconds: float) -> None:
-        """Drops all connections after this many seconds without traffic, as firewalls do."""
+        """Drops connections without traffic, as firewalls do."""
         loop = asyncio.get_running_loop()
         while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte would be slower
             await asyncio.sleep(left)

@@ -1,7 +1,4 @@
-"""Rows for tests: a workspace, a verified domain, an integration, aliases, tickets.
-
-SQL statements write the rows directly, without the product's services. Only the schema checks the rows.
-"""
+"""Rows for tests, inserted by SQL without the product's services. Only the schema checks the rows."""
 
 from router import ids
 from router.clock import SECOND, SystemClock
@@ -103,7 +100,7 @@ async def insert_ticket(database: Database, workspace_id: str, number: int) -> s
 
 
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
-    """Runs a statement with named parameters on either database and returns its rows."""
+    """Returns the rows of a statement with named parameters."""
 
     query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):

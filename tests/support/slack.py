@@ -1,13 +1,7 @@
 """A stand-in for Slack's incoming webhooks: an HTTP(S) server on 127.0.0.1 and a free port.
 
-- Every complete request is added to `posts`, in order of arrival, before it is answered.
-- A valid message to `/services/T.../B.../...` is answered `200 ok`, others with Slack's errors (`no_service`,
-  `invalid_payload`, `no_text`, `invalid_blocks`) by the rules in `slack_rules`.
-- A test can script each path: a queue of behaviours for the next requests (`script`), and the behaviour when the queue
-  is empty (`default`). A scripted behaviour ignores the payload.
-
-The stand-in keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` bytes of a request. It
-never opens a connection.
+It answers like Slack, by the rules in `slack_rules`, unless a test scripts a behaviour (`script`, `default`). Every
+complete request is added to `posts` before it is answered. The stand-in never opens a connection.
 """
 
 import asyncio
@@ -51,7 +45,7 @@ _HUGE_CHUNK = 64 * 1024
 
 
 class SlackStandIn:
-    """A stand-in for Slack; see the module's docstring. Usage: `async with SlackStandIn() as slack: ...`."""
+    """A stand-in for Slack. Usage: `async with SlackStandIn() as slack: ...`."""
 
     def __init__(
         self,
@@ -83,7 +77,7 @@ class SlackStandIn:
         await self.stop()
 
     async def start(self, port: int = 0) -> None:
-        """Listens on a free port, or on the port of an earlier start."""
+        """Listens on a free port, or on that of an earlier start."""
         self._stopping.clear()
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
@@ -93,7 +87,7 @@ class SlackStandIn:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stops listening and closes every connection, but keeps `posts`. `start(slack.port)` restarts the server."""
+        """Stops the server, but keeps `posts`. `start(slack.port)` restarts it."""
         self._stopping.set()
         if self._runner is not None:
             runner, self._runner = self._runner, None
@@ -105,7 +99,7 @@ class SlackStandIn:
         return f"/services/T000/B000/{name}"
 
     def url(self, name: str = "general", *, host: str = "127.0.0.1") -> str:
-        """The webhook URL of the channel `name`. Every name works."""
+        """The webhook URL of a channel. Every name works."""
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
 
     def script(self, name: str, *behaviours: Behaviour) -> None:
@@ -113,7 +107,7 @@ class SlackStandIn:
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """Sets the behaviour for requests without a queued behaviour; None restores the answers of Slack."""
+        """Sets the behaviour for requests without a scripted one; None restores the answers of Slack."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)
@@ -136,15 +130,15 @@ class SlackStandIn:
         return [post for post in self.posts if post.path == path]
 
     def accepted_posts(self, name: str | None = None) -> list[Post]:
-        """The posts that were answered 2xx, which users see in the channel."""
+        """The posts that users see in the channel."""
         return [post for post in self.posts_to(name) if post.status is not None and 200 <= post.status < 300]
 
     async def wait_for(
         self, n: int = 1, path: str | None = None, *, timeout: float = 10, accepted: bool = False
     ) -> list[Post]:
-        """Waits until there are `n` posts, and returns them. path: a path or the name of a channel; None for all.
+        """Returns the posts as soon as there are `n`. path: a path or the name of a channel; None for all.
 
-        `accepted` counts only posts that were answered 2xx. Raises TimeoutError with what was received instead.
+        `accepted` counts only posts that were answered 2xx.
         """
         posts_to = self.accepted_posts if accepted else self.posts_to
         try:
@@ -230,7 +224,7 @@ class SlackStandIn:
         return FixedResponse(400, wrong) if wrong else FixedResponse()
 
     async def _wait_for_release(self, hang: Hang) -> None:
-        """Waits for the release. If the stand-in stops first, the connection ends without a response."""
+        """If the stand-in stops before the release, the connection ends without a response."""
         waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -280,7 +274,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _reset_connection(request: web.BaseRequest) -> web.StreamResponse:
-    """Resets the connection: with a linger time of zero the kernel sends RST instead of FIN."""
+    """A linger time of zero makes the kernel send RST instead of FIN."""
     transport = request.transport
     if transport is not None:
         sock = transport.get_extra_info("socket")

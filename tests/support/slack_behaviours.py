@@ -16,7 +16,7 @@ class FixedResponse:
 
 @dataclass(frozen=True, eq=False)
 class Hang:
-    """Answers `200 ok` after `release()`; never answers if the client closes or the stand-in stops before."""
+    """Answers `200 ok` after `release()`, or never."""
 
     released: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -1,7 +1,6 @@
-"""Slack's rules for a message to an incoming webhook. `rejection_reason` returns the error that Slack would answer.
+"""Slack's rules for a message to an incoming webhook. Lengths count code points.
 
 The rules are those of Slack's Block Kit reference that messages of Email Router could violate; everything else passes.
-Lengths count code points.
 """
 
 from collections.abc import Iterator

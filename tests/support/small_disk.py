@@ -1,9 +1,7 @@
 """A folder that is a file system of limited size, for one process and its children.
 
-`python small_disk.py FOLDER BYTES UID GID -- COMMAND ...` mounts the file system and executes the command.
-
-The file system is a tmpfs in a private mount namespace, which the kernel removes with its last process; other processes
-see it only through `/proc/PID/root`. Mounting needs root or permission to create a user namespace. Only the standard
+`python small_disk.py FOLDER BYTES UID GID -- COMMAND ...` mounts the file system and executes the command. The kernel
+removes it with its last process. Mounting needs root or permission to create a user namespace. Only the standard
 library is imported, because the Python that runs this script may not be that of the tests.
 """
 
@@ -17,9 +15,9 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def mount(folder: Path, nbytes: int, owner: tuple[int, int] | None = None) -> None:
-    """Mounts an empty file system of `nbytes` on the folder, visible only to this process and its children.
+    """Mounts an empty file system, visible only to this process and its children. Raises OSError.
 
-    owner: uid and gid of the folder; by default those of this process. Raises OSError.
+    owner: uid and gid of the folder.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()

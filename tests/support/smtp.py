@@ -1,8 +1,7 @@
 """An SMTP client that sends exactly what a test specifies.
 
-`RawSmtp` sends bytes unchanged and parses replies strictly: three digits, CR LF, the same code in
-all lines. Its timeout limits every wait, and its failures contain the exchange so far. `send_mail`
-and `send_mail_pipelined` are for tests that only need a message delivered.
+`RawSmtp` sends bytes unchanged and parses replies strictly. Failures contain the exchange so far. `send_mail` is for
+tests that only need a message delivered.
 """
 
 import asyncio
@@ -70,7 +69,6 @@ class RawSmtp:
 
         Args:
             local_addr: The client's address; on Linux any of 127.0.0.0/8.
-            greeting: Whether to read the greeting.
         """
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port, local_addr=local_addr, ssl=ssl_context)
@@ -92,7 +90,7 @@ class RawSmtp:
     # Sending.
 
     async def send_bytes(self, data: bytes) -> None:
-        """Sends bytes unchanged. Waits while the server reads slowly."""
+        """Sends bytes unchanged, and waits while the server reads slowly."""
         self._record("C", data)
         self._writer.write(data)
         async with asyncio.timeout(self.timeout):
@@ -102,12 +100,12 @@ class RawSmtp:
         await self.send_bytes(line.encode() + b"\r\n")
 
     async def command(self, line: str, expect: int | None = None) -> SmtpReply:
-        """Sends a line and returns the reply; fails if the reply's code does not start with `expect`."""
+        """Sends a line and returns the reply, whose code must start with `expect`."""
         await self.send_line(line)
         return await self.read_reply() if expect is None else await self.expect(expect)
 
     async def data(self, content: bytes) -> SmtpReply:
-        """Sends DATA and the content. Returns the reply to the content, or the reply to DATA if that is not 354."""
+        """Returns the reply to the content, or the reply to DATA if that is not 354."""
         reply = await self.command("DATA")
         if reply.code != 354:
             return reply
@@ -129,7 +127,7 @@ class RawSmtp:
     # Receiving.
 
     async def read_line(self) -> str:
-        """Returns one line of a reply without CR LF. Bytes that are not UTF-8 become surrogates."""
+        """Returns one line of a reply. Bytes that are not UTF-8 become surrogates."""
         return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
     async def read_reply(self) -> SmtpReply:
@@ -151,7 +149,7 @@ class RawSmtp:
         return reply
 
     async def read_to_eof(self) -> bytes:
-        """Returns what the server sends until it closes. A reset counts as closing."""
+        """Returns what the server sends until it closes or resets the connection."""
         rest = b""
         try:
             async with asyncio.timeout(self.timeout):
@@ -167,7 +165,7 @@ class RawSmtp:
     # Closing.
 
     async def quit(self) -> SmtpReply:
-        """Sends QUIT, waits until the server closes, and returns the reply."""
+        """Returns the reply after the server has closed."""
         reply = await self.command("QUIT")
         await self.read_to_eof()
         await self.close()
@@ -214,7 +212,7 @@ class RawSmtp:
 
 
 def dot_stuff(content: bytes) -> bytes:
-    """Returns the content with dot-stuffing and end mark, as sent after DATA (RFC 5321 4.5.2)."""
+    """Returns the content as sent after DATA (RFC 5321 4.5.2)."""
     stuffed = re.sub(rb"(^|\r\n)\.", rb"\1..", content)
     return stuffed + (b".\r\n" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
@@ -232,12 +230,9 @@ async def send_mail(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> SmtpReply:
-    """Sends one message. Returns the reply to its content, or the rejection that prevented sending it.
+    """Returns the reply to the content, or the rejection that prevented sending it.
 
     The content is sent if at least one recipient is accepted.
-
-    Args:
-        parameters: Parameters of MAIL, such as `SMTPUTF8`.
     """
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout)
     async with client:
@@ -262,7 +257,7 @@ async def send_mail(
 async def send_mail_pipelined(
     host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
 ) -> SmtpReply:
-    """Sends like `send_mail`, but MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
+    """Sends MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
     client = await RawSmtp.connect(host, port, timeout=timeout)
     async with client:
         await client.command("EHLO client.test", 250)

@@ -1,7 +1,6 @@
 """In-memory doubles of the two interfaces in `router.ports` that the SMTP server calls.
 
-`KnownRecipients` routes a few fixed names; `AcceptedMails` keeps accepted messages in a list. Tests
-set `failure` and `gate` to inject failures and delays.
+Tests set `failure` and `gate` to inject failures and delays.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ DOMAIN = "example.com"
 class KnownRecipients:
     """Accepts a few fixed recipients and rejects all others, as routing would.
 
-    Accepted are `support`, `sales`, `büro` and names that start with `user`, at example.com and bücher.example.
-    `postmaster` is accepted at example.com, at the host name and without a domain.
+    These are `support`, `sales`, `büro` and `user...` at example.com and bücher.example, and `postmaster`.
     """
 
     failure: Exception | None = None
@@ -74,8 +72,6 @@ class AcceptedMails:
     Attributes:
         failure: Raised instead of accepting a message.
         gate: Awaited before a message is accepted.
-        accept_started: Set once `accept` was called.
-        accept_finished: Set once a message was accepted.
     """
 
     failure: Exception | None = None
@@ -138,7 +134,7 @@ async def running_server(
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningSmtpServer]:
-    """Runs a server with these `[smtp]` settings; `bounds` replaces values that are derived from the settings."""
+    """Runs a server with these `[smtp]` settings; `bounds` replaces values that are derived from them."""
     recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(

@@ -1,7 +1,6 @@
 """The two databases, open and with the current schema, for suites that run on both.
 
-`sqlite_store(folder)` and `postgres_store(server)` yield a `Store`: the database and its catalogue. The schema of
-PostgreSQL is built once and copied for each test.
+The schema of PostgreSQL is built once and copied for each test.
 """
 
 from collections.abc import AsyncIterator
@@ -50,7 +49,7 @@ async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def postgres_store(server: PostgresServer) -> AsyncIterator[Store]:
-    """Yields an open, new database with the current schema on `server`; drops the database at the end."""
+    """Yields a new database with the current schema on `server`, and drops it at the end."""
     template = await server.build_template("schema", _migrate)
     url = await server.create_database(template)
     database = postgres_database(url)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def process_state(pid: int) -> str:
-    """The kernel's letter for a process state (`S` sleeping, `T` stopped, `Z` zombie); "" if there is no process."""
+    """The kernel's letter for a process state, such as `S` or `Z`; "" if there is no process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -21,8 +21,7 @@ def is_alive(pid: int) -> bool:
 def child_pids(pid: int) -> list[int]:
     """Returns the child processes of all threads of a process, including zombies.
 
-    The children of a thread that ends pass to another thread, which may have been read already. All threads are then
-    read again.
+    All threads are read again if one ends, because its children pass to another thread.
     """
     while True:
         try:

@@ -42,7 +42,7 @@ class ShiftedClock:
 
 @dataclass(frozen=True, slots=True)
 class CheckedInstallation:
-    """An installation to check. A test changes its settings, files, DNS records or rows and calls `run_checks`."""
+    """An installation to check, which a test changes before it calls `run_checks`."""
 
     installation: Installation
     folder: Path
@@ -60,10 +60,7 @@ class CheckedInstallation:
         return make_config(self.settings)
 
     async def run_checks(self, **replacements: Any) -> list[CheckResult]:
-        """Runs the checks of `emailrouter check` and returns their results.
-
-        replacements: fields of `CheckContext`.
-        """
+        """Runs the checks. replacements: fields of `CheckContext`."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
             self.config,

@@ -44,7 +44,7 @@ class CommandLine:
 async def initialise(folder: Path, url: str | None = None) -> CommandLine:
     """Creates an installation with its first workspace, user and key.
 
-    url: an empty PostgreSQL database; None for a new SQLite file in `folder`.
+    url: an empty PostgreSQL database, or None for SQLite.
     """
     cli = CommandLine(folder, program_settings(url or f"sqlite:///{folder / 'emailrouter.db'}", folder))
     if url is not None:

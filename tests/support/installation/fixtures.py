@@ -12,13 +12,13 @@ from tests.support.stores import Store, sqlite_store
 
 @pytest.fixture
 async def served(store: Store, dns_server: DnsStandIn) -> AsyncIterator[ServedInstallation]:
-    """A server of API and dashboard, on SQLite and on PostgreSQL; domains are resolved by `dns_server`."""
+    """A server on SQLite and on PostgreSQL; domains are resolved by `dns_server`."""
     async with serve_api(store, served_settings(dns_server)) as found:
         yield found
 
 
 @pytest.fixture
 async def sqlite_served(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
-    """A server of API and dashboard on SQLite only, for tests that do not depend on the database."""
+    """A server for tests that do not depend on the database."""
     async with sqlite_store(tmp_path) as store, serve_api(store) as found:
         yield found

@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class ApiReply:
-    """A response: status, headers, and the body as JSON (None if empty or not JSON)."""
+    """A response. The body is decoded JSON, or None."""
 
     status: int
     headers: Any
@@ -158,8 +158,7 @@ class ServedInstallation(Installation):
     ) -> str:
         """Accepts a message as the SMTP server does and returns its id. The clock is not advanced.
 
-        Args:
-            to: targets or whole addresses; by default `support` of `DOMAIN`.
+        to: targets or whole addresses; by default `support` of `DOMAIN`.
         """
         chosen = to or (f"support@{DOMAIN}",)
         targets = [one if isinstance(one, Target) else await self.resolve(one) for one in chosen]
@@ -168,7 +167,7 @@ class ServedInstallation(Installation):
 
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
-    """Settings without request limits. own: settings of `[api]` that override these."""
+    """Returns settings without request limits. own: overriding settings of `[api]`."""
     found: dict[str, object] = {
         f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
     }

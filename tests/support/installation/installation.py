@@ -1,7 +1,6 @@
 """An installation in a test: a database, its settings, and the core for both.
 
-Tasks and servers run only if a test starts them. `tests.support.seeds` inserts workspace, domain, integration and
-aliases; the product's own `Accept` accepts messages. `tests.support.installation.http` adds the HTTP API.
+Tasks and servers run only if a test starts them. The product's own `Accept` accepts messages.
 """
 
 import asyncio
@@ -132,7 +131,7 @@ class Installation:
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
 
     def second_process(self, **options: Any) -> Self:
-        """Returns an installation for the same database and rows, in place of a second process. The test closes it."""
+        """Returns an installation for the same database, in place of a second process. The test closes it."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
         found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
@@ -140,12 +139,12 @@ class Installation:
         return found
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
-        """Adds an integration and returns its id. webhook: its URL, needed only for sending."""
+        """Returns the id of a new integration. webhook: its URL, needed only for sending."""
         encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
         return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
-        """Adds an alias of the domain and returns its target.
+        """Returns the target of the new alias.
 
         integration_id: by default the integration that `seed` added; None for no integration.
         """

@@ -25,7 +25,7 @@ async def seeded_installation(
 
 
 def program_installation(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
-    """An installation for programs that a test starts. `folder` is its data directory; its database is not open."""
+    """An installation whose database is not open. `folder` is the data directory of the programs."""
     store = closed_store(url)
     return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
 
@@ -40,9 +40,9 @@ def closed_store(url: str) -> Store:
 async def migrated_installation(
     folder: Path, slack: SlackStandIn, postgres_url: str | None = None
 ) -> AsyncIterator[Installation]:
-    """An installation for a started program, on a new SQLite file in `folder` or in the empty database `postgres_url`.
+    """An installation with one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
 
-    It has one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
+    The database is a new SQLite file in `folder`, or the empty database `postgres_url`.
     """
     found = program_installation(postgres_url or f"sqlite:///{folder / 'emailrouter.db'}", folder, UNPACED)
     async with found.open_database():

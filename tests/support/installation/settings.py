@@ -1,7 +1,4 @@
-"""Settings of a test installation by their documented names (`smtp.max_header_bytes`).
-
-The same settings configure a core in this process and the environment of a started program.
-"""
+"""Settings of a test installation by their documented names (`smtp.max_header_bytes`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,16 +25,13 @@ UNPACED: Mapping[str, object] = {
 
 
 def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str, object]:
-    """Returns settings for `Program(env=...)` and `run_cli(env=...)`.
-
-    key: the secret key; None lets the program create one in `folder`.
-    """
+    """Returns settings for a started program. key: None lets the program create a secret key in `folder`."""
     own = {} if key is None else {"server.secret_key": key}
     return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
 
 
 def make_config(settings: Mapping[str, object]) -> Config:
-    """Returns the configuration with these settings and defaults, without file and environment."""
+    """Returns these settings with defaults, without file and environment."""
     document: dict[str, dict[str, object]] = {}
     for key, value in settings.items():
         section, _, name = key.partition(".")
