@@ -20,9 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "docs" / "style.md"
 LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
-# Files that git ignores, and files without text of this project: license, passwords, hashes, pictures.
 SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
-# Messages as other systems send them, and the expected results.
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
 # Python modules whose string literals are parts of messages; their names and comments are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
@@ -37,8 +35,6 @@ ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", 
 
 @dataclass(frozen=True)
 class Text:
-    """A part of a file, which begins at `line`."""
-
     line: int
     text: str
     is_name: bool = False
@@ -52,19 +48,16 @@ class Ban:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Matches the word in any case, with any separators and line ends between its parts."""
         parts = r"[\W_]+".join(re.split(r"\W+", self.word))
         return re.compile(rf"(?<![^\W_]){parts}(?![^\W_])", re.IGNORECASE)
 
 
 def bans() -> list[Ban]:
-    """Returns one ban for each word in the table in docs/style.md."""
     rows = ROW.findall(STYLE.read_text(encoding="utf-8"))
     return [Ban(word, instead, scope) for words, instead, scope in rows for word in re.findall(r"`([^`]+)`", words)]
 
 
 def split_words(text: str) -> str:
-    """Separates the words of CamelCase identifiers."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
 
 
@@ -80,7 +73,6 @@ def without_exemptions(text: str) -> str:
 
 
 def parts_of_python(source: str, *, with_literals: bool) -> Iterator[Text]:
-    """Yields the names, docstrings, comments and, with `with_literals`, other string literals of a Python module."""
     comments: list[tokenize.TokenInfo] = []
     previous = tokenize.NEWLINE
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -114,7 +106,6 @@ def is_module(path: str) -> bool:
 
 
 def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
-    """Returns the banned words of a file, each with its line and the word to use."""
     found = []
     words = [ban for ban in banned if ban.scope != "modules"]
     for ban in banned:

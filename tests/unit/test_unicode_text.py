@@ -29,7 +29,6 @@ TEXTS = st.lists(st.one_of(st.lists(MARKS, max_size=80).map("".join), LETTERS, s
 
 
 def longest_run(text: str) -> int:
-    """Returns the length of the longest run of non-starters in NFKD."""
     runs = "".join(
         "m" if unicodedata.combining(character) else " " for character in unicodedata.normalize("NFKD", text)
     )
@@ -78,7 +77,6 @@ def test_no_combining_marks_beyond_the_first_two_planes() -> None:
 
 
 def test_no_other_module_normalises() -> None:
-    """Only `router.unicode_text` calls `unicodedata.normalize`."""
     callers = [
         str(path.relative_to(ROOT))
         for top in ("api", "config", "emailrouter", "router", "smtp")

@@ -44,7 +44,6 @@ def test_waiting_for_retry_after_is_sufficient(limit: RateLimit, previous: int, 
 
 @given(limits, st.integers(0, 20_000), moments)
 def test_the_window_boundary_is_smooth(limit: RateLimit, used: int, now: int) -> None:
-    """The number of allowed requests does not jump at the boundary of a window."""
     used = min(used, limit.requests)
     edge = (now // limit.length + 1) * limit.length
     assert sliding_window.window_limit(limit, used, edge) == limit.requests - used
@@ -68,7 +67,6 @@ def test_the_nearer_limit_is_returned() -> None:
 
 
 def test_an_account_has_at_most_a_hundred_failures_an_hour() -> None:
-    """Simulates a client that uses each attempt as soon as it is allowed, starting just before a window ends."""
     moments: list[int] = []
     counts: dict[int, int] = {}
     for now in range(1_800_003_590, 1_800_014_400, 2):

@@ -154,7 +154,6 @@ _SPECIAL_TEXTS = st.sampled_from(
         " ",
     ]
 )
-# Any code point, including lone surrogates.
 _CHARACTERS = st.characters(codec=None, categories=None)
 _TEXT_PARTS = st.one_of(st.text(_CHARACTERS, max_size=60), _SPECIAL_TEXTS)
 TEXT = st.builds(

@@ -16,7 +16,6 @@ def events(text: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

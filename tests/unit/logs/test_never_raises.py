@@ -61,7 +61,6 @@ VALUES: dict[str, object] = {
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    """Restores logging, which is global to the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -135,7 +134,7 @@ def _raise_error(*_: object) -> NoReturn:
 def test_failing_processor(position: int, capfd: pytest.CaptureFixture[str]) -> None:
     log.configure_logging("json", "info")
     logger = structlog.get_logger()
-    logger.info("before")  # binds the logger to its processors
+    logger.info("before")
     structlog.get_config()["processors"].insert(position, _raise_error)
     logger.info("smtp.accepted", message_id="msg_1", value=Unprintable())
     _, line = [json.loads(line) for line in capfd.readouterr().err.splitlines()]

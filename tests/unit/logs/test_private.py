@@ -26,7 +26,7 @@ def test_private_data_is_found(text: str) -> None:
         b'{"event": "smtp.accepted", "message_id": "msg_01m81xvhqg7hgffgg80me485p0"}',
         b'{"reason": "postgresql://mail:***@db/mail is unavailable"}',
         b'{"hint": "https://hooks.slack.com/\xe2\x80\xa6/mnop"}',
-        b"postgresql://mail:secret@db/mail",  # not a log line
+        b"postgresql://mail:secret@db/mail",
     ],
 )
 def test_public_data_is_allowed(line: bytes) -> None:

@@ -94,10 +94,6 @@ def _assert_storable(value: object) -> None:
 
 
 def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
-    """Returns a message with one to eight changes.
-
-    Tokens, random bytes, lines and ranges of messages are inserted, removed, repeated, replaced or shuffled.
-    """
     content = bytearray(rng.choice(mails))
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
         at = rng.randrange(len(content) + 1)
@@ -125,8 +121,6 @@ def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:
 
 
 class _State:
-    """State that is stored between runs."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("interesting", "failures"):

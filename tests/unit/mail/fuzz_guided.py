@@ -21,7 +21,6 @@ STATE = Path(".fuzz")
 
 
 def main() -> None:
-    """Fuzzes until libFuzzer ends the process."""
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search.terms"]):
         fuzz = importlib.import_module("tests.unit.mail.fuzz")

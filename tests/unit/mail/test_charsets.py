@@ -127,7 +127,6 @@ def test_a_short_subject_is_detected_with_the_body() -> None:
     mail = f"Subject: {subject}\r\n\r\n{text}".encode("iso8859_9")
     assert read_headers(mail).subject == subject
     assert parse(mail).text == text
-    # The body is in another charset.
     mail = b"Subject: " + LANGUAGES["ru koi8-r"].encode("koi8-r") + b"\r\n\r\n" + text.encode()
     assert read_headers(mail).subject == LANGUAGES["ru koi8-r"]
 

@@ -199,7 +199,6 @@ def test_body_style_applies_to_its_text() -> None:
 
 
 def test_html_parts_share_the_limit() -> None:
-    """The style sheet of the first part does not displace the text of the second part."""
     styled = f"<style>{'p{margin:0}' * (MAX_HTML_LENGTH // 12)}</style>{WORDS}"
     part = "\n--b\nContent-Type: text/html\n\n"
     found = parse(f"Content-Type: multipart/mixed; boundary=b\n{part}{styled}{part}{WORDS}\n--b--\n".encode())

@@ -43,7 +43,6 @@ def metric_families() -> Iterator[Metric]:
 
 
 def sample_names() -> set[str]:
-    """Every sample name that a scrape can contain."""
     return {f"{family.name}{suffix}" for family in metric_families() for suffix in _SUFFIXES[family.type]}
 
 
@@ -59,7 +58,6 @@ def test_operations_lists_every_metric() -> None:
 
 
 def test_label_names() -> None:
-    """Each of these labels has a fixed set of values."""
     meter = PrometheusMeter([])
     names = {
         label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())

@@ -83,6 +83,6 @@ def test_networks_match_like_the_standard_library(networks: list[str], peer: obj
         edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
         peer = edge.broadcast_address
     entry = BlockedSenderSet(networks).matching_entry(None, str(peer))
-    address = parse_address(str(peer))  # IPv4-mapped addresses become IPv4
+    address = parse_address(str(peer))
     containing = {network for network in networks if address in ip_network(network)}
     assert entry in containing if containing else entry is None

@@ -24,13 +24,11 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    """The certificate authority that the clients of the tests trust."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def tls_files(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The files with the certificate chain and the key of the server."""
     return write_certificate(ca, tmp_path_factory.mktemp("tls"))
 
 
@@ -44,7 +42,6 @@ def tls_client(ca: trustme.CA) -> ssl.SSLContext:
 
 
 def write_certificate(ca: trustme.CA, directory: Path) -> tuple[Path, Path]:
-    """Writes a new certificate for the server's name to `chain.pem` and `key.pem`."""
     issued = ca.issue_cert(HOSTNAME)
     chain, key = directory / "chain.pem", directory / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)

@@ -69,7 +69,7 @@ def test_silence_expires_at_any_rate() -> None:
 def test_suspended_time_does_not_count() -> None:
     deadline = make_deadline(Phase.CONTENT)
     deadline.suspend(1050.0)
-    deadline.suspend(1060.0)  # a second suspension changes nothing
+    deadline.suspend(1060.0)
     assert expiry_reply(deadline, 1e9) is None
     deadline.resume(2050.0)
     deadline.resume(2060.0)
@@ -116,14 +116,13 @@ def test_all_commands_of_a_mail_share_a_limit() -> None:
 
 
 def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
-    """A client that sends one byte in each chunk, each within data_timeout, is too slow."""
     deadline, now = Deadline(LIMITS), 1000.0
     for _ in range(2):
         deadline.enter(Phase.CONTENT, now)
         deadline.last_byte = now = now + 50.0
         deadline.enter_busy()
         deadline.enter(Phase.COMMAND, now)
-        now += 1000.0  # command time does not count
+        now += 1000.0
     deadline.enter(Phase.CONTENT, now)
     assert expiry_reply(deadline, now + 19.9, received=3) is None
     assert expiry_reply(deadline, now + 20.0, received=3) is replies.TOO_SLOW
@@ -136,7 +135,6 @@ def test_all_chunks_of_a_mail_share_one_average_rate() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=30))
 def test_only_reading_time_counts_for_content(steps: list[tuple[float, bool]]) -> None:
-    """The server may pause often and for a long time: only the time between pauses counts."""
     deadline, now, reading = make_deadline(Phase.CONTENT), 1000.0, 0.0
     for elapsed, paused in steps:
         if paused:

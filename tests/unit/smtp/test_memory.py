@@ -87,7 +87,6 @@ def test_large_mails_complete_one_after_another() -> None:
 
 
 def test_a_mail_of_the_maximum_size_always_fits() -> None:
-    """A message of the maximum size never waits if it is the only one, even if the settings allow less memory."""
     for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
         memory, alone = QuotaHarness(limit, largest), FakeMail("192.0.2.1")
         memory.receive(alone, largest - 1)
@@ -98,7 +97,6 @@ def test_a_mail_of_the_maximum_size_always_fits() -> None:
 
 
 def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
-    """An address has used up its part of the memory. Its oldest message resumes once other messages release memory."""
     memory = QuotaHarness(4_000_000, largest=1_500_000)
     slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
     other = FakeMail("y")
@@ -114,7 +112,6 @@ def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
 
 
 def test_maximum_size_fits_while_a_slow_mail_is_received() -> None:
-    """The memory that is set aside for a slow message leaves the maximum size for another message."""
     for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
         memory = QuotaHarness(limit, largest=1_000_000)
         slow, large = FakeMail("192.0.2.1"), FakeMail("192.0.2.2")

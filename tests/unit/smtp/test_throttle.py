@@ -23,7 +23,6 @@ def test_rate_applies_to_all_connections_together() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 2)), max_size=50))
 def test_pause_is_bounded_and_keeps_the_rate(reads: list[tuple[int, float]]) -> None:
-    """A pause is at least as long as its bytes take at the allowed rate, up to the maximum pause."""
     throttle, now, total = DiscardThrottle(make_bounds()), 100.0, 0
     for nbytes, elapsed in reads:
         now += elapsed

@@ -254,7 +254,6 @@ def test_one_failing_resume_does_not_stop_the_others() -> None:
 
 
 def test_command_time_of_the_peer_adds_up() -> None:
-    """Only the peer's time counts, not the time until the server's replies."""
     transport, _, deadline, clock = make_transport()
     for _ in range(3):
         reading = transport.read_line()
@@ -287,7 +286,6 @@ def test_close_sends_queued_replies_once() -> None:
 
 
 def feed_reception(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
-    """Returns a reception that was fed directly, without a task."""
     transport, _, _, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(make_bounds())
     limits = make_bounds(max_message_bytes=limit, max_discarded_bytes=1000)

@@ -62,7 +62,6 @@ def test_text_introduced_by_a_colon_is_new(shown: str) -> None:
 
 
 def test_quoted_lines_at_the_end() -> None:
-    """Quoted lines are split off after an empty line, or directly below text if they begin with an attribution."""
     answer = "It still fails.\n\n> Which lamp is it?"
     assert split(answer, is_reply=True) == ("It still fails.", "> Which lamp is it?")
     marked = f"It still fails:\n> {ATTRIBUTION}\n>\n> Which lamp is it?"
@@ -77,7 +76,6 @@ def test_answer_below_one_quote() -> None:
 
 
 def test_answer_below_quoted_lines_under_a_header_block() -> None:
-    """Text below the quote is new if the quote begins the message, and quoted text if new text is above the quote."""
     for quote in (
         "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
         "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\n> Which one?\n> Ana",
