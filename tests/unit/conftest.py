@@ -1,4 +1,4 @@
-"""Fails a unit test that opens a socket or a database, or starts a process: such a test belongs to another tier."""
+"""Fails a unit test that opens a socket or a database, or starts a process."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`emailrouter.cli.console`: extra arguments on the command line."""
+"""Extra arguments on the command line."""
 
 import click
 import pytest

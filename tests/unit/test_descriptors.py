@@ -1,4 +1,4 @@
-"""The file descriptor limit is raised to what the configuration needs; if that fails, the program does not start."""
+"""The file descriptor limit is raised to what the configuration needs."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""The address to open for the first sign-in: `public_url`, or the address of the API."""
+"""The address to open for the first sign-in."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from emailrouter.first_login import first_address
         ("", "0.0.0.0:9090", "http://127.0.0.1:9090"),
         ("", "[::]:9090", "http://[::1]:9090"),
         ("", "192.0.2.7:9090", "http://192.0.2.7:9090"),
-        ("", "127.0.0.1:0", "http://127.0.0.1:8080"),  # the system selects the port, which is not known yet
+        ("", "127.0.0.1:0", "http://127.0.0.1:8080"),  # The system selects the port, which is not known yet.
         ("", "systemd", "http://127.0.0.1:8080"),
         ("https://tickets.example.com", "127.0.0.1:9090", "https://tickets.example.com"),
     ],

@@ -1,7 +1,6 @@
-"""No name or text contains a word that docs/style.md bans; the failure names the word to use.
+"""No name or text contains a word that docs/style.md bans.
 
-The test checks the paths, identifiers, comments and texts of all files of the project, except the two documents that
-list the words and this file, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and the entries of
+Exempt are the documents that list the words, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and
 released versions in the changelog.
 """
 
@@ -22,7 +21,7 @@ STYLE = ROOT / "docs" / "style.md"
 LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
 SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
-# Python modules whose string literals are parts of messages; their names and comments are checked.
+# In these modules string literals are parts of messages, so only names and comments are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
 # A media type, an SQL function, an ASN.1 type, metrics with public names, and the usual name of an absence notice.
 TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_audit_owed(_total)?|out_of_office")
@@ -62,7 +61,7 @@ def split_words(text: str) -> str:
 
 
 def without_exemptions(text: str) -> str:
-    """Removes protocol tokens, and quotations from paragraphs that name an RFC; line numbers do not change."""
+    """Protocol tokens, and quotations in paragraphs that name an RFC, are exempt. Line numbers do not change."""
 
     def without_quotations(paragraph: str) -> str:
         if not re.search(r"RFC \d", paragraph):
@@ -115,7 +114,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
     any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
     if not any_word.search(split_words(text)):
-        return found  # most files have no banned word, and this search is faster than splitting a file into parts
+        return found  # This search is faster than splitting a file into parts.
     for part in parts_of(path, text):
         checked = split_words(without_exemptions(part.text))
         for ban in words:
@@ -128,7 +127,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """Yields the files of the project, relative to its root, without git: the unit tier starts no process."""
+    """Yields the files without git, because the unit tier starts no process."""
     for top in ROOT.iterdir():
         if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
             yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())

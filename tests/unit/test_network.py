@@ -1,4 +1,4 @@
-"""`router.network`: parsing of addresses, and the keys under which they are counted."""
+"""Parsing of addresses, and the keys under which they are counted."""
 
 import pytest
 

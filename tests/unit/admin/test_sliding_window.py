@@ -1,4 +1,4 @@
-"""The arithmetic of the sliding window, with generated limits and counts."""
+"""The sliding window, with generated limits and counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st

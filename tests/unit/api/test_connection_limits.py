@@ -1,4 +1,4 @@
-"""Connection limits: total, per address, exemptions and logging."""
+"""Limits of connections and their exemptions."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 

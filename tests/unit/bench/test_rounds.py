@@ -1,4 +1,4 @@
-"""Each ratio compares two servers within one round, and targets are checked against the median ratio."""
+"""Ratios compare two servers within one round, and targets use the median ratio."""
 
 from bench.comparison import BASE, PerformanceTarget
 from bench.rounds import Measurement, Results, format_spread, format_table

@@ -1,4 +1,4 @@
-"""Truncation and normalisation of text: grapheme clusters stay whole, harmful characters are removed."""
+"""Truncation and normalisation of text keep grapheme clusters whole."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The check that the configuration trusts the proxy that `public_url` needs."""
+"""The check of the trusted proxies."""
 
 import ssl
 

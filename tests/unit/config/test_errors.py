@@ -1,4 +1,4 @@
-"""Each invalid input gives one line with the key, its value and what is allowed, and without secrets."""
+"""Each invalid input gives one line that names the key and contains no secrets."""
 
 import os
 import traceback

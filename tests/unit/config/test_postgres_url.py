@@ -1,4 +1,4 @@
-"""The parameters of a PostgreSQL URL: forwarded to the driver, applied by the program, or rejected."""
+"""The parameters of a PostgreSQL URL."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The loaded configuration: defaults, types, immutability, completeness."""
+"""The loaded configuration."""
 
 import json
 from datetime import timedelta

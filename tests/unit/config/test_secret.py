@@ -1,4 +1,4 @@
-"""Secrets print as `***` in every form, and invalid ones are not quoted."""
+"""Secrets print as `***`, and invalid ones are not quoted."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Each type of setting: valid values, rejected values, and round trips."""
+"""The types of settings."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Charts are well-formed for all values and texts, name the value of each column and draw nothing out of bounds."""
+"""Charts are well-formed and within bounds for all values and texts."""
 
 from xml.etree import ElementTree
 

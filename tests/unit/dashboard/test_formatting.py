@@ -1,4 +1,4 @@
-"""Formatting of sizes and relative times, and the summary of what needs attention."""
+"""Formatting of sizes and times, and the summary of what needs attention."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The retry schedule and pacing as pure arithmetic, tested by properties."""
+"""The retry schedule and pacing as pure arithmetic."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The caching resolver: concurrency limit, merged queries, and cache lifetime."""
+"""The caching resolver merges, limits and caches queries."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Decoding of DNS responses: any bytes are decoded or rejected in bounded time."""
+"""Any DNS response is decoded or rejected in bounded time."""
 
 import contextlib
 import struct

@@ -1,4 +1,4 @@
-"""Verification states: only definite misses over several days make a verified domain unverified."""
+"""Only definite misses over several days make a verified domain unverified."""
 
 import pytest
 from hypothesis import given

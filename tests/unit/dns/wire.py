@@ -4,13 +4,6 @@ import struct
 
 
 def build_response(query: bytes, kind: int, *values: bytes, count: int = 0) -> bytes:
-    """Builds a response with records of one type for the queried name.
-
-    Args:
-        query: The query as sent.
-        kind: The number of the record type.
-        values: The data of each record.
-        count: The number of records in the header, if it differs from that of `values`.
-    """
+    """Builds a response for the queried name. count: the number in the header, if it differs from that of `values`."""
     head = struct.pack("!2s5H", query[:2], 0x8180, 1, count or len(values), 0, 0) + query[12:24]
     return head + b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(value)) + value for value in values)

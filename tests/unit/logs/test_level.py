@@ -1,4 +1,4 @@
-"""The log level, including changes for loggers that are in use, and the output for terminals."""
+"""The log level of loggers in use, and the output for terminals."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A log call never raises, regardless of values and processors; the line contains what can be rendered."""
+"""A log call never raises, and its line contains what can be rendered."""
 
 import json
 import logging

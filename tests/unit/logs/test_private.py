@@ -1,4 +1,4 @@
-"""The check for secrets in the logs of the tests finds private data and allows public data."""
+"""The check for secrets in logs finds private data and allows public data."""
 
 import pytest
 

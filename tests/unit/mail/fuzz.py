@@ -1,10 +1,8 @@
-"""Fuzzes everything that parses and displays a message: header, contents, attachments, search terms, Slack message.
+"""Fuzzes everything that parses and displays a message.
 
-`check(content)` asserts the invariants for any bytes. `python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz
-SECONDS=900`) runs it on mutations of tests/corpus and continues where the last run stopped. The state folder
-(`--state`, by default `.fuzz`) stores the number of runs, the failures, and the messages with a new result: a new
-warning, kind of part or structure. Minimise a failure manually and add it to tests/corpus. The exit status is 1 after a
-failure.
+`python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz SECONDS=900`) runs `check` on mutations of tests/corpus. The
+state folder (`--state`) stores failures and messages with new results, from which the next run continues. Minimise a
+failure manually and add it to tests/corpus. The exit status is 1 after a failure.
 """
 
 from __future__ import annotations
@@ -32,11 +30,11 @@ from tests.support.payloads import assert_valid_payload
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
-# Maximum CPU time for one message; unlike elapsed time, it does not depend on other programs on the machine.
+# Maximum CPU time for one message, which does not depend on other programs on the machine.
 SLOW_SECONDS = 1.0
 MAX_MUTATION_BYTES = 200_000
 
-# Tokens that occur in messages or that have made parsers fail; the file has one bytes literal per line.
+# Tokens that occur in messages or that have made parsers fail.
 TOKENS: tuple[bytes, ...] = tuple(
     ast.literal_eval(line) for line in Path(__file__).with_name("fuzz_tokens.txt").read_text().splitlines()
 )
@@ -146,7 +144,7 @@ class _State:
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
-    """Returns a bounded set of labels for the result. A message whose result has a new label is kept."""
+    """Returns a bounded set of labels. A message with a new label is kept."""
     value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in value for b in value if a < b]

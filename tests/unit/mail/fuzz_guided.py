@@ -2,9 +2,8 @@
 
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
-Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. Each run copies the messages
-of tests/corpus to `.fuzz/guided` and continues from all messages there. The run stops at the first failure and writes
-the message to `.fuzz/crash-*`.
+Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. The messages are kept in
+`.fuzz/guided`. The run stops at the first failure and writes the message to `.fuzz/crash-*`.
 """
 
 from __future__ import annotations

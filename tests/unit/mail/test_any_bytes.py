@@ -1,4 +1,4 @@
-"""For any bytes, parsing raises no exception, and its results can be stored and respect the limits."""
+"""Parsing of any bytes raises no exception, and its results can be stored."""
 
 from __future__ import annotations
 

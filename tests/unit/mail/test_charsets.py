@@ -1,4 +1,4 @@
-"""Charsets of bodies and headers without a label, or with a label that does not fit all of the text."""
+"""Charsets of bodies and headers without a correct label."""
 
 from __future__ import annotations
 

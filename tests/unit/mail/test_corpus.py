@@ -1,7 +1,6 @@
 """The messages of tests/corpus, each with its reviewed golden result.
 
-`UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` rewrites the results: review the difference before committing
-it.
+`UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` rewrites the results. Review the difference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Date field, in the format of RFC 5322 and in other formats that mail programs write."""
+"""The Date field, as in RFC 5322 and in other formats that mail programs write."""
 
 from __future__ import annotations
 

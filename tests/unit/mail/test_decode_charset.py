@@ -75,7 +75,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("똠방각하".encode("cp949"), "euc-kr", "똠방각하"),
         ("嘅喺啲".encode("big5hkscs"), "big5", "嘅喺啲"),
         ("①髙﨑㈱".encode("cp932"), "shift_jis", "①髙﨑㈱"),
-        # Wrong labels without decoding errors; kana, private-use characters or letter case reveal them.
+        # Kana, private-use characters or letter case reveal wrong labels that cause no decoding errors.
         ("よろしくお願いします。".encode("euc_jp"), "shift_jis", "よろしくお願いします。"),
         ("住所は東京都千代田区です".encode("euc_jp"), "shift_jis", "住所は東京都千代田区です"),
         ("ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ".encode("cp932"), "shift_jis", "ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ"),
@@ -94,7 +94,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("您好请问发票".encode("utf-16-be"), "utf-16be", "您好请问发票"),
         ("ご注文の件です".encode("utf-16-be"), "utf-16", "ご注文の件です"),
         ("ご注文の件です".encode("utf-16-le"), "utf-16", "ご注文の件です"),
-        # Lines folded between their escape sequences, and text with a lost escape sequence.
+        # Lines folded between escape sequences, and a lost escape sequence.
         (b'\x1b$B$"$$\r\n$&$(\x1b(B ok', "iso-2022-jp", "あい\r\nうえ ok"),
         (b'\x1b$B$"$$$\r\n&$(\x1b(B', "iso-2022-jp", "あい\ufffd\r\n\ufffdえ"),
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
@@ -104,10 +104,10 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("مرحبا، لم يصل".encode("iso8859_6"), "iso-8859-6", "مرحبا، لم يصل"),
         # Controls that represent characters of windows-1252.
         ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
-        # Simplified Chinese labelled as Big5: in Big5 the bytes of its comma are a bopomofo letter.
+        # Simplified Chinese labelled as Big5, in which the bytes of its comma are a bopomofo letter.
         ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
         ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
-        # Damage ends before the next word, and digits after a damaged run of byte pairs stay digits.
+        # Damage ends before the next word.
         (
             "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),
             "euc-kr",

@@ -1,4 +1,4 @@
-"""`read_headers`: every attribute of HeaderFacts, for valid and malformed headers."""
+"""Every attribute of HeaderFacts, for valid and malformed headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of MIME fields (RFC 2045 section 5.1), in the forms that mail programs write."""
+"""Parameters of MIME fields (RFC 2045 section 5.1), as mail programs write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`parse` at its limits: truncation adds warnings, and crafted messages do not fail."""
+"""Truncation adds warnings, and crafted messages do not fail."""
 
 from __future__ import annotations
 

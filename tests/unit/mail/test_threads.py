@@ -1,4 +1,4 @@
-"""The ticket that a message joins: strangers must not share a ticket, and conversations must not split."""
+"""Strangers must not share a ticket, and conversations must not split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace header fields: correct values, and no injection by a peer."""
+"""Trace header fields, into which a peer can inject nothing."""
 
 from __future__ import annotations
 

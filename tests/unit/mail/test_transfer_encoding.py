@@ -1,4 +1,4 @@
-"""Encoded bodies: decoding, undecodable data, and equal sizes in the attachment list and the download."""
+"""Encoded bodies, including undecodable data."""
 
 from __future__ import annotations
 

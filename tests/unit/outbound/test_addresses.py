@@ -1,4 +1,4 @@
-"""Public addresses: IPv4 and IPv6 addresses in and next to special-purpose ranges, and IPv6 forms that embed IPv4."""
+"""Addresses in and next to special-purpose ranges, and IPv6 forms that embed IPv4."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 

@@ -1,4 +1,4 @@
-"""Parsing of the status from a response whose header section is malformed."""
+"""The status of a response whose header section is malformed."""
 
 import pytest
 from hypothesis import given, settings

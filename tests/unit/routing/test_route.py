@@ -1,4 +1,4 @@
-"""Routing of one recipient: the precedence of aliases, and properties for any mailbox."""
+"""Routing of one recipient."""
 
 from dataclasses import replace
 

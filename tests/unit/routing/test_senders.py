@@ -1,4 +1,4 @@
-"""`router.routing.senders`: normalisation and matching of blocked senders."""
+"""Normalisation and matching of blocked senders."""
 
 from ipaddress import ip_network
 

@@ -1,4 +1,4 @@
-"""Fixtures: both event loops for every test of the server, and certificates for STARTTLS."""
+"""Both event loops for every test of the server, and certificates for STARTTLS."""
 
 import asyncio
 import ssl
@@ -12,13 +12,13 @@ from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
 
-# A profile that compares the readers with their references for longer than a normal test run:
-# `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
+# A longer run: `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py
+# tests/unit/smtp/test_lines.py`
 settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Runs each test on both event loops, which differ in start_tls, half-closed sockets and pausing."""
+    """The event loops differ in start_tls, half-closed sockets and pausing."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -1,4 +1,4 @@
-"""`router.mail.address`: valid and invalid mailboxes, equality of mailboxes, and fast parsing."""
+"""Mailboxes are parsed fast and compared correctly."""
 
 import string
 import time

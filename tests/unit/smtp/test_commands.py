@@ -1,4 +1,4 @@
-"""`smtp.commands`: any line parses to a typed value or raises `CommandError`, and parsing is fast."""
+"""Any line parses to a typed value or raises `CommandError`, and parsing is fast."""
 
 import contextlib
 import time

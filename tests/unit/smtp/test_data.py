@@ -1,4 +1,4 @@
-"""Compares `smtp.data` with a simple reference, for any split of the input into pieces."""
+"""Compares `smtp.data` with a simple reference, for any split of the input."""
 
 import itertools
 
@@ -22,7 +22,7 @@ def reference(stream: bytes) -> tuple[bytes, bytes] | None:
 
 
 def feed(reader: ContentReader, stream: bytes, cuts: list[int]) -> bytes | None:
-    """Feeds the stream in pieces. Returns the bytes after the end; None if the end is missing."""
+    """Returns the bytes after the end; None if the end is missing."""
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(bounds):
         rest = reader.feed(stream[start:end])
@@ -48,7 +48,7 @@ def test_byte_by_byte(stream: bytes) -> None:
 
 
 def test_every_short_stream_split_at_every_boundary() -> None:
-    """Tries all short sequences of CR, LF, NUL, dot and a letter: SMTP smuggling uses such sequences."""
+    """SMTP smuggling uses such sequences."""
     for length in range(6):
         for data in itertools.product(b"\r\n\0.a", repeat=length):
             stream = b"x" + bytes(data) + b"QUIT\r\n.\r\nrest"

@@ -1,4 +1,4 @@
-"""`smtp.deadline`: a phase expires at its time limit; while the server pauses reading, the clock of `CONTENT` stops."""
+"""A phase expires at its time limit, but pauses by the server do not count for content."""
 
 import pytest
 from hypothesis import given

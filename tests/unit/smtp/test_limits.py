@@ -1,4 +1,4 @@
-"""`smtp.limits` and `smtp.minute_counts`: each network has its limit, and the counts are bounded."""
+"""Each network has its limit, and the counts are bounded."""
 
 import itertools
 from ipaddress import ip_network
@@ -13,8 +13,7 @@ from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import make_bounds
 
 TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
-# Addresses of one client (for IPv6, of one /64), other addresses of its network and of its wide network, and an address
-# outside the wide network.
+# Addresses of one client (an IPv6 client has a /64), of its network and its wide network, and an outside address.
 IPV4 = (
     ["192.0.2.1"],
     [f"192.0.2.{n}" for n in range(2, 64)],

@@ -1,4 +1,4 @@
-"""`smtp.memory`: the limit holds, one large message always progresses, and every waiting message resumes."""
+"""The memory limit holds, one large message always progresses, and every waiting message resumes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_ipv6_64_shares_one_quota() -> None:
 
 
 def test_large_mails_complete_one_after_another() -> None:
-    """The oldest message may exceed the limit. If all partly received messages waited, none would become complete."""
+    """If all partly received messages waited, none would become complete."""
     memory = QuotaHarness(1_000_000, largest=900_000)
     senders = [FakeMail(f"192.0.2.{n}") for n in range(4)]
     for sender in senders:
@@ -142,10 +142,7 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """The order of events is arbitrary. Some of the eight clients share an address, and two are trusted.
-
-    Each message starts with small pieces: before it is large it never waits.
-    """
+    """Some of the eight clients share an address, and two are trusted."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]
@@ -176,7 +173,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
         assert complete or not large or not all(mail.waits for mail in large), "one of the large mails continues"
     for mail in complete:
         memory.release(mail)
-    # No wake-up is lost: each message that may continue completes and resumes the next one.
+    # No wake-up is lost.
     while any(mail.nbytes for mail in sending):
         n = next(n for n, mail in enumerate(sending) if mail.nbytes and not mail.waits)
         memory.complete(sending[n])
@@ -187,7 +184,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """No message becomes complete in this test, so the message that became large first never waits."""
+    """No message becomes complete in this test, so the first large message never waits."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]

@@ -1,4 +1,4 @@
-"""`smtp.refusals`, and the policy for rejected recipients: exact counts and few log events."""
+"""The policy for rejected recipients: exact counts and few log events."""
 
 from collections import Counter
 

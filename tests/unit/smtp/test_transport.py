@@ -1,4 +1,4 @@
-"""`smtp.transport` over an in-memory transport: when it reads, and which pauses count."""
+"""When the transport reads, and which pauses count."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class CompletedFuture:
 
 
 class FakeLoop:
-    """The parts of an event loop that `Transport` uses: the time, timers and the TLS handshake."""
+    """The parts of an event loop that `Transport` uses."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -101,7 +101,7 @@ class FakeLoop:
     async def start_tls(
         self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
     ) -> FakeTransport:
-        """Calls `during` in the middle of the handshake. The returned transport reads."""
+        """The returned transport reads. `during` runs in the middle of the handshake."""
         assert server_side
         assert transport.reading
         self.during()

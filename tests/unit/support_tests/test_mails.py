@@ -1,4 +1,4 @@
-"""The test messages have the structure that their builders promise, according to a parser other than the product's."""
+"""A parser other than the product's finds the promised structure in the test messages."""
 
 from collections.abc import Callable
 from email import message_from_bytes

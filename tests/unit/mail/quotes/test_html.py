@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.mail.parse import parse
 
-# (new text, HTML); purely visual attributes are omitted.
+# (new text, HTML) without purely visual attributes
 REPLY_CASES = [
     (
         "It works.",

@@ -1,4 +1,4 @@
-"""Replies whose new text looks like quoted text: no new text is split off."""
+"""New text that looks like quoted text is not split off."""
 
 from __future__ import annotations
 

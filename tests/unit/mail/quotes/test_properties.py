@@ -1,4 +1,4 @@
-"""Invariants for any text: no word is lost or repeated, and only a signature is split off a first message."""
+"""No word of any text is lost or repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures at the end of a text: short blocks after the delimiter that contain no message text."""
+"""Signatures at the end of a text."""
 
 from __future__ import annotations
 
