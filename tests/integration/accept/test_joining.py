@@ -118,10 +118,6 @@ async def test_random_correspondence_joins_as_specified(installation: Installati
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation: Installation, at_once: bool) -> None:
-    """21 tickets have the same Message-ID. A participant of only the oldest one cannot join it.
-
-    A participant of only the second oldest, or of only the newest, can join that ticket.
-    """
     mails = [
         mail("<same@form.test>", sender=sender_address(f"p{n}"), extra=[f"X-Number: {n}"])
         for n in range(MAX_TICKETS + 1)
@@ -144,7 +140,6 @@ async def test_the_20_newest_tickets_of_a_message_id_are_considered(installation
 
 
 async def test_tickets_at_another_alias_are_not_counted(installation: Installation) -> None:
-    """Newer tickets with the same Message-ID at billing@ do not hide those at support@."""
     await installation.accept.accept(installation.envelope(), mail("<same@form.test>"))
     billing = installation.target("billing")
     for n in range(MAX_TICKETS + 5):
@@ -179,9 +174,7 @@ async def test_an_address_without_alias_keeps_workspaces_apart(installation: Ins
 
 
 async def test_all_200_participants_can_reply_and_others_cannot(installation: Installation) -> None:
-    copied = ", ".join(
-        sender_address(f"p{n}") for n in range(198)
-    )  # with the sender and the alias there are 200 participants
+    copied = ", ".join(sender_address(f"p{n}") for n in range(198))
     await installation.accept.accept(installation.envelope(), mail(extra=[f"Cc: {copied}"]))
     for name in ("p0", "p197", "p198"):
         await installation.accept.accept(

@@ -22,7 +22,6 @@ FLOOD = 400  # number of tickets with one Message-ID, 20 times `MAX_TICKETS`
 
 
 async def _create_flood(installation: Installation, count: int) -> None:
-    """Creates `count` tickets that share one Message-ID, and one ticket of `count` messages that share another."""
     bodies = [mail("<same@flood.test>", sender="Eve <eve@flood.test>", extra=[f"X-Number: {n}"]) for n in range(count)]
     bodies += [
         mail(
@@ -132,7 +131,6 @@ class GroupRecorder:
 
 
 async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installation: Installation) -> None:
-    """Each of 40 small messages has 100 references, 200 participants and 30 aliases."""
     count = 30
     targets = [await installation.add_alias(f"a{n}") for n in range(count)]
     groups = GroupRecorder()
@@ -150,7 +148,6 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
         assert max(groups.participants) <= 4 * MAX_PARTICIPANT_ROWS
         assert max(groups.entries) <= 200
         assert sum(groups.entries) == 40 * count
-        # A message to one alias drops no reference and no participant.
         before = len(groups.lookups)
         await accept.accept(installation.envelope(), content(99))
         # The sender and the alias itself are participants without a row.
@@ -183,7 +180,6 @@ async def test_small_replies_share_a_transaction(installation: Installation) -> 
 async def test_many_flooded_references_share_the_limit_of_the_message(
     installation: Installation, references: int, considered: int
 ) -> None:
-    """Each Message-ID is in more than 20 tickets. At least its newest ticket is considered."""
     names = [f"<{n}@flood.test>" for n in range(references)]
     bodies = [
         mail(name, sender=f"p{n}@customer.test", extra=[f"X-Number: {n}"])

@@ -98,7 +98,6 @@ async def test_in_reply_to_with_surrounding_text(installation: Installation) -> 
 
 
 async def test_a_message_from_an_alias_to_itself(installation: Installation) -> None:
-    """A note from the support address to itself, and a reply; a customer's message does not join."""
     found = await accept_in_order(
         installation,
         mail("note", from_=SUPPORT, to=SUPPORT),
@@ -221,11 +220,6 @@ async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: I
 
 
 async def test_a_forwarded_reply_that_joins_nothing_stays_automatic(installation: Installation) -> None:
-    """A reply with a null reverse-path also stays automatic.
-
-    The same applies to a program's message that names a known message only in References. A message that is a reply at
-    only one of its two aliases counts as a reply.
-    """
     await installation.accept_message(mail("ask"))
     listed = ["List-Id: <x.test>"]
     await installation.accept_message(mail("unknown", parent="elsewhere", extra=listed))

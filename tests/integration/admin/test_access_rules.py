@@ -77,7 +77,7 @@ async def test_the_last_admin_cannot_be_removed(installation: Installation) -> N
         assert await refused_code(step) == ("conflict", None)
     await installation.add_user_with_key("admin", "second@example.org")
     assert (await users.change(actor, user_id, role="agent")).role == "agent"
-    assert (await authenticate(installation, key)).role == "agent"  # the new role applies to the next request
+    assert (await authenticate(installation, key)).role == "agent"
 
 
 async def test_deleting_a_user_unassigns_tickets_and_revokes_keys(installation: Installation) -> None:

@@ -25,7 +25,6 @@ Interleave = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitabl
 
 @pytest.fixture
 async def installation(postgres_server: PostgresServer) -> AsyncIterator[Installation]:
-    """The installation of `tests/support/fixtures.py`, on PostgreSQL only."""
     async with postgres_store(postgres_server) as store, seeded_installation(store) as found:
         yield found
 

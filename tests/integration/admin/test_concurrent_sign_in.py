@@ -12,7 +12,6 @@ PASSWORD = "correct horse battery"
 
 
 async def test_a_deleted_user_cannot_claim_a_ticket(installation: Installation) -> None:
-    """The user is deleted between authentication and the claim."""
     ticket_id = await installation.accept_ticket()
     gone = await installation.add_actor()
     await installation.services.users.delete(installation.actor, gone.user_id or "")

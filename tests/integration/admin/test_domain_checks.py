@@ -59,7 +59,6 @@ class TwoWorkspaces:
         ]
 
     async def add(self, actor: Actor) -> Domain:
-        """Adds the domain with an alias whose tickets are posted to the webhook of the workspace."""
         domain = (await self.domains.create(actor, NAME)).domain
         await self.add_alias(actor, domain, "support", "ours" if actor is self.ours else "theirs")
         return domain

@@ -19,7 +19,7 @@ def highest_count(days: tuple[DayCounts, ...]) -> int:
 
 async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
     other = await installation.add_workspace()
-    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last message is older than thirty days
+    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)
     await insert_past_messages(installation, *(PastMessage(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
     await insert_past_messages(installation, PastMessage(1.0, 91), workspace_id=other.workspace_id)
     found = await read_overview(installation)
@@ -39,12 +39,10 @@ async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
 async def test_open_tickets_by_status_and_alias(installation: Installation) -> None:
     tickets = [await installation.accept_ticket() for _ in range(3)]
     await installation.tickets.claim(await installation.add_actor(), tickets[-1])
-    await installation.accept_ticket(
-        None, await installation.resolve("postmaster@example.com")
-    )  # the ticket has no alias
+    await installation.accept_ticket(None, await installation.resolve("postmaster@example.com"))
     found = await read_overview(installation)
     assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
-    support = installation.aliases["support"]  # `billing` has no open tickets
+    support = installation.aliases["support"]
     assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0)),)
 
 

@@ -12,7 +12,6 @@ DAY = RateLimit(requests=25, seconds=86400)
 
 
 def new_limiter(store: Store, clock: FakeClock) -> RateLimiter:
-    """Builds the rate limiter of one API process."""
     return (DatabaseRateLimiter if store.kind == "postgres" else ProcessRateLimiter)(store.database, clock)
 
 

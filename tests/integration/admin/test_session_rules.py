@@ -37,7 +37,7 @@ async def test_a_session_authenticates_its_user_until_it_ends(installation: Inst
     me = await services.sessions.get_identity(caller.actor)
     assert me.user is not None
     assert me.user.email == EMAIL
-    for _ in range(2):  # signing out twice is not an error
+    for _ in range(2):
         await services.sessions.sign_out(session.token)
         assert await refused_code(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
 
@@ -94,7 +94,6 @@ async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> Non
 
 
 async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Path) -> None:
-    """Concurrent guesses cause no more password verifications than sequential ones."""
     async with sqlite_store(tmp_path) as store, seeded_installation(store) as installation:
         await add_grace(installation)
         guesses = (sign_in(installation, "a guess of mine") for _ in range(40))

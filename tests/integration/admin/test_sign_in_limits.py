@@ -39,7 +39,6 @@ def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
-    """An installation on SQLite, for behaviour that does not depend on the database."""
     async with sqlite_store(tmp_path) as store, seeded_installation(store) as found:
         yield found
 
@@ -115,7 +114,6 @@ async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installatio
         await guess(sessions, n)
     assert await refused_code(sign_in_grace(installation)) == LIMITED
     assert await guess(sessions, 9, password=PASSWORD, device=device[:-4] + "AAAA") == "rate_limited"
-    # Failures on the known device are limited too, and a success is not counted.
     for _ in range(3):
         device = (await sign_in_grace(installation, device)).device_cookie
     codes = [await guess(sessions, 9, device=device) for _ in range(3)]

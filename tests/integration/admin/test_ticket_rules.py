@@ -88,7 +88,7 @@ async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Inst
     tickets = installation.tickets
     agent, other, viewer = [await installation.add_actor(role) for role in ("agent", "agent", "viewer")]
     to_self = tickets.assign(agent, ticket_id, agent.user_id or "")
-    assert await refused_code(to_self) == ("forbidden", None)  # an unassigned ticket must be claimed instead
+    assert await refused_code(to_self) == ("forbidden", None)
     await tickets.claim(agent, ticket_id)
     for step in (tickets.unclaim(other, ticket_id), tickets.assign(other, ticket_id, other.user_id or "")):
         assert await refused_code(step) == ("forbidden", None)

@@ -134,7 +134,6 @@ class Archive:
             await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
 
     async def read_all_pages(self, wanted: TicketFilter, limit: int, *, max_pages: int = 1000) -> list[str]:
-        """Reads a complete list page by page; returns the ids."""
         seen: list[str] = []
         cursor = None
         for _ in range(max_pages):
@@ -150,7 +149,6 @@ class Archive:
         return sorted((ticket.id for ticket in known if ticket.matches(wanted)), reverse=True)
 
     def add_random_filters(self, q: str) -> TicketFilter:
-        """Returns a filter with the query and up to three random conditions."""
         rng = self.rng
         status = rng.choice((None, None, None, *TICKET_STATUSES))
         return TicketFilter(
@@ -251,7 +249,6 @@ async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
 
 
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
-    """No query of the search scans a whole table."""
     async with sqlite_store(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):

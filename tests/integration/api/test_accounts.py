@@ -22,7 +22,6 @@ async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) 
     changed = await served.admin.patch("/workspace", {"name": "Doors Ltd", "defaultIntegrationId": integration_id})
     assert changed.status == 200
     assert changed.body == shown.body | {"name": "Doors Ltd", "defaultIntegrationId": integration_id}
-    # An absent field is kept, null removes the value.
     assert (await served.admin.patch("/workspace", {"name": "Doors"})).body["defaultIntegrationId"] == integration_id
     assert (await served.admin.patch("/workspace", {"defaultIntegrationId": None})).body["defaultIntegrationId"] is None
     refused = await served.admin.patch("/workspace", {"defaultIntegrationId": "int_" + "0" * 26})
@@ -103,7 +102,7 @@ async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
         assert (refused.status, refused.code) == (409, "conflict")
     await served.add_client("admin")
     assert (await served.admin.patch(path, {"role": "agent"})).status == 200
-    assert (await served.admin.patch(path, {"role": "admin"})).status == 403  # applies to the next request
+    assert (await served.admin.patch(path, {"role": "admin"})).status == 403
 
 
 async def test_keys(sqlite_served: ServedInstallation) -> None:

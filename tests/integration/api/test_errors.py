@@ -47,7 +47,7 @@ def assert_error_format(answer: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b" \n", "invalid_request"),  # white space is not JSON; an empty body is an empty object
+        (b" \n", "invalid_request"),
         (b"{", "invalid_request"),
         (b"\xff\xfe", "invalid_request"),
         (b"[]", "invalid_request"),

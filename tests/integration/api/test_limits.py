@@ -51,7 +51,7 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     refused = await limited.admin.get("/domains")
     assert (refused.code, refused.headers["X-RateLimit-Remaining"]) == ("rate_limited", "0")
     assert 60 <= int(refused.headers["Retry-After"]) <= 120
-    assert (await agent.get("/domains")).status == 200  # another API key
+    assert (await agent.get("/domains")).status == 200
     limited.clock.advance(int(refused.headers["Retry-After"]))
     assert (await limited.admin.get("/domains")).status == 200
     limited.clock.advance(600)
@@ -92,7 +92,6 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
 
 
 async def session_cookie(served: ServedInstallation) -> str:
-    """The cookie of a new session of the admin."""
     login = {"email": served.login.email, "password": served.login.password}
     cookie: str = (await served.anonymous.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0]
     return cookie

@@ -22,7 +22,6 @@ async def login(served: ServedInstallation, password: str = PASSWORD, email: str
 
 @pytest.fixture
 def served(sqlite_served: ServedInstallation) -> ServedInstallation:
-    """SQLite only: the rules are tested on both databases elsewhere."""
     return sqlite_served
 
 

@@ -9,5 +9,4 @@ from bench.installation import write_certificate
 
 @pytest.fixture(scope="session")
 def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The paths of certificate and key."""
     return write_certificate(tmp_path_factory.mktemp("bench-tls"))

@@ -19,7 +19,6 @@ UNITS = Path(__file__).parents[3] / "systemd"
 
 @asynccontextmanager
 async def respond_with(data: bytes) -> AsyncIterator[int]:
-    """Starts a server that sends `data` to each client; yields the port."""
 
     async def handle_client(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
@@ -162,7 +161,6 @@ async def test_failing_or_hanging_check_is_a_result(
 
 
 async def test_check_changes_nothing(setup: CheckedInstallation) -> None:
-    """The checks create neither a key nor any other file."""
     (setup.folder / KEY_FILE).unlink()
     before = sorted(path.name for path in setup.folder.iterdir())
     await setup.run_checks()

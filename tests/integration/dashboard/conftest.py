@@ -33,7 +33,6 @@ class PopulatedInstallation:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium_browser() -> AsyncIterator[Browser]:
-    """One browser per worker, started on first use."""
     async with chromium(chromium_path()) as found:
         yield found
 

@@ -21,7 +21,6 @@ class ExtremeIds:
     ids: dict[str, str]
 
     def path(self, pattern: str) -> str:
-        """Returns the path with ids in place of `{name}`."""
         return pattern.format_map(self.ids)
 
 

@@ -76,6 +76,5 @@ async def insert_past_messages(installation: Installation, *mails: PastMessage, 
 
 
 async def insert_month(installation: Installation) -> None:
-    """Inserts 24 messages that are 1 to 23 days old."""
     messages = (PastMessage(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24))
     await insert_past_messages(installation, *messages)

@@ -66,7 +66,6 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack rejected the message"
-    # The process that performed an action shows its effect immediately.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
     await admin.post_and_follow(retry, {})
     assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).visible_text

@@ -173,7 +173,7 @@ async def test_ticket_search_and_pagination(served: ServedInstallation) -> None:
     shown = [re.findall(r"Order \d\d", page.text) for page in (first, second)]
     assert [len(found) for found in shown] == [50, 2]
     assert sorted(shown[0] + shown[1]) == [f"Order {number:02}" for number in range(52)]
-    await served.core.contents.parse_missing(60)  # a search waits up to one second for parsing
+    await served.core.contents.parse_missing(60)
     found = await client.get("/tickets?q=order+07")
     assert re.findall(r"Order \d\d", found.text) == ["Order 07"]
     assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).visible_text
@@ -200,7 +200,6 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
         file = await client.get(path)
         assert (file.status, "immutable" in file.headers["Cache-Control"]) == (200, True)
         assert (await client.get(re.sub(r"\.\w{12}\.", ".000000000000.", path))).status == 404
-    # A client that does not accept HTML gets JSON.
     assert (await sqlite_served.anonymous.get("//nothing")).code == "not_found"
     assert (await client.get("/api/nothing")).headers["Content-Type"].startswith("application/json")
     assert (await client.request("DELETE", "/tickets")).status == 405

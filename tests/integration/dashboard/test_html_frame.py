@@ -28,7 +28,6 @@ def message_with_images(*kinds: str) -> bytes:
 
 
 async def get_frame(served: ServedInstallation, client: FormClient, content: bytes) -> PageResponse:
-    """Accepts the message and returns the response for its frame."""
     ticket = await served.accept_ticket(content)
     message = (await served.services.tickets.get(served.actor, ticket)).messages[0].message
     return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")

@@ -15,7 +15,6 @@ NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders
 
 
 def is_field_error(response: PageResponse, field: str, status: int = 400) -> bool:
-    """Whether the form is shown again with an error at the field."""
     return (response.status, f'id="e-{field}"' in response.text, f'href="#f-{field}"' in response.text) == (
         status,
         True,
@@ -130,7 +129,6 @@ async def test_users(served: ServedInstallation) -> None:
     await bob.post_and_follow("/sign-in", {"email": "bob@people.test", "password": "another password"})
     assert "Robert" not in (await admin.post_and_follow(f"{url}/delete", {})).visible_text
     assert (await bob.get("/account")).status == 303
-    # The last admin cannot be removed.
     await served.services.users.delete(served.actor, served.login.user_id)
     me = next(
         user for user in (await served.services.users.list(served.actor)).items if user.email == "ada@people.test"

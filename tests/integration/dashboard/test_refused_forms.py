@@ -74,7 +74,7 @@ async def test_note_survives_errors_and_session_end(
     over = await client.post(path, {"text": NOTE}, headers={"Referer": f"{client.root}/tickets/{ticket}"})
     assert (over.status, parse_offered_form(over)) == (401, (path, {"text": NOTE}))
     assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
-    del client.cookies["er_session"]  # browsers delete the cookie when the session ends
+    del client.cookies["er_session"]
     assert (await client.post(path, {"text": NOTE})).status == 303
     client.cookies["er_device"] = "any"
     assert parse_offered_form(await client.post(path, {"text": NOTE})) == (path, {"text": NOTE})

@@ -44,12 +44,10 @@ VISITS = {
     "/activity/trace/{id}": "/activity/trace/{message}",
     "/activity/health": "/activity/health",
 }
-# Pages that a user opens, without form actions, streams and fragments.
 OPENABLE_PAGES = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
 
 
 async def populate(served: ServedInstallation) -> dict[str, str]:
-    """Creates content for every page; returns the values of the placeholders."""
     owned, integration, alias = await served.create_alias()
     ticket = await served.accept_ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
@@ -68,7 +66,6 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:
-    """Adds a reply to the ticket, a failed and a successful delivery, and messages of the last month."""
     found = (await served.services.messages.find(served.actor, ticket))[0]
     await served.accept_message(mails.reply_to(f"<{found.rfc_message_id}>"))
     arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]

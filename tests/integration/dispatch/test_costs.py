@@ -87,7 +87,6 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
 
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
-    """The oldest parked delivery is used; if none is parked, the delivery that is due first."""
     workspace = await seeds.insert_workspace(store.database)
     integration = await seeds.insert_integration(store.database, workspace)
     await seeds.execute(

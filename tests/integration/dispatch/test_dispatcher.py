@@ -57,7 +57,6 @@ def new_installation(store: Store, *, meter: Meter = NULL_METER) -> Installation
 
 @asynccontextmanager
 async def dispatching(installation: Installation, slack: SlackStandIn) -> AsyncIterator[None]:
-    """Seeds the alias `support` on the channel `general` and runs the dispatcher."""
     await installation.seed(aliases=["support"], webhook=slack.url("general"))
     async with installation.run_dispatcher():
         yield

@@ -22,7 +22,6 @@ DAY = 24 * 3600 * SECOND
 
 
 async def send(installation: Installation, *names: str, subject: str = "Hello", body: str = "Text.") -> str:
-    """Accepts a message at these aliases; returns its id."""
     content = f"From: a@b.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@b.test>\r\n\r\n{body}\r\n".encode()
     return await installation.accept_message(content, *names, reverse_path="a@b.test")
 

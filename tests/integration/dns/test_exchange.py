@@ -53,7 +53,6 @@ async def query_raw(respond: Respond, *, timeout: float = 5) -> DnsRecords[MxRec
 
 
 def valid_response(query: bytes, *, message_id: int | None = None) -> bytes:
-    """Builds a response with the MX record `10 mx.`."""
     head = struct.pack(
         "!6H", int.from_bytes(query[:2], "big") if message_id is None else message_id, 0x8180, 1, 1, 0, 0
     )

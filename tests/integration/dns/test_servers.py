@@ -124,7 +124,7 @@ async def test_local_server_is_the_default(create: Callable[[Path], object], tmp
 
 async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
-    path.write_bytes(b"nameserver 127.0.0.9\n")  # no server listens there
+    path.write_bytes(b"nameserver 127.0.0.9\n")
     resolver = resolver_for(path)
     assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
     path.write_bytes(b"nameserver 127.0.0.1\n")  # written in place, with the same length

@@ -25,7 +25,6 @@ class MetricValues:
 
 
 async def scrape(address: str) -> MetricValues:
-    """Scrapes the metrics at `address` and parses the response strictly."""
     async with (
         aiohttp.ClientSession(headers={"Accept": OPENMETRICS}) as http,
         http.get(f"http://{address}/metrics") as response,

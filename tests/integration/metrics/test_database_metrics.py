@@ -161,7 +161,7 @@ async def _ticket(database: Database, workspace: str, name: str, number: int, no
         number=number,
         now=now,
     )
-    for recipient in ("support@example.com", "support+tag@example.com"):  # two recipients count as one ticket event
+    for recipient in ("support@example.com", "support+tag@example.com"):
         await seeds.execute(
             database,
             "INSERT INTO ticket_messages (ticket_id, message_id, recipient, tag, joined_by, created_at) "

@@ -231,7 +231,6 @@ async def test_concurrent_calls_to_a_host_share_a_lookup(slack: SlackStandIn) ->
 
 
 async def test_blocked_lookups_do_not_delay_other_work(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other work is a job of the default executor, a request without a lookup, and the executor's shutdown."""
     released = threading.Event()
 
     def block(host: str, *args: object, **options: object) -> list[object]:

@@ -63,7 +63,6 @@ def random_dialogue(rng: random.Random) -> bytes:
 
 
 def mutate(rng: random.Random, data: bytes) -> bytes:
-    """Returns the data with up to five random deletions, duplications, insertions or replacements."""
     changed = bytearray(data)
     for _ in range(rng.choice([0, 0, 1, 2, 5])):
         position = rng.randrange(len(changed) + 1)
@@ -81,7 +80,6 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 
 def split(rng: random.Random, data: bytes) -> list[bytes]:
-    """Splits the data into packets of random sizes."""
     if rng.random() < 0.1 and len(data) < 3000:
         return [data[position : position + 1] for position in range(len(data))]
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 1, 3, 10, 30])))

@@ -14,7 +14,6 @@ from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningSmtpServer
 
 MAX_ITERATIONS = 20_000  # maximum number of consecutive passes in which no connection reads
-# The second and the third address share a /64; the last one is trusted.
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
 
@@ -76,7 +75,7 @@ class FuzzPeer:
     address: str
     data: bytes
     unsent: list[bytes]
-    resets: bool  # whether the connection may be reset
+    resets: bool
     fed_bytes: int = 0
     ended: bool = False
     handshake_offsets: list[int] = field(default_factory=list)
@@ -89,7 +88,6 @@ class FuzzPeer:
 
 
 async def run_round(server: RunningSmtpServer, rng: random.Random) -> list[FuzzPeer]:
-    """Runs a round until all its connections have ended."""
     loop = asyncio.get_running_loop()
     smtp_server = server.server
     proxied = smtp_server._context.expects_proxy
@@ -166,7 +164,7 @@ def _fake_start_tls(peers: list[FuzzPeer], rng: random.Random) -> Any:
         if not server_side or protocol is not transport.protocol:
             raise InvariantError("not the server's side of the handshake")
         peer.handshake_offsets.append(peer.fed_bytes)
-        secured = FuzzTransport(peer.address, tls=True)  # the new transport reads, as on both event loops
+        secured = FuzzTransport(peer.address, tls=True)
         secured.protocol = protocol
         secured.closing = transport.closing
         peer.transport = secured

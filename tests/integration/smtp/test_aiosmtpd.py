@@ -96,7 +96,6 @@ async def stock_server(handler: Handler, kind: Callable[..., upstream.SMTP] = up
 
 
 async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
-    """Sends commands one after another; returns the last reply."""
     for line in lines:
         reply = await client.command(line)
     return reply

@@ -72,7 +72,6 @@ async def send_slowly(server: RunningSmtpServer) -> None:
 
 @asynccontextmanager
 async def stop_during_accept(server: RunningSmtpServer) -> AsyncIterator[None]:
-    """Stops the server while it commits a message."""
     server.mails.gate = gate = asyncio.Event()
 
     async def stop() -> None:
@@ -88,7 +87,6 @@ async def stop_during_accept(server: RunningSmtpServer) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
-    """Opens a connection before the dialogue."""
     async with await RawSmtp.connect(server.host, server.port):
         yield
 

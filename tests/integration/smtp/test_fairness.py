@@ -89,7 +89,6 @@ async def test_repeatedly_rejected_mail_ends_the_session() -> None:
 
 
 async def test_endless_mail_is_throttled() -> None:
-    """Discarded content is read slowly, and the end of the message is still found."""
     async with running_server(max_message_bytes=1000) as server:
         client = await open_session(server.host, server.port)
         await client.command("DATA", 354)
@@ -101,7 +100,6 @@ async def test_endless_mail_is_throttled() -> None:
 
 
 async def test_endless_line_is_throttled() -> None:
-    """A discarded command line is read slowly, and the commands after it are answered."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io

@@ -46,7 +46,6 @@ async def test_routing_failure_affects_one_recipient_only(failure: Exception, co
         assert SECRET not in str(reply)
         server.recipients.failure = None
         await client.command("RCPT TO:<sales@example.com>", 250)
-        # The recipient whose routing failed is not kept.
         await client.data(b"x\r\n")
         assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
 

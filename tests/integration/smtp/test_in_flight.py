@@ -34,7 +34,6 @@ async def test_reading_waits_for_memory() -> None:
 
 
 async def test_small_mail_never_waits() -> None:
-    """A client that fills the memory with large messages does not block small ones."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await start_data(server), await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
@@ -57,7 +56,7 @@ async def test_one_address_may_use_half_of_the_memory() -> None:
         greedy = [await start_data(server) for _ in range(3)]
         await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
         await server.mails.accept_started.wait()
-        server.mails.gate = None  # messages of other addresses are accepted at once
+        server.mails.gate = None
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
         await wait_until(lambda: memory.waiting_mails == 2, "all incomplete mails of the address wait")
@@ -126,7 +125,6 @@ async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
             assert (await good.read_reply()).code == 250
         await second.send_line("BDAT 0 LAST")
         assert str(await second.read_reply()).startswith("452 4.3.1")
-        # The oldest message never waits and is accepted.
         await first.send_line("BDAT 0 LAST")
         assert (await first.read_reply()).code == 250
         assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
@@ -181,7 +179,6 @@ async def test_mail_that_waited_too_long_is_rejected() -> None:
         assert (reply.code, reply.enhanced) == (452, "4.3.1")
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
-        # the session of the rejected message continues
         await second.command("MAIL FROM:<a@client.test>", 250)
         await second.command("RCPT TO:<support@example.com>", 250)
         assert (await second.data(b"retry\r\n")).code == 250
@@ -211,7 +208,6 @@ async def test_disconnected_client_releases_its_memory() -> None:
 
 
 async def test_too_large_mail_blocks_no_other() -> None:
-    """A message over the size limit keeps no memory after its rejection."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await start_data(server) as client:

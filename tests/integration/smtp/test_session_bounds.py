@@ -33,7 +33,6 @@ def refusal_events(logs: list[EventDict]) -> list[EventDict]:
 
 
 async def test_transaction_has_one_event_for_its_refusals() -> None:
-    """The counts are exact, and the message continues for the accepted recipients."""
     meter = CountingMeter()
     async with running_server(meter=meter, max_recipients=3, bounds={"guess_delay": 0.0}) as server:
         client = await connect(server.host, server.port)
@@ -123,7 +122,6 @@ async def test_repeated_recipient_is_an_idle_command() -> None:
 
 
 async def test_expired_session_ends_after_the_mail() -> None:
-    """Messages that are pipelined without a pause do not extend the session."""
     async with running_server() as server:
         client = await connect(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()

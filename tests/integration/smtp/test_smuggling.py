@@ -38,7 +38,6 @@ async def start_mail(client: RawSmtp) -> None:
 
 
 async def send_all(server: RunningSmtpServer, client: RawSmtp) -> None:
-    """Sends each sequence as one message in one packet."""
     await client.command("EHLO client.test", 250)
     for end in ENDS:
         stream = b"Subject: x\r\n\r\ntext" + end + SECOND + b".\r\n"

@@ -32,7 +32,6 @@ UNREACHABLE_URL = "postgresql://u@127.0.0.1:1/mail"  # no server listens here; T
 
 @pytest.fixture
 def probe_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection is probed before use, with a short timeout."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", -1.0)
     monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 0.5)
 
@@ -75,7 +74,6 @@ async def open_relayed_database(
 
 
 async def use_connections_concurrently(database: PostgresDatabase) -> None:
-    """Uses several connections at once, so that the pool opens as many."""
     together = asyncio.Barrier(CONCURRENT_CONNECTIONS)
 
     async def use() -> None:

@@ -21,7 +21,6 @@ from tests.support.stores import sqlite_database, sqlite_store
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    """An installation in the folder `data`. Next to the folder is a backup of its file."""
     (tmp_path / "data").mkdir()
     async with sqlite_store(tmp_path / "data") as store:
         found = Installation(store)
