@@ -1,4 +1,4 @@
-"""The secret key of an installation: created once; a folder without it causes an error, not a second key."""
+"""The secret key of an installation is created once. A folder without it causes an error, not a second key."""
 
 from pathlib import Path
 

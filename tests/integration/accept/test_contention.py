@@ -11,10 +11,7 @@ from tests.support.stores import postgres_store
 
 
 async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) -> None:
-    """Two replies lock their tickets while another transaction locks them in the opposite order.
-
-    PostgreSQL aborts the commit of the replies, which is retried.
-    """
+    """Two replies lock their tickets while another transaction locks them in the opposite order."""
     async with postgres_store(postgres_server) as store:
         installation = Installation(store)
         await installation.seed()

@@ -48,10 +48,7 @@ class PlainTicket:
 
 
 def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
-    """Processes the messages in order. Returns the ticket of each (message number, alias).
-
-    A ticket is its index among the tickets of the alias, oldest first.
-    """
+    """Returns the ticket of each (message number, alias), as its index among the tickets of the alias."""
     tickets: dict[str, list[PlainTicket]] = {}
     found = {}
     for one in sent:
@@ -74,7 +71,7 @@ def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_correspondence_joins_as_specified(installation: Installation, seed: int) -> None:
-    """There are few Message-IDs and senders, so that one Message-ID is in many tickets. Groups have random sizes."""
+    """Few Message-IDs and senders put one Message-ID into many tickets."""
     rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
     sent = [
@@ -156,7 +153,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
 
 
 async def test_an_address_without_alias_keeps_workspaces_apart(installation: Installation) -> None:
-    """A domain can move to another workspace; conversations of its postmaster stay in the old one."""
+    """A domain can move to another workspace, but its earlier conversations stay."""
     other = await seeds.insert_workspace(installation.database, "Other")
     for workspace in (installation.workspace_id, other):
         target = Target(

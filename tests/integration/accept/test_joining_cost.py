@@ -1,6 +1,6 @@
 """The cost of joining a conversation does not depend on the number of earlier messages.
 
-It is measured in rows read on PostgreSQL, and in virtual machine instructions on SQLite.
+The cost is rows read on PostgreSQL, and virtual machine instructions on SQLite.
 """
 
 import asyncio
@@ -31,17 +31,13 @@ async def _create_flood(installation: Installation, count: int) -> None:
         )
         for n in range(count)
     ]
-    # The first message of the long ticket is committed before its replies, because PostgreSQL commits groups
-    # concurrently.
+    # PostgreSQL commits groups concurrently, so the first message of the long ticket precedes its replies.
     await installation.accept.accept(installation.envelope(), bodies[count])
     await asyncio.gather(*(installation.accept.accept(installation.envelope(), content) for content in bodies))
 
 
 async def _count_rows_read(installation: Installation, query: str, **values: object) -> int:
-    """Returns the cost of one execution of a query.
-
-    The cost is the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes.
-    """
+    """Returns the rows that PostgreSQL reads, or the virtual machine instructions that SQLite executes."""
     text = installation.store.catalog[query]
     if installation.store.kind == "sqlite":
         steps = 0
@@ -57,7 +53,7 @@ async def _count_rows_read(installation: Installation, query: str, **values: obj
         connection.close()
         return steps
     other = await asyncpg.connect(installation.store.url)
-    await other.execute("ANALYZE")  # updates the statistics, as autovacuum would
+    await other.execute("ANALYZE")  # Autovacuum would update these statistics.
     columns = [[values[name]] for name in text.parameters]
     (plan,) = json.loads(await other.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text.postgres}", *columns))
     await other.close()
@@ -157,7 +153,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
 
 
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
-    """The limit applies only to expensive messages: of 100 small pending replies, at least 49 share a group."""
+    """The limit applies only to expensive messages."""
     groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept
@@ -186,8 +182,7 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
         for n in range(MAX_TICKETS + 1)
         for name in names
     ]
-    # One batch for each sender, so that the tickets of the last sender are the newest: PostgreSQL commits groups
-    # concurrently.
+    # PostgreSQL commits groups concurrently, so each sender has its own batch.
     for start in range(0, len(bodies), len(names)):
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])

@@ -1,4 +1,4 @@
-"""The loss audit on both databases: it passes after operations of the product and finds each seeded fault."""
+"""The loss audit passes after operations of the product and finds each seeded fault."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,6 +1,6 @@
-"""Conversations as mail programs and users create them, through the real accept transaction on both databases.
+"""Conversations as mail programs and users create them, through the real accept transaction.
 
-Each case has caused wrongly split or merged tickets in some helpdesk. A ticket is identified by its number.
+Each case has caused wrongly split or merged tickets in some helpdesk.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -43,7 +43,7 @@ def mail(
 
 
 async def accept_in_order(installation: Installation, *contents: bytes) -> list[int]:
-    """Accepts the messages one after the other; returns the lowest ticket number of each."""
+    """Returns the lowest ticket number of each message."""
     for content in contents:
         await installation.accept_message(content)
     rows = await installation.execute(
@@ -54,7 +54,7 @@ async def accept_in_order(installation: Installation, *contents: bytes) -> list[
 
 
 async def test_a_conversation_of_several_people(installation: Installation) -> None:
-    """Support replies with its own mail program, with a copy to the alias; a colleague of the customer joins."""
+    """Support replies with its own mail program; a colleague of the customer joins."""
     found = await accept_in_order(
         installation,
         mail("ask", extra=[f"Cc: {BOB}"]),
@@ -118,7 +118,7 @@ async def test_a_message_that_refers_to_itself(installation: Installation) -> No
 
 
 async def test_strangers_who_reply_to_a_newsletter_stay_apart(installation: Installation) -> None:
-    """The alias also received the newsletter. Only a reply of its sender joins that ticket."""
+    """The alias also received the newsletter."""
     found = await accept_in_order(
         installation,
         mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
@@ -188,7 +188,7 @@ async def test_each_alias_has_its_own_conversation(installation: Installation) -
 
 
 async def test_only_a_persons_message_reopens_a_ticket(installation: Installation) -> None:
-    """A person's reply reopens the ticket even if a list, a CRM or a rule forwards it."""
+    """The reply may be forwarded by a list, a CRM or a rule."""
     await installation.accept_message(mail("ask"))
     for name, header, mark in (
         ("away", "Auto-Submitted: auto-replied", "auto-reply"),
@@ -206,7 +206,7 @@ async def test_only_a_persons_message_reopens_a_ticket(installation: Installatio
 
 
 async def test_strangers_behind_the_address_of_a_list_stay_apart(installation: Installation) -> None:
-    """The list puts its own address into From. A member's reply joins the ticket both through the list and directly."""
+    """The list puts its own address into From."""
     listed = ["List-Id: <news.mail.test>"]
     news = "via News <news@mail.test>"
     found = await accept_in_order(
@@ -277,7 +277,7 @@ async def test_a_bounce_shows_recipient_and_reason(
 
 
 async def test_a_mail_loop_makes_one_ticket_and_no_reply(installation: Installation) -> None:
-    """A loop needs two systems that reply. No reply is sent, and a repeat with the same bytes opens no ticket."""
+    """A loop needs two systems that reply."""
     for _ in range(5):
         await installation.accept_message(corpus_mail("own-mark"))
     assert len(await installation.execute("SELECT id FROM tickets")) == 1

@@ -1,4 +1,4 @@
-"""Workspace, user and key use cases, on both databases."""
+"""Workspace, user and key use cases."""
 
 from router.model import Actor
 from tests.support.installation import Installation

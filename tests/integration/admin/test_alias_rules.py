@@ -1,4 +1,4 @@
-"""Alias use cases, on both databases: uniqueness, and immediate effect on routing."""
+"""Alias use cases, and their immediate effect on routing."""
 
 from router.errors import ErrorCode
 from router.mail.address import parse_mailbox

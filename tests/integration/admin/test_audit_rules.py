@@ -1,4 +1,4 @@
-"""The audit log, on both databases: who changed what, without secrets, per workspace."""
+"""The audit log of each workspace, without secrets."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Blocked sender use cases, on both databases: normalisation, pagination, removal."""
+"""Blocked sender use cases."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code

@@ -1,7 +1,6 @@
 """Concurrent changes: both take effect or one is refused, and none fails with an internal error.
 
-On PostgreSQL, two transactions run concurrently; `interleave` runs one of them between the reads and the writes of the
-other. SQLite serialises transactions, so these tests run on PostgreSQL only.
+SQLite serialises transactions, so these tests run on PostgreSQL only.
 """
 
 import asyncio
@@ -175,7 +174,7 @@ async def test_renaming_a_user_keeps_a_concurrent_password_change(
 
 
 async def test_a_replay_concurrent_with_the_deliverer(installation: Installation) -> None:
-    """The deliverer locks the integration first, then the delivery. A replay locks them in the opposite order."""
+    """The deliverer and a replay lock the integration and the delivery in opposite orders."""
     await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.execute("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
@@ -189,8 +188,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             await wait_until_done_or_blocked(installation, replaying)
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
-        # The server checks for deadlocks after a wait of one second. On a stalled machine, it can abort the deliverer
-        # instead of the replay. The deliverer retries, and the replay still succeeds.
+        # On a stalled machine, the server can abort the deliverer instead of the replay. The deliverer retries then.
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

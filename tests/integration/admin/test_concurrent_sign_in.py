@@ -1,4 +1,4 @@
-"""A user who is deleted, disabled or given a new password during a request gets no session and no ticket."""
+"""A user who changes during a request gets no session and no ticket."""
 
 import pytest
 
@@ -47,7 +47,7 @@ async def test_a_password_change_keeps_concurrent_changes(
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
 async def test_a_user_changed_during_sign_in_gets_no_session(installation: Installation, change: str) -> None:
-    """The user changes between the verification of the password and the start of the session."""
+    """The change is between the verification of the password and the start of the session."""
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
     if change == "removed":

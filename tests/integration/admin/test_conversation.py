@@ -1,4 +1,4 @@
-"""Long tickets, on both databases: first and newest messages, pages of messages, timeline."""
+"""The pages and timeline of long tickets."""
 
 import pytest
 
@@ -12,7 +12,7 @@ FIRST = "<first@customer.test>"
 
 
 async def long_ticket(installation: Installation, replies: int) -> tuple[str, list[str]]:
-    """Creates a ticket; returns its id and the ids of its messages, oldest first."""
+    """Returns the ids of a ticket and of its messages, oldest first."""
     first = await installation.accept_message(mails.plain(message_id=FIRST))
     rest = [await installation.accept_message(mails.reply_to(FIRST, text=f"Answer {n}.")) for n in range(replies)]
     (ticket,) = (await installation.tickets.list(installation.actor)).items

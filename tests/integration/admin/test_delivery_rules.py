@@ -1,4 +1,4 @@
-"""Delivery use cases, on both databases: lists, attempts, replay."""
+"""Delivery use cases."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code

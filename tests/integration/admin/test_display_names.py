@@ -1,4 +1,4 @@
-"""Names of users and integrations by id, on both databases."""
+"""Names of users and integrations by id."""
 
 import pytest
 

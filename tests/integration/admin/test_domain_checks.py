@@ -1,4 +1,4 @@
-"""Rechecks, takeover, upstream relays and alerts, on both databases, against a DNS server on loopback."""
+"""Rechecks, takeover, upstream relays and alerts, against a DNS server on loopback."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class TwoWorkspaces:
         self.alerts = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def new_check_service(self) -> DomainCheckService:
-        """Builds a check service with its own resolver and cache, as each process has one."""
+        """Each process has its own resolver and cache."""
         # The time limits are so long that no query times out.
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)

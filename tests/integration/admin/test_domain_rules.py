@@ -1,4 +1,4 @@
-"""Domain use cases, on both databases: ownership, normalisation, deletion. DNS checks: test_domain_checks.py."""
+"""Domain use cases. test_domain_checks.py tests DNS checks."""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation, seeded_installation

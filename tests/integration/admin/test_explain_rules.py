@@ -1,4 +1,4 @@
-"""Explanations of routing decisions, on both databases."""
+"""Explanations of routing decisions."""
 
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code

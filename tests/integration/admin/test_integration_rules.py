@@ -1,4 +1,4 @@
-"""Integration use cases, on both databases: encrypted settings, reactivation, deletion."""
+"""Integration use cases."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Message use cases, on both databases: search and trace."""
+"""Message search and trace."""
 
 from tests.support import mails
 from tests.support.installation import Installation

@@ -1,4 +1,4 @@
-"""Overview and health of a workspace, on both databases."""
+"""Overview and health of a workspace."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rate limits across processes, on both databases."""
+"""Rate limits across processes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Search in sender, subject and text: the same results on both databases, for any query."""
+"""Search gives the same results on both databases, for any query."""
 
 import asyncio
 
@@ -226,7 +226,7 @@ async def test_any_query_text_is_answered(installation: Installation) -> None:
 
 
 def _generate_queries(count: int) -> list[str]:
-    """Generates query texts in advance, because hypothesis does not work with async fixtures."""
+    """Generates queries in advance, because hypothesis does not work with async fixtures."""
     found: list[str] = []
 
     @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -1,4 +1,4 @@
-"""Session use cases: end of sessions, sign-in failures, limits on guessing."""
+"""End of sessions, sign-in failures, and limits on guessing."""
 
 import asyncio
 from pathlib import Path

@@ -44,7 +44,7 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 def fail2ban_pattern() -> re.Pattern[str]:
-    """The fail2ban filter of docs/operations.md. A pattern for addresses replaces `<ADDR>`, as in fail2ban."""
+    """The fail2ban filter of docs/operations.md, in which a pattern for addresses replaces `<ADDR>`."""
     text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
     return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))
@@ -96,7 +96,7 @@ async def test_an_account_is_locked_for_unknown_devices_from_any_address(install
     await add_grace(installation)
     other = SessionService(installation.database, installation.clock, installation.core.box)
     processes = (installation.services.sessions, other)
-    # Nonexistent accounts get the same errors. Different forms of an address are the same account.
+    # Nonexistent accounts get the same errors.
     for forms in ((EMAIL, "Grace@EXAMPLE.org"), ("invented@example.org",) * 2):
         codes = [await guess(processes[n % 2], n, forms[n % 2]) for n in range(5)]
         assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2

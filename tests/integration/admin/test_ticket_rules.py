@@ -1,4 +1,4 @@
-"""Ticket use cases, on both databases: lists, assignment, status, notes, erasure."""
+"""Ticket use cases."""
 
 import asyncio
 import json

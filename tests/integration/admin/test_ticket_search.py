@@ -1,4 +1,4 @@
-"""Incremental search: every strategy returns the same tickets as a full scan."""
+"""Every strategy of the incremental search returns the same tickets as a full scan."""
 
 import random
 from collections import Counter
@@ -41,7 +41,7 @@ class KnownTicket:
     words: frozenset[str] | None
 
     def matches(self, wanted: TicketFilter) -> bool:
-        """Whether the ticket matches the filter. Implements the search without an index, as a reference."""
+        """Implements the search without an index, as a reference."""
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
         if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
@@ -88,7 +88,7 @@ class Archive:
         self.moment += rng.choice(INTERVALS_MS) if interval is None else interval
         number = self.numbers[workspace] = self.numbers[workspace] + 1
         words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if rng.random() < part}
-        # `anchor` occurs only in the oldest tickets, so a search passes many newer tickets first; `kettle` is rare.
+        # `anchor` occurs only in the oldest tickets, so a search passes many newer tickets first. `kettle` is rare.
         words |= {"anchor"} if number < 60 and rng.random() < 0.8 else set()
         words |= {rng.choice(("kettle", "doorbell", "12", "7", "anchored"))} if rng.random() < 0.1 else set()
         tail = "".join(rng.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
@@ -129,7 +129,7 @@ class Archive:
         )
 
     async def add_many(self, count: int) -> None:
-        """Adds `count` tickets; about three of four belong to the workspace `OURS`."""
+        """About three of four tickets belong to the workspace `OURS`."""
         for _ in range(count):
             await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
 
@@ -234,7 +234,7 @@ async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store:
 
 @pytest.mark.usefixtures("short_steps")
 async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
-    """Forty tickets of one millisecond are too many for the shortest range, but all are found."""
+    """Forty tickets of one millisecond are too many for the shortest range."""
     async with archive(store, 6) as tickets:
         await tickets.add_many(10)
         tickets.moment += 365 * 86_400_000

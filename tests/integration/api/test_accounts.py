@@ -1,4 +1,4 @@
-"""The workspace, its users and API keys over REST: status codes and fields.
+"""The workspace, its users and API keys over REST.
 
 The rules are tested in tests/integration/admin/test_access_rules.py.
 """

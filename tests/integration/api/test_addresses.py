@@ -1,4 +1,4 @@
-"""Client address and scheme behind proxies: only headers of trusted proxies count."""
+"""Only headers of trusted proxies decide about client address and scheme."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Aliases over REST: status codes and the documented fields.
-
-The rules are tested in tests/integration/admin/test_alias_rules.py.
-"""
+"""Aliases over REST. The rules are tested in tests/integration/admin/test_alias_rules.py."""
 
 from tests.support.installation.http import ServedInstallation
 

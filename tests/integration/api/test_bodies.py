@@ -1,4 +1,4 @@
-"""Request bodies: limits per route, no reading before authentication, media types."""
+"""Limits and media types of request bodies."""
 
 import asyncio
 import io
@@ -58,10 +58,7 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 
 def test_number_of_containers_is_limited() -> None:
-    """Unlimited arrays and objects could take 100 times `max_body_bytes` of memory.
-
-    Their garbage collection could take seconds.
-    """
+    """Unlimited containers could take 100 times `max_body_bytes` of memory, and seconds of garbage collection."""
     maximum = body.MAX_CONTAINERS - 2
     assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
     for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
@@ -78,7 +75,7 @@ def test_brackets_in_strings_do_not_count_as_depth() -> None:
 
 @pytest.mark.parametrize("data", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000])
 def test_many_quotes_and_backslashes_take_linear_time(data: bytes) -> None:
-    """Quadratic parsing would take minutes and exceed the time limit of the test."""
+    """Quadratic parsing would exceed the time limit of the test."""
     with pytest.raises(Refused, match="not valid JSON"):
         decode_json(data)
 
@@ -104,7 +101,7 @@ async def test_content_types(sqlite_served: ServedInstallation, header: str, rea
 async def test_long_content_type_is_not_parsed(
     sqlite_served: ServedInstallation, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parser of aiohttp takes half a second for such a header; it must run neither for forms nor for JSON."""
+    """The parser of aiohttp takes half a second for such a header."""
 
     def parsed(raw: str) -> Any:
         assert len(raw) < 200, "the header was parsed"

@@ -1,4 +1,4 @@
-"""Idle, slow and stalled connections, and those over the limit, are closed while others are served."""
+"""Idle, slow and stalled connections are closed while others are served."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 
 async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
-    """Sends a chunk every `TIMEOUT_SECONDS / 10`; returns all bytes received until the close, `b""` after a reset."""
+    """Sends chunks slowly and returns all bytes received until the close, `b""` after a reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:

@@ -1,7 +1,4 @@
-"""Domains over REST: status codes and the documented fields.
-
-The rules are tested in tests/integration/admin/test_domain_rules.py.
-"""
+"""Domains over REST. The rules are tested in tests/integration/admin/test_domain_rules.py."""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST

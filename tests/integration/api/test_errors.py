@@ -1,4 +1,4 @@
-"""Every error is JSON in the same format: no HTML, no traceback, no 5xx for invalid input."""
+"""Every error is JSON in the same format, and no invalid input causes a 5xx."""
 
 import asyncio
 import contextlib

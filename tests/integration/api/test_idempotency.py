@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the request is executed once, repeats get its response, and other bodies are rejected."""
+"""A request with an `Idempotency-Key` is executed once, and repeats get its response."""
 
 import asyncio
 

@@ -1,7 +1,4 @@
-"""Integrations over REST: status codes and the documented fields.
-
-The rules are tested in tests/integration/admin/test_integration_rules.py.
-"""
+"""Integrations over REST. The rules are tested in tests/integration/admin/test_integration_rules.py."""
 
 from tests.support.installation.http import ServedInstallation
 from tests.support.slack import FixedResponse, SlackStandIn

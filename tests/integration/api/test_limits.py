@@ -1,4 +1,4 @@
-"""Rate limits as clients see them: headers of authenticated responses, 429 over the limit."""
+"""Rate limits as clients see them."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -121,7 +121,7 @@ class RequestStub(dict[Any, Any]):
 
 
 async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
-    """One ticket every 3 s and five open pages, with the default settings. Refresh requests have their own limit."""
+    """One ticket every 3 s and five open pages, with the default settings."""
     clock = FakeClock()
     async with sqlite_store(tmp_path) as store:
         limits = ProcessRateLimiter(store.database, clock)

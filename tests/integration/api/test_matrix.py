@@ -1,4 +1,4 @@
-"""Every route with every role and every state of a key; the cases are derived from the route table."""
+"""Every route with every role and every state of a key, derived from the route table."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.stores import sqlite_store
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# The required role of each route, repeated on purpose: a new or changed route fails until it is added here.
+# The required role of each route is repeated so that a new or changed route fails until it is added here.
 REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/auth/login"): None,
     ("POST", "/auth/logout"): None,
@@ -77,7 +77,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/overview"): "viewer",
     ("GET", "/health"): "viewer",
 }
-# Bodies that pass validation, so that a missing object is reported as missing.
+# These bodies pass validation, so that a missing object is reported as missing.
 BODIES = {
     "/domains/{id}": {"mxManagedUpstream": True},
     "/emails/tickets/{id}/assign": {"userId": "user_none"},
@@ -195,7 +195,7 @@ async def test_not_ready_without_a_database(tmp_path: Path) -> None:
 
 
 async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation) -> None:
-    """Sends NUL in every parameter of every route, also inside a cursor. PostgreSQL rejects texts with NUL."""
+    """PostgreSQL rejects texts with NUL. A cursor can contain NUL too."""
     admin = served.admin
     for route in ROUTES:
         body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None

@@ -1,4 +1,4 @@
-"""Sign-in over REST: cookies, protection against other sites and status codes.
+"""Sign-in over REST, and protection against other sites.
 
 The rules are tested in tests/integration/admin/test_session_rules.py.
 """

@@ -1,4 +1,4 @@
-"""The contract of channels, tested for each listed channel. Every channel module must be listed."""
+"""The contract that every listed channel must satisfy."""
 
 import importlib
 import json
@@ -25,7 +25,7 @@ from router.channels.contract import (
 from router.errors import Refused
 from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
-# The settings of each channel in the API, and their secret part. A new channel adds one line.
+# A new channel adds one line with its settings in the API, and their secret part.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart"),
 }

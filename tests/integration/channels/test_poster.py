@@ -1,4 +1,4 @@
-"""`router.channels.poster`: encrypted settings need the right key and are validated before each use."""
+"""Encrypted settings need the right key and are validated before each use."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,6 +1,4 @@
-"""Slack payloads of accepted and parsed messages.
-
-Payloads of the corpus messages must equal golden files; those of mutated messages must be valid.
+"""Slack payloads of accepted and parsed messages, in golden files for the corpus.
 
 To update a golden file, delete it, run the test twice and review the difference.
 """

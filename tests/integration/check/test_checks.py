@@ -1,4 +1,4 @@
-"""The checks as a whole: a correct setup, problems of the host, and failing checks."""
+"""A correct setup, problems of the host, and failing checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
         lines = await setup.run_checks()
     assert line_texts(lines, "fail") == []
-    # These checks can warn in a test: it may run as root, and its webhooks and SMTP port are on loopback.
+    # The test may run as root, and its webhooks and SMTP port are on loopback, so these checks can warn.
     expected = {"user", "configuration", "smtp port"}
     assert {line.check for line in lines if line.status == "warn"} <= expected, line_texts(lines, "warn")
     for check in (
@@ -113,7 +113,7 @@ async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
 
 
 async def test_program_not_ready(setup: CheckedInstallation) -> None:
-    """The process responds, but its readiness check fails, for example because its SQLite file was moved."""
+    """The readiness check fails, for example because the SQLite file was moved."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         alive = b"/healthz" in await reader.readline()

@@ -1,7 +1,7 @@
-"""Fixtures of the dashboard tests: the API tests' `served` and `sqlite_served`, and a real browser.
+"""Fixtures of the dashboard tests, with a real browser.
 
-Playwright's objects belong to one event loop and the browser is started once. Tests that use `window` therefore run on
-the session's loop (`pytestmark = pytest.mark.asyncio(loop_scope="session")`) and use `site` or `populated`.
+Playwright's objects belong to one event loop. Tests that use `window` therefore run on the session's loop (`pytestmark
+= pytest.mark.asyncio(loop_scope="session")`) and use `site` or `populated`.
 """
 
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ __all__ = ["served", "sqlite_served"]
 
 @dataclass(frozen=True)
 class PopulatedInstallation:
-    """An installation with content on every page (`visits.populate`) and an admin's session. Tests only read it."""
+    """An installation with content on every page and an admin's session. Tests only read it."""
 
     served: ServedInstallation
     names: dict[str, str]
@@ -39,7 +39,7 @@ async def chromium_browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def window(chromium_browser: Browser) -> AsyncIterator[Window]:
-    """A window for one test; an unexpected error of its pages fails the test."""
+    """An unexpected error of the window's pages fails the test."""
     async with open_window(chromium_browser) as found:
         yield found
 
@@ -53,7 +53,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
-    """A populated installation. One per worker, because creating it takes longer than opening a page."""
+    """One installation per worker, because creating it takes longer than opening a page."""
     async with sqlite_store(tmp_path_factory.mktemp("populated")) as store, serve_api(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")

@@ -1,4 +1,4 @@
-"""Extreme content: names without spaces, non-Latin scripts, long conversations, many objects and many failures."""
+"""Extreme content: long names, non-Latin scripts, and many objects and failures."""
 
 from dataclasses import dataclass
 from email.message import EmailMessage

@@ -35,7 +35,7 @@ class PastMessage:
 
 
 async def insert_past_messages(installation: Installation, *mails: PastMessage, workspace_id: str = "") -> None:
-    """Inserts messages whose ids and times lie in the past of the system's clock, not of the test's clock."""
+    """The ids and times lie in the past of the system's clock, not of the test's clock."""
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:

@@ -1,4 +1,4 @@
-"""Activity over plain HTTP: failed and queued deliveries, retries, traces, health and the overview."""
+"""Deliveries, retries, traces, health and the overview over plain HTTP."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Event streams: they report changes, are limited in number, and end with their client or the process."""
+"""Event streams report changes, are limited, and end with their client or the process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
 
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:
-    """The request timeout is 0.5 s, but the events are about one second apart."""
+    """The events are further apart than the request timeout."""
     async with sqlite_store(tmp_path) as store, serve_api(store, served_settings(request_timeout="500ms")) as served:
         await served.create_alias()
         headers = {"Authorization": f"Bearer {served.login.key}"}
@@ -132,7 +132,7 @@ async def test_disconnected_client_frees_its_stream(
         assert await response.content.readline() == b"retry: 2000\n"
         assert feed.stream_count == 1
         response.close()
-    async with asyncio.timeout(10):  # the first heartbeat, after 15 s, would also detect the disconnect
+    async with asyncio.timeout(10):  # The first heartbeat, after 15 s, would also detect the disconnect.
         while feed.stream_count:  # noqa: ASYNC110 - the server sends no notification
             await asyncio.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""Requests that no browser sends: answered by a page or a well-formed error, never by an internal error."""
+"""Requests that no browser sends never cause an internal error."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Management pages over plain HTTP: create, change and remove objects, field errors, and secrets shown once."""
+"""Management pages over plain HTTP."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every page with every role, generated from the route table; cross-site forms and objects of other workspaces."""
+"""Every page with every role, cross-site forms, and objects of other workspaces."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.support.installation.http import ServedInstallation
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# The minimum role of each page, stated a second time so that a new or changed page fails until it is reviewed here.
+# The minimum role of each page is repeated so that a new or changed page fails until it is reviewed here.
 REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/"): "viewer",
     ("GET", "/sign-in"): None,

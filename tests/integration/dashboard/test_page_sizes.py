@@ -1,4 +1,4 @@
-"""Page sizes with very large messages: lists and conversations stay small, and omitted parts are linked."""
+"""Lists and conversations stay small with very large messages, and omitted parts are linked."""
 
 import re
 
@@ -74,7 +74,7 @@ async def test_bounce_lists_some_recipients(sqlite_served: ServedInstallation) -
 
 
 async def test_single_message_with_many_escapes_is_shown_in_full(sqlite_served: ServedInstallation) -> None:
-    """The only message of a ticket is shown in full, although its HTML is larger than `MAX_PAGE_BYTES`."""
+    """The HTML is larger than `MAX_PAGE_BYTES`."""
     await sqlite_served.create_alias()
     client = await signed_in_client(sqlite_served, "viewer")
     mail = heavy_message(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))

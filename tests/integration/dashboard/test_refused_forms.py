@@ -1,4 +1,4 @@
-"""Rejected forms keep their input and can be resubmitted: rate limits, errors and ended sessions."""
+"""Rejected forms keep their input and can be resubmitted."""
 
 import asyncio
 import json

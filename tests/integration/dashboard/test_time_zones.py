@@ -1,4 +1,4 @@
-"""Times on pages: in the user's time zone, else the workspace's, with UTC in the title attribute."""
+"""Times on pages are in the user's or workspace's time zone, with UTC in the title attribute."""
 
 import datetime as dt
 import re

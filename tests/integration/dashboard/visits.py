@@ -1,7 +1,6 @@
 """Example paths of every page; `test_every_page_is_visited` fails for a page without one.
 
-`VISITS` maps the declared path of a page to a path with `{name}` placeholders. `populate` returns the values of the
-placeholders. Public pages are opened without a session.
+`VISITS` maps the declared path of a page to a path with placeholders, whose values `populate` returns.
 """
 
 from api.dashboard.views import PAGES

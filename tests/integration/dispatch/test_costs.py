@@ -1,7 +1,4 @@
-"""The cost of a claim in SQLite does not grow with the number of earlier deliveries.
-
-It is counted in virtual machine steps.
-"""
+"""The cost of a claim in SQLite, in virtual machine steps, does not grow with the number of earlier deliveries."""
 
 import sqlite3
 from collections.abc import AsyncIterator

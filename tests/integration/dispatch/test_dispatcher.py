@@ -1,4 +1,4 @@
-"""The dispatcher with a real database, a real HTTP client and a Slack stand-in: from the commit to the post."""
+"""The dispatcher with a real database, a real HTTP client and a Slack stand-in."""
 
 import asyncio
 import json

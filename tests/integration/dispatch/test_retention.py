@@ -1,4 +1,4 @@
-"""Retention on both databases: what is erased, when, in which steps, and what stays."""
+"""What retention erases, in which steps, and what stays."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -18,7 +18,7 @@ async def test_each_ticket_is_posted_once(store: Store, slack: SlackStandIn, eve
     slack.script("general", FixedResponse(200, "ok"), FixedResponse(400, "invalid_blocks"), FixedResponse(200, "ok"))
     with failing_log(*events):
         async with dispatching(installation, slack):
-            for number in (1, 2):  # Slack rejects the blocks of the second message, which is then sent as text
+            for number in (1, 2):  # Slack rejects the blocks of the second message, which is then sent as text.
                 await installation.accept_message(mails.plain(subject=f"Mail {number}"))
                 await wait_delivered(installation, number)
     assert len(slack.posts) == 3

@@ -1,4 +1,4 @@
-"""/etc/resolv.conf with any content: the program starts, queries do not raise, and changes take effect."""
+"""The program starts with any content of /etc/resolv.conf, and changes take effect."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -127,7 +127,7 @@ async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn)
     path.write_bytes(b"nameserver 127.0.0.9\n")
     resolver = resolver_for(path)
     assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
-    path.write_bytes(b"nameserver 127.0.0.1\n")  # written in place, with the same length
+    path.write_bytes(b"nameserver 127.0.0.1\n")  # The file is written in place, with the same length.
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     fresh = tmp_path / "fresh"
     fresh.write_bytes(b"nameserver 127.0.0.9\n")

@@ -1,4 +1,4 @@
-"""Metrics read from the database: correct on both databases, cached, and absent while the database does not respond."""
+"""Metrics read from the database are cached, and absent while the database does not respond."""
 
 import asyncio
 

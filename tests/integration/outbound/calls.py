@@ -1,4 +1,4 @@
-"""Shared parts of the HTTP client tests: a payload, a valid response, a resolver, and an assertion about failures."""
+"""A payload, a valid response, a resolver, and an assertion about failures for the HTTP client tests."""
 
 import socket
 

@@ -10,7 +10,7 @@ from router.outbound.client import OutboundClient
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Runs each test on asyncio and uvloop, which report lost connections differently."""
+    """The event loops report lost connections differently."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

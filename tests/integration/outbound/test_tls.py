@@ -1,4 +1,4 @@
-"""TLS of the HTTP client: which certificates it accepts."""
+"""Which certificates the HTTP client accepts."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""The routing cache on both databases: what it caches, what it queries, and how it detects changes."""
+"""What the routing cache caches and queries, and how it detects changes."""
 
 import asyncio
 from collections.abc import Sequence

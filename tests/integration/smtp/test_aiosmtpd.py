@@ -26,7 +26,7 @@ MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@examp
 
 
 class Handler:
-    """Records the hooks that a stock server calls. Its DATA hook raises `failure` or waits for `gate`, if set."""
+    """Records the hooks that a stock server calls. Its DATA hook raises `failure` or waits for `gate`."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
@@ -134,7 +134,7 @@ async def test_command_is_a_method_found_by_its_name() -> None:
 
 
 def test_every_upstream_command_except_auth_is_replaced() -> None:
-    """The exception is AUTH, because the server does not relay mail for users."""
+    """The server does not relay mail for users, so it has no AUTH."""
     upstream_names = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
     own_names = {name for name in vars(Connection) if name.startswith("smtp_")}
     assert upstream_names - own_names == {"smtp_AUTH"}
@@ -158,7 +158,7 @@ async def test_handler_names_are_those_of_upstream() -> None:
 async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """A method that a new release of aiosmtpd adds or changes has no effect, unless Python itself calls it."""
+    """A new release of aiosmtpd cannot change sessions through its own methods, unless Python itself calls them."""
 
     def fails(*_: Any, **__: Any) -> None:
         raise AssertionError("a method of aiosmtpd was called")

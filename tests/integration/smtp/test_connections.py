@@ -1,4 +1,4 @@
-"""Limits of connections, in total and by address, and the networks that are exempt."""
+"""Limits of connections, and the networks that are exempt."""
 
 from contextlib import AsyncExitStack
 from typing import Any

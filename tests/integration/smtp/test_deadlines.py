@@ -1,7 +1,6 @@
 """Silent, slow and non-reading peers are disconnected; peers that wait for the server are not.
 
-The time limits are short by configuration, so no test sleeps: the server's own timer ends
-connections.
+The time limits are short by configuration, so no test sleeps.
 """
 
 import asyncio
@@ -67,7 +66,7 @@ async def test_server_time_does_not_count_against_the_peer() -> None:
         server.mails.gate = asyncio.Event()
         async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
-            # Wait for the timeout of another session, which shows that the time has passed.
+            # The timeout of another session shows that the time has passed.
             async with await RawSmtp.connect(server.host, server.port) as other:
                 assert (await other.read_reply()).code == 421
             server.mails.gate.set()
@@ -87,7 +86,7 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
 
 
 async def test_connection_counts_until_it_is_closed() -> None:
-    """A connection counts even after its task has ended: a peer that does not read the last reply must be aborted."""
+    """A peer that does not read the last reply must be aborted."""
 
     class UnreadTransport(FuzzTransport):
         def close(self) -> None:

@@ -1,7 +1,7 @@
 """Runs every `tests/dialogs/*.dialog` against a running server.
 
-`SETTINGS` names the dialogues that need settings other than the defaults. `PREPARATIONS` names those
-that need more than settings, or that tests/system must not run.
+`SETTINGS` has settings for single dialogues. `PREPARATIONS` has the dialogues that need more, or that tests/system must
+not run.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def fail_accept(server: RunningSmtpServer, failure: Exception) -> AsyncIte
 
 
 async def send_slowly(server: RunningSmtpServer) -> None:
-    """Feeds three bytes every 20 ms to each connection that receives content, so that no read times out."""
+    """Feeds three bytes at a time, so that no read times out."""
     while True:
         for connection in list(server.server._connections):
             if connection.phase is Phase.CONTENT:
@@ -91,7 +91,7 @@ async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
         yield
 
 
-# Contexts in which dialogues run, by the name of the dialogue. tests/system runs only the dialogues without one.
+# Contexts of dialogues, which tests/system does not run.
 PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
@@ -133,9 +133,6 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4 requires the codes.
-
-    The greeting and the replies to HELO and EHLO have none. They are not constants, so this test does not check them.
-    """
+    """RFC 2034 section 4 requires the codes, except in the greeting and the replies to HELO and EHLO."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

@@ -92,7 +92,7 @@ async def test_hanging_commit_does_not_block_shutdown() -> None:
         await client.send_bytes(b"x\r\n.\r\n")
         await server.mails.accept_started.wait()
         await asyncio.wait_for(server.server.drain(NOW), 5)
-        # The reply is 250 only if the commit is known to have succeeded; otherwise the sender retries.
+        # The reply is 250 only if the commit is known to have succeeded.
         assert str(await client.read_reply()).startswith("421 4.3.2")
         await client.close()
 

@@ -1,4 +1,4 @@
-"""Pipelined commands of one peer, even many cheap ones, do not starve other connections.
+"""Pipelined commands of one peer do not starve other connections.
 
 The commands that run between two iterations of the event loop are counted, not timed.
 """
@@ -67,7 +67,7 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_empty_chunks_are_idle_commands() -> None:
-    """An empty chunk adds nothing to a message. Without a limit, a client could send empty chunks forever."""
+    """Without a limit, a client could send empty chunks forever."""
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
@@ -113,13 +113,13 @@ async def test_endless_line_is_throttled() -> None:
 
 
 async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpServer) -> None:
-    """Sends five pieces and asserts that after each one the throttle, and nothing else, pauses reading."""
+    """Asserts that after each of five pieces the throttle, and nothing else, pauses reading."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
     paused: list[tuple[int, set[PauseReason], bool]] = []
 
     def recorded(nbytes: int, now: float) -> float:
-        # The state is recorded here because on a busy machine the pause may end before the test continues.
+        # On a busy machine the pause may end before the test continues.
         paused.append((nbytes, set(transport.pauses), transport._transport.is_reading()))
         return next_pause(nbytes, now)
 

@@ -49,7 +49,7 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Once an address uses half, its large messages wait. Its small messages and those of other addresses continue."""
+    """Messages of other addresses and small messages continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
@@ -103,7 +103,7 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A message whose next chunk is missing waits for memory like any other, and is rejected after the same time."""
+    """A message whose next chunk is missing waits for memory like any other."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
@@ -219,7 +219,7 @@ async def test_too_large_mail_blocks_no_other() -> None:
 
 
 async def test_discarded_mail_is_no_longer_the_oldest() -> None:
-    """Once a message is discarded, no memory is set aside for it, and the next large message is the oldest."""
+    """No memory is set aside for a discarded message."""
     async with running_server(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
         memory = server.memory
         async with await start_data(server) as client, await start_data(server) as second:

@@ -1,4 +1,4 @@
-"""The PROXY protocol: the client's address, and which peers may set it."""
+"""The client's address in the PROXY protocol, and which peers may set it."""
 
 import contextlib
 import ipaddress

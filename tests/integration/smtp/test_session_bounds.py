@@ -97,7 +97,7 @@ async def test_transactions_past_the_log_limit_share_an_event() -> None:
 
 
 async def test_unfinished_mails_end_the_session() -> None:
-    """A complete message resets the count. The reply is 421, never 5yz: the next message may be legitimate."""
+    """The reply is 421, never 5yz: the next message may be legitimate."""
     async with running_server(bounds={"max_unfinished_mails": 3}) as server:
         client = await connect(server.host, server.port)
         for _ in range(2):

@@ -1,8 +1,6 @@
 """SMTP smuggling over sockets: no CR, LF, NUL or dots around the end of data start a second message.
 
-`test_data` tries all short sequences on the reader. These tests send the sequences that end a
-message on some mail server, whole and split at every packet boundary. The server must accept one
-message with the right bytes.
+These tests send the sequences that end a message on some mail server.
 """
 
 import itertools

@@ -90,7 +90,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
 
 
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
-    """Without the interruption, as many endless queries as there are readers would block all other queries."""
+    """Endless queries would otherwise block all other queries."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
     queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
     queries["endless"] = catalog.build_query("endless", endless, endless)

@@ -1,4 +1,4 @@
-"""Every query can be prepared on both databases, and the error for an unknown query contains its name."""
+"""Every query can be prepared on both databases."""
 
 import pytest
 

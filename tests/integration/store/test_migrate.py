@@ -1,4 +1,4 @@
-"""Migrations can be repeated, run concurrently, are applied completely or not at all, and reject a newer schema."""
+"""Migrations can be repeated or run concurrently, are atomic, and reject a newer schema."""
 
 import asyncio
 from pathlib import Path

@@ -99,7 +99,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection dies while in use: the statement fails, and no further statement waits for a dead connection."""
+    """No further statement waits for a dead connection."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with open_relayed_database(postgres_server, statement_timeout=1.0) as found:
@@ -212,7 +212,7 @@ async def test_keepalive_is_enabled_on_every_connection(postgres_server: Postgre
         await own.close()
 
 
-# The limits are one second because the statement that sets the program's own values runs under them.
+# The statement that sets the program's own values runs under these limits.
 FOREIGN = {
     "default_transaction_isolation": "serializable",
     "lock_timeout": "1s",

@@ -1,4 +1,4 @@
-"""The file of an open database is removed, moved or replaced: nothing is acknowledged that a restart would lose."""
+"""If the file of an open database is removed, moved or replaced, nothing is acknowledged that a restart would lose."""
 
 import os
 import shutil
@@ -117,7 +117,7 @@ async def test_nothing_is_accepted_or_changed_after_the_file_was_replaced(
 
 
 async def test_a_commit_fails_when_the_file_is_moved_before_it(installation: Installation) -> None:
-    """The file is moved between BEGIN and COMMIT; SQLite reports success."""
+    """SQLite reports success if the file is moved between BEGIN and COMMIT."""
     path = path_of(installation)
 
     async def change() -> None:
@@ -195,7 +195,7 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
 async def test_a_file_without_links_counts_as_removed(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bind mount still shows a removed file, but the file has no links left."""
+    """A bind mount still shows a removed file."""
     path = path_of(installation)
     await installation.accept.accept(installation.envelope(), mail())
     found = list(path.stat())

@@ -40,7 +40,7 @@ async def playing(play: Play) -> AsyncIterator[int]:
 
 
 class ReceivingServer:
-    """A minimal mail server that keeps what it receives. `refuse` maps the start of a command to a reply."""
+    """A minimal mail server. `refuse` maps the start of a command to a reply."""
 
     def __init__(self, refuse: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.mails: list[bytes] = []
