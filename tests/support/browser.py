@@ -37,7 +37,7 @@ def chromium_path() -> str:
 
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
-    """Starts the browser. It is bound to the current event loop, so tests that use it share the loop of the session."""
+    """The browser is bound to the current event loop, so tests that use it share the loop of the session."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -75,7 +75,7 @@ class Window:
 
 @asynccontextmanager
 async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
-    """Opens a window; raises AssertionError on exit if its pages caused unexpected errors."""
+    """Raises AssertionError on exit if the pages of the window caused unexpected errors."""
     context = await browser.new_context(viewport=WIDE, java_script_enabled=javascript, reduced_motion="reduce")
     try:
         context.set_default_timeout(10_000)

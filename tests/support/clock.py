@@ -9,7 +9,7 @@ _START = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that tests set and advance. Usage: `clock.now()`, `clock.monotonic()`, `clock.advance(minutes=5)`."""
+    """A clock that tests set and advance."""
 
     def __init__(self, start: datetime = _START) -> None:
         self._now = _micros(start)
@@ -23,7 +23,7 @@ class FakeClock:
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
-        """Returns the new wall-clock time. Raises AssertionError for a negative step."""
+        """Returns the new wall-clock time."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         assert passed >= timedelta(0), "time does not run backwards: use set()"
         self._now += passed // timedelta(microseconds=1)

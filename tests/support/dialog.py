@@ -49,12 +49,7 @@ async def run_dialog(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> None:
-    """Plays a dialogue.
-
-    Raises:
-        AssertionError: The exchange differs from the file. The message shows the exchange so far.
-        DialogError: The file is invalid.
-    """
+    """Plays a dialogue. Raises AssertionError with the exchange so far if it differs from the file."""
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)
     async with client:
@@ -69,7 +64,6 @@ async def run_dialog(
 
 
 def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    """Returns (line number, verb, text) for each step, with variables replaced."""
     steps: list[tuple[int, str, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):

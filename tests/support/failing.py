@@ -34,7 +34,7 @@ class FailingWake:
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
-    """Makes log calls for `events` raise. Yields the names of the other events that were logged."""
+    """Makes log calls for `events` raise. Yields the names of the other logged events."""
     logged_events: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Fixtures of integration and system tests. The modules of `tests.support` document the yielded objects."""
+"""Fixtures of integration and system tests."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,6 @@ from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
 @pytest.fixture(autouse=True)
 def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test if the kept log lines of a program that it started contain a secret."""
     started: list[Program] = []
     start = Program.start
 

@@ -43,7 +43,6 @@ _PR_SET_PDEATHSIG = 1
 
 
 def can_share_server(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
-    """Whether a server that was started with `server_env` may fork a child with environment `env`."""
     return all(
         {name: value for name, value in env.items() if name.startswith(prefix)}
         == {name: value for name, value in server_env.items() if name.startswith(prefix)}
@@ -218,7 +217,7 @@ def run_module(request: ForkRequest) -> None:
 def exit_process(code: int) -> None:
     """Exits as the interpreter does, but without destroying every object. Returns if a stream is closed.
 
-    Destroying the objects would copy memory that is shared with the server.
+    Destruction would copy memory that is shared with the server.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads
     atexit._run_exitfuncs()

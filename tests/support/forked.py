@@ -54,7 +54,6 @@ def _fork_server() -> ForkServer:
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether the fork server can start this command in this environment."""
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
     return can_share_server(env, _fork_server().env)

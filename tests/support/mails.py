@@ -1,7 +1,6 @@
 """Builds test messages as bytes, as sent after DATA but without dot-stuffing, with CR LF line endings.
 
-Each message has its own Message-ID unless one is given; only `mail` has a fixed default. The same arguments, including
-`message_id`, return the same bytes.
+The same arguments, including `message_id`, return the same bytes.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""The parsing worker with a parser that fails as the message requests, for tests of what survives such a failure.
+"""The parsing worker with a parser that fails as the message requests.
 
-A message that contains `endless` is parsed for ever. `abort` ends the process like a crash in C code, `stop` stops it
-with SIGSTOP, and `hungry` allocates 1 TiB. `unbounded` removes the limits on HTML for this and all later messages.
+`endless` is parsed for ever. `abort` ends the process like a crash in C code, `stop` stops it with SIGSTOP, and
+`hungry` allocates 1 TiB. `unbounded` removes the limits on HTML for this and all later messages.
 """
 
 import os

@@ -96,6 +96,8 @@ class _SupervisorClient:
 
 
 class PostgresServer:
+    """A server with databases."""
+
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # URL of the maintenance database
         self._control = control
@@ -222,7 +224,7 @@ class PostgresServer:
 
 
 def shared_server(folder: Path) -> PostgresServer:
-    """The server of the test run; all workers share `folder`. Blocks about 1 s while it starts."""
+    """All workers share `folder`."""
     url = os.environ.get("TEST_POSTGRES_URL")
     if url:
         return PostgresServer(url, None)
@@ -250,8 +252,8 @@ async def private_postgres(
     Args:
         source: `system` or `wheel`, to require one kind of binaries.
         parent: where its data directory is created.
-        small_disk: bytes of a separate disk for the databases (a tablespace); the WAL stays with the data directory.
-            Raises RuntimeError where the kernel does not permit one.
+        small_disk: bytes of a separate disk for the databases, but not for the WAL. Raises RuntimeError if the kernel
+            does not permit one.
     """
     chosen = {**_SETTINGS, **({} if fsync else _NO_FSYNC), **(settings or {})}
     with contextlib.ExitStack() as stack:

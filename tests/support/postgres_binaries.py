@@ -52,7 +52,7 @@ def run_as() -> RunAs | None:
 
 
 def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """Returns the first usable installation; `source` requires one kind."""
+    """Returns the first usable installation; `source` requires one kind. Raises PostgresNotFoundError."""
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
@@ -120,7 +120,7 @@ def _wheel_install() -> Path | None:
 
 
 def _can_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether `user` may enter the folder and run its programs, apart from supplementary groups."""
+    """Whether `user` may enter the folder and run its programs. Ignores supplementary groups."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(

@@ -1,8 +1,7 @@
 """The real program as a child process that tests signal and kill.
 
 `Program` starts `python -m emailrouter ARGS`, where possible as a fork of a process that has imported the program.
-`async with` leaves no process behind; on Linux a killed test run leaves none either. Only processes started here are
-signalled.
+`async with` leaves no process behind; on Linux a killed test run leaves none either.
 
 Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
@@ -104,7 +103,6 @@ class Program:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Kills the program if it still runs; `terminate()` is for tests of the shutdown."""
         if self.running():
             self._signal_group(signal.SIGKILL)
         await self.wait()
@@ -141,7 +139,6 @@ class Program:
         return process
 
     async def terminate(self, timeout: float = 30) -> int:
-        """Sends SIGTERM and returns the exit code."""
         self._signal(signal.SIGTERM)
         return await self.wait(timeout)
 
@@ -158,11 +155,9 @@ class Program:
         self._signal_group(signal.SIGCONT)
 
     def send_sighup(self) -> None:
-        """Sends SIGHUP, at which the program reloads its certificates."""
         self._signal(signal.SIGHUP)
 
     async def wait(self, timeout: float = 30) -> int:
-        """Returns the exit code after the program has ended and its output was read completely."""
         process = self._started_process()
         try:  # `process.wait()` also waits for the pipes, which children may keep open
             await wait_until(lambda: process.returncode is not None, "exit", timeout=timeout)
@@ -197,7 +192,6 @@ class Program:
         return b"".join(self.stderr).decode(errors="replace")
 
     def log_events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Returns the JSON lines with this `event`, or all for None."""
         return [event for event in self._events if name is None or event.get("event") == name]
 
     async def ready(self, timeout: float = 20) -> dict[str, Any]:
@@ -289,7 +283,6 @@ StartProgram = Callable[..., Awaitable[Program]]
 
 @asynccontextmanager
 async def program_starter() -> AsyncIterator[StartProgram]:
-    """Yields `start("serve", env=...)` for tests with several programs; all are killed at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*args: str, **options: Any) -> Program:

@@ -1,8 +1,6 @@
 """A TCP relay that can drop its connections silently, like a firewall: they stay open and nothing passes.
 
-    async with Relay(port) as relay: ...  # connect to relay.port; relay.drop_connections()
-
-New connections work after `drop_connections`.
+async with Relay(port) as relay: ...  # connect to relay.port; relay.drop_connections()
 """
 
 import asyncio
@@ -62,7 +60,6 @@ class Relay:
         self.drop_connections()
 
     def open_dropped_count(self) -> int:
-        """The number of dropped connections that the client has not closed."""
         return sum(connection.dropped and not connection.closed for connection in self._connections)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -77,7 +77,6 @@ class SlackStandIn:
         await self.stop()
 
     async def start(self, port: int = 0) -> None:
-        """Listens on a free port, or on that of an earlier start."""
         self._stopping.clear()
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
@@ -99,7 +98,6 @@ class SlackStandIn:
         return f"/services/T000/B000/{name}"
 
     def url(self, name: str = "general", *, host: str = "127.0.0.1") -> str:
-        """The webhook URL of a channel. Every name works."""
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
 
     def script(self, name: str, *behaviours: Behaviour) -> None:
@@ -107,7 +105,7 @@ class SlackStandIn:
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """Sets the behaviour for requests without a scripted one; None restores the answers of Slack."""
+        """None restores the answers of Slack."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)
@@ -138,7 +136,7 @@ class SlackStandIn:
     ) -> list[Post]:
         """Returns the posts as soon as there are `n`. path: a path or the name of a channel; None for all.
 
-        `accepted` counts only posts that were answered 2xx.
+        accepted: counts only posts that were answered 2xx.
         """
         posts_to = self.accepted_posts if accepted else self.posts_to
         try:

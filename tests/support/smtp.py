@@ -100,7 +100,6 @@ class RawSmtp:
         await self.send_bytes(line.encode() + b"\r\n")
 
     async def command(self, line: str, expect: int | None = None) -> SmtpReply:
-        """Sends a line and returns the reply, whose code must start with `expect`."""
         await self.send_line(line)
         return await self.read_reply() if expect is None else await self.expect(expect)
 
@@ -119,7 +118,6 @@ class RawSmtp:
         return reply
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
-        """Performs the handshake; `context` decides how certificates are verified."""
         async with asyncio.timeout(self.timeout):
             await self._writer.start_tls(context, server_hostname=server_hostname)
         self.exchanged_lines.append("-- TLS")
@@ -165,7 +163,6 @@ class RawSmtp:
     # Closing.
 
     async def quit(self) -> SmtpReply:
-        """Returns the reply after the server has closed."""
         reply = await self.command("QUIT")
         await self.read_to_eof()
         await self.close()

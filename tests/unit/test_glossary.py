@@ -34,6 +34,8 @@ ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", 
 
 @dataclass(frozen=True)
 class Text:
+    """A part of a file, which begins at `line`."""
+
     line: int
     text: str
     is_name: bool = False

@@ -217,7 +217,6 @@ async def test_a_reference_joins_only_at_the_same_alias_and_from_a_participant(i
 
 
 async def test_a_reply_joins_a_ticket_of_the_same_group(installation: Installation) -> None:
-    """A message and its reply are in one group commit."""
     reply = mail("<two@customer.test>", extra=["In-Reply-To: <one@customer.test>"])
     await asyncio.gather(
         *(installation.accept.accept(installation.envelope(), mail(f"<{n}@busy.test>")) for n in range(5)),
@@ -244,7 +243,6 @@ async def test_one_bad_message_does_not_fail_the_others_of_its_group(installatio
 
 
 async def test_a_message_too_large_for_the_disk_fails_alone(installation: Installation) -> None:
-    """The group commit fails, and its messages are retried individually."""
 
     def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         if any(b"huge" in found.content for found in mails):

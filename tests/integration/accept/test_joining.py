@@ -48,7 +48,7 @@ class PlainTicket:
 
 
 def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
-    """Returns the ticket of each (message number, alias), as its index among the tickets of the alias."""
+    """Returns the ticket of each (message number, alias), as its index at the alias."""
     tickets: dict[str, list[PlainTicket]] = {}
     found = {}
     for one in sent:
@@ -71,7 +71,6 @@ def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_correspondence_joins_as_specified(installation: Installation, seed: int) -> None:
-    """Few Message-IDs and senders put one Message-ID into many tickets."""
     rng = random.Random(seed)
     names = [f"n{n}" for n in range(4 + 8 * seed)]
     sent = [
@@ -182,7 +181,6 @@ async def test_all_200_participants_can_reply_and_others_cannot(installation: In
 
 
 async def test_a_reply_to_an_erased_ticket_opens_a_new_one(installation: Installation) -> None:
-    """Erasing the ticket also erases its participants."""
     await installation.accept.accept(installation.envelope(), mail())
     (ticket,) = await installation.all_rows("tickets")
     async with installation.database.transaction() as transaction:

@@ -95,7 +95,7 @@ async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation)
 
 
 class GroupRecorder:
-    """Runs the real transaction and counts, for each group, the rows of its lookups and inserts."""
+    """Runs the real transaction and counts the rows of its lookups and inserts for each group."""
 
     def __init__(self) -> None:
         self.lookups: list[int] = []

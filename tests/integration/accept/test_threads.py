@@ -33,7 +33,7 @@ def mail(
     references: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> bytes:
-    """Builds a message. `name` is the left side of the Message-ID, as in `parent` and `references`."""
+    """Builds a message. `name`, `parent` and `references` are left sides of Message-IDs."""
     lines = [f"From: {from_}", f"To: {to}", f"Subject: {subject}", f"Message-ID: <{name}@mail.test>", *extra]
     if parent:
         lines.append(f"In-Reply-To: <{parent}@mail.test>")
@@ -54,7 +54,6 @@ async def accept_in_order(installation: Installation, *contents: bytes) -> list[
 
 
 async def test_a_conversation_of_several_people(installation: Installation) -> None:
-    """Support replies with its own mail program; a colleague of the customer joins."""
     found = await accept_in_order(
         installation,
         mail("ask", extra=[f"Cc: {BOB}"]),
@@ -66,7 +65,7 @@ async def test_a_conversation_of_several_people(installation: Installation) -> N
 
 
 async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation: Installation) -> None:
-    """Bob was copied later and replies to the first message, which he was not copied on."""
+    """Bob was copied later and replies to the first message."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -77,7 +76,7 @@ async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation
 
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
-    """Exchange replaced the Message-ID in transit, so the reply of Apple Mail refers to an unknown Message-ID."""
+    """Exchange replaced the Message-ID in transit, so the reply refers to an unknown one."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -277,7 +276,6 @@ async def test_a_bounce_shows_recipient_and_reason(
 
 
 async def test_a_mail_loop_makes_one_ticket_and_no_reply(installation: Installation) -> None:
-    """A loop needs two systems that reply."""
     for _ in range(5):
         await installation.accept_message(corpus_mail("own-mark"))
     assert len(await installation.execute("SELECT id FROM tickets")) == 1

@@ -52,7 +52,6 @@ def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 async def wait_until_done_or_blocked(installation: Installation, task: asyncio.Task[object]) -> None:
-    """Waits until the task ends, or until a connection of the database waits for a lock."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
         while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - only the server knows
@@ -188,7 +187,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             await wait_until_done_or_blocked(installation, replaying)
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
-        # On a stalled machine, the server can abort the deliverer instead of the replay. The deliverer retries then.
+        # On a stalled machine, the server can abort the deliverer instead, which then retries.
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

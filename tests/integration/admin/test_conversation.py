@@ -12,7 +12,6 @@ FIRST = "<first@customer.test>"
 
 
 async def long_ticket(installation: Installation, replies: int) -> tuple[str, list[str]]:
-    """Returns the ids of a ticket and of its messages, oldest first."""
     first = await installation.accept_message(mails.plain(message_id=FIRST))
     rest = [await installation.accept_message(mails.reply_to(FIRST, text=f"Answer {n}.")) for n in range(replies)]
     (ticket,) = (await installation.tickets.list(installation.actor)).items
@@ -77,7 +76,6 @@ async def test_messages_of_other_tickets_are_hidden(installation: Installation) 
 
 
 def summarize_entries(section: Timeline) -> list[tuple[int, str]]:
-    """Returns for each entry the number of entries omitted before it, and its event kind or text."""
     return [
         (one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in section.entries
     ]

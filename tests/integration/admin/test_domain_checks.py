@@ -27,7 +27,7 @@ NAME = "example.org"
 
 
 class TwoWorkspaces:
-    """Two workspaces that add the same domain, each with an alias and its own webhook."""
+    """Two workspaces that add the same domain."""
 
     def __init__(self, installation: Installation, dns: DnsStandIn, slack: SlackStandIn) -> None:
         self.installation, self.dns, self.slack = installation, dns, slack
@@ -74,7 +74,7 @@ class TwoWorkspaces:
         self.dns.set(f"_emailrouter.{NAME}", "TXT", *(f"emailrouter-verification={d.token}" for d in domains))
 
     async def recheck_for_days(self, count: int) -> list[str]:
-        """Runs two rechecks a day; returns the status of the first workspace's domain at the end of each day."""
+        """Runs two rechecks a day; returns the status of the first domain at the end of each day."""
         found: list[str] = []
         for _ in range(count):
             for _ in range(2):
@@ -91,7 +91,6 @@ class TwoWorkspaces:
         return [entry.action for entry in (await AuditService(self.installation.database).list(actor)).items]
 
     async def take_alerts(self) -> list[tuple[str, str]]:
-        """Posts pending alerts; returns (channel, text) of the posts since the last call."""
         await self.alerts.post_pending()
         posts, self.slack.posts = list(self.slack.posts), deque()
         return [(post.path.rpartition("/")[2], str(json.loads(post.raw)["text"])) for post in posts]

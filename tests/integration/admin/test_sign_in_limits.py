@@ -32,7 +32,6 @@ HOUR = RateLimit(requests=5, seconds=3600)
 
 @pytest.fixture(autouse=True)
 def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lowers the limits: three failures an hour per account, two in 15 minutes per known device."""
     monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", RateLimit(3, 3600))
     monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", RateLimit(2, 900))
 

@@ -1,7 +1,4 @@
-"""The workspace, its users and API keys over REST.
-
-The rules are tested in tests/integration/admin/test_access_rules.py.
-"""
+"""The workspace, its users and API keys over REST."""
 
 from tests.support.installation.http import PASSWORD, ServedInstallation
 

@@ -19,7 +19,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 
 async def audited_address(served: ServedInstallation, forwarded: list[str]) -> str:
-    """Changes the workspace with these X-Forwarded-For fields; returns the client address in the audit log."""
+    """Changes the workspace with these X-Forwarded-For fields; returns the address in the audit log."""
     headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
     async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
         assert response.status == 200
@@ -62,7 +62,6 @@ async def test_clients_behind_a_proxy_are_throttled_separately(proxied: ServedIn
 
 
 async def is_secure(served: ServedInstallation) -> bool:
-    """Whether the session cookie is `Secure` after a sign-in with `X-Forwarded-Proto: https`."""
     login = {"email": served.login.email, "password": served.login.password}
     answer = await served.anonymous.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
     return "Secure" in answer.headers["Set-Cookie"]

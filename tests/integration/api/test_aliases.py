@@ -1,4 +1,4 @@
-"""Aliases over REST. The rules are tested in tests/integration/admin/test_alias_rules.py."""
+"""Aliases over REST."""
 
 from tests.support.installation.http import ServedInstallation
 

@@ -28,7 +28,6 @@ def decode_json(data: bytes) -> Any:
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> None:
-    """Reads the part of a response after the status line."""
     fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
     await reader.readexactly(length)
@@ -75,7 +74,6 @@ def test_brackets_in_strings_do_not_count_as_depth() -> None:
 
 @pytest.mark.parametrize("data", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000])
 def test_many_quotes_and_backslashes_take_linear_time(data: bytes) -> None:
-    """Quadratic parsing would exceed the time limit of the test."""
     with pytest.raises(Refused, match="not valid JSON"):
         decode_json(data)
 

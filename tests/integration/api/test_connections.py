@@ -17,14 +17,13 @@ TIMEOUT_SECONDS = 0.25
 
 @pytest.fixture
 async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
-    """An API that waits 0.25 s for a request head."""
     settings = served_settings(keepalive_timeout=f"{TIMEOUT_SECONDS * 1000:.0f}ms")
     async with sqlite_store(tmp_path_factory.mktemp("api")) as store, serve_api(store, settings) as served:
         yield served
 
 
 async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
-    """Sends chunks slowly and returns all bytes received until the close, `b""` after a reset."""
+    """Returns all bytes received until the close, `b""` after a reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:

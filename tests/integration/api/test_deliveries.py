@@ -1,4 +1,4 @@
-"""Deliveries over REST. The rules are tested in tests/integration/admin/test_delivery_rules.py."""
+"""Deliveries over REST."""
 
 from tests.integration.dashboard.past import record_attempt
 from tests.support.installation.http import ServedInstallation

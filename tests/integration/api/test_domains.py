@@ -1,4 +1,4 @@
-"""Domains over REST. The rules are tested in tests/integration/admin/test_domain_rules.py."""
+"""Domains over REST."""
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST

@@ -21,7 +21,6 @@ from tests.support.stores import sqlite_store
 
 
 async def send_raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
-    """Sends raw bytes on a new connection and returns everything received."""
     host, port = served.server.address
     reader, writer = await asyncio.open_connection(host, port)
     try:

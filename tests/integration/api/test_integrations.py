@@ -1,4 +1,4 @@
-"""Integrations over REST. The rules are tested in tests/integration/admin/test_integration_rules.py."""
+"""Integrations over REST."""
 
 from tests.support.installation.http import ServedInstallation
 from tests.support.slack import FixedResponse, SlackStandIn

@@ -121,7 +121,6 @@ class RequestStub(dict[Any, Any]):
 
 
 async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
-    """One ticket every 3 s and five open pages, with the default settings."""
     clock = FakeClock()
     async with sqlite_store(tmp_path) as store:
         limits = ProcessRateLimiter(store.database, clock)

@@ -1,4 +1,4 @@
-"""Statistics, delivery status and message search over REST. The rules are tested in tests/integration/admin."""
+"""Statistics, delivery status and message search over REST."""
 
 from tests.integration.dashboard.past import PastMessage, insert_past_messages
 from tests.support import mails

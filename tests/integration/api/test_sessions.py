@@ -1,7 +1,4 @@
-"""Sign-in over REST, and protection against other sites.
-
-The rules are tested in tests/integration/admin/test_session_rules.py.
-"""
+"""Sign-in over REST, and protection against other sites."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tickets over REST. The rules are tested in tests/integration/admin/test_ticket_rules.py."""
+"""Tickets over REST."""
 
 from tests.support import mails
 from tests.support.corpus import corpus_mail

@@ -61,7 +61,6 @@ async def test_correct_setup_has_no_failures(setup: CheckedInstallation) -> None
 
 
 async def test_name_servers_of_resolv_conf(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check reports ignored lines of the file and a server without EDNS."""
     monkeypatch.setattr("router.dns.servers.DNS_PORT", setup.dns.port)
     path = setup.folder / "resolv.conf"
     path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")

@@ -1,7 +1,7 @@
 """Fixtures of the dashboard tests, with a real browser.
 
-Playwright's objects belong to one event loop. Tests that use `window` therefore run on the session's loop (`pytestmark
-= pytest.mark.asyncio(loop_scope="session")`) and use `site` or `populated`.
+Playwright's objects belong to one event loop, so tests that use `window` run on the session's loop (`loop_scope`) and
+use `site` or `populated`.
 """
 
 from collections.abc import AsyncIterator
@@ -39,7 +39,6 @@ async def chromium_browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def window(chromium_browser: Browser) -> AsyncIterator[Window]:
-    """An unexpected error of the window's pages fails the test."""
     async with open_window(chromium_browser) as found:
         yield found
 

@@ -78,7 +78,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
 
 
 async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
-    """Creates a ticket with more messages than a page shows; returns its id and the position of the tenth reply."""
+    """Returns a ticket with more messages than a page shows, and the position of its tenth reply."""
     ticket = await served.accept_ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     places = [""]
     for n in range(1, 32):

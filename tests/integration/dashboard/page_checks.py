@@ -31,7 +31,6 @@ async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
 
 
 async def check_layout(page: Page, name: str, kind: Kind, *, folder: str) -> None:
-    """Checks that the page is not wider than the window and that no link or button is squeezed."""
     await emulate_device(page, scheme="dark" if kind == "dark" else "light", phone=kind == "phone")
     if folder:
         await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)

@@ -27,7 +27,7 @@ async def record_attempt(installation: Installation, delivery_id: str, outcome: 
 
 @dataclass(frozen=True)
 class PastMessage:
-    """A message received `days` ago; its ticket was claimed after 600 s and resolved after 7200 s."""
+    """A message received `days` ago, whose ticket was claimed after 600 s and resolved after 7200 s."""
 
     days: float
     number: int

@@ -11,7 +11,6 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def create_failed_delivery(served: ServedInstallation, reason: str = "Slack rejected the message") -> str:
-    """Creates a message whose delivery failed permanently; returns the delivery's id."""
     await served.accept_message(mails.plain(subject="Stuck <door>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0]
     await record_attempt(served, delivery.id, "rejected", 400, "<b>no_text")

@@ -13,7 +13,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
 def message_with_images(*kinds: str) -> bytes:
-    """Returns a message that shows an image of each type and one that is not attached."""
     shown = "".join(f'<img alt="a > b" src="cid:{n}@c.test">' for n in range(len(kinds) + 1))
     parts = "".join(
         f"--b\r\nContent-Type: {kind}\r\nContent-ID: <{n}@c.test>\r\nContent-Transfer-Encoding: base64\r\n\r\n"

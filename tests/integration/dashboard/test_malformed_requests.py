@@ -12,7 +12,6 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def send_raw_request(served: ServedInstallation, *lines: str) -> tuple[int, str]:
-    """Sends these lines and the fields Host, Accept and Connection; returns the status and the complete response."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     head = [*lines, f"Host: {served.root.removeprefix('http://')}", "Accept: text/html", "Connection: close"]
     writer.write("\r\n".join([*head, "", ""]).encode())

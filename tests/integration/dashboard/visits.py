@@ -1,6 +1,5 @@
-"""Example paths of every page; `test_every_page_is_visited` fails for a page without one.
-
-`VISITS` maps the declared path of a page to a path with placeholders, whose values `populate` returns.
+"""Example paths of every page: `VISITS` maps its declared path to one with placeholders, whose values `populate`
+returns.
 """
 
 from api.dashboard.views import PAGES
@@ -79,7 +78,6 @@ async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, st
 
 
 async def _add_managed_objects(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
-    """Adds objects to manage, among them an unverified domain and a failing integration."""
     services = served.services
     waiting = await services.domains.create(served.actor, "help.example.com")
     user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")

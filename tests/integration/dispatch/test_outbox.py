@@ -77,7 +77,7 @@ async def test_a_delivery_fails_after_too_many_claims(outboxes: Outboxes) -> Non
 
 
 async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes) -> None:
-    """A paused process sends its message after its lease has expired. The other process keeps its lease."""
+    """A paused process sends its message after its lease has expired."""
     batch = await outboxes.claim_batch()
     outboxes.clock.advance(61)
     again = await outboxes.claim_batch(by=outboxes.second)

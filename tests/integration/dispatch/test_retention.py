@@ -44,7 +44,6 @@ def new_retention(
 
 
 async def resolve(installation: Installation, message_id: str, *, delivered: bool = True) -> None:
-    """Resolves the tickets of a message now; with `delivered`, also marks their deliveries as delivered."""
     of_message = "(SELECT ticket_id FROM ticket_messages WHERE message_id = :m)"
     await installation.execute(
         f"UPDATE tickets SET status = 'resolved', resolved_at = :now WHERE id IN {of_message}",

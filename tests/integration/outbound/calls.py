@@ -1,4 +1,4 @@
-"""A payload, a valid response, a resolver, and an assertion about failures for the HTTP client tests."""
+"""Shared parts of the HTTP client tests."""
 
 import socket
 

@@ -212,7 +212,6 @@ async def test_concurrent_calls_have_separate_errors(slack: SlackStandIn) -> Non
 
 
 async def test_each_call_has_its_own_connection(client: OutboundClient) -> None:
-    """Bytes after a response are never read as the response to the next request."""
     async with RawHttpServer(VALID_RESPONSE) as server:
         for expected in (1, 2, 3):
             assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"

@@ -1,4 +1,4 @@
-"""The bytes that the clients of `tests.system.smtp.fuzz` send: mutated conversations in random pieces."""
+"""The mutated conversations that the clients of `tests.system.smtp.fuzz` send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def random_content(rng: random.Random) -> bytes:
 
 
 def random_dialogue(rng: random.Random) -> bytes:
-    """Returns what a client sends in one connection, before mutation."""
     sent = [b"EHLO client.test\r\n"] if rng.random() < 0.9 else []
     for _ in range(rng.randrange(1, 12)):
         kind = rng.random()

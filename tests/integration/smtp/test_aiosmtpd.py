@@ -85,7 +85,6 @@ class Handler:
 
 @asynccontextmanager
 async def stock_server(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.SMTP) -> AsyncIterator[RawSmtp]:
-    """Yields a client of an aiosmtpd server that is used as its documentation describes."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(handler, hostname="mx", loop=loop), "127.0.0.1", 0)
     try:
@@ -158,7 +157,6 @@ async def test_handler_names_are_those_of_upstream() -> None:
 async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """A new release of aiosmtpd cannot change sessions through its own methods, unless Python itself calls them."""
 
     def fails(*_: Any, **__: Any) -> None:
         raise AssertionError("a method of aiosmtpd was called")

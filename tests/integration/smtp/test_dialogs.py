@@ -44,7 +44,6 @@ LISTED = FakeBlockListResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
 
 @asynccontextmanager
 async def run_concurrently(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs `work` concurrently with the dialogue; raises the error if `work` has failed."""
     task = asyncio.ensure_future(work)
     try:
         yield

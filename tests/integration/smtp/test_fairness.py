@@ -113,7 +113,6 @@ async def test_endless_line_is_throttled() -> None:
 
 
 async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpServer) -> None:
-    """Asserts that after each of five pieces the throttle, and nothing else, pauses reading."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
     paused: list[tuple[int, set[PauseReason], bool]] = []

@@ -49,7 +49,6 @@ async def test_small_mail_never_waits() -> None:
 
 
 async def test_one_address_may_use_half_of_the_memory() -> None:
-    """Messages of other addresses and small messages continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
@@ -103,7 +102,6 @@ async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
 
 
 async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
-    """A message whose next chunk is missing waits for memory like any other."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:

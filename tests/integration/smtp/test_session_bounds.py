@@ -24,7 +24,7 @@ async def connect(host: str, port: int) -> RawSmtp:
 
 
 async def wait_for_command_phase(connection: Connection) -> None:
-    """Waits until the command timeout applies. The reply to the previous command may arrive earlier."""
+    """The reply to the previous command may arrive before the command timeout applies."""
     await wait_until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
 
 

@@ -93,7 +93,6 @@ async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_clien
 async def test_split_at_every_boundary(
     end: bytes, path: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
-    """Without TLS the split is between packets, with TLS between records."""
     header = PROXY_HEADERS.get(path, b"")
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND_PROXY if header else {})) as server,

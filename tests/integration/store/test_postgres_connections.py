@@ -99,7 +99,6 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No further statement waits for a dead connection."""
     monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
     monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with open_relayed_database(postgres_server, statement_timeout=1.0) as found:
@@ -200,7 +199,7 @@ async def test_a_connection_idle_for_long_is_replaced_without_a_probe(
 
 
 async def test_keepalive_is_enabled_on_every_connection(postgres_server: PostgresServer) -> None:
-    """/proc/net/tcp shows a timer of kind 2 (keep-alive) for the client side of each connection."""
+    """/proc/net/tcp shows a timer of kind 2 (keep-alive)."""
     async with open_relayed_database(postgres_server) as found:
         await use_connections_concurrently(found.database)
         own = await found.database.connect()

@@ -60,7 +60,7 @@ async def test_deleted_data_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_backup_as_documented_is_private(tmp_path: Path) -> None:
-    """Runs the command of docs/operations.md with a stand-in for `sqlite3` and umask 022."""
+    """Runs the command of docs/operations.md with a stand-in for `sqlite3`."""
     (text,) = (block.text for block in parse_blocks(DOCUMENT.read_text()) if "VACUUM INTO" in block.text)
     with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
         connection.execute("CREATE TABLE mails (content TEXT)")

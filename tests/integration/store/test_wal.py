@@ -91,7 +91,6 @@ async def test_truncation_does_not_wait_for_a_writer(installation: Installation,
 
 
 async def test_reads_leave_no_snapshot_open(installation: Installation) -> None:
-    """A slow client reads a raw message in chunks."""
     database = database_of(installation)
     accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None

@@ -24,7 +24,6 @@ Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def playing(play: Play) -> AsyncIterator[int]:
-    """Starts a server that runs `play` for each connection, then closes the connection; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

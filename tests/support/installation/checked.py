@@ -87,7 +87,7 @@ class CheckedInstallation:
 
 @asynccontextmanager
 async def healthy_installation(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
-    """An installation in which the check finds only errors that a host on loopback cannot avoid."""
+    """The check finds only errors that a host on loopback cannot avoid."""
     root = trustme.CA()
     authority = root.create_child_ca()
     trust = ssl.create_default_context()
@@ -130,7 +130,6 @@ def free_port() -> int:
 
 
 def make_statvfs(**values: int) -> Any:
-    """Returns a `statvfs` for a disk of 100 GB that is half full, with these fields replaced."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
 

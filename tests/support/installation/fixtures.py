@@ -1,4 +1,4 @@
-"""Fixtures of the tests of API and dashboard; a conftest.py imports those that its tests use."""
+"""Fixtures of the tests of API and dashboard."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +12,6 @@ from tests.support.stores import Store, sqlite_store
 
 @pytest.fixture
 async def served(store: Store, dns_server: DnsStandIn) -> AsyncIterator[ServedInstallation]:
-    """A server on SQLite and on PostgreSQL; domains are resolved by `dns_server`."""
     async with serve_api(store, served_settings(dns_server)) as found:
         yield found
 

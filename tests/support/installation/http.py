@@ -43,6 +43,8 @@ class ApiReply:
 
 
 class ApiClient:
+    """A client of the API with one key, or without a key."""
+
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
         self._session = session
         self.root = root

@@ -131,7 +131,7 @@ class Installation:
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
 
     def second_process(self, **options: Any) -> Self:
-        """Returns an installation for the same database, in place of a second process. The test closes it."""
+        """Stands for a second process over the same database. The test closes the installation."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
         found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
@@ -228,7 +228,7 @@ class Installation:
 
     @asynccontextmanager
     async def open_database(self) -> AsyncIterator[None]:
-        """Keeps the database open during the block. Closes the core after a block that raises no exception."""
+        """Closes the core after a block that raises no exception."""
         await self.database.open()
         try:
             yield
