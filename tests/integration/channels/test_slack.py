@@ -21,7 +21,7 @@ WEBHOOK_URL = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
 
 
 def test_channel_is_listed_and_implements_the_protocol() -> None:
-    channel: Channel[SlackSettings] = CHANNEL
+    channel: Channel[SlackSettings] = CHANNEL  # mypy checks that CHANNEL implements the protocol
     assert CHANNELS[channel.kind] is CHANNEL
 
 

@@ -22,7 +22,7 @@ _OVERFLOW_WIDTH = "document.documentElement.scrollWidth - document.documentEleme
 
 
 async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
-    """folder: Folder for screenshots, "" for none."""
+    """Checks the size, accessibility and layout of a page. folder: for screenshots, "" for none."""
     assert await page.locator("h1").count() == 1, name
     assert len((await page.content()).encode()) < MAX_PAGE_BYTES, name
     for kind in kinds:

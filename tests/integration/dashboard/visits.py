@@ -1,5 +1,6 @@
-"""Example paths of every page: `VISITS` maps its declared path to one with placeholders, whose values `populate`
-returns.
+"""Example paths of every page.
+
+`VISITS` maps declared paths to paths with placeholders, whose values `populate` returns.
 """
 
 from api.dashboard.views import PAGES

@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
 
-# A longer run: `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py
-# tests/unit/smtp/test_lines.py`
+# A profile for a longer run:
+# `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
 settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 
 
