@@ -53,7 +53,7 @@ class PreparedServer:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """Returns the program from the command line or PATH, or None. Raises SystemExit for a missing program."""
+    """Returns the program from the command line or PATH, or None. Raises SystemExit if `named` does not exist."""
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
