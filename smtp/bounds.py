@@ -19,8 +19,8 @@ class Bounds:
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
     max_received_fields: int
-    max_recipients: int  # recipients of one message
-    max_errors: int  # errors in one session before the connection is closed
+    max_recipients: int
+    max_errors: int  # of one session
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # messages a minute from one address; 0 means no limit

@@ -63,7 +63,6 @@ def announces_content(line: bytes | bytearray) -> bool:
 
 
 def is_other_protocol(start: bytes | bytearray) -> bool:
-    """Whether a line with this start belongs to HTTP or TLS."""
     return _HTTP_OR_TLS.match(start) is not None
 
 
@@ -182,7 +181,6 @@ def parse_bdat(argument: str | None) -> BdatCommand:
 
 
 def parse_no_argument(argument: str | None) -> None:
-    """Checks that a command has no argument. Raises `CommandError`."""
     if argument:
         raise CommandError(replies.BAD_ARGUMENT)
 

@@ -73,7 +73,6 @@ class Connection(upstream.SMTP):
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Registers the connection and starts its task."""
         peer = transport.get_extra_info("peername")
         # A Unix socket has no address; its peer is not trusted.
         self.handler.peer = canonical_address(peer[0]) if isinstance(peer, tuple) else ""
@@ -102,7 +101,6 @@ class Connection(upstream.SMTP):
 
     @property
     def phase(self) -> Phase:
-        """What the connection waits for."""
         return self._deadline.phase
 
     @property
@@ -168,10 +166,8 @@ class Connection(upstream.SMTP):
             self._registry.unregister(self)
 
     async def _serve(self) -> None:
-        """Starts the query of the block lists, if any, greets, and answers commands until the session ends."""
         context, peer = self._context, self.handler.peer
         if context.block_lists is not None and peer not in context.limits.trusted:
-            # The session continues meanwhile; RCPT waits for the result.
             self.handler.block_list_query = self.loop.create_task(context.block_lists.find_listing(peer))
         self.send(replies.greeting(context.hostname))
         while True:
@@ -276,7 +272,6 @@ class Connection(upstream.SMTP):
         return Reception(context.memory, quota_key, self._io, context.bounds)
 
     async def _finish_mail(self, reception: Reception) -> None:
-        """Replies to a message whose content is complete or was discarded."""
         self._reception = None
         self._deadline.command_time = 0.0
         with reception:
@@ -333,12 +328,10 @@ class Connection(upstream.SMTP):
     smtp_HELP = smtp_TURN = smtp_EXPN
 
     def _reset(self) -> None:
-        """Ends the transaction and discards its content."""
         self.handler.end_transaction()
         self._release()
 
     def _release(self) -> None:
-        """Discards the message that is being received."""
         reception, self._reception = self._reception, None
         if reception is not None:
             reception.release()

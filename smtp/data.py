@@ -46,7 +46,6 @@ class Content:
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
-        """Adds a piece of the content, or only counts its bytes if the content was discarded."""
         self.size += len(piece)
         if self.is_discarded:
             return
@@ -64,13 +63,11 @@ class Content:
         self._buffer.write(piece)
 
     def discard(self) -> None:
-        """Discards the content so far and all later pieces."""
         self._single = None
         self._buffer = None
         self.buffered_bytes = 0
 
     def getvalue(self) -> bytes:
-        """Returns the whole content, which must not have been discarded."""
         return self._buffer.getvalue() if self._buffer is not None else self._single or b""
 
 
@@ -106,7 +103,6 @@ class DataReader:
         self._at_start = True  # whether nothing was appended yet
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `ContentReader.feed`."""
         block = self._pending + piece if self._pending else piece
         skip = 0  # bytes at the start of the block that are not part of the message
         if self._at_start and block.startswith(b"."):
@@ -149,7 +145,6 @@ class ChunkReader:
         self.max_feed_bytes = size
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, which may be empty."""
         if len(piece) < self.max_feed_bytes:
             self.max_feed_bytes -= len(piece)
             self.content.append(piece)

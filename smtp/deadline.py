@@ -64,7 +64,6 @@ class Deadline:
             self._suspended_at = now
 
     def enter_busy(self) -> None:
-        """Starts `BUSY`, which has no time limit."""
         if self.phase is CONTENT:
             self._content_time = self.last_byte - self.started
         if self.phase is not CLOSING:
@@ -80,7 +79,6 @@ class Deadline:
             self._suspended_at = now
 
     def resume(self, now: float) -> None:
-        """Restarts the clock where it stopped."""
         if self._suspended_at is None:
             return
         suspended = now - self._suspended_at

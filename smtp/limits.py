@@ -58,7 +58,6 @@ class PeerLimits:
 
     @property
     def connections_exceeded(self) -> bool:
-        """Whether more than `max_connections` connections are open."""
         return self.connection_count > self._bounds.max_connections
 
     def add_connection(self) -> None:
@@ -66,7 +65,6 @@ class PeerLimits:
         self.connection_count += 1
 
     def remove_connection(self) -> None:
-        """Reverts `add_connection`."""
         self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
@@ -111,6 +109,5 @@ class PeerLimits:
         return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
 
     def evict_expired(self, now: float) -> None:
-        """Removes the counts whose minute is over at `now`."""
         self._mails.evict_expired(now)
         self._lines.evict_expired(now)

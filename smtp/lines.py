@@ -39,7 +39,6 @@ class CommandLines:
 
     @property
     def is_skipping(self) -> bool:
-        """Whether arriving bytes belong to a rejected line and are discarded up to its end."""
         return self._skip_reply is not None
 
     def take_line(self) -> bytes | None:
@@ -79,7 +78,6 @@ class CommandLines:
         self._skipped = 0
 
     def _reject_invalid_start(self) -> None:
-        """Rejects an incomplete line that cannot become a command, and discards the bytes of a rejected line."""
         buffer = self.buffer
         if self._skip_reply is None and is_other_protocol(buffer):
             # Reject at once: a TLS handshake has no line end, and its client waits for a reply.

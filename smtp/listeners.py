@@ -28,7 +28,6 @@ class Listeners:
         self._create_protocol = create_protocol
         self._bounds = bounds
         self._servers: list[asyncio.Server] = []
-        # Duplicates of the listening sockets, for accepting more connections.
         self._duplicates: list[socket.socket] = []
         self._opening: set[asyncio.Task[None]] = set()
 
@@ -99,7 +98,6 @@ class Listeners:
 
 
 def _address(name: object) -> str:
-    """Formats the name of a socket. The name of a Unix socket is its path."""
     if not isinstance(name, tuple):
         return str(name)
     host, port = name[:2]

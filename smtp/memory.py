@@ -66,17 +66,14 @@ class MemoryQuota(Generic[_User]):
 
     @property
     def large_mails(self) -> int:
-        """The number of large messages that still grow."""
         return len(self._large)
 
     @property
     def waiting_mails(self) -> int:
-        """The number of large messages that must not grow now."""
         return len(self._waiting)
 
     @property
     def is_unused(self) -> bool:
-        """Whether nothing is reserved."""
         return not (
             self.reserved_bytes or self._reserved or self._by_address or self._large or self._waiting or self._complete
         )
@@ -167,7 +164,6 @@ class MemoryQuota(Generic[_User]):
         return any(mail.quota_key == key for mail in self._complete)
 
     def _available_bytes_of_address(self, key: str | None) -> int:
-        """Returns the bytes that the messages of this address may still reserve."""
         return self.available_bytes if key is None else self._address_limit - self._by_address.get(key, 0)
 
     def _count(self, key: str | None, nbytes: int) -> None:

@@ -39,7 +39,6 @@ class MinuteCounts:
         return True
 
     def evict_expired(self, now: float) -> None:
-        """Removes the counts whose minute is over at `now`."""
         self._minutes = {network: minute for network, minute in self._minutes.items() if now - minute[0] < _MINUTE}
 
     def _shrink(self, now: float) -> None:

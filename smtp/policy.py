@@ -27,7 +27,6 @@ _REFUSALS: dict[RefusalReason, Reply] = {
 
 
 def refusal_reply(refusal: Refusal) -> Reply:
-    """Returns the reply to a recipient without a target."""
     return _REFUSALS[refusal.reason]
 
 

@@ -80,7 +80,6 @@ class Reception:
 
     @property
     def received_bytes(self) -> int:
-        """The bytes of content that all chunks had so far."""
         return self.content.size
 
     def release(self) -> None:
@@ -98,12 +97,10 @@ class Reception:
     # The memory quota.
 
     def pause(self) -> None:
-        """Stops reading, because no memory is left."""
         self._waiting_since = self._transport.now()
         self._transport.pause(PauseReason.MEMORY)
 
     def resume(self) -> None:
-        """Resumes reading if it was paused for memory."""
         if self._waiting_since is not None:
             self._waiting_since = None
             self._transport.resume(PauseReason.MEMORY)
@@ -117,16 +114,13 @@ class Reception:
 
     @property
     def max_feed_bytes(self) -> int:
-        """See `Sink.max_feed_bytes`."""
         return self._reader.max_feed_bytes
 
     @property
     def is_discarding(self) -> bool:
-        """See `Sink.is_discarding`."""
         return self.content.is_discarded
 
     def feed(self, data: bytes) -> bytes | None:
-        """See `Sink.feed`."""
         following = self._reader.feed(data)
         content = self.content
         if content.is_discarded:

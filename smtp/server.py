@@ -166,7 +166,6 @@ class Server:
     # `smtp.connection.Registry`.
 
     def register(self, connection: Connection) -> None:
-        """Counts a connection."""
         if self._draining:  # the kernel accepted the connection before the listeners closed
             connection.stop_after_mail(replies.SHUTTING_DOWN)
         self._context.meter.record_connection()
@@ -206,14 +205,12 @@ class Server:
         self._context.side_tasks.run("log", self._context.network_refusals.log)
 
     def _command_timeout(self) -> float:
-        """Returns the seconds that a client currently has for a command."""
         bounds = self._bounds
         if self._context.limits.connections_scarce:
             return min(bounds.command_timeout, bounds.short_command_timeout)
         return bounds.command_timeout
 
     async def _wait_until_idle(self, timeout: float) -> bool:
-        """Waits until the last connection closed. Returns False after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()

@@ -73,13 +73,11 @@ class Session:
         self._refusals = Refusals()
 
     def end_transaction(self) -> None:
-        """Ends the transaction, if there is one, and logs its rejections."""
         if self.transaction is not None:
             self.transaction = None
             self._log_refusals()
 
     def close(self) -> None:
-        """Logs the rejections that are not logged yet, and cancels the query of the block lists."""
         self._log_refusals()
         if self.block_list_query is not None:
             self.block_list_query.cancel()
@@ -95,7 +93,6 @@ class Session:
         return self._count_idle_command(replies.ehlo_reply(self._context.hostname, extensions))
 
     def handle_HELO(self, name: str) -> Reply:
-        """Does the same as EHLO, without extensions."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, False
         return self._count_idle_command(replies.helo_reply(self._context.hostname))
@@ -115,7 +112,6 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_NOOP(self) -> Reply:
-        """Counts the idle command; does nothing else."""
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
@@ -132,14 +128,13 @@ class Session:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_MAIL(self, mail: MailCommand) -> Reply:
-        """Starts a transaction, or rejects the command."""
         refusal = self._sender_refusal(mail)
         if refusal is not None:
             if not refusal.is_error:
                 self._idle_commands += 1
                 self._count_refusal(refusal, reverse_path=_format_mailbox(mail.mailbox))
             return refusal
-        self._log_refusals()  # logs the rejections of earlier MAIL commands
+        self._log_refusals()  # of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1
@@ -206,7 +201,6 @@ class Session:
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:
-        """Records that a chunk was rejected: the transaction cannot become complete."""
         if self.transaction is not None:
             self.transaction.has_refused_chunk = True
 
@@ -252,12 +246,10 @@ class Session:
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
-        """Counts a message of `size` bytes that was rejected after its content was received."""
         self._count_refusal(reply, reverse_path=_format_mailbox(transaction.sender), size=size)
         return reply
 
     def _count_refusal(self, reply: Reply, recipient: str | None = None, **details: object) -> None:
-        """Counts a rejection for the metrics and for the log event of the transaction."""
         self._refusals.add(self._context.meter, reply, recipient, **details)
 
     def _log_refusals(self) -> None:
@@ -266,7 +258,6 @@ class Session:
             self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
 
     def _count_log_line(self) -> bool:
-        """Counts a log event of the peer. Returns whether it may be logged."""
         return self._context.limits.count_log_line(self.peer, self._context.clock.monotonic())
 
     def _envelope(self, transaction: Transaction) -> Envelope:

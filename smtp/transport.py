@@ -38,9 +38,7 @@ class Sink(Protocol):
         ...
 
     @property
-    def is_discarding(self) -> bool:
-        """Whether the sink discards the bytes that it receives."""
-        ...
+    def is_discarding(self) -> bool: ...
 
     def feed(self, data: bytes) -> bytes | None:
         """Consumes `data`. Returns None until the end of the content, then the bytes that follow the end."""
@@ -80,7 +78,7 @@ class Transport:
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
         self._wakeup = Wakeup(loop)  # set when data arrives or the input ends
-        self._input_ended = False  # no more data will arrive
+        self._input_ended = False
         self.is_lost = False  # the event loop has closed the connection
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
@@ -91,7 +89,6 @@ class Transport:
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Stores the transport. Called once for a connection: `loop.start_tls` does not call it again."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -127,12 +124,10 @@ class Transport:
         self._end_input()
 
     def pause_writing(self) -> None:
-        """Makes `flush` wait, because the peer does not read."""
         if self._writable is None:
             self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """Resumes `flush`: the peer reads again, or the connection is lost."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -207,7 +202,6 @@ class Transport:
         return complete
 
     def pause(self, reason: PauseReason) -> None:
-        """Adds a reason to pause; stops reading."""
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
             # During a handshake, asyncio's TLS protocol reads; afterwards `start_tls` applies the pauses.
@@ -300,11 +294,9 @@ class Transport:
         self._end_input()
 
     def abort(self) -> None:
-        """Closes at once; queued bytes are lost."""
         self._transport.abort()
 
     def now(self) -> float:
-        """Returns the event loop's time."""
         return self._loop.time()
 
     # Internal.

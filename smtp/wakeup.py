@@ -16,7 +16,6 @@ class Wakeup:
         self._future: asyncio.Future[None] | None = None
 
     def set(self) -> None:
-        """Sets the flag and wakes the task."""
         self._set = True
         future, self._future = self._future, None
         if future is not None and not future.done():
