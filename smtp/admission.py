@@ -15,15 +15,15 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """Returns an address without its scope, and IPv4-mapped IPv6 as IPv4. Other text is returned unchanged."""
+    """Returns an address without its scope, and IPv4-mapped IPv6 as IPv4. Other text stays unchanged."""
     return str(parse_address(host) or host)
 
 
 async def resolve_client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
-    """Returns the address of the client behind a trusted proxy, or the address of the peer itself.
+    """Returns the address of the client, which a trusted proxy reports in a PROXY header.
 
-    None means that the PROXY header is missing or invalid. The connection is then closed without a
-    reply, because the receiver of the reply would be unknown.
+    None means that the header is missing or invalid. The connection then gets no reply, because its receiver
+    would be unknown.
     """
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer
@@ -38,12 +38,12 @@ async def resolve_client_address(transport: Transport, context: ServerContext, p
 
 
 def admit(context: ServerContext, peer: str) -> Reply | None:
-    """Counts the connection for its networks, or returns the rejection if there are too many connections."""
+    """Counts the connection for its networks, or returns the rejection."""
     limits = context.limits
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.client_connected", peer=peer)  # logged first: if logging fails, nothing is counted
+        _log.debug("smtp.client_connected", peer=peer)  # first, because logging may fail
         exhausted_network = limits.admit(peer)
         if exhausted_network is None:
             return None

@@ -1,7 +1,6 @@
 """The bounds of an SMTP server in one value, each with its unit.
 
-`[smtp]` of the configuration sets the first group; the other bounds are fixed. Limits of a grammar (an
-RFC, the PROXY protocol) are in the module that parses it.
+Limits of a grammar (an RFC, the PROXY protocol) are in the module that parses it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from config.schema import SmtpSettings
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sizes are in bytes, times in seconds. The fixed bounds have their values as defaults."""
+    """Sizes are in bytes, times in seconds. The fixed bounds have defaults."""
 
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
@@ -23,62 +22,60 @@ class Bounds:
     max_errors: int  # of one session
     max_connections: int
     max_connections_per_address: int
-    max_mails_per_minute: int  # messages a minute from one address; 0 means no limit
-    max_session: float  # duration of a session; an open mail transaction is completed first
-    max_memory_bytes: int  # content of all messages that are being received
+    max_mails_per_minute: int  # from one address; 0 means no limit
+    max_session: float  # an open mail transaction is completed first
+    max_memory_bytes: int  # for all messages that are being received
     command_timeout: float
     data_timeout: float  # the longest pause between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
 
     # Limits of one connection.
-    command_buffer_bytes: int = 65536  # pipelined commands; beyond this, reading pauses until they are answered
+    command_buffer_bytes: int = 65536  # pipelined commands; reading pauses beyond this
     commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
     max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
-    # Accepted MAIL commands since the last complete message. The limit exceeds max_idle_commands, because a client
-    # whose recipients are all rejected never completes a message.
+    # MAIL commands since the last complete message, for clients whose recipients are all rejected.
     max_unfinished_mails: int = 300
-    max_skipped_line_bytes: int = 1048576  # discarded bytes of a rejected line; a longer line gets the reply 421
+    max_skipped_line_bytes: int = 1048576  # bytes of a rejected line; a longer line gets 421
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
-    max_searched_header_bytes: int = 262144  # bytes searched for Received fields; more would delay other messages
+    max_searched_header_bytes: int = 262144  # for Received fields; more would delay others
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
-    handshake_timeout: float = 30.0  # enough for some round trips of a slow network
-    closing_timeout: float = 10.0  # time for the peer to read the last replies
+    handshake_timeout: float = 30.0  # some round trips of a slow network
+    closing_timeout: float = 10.0  # for reading the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # limit for all commands of a message, in multiples of command_timeout
-    # Recipients past max_recipients get 452 and not 421, at least up to this many rejections (RFC 5321 4.5.3.1.8).
+    command_timeouts_per_mail: int = 3  # for all commands of a message, in multiples of command_timeout
+    # At least this many recipients past max_recipients get 452 rather than 421 (RFC 5321 4.5.3.1.8).
     guaranteed_recipients: int = 100
-    logged_recipients: int = 10  # rejected recipients named in a log event; further recipients are only counted
-    undelayed_guesses: int = 3  # guessed recipients of a session without a delay; legitimate senders rarely have more
-    guess_delay: float = 0.5  # the delay grows by this for each further guessed recipient
-    max_guess_delay: float = 5.0  # the longest delay; clients wait 5 minutes (RFC 5321 4.5.3.2.3)
+    logged_recipients: int = 10  # rejected recipients named in a log event
+    undelayed_guesses: int = 3  # of a session; legitimate senders rarely have more
+    guess_delay: float = 0.5  # added for each further guess
+    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
-    # Limits by network. One customer often has several addresses, so the networks around an address
-    # are limited too. Their limits are multiples, because they may contain several customers.
+    # Limits by network. One customer often has several addresses, and a network may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # for networks /32, /26, /21 in IPv4 and /64, /48, /32 in IPv6
-    counted_networks: int = 30_000  # networks with messages in the current minute; they take about 8 MB
-    logged_networks: int = 1000  # networks with rejections or log events in the current minute
-    max_log_lines: int = 300  # log events about rejections and errors of one address, a minute; others are only counted
+    counted_networks: int = 30_000  # with messages in the current minute; about 8 MB
+    logged_networks: int = 1000  # with rejections or log events in the current minute
+    max_log_lines: int = 300  # of one address in a minute; others are only counted
 
     # Memory for messages that are being received.
-    small_mail_bytes: int = 65536  # a message up to this size never waits for memory
-    read_bytes: int = 262144  # the maximum number of bytes that one read returns
-    memory_per_address: float = 0.5  # fraction of the memory that the messages of one address may use
-    memory_timeout: float = 20.0  # the longest wait; clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
+    small_mail_bytes: int = 65536  # never waits for memory
+    read_bytes: int = 262144  # the maximum of one read
+    memory_per_address: float = 0.5  # fraction that one address may use
+    memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
-    # Limits for reading bytes that are discarded, such as the end of a message that is too large. Without
-    # them, such messages would starve other connections; 50 MB a second use a tenth of a core.
-    discard_rate: int = 50_000_000  # bytes a second that all connections together may discard
-    min_discard_pause: float = 0.02  # the shortest pause after a read; limits one connection to about 13 MB a second
-    max_discard_pause: float = 5.0  # the longest pause; half of short_command_timeout, which pauses do not extend
+    # Without limits, discarded bytes, such as the end of too large messages, would starve other connections.
+    # Reading 50 MB a second uses a tenth of a core.
+    discard_rate: int = 50_000_000  # bytes a second of all connections together
+    min_discard_pause: float = 0.02  # limits one connection to about 13 MB a second
+    max_discard_pause: float = 5.0  # half of short_command_timeout, which pauses do not extend
 
     # Limits of the server.
-    scarce_connections: float = 0.8  # at this fraction of max_connections, the command timeout becomes shorter
-    short_command_timeout: float = 10.0  # the command timeout while connections are scarce
+    scarce_connections: float = 0.8  # fraction of max_connections that shortens the command timeout
+    short_command_timeout: float = 10.0  # while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # connections; takes about 10 ms, because each is only greeted at first
-    deadline_interval: float = 1.0  # the longest time between two checks of all deadlines
-    eviction_interval: float = 60.0  # the time between two evictions of expired counts
-    commit_timeout: float = 10.0  # time for commits in progress after the shutdown grace period
+    accepts_per_iteration: int = 64  # about 10 ms, because each connection is only greeted
+    deadline_interval: float = 1.0  # between two checks of all deadlines, at most
+    eviction_interval: float = 60.0  # between two evictions of expired counts
+    commit_timeout: float = 10.0  # after the shutdown grace period
 
     @classmethod
     def from_settings(cls, settings: SmtpSettings) -> Self:

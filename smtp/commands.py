@@ -1,13 +1,7 @@
 """Parses command lines into typed values (RFC 5321 section 4.1). Pure.
 
-A parser returns a value, or raises `CommandError` with the reply. The email package is not used: the
-grammar of a command is small and regular. Each regular expression takes time proportional to the
-length of the line, which is already bounded. Only syntax is checked here: `smtp.session` checks the
-order of commands, `smtp.policy` sizes and addresses.
-
-The parser accepts more than the grammar of the RFC where existing clients need it: spaces after
-`FROM:` or `TO:` and at the end of a line. Otherwise it is strict: a path requires angle brackets, and a
-command contains no control character (tab and bare CR included).
+Only syntax is checked. Existing clients need spaces after `FROM:` and `TO:` and at the end of a line, so these
+are accepted. Each regular expression takes time proportional to the length of the line.
 """
 
 from __future__ import annotations
@@ -26,7 +20,7 @@ LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The HELO name becomes part of the Received field. Only visible characters without a meaning in that field are allowed.
+# The HELO name becomes part of the Received field, so only characters without a meaning there are allowed.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
 # `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
@@ -47,8 +41,7 @@ class CommandError(Exception):
 
     Attributes:
         reply: The reply with the reason.
-        is_fatal: Whether the line may have announced content of unknown size; no command can be
-            read after it.
+        is_fatal: Whether content of unknown size may follow, so that no command can be read.
     """
 
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
@@ -58,7 +51,7 @@ class CommandError(Exception):
 
 
 def announces_content(line: bytes | bytearray) -> bool:
-    """Whether a rejected line is a BDAT command, after which the client sends content."""
+    """Whether content follows a rejected line, because it is a BDAT command."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
@@ -69,8 +62,7 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
 def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
     """Returns the error for an invalid line: `reply`, or 421 for a client of another protocol.
 
-    The connection of such a client must close: a web page can make a browser send SMTP commands in the body of a
-    request.
+    A web page can make a browser send SMTP commands in the body of a request, so that connection must close.
     """
     if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
         return CommandError(replies.NOT_SMTP)
@@ -83,7 +75,7 @@ class MailCommand:
 
     Attributes:
         mailbox: The reverse-path; None for the null reverse-path.
-        size: The declared size in bytes; None if MAIL declares none.
+        size: The declared size in bytes, if any.
     """
 
     mailbox: Mailbox | None
@@ -102,7 +94,7 @@ class BdatCommand:
 def split_line(line: bytes) -> tuple[str, str]:
     """Splits a line without CRLF into its verb in upper case and its argument.
 
-    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
+    Bytes that are not UTF-8 become lone surrogates, which no parser accepts.
 
     Raises:
         CommandError: The line contains a control character, or the verb is not ASCII.
@@ -116,18 +108,14 @@ def split_line(line: bytes) -> tuple[str, str]:
 
 
 def parse_hello(argument: str | None) -> str:
-    """Parses the name in HELO or EHLO. The name is not verified (RFC 5321 4.1.4)."""
+    """Parses the name in HELO or EHLO, which is not verified (RFC 5321 4.1.4)."""
     if argument is None or not _HELLO.fullmatch(argument) or not (name := safe_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
     return name
 
 
 def parse_mail(argument: str | None) -> MailCommand:
-    """Parses `FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`.
-
-    Raises:
-        CommandError: The argument is invalid.
-    """
+    """Parses `FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`. Raises CommandError."""
     path, parameters = _split_path(argument, "FROM:")
     size: int | None = None
     smtputf8 = False
@@ -147,20 +135,17 @@ def parse_mail(argument: str | None) -> MailCommand:
             raise CommandError(replies.UNKNOWN_PARAMETER)
     # Rewritten reverse-paths (SRS, VERP) have longer local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
-    if mailbox is not None and not mailbox.domain:  # `postmaster` without a domain is only valid as a recipient
+    if mailbox is not None and not mailbox.domain:  # only valid as the recipient `postmaster`
         raise CommandError(replies.BAD_ADDRESS)
     return MailCommand(mailbox, size, smtputf8)
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
-    """Parses `TO:<forward-path>`; no parameter is supported.
+    """Parses `TO:<forward-path>`, for which no parameter is supported. Raises CommandError.
 
     Args:
         argument: The text after RCPT.
         smtputf8: Whether MAIL had the SMTPUTF8 parameter.
-
-    Raises:
-        CommandError: The argument is invalid.
     """
     path, parameters = _split_path(argument, "TO:")
     for _ in _parse_parameters(parameters):
@@ -169,11 +154,7 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> BdatCommand:
-    """Parses `n [LAST]`.
-
-    Raises:
-        CommandError: The argument is invalid. The error is fatal, because the size of the following content is unknown.
-    """
+    """Parses `n [LAST]`. Raises a fatal CommandError, because the size of the content is then unknown."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)
@@ -186,7 +167,7 @@ def parse_no_argument(argument: str | None) -> None:
 
 
 def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
-    """Returns the path without angle brackets and source route, and the text of the parameters (None without any)."""
+    """Returns the path without angle brackets and source route, and the text of the parameters."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
     match = _PATH.fullmatch(argument, len(keyword))
@@ -196,7 +177,7 @@ def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parse_parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Returns the keyword (in upper case) and the value of each parameter. A repeated keyword is an error."""
+    """Returns the keyword (in upper case) and the value of each parameter."""
     if text is None:
         return []
     parameters: dict[str, str | None] = {}
@@ -219,5 +200,5 @@ def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOC
 
 @lru_cache(maxsize=4096)
 def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
-    """Calls `parse_mailbox`. The cache takes at most 1 MB and makes a command a tenth faster."""
+    """Caches `parse_mailbox`, in at most 1 MB. Makes a command a tenth faster."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

@@ -1,9 +1,7 @@
 """One SMTP connection: reads a command, runs its `smtp_*` method, sends the reply.
 
-`Connection` is an `aiosmtpd.smtp.SMTP`: a protocol with one task (`_handle_client`, kept in
-`_handler_coroutine`). The task finds the method of a command in a table, a `handle_*` method of
-`smtp.session` decides, and the task sends the reply. docs/decisions/0022-smtp-receive-path.md lists
-the behaviour of aiosmtpd that is replaced. `smtp.transport` handles bytes, pauses and TLS.
+`Connection` is an `aiosmtpd.smtp.SMTP` with one task. docs/decisions/0022-smtp-receive-path.md lists the
+behaviour of aiosmtpd that is replaced.
 """
 
 # ruff: noqa: N802, N815 - aiosmtpd prescribes the names of the command methods
@@ -39,7 +37,7 @@ class Registry(Protocol):
     def register(self, connection: Connection) -> None: ...
 
     def unregister(self, connection: Connection) -> None:
-        """Removes a connection that is lost and whose task has ended. May be called twice."""
+        """Removes a connection that has ended. May be called twice."""
 
 
 class Connection(upstream.SMTP):
@@ -47,8 +45,7 @@ class Connection(upstream.SMTP):
 
     Attributes:
         handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
-        stop_point: When the session ends because of a shutdown or its maximum duration; None if neither
-            applies.
+        stop_point: When the session ends because of a shutdown or its maximum duration; None otherwise.
     """
 
     def __init__(
@@ -74,7 +71,7 @@ class Connection(upstream.SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        # A Unix socket has no address; its peer is not trusted.
+        # The peer of a Unix socket has no address and is not trusted.
         self.handler.peer = canonical_address(peer[0]) if isinstance(peer, tuple) else ""
         self._io.connection_made(transport)
         self._registry.register(self)
@@ -105,11 +102,11 @@ class Connection(upstream.SMTP):
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a mail transaction is open: from MAIL until its content is complete or the transaction is reset."""
+        """Whether a mail transaction is open."""
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after its transaction; at once if it is idle outside one or receives a rejected chunk."""
+        """Ends the session after its transaction, or at once if there is nothing to complete."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -117,11 +114,11 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends the queued replies and `reply`, then closes the connection. A busy task first completes its work."""
+        """Sends the queued replies and `reply`, then closes. A busy task first completes its work."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
-        """Enforces the limits of the session, of waiting for memory, and of the phase (`Deadline.expiry_reply`)."""
+        """Enforces the time limits of the session, of waiting for memory, and of the phase."""
         if self.stop_point is not None or now - self._opened_at >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
         received_bytes = 0
@@ -190,7 +187,7 @@ class Connection(upstream.SMTP):
                 self.send(self._stop_reply)
 
     def send(self, reply: Reply) -> None:
-        """Queues a reply. Closes after 221 and 421, and after `max_errors` errors."""
+        """Queues a reply, and closes the connection after 221, 421 or too many errors."""
         self._io.write(reply.encoded)
         if reply.is_error:
             self._errors += 1
@@ -218,7 +215,7 @@ class Connection(upstream.SMTP):
         self.send(self.handler.handle_MAIL(commands.parse_mail(argument)))
 
     async def smtp_RCPT(self, argument: str | None) -> None:
-        """Handles RCPT (RFC 5321 section 4.1.1.3). Replies to guessed addresses are delayed after the first few."""
+        """Handles RCPT (RFC 5321 section 4.1.1.3). Delays the replies to guessed addresses."""
         if self._reception is not None:
             raise CommandError(replies.CHUNKS_BEGUN)
         transaction = self.handler.transaction
@@ -245,7 +242,7 @@ class Connection(upstream.SMTP):
             await self._finish_mail(reception)
 
     async def smtp_BDAT(self, argument: str | None) -> None:
-        """Handles BDAT (RFC 3030 section 2). A rejected chunk is also read, so that it is not parsed as commands."""
+        """Handles BDAT (RFC 3030 section 2). Reads rejected chunks too, so that none is parsed as commands."""
         chunk = commands.parse_bdat(argument)
         refusal = self.handler.chunk_refusal()
         reception = self._reception = self._reception or self._new_reception()
@@ -276,8 +273,7 @@ class Connection(upstream.SMTP):
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Reply before the memory is released: the release resumes other connections. If that failed first, the
-            # client would not get the reply to a committed message.
+            # Releasing the memory may fail. The client must get the reply to a committed message first.
             self.send(reply)
         if reception.is_endless:
             self.close()
@@ -304,7 +300,7 @@ class Connection(upstream.SMTP):
         self.send(replies.BYE)
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """Handles STARTTLS (RFC 3207 section 4). After the handshake, the session starts over."""
+        """Handles STARTTLS (RFC 3207 section 4), after which the session starts over."""
         if self._tls_files is None:
             raise CommandError(replies.NOT_IMPLEMENTED)
         commands.parse_no_argument(argument)
@@ -322,7 +318,7 @@ class Connection(upstream.SMTP):
         self.handler.handle_STARTTLS(tls)
 
     async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - EXPN is never offered
-        """Replies 502: EXPN, HELP and TURN are not offered (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+        """Rejects commands that are not offered (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
         self.send(replies.NOT_IMPLEMENTED)
 
     smtp_HELP = smtp_TURN = smtp_EXPN

@@ -1,10 +1,7 @@
-"""The content of a message as it arrives, by DATA or BDAT.
+"""The content of a message as it arrives, by DATA or BDAT. Pure.
 
-Pure and incremental: a reader receives pieces that are split anywhere, finds the end of the content
-and returns the bytes after it. Readers do not split the content into lines, so a piece of 256 KiB
-costs a few searches. Only CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); any other
-CR, LF or NUL is an ordinary byte. `Content` bounds the memory: content that exceeds the limit is
-discarded as a whole, and its bytes are only counted.
+Only CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4). Any other CR, LF or NUL is an ordinary
+byte. Readers do not split the content into lines, so a piece of 256 KiB costs a few searches.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ _STUFFED = b"\r\n."
 
 
 class Content:
-    """The content of a message so far. Content of more than `limit` bytes is discarded; its bytes are only counted.
+    """The content of a message so far. Content of more than `limit` bytes is discarded and only counted.
 
     Attributes:
         limit: The largest size that is kept, in bytes.
@@ -32,7 +29,7 @@ class Content:
         self.limit = limit
         self.size = 0
         self.buffered_bytes = 0
-        # Most messages arrive in one piece, which is kept without a copy. `BytesIO.getvalue` does not copy either.
+        # Most messages arrive in one piece, which is kept without a copy.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
@@ -42,7 +39,7 @@ class Content:
 
     @property
     def is_discarded(self) -> bool:
-        """Whether the content was discarded, because of its size or by `discard`."""
+        """Whether the content was discarded, for any reason."""
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
@@ -78,7 +75,7 @@ class ContentReader(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """The maximum number of bytes that `feed` consumes. `feed` returns the bytes after them."""
+        """The maximum number of bytes that `feed` consumes."""
         ...
 
     def feed(self, piece: bytes) -> bytes | None:
@@ -89,26 +86,25 @@ class ContentReader(Protocol):
 class DataReader:
     """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
-    The first CR LF of the end mark is part of the message. If a piece ends with a possible start of the
-    end mark, this start (at most four bytes) is kept for the next piece. A dot at the start of the
-    message counts as a dot at the start of a line.
+    The first CR LF of the end mark is part of the message. A dot at the start of the message counts as a dot at
+    the start of a line.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
-    max_feed_bytes = sys.maxsize  # no limit: the end is not known in advance
+    max_feed_bytes = sys.maxsize  # the end is not known in advance
 
     def __init__(self, content: Content) -> None:
         self.content = content
         self._pending = b""
-        self._at_start = True  # whether nothing was appended yet
+        self._at_start = True
 
     def feed(self, piece: bytes) -> bytes | None:
         block = self._pending + piece if self._pending else piece
-        skip = 0  # bytes at the start of the block that are not part of the message
+        skip = 0  # bytes of the block before the message
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # Searching for one byte is 70 times as fast as for three. Large messages are mostly base64, which has no dot.
+        # Large messages are mostly base64 without dots. Searching for one byte is 70 times as fast as for three.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
@@ -128,7 +124,7 @@ class DataReader:
 
 
 def _find_partial_end(block: bytes) -> int:
-    """Returns the index of a partial end mark at the end of `block`; without such a mark, the length of `block`."""
+    """Returns the index of a partial end mark at the end of `block`, else the length of `block`."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
             return len(block) - length

@@ -1,8 +1,7 @@
-"""The phases of a connection and their time limits.
+"""The phases of a connection and their time limits. Pure.
 
-Pure: the time is an argument, the result a reply. Time in which the server does not read never
-counts against a peer that is sending content. All commands of a message share one time limit, which
-no command restarts. The average rate is that of all chunks of a message together.
+Time in which the server does not read never counts against a peer that is sending content. No command
+restarts the time limit for all commands of a message.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from smtp.replies import Reply
 class Phase(Enum):
     """What the connection waits for."""
 
-    PROXY_HEADER = auto()  # the header that a proxy sends before the bytes of the client
+    PROXY_HEADER = auto()  # the header from a proxy
     COMMAND = auto()  # the next command line, or the peer reading the replies
     CONTENT = auto()  # the content of a message
     BUSY = auto()  # the server itself
@@ -25,8 +24,7 @@ class Phase(Enum):
     CLOSING = auto()  # the peer reading the last reply
 
 
-# Module-level names, because the frequent access `Phase.BUSY` takes three times as long before
-# Python 3.12.
+# Module-level names, because `Phase.BUSY` takes three times as long before Python 3.12.
 PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
@@ -35,9 +33,7 @@ class Deadline:
 
     Attributes:
         command_time: Seconds that the peer took for commands since its last complete message.
-        phase: What the connection waits for.
-        started: When the phase began; `BUSY` does not change it. Earlier chunks of a message move the
-            start of `CONTENT` back by the seconds that they took.
+        started: When the last phase other than `BUSY` began, moved back by the time of earlier chunks.
         last_byte: When content last arrived, or when the phase began.
     """
 
@@ -49,11 +45,11 @@ class Deadline:
         self.started = 0.0
         self.last_byte = 0.0
         self.command_time = 0.0
-        self._content_time = 0.0  # seconds that the earlier chunks of the message took
+        self._content_time = 0.0  # seconds of earlier chunks
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:
-        """Starts a phase. `CLOSING` is final: no phase follows it."""
+        """Starts a phase. `CLOSING` is final."""
         if self.phase is CLOSING:
             return
         self.phase = phase
@@ -70,11 +66,11 @@ class Deadline:
             self.phase = BUSY
 
     def start_mail(self) -> None:
-        """Resets the content time: the content of another message follows."""
+        """Resets the content time for another message."""
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT` while the server pauses reading. The limits of other phases continue to run."""
+        """Stops the clock of `CONTENT` while the server pauses reading. Other phases continue to run."""
         if self._suspended_at is None:
             self._suspended_at = now
 
@@ -92,7 +88,7 @@ class Deadline:
 
         Args:
             now: The current time.
-            command_timeout: Seconds for a command; shorter while connections are scarce.
+            command_timeout: Seconds for a command.
             received_bytes: Bytes of content received for the message.
         """
         bounds, elapsed = self._bounds, now - self.started
@@ -109,7 +105,7 @@ class Deadline:
             return None
         if now - self.last_byte >= bounds.data_timeout:
             return replies.TIMEOUT
-        # The rate is not checked earlier: a pause that data_timeout permits would then be rejected as too slow.
+        # An earlier check of the rate would reject a pause that data_timeout permits.
         if elapsed >= bounds.data_timeout and received_bytes < elapsed * bounds.min_data_rate:
             return replies.TOO_SLOW
         return None

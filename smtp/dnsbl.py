@@ -1,8 +1,7 @@
 """DNS block lists (RFC 5782): whether a configured list contains the client's address.
 
-All lists are queried at once when a client connects. The session continues meanwhile, and RCPT
-waits for the result. A list that is unreachable or slow, or that returns an invalid answer, does
-not block the client: a failing third party never causes a rejection.
+The session continues during the queries, and RCPT waits for the result. A slow or failing list never
+causes a rejection.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from smtp.bounds import Bounds
 
 _log = structlog.get_logger()
 
-_LISTED = ipaddress.ip_network("127.0.0.0/8")  # the addresses that mean listed (RFC 5782 section 2.1)
+_LISTED = ipaddress.ip_network("127.0.0.0/8")  # means listed (RFC 5782 section 2.1)
 # Large lists return these addresses to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
@@ -35,8 +34,7 @@ class BlockLists:
     """The block lists of a server.
 
     Args:
-        zones: The DNS zones of the lists, such as `zen.example.org`. The first zone that lists an address is reported.
-        resolver: Queries the lists.
+        zones: The DNS zones of the lists, such as `zen.example.org`.
         timeout: Seconds for all lists together.
     """
 
@@ -48,10 +46,7 @@ class BlockLists:
         self._timeout = timeout
 
     async def find_listing(self, address: str) -> str:
-        """Returns the first list that contains the address, or `""`. Never raises.
-
-        Loopback addresses and texts that are no IP address are not queried.
-        """
+        """Returns the first list that contains the address, or `""`. Never raises."""
         name = _query_name(address)
         if name is None:
             return ""
@@ -68,7 +63,7 @@ class BlockLists:
         try:
             records = await self._resolver.resolve(f"{name}.{zone}.", "A")
             return any(_is_listing_record(str(record)) for record in records)
-        except DNSException:  # NXDOMAIN means not listed, and a timeout counts as not listed
+        except DNSException:  # NXDOMAIN, or a timeout
             return False
         except Exception:  # noqa: BLE001 - a failing resolver must not reject mail
             _log.exception("smtp.dnsbl_internal_error", zone=zone)
@@ -76,7 +71,7 @@ class BlockLists:
 
 
 def _query_name(text: str) -> str | None:
-    """Returns an address's bytes or nibbles in reverse order (RFC 5782 2.1, 2.4); None if no list is queried for it."""
+    """Returns the reversed address (RFC 5782 2.1, 2.4), or None if it is not queried."""
     address = parse_address(text)
     if address is None or address.is_loopback:
         return None

@@ -1,9 +1,7 @@
 """Limits for connections in total, and for connections, messages and log events by network.
 
-Each smtp process counts on its own, so several processes together allow several times the limits.
-An address counts in three networks around it (`router.network.network_keys`), each with its own
-limit, because one customer often has many addresses. This module only counts; `smtp.session` and
-`smtp.admission` choose the reply.
+Each smtp process counts on its own. An address counts in three networks around it
+(`router.network.network_keys`), because one customer often has many addresses.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressSet:
-    """A set of networks. Tests whether one of them contains an address, and caches recent results."""
+    """A set of networks that caches recent lookups of addresses."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
@@ -37,13 +35,13 @@ class AddressSet:
 class PeerLimits:
     """Counts all open connections, and the connections, messages and log events of each network.
 
-    Messages and log events are counted per minute. The limits by network do not apply to `trusted` addresses.
+    The limits by network do not apply to `trusted` addresses.
     """
 
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
         self._bounds = bounds
         self.trusted = trusted
-        self._connections: dict[str, int] = {}  # at most three entries for each open connection
+        self._connections: dict[str, int] = {}  # at most three for each open connection
         self._connection_limits = [bounds.max_connections_per_address * n for n in bounds.network_multiples]
         self._mails = MinuteCounts(bounds.counted_networks)
         self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]
@@ -68,11 +66,7 @@ class PeerLimits:
         self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
-        """Counts a connection for the networks of its address, unless one of them has too many.
-
-        Returns:
-            None, or the network with too many connections, in which case nothing is counted.
-        """
+        """Counts a connection, unless one of its networks has too many. Returns that network, else None."""
         if address in self.trusted:
             return None
         counts, networks = self._connections, network_keys(address)
@@ -95,11 +89,11 @@ class PeerLimits:
                 self._connections.pop(network, None)
 
     def quota_key(self, address: str) -> str | None:
-        """Returns the key by which memory for messages is counted; None for a trusted address."""
+        """Returns the key of the address in the memory quota, or None for a trusted address."""
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a message at `now` (monotonic seconds). If a limit is reached, counts nothing and returns False."""
+        """Counts a message at `now` (monotonic seconds), or returns False if a limit is reached."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)

@@ -1,10 +1,8 @@
-"""Splits arriving bytes into command lines. Pure.
+"""Splits arriving bytes into command lines, in bounded memory. Pure.
 
-Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A line that is too
-long or contains a bare LF is rejected as a whole, up to its CR LF, so that no part of it is parsed
-as a command. If a rejected line starts like BDAT, the session ends: the content that BDAT announces
-must not be parsed as commands either. Memory is bounded: bytes that cannot become a command are
-discarded as they arrive.
+Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A rejected line is discarded up
+to its CR LF, so that no part of it is parsed as a command. If the line may be BDAT, the session ends instead,
+because content could follow.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ class CommandLines:
     """The bytes that arrived and are not answered yet, in `buffer`.
 
     Args:
-        skip_limit: Bytes of one line that are discarded before the session is closed.
+        skip_limit: Bytes of one rejected line after which the session is closed.
     """
 
     __slots__ = ("_skip_limit", "_skip_reply", "_skipped", "buffer")
@@ -34,7 +32,7 @@ class CommandLines:
     def __init__(self, skip_limit: int = Bounds.max_skipped_line_bytes) -> None:
         self.buffer = bytearray()
         self._skip_limit = skip_limit
-        self._skip_reply: Reply | None = None  # the reply to the line that is being skipped
+        self._skip_reply: Reply | None = None  # set while a line is being skipped
         self._skipped = 0
 
     @property
@@ -42,11 +40,10 @@ class CommandLines:
         return self._skip_reply is not None
 
     def take_line(self) -> bytes | None:
-        """Removes and returns the next line without CR LF; None while it is incomplete.
+        """Removes and returns the next line without CR LF, or returns None while it is incomplete.
 
         Raises:
-            CommandError: The line is rejected. Raised once for each such line, and again if more than
-                `skip_limit` bytes of it were discarded.
+            CommandError: The line is rejected. Raised once for each line, and again past `skip_limit`.
         """
         buffer = self.buffer
         while (end := buffer.find(b"\r\n")) >= 0:
@@ -55,7 +52,7 @@ class CommandLines:
             if self._skip_reply is None:
                 return _validate(line)
             reply, self._skip_reply, self._skipped = self._skip_reply, None, 0
-            if reply is not replies.BARE_LF:  # this reply was already sent when the LF arrived
+            if reply is not replies.BARE_LF:  # already sent when the LF arrived
                 raise CommandError(reply)
         if buffer:
             self._reject_invalid_start()
@@ -80,11 +77,11 @@ class CommandLines:
     def _reject_invalid_start(self) -> None:
         buffer = self.buffer
         if self._skip_reply is None and is_other_protocol(buffer):
-            # Reject at once: a TLS handshake has no line end, and its client waits for a reply.
+            # A TLS handshake has no line end, and its client waits for a reply.
             buffer.clear()
             raise CommandError(replies.NOT_SMTP)
         if self._skip_reply is None and b"\n" in buffer:
-            # Reject at once: an interactive user would wait forever. The LF does not end the line.
+            # An interactive user would wait forever, because LF does not end the line.
             self._skip_reply = replies.BARE_LF
             raise line_error(buffer, replies.BARE_LF)
         if self._skip_reply is None and len(buffer) >= MAIL_LINE_LIMIT:

@@ -1,9 +1,7 @@
 """The listening sockets, and how many connections one iteration of the event loop accepts.
 
-The sockets belong to the event loop (`loop.create_server`); there is no thread and no aiosmtpd
-Controller. libuv accepts one connection per iteration. While hostile peers make iterations long,
-other clients would wait in the kernel's queue. For each connection that libuv accepts, this module
-therefore accepts up to `accepts_per_iteration` more from each socket of the same `listen` call.
+libuv accepts one connection per iteration. While hostile peers make iterations long, other clients would wait
+in the kernel's queue. This module therefore accepts up to `accepts_per_iteration` more each time.
 """
 
 from __future__ import annotations
@@ -33,19 +31,16 @@ class Listeners:
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses as text: `127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket. Empty after `close`."""
+        """The addresses as text: `127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket."""
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`. IPv6 sockets accept no IPv4, so `0.0.0.0` can use the same port as `::`.
+        """Listens on all addresses of `host`. `0.0.0.0` can use the same port as `::`. Raises OSError.
 
         Args:
             host: A name or an address.
             port: 0 lets the kernel choose.
             reuse_port: Whether other processes of this host may listen there too.
-
-        Raises:
-            OSError: The address cannot be used.
         """
         await self._create(host, port, reuse_port=reuse_port or None)
 
@@ -54,7 +49,7 @@ class Listeners:
 
     def close(self) -> None:
         """Stops listening. Accepted connections continue."""
-        # `wait_closed` is not used: since Python 3.12 it also waits for all connections, without a limit.
+        # Since Python 3.12, `wait_closed` also waits for all connections.
         for server in self._servers:
             server.close()
         for sock in self._duplicates:
@@ -84,7 +79,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # Either no connection is waiting, or no file descriptor is free; the event loop logs the latter.
+                    # No connection is waiting, or no file descriptor is free, which the event loop logs.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)

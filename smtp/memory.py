@@ -1,7 +1,6 @@
 """The memory for messages that are being received: decides which messages may grow and which must wait.
 
-Pure: nothing here waits, reads or uses a connection. The caller pauses and resumes the messages
-that `reserve` and `release` return. The counts are those of one process.
+Pure: the caller pauses and resumes the messages that `reserve` and `release` return.
 """
 
 from __future__ import annotations
@@ -13,14 +12,11 @@ from smtp.bounds import Bounds
 
 
 class QuotaUser(Protocol):
-    """A message that is being received; compared by identity."""
+    """A message that is being received, compared by identity."""
 
     @property
     def quota_key(self) -> str | None:
-        """The IPv4 address or IPv6 /64 that the message's memory counts for; None if the message may use all memory.
-
-        The key never changes; see `PeerLimits.quota_key`.
-        """
+        """The IPv4 address or IPv6 /64 that the memory counts for, or None without such a limit. Never changes."""
         ...
 
 
@@ -30,29 +26,27 @@ _User = TypeVar("_User", bound=QuotaUser)
 class MemoryQuota(Generic[_User]):
     """Bytes of messages in memory, in total and by address.
 
-    A message of up to `small_mail_bytes` never waits. Once no memory is available, all large messages
-    but the oldest wait. Once an address has used up its fraction (`memory_per_address`), all its large
-    messages but its oldest wait. As memory is released, they resume in the order in which they became
-    large, as many as can have `read_bytes` each.
+    Small messages never wait. When memory is used up, all large messages but the oldest wait. When an address has
+    used up its fraction, all its large messages but its oldest wait. As memory is released, messages resume
+    in the order in which they became large.
 
-    The oldest large message continues, because otherwise all messages could wait, each partly received,
-    and none would become complete. It waits only while a complete message will release memory. The memory
-    that the oldest message may still need is set aside, as far as that leaves `max_message_bytes` for
-    another message.
+    The oldest large message continues, because otherwise all messages could wait, each partly received, and none
+    would become complete. It waits only while a complete message will release memory. The memory that it may
+    still need is set aside if possible.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._max_mail_bytes = bounds.max_message_bytes
-        # A message of the maximum size always fits, even if the settings allow less memory.
+        # A message of the maximum size always fits.
         self._limit = max(bounds.max_memory_bytes, self._max_mail_bytes)
         self._address_limit = max(int(self._limit * bounds.memory_per_address), self._max_mail_bytes)
         self._small_mail_bytes = bounds.small_mail_bytes
         self._read_size = bounds.read_bytes
         self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
-        self._large: dict[_User, None] = {}  # large messages that still grow, oldest first
+        self._large: dict[_User, None] = {}  # messages that still grow, oldest first
         self._waiting: set[_User] = set()
-        self._complete: set[_User] = set()  # complete large messages, which will release their memory
+        self._complete: set[_User] = set()  # large messages, which will release their memory
         self.reserved_bytes = 0
 
     @property
@@ -79,7 +73,7 @@ class MemoryQuota(Generic[_User]):
         )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
-        """Reserves `nbytes` for a message, in total; a smaller number than before changes nothing.
+        """Reserves `nbytes` for a message, in total. Never reduces a reservation.
 
         Returns the messages that must wait now.
         """
@@ -140,12 +134,12 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """Returns the oldest message and the oldest message of an address, if they wait but may continue."""
+        """Returns the messages that may continue because they are the oldest."""
         oldest = (self._find_oldest(), self._find_oldest_of_address(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message; None if there is none, or if a complete one must first release memory."""
+        """Returns the oldest large message, or None if a complete message must first release memory."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -155,7 +149,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of_address(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address; None if the address has a complete one or no large one."""
+        """Returns the oldest large message of an address, or None if a complete one will release memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

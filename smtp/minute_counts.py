@@ -1,7 +1,6 @@
 """Counts per minute and network, in bounded memory. Pure.
 
-A full table discards the smallest counts, so a client cannot evict its own large count: it would
-need larger counts from other networks for half of the table.
+A full table discards the smallest counts, so a client cannot easily evict its own large count.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ class MinuteCounts:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._minutes: dict[str, tuple[float, int]] = {}  # by network: start of its minute (monotonic seconds), count
+        self._minutes: dict[str, tuple[float, int]] = {}  # start of the minute (monotonic seconds), count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
-        """Counts one for each network. If one of them has reached its limit, counts nothing and returns False."""
+        """Counts one for each network. Returns False, without counting, if a limit is reached."""
         minutes = self._minutes
         counted = {}
         for network, limit in zip(networks, limits, strict=False):

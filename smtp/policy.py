@@ -1,7 +1,6 @@
 """Chooses the replies to senders, recipients and messages, and the delay before a reply. Pure.
 
-A function with an optional result returns None if there is no reason to reject. Nothing here waits, changes
-state or uses a connection.
+An optional result is None if there is no reason to reject.
 """
 
 from __future__ import annotations
@@ -36,16 +35,15 @@ def declared_size_reply(size: int | None, limit: int) -> Reply | None:
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """Rejects recipients past the limit temporarily; earlier recipients remain accepted (RFC 5321 4.5.3.1.10)."""
+    """Rejects recipients past the limit temporarily; earlier ones stay accepted (RFC 5321 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` recipients rejected in a session: `reply`, or 421 past the limit.
+    """Returns the reply to the last of `count` recipients rejected in a session: `reply`, or 421 past a limit.
 
-    The limit is `max_recipients`. For recipients rejected because they exceed `max_recipients`, it is at
-    least `guaranteed_recipients` (RFC 5321 section 4.5.3.1.8), so that the message continues for the
-    recipients accepted before.
+    The limit is higher for recipients past `max_recipients` (RFC 5321 section 4.5.3.1.8), so that the message
+    continues for the recipients accepted before.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:
@@ -56,8 +54,7 @@ def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
 def received_fields_reply(content: bytes, limit: int, searched: int = Bounds.max_searched_header_bytes) -> Reply | None:
     """Rejects more than `limit` Received fields as a routing loop (RFC 5321 section 6.3).
 
-    Only the fields of the header count: those before the first empty line, within the first `searched` bytes.
-    Headers quoted in the body do not.
+    Only the header counts, within the first `searched` bytes.
     """
     if content.startswith(b"\r\n"):
         return None
@@ -75,14 +72,13 @@ def is_guess(reply: Reply) -> bool:
 def tarpit_delay(guesses: int, bounds: Bounds) -> float:
     """Returns the seconds to wait before the reply to the last of `guesses` in a session.
 
-    A dictionary attack must take hours. Each guess also costs a database query, because rejections
-    are never cached.
+    A dictionary attack must take hours. Each guess also costs a database query.
     """
     return min(max(0, guesses - bounds.undelayed_guesses) * bounds.guess_delay, bounds.max_guess_delay)
 
 
 def fault_reply(error: Exception) -> Reply:
-    """Returns the reply for an exception: a temporary failure, without the text of the exception."""
+    """Returns a temporary failure without the text of the exception."""
     return replies.NO_STORAGE if isinstance(error, StorageFull) else replies.FAULT
 
 
@@ -97,7 +93,7 @@ class BlockedSenders:
         self._blocked = BlockedSenderSet(_normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
-        """Returns the reply to MAIL from this peer and reverse-path; None if neither is blocked."""
+        """Returns the reply to MAIL from a blocked peer or reverse-path, else None."""
         return None if self._blocked.matching_entry(sender, peer) is None else replies.SENDER_BLOCKED
 
 

@@ -1,8 +1,7 @@
 """Parses the header of the PROXY protocol, versions 1 and 2, in which a proxy reports the client's address. Pure.
 
-Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected
-from `trusted_networks` and from no other address: the specification forbids guessing whether a
-header is present. aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
+Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. It forbids guessing whether a header
+is present, so every address in `trusted_networks` is expected to send one. aiosmtpd's parser needs a StreamReader.
 """
 
 from __future__ import annotations
@@ -14,23 +13,22 @@ from dataclasses import dataclass
 _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: .*)?|(TCP4|TCP6) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))")
 _V1_LIMIT = 107  # bytes with CRLF, section 2.1
 _V2 = b"\r\n\r\n\0\r\nQUIT\n"
-_V2_START = 16  # number of bytes before the addresses
-_V2_LIMIT = 2048  # bytes of addresses and TLVs; enough for the names of a certificate
+_V2_START = 16  # bytes before the addresses
+_V2_LIMIT = 2048  # bytes after the start; enough for the names of a certificate
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
 _V2_ADDRESS = {0x11: 4, 0x21: 16}  # bytes of one address, for TCP over IPv4 and over IPv6
 
 
 class ProxyError(Exception):
-    """The bytes are not a valid or supported PROXY header, so the client's address is unknown."""
+    """The bytes are not a valid or supported PROXY header."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """A parsed header.
+    """A parsed header of `size` bytes.
 
     Attributes:
-        source: The client's address; None if the header contains no TCP address, as for health checks of the proxy.
-        size: The length of the header in bytes.
+        source: The client's address; None without a TCP address, as in a health check of the proxy.
     """
 
     source: str | None
@@ -38,7 +36,7 @@ class ProxyHeader:
 
 
 def parse_header(data: bytes) -> ProxyHeader | None:
-    """Parses the header at the start of `data`; None while it is incomplete. Raises ProxyError."""
+    """Parses the header at the start of `data`, or returns None while it is incomplete. Raises ProxyError."""
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parse_v2(data) if len(data) >= _V2_START else None
     if data[:6] != b"PROXY "[: len(data)]:

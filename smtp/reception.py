@@ -1,8 +1,7 @@
 """One message that is being received, by DATA or by one or more BDAT chunks.
 
-A `Reception` owns the memory of the message's content. It reserves memory as bytes arrive, and stops
-reading while the message must wait for memory. It releases all of the memory exactly once, at the end
-of its `with` block or by `release`.
+A `Reception` owns the memory of the content and releases it exactly once. Reading stops while the message
+must wait for memory.
 """
 
 from __future__ import annotations
@@ -21,10 +20,8 @@ class Reception:
     """The content of one message, and the memory that is reserved for it.
 
     Attributes:
-        content: The content so far.
         quota_key: See `smtp.memory.QuotaUser`.
-        is_endless: Whether the message exceeds the size limit by so much that the connection must be
-            closed.
+        is_endless: Whether the connection must be closed, because the message far exceeds the size limit.
     """
 
     __slots__ = (
@@ -61,14 +58,11 @@ class Reception:
         self.release()
 
     async def read(self, reader: ContentReader, *, last: bool) -> bool:
-        """Receives until the reader finds the end of the content.
+        """Receives until the reader finds the end of the content. Returns False if the connection ends earlier.
 
         Args:
             reader: Finds the end, and appends the content to `self.content`.
-            last: Whether the message is complete then, so that it will not grow.
-
-        Returns:
-            False if the connection ends earlier.
+            last: Whether the message is complete then.
         """
         self._reader = reader
         complete = await self._transport.receive(self)
@@ -83,7 +77,7 @@ class Reception:
         return self.content.size
 
     def release(self) -> None:
-        """Discards the content, releases its memory, and resumes the messages that may now continue."""
+        """Discards the content and resumes the messages that may now continue."""
         if self._released:
             return
         self._released = True
@@ -106,7 +100,7 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Discards the content of a message that waited too long for memory. The message is rejected at its end."""
+        """Discards the content of a message that waited too long for memory. It is rejected at its end."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

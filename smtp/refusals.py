@@ -1,10 +1,7 @@
-"""Log events about rejections; a client cannot cause an unlimited number of them.
+"""Log events about rejections, whose number a client cannot increase without limit.
 
-Every rejection is counted at once in the metrics, by the name of its reply, and in the counts of
-one log event. A session has one event for each transaction. For rejected connections and for failed
-TLS handshakes, the first of a network and reason in a minute is logged at once. Further ones, and
-transactions past the limit of log events, are reported as counts. Failed handshakes are not in the
-metrics.
+A session has one event for each transaction. Rejected connections and failed TLS handshakes are logged once
+a minute for each network and reason. Further events are reported as counts.
 """
 
 from __future__ import annotations
@@ -31,7 +28,7 @@ class Refusals:
         self._recipients: list[str] = []
 
     def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:
-        """Counts a rejection. The log event describes the first one and names some of the recipients."""
+        """Counts a rejection. The log event describes the first one and names some recipients."""
         name = replies.reply_name(reply)
         meter.record_refusal(name)
         if not self._counts:
@@ -44,7 +41,7 @@ class Refusals:
         return bool(self._counts)
 
     def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
-        """Logs the rejections as one event, or adds them to the counts of `networks`. Then clears them."""
+        """Logs the rejections as one event, or adds them to `networks`. Then clears them."""
         counts, details, recipients = self._counts, self._details, self._recipients
         self._counts, self._details, self._recipients = {}, {}, []
         if networks is not None:
@@ -56,25 +53,24 @@ class Refusals:
 
 
 class NetworkRefusals:
-    """Rejections and failed TLS handshakes without a log event of their own, by network, since the last `log`."""
+    """Rejections and failed TLS handshakes by network since the last `log`."""
 
     def __init__(self) -> None:
         self._refused = _NetworkCounts()
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a rejected connection; logs the first one of its network and reason at once.
+        """Counts a rejected connection, and logs the first of its network and reason.
 
         Args:
-            network: The network with too many connections, else the network of the peer; `""` if there are
-                too many connections in total.
+            network: `""` if there are too many connections in total.
         """
         meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
-        """Counts a failed TLS handshake; logs the first one of its network and reason at once."""
+        """Counts a failed TLS handshake, and logs the first of its network and reason."""
         network = address_key(peer)
         if self._handshakes.needs_line(network, reason):
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
@@ -97,7 +93,7 @@ class _NetworkCounts:
         self._networks: dict[str, dict[str, int]] = {}
 
     def needs_line(self, network: str, reason: str) -> bool:
-        """Returns True for the first rejection of a network and reason; counts all later ones."""
+        """Returns True for the first rejection of a network and reason, and counts later ones."""
         counts = self._counts(network)
         if reason in counts:
             counts[reason] += 1

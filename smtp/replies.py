@@ -1,8 +1,7 @@
 """Every reply of the SMTP server, named, with the RFC section it comes from.
 
-A `Reply` is validated when it is constructed. The class digit of its enhanced status code (RFC 2034
-section 4, RFC 3463) equals the first digit of its code. Its text is one or more lines of printable
-ASCII. A reply never contains data from a peer or the text of an exception.
+A `Reply` is validated when it is constructed (RFC 2034 section 4, RFC 3463). A reply never contains data from
+a peer or the text of an exception.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ class Reply:
     """A reply to the client.
 
     Attributes:
-        code: Three digits.
         enhanced: The enhanced status code; `""` only where RFC 2034 has none.
-        text: The text; a newline separates lines.
+        text: Printable ASCII; a newline separates lines.
         is_error: Whether it counts towards `errors_per_session`.
         encoded: The bytes to send, with CRLF.
 
@@ -52,7 +50,7 @@ class Reply:
 
     @property
     def closes_connection(self) -> bool:
-        """Whether the server closes the connection afterwards: 221 and 421 (RFC 5321 4.2.2)."""
+        """Whether the server closes the connection afterwards (RFC 5321 4.2.2)."""
         return self.code in (221, 421)
 
 
@@ -75,7 +73,7 @@ def ehlo_reply(hostname: str, extensions: tuple[str, ...]) -> Reply:
 
 
 def queued_reply(message_id: str) -> Reply:
-    """Returns the reply to an accepted message (RFC 5321 6.1), with the id that the commit returned."""
+    """Returns the reply to an accepted message (RFC 5321 6.1)."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
@@ -159,5 +157,5 @@ _NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isin
 
 
 def reply_name(reply: Reply) -> str:
-    """Returns the name of a reply, such as `no_such_alias`: a metric label, one of a fixed set."""
+    """Returns the name of a reply, such as `no_such_alias`, for a metric label."""
     return _NAMES.get(reply, "other")

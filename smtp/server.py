@@ -1,7 +1,6 @@
 """The SMTP server of a process: its connections, its certificate and its shutdown.
 
-A message is committed before its `250`, so a shutdown loses nothing. `drain` lets messages in
-transfer complete and asks other clients to retry. The server never decides where a message goes.
+A shutdown loses nothing, because a message is committed before its `250`.
 """
 
 from __future__ import annotations
@@ -41,13 +40,9 @@ class Server:
     Args:
         settings: `[smtp]` of the configuration.
         hostname: The server's name in replies.
-        recipients: Resolves recipients.
-        acceptor: Commits messages.
-        clock: Measures the minutes of the limits by network.
-        resolver: Queries the block lists of `settings`. Without a resolver, no list is queried.
+        resolver: Queries the block lists. Without a resolver, no list is queried.
         environ: The variables in which systemd passes sockets.
         reuse_port: Whether other processes of this host may listen on the same port.
-        meter: Counts connections and rejections.
         side_tasks: Runs work whose failure must not change a reply.
         bounds: Replaces the bounds that follow from `settings`.
     """
@@ -89,8 +84,7 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # Ordered by arrival: if several messages waited too long for memory, that of the oldest connection is rejected
-        # first.
+        # Ordered by arrival, because messages that wait too long for memory are rejected in this order.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # set while no connection is open
@@ -100,7 +94,7 @@ class Server:
 
     @property
     def addresses(self) -> list[str]:
-        """See `Listeners.addresses`; empty before `start` and after `drain`."""
+        """See `Listeners.addresses`. Empty unless the server listens."""
         return self._listeners.addresses
 
     @property
@@ -109,7 +103,7 @@ class Server:
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """The certificate's expiry in Unix seconds; None without a certificate, or if its expiry is not known."""
+        """In Unix seconds, or None if there is no certificate or its expiry is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
@@ -141,10 +135,9 @@ class Server:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Shuts down. Accepts no new connections; idle connections get 421 at once, others after their transaction.
+        """Shuts down. Idle connections get 421 at once, others after their transaction or at the end of `grace`.
 
-        At the end of `grace`, the connections that remain get 421. Only commits in progress have
-        `commit_timeout` more. Returns when no connection is left, or after both times.
+        Commits in progress have `commit_timeout` more. Returns when no connection is left, or after both times.
         """
         self._listeners.close()
         self._draining = True
@@ -174,7 +167,7 @@ class Server:
         self._idle.clear()
 
     def unregister(self, connection: Connection) -> None:
-        """Reverts `register`. May be called twice: the event loop may report a failed handshake again later."""
+        """Reverts `register`. The event loop may report a failed handshake twice."""
         if connection not in self._connections:
             return
         del self._connections[connection]
@@ -188,7 +181,7 @@ class Server:
         return Connection(self._context, self, self._tls, asyncio.get_running_loop())
 
     def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Checks all connections: one timer for the server instead of one for each command."""
+        """Checks all connections with one timer, instead of one timer for each command."""
         now = loop.time()
         bounds = self._bounds
         timeout = self._command_timeout()

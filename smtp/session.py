@@ -1,10 +1,7 @@
 """The state of one SMTP session, and the handlers of its commands, which return the replies.
 
-`Session` stores the state of the session and checks the order of commands (RFC 5321 section 4.1.4).
-`smtp.policy` chooses most rejections, `RecipientResolver` finds the target of a recipient, and
-`Acceptor` commits the message. No method raises: an exception of the core becomes `451 4.3.0`
-(`452 4.3.1` for a full disk) and a log event. The text of the exception is never part of a reply.
-`250 queued` is only returned after a commit, with the message ID that the commit returned.
+`Session` checks the order of commands (RFC 5321 section 4.1.4). No method raises: an exception of the core
+becomes a temporary failure and a log event. `250 queued` is only returned after a commit.
 """
 
 # ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers
@@ -41,7 +38,7 @@ class Transaction:
 
     Attributes:
         targets: The targets by recipient, so that a repeated recipient counts once.
-        has_refused_chunk: Whether a BDAT chunk was rejected. If so, no later chunk may complete the message.
+        has_refused_chunk: Whether a BDAT chunk was rejected, so that the message cannot become complete.
     """
 
     sender: Mailbox | None
@@ -55,7 +52,7 @@ class Session:
 
     Attributes:
         is_esmtp: Whether the client used EHLO.
-        block_list_query: The task that returns the block list that contains the peer, or `""`. None without a query.
+        block_list_query: Returns the block list that contains the peer, or `""`. None without a query.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -83,7 +80,7 @@ class Session:
             self.block_list_query.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
-        """Greets the client and, like RSET, ends a transaction (RFC 5321 section 4.1.4)."""
+        """Greets the client and ends a transaction (RFC 5321 section 4.1.4)."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
@@ -115,11 +112,11 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
-        """Gives the same reply for every address, so that no address can be harvested (RFC 5321 section 3.5.3)."""
+        """Gives the same reply for every address, to prevent harvesting (RFC 5321 section 3.5.3)."""
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
-        """Counts a command that does not lead to a message. Returns `reply`, or a rejection after too many of them."""
+        """Counts a command that does not lead to a message. Returns a rejection after too many of them."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._has_too_many_idle_commands else reply
 
@@ -156,7 +153,7 @@ class Session:
         return refusal
 
     async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
-        """Adds a recipient to the transaction, or rejects it; earlier recipients stay."""
+        """Adds a recipient to the transaction, or rejects it."""
         transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
@@ -178,7 +175,7 @@ class Session:
         return refusal
 
     def next_guess_delay(self, reply: Reply) -> float:
-        """Returns the seconds to wait before this reply to RCPT, to slow down address harvesting. Counts guesses."""
+        """Counts guessed recipients. Returns the seconds to wait before the reply, to slow down harvesting."""
         if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
             return 0.0
         self._guesses += 1
@@ -197,7 +194,7 @@ class Session:
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:
-        """Returns `content_refusal()`, or the rejection of a BDAT chunk that follows a rejected chunk; else None."""
+        """Returns the rejection of a BDAT chunk, else None."""
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:
@@ -205,12 +202,12 @@ class Session:
             self.transaction.has_refused_chunk = True
 
     def handle_BDAT(self, size: int) -> Reply:
-        """Accepts a chunk of `size` bytes; an empty chunk counts as an idle command."""
+        """Accepts a chunk of `size` bytes. An empty chunk counts as an idle command."""
         reply = replies.chunk_reply(size)
         return reply if size else self._count_idle_command(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
-        """Accepts or rejects a complete message; ends the transaction (RFC 5321 section 4.1.1.4)."""
+        """Accepts or rejects a complete message, and ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # only if the caller did not check `content_refusal`
             return replies.MAIL_FIRST
@@ -278,7 +275,7 @@ class Session:
         return f"ESMTP{secure}" if self.is_esmtp or secure else "SMTP"
 
     async def _call_core(self, call: Awaitable[_Result]) -> _Result | Reply:
-        """Awaits a call to the core; logs an exception and returns a temporary failure instead."""
+        """Awaits a call to the core. Logs an exception and returns a temporary failure instead."""
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - a failure of the server: the client should retry
@@ -292,5 +289,5 @@ class Session:
 
 
 def _format_mailbox(mailbox: Mailbox | None) -> str:
-    """Returns the mailbox in the form in which it is stored and logged; `""` for the null reverse-path."""
+    """Formats a mailbox for storage and logs. The null reverse-path is `""`."""
     return "" if mailbox is None else safe_identifier(str(mailbox))

@@ -6,10 +6,7 @@ from smtp.bounds import Bounds
 
 
 class DiscardThrottle:
-    """Limits discarded bytes to `discard_rate`. Idle time does not permit a later burst.
-
-    A pause never exceeds `max_discard_pause`, even if more bytes are then discarded.
-    """
+    """Limits discarded bytes to `discard_rate`, as far as `max_discard_pause` allows. Idle time permits no burst."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -20,7 +17,7 @@ class DiscardThrottle:
 
         Args:
             nbytes: Bytes that the connection has just discarded.
-            now: The current time, in monotonic seconds.
+            now: Monotonic seconds.
         """
         bounds = self._bounds
         until = max(self._busy_until, now) + nbytes / bounds.discard_rate

@@ -1,7 +1,7 @@
-"""The certificate for STARTTLS. It is loaded when the server starts, when its files change, and by `reload`.
+"""The certificate for STARTTLS, which is loaded again when its files change.
 
-Open TLS sessions keep the certificate they started with. If the new files cannot be used (incomplete,
-or the key of another certificate), an error is logged and the previous certificate stays in use.
+Open TLS sessions keep their certificate. If new files cannot be used, an error is logged and the previous
+certificate stays in use.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ class TlsFiles:
 
     @property
     def expires_at(self) -> float | None:
-        """The expiry of the host's certificate in Unix seconds; None if it is not known."""
+        """The expiry in Unix seconds, or None if it is not known."""
         self.current_context()
         return self._expires_at
 
     def current_context(self) -> ssl.SSLContext:
-        """Returns the context for the next handshake; loads the files if they changed. Costs two `stat` calls."""
+        """Returns the context for the next handshake, from new files if they changed. Costs two `stat` calls."""
         try:
             stamp = self._file_stamp()
-        except OSError:  # the files are missing for a moment while they are replaced
+        except OSError:  # the files are being replaced
             return self._context
         if stamp != self._stamp:
             self._stamp = stamp
@@ -64,7 +64,7 @@ class TlsFiles:
         return self._context
 
     def reload(self) -> None:
-        """Loads the files. If they cannot be used, logs an error and keeps the previous certificate."""
+        """Loads the files, or logs an error and keeps the previous certificate."""
         try:
             self._context, self._expires_at = self._load()
         except OSError as error:  # includes ssl.SSLError
@@ -80,16 +80,16 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        # Without a password OpenSSL prompts for one on the terminal, which blocks the process.
+        # Without a password, OpenSSL would block the process with a prompt.
         context.load_cert_chain(self._certificate, self._key, password="")
         return context, _read_expiry(self._certificate)
 
 
 def _read_expiry(chain: Path) -> float | None:
-    """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
+    """Returns the expiry of the host's certificate, the first of the chain, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
-    except ValueError:  # OpenSSL has accepted the chain; the date is only a metric
+    except ValueError:  # the date is only a metric
         return None
 
 

@@ -1,9 +1,8 @@
 """The bytes of one connection: lines and content in, replies out, TLS.
 
-Outside a handshake, reading is paused exactly while a reason to pause is set, so the buffered data is bounded. No byte
-from before a handshake is used after it. **No event of the connection cancels the task**, so a client that disconnects
-after the final dot does not cancel a commit. This module neither interprets commands nor creates replies. Only one task
-calls the coroutines.
+Pausing bounds the buffered data. No byte from before a TLS handshake is used after it. **No event of the
+connection cancels the task**, so a client that disconnects after the final dot does not cancel a commit.
+Only one task may call the coroutines.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from smtp.wakeup import Wakeup
 class PauseReason(Enum):
     """Why reading from a connection is paused."""
 
-    BUFFER = auto()  # the buffer is full of commands that are not answered yet
+    BUFFER = auto()  # too many commands are not answered yet
     MEMORY = auto()  # no memory is left for messages
-    THROTTLE = auto()  # data was discarded, and the rate of further data is limited
+    THROTTLE = auto()  # the rate of discarded data is limited
 
 
 class Sink(Protocol):
@@ -34,7 +33,7 @@ class Sink(Protocol):
 
     @property
     def max_feed_bytes(self) -> int:
-        """The maximum number of bytes that `feed` consumes. `feed` returns the bytes after them."""
+        """The maximum number of bytes that `feed` consumes."""
         ...
 
     @property
@@ -50,7 +49,7 @@ class SizedHeader(Protocol):
 
     @property
     def size(self) -> int:
-        """The length of the header in bytes."""
+        """The length in bytes."""
         ...
 
 
@@ -58,14 +57,7 @@ _Header = TypeVar("_Header", bound=SizedHeader)
 
 
 class Transport:
-    """Reads and writes the bytes of one connection.
-
-    Args:
-        loop: The event loop of the connection.
-        deadline: Records the phases; suspended while reading is paused.
-        throttle: Limits the rate of discarded bytes.
-        bounds: The limits of the buffer, of a rejected line, of consecutive commands, and of a handshake.
-    """
+    """Reads and writes the bytes of one connection."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, deadline: Deadline, throttle: DiscardThrottle, bounds: Bounds
@@ -74,7 +66,7 @@ class Transport:
         self._deadline = deadline
         self._throttle = throttle
         self._bounds = bounds
-        self._transport: asyncio.Transport  # the transport of asyncio, set by `connection_made`
+        self._transport: asyncio.Transport  # set by `connection_made`
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
         self._wakeup = Wakeup(loop)  # set when data arrives or the input ends
@@ -83,7 +75,7 @@ class Transport:
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
-        self._writable: asyncio.Future[None] | None = None  # `flush` awaits it; None unless writing is paused
+        self._writable: asyncio.Future[None] | None = None  # None unless writing is paused
         self._consecutive_commands = 0  # commands answered since other connections ran
 
     # Events of the event loop.
@@ -92,7 +84,7 @@ class Transport:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Passes content directly to the sink, and buffers other bytes. Content wakes the task only at its end."""
+        """Buffers commands, or passes content to the sink. Content wakes the task only at its end."""
         sink = self._sink
         if sink is None:
             self._buffer(data)
@@ -110,12 +102,12 @@ class Transport:
             self._throttle_reading(len(data))
 
     def eof_received(self) -> bool:
-        """Ends the input. Returns True to keep the connection open, which TLS does not support."""
+        """Returns True to keep the connection open, which TLS does not support."""
         self._end_input()
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self) -> None:
-        """Ends the input and all waiting. The task continues and completes its work."""
+        """Ends all waiting. The task still completes its work."""
         self.is_lost = True
         self._stop_throttle()
         if self._deadline.phase is not BUSY:
@@ -135,17 +127,17 @@ class Transport:
     # Reading.
 
     async def read_line(self) -> bytes | None:
-        """Returns the next command line without CRLF; None when the input has ended or the connection is closing.
+        """Returns the next command line without CRLF, or None if there will be no more.
 
         Raises:
             CommandError: The line is rejected.
         """
         deadline = self._deadline
         started: float | None = None
-        # Stop once the peer is gone: it cannot receive replies and will resend the message.
+        # A peer that is gone cannot receive replies and will resend the message.
         while deadline.phase is not CLOSING and not self.is_lost:
             if self._consecutive_commands >= self._bounds.commands_per_iteration:
-                # Pipelined commands can be answered without waiting, which would starve other connections.
+                # Pipelined commands need no waiting, so they could starve other connections.
                 self._consecutive_commands = 0
                 await asyncio.sleep(0)
                 continue
@@ -162,7 +154,7 @@ class Transport:
             if started is None:
                 started = self._loop.time()
             await self.flush()
-            # One limit for the whole line: single bytes do not extend it.
+            # Single bytes do not extend the time limit of a line.
             deadline.enter(COMMAND, started)
             if self.pauses:
                 self._resume_buffer()
@@ -170,7 +162,7 @@ class Transport:
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
-        """Returns the header once `parse` accepts the first bytes; None if the connection ends earlier."""
+        """Returns the header that `parse` finds, or None if the connection ends first."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
             header = parse(bytes(self.lines.buffer))
@@ -204,13 +196,13 @@ class Transport:
     def pause(self, reason: PauseReason) -> None:
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
-            # During a handshake, asyncio's TLS protocol reads; afterwards `start_tls` applies the pauses.
+            # asyncio reads during a handshake. `start_tls` then applies the pauses.
             if self._deadline.phase is not HANDSHAKE and not self._transport.is_closing():
                 self._transport.pause_reading()
         self.pauses.add(reason)
 
     def resume(self, reason: PauseReason) -> None:
-        """Removes a reason to pause; resumes reading if none is left."""
+        """Removes a reason to pause, and resumes reading if none is left."""
         if reason not in self.pauses:
             return
         self.pauses.remove(reason)
@@ -222,11 +214,11 @@ class Transport:
     # Writing.
 
     def write(self, data: bytes) -> None:
-        """Queues bytes: replies to pipelined commands are sent together (RFC 2920)."""
+        """Queues bytes, so that replies to pipelined commands are sent together (RFC 2920)."""
         self._output.append(data)
 
     async def flush(self) -> None:
-        """Sends the queued bytes; waits while the peer does not read."""
+        """Sends the queued bytes, and waits while the peer does not read."""
         if not self._output or self._deadline.phase is CLOSING:
             return
         self._write_output()
@@ -238,25 +230,23 @@ class Transport:
     async def start_tls(self, context: ssl.SSLContext) -> str:
         """Performs the handshake (RFC 3207). Returns protocol version and cipher.
 
-        Discards bytes that were sent in clear after STARTTLS: an attacker could have inserted
-        commands.
+        Discards bytes sent in clear after STARTTLS, because an attacker could have inserted commands.
 
         Raises:
-            OSError: The handshake failed; the connection is closed.
+            OSError: The handshake failed, and the connection is closed.
         """
         await self.flush()
         if self._deadline.phase is CLOSING:
             raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
-        # `loop.start_tls` resumes reading, so a reason to pause that is still set would be stale.
+        # `loop.start_tls` resumes reading, so no reason to pause may stay set.
         self._stop_throttle()
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # Until `loop.start_tls` returns, bytes arrive decrypted but replies would be sent unencrypted. The
-        # bytes are buffered, and nothing is written.
+        # Until `loop.start_tls` returns, bytes arrive decrypted but replies would be sent in clear.
         try:
-            # The timeout of `loop.start_tls` does not cover every way in which a peer disappears.
+            # The timeout of `loop.start_tls` does not cover every disappearance of a peer.
             async with asyncio.timeout(self._bounds.handshake_timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True
@@ -276,10 +266,7 @@ class Transport:
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
 
     def close(self, last: bytes = b"") -> None:
-        """Sends the queued bytes and `last`, closes the connection and wakes the task.
-
-        During a handshake, sends nothing and aborts the connection.
-        """
+        """Sends the queued bytes and `last`, unless a handshake is in progress. Then closes and wakes the task."""
         phase = self._deadline.phase
         if phase is CLOSING:
             return

@@ -22,7 +22,7 @@ class Wakeup:
             future.set_result(None)
 
     async def wait(self) -> None:
-        """Waits until the flag is set, then clears it. Returns at once if it is already set."""
+        """Waits until the flag is set, then clears it."""
         if not self._set:
             self._future = self._loop.create_future()
             await self._future
