@@ -33,7 +33,7 @@ class Bounds:
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses beyond this
     commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
     max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
-    # MAIL commands since the last complete message, for clients whose recipients are all rejected.
+    # MAIL commands since the last complete message. A client whose recipients are all rejected completes none.
     max_unfinished_mails: int = 300
     max_skipped_line_bytes: int = 1048576  # bytes of a rejected line; a longer line gets 421
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
@@ -58,7 +58,7 @@ class Bounds:
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # never waits for memory
-    read_bytes: int = 262144  # the maximum of one read
+    read_bytes: int = 262144
     memory_per_address: float = 0.5  # fraction that one address may use
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
@@ -73,8 +73,8 @@ class Bounds:
     short_command_timeout: float = 10.0  # while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
     accepts_per_iteration: int = 64  # about 10 ms, because each connection is only greeted
-    deadline_interval: float = 1.0  # between two checks of all deadlines, at most
-    eviction_interval: float = 60.0  # between two evictions of expired counts
+    deadline_interval: float = 1.0
+    eviction_interval: float = 60.0
     commit_timeout: float = 10.0  # after the shutdown grace period
 
     @classmethod

@@ -40,7 +40,6 @@ class CommandError(Exception):
     """The line is not a valid command.
 
     Attributes:
-        reply: The reply with the reason.
         is_fatal: Whether content of unknown size may follow, so that no command can be read.
     """
 
@@ -51,7 +50,7 @@ class CommandError(Exception):
 
 
 def announces_content(line: bytes | bytearray) -> bool:
-    """Whether content follows a rejected line, because it is a BDAT command."""
+    """Whether content follows a rejected line."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
@@ -71,12 +70,7 @@ def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
 
 @dataclass(frozen=True, slots=True)
 class MailCommand:
-    """The MAIL command.
-
-    Attributes:
-        mailbox: The reverse-path; None for the null reverse-path.
-        size: The declared size in bytes, if any.
-    """
+    """The MAIL command. `mailbox` is None for the null reverse-path, `size` is in bytes."""
 
     mailbox: Mailbox | None
     size: int | None = None
@@ -92,12 +86,9 @@ class BdatCommand:
 
 
 def split_line(line: bytes) -> tuple[str, str]:
-    """Splits a line without CRLF into its verb in upper case and its argument.
+    """Splits a line without CRLF into its verb in upper case and its argument. Raises CommandError.
 
     Bytes that are not UTF-8 become lone surrogates, which no parser accepts.
-
-    Raises:
-        CommandError: The line contains a control character, or the verb is not ASCII.
     """
     if _CONTROL.search(line):
         raise line_error(line, replies.CONTROL_CHARACTER)
@@ -141,12 +132,7 @@ def parse_mail(argument: str | None) -> MailCommand:
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
-    """Parses `TO:<forward-path>`, for which no parameter is supported. Raises CommandError.
-
-    Args:
-        argument: The text after RCPT.
-        smtputf8: Whether MAIL had the SMTPUTF8 parameter.
-    """
+    """Parses `TO:<forward-path>`, for which no parameter is supported. Raises CommandError."""
     path, parameters = _split_path(argument, "TO:")
     for _ in _parse_parameters(parameters):
         raise CommandError(replies.UNKNOWN_PARAMETER)

@@ -102,7 +102,6 @@ class Connection(upstream.SMTP):
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a mail transaction is open."""
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:

@@ -20,12 +20,7 @@ from smtp.throttle import DiscardThrottle
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The objects that a connection works with.
-
-    Attributes:
-        hostname: The server's name in replies.
-        expects_proxy: Whether trusted addresses send a PROXY header.
-    """
+    """The objects that a connection works with. `hostname` is the server's name in replies."""
 
     bounds: Bounds
     hostname: str

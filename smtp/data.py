@@ -18,7 +18,6 @@ class Content:
     """The content of a message so far. Content of more than `limit` bytes is discarded and only counted.
 
     Attributes:
-        limit: The largest size that is kept, in bytes.
         size: Bytes of the message, including discarded ones.
         buffered_bytes: Bytes in memory.
     """
@@ -39,7 +38,6 @@ class Content:
 
     @property
     def is_discarded(self) -> bool:
-        """Whether the content was discarded, for any reason."""
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
@@ -74,9 +72,7 @@ class ContentReader(Protocol):
     content: Content
 
     @property
-    def max_feed_bytes(self) -> int:
-        """The maximum number of bytes that `feed` consumes."""
-        ...
+    def max_feed_bytes(self) -> int: ...
 
     def feed(self, piece: bytes) -> bytes | None:
         """Consumes a piece. Returns None until the end of the content, then the bytes that follow the end."""

@@ -18,7 +18,7 @@ class Phase(Enum):
 
     PROXY_HEADER = auto()  # the header from a proxy
     COMMAND = auto()  # the next command line, or the peer reading the replies
-    CONTENT = auto()  # the content of a message
+    CONTENT = auto()
     BUSY = auto()  # the server itself
     HANDSHAKE = auto()  # TLS; `Transport.start_tls` limits it
     CLOSING = auto()  # the peer reading the last reply
@@ -66,7 +66,6 @@ class Deadline:
             self.phase = BUSY
 
     def start_mail(self) -> None:
-        """Resets the content time for another message."""
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
@@ -84,13 +83,7 @@ class Deadline:
             self.last_byte += suspended
 
     def expiry_reply(self, now: float, command_timeout: float, received_bytes: int) -> Reply | None:
-        """Returns the reply to a peer that exceeded the limit of the phase, else None.
-
-        Args:
-            now: The current time.
-            command_timeout: Seconds for a command.
-            received_bytes: Bytes of content received for the message.
-        """
+        """Returns the reply to a peer that exceeded the limit of the phase, else None."""
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:
             if elapsed >= command_timeout:

@@ -1,6 +1,6 @@
 """Limits for connections in total, and for connections, messages and log events by network.
 
-Each smtp process counts on its own. An address counts in three networks around it
+Each process counts on its own. An address counts in three networks around it
 (`router.network.network_keys`), because one customer often has many addresses.
 """
 

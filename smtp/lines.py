@@ -59,7 +59,6 @@ class CommandLines:
         return None
 
     def take_bytes(self, limit: int) -> bytes:
-        """Removes and returns at most `limit` bytes that are not command lines."""
         if limit >= len(self.buffer):
             data = bytes(self.buffer)
             self.buffer.clear()

@@ -15,12 +15,7 @@ from smtp.bounds import Bounds
 
 
 class Listeners:
-    """All listening sockets of a server.
-
-    Args:
-        create_protocol: Creates the protocol of a connection, as for `loop.create_server`.
-        bounds: The backlog, and how many connections are accepted at once.
-    """
+    """All listening sockets of a server."""
 
     def __init__(self, create_protocol: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
         self._create_protocol = create_protocol
@@ -35,12 +30,9 @@ class Listeners:
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`. `0.0.0.0` can use the same port as `::`. Raises OSError.
+        """Listens on all addresses of `host`. With port 0, the kernel chooses. Raises OSError.
 
-        Args:
-            host: A name or an address.
-            port: 0 lets the kernel choose.
-            reuse_port: Whether other processes of this host may listen there too.
+        IPv6 sockets accept no IPv4, so `0.0.0.0` can use the same port as `::`.
         """
         await self._create(host, port, reuse_port=reuse_port or None)
 

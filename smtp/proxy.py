@@ -1,7 +1,7 @@
 """Parses the header of the PROXY protocol, versions 1 and 2, in which a proxy reports the client's address. Pure.
 
 Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. It forbids guessing whether a header
-is present, so every address in `trusted_networks` is expected to send one. aiosmtpd's parser needs a StreamReader.
+is present, so every address in `trusted_networks` is expected to send one.
 """
 
 from __future__ import annotations

@@ -61,7 +61,6 @@ class Reception:
         """Receives until the reader finds the end of the content. Returns False if the connection ends earlier.
 
         Args:
-            reader: Finds the end, and appends the content to `self.content`.
             last: Whether the message is complete then.
         """
         self._reader = reader

@@ -60,11 +60,7 @@ class NetworkRefusals:
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a rejected connection, and logs the first of its network and reason.
-
-        Args:
-            network: `""` if there are too many connections in total.
-        """
+        """Counts a rejected connection, and logs the first of its network and reason."""
         meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)

@@ -24,9 +24,6 @@ class Reply:
         text: Printable ASCII; a newline separates lines.
         is_error: Whether it counts towards `errors_per_session`.
         encoded: The bytes to send, with CRLF.
-
-    Raises:
-        ValueError: The two codes disagree, or the text is not allowed.
     """
 
     code: int

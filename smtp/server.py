@@ -38,8 +38,6 @@ class Server:
     """The SMTP server of one process.
 
     Args:
-        settings: `[smtp]` of the configuration.
-        hostname: The server's name in replies.
         resolver: Queries the block lists. Without a resolver, no list is queried.
         environ: The variables in which systemd passes sockets.
         reuse_port: Whether other processes of this host may listen on the same port.

@@ -153,7 +153,6 @@ class Session:
         return refusal
 
     async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
-        """Adds a recipient to the transaction, or rejects it."""
         transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
@@ -194,7 +193,6 @@ class Session:
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:
-        """Returns the rejection of a BDAT chunk, else None."""
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:

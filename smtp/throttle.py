@@ -13,12 +13,7 @@ class DiscardThrottle:
         self._busy_until = 0.0
 
     def next_pause(self, nbytes: int, now: float) -> float:
-        """Returns the seconds for which a connection must not read.
-
-        Args:
-            nbytes: Bytes that the connection has just discarded.
-            now: Monotonic seconds.
-        """
+        """Returns the seconds for which a connection that discarded `nbytes` must not read."""
         bounds = self._bounds
         until = max(self._busy_until, now) + nbytes / bounds.discard_rate
         self._busy_until = min(until, now + bounds.max_discard_pause)

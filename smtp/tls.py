@@ -20,15 +20,7 @@ _FileStamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
-    """The files of a certificate.
-
-    Args:
-        certificate: The chain in PEM.
-        key: The private key in PEM, without a password.
-
-    Raises:
-        ConfigError: The files cannot be used.
-    """
+    """A PEM certificate chain and its PEM key without a password. Raises ConfigError if they cannot be used."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate

@@ -24,7 +24,7 @@ class PauseReason(Enum):
     """Why reading from a connection is paused."""
 
     BUFFER = auto()  # too many commands are not answered yet
-    MEMORY = auto()  # no memory is left for messages
+    MEMORY = auto()
     THROTTLE = auto()  # the rate of discarded data is limited
 
 
@@ -127,11 +127,7 @@ class Transport:
     # Reading.
 
     async def read_line(self) -> bytes | None:
-        """Returns the next command line without CRLF, or None if there will be no more.
-
-        Raises:
-            CommandError: The line is rejected.
-        """
+        """Returns the next command line without CRLF, or None if there will be no more. Raises CommandError."""
         deadline = self._deadline
         started: float | None = None
         # A peer that is gone cannot receive replies and will resend the message.
@@ -244,7 +240,7 @@ class Transport:
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # Until `loop.start_tls` returns, bytes arrive decrypted but replies would be sent in clear.
+        # Nothing may be written until `loop.start_tls` returns, because it would be sent in clear.
         try:
             # The timeout of `loop.start_tls` does not cover every disappearance of a peer.
             async with asyncio.timeout(self._bounds.handshake_timeout):

@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wakeup:
-    """A flag for one waiter. Every command uses it, so its cost matters."""
+    """A flag for one waiter."""
 
     __slots__ = ("_future", "_loop", "_set")
 
