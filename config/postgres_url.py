@@ -56,7 +56,6 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-# Parameters that are rejected, each with its own message.
 _UNSUPPORTED = {
     "hostaddr": "is not supported; use the address as the host",
     "pgbouncer": "is not supported; remove it, and connect to PostgreSQL directly or to a pooler in session mode",

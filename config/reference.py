@@ -54,7 +54,6 @@ directory.
 
 
 def render_sample() -> str:
-    """Returns the text of `emailrouter.toml`."""
     parts = [_SAMPLE_HEADER]
     for section, model in SECTIONS.items():
         parts.append(f"\n# {model.__doc__}\n[{section}]\n")
@@ -63,7 +62,6 @@ def render_sample() -> str:
 
 
 def render_documentation() -> str:
-    """Returns the text of `docs/configuration.md`."""
     parts = [_DOCUMENTATION_HEADER]
     for section, model in SECTIONS.items():
         parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n\n")
@@ -73,7 +71,6 @@ def render_documentation() -> str:
 
 
 def write_files(root: Path) -> None:
-    """Writes both files below `root`, the root of the repository."""
     (root / SAMPLE_PATH).write_text(render_sample(), encoding="utf-8")
     (root / DOCUMENTATION_PATH).write_text(render_documentation(), encoding="utf-8")
 

@@ -80,7 +80,6 @@ def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
 
 
 def parse_address_or_systemd(value: object) -> Address | Literal["systemd"]:
-    """Parses an address, or `"systemd"` for the socket that systemd passes."""
     if value == "systemd":
         return "systemd"
     try:
@@ -198,7 +197,7 @@ def parse_public_url(value: object) -> str:
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
         raise ValueError(allowed)
-    return parts.geturl().rstrip("/")  # urlsplit converted the scheme to lower case
+    return parts.geturl().rstrip("/")
 
 
 def parse_blocked_sender(value: object) -> str:
@@ -213,7 +212,6 @@ def parse_blocked_sender(value: object) -> str:
         raise ValueError(f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain')
     domain = text.rpartition("@")[2]
     labels = domain.split(".")
-    # Unicode domain names are allowed, so only the structure is checked.
     if text.count("@") > 1 or re.search(r"[\s/:]", text) or not all(labels) or labels[-1].isdigit():
         raise ValueError(allowed)
     return text
