@@ -1,7 +1,6 @@
 """Configuration errors: one line with the key, its value and what is allowed.
 
-A message never contains a secret, the login part of a URL or the content of a secret file. It never
-has a second line, whatever the value is.
+A message never contains a secret, the login part of a URL, the content of a secret file or a second line.
 """
 
 import difflib
@@ -16,13 +15,12 @@ from config.schema import SETTINGS, MxHost
 from config.secret import MASK, redact
 from config.setting import Setting
 
-# Maximum number of characters of a value that a message quotes: enough to recognise the value, and few enough that the
-# text about what is allowed stays in view.
+# In characters. Longer values would push the text about what is allowed out of view.
 _MAX_DISPLAY_LENGTH = 80
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-# The message for each error type of pydantic, formatted with the context of the error.
+# By error type of pydantic, formatted with the context of the error.
 _ALLOWED_BY_TYPE = {
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
@@ -41,7 +39,7 @@ _ALLOWED_BY_TYPE = {
 
 
 class ConfigError(Exception):
-    """The configuration is invalid; the text is the line to print before exit code 2."""
+    """The configuration is invalid. The text is the line to print before exit code 2."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,6 @@ class SourceValue:
     """A value from a file, variable or credential, before validation.
 
     Attributes:
-        origin: The file, variable or credential that contains it.
         hidden: Whether the value came from a secret file and must never be shown.
     """
 
@@ -67,10 +64,7 @@ def unknown_setting_error(origin: str, name: str, nearest: str) -> ConfigError:
 
 
 def nearest_setting(name: str) -> str:
-    """Returns the `section.key` most similar to `name`.
-
-    A similar key of the same section is preferred, then the same key in another section.
-    """
+    """Returns the most similar `section.key`, preferably of the same section."""
     section, _, key = name.rpartition(".")
     own = {setting.key: setting.name for setting in SETTINGS if setting.section == section}
     if close := difflib.get_close_matches(key, own, 1, 0.6):
@@ -81,22 +75,17 @@ def nearest_setting(name: str) -> str:
 
 
 def nearest_name(name: str, candidates: Iterable[str]) -> str:
-    """Returns the candidate most similar to `name`; `candidates` must not be empty."""
+    """Returns the most similar candidate. `candidates` must not be empty."""
     return difflib.get_close_matches(name, list(candidates), 1, 0.0)[0]
 
 
 def first_validation_error(error: ValidationError, sources: dict[str, SourceValue]) -> ConfigError:
-    """Returns the first error of a validation.
-
-    Args:
-        error: The errors that pydantic found.
-        sources: The validated values, by `section.key`.
-    """
+    """Returns the first error of a validation of `sources`, which are by `section.key`."""
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     cause = first.get("ctx", {}).get("error")
     if len(location) == 1:
-        # Two keys of a section conflict: the section's validator names them in its message.
+        # Two keys of a section conflict. The section's validator names them.
         origins = [source.origin for name, source in sources.items() if name.startswith(f"{location[0]}.")]
         return ConfigError(f"{one_line(', '.join(dict.fromkeys(origins)))}: {one_line(str(cause))}")
     setting = _BY_NAME[f"{location[0]}.{location[1]}"]
@@ -124,6 +113,6 @@ def _display_value(setting: Setting, source: SourceValue, value: object) -> str:
     if setting.secret:
         return json.dumps(redact(value)) if setting.name == "database.url" else MASK
     text = json.dumps(value, ensure_ascii=False, default=str)
-    # A login in a URL is a secret in any setting. Its end is ambiguous, so mask up to the last @.
+    # The end of a login in a URL is ambiguous, so mask up to the last @.
     text = one_line(re.sub(r"://.*@", f"://{MASK}@", text, flags=re.DOTALL))
     return text if len(text) <= _MAX_DISPLAY_LENGTH else f"{text[:_MAX_DISPLAY_LENGTH]}..."

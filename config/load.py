@@ -1,9 +1,7 @@
 """Reads the configuration: returns a valid `Config` or raises `ConfigError` with the line to print.
 
-The value of a key comes from the first source that has it: the environment, systemd credentials,
-the file, the default. A misspelled or invalid setting is an error that names its origin. The
-environment is an argument. Nothing is created or changed, and relative paths stay relative to the
-working directory.
+The environment takes precedence over systemd credentials, these over the file, and the file over the defaults.
+Nothing is created or changed, and relative paths stay relative to the working directory.
 """
 
 import os
@@ -19,24 +17,21 @@ from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
-# Without --config, the first of these files that exists is read.
+# Searched in this order without --config.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Reads and validates the configuration.
+    """Reads and validates the configuration. Raises ConfigError.
 
     Args:
         path: The file, which must exist. None reads the first existing default path, if any.
         environ: The environment variables.
-
-    Raises:
-        ConfigError: A setting is unknown or invalid, or a file cannot be read.
     """
     file, sources = _read_first_file(path)
     sources |= read_credentials(environ)
     sources |= read_environment(environ)
-    # systemd separates several state directories with colons; the first is the main one.
+    # systemd separates state directories with colons, the main one first.
     if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
         sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
     document: dict[str, dict[str, Any]] = {}
@@ -50,7 +45,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 
 def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceValue]]:
-    """Returns the first existing file and its settings; None and no settings without a file."""
+    """Returns the first existing file and its settings."""
     for candidate in (path,) if path else _accessible_default_paths():
         try:
             return candidate, read_file(candidate)
@@ -61,8 +56,5 @@ def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceVa
 
 
 def _accessible_default_paths() -> Sequence[Path]:
-    """Returns the default paths, without those in a working directory that may not be entered.
-
-    A command that root starts in /root may run as a user who cannot enter that directory.
-    """
+    """Omits paths in a working directory that may not be entered, such as /root after a change of user."""
     return [candidate for candidate in DEFAULT_PATHS if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]

@@ -1,8 +1,7 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-A rejected parameter raises ValueError with the allowed values. asyncpg sends an unknown parameter to
-the server as a setting, and the server would then reject every connection. Errors never quote a value:
-it may be part of a password.
+asyncpg sends unknown parameters to the server, which would then reject every connection. Errors never quote a
+value, because it may be part of a password.
 """
 
 import difflib
@@ -14,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Parameters that are forwarded to asyncpg, each with its allowed values; () means no fixed list.
+# Forwarded to asyncpg, each with its allowed values; () means no fixed list.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
@@ -39,8 +38,7 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Parameters of libpq that are accepted but not forwarded, each with its allowed values; () allows any value. The listed
-# values request what the program always does.
+# Accepted but not forwarded. Listed values request what the program always does, and () allows any value.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -64,31 +62,22 @@ _UNSUPPORTED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_MIN_SIMILARITY = 0.7  # from 0 to 1; a known name at least this similar is suggested
+_MIN_SIMILARITY = 0.7  # from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresUrl:
-    """A validated URL.
-
-    Attributes:
-        dsn: The URL for asyncpg.
-        connect_timeout: None if the URL sets no positive value.
-    """
+    """A validated URL. `dsn` is the URL for asyncpg. `connect_timeout` is None if not positive."""
 
     dsn: str
     connect_timeout: timedelta | None
 
 
 def parse(parts: SplitResult) -> PostgresUrl:
-    """Validates the parameters of a URL whose other parts are known to be valid.
-
-    Raises:
-        ValueError: A parameter is not allowed; the text says what is allowed.
-    """
+    """Validates the parameters of a URL whose other parts are valid. Raises ValueError with what is allowed."""
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
-    except ValueError:  # the original error quotes the parameter, which may be part of a password
+    except ValueError:  # quotes the parameter, which may be part of a password
         raise ValueError("parameters after ? must have the form name=value, joined by &") from None
     parameters = [(name, value) for name, value in parameters if value]
     for name, value in parameters:
@@ -107,7 +96,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     forwarded = urlencode(
         [(name, value) for name, value in parameters if name in _FORWARDED], safe="/", quote_via=quote
     )
-    # asyncpg ends the login at the first @, this module at the last: escape each @ in the password.
+    # asyncpg ends the login at the first @, so each @ in the password is escaped.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
     dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{forwarded}" if forwarded else "")
@@ -136,7 +125,7 @@ def _check_parameter(name: str, value: str, *, quotable: bool) -> None:
 
 
 def _parse_connect_timeout(value: str | None) -> timedelta | None:
-    """Parses whole seconds. 0 or less means no limit in libpq; here it selects the configured timeout."""
+    """Parses whole seconds. Unlike in libpq, 0 or less selects the configured timeout."""
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,6}", value):

@@ -1,7 +1,7 @@
 """Renders the sample `emailrouter.toml` and `docs/configuration.md` from the schema.
 
-Both files are the same on every host, and loading the sample gives the built-in defaults; tests
-verify this. `python -m config.reference` writes the files.
+`python -m config.reference` writes the files, which are the same on every host. Loading the sample gives the
+built-in defaults.
 """
 
 import json
@@ -76,11 +76,7 @@ def write_files(root: Path) -> None:
 
 
 def format_toml(value: object) -> str:
-    """Formats a default as TOML.
-
-    Raises:
-        TypeError: The value is no string, boolean, number, list or table.
-    """
+    """Formats a default as TOML. Raises TypeError for an unsupported type."""
     match value:
         case str() | bool() | int() | float():
             # These have the same form in JSON and TOML.

@@ -1,8 +1,7 @@
 """Every section and key of the configuration with its type, default and description.
 
-A `Config` is complete, valid and frozen. Durations are `timedelta`, sizes are bytes, and secrets print as `***`.
-`Config()` has the built-in defaults. The loader, the sample file and the documentation take the keys from here.
-Nothing here reads a file or the environment. `router`, `smtp` and `api` receive a section or single values.
+A `Config` is complete, valid and frozen, and `Config()` has the built-in defaults. Durations are `timedelta`,
+sizes are bytes, and secrets print as `***`. Nothing here reads a file or the environment.
 """
 
 from pathlib import Path
@@ -50,7 +49,7 @@ class ServerSettings(Section):
         "http://127.0.0.1:8080",
         "Public URL of the dashboard, used in links to tickets; no links are sent while it is a loopback address.",
     )
-    # An invalid hostname is missing from `valid`; its own error is reported.
+    # An invalid hostname is reported on its own.
     mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = computed_setting(
         lambda valid: (MxHost(host=valid.get("hostname", "localhost")),),
         "MX records that domains must publish: every host that receives mail for this installation.",
@@ -305,11 +304,7 @@ class MetricsSettings(Section):
 
 
 class Config(Section):
-    """The whole configuration.
-
-    Attributes:
-        source: The configuration file; None if no file was read.
-    """
+    """The whole configuration. `source` is the configuration file, or None if no file was read."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
@@ -323,10 +318,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _set_data_dir(self) -> Self:
-        """Defaults the data directory to the directory of the SQLite file, if the database is one."""
+        """Defaults the data directory to that of the SQLite file."""
         if "data_dir" not in self.server.model_fields_set and self.database.url.path is not None:
             update: dict[str, Any] = {"data_dir": self.database.url.path.parent}
-            # Written to `__dict__`, because a frozen model rejects an assignment.
+            # A frozen model rejects an assignment.
             self.__dict__["server"] = self.server.model_copy(update=update)
         return self
 
@@ -342,7 +337,7 @@ SECTIONS: dict[str, type[Section]] = {
     "metrics": MetricsSettings,
 }
 
-# All settings, in the order of the sample file.
+# In the order of the sample file.
 SETTINGS: tuple[Setting, ...] = tuple(
     Setting.from_field(section, key, field)
     for section, model in SECTIONS.items()

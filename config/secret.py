@@ -1,8 +1,7 @@
 """Values that must not be printed: `Secret`, and `DatabaseUrl`, which may contain a password.
 
-`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only
-`reveal()` and `reveal_dsn()` return it, so a search for these names finds every use. Errors never
-quote the value.
+`str`, `repr`, formatting, logging and serialisation show `***`. Only `reveal()` and `reveal_dsn()` return the
+secret, so a search finds every use. Errors never quote the value.
 """
 
 import hmac
@@ -17,7 +16,7 @@ from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
-# In characters. Shorter values are usually chosen by a human; `openssl rand -base64 32` prints 44 characters.
+# In characters. Shorter values are usually chosen by a human.
 MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
@@ -26,7 +25,7 @@ _PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|(?:[A-Za-z0-9_%-]+(?:\.[A-Za-z0-9_%
 
 
 class Secret:
-    """A string that prints as `***`. Not a dataclass: `asdict` would expose the value."""
+    """A string that prints as `***`. Not a dataclass, because `asdict` would expose the value."""
 
     __slots__ = ("__value",)
 
@@ -35,7 +34,7 @@ class Secret:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parses a secret: at least 16 characters, no whitespace. Raises ValueError otherwise."""
+        """Raises ValueError unless the secret is long enough and has no whitespace."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH or re.search(r"\s", value):
@@ -51,7 +50,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # Bytes of the environment that are not UTF-8 are surrogates here.
+        # Bytes that are not UTF-8 are surrogates here.
         own, others = (each.encode(errors="surrogatepass") for each in (self.__value, other.__value))
         return hmac.compare_digest(own, others)
 
@@ -63,10 +62,8 @@ class DatabaseUrl:
     """The location of the database. Prints with its password masked.
 
     Attributes:
-        dialect: The database engine.
-        path: The SQLite file, relative to the working directory unless absolute; None for
-            PostgreSQL.
-        connect_timeout: The PostgreSQL parameter of this name; None if the URL sets no positive value.
+        path: The SQLite file, relative to the working directory unless absolute; None for PostgreSQL.
+        connect_timeout: None if the URL sets no positive value.
     """
 
     __slots__ = ("__dsn", "__url", "connect_timeout", "dialect", "path")
@@ -91,7 +88,6 @@ class DatabaseUrl:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parses a URL of a supported database; raises ValueError otherwise."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
@@ -133,8 +129,7 @@ class DatabaseUrl:
 def redact(value: object) -> str:
     """Returns the part of an invalid secret that may be shown, else `***`.
 
-    The part is a whole SQLite URL without `@` and `?`, or the scheme of any other URL. Nothing after the
-    scheme is shown, because the position of the password in an invalid URL is ambiguous.
+    Nothing after the scheme of a URL is shown, because the password could be anywhere.
     """
     if not isinstance(value, str):
         return MASK
@@ -158,7 +153,7 @@ def _parse_sqlite_path(url: str) -> Path:
     if not name or name.endswith("/") or "\0" in name:
         raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
-        # In memory, each connection would have its own database, which is lost when the process ends.
+        # In memory, each connection would have its own database.
         raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 

@@ -1,7 +1,6 @@
 """The declaration of one key: `setting` and `computed_setting` declare it, `Setting` describes it.
 
-The type, default and description of a key are in one place, its line in the schema. Defaults are in
-their TOML form and are validated like other values, so the sample file cannot differ from them.
+Defaults are in their TOML form and are validated like other values, so the sample file cannot differ from them.
 """
 
 from collections.abc import Callable
@@ -31,7 +30,6 @@ def setting(
         ge: The minimum of a number.
         gt: The exclusive minimum of a number.
         literals: Strings that are allowed instead of a list.
-        secret: Whether the value is never shown.
     """
     metadata: dict[str, Any] = {"sample": default, "literals": list(literals), "secret": secret}
     return Field(default, validate_default=True, description=description, ge=ge, gt=gt, json_schema_extra=metadata)
@@ -53,16 +51,14 @@ def computed_setting(
         description: One sentence for the sample file and the documentation.
         default_text: The default in words.
         example: An example in its TOML form.
-        secret: Whether the value is never shown.
-        is_file: Whether the value is the path of a file. A systemd credential, or the file that a `_FILE`
-            variable names, is then that file itself.
+        is_file: Whether the value is the path of a file, so that a credential is the file itself.
     """
     metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
     return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)
 
 
 def no_default() -> None:
-    """Returns None; the factory for a key without a default."""
+    """The factory for a key without a default."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,9 @@ class Setting:
     """One key of the configuration, without a value.
 
     Attributes:
-        sample: The default in its TOML form; an example if `default_text` is set. Its type is that
-            of the key: a string, number, boolean or list (JSON in the environment).
-        default_text: The default in words; None if `sample` is the default.
+        sample: The default in its TOML form, or an example if `default_text` is set.
+        default_text: The default in words.
         literals: Strings that are allowed instead of a list.
-        is_file: Whether the value is the path of a file.
     """
 
     section: str
@@ -102,10 +96,10 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The name in messages, documentation and systemd credentials: `smtp.listen`."""
+        """`smtp.listen`, as in messages, documentation and systemd credentials."""
         return f"{self.section}.{self.key}"
 
     @property
     def variable(self) -> str:
-        """The environment variable: `EMAILROUTER_SMTP__LISTEN`."""
+        """`EMAILROUTER_SMTP__LISTEN`."""
         return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key}".upper()

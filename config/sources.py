@@ -1,9 +1,7 @@
 """The sources of settings: a TOML file, systemd credentials and the environment.
 
-Each `read_*` function returns `SourceValue`s by `section.key`. An unknown section, key or
-`EMAILROUTER_*` variable is an error whose text contains the nearest name. A credential with an
-unknown name is such an error only if the name is similar to that of a setting; otherwise it is
-ignored. Values have the types of TOML and are not validated.
+Each `read_*` function returns unvalidated values by `section.key`. An unknown setting is an error whose text
+contains the nearest name.
 """
 
 import difflib
@@ -30,7 +28,7 @@ _VARIABLES = {setting.variable: setting for setting in SETTINGS}
 _FILE_SUFFIX = "_FILE"
 _FILE_VARIABLES = {f"{variable}{_FILE_SUFFIX}": setting for variable, setting in _VARIABLES.items()}
 
-# Kubernetes sets these in every pod for a Service called emailrouter or emailrouter-smtp.
+# Kubernetes sets these for a Service called emailrouter or emailrouter-smtp.
 _KUBERNETES = re.compile(
     r"EMAILROUTER_([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -38,12 +36,7 @@ _KUBERNETES_PORT = re.compile(r"EMAILROUTER_([A-Z0-9]+_)*PORT=(tcp|udp)://.*")
 
 
 def read_file(path: Path) -> dict[str, SourceValue]:
-    """Reads the settings of a TOML file.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ConfigError: The file cannot be read, is not valid TOML, or contains an unknown section or key.
-    """
+    """Reads the settings of a TOML file. Raises FileNotFoundError, or ConfigError for an invalid file."""
     origin = str(path)
     try:
         document = tomllib.loads(path.read_bytes().decode())
@@ -73,11 +66,7 @@ def read_file(path: Path) -> dict[str, SourceValue]:
 
 
 def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """Reads the files named `section.key` in systemd's `$CREDENTIALS_DIRECTORY`; ignores others.
-
-    Raises:
-        ConfigError: A file cannot be read, or an unknown name is similar to that of a setting.
-    """
+    """Reads the files named `section.key` in systemd's `$CREDENTIALS_DIRECTORY`. Raises ConfigError."""
     if not (directory := environ.get("CREDENTIALS_DIRECTORY")):
         return {}
     sources = {}
@@ -89,18 +78,13 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # If a misspelled `server.secret_key` were ignored, a new secret key would be generated. Credentials for
-            # other purposes are less similar.
+            # A misspelled `server.secret_key` must not lead to a new secret key. Other credentials are less similar.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE`, which has the path of a file with the value.
-
-    Raises:
-        ConfigError: A file cannot be read, a variable is unknown, or both variables of a setting are set.
-    """
+    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE` with the path of a file. Raises ConfigError."""
     sources = {}
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -119,7 +103,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
 
 
 def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
-    """Returns the content of the file without one trailing newline; for a path setting, the path itself."""
+    """Returns the content without a trailing newline, or the path itself for a path setting."""
     if setting.is_file:
         return SourceValue(str(file), origin)
     try:
@@ -135,11 +119,7 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 
 
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
-    """Converts text to the type of the setting's sample.
-
-    For a list, text that is not valid JSON raises `ConfigError`. For other types, such text is returned
-    unchanged, for the validation to report.
-    """
+    """Converts text to the type of the setting, or leaves invalid text for the validation to report."""
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:
         return source
@@ -154,7 +134,7 @@ def _decode(setting: Setting, source: SourceValue) -> SourceValue:
 
 
 def _syntax_error(origin: str, message: str) -> str:
-    """Converts "what (at line 3, column 5)" to "file:3: what (column 5)", as editors expect."""
+    """Formats an error of `tomllib` as "file:3: what (column 5)", as editors expect."""
     match = re.fullmatch(r"(.*) \(at line ([0-9]+), (column [0-9]+)\)", message, re.DOTALL)
     if match is None:
         return f"{one_line(origin)}: invalid TOML: {one_line(message)}"

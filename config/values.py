@@ -1,8 +1,7 @@
 """The types of settings: durations, addresses, networks, host names, URLs, blocked senders.
 
-Each `parse_*` function accepts any value from TOML, JSON or the environment. It returns the parsed
-value, or raises ValueError whose text says what is allowed ("must be ...") and does not quote the
-value. Nothing is resolved by DNS or read from a file.
+Each `parse_*` function accepts any value from TOML, JSON or the environment. It raises ValueError with what is
+allowed, without quoting the value. Nothing is resolved by DNS or read from a file.
 """
 
 import re
@@ -25,7 +24,7 @@ _UNITS = {
 }
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)?")
 _DURATION_ALLOWED = 'must be a duration like "250ms", "60s", "10m", "1h" or "3d", or whole seconds'
-# 100 years; adding a much longer duration to the current date would overflow.
+# 100 years, because adding a much longer duration to the current date would overflow.
 _MAX_DURATION = timedelta(days=36500)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -36,19 +35,14 @@ _DNS_PORT = 53
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address to listen on or to connect to.
-
-    Attributes:
-        host: An IP address (IPv6 without brackets) or a name.
-        port: 0 selects a free port.
-    """
+    """An address to listen on or to connect to. IPv6 has no brackets, and port 0 selects a free port."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parses `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`. Inverse of `str`."""
+        """Parses `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
@@ -67,7 +61,6 @@ class Address:
 
 
 def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
-    """Parses a list of addresses, or `"systemd"` for the sockets that systemd passes."""
     if value == "systemd":
         return "systemd"
     if not isinstance(value, list | tuple) or not value:
@@ -99,10 +92,7 @@ def parse_optional_address(value: object) -> Address | None:
 
 
 def parse_nameserver(value: object) -> Address:
-    """Parses the IP address of a DNS server with an optional port.
-
-    localhost is the only name allowed: any other would have to be resolved by DNS itself.
-    """
+    """Parses the address of a DNS server, or `localhost`. Other names would have to be resolved by DNS itself."""
     if isinstance(value, Address):
         return value
     if isinstance(value, str):
@@ -120,7 +110,7 @@ def parse_nameserver(value: object) -> Address:
 
 
 def parse_duration(value: object) -> timedelta:
-    """Parses a duration of zero or more; a whole number, also as a string, is in seconds."""
+    """Parses a duration of zero or more. A number without a unit is in seconds."""
     if isinstance(value, timedelta):
         duration = value
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
@@ -138,7 +128,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def parse_positive_duration(value: object) -> timedelta:
-    """Like `parse_duration`, but rejects zero: every operation would fail with a timeout of zero."""
+    """Rejects zero, because every operation would fail with a timeout of zero."""
     duration = parse_duration(value)
     if not duration:
         raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")
@@ -156,7 +146,7 @@ def parse_retention(value: object) -> timedelta | None:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Returns the shortest form that `parse_duration` accepts, truncated to whole milliseconds."""
+    """Returns the shortest form that `parse_duration` accepts, in whole milliseconds."""
     for unit, step in reversed(_UNITS.items()):
         if duration and not duration % step:
             return f"{duration // step}{unit}"
@@ -164,7 +154,6 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_network(value: object) -> Network:
-    """Parses a network or a single address: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`."""
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     if isinstance(value, str):
@@ -176,7 +165,7 @@ def parse_network(value: object) -> Network:
 
 
 def parse_hostname(value: object) -> str:
-    """Parses an ASCII DNS name; returns it in lower case without a trailing dot."""
+    """Returns an ASCII DNS name in lower case without a trailing dot."""
     name = value.removesuffix(".").lower() if isinstance(value, str) else ""
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
@@ -185,14 +174,14 @@ def parse_hostname(value: object) -> str:
 
 
 def parse_public_url(value: object) -> str:
-    """Parses an HTTP URL with an optional path; returns it without a trailing slash."""
+    """Returns an HTTP URL without a trailing slash."""
     allowed = 'must be an http:// or https:// URL, like "https://mail.example.com", without user, query or fragment'
     if not isinstance(value, str) or re.search(r"[\s\\<>\"\0?#@]", value):
         raise ValueError(allowed)
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:  # the error of urlsplit quotes the value
+    except ValueError:  # quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
@@ -201,7 +190,7 @@ def parse_public_url(value: object) -> str:
 
 
 def parse_blocked_sender(value: object) -> str:
-    """Parses an address, a domain (with or without `@`) or a network, and normalises it."""
+    """Normalises an address, a domain (with or without `@`) or a network."""
     allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'
     text = value.lower() if isinstance(value, str) else ""
     try:
@@ -218,7 +207,7 @@ def parse_blocked_sender(value: object) -> str:
 
 
 def parse_path(value: object) -> Path:
-    """Parses a path. Does not check whether it exists."""
+    """Parses a path, which need not exist."""
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):
@@ -229,7 +218,7 @@ def parse_path(value: object) -> Path:
 def system_hostname() -> str:
     """Returns the system's host name, or `localhost` if it is not valid.
 
-    The full name is not determined, because the DNS query could take seconds.
+    The DNS query for the full name could take seconds.
     """
     try:
         return parse_hostname(socket.gethostname())
@@ -238,7 +227,7 @@ def system_hostname() -> str:
 
 
 def _parse_host(text: str) -> str | None:
-    """Parses a bracketed IPv6 address, an IPv4 address or a name; returns it without brackets, or None if invalid."""
+    """Returns a host without brackets, or None if it is invalid."""
     try:
         if match := _BRACKETED.fullmatch(text):
             address = ip_address(match[1])
