@@ -52,7 +52,6 @@ class AuditService:
         self._database = database
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
-        """Lists entries, newest first."""
         request = paging.page_request("evt", limit, cursor)
         rows = await fetch_models(
             self._database,

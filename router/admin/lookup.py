@@ -67,7 +67,6 @@ class LookupService:
         return _require_id(row, "Alias", text)
 
     async def find_integration_id(self, actor: Actor, text: str) -> str:
-        """Finds an integration by unique name."""
         if ids.is_well_formed(text, "int"):
             return text
         rows = await self._database.fetch_all("operator_integrations", workspace_id=actor.workspace_id, name=text)
@@ -76,7 +75,6 @@ class LookupService:
         return _require_id(rows[0] if rows else None, "Integration", text)
 
     async def find_user_id(self, actor: Actor, text: str) -> str:
-        """Finds a user by email address."""
         if ids.is_well_formed(text, "user"):
             return text
         if "@" not in text:

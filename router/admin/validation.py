@@ -29,7 +29,7 @@ _FORBIDDEN_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
 MAX_NAME_LENGTH = 200
 MAX_NOTE_LENGTH = 20_000
-MAX_NUMBER_DIGITS = 12  # digits of a ticket number
+MAX_NUMBER_DIGITS = 12
 
 
 def validate_line(
@@ -70,7 +70,6 @@ def validate_text(value: str, field: str) -> str:
 
 
 def validate_choice(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "invalid_request") -> C:
-    """Returns the choice that equals the value."""
     for choice in choices:
         if value == choice:
             return choice
@@ -78,7 +77,6 @@ def validate_choice(value: str, choices: Sequence[C], field: str, *, code: Error
 
 
 def validate_timezone(value: str, field: str = "timezone") -> str:
-    """Validates the name of a time zone of the IANA database."""
     if value not in local_time.timezone_names():
         raise Refused("invalid_request", f"{field} must be an IANA time zone such as Europe/Berlin", field)
     return value

@@ -76,7 +76,6 @@ class AuthenticationService:
         return Caller(actor, f"session:{row['hash'][:32]}", is_session=True)
 
     async def close(self) -> None:
-        """Waits for pending writes."""
         while self._pending_writes:
             await asyncio.wait(self._pending_writes)
 

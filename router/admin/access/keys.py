@@ -26,7 +26,6 @@ class NewKey:
 
 
 def lower_role(one: Role, other: Role) -> Role:
-    """Returns the role with fewer permissions."""
     return max(one, other, key=ROLES.index)
 
 

@@ -153,7 +153,6 @@ class SessionService:
         return session
 
     async def sign_out(self, token: str) -> None:
-        """Ends the session. Has no effect if it has already ended."""
         await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
     async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:

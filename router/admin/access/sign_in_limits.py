@@ -50,7 +50,6 @@ class SignInClient:
 
     @classmethod
     def from_unknown_device(cls, address: str, email: str) -> SignInClient:
-        """Builds a client without a known device."""
         try:
             account = normalize_email(email)
         except Refused:

@@ -22,7 +22,6 @@ ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
 
 def parse_role(value: str) -> Role:
-    """Returns the role with this name. Raises `Refused` for an unknown role."""
     return validation.validate_choice(value, ROLES, "role")
 
 
@@ -45,7 +44,6 @@ class UserService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
-        """Lists users, newest first."""
         request = paging.page_request("user", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -209,7 +207,6 @@ async def _update(transaction: QueryExecutor, user: User) -> None:
 
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:
-    """Revokes the user's keys and returns their number."""
     return await transaction.execute("key_revoke_by_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
 
 

@@ -40,7 +40,6 @@ log = structlog.get_logger()
 
 
 def new_token() -> str:
-    """Generates the token of a domain's TXT record."""
     return secrets.token_hex(TOKEN_BYTES)
 
 
@@ -109,7 +108,7 @@ class DomainCheckService:
             )
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
-                    raise outcome  # only after all checks of the batch have ended
+                    raise outcome
             checked += len(due)
             if len(due) < BATCH_SIZE:
                 return checked
@@ -255,7 +254,6 @@ def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | Non
 
 
 def domain_taken_message(name: str) -> str:
-    """Explains how to take over a domain that is active in another workspace."""
     return (
         f"{name} is active in another workspace: to take it over, publish this workspace's TXT record, remove every "
         f"other {TXT_PREFIX.rstrip('=')} record of that name, then verify the domain again"

@@ -65,7 +65,6 @@ class DomainService:
         self.mx_hosts = tuple(mx_hosts)
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
-        """Lists domains, newest first."""
         request = paging.page_request("dom", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -78,7 +77,6 @@ class DomainService:
         return request.to_page(rows, lambda domain: domain.id)
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
-        """Returns a domain with the records of its last check."""
         return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:

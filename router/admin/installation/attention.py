@@ -19,7 +19,6 @@ MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
 # Maximum number of failed deliveries that are examined to list those that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
-# Maximum number of workspaces in the cache of one process.
 MAX_CACHED_WORKSPACES = 1000
 # Maximum number of failing integrations whose parked deliveries are counted.
 MAX_INTEGRATIONS = 50

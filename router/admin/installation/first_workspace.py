@@ -100,7 +100,6 @@ class SetupService:
         self._clock = clock
 
     async def is_needed(self) -> bool:
-        """Whether there is no workspace yet."""
         row = await self._database.fetch_one("workspace_count")
         return row is None or row["workspaces"] == 0
 

@@ -17,7 +17,6 @@ MAX_LISTED = 50
 # If no maintenance task ran within this time, the deliverer counts as stopped. A deliverer runs such a task every
 # minute; long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
-# A queued or parked delivery that is older than this is a problem.
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
 

@@ -81,7 +81,6 @@ def write_key(path: Path, key: str) -> None:
 
 
 def discard_next_key(data_dir: Path) -> None:
-    """Deletes the new key after a failed rotation."""
     (data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
 
 

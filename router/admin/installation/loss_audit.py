@@ -67,7 +67,6 @@ class LossAuditReport:
         )
 
     def list_faults(self) -> list[str]:
-        """Returns a description of each fault; empty if there is none."""
         faults = []
         if self.accepted != self.events + self.repeated:
             faults.append(

@@ -45,7 +45,6 @@ class WorkspaceAdminService:
         return workspace.login
 
     async def count_contents(self, workspace_id: str) -> WorkspaceContents:
-        """Counts the objects that `erase` erases."""
         row = await self._database.fetch_one("operator_count_contents", id=workspace_id)
         return (
             WorkspaceContents(row["domains"], row["users"], row["tickets"], row["messages"])

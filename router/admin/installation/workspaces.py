@@ -67,7 +67,6 @@ class WorkspaceService:
 
 
 async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> None:
-    """Raises `Refused("invalid_integration")` if the workspace has no such integration."""
     integration = await fetch_model(
         transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )

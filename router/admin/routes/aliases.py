@@ -56,7 +56,6 @@ class AliasService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Alias]:
-        """Lists aliases, newest first, of one domain or of all. Raises `not_found` for an unknown domain."""
         request = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
@@ -175,7 +174,6 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) 
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
-    """Fetches the domain of an alias. Raises `not_found` for the field `domainId` if the domain does not exist."""
     domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")

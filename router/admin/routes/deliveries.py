@@ -48,7 +48,6 @@ class DeliveryService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        """Lists deliveries, newest first."""
         state_filter = None if state is None else _parse_state(state)
         request = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:

@@ -52,7 +52,6 @@ class IntegrationService:
         self._wake = wake
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
-        """Lists integrations, newest first."""
         request = paging.page_request("int", limit, cursor)
         rows = await fetch_models(
             self._database,

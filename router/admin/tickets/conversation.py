@@ -70,7 +70,6 @@ class ConversationReader:
         self._read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def parse_missing(self, timeout: float) -> None:
-        """Parses new messages before a search; see `ContentStore.parse_missing`."""
         await self._contents.parse_missing(timeout)
 
     async def read_ticket(self, ticket: Ticket) -> TicketView:
@@ -121,7 +120,6 @@ class ConversationReader:
         return MessageView(message, links[message_id], await self._contents.get(message_id))
 
     async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:
-        """See `TimelineReader.read`."""
         return await self._timelines.read(ticket, before)
 
     async def _fetch_page(self, ticket: Ticket, before: str, limit: int) -> list[Message]:

@@ -120,7 +120,6 @@ class MessageService:
         return data
 
     async def get_trace(self, actor: Actor, message_id: str) -> Trace:
-        """Returns the connection, the route of each recipient, the deliveries and their attempts."""
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
         deliveries = await fetch_models(

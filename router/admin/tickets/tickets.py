@@ -104,7 +104,6 @@ class TicketService:
     async def list_messages(
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
-        """Lists the messages of a ticket, newest first."""
         request = paging.page_request("msg", limit, cursor)
         return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), request)
 
@@ -251,7 +250,6 @@ class TicketService:
 
 
 def parse_status(value: str) -> TicketStatus:
-    """Parses a status. Raises `Refused("invalid_status")`."""
     return validation.validate_choice(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
@@ -266,7 +264,6 @@ async def _fetch_ticket(
 
 
 async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
-    """Locks a ticket. Raises `not_open` if it is resolved."""
     ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
     if ticket.status == "resolved":
         raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
